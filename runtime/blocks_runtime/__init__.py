@@ -1,0 +1,1 @@
+"""What an app Lambda imports to talk to Aurora DSQL."""

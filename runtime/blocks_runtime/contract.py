@@ -1,0 +1,100 @@
+"""The contract between synth and run: variable names and role names, in one place.
+
+The construct writes these variables, the migrator creates these roles, the local deploy repeats both and the
+runtime reads them, so each of them imports this module and none spells a name itself. Standard library only: it
+is imported at synth, inside Lambda and by the command line.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ADMIN_ROLE = "admin"
+"""The database role that DSQL creates with every cluster; only the migrator logs in as it."""
+
+DATABASE = "postgres"
+"""The only database of a cluster."""
+
+DEFAULT_PORT = 5432
+
+
+class Access(enum.Enum):
+    """What a grantee may do with the tables of a database."""
+
+    READ_WRITE = "READ_WRITE"
+    """SELECT, INSERT, UPDATE and DELETE on every table the migrations made."""
+    READ_ONLY = "READ_ONLY"
+    """SELECT on every table the migrations made."""
+
+
+def variable_prefix(name: str) -> str:
+    """Return the prefix of a database's variables: `BLOCKS_` and the name in capitals.
+
+    Every run of characters other than A–Z and 0–9 becomes one underscore, so `my-db` and `my.db` share a prefix.
+
+    Raises:
+        ValueError: the name holds no letter or digit of ASCII.
+    """
+    shouted = re.sub(r"[^A-Z0-9]+", "_", name.upper())
+    if not shouted.strip("_"):
+        raise ValueError(
+            f"database name {name!r} has no letter A-Z or digit, so no variable can be named after it; "
+            "choose an id such as 'main'"
+        )
+    return f"BLOCKS_{shouted}"
+
+
+def database_role(name: str, access: Access) -> str:
+    """Return the database role that stands for one access level of one database.
+
+    PostgreSQL keeps 63 characters of a name, so a longer one ends in a digest instead of being cut short.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    role = f"blocks_{plain}_{access.value.lower()}"
+    if len(role) <= 63:
+        return role
+    return f"{role[:50]}_{hashlib.sha256(role.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Where one database is, and as whom to log in, as carried by environment variables.
+
+    `endpoint` is a host name, with `:port` only for a local cluster; `ca` names a PEM file only for a local cluster.
+    """
+
+    endpoint: str
+    region: str
+    role: str
+    ca: str | None = None
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the variables that a function using the database `name` must have."""
+        prefix = variable_prefix(name)
+        pairs = {
+            f"{prefix}_ENDPOINT": self.endpoint,
+            f"{prefix}_REGION": self.region,
+            f"{prefix}_ROLE": self.role,
+        }
+        return pairs if self.ca is None else pairs | {f"{prefix}_CA": self.ca}
+
+    @classmethod
+    def read(cls, name: str, environ: Mapping[str, str]) -> Variables | None:
+        """Return what `environ` says of the database `name`, or None where it says nothing at all.
+
+        Raises:
+            KeyError: some of the variables are there and one is missing; its argument is the missing name.
+        """
+        prefix = variable_prefix(name)
+        required = [f"{prefix}_{part}" for part in ("ENDPOINT", "REGION", "ROLE")]
+        if not any(variable in environ for variable in required):
+            return None
+        endpoint, region, role = (environ[variable] for variable in required)
+        return cls(endpoint, region, role, environ.get(f"{prefix}_CA"))
