@@ -1,0 +1,72 @@
+"""Move money from one account to another, wholly or not at all."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
+
+from blocks_runtime import DistributedDatabase, sql
+
+if TYPE_CHECKING:
+    from blocks_runtime import Transaction
+
+db = DistributedDatabase("main")
+
+# A hot account loses a race now and then; full jitter makes the tenth attempt all but certain to win.
+MAX_RETRIES = 10
+
+
+class TransferEvent(TypedDict):
+    payer_id: str
+    payee_id: str
+    amount: int
+    """In cents, more than nothing."""
+
+
+class TransferResult(TypedDict):
+    payer_balance: int
+    """In cents, after the transfer."""
+    transaction_time: float
+    """Milliseconds from the first BEGIN to the COMMIT that held, retries included."""
+    attempts: int
+    """How many transactions it took: one, and one more for every conflict."""
+
+
+class TransferRefused(Exception):
+    """The transfer cannot be made; nothing was changed."""
+
+
+def handler(event: TransferEvent, context: object) -> TransferResult:
+    payer, payee, amount = UUID(event["payer_id"]), UUID(event["payee_id"]), event["amount"]
+    if amount <= 0:
+        raise TransferRefused(f"amount is {amount} cents; send more than nothing")
+    if payer == payee:
+        raise TransferRefused(f"payer and payee are the same account {payer}; name two accounts")
+    attempts = 0
+
+    def transfer(tx: Transaction) -> int:
+        nonlocal attempts
+        attempts = tx.attempt
+        return move(tx, payer, payee, amount)
+
+    started = time.perf_counter()
+    balance = db.transaction(transfer, retry_on_conflict=True, max_retries=MAX_RETRIES)
+    elapsed = (time.perf_counter() - started) * 1000
+    return {"payer_balance": balance, "transaction_time": round(elapsed, 3), "attempts": attempts}
+
+
+def move(tx: Transaction, payer: UUID, payee: UUID, amount: int) -> int:
+    """Return the payer's balance after the transfer; an exception makes the whole transaction roll back."""
+    paying = tx.query_one(sql("SELECT balance FROM accounts WHERE id = {payer}", payer=payer))
+    if paying is None:
+        raise TransferRefused(f"payer {payer} has no account; open one first")
+    if paying["balance"] < amount:
+        raise TransferRefused(f"payer {payer} has {paying['balance']} cents, {amount} are needed; send less")
+    tx.execute(sql("UPDATE accounts SET balance = balance - {amount} WHERE id = {payer}", amount=amount, payer=payer))
+    credited = tx.execute(
+        sql("UPDATE accounts SET balance = balance + {amount} WHERE id = {payee}", amount=amount, payee=payee)
+    )
+    if credited == 0:
+        raise TransferRefused(f"payee {payee} has no account; ask for the right number")
+    return int(paying["balance"]) - amount
