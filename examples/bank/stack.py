@@ -30,7 +30,7 @@ class BankStack(Stack):
             self,
             id,
             runtime=lambda_.Runtime.PYTHON_3_13,
-            code=lambda_.Code.from_asset(str(HERE / "functions")),
+            code=lambda_.Code.from_asset(str(HERE / "functions"), exclude=["**/__pycache__"]),
             handler=handler,
             memory_size=512,
             timeout=Duration.seconds(30),

@@ -1,0 +1,59 @@
+# Every target sets itself up from nothing: a virtual environment, pinned packages, the CDK command line.
+# Needed beforehand: Python >= 3.11, Node >= 20, make.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+# jsii calls Node 20 old on every start; the version in use is the user's business.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format synth clean
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(READY)  ## Install everything; the other targets do it by themselves
+
+$(READY): requirements.txt pyproject.toml package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "setup: $(PYTHON) is older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || \
+	  { echo "setup: no Node 20 or later on PATH; the AWS CDK needs one, install it from nodejs.org" >&2; exit 2; }
+	@echo "setup: virtual environment and pinned packages (a minute or two, once)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --no-compile -r requirements.txt
+	@$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@npm ci --no-audit --no-fund --loglevel=error
+	@echo "setup: driver wheels for the Lambda layer"
+	@$(PY) -m blocks.bundling prefetch
+	@touch $@
+
+demo: $(READY)  ## Synthesize, deploy locally, make 200 concurrent transfers, audit the books
+	@$(PY) -m examples.bank.demo
+
+test: $(READY)  ## All tests but the slow ones, in under five minutes
+	@$(PY) -m pytest -q -m "not slow"
+
+test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
+	@$(PY) -m pytest -q -m slow
+
+lint: $(READY)  ## ruff and a strict type checker over package, tests and examples
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(READY)  ## Let ruff lay out the code
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix --quiet .
+
+synth: $(READY)  ## Print the CloudFormation template of the reference app
+	@npx --no-install cdk synth --no-validation
+
+clean:  ## Remove what the targets made, the local database included
+	rm -rf $(VENV) node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
