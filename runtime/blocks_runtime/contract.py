@@ -1,8 +1,8 @@
 """The contract between synth and run: variable names and role names, in one place.
 
 The construct writes these variables, the migrator creates these roles, the local deploy repeats both and the
-runtime reads them, so each of them imports this module and none spells a name itself. Standard library only: it
-is imported at synth, inside Lambda and by the command line.
+runtime reads them, so each of them imports this module and none spells a name itself. Standard library only:
+it is imported at synth, inside Lambda and by the command line.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Access(enum.Enum):
 def variable_prefix(name: str) -> str:
     """Return the prefix of a database's variables: `BLOCKS_` and the name in capitals.
 
-    Every run of characters other than A–Z and 0–9 becomes one underscore, so `my-db` and `my.db` share a prefix.
+    Every run of characters other than A–Z and 0–9 becomes one underscore, so `my-db` and `my.db` share a
+    prefix.
 
     Raises:
         ValueError: the name holds no letter or digit of ASCII.
@@ -67,7 +68,8 @@ def database_role(name: str, access: Access) -> str:
 class Variables:
     """Where one database is, and as whom to log in, as carried by environment variables.
 
-    `endpoint` is a host name, with `:port` only for a local cluster; `ca` names a PEM file only for a local cluster.
+    `endpoint` is a host name, with `:port` only for a local cluster; `ca` names a PEM file only for a local
+    cluster.
     """
 
     endpoint: str
