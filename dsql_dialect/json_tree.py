@@ -1,0 +1,76 @@
+"""JSON parse trees: reading them however deep, and walking them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from dsql_dialect.rule import Node
+
+_TOKEN = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}]+')
+
+
+def loads(text: bytes) -> Node:
+    """Read a JSON object; one too deep for the interpreter's stack is read without recursion, more slowly."""
+    try:
+        return json.loads(text)  # type: ignore[no-any-return]
+    except RecursionError:
+        return _loads_deep(text.decode())
+
+
+def _loads_deep(text: str) -> Node:
+    root: list[Any] = []
+    open_containers: list[Any] = [root]
+    keys: list[str | None] = [None]
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in "]}":
+            open_containers.pop()
+            keys.pop()
+            continue
+        into = open_containers[-1]
+        if isinstance(into, dict) and keys[-1] is None:
+            keys[-1] = json.loads(token)
+            continue
+        value: Any = {} if token == "{" else [] if token == "[" else json.loads(token)
+        if isinstance(into, dict):
+            into[keys[-1]] = value
+            keys[-1] = None
+        else:
+            into.append(value)
+        if token in "[{":
+            open_containers.append(value)
+            keys.append(None)
+    return root[0]  # type: ignore[no-any-return]
+
+
+def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
+    """Yield every node, in no particular order, that hangs on a key in `wanted`: node type or field name."""
+    stack: list[Any] = [tree]
+    while stack:
+        item = stack.pop()
+        if type(item) is dict:
+            for key, value in item.items():
+                kind = type(value)
+                if kind is dict:
+                    if key in wanted:
+                        yield key, value
+                    stack.append(value)
+                elif kind is list:
+                    stack.append(value)
+        else:
+            stack.extend(each for each in item if type(each) in (dict, list))
+
+
+def words(names: list[Node]) -> list[str]:
+    """Return the strings of a list of String nodes, as names of functions, types and objects are kept."""
+    return [each["String"].get("sval", "") for each in names if "String" in each]
+
+
+def unwrap(node: Node) -> tuple[str, Node]:
+    """Return the type and the content of a node wrapped in its type's name."""
+    return next(iter(node.items()))

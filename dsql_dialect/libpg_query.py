@@ -1,0 +1,163 @@
+"""PostgreSQL's own parser and scanner, out of postgast's wheel.
+
+The shared library is opened directly: importing postgast itself takes about 100 ms (the protobuf classes of every
+node), and a tree as protobuf takes four times as long to walk as one of JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import importlib.util
+import sys
+from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsql_dialect import json_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsql_dialect.rule import Node
+
+_FILES = {"linux": "libpg_query.so", "darwin": "libpg_query.dylib", "win32": "pg_query.dll"}
+
+
+class SqlSyntaxError(Exception):
+    """The text is not SQL: PostgreSQL's message, and the character offset of the token it names."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of SQL between two byte offsets; comments are no tokens."""
+
+    start: int
+    end: int
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The token in capitals; quoted names and literals keep their quotes, so they equal no keyword."""
+        return self.text.upper()
+
+
+class _Error(Structure):
+    _fields_ = (
+        ("message", c_char_p),
+        ("funcname", c_char_p),
+        ("filename", c_char_p),
+        ("lineno", c_int),
+        ("cursorpos", c_int),
+        ("context", c_char_p),
+    )
+
+
+class _ParseResult(Structure):
+    _fields_ = (("tree", c_char_p), ("stderr_buffer", c_char_p), ("error", POINTER(_Error)))
+
+
+class _ScanResult(Structure):
+    _fields_ = (
+        ("length", c_size_t),
+        ("data", c_void_p),
+        ("stderr_buffer", c_char_p),
+        ("error", POINTER(_Error)),
+    )
+
+
+def _open_library() -> ctypes.CDLL:
+    file = _FILES.get(sys.platform, "libpg_query.so")
+    package = importlib.util.find_spec("postgast")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        if (Path(folder) / file).is_file():
+            return ctypes.CDLL(str(Path(folder) / file))
+    installed = ctypes.util.find_library("pg_query")
+    if installed is None:
+        raise ImportError("the SQL parser is missing; install it with: pip install 'blocks-dsql[dialect]'")
+    return ctypes.CDLL(installed)
+
+
+_library = _open_library()
+for _name, _result in (("parse", _ParseResult), ("scan", _ScanResult)):
+    _call = getattr(_library, f"pg_query_{_name}")
+    _call.argtypes, _call.restype = [c_char_p], _result
+    _free = getattr(_library, f"pg_query_free_{_name}_result")
+    _free.argtypes, _free.restype = [_result], None
+
+
+def parse(sql: bytes) -> list[Node]:
+    """Return the RawStmt nodes of a text; locations in them are byte offsets into it.
+
+    Raises:
+        SqlSyntaxError: it is not PostgreSQL 18 syntax.
+    """
+    result = _library.pg_query_parse(sql)
+    try:
+        _check(result)
+        return json_tree.loads(result.tree).get("stmts", [])  # type: ignore[no-any-return]
+    finally:
+        _library.pg_query_free_parse_result(result)
+
+
+def scan(sql: bytes) -> list[Token]:
+    """Return the tokens of a text, comments left out.
+
+    Raises:
+        SqlSyntaxError: a quote or a comment does not end.
+    """
+    result = _library.pg_query_scan(sql)
+    try:
+        _check(result)
+        message = ctypes.string_at(result.data, result.length)
+    finally:
+        _library.pg_query_free_scan_result(result)
+    return [
+        Token(start, end, sql[start:end].decode(errors="replace"))
+        for start, end, kind in _scan_tokens(message)
+        if kind not in (_SQL_COMMENT, _C_COMMENT)
+    ]
+
+
+def _check(result: _ParseResult | _ScanResult) -> None:
+    if result.error:
+        error = result.error.contents
+        message = (error.message or b"syntax error").decode(errors="replace")
+        raise SqlSyntaxError(message, max(error.cursorpos - 1, 0))
+
+
+# The scan result is a protobuf message: tokens are field 2, and within one start is 1, end 2 and the kind 4.
+# 275 and 276 are the kinds SQL_COMMENT and C_COMMENT.
+_SQL_COMMENT, _C_COMMENT = 275, 276
+_TOKENS = 2 << 3 | 2
+
+
+def _scan_tokens(message: bytes) -> Iterator[tuple[int, int, int]]:
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        value, at = _varint(message, at)
+        if tag == _TOKENS:
+            end = at + value
+            fields = {1: 0, 2: 0, 4: 0}
+            while at < end:
+                field, at = _varint(message, at)
+                fields[field >> 3], at = _varint(message, at)
+            yield fields[1], fields[2], fields[4]
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7

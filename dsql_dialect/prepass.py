@@ -1,0 +1,166 @@
+"""DSQL's own syntax on the scanner's tokens: statements cut apart, ASYNC blanked, AWS IAM read by hand.
+
+Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its byte offsets stay true.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsql_dialect import libpg_query
+from dsql_dialect.libpg_query import SqlSyntaxError
+from dsql_dialect.statement import IamStatement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsql_dialect.libpg_query import Token
+    from dsql_dialect.position import Source
+    from dsql_dialect.rule import Node
+
+_SYNTAX_OF_DSQL = re.compile(r"\b(?:async|aws)\b", re.IGNORECASE)
+_TRIVIA = re.compile(rb"(?:\s|--[^\n\r]*)+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One statement between two byte offsets of the text: as PostgreSQL's parse tree, an AWS IAM statement or an error.
+
+    `base` is what to add to the tree's byte offsets; `blank` is the byte range of a blanked ASYNC.
+    """
+
+    start: int
+    end: int
+    base: int = 0
+    tree: Node | None = None
+    iam: IamStatement | None = None
+    error: SqlSyntaxError | None = None
+    blank: tuple[int, int] | None = None
+
+
+def pieces(source: Source) -> Iterator[Piece]:
+    """Cut a text into statements; what is no SQL is a piece with an error, and its neighbours are read all the same."""
+    if not _SYNTAX_OF_DSQL.search(source.text):
+        try:
+            raw = libpg_query.parse(source.data)
+        except SqlSyntaxError:
+            pass  # read again below, statement by statement
+        else:
+            yield from (_piece_of(source.data, each) for each in raw)
+            return
+    try:
+        tokens = libpg_query.scan(source.data)
+    except SqlSyntaxError as error:
+        yield Piece(start=skip_trivia(source.data, 0), end=len(source.data.rstrip()), error=error)
+        return
+    yield from (_read(source, statement) for statement in split(tokens))
+
+
+def _piece_of(data: bytes, raw: Node) -> Piece:
+    start = raw.get("stmt_location", 0)
+    end = start + raw["stmt_len"] if raw.get("stmt_len") else len(data)
+    begin = skip_trivia(data, start)
+    return Piece(start=begin, end=begin + len(data[begin:end].rstrip()), tree=raw["stmt"])
+
+
+def skip_trivia(data: bytes, at: int) -> int:
+    """Return the offset of the first byte that is neither space nor comment (those in /* */ nest)."""
+    while True:
+        blank = _TRIVIA.match(data, at)
+        at = blank.end() if blank else at
+        if data[at : at + 2] != b"/*":
+            return at
+        depth, at = 1, at + 2
+        while depth and at < len(data):
+            two = data[at : at + 2]
+            depth += (two == b"/*") - (two == b"*/")
+            at += 2 if two in (b"/*", b"*/") else 1
+
+
+def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Cut tokens at the semicolons that end statements: not those in parentheses or in a BEGIN ATOMIC … END body."""
+    begin = parentheses = blocks = 0
+    for index, token in enumerate(tokens):
+        word = token.word
+        parentheses = max(parentheses + (word == "(") - (word == ")"), 0)
+        if blocks:
+            blocks += (word == "CASE") - (word == "END")
+        elif word == "ATOMIC" and index and tokens[index - 1].word == "BEGIN":
+            blocks = 1
+        if word == ";" and not parentheses and not blocks:
+            if index > begin:
+                yield tokens[begin:index]
+            begin = index + 1
+    if begin < len(tokens):
+        yield tokens[begin:]
+
+
+def _read(source: Source, tokens: Sequence[Token]) -> Piece:
+    start, end = tokens[0].start, tokens[-1].end
+    words = [token.word for token in tokens[:4]]
+    try:
+        if words[:2] == ["AWS", "IAM"]:
+            return Piece(start=start, end=end, iam=_iam(source, tokens))
+        if words[:3] == ["ALTER", "TABLE", "ASYNC"]:
+            return _alter_table(source, tokens)
+        index = ["INDEX", "ASYNC"] in (words[1:3], words[2:4]) and words[0] == "CREATE"
+        blank = tokens[words.index("ASYNC")] if index else None
+        return _parsed(source, start, end, blank)
+    except SqlSyntaxError as error:
+        return Piece(start=start, end=end, error=error)
+
+
+def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
+    sql = source.data[start:end]
+    if blank is not None:
+        sql = sql[: blank.start - start] + b" " * (blank.end - blank.start) + sql[blank.end - start :]
+    try:
+        tree = libpg_query.parse(sql)[0]["stmt"]
+    except SqlSyntaxError as error:
+        raise SqlSyntaxError(error.message, source.characters(start) + error.at) from None
+    if blank is None:
+        return Piece(start=start, end=end, base=start, tree=tree)
+    for node in tree.values():  # the grammar has no ASYNC, so the tree is told here
+        node["async"] = True
+    return Piece(start=start, end=end, base=start, tree=tree, blank=(blank.start, blank.end))
+
+
+def _alter_table(source: Source, tokens: Sequence[Token]) -> Piece:
+    """Read `ALTER TABLE ASYNC …`: where PostgreSQL can read it, ASYNC is a table of that name."""
+    start, end = tokens[0].start, tokens[-1].end
+    try:
+        return _parsed(source, start, end, None)
+    except SqlSyntaxError:
+        return _parsed(source, start, end, tokens[2])
+
+
+def _iam(source: Source, tokens: Sequence[Token]) -> IamStatement:
+    """Read `AWS IAM GRANT role TO 'arn'` or `AWS IAM REVOKE role FROM 'arn'`."""
+    shape = ("AWS", "IAM", ("GRANT", "REVOKE"), str, "TO", str)
+    for index, expected in enumerate(shape):
+        if index >= len(tokens):
+            raise SqlSyntaxError("syntax error at end of input", source.characters(tokens[-1].end))
+        word = tokens[index].word
+        if index == 4 and tokens[2].word == "REVOKE":
+            expected = "FROM"
+        fits = {
+            3: bool(re.match(r'["\w]', word)) and not word[0].isdigit(),
+            5: word[0] == "'",
+        }.get(index, word in expected if isinstance(expected, tuple) else word == expected)
+        if not fits:
+            _unexpected(source, tokens[index])
+    if len(tokens) > len(shape):
+        _unexpected(source, tokens[len(shape)])
+    return IamStatement(
+        _name(tokens[3].text), tokens[5].text[1:-1].replace("''", "'"), tokens[2].word == "REVOKE"
+    )
+
+
+def _name(text: str) -> str:
+    return text[1:-1].replace('""', '"') if text[0] == '"' else text.lower()
+
+
+def _unexpected(source: Source, token: Token) -> None:
+    raise SqlSyntaxError(f'syntax error at or near "{token.text}"', source.characters(token.start))

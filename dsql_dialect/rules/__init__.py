@@ -1,0 +1,56 @@
+"""The registry: every rule by id, and which of them look at which node in which dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dsql_dialect.classify import WANTED
+from dsql_dialect.rule import Hit
+from dsql_dialect.rules import core, statements, transactions
+from dsql_dialect.rules.core import ENCODING, SYNTAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dsql_dialect.profiles import Profile
+    from dsql_dialect.rule import Node, Rule
+
+__all__ = ["ENCODING", "RULES", "SYNTAX", "checks", "default_refusal"]
+
+_FILES = (core, statements, transactions)
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for file in _FILES for rule in file.RULES})
+"""Every rule by its id."""
+
+_KNOWN = core.ACCEPTED.union(*(rule.nodes for rule in RULES.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What one dialect looks for: rules by the node they look at, and the nodes worth a look."""
+
+    rules: Mapping[str, tuple[Rule, ...]]
+    wanted: frozenset[str]
+
+
+@cache
+def checks(profile: Profile) -> Checks:
+    """Return the rules that refuse in a dialect."""
+    by_node: dict[str, tuple[Rule, ...]] = {}
+    for rule in RULES.values():
+        if not profile.lifts(rule.lifted):
+            for node in rule.nodes:
+                by_node[node] = (*by_node.get(node, ()), rule)
+    return Checks(MappingProxyType(by_node), WANTED.union(by_node))
+
+
+def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:
+    """Refuse a statement, or what EXPLAIN is asked to explain, that neither DSQL nor a rule is known to know."""
+    if name not in _KNOWN:
+        yield core.UNSUPPORTED_STATEMENT, Hit(values={"node": name.removesuffix("Stmt")})
+    elif name == "ExplainStmt":
+        ((explained, node),) = root["query"].items()
+        yield from default_refusal(explained, node)

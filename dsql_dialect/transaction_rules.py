@@ -1,0 +1,51 @@
+"""What DSQL allows in one transaction: one DDL statement, and no rows changed beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dsql_dialect.rule import Finding
+from dsql_dialect.rules.transactions import DDL_WITH_DML, MULTIPLE_DDL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsql_dialect.rule import Rule
+    from dsql_dialect.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRules:
+    """What a transaction has done so far, as far as the rules on DDL care; a new transaction has done nothing."""
+
+    ddl: bool = False
+    dml: bool = False
+
+    def refusal(self, statement: Statement) -> Finding | None:
+        """Return why DSQL refuses the statement as the transaction's next, or None."""
+        rule = self._broken_by(statement)
+        return None if rule is None else Finding(rule, rule.text, statement.position)
+
+    def _broken_by(self, statement: Statement) -> Rule | None:
+        if statement.is_ddl and self.ddl:
+            return MULTIPLE_DDL
+        if (statement.is_ddl and self.dml) or (statement.is_dml and self.ddl):
+            return DDL_WITH_DML
+        return None
+
+    def after(self, statement: Statement) -> TransactionRules:
+        """Return the state once the statement has run; the end of the transaction is a new one's beginning."""
+        if statement.transaction in ("BEGIN", "COMMIT", "ROLLBACK"):
+            return TransactionRules()
+        return replace(self, ddl=self.ddl or statement.is_ddl, dml=self.dml or statement.is_dml)
+
+    def first_refusal(self, statements: Iterable[Statement]) -> Finding | None:
+        """Return the first refusal in statements run one after the other, as in one simple-protocol string."""
+        state = self
+        for statement in statements:
+            finding = state.refusal(statement)
+            if finding is not None:
+                return finding
+            state = state.after(statement)
+        return None
