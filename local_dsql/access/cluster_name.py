@@ -1,0 +1,36 @@
+"""What the local cluster is called: its identifier, ARNs and host names."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from dataclasses import dataclass
+
+ACCOUNT = "000000000000"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def new_identifier() -> str:
+    """Return a fresh cluster identifier: 26 characters of lower-case base32, as DSQL's are."""
+    return base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterName:
+    """The names that follow from a cluster identifier."""
+
+    identifier: str
+
+    def arn(self, region: str) -> str:
+        """Return the ARN that permissions name."""
+        return f"arn:aws:dsql:{region}:{ACCOUNT}:cluster/{self.identifier}"
+
+    def host(self, region: str) -> str:
+        """Return the host name that the cluster would have at AWS; map it to loopback to use it."""
+        return f"{self.identifier}.dsql.{region}.on.aws"
+
+    def has_endpoint(self, host: str, region: str) -> bool:
+        """Return whether `host`, with or without a port, is this cluster's endpoint in `region`."""
+        name = re.sub(r":[0-9]+\Z", "", host) if host.startswith("[") or host.count(":") == 1 else host
+        return name.lower().strip("[]") in (*LOOPBACK_HOSTS, self.host(region))

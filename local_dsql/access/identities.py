@@ -1,0 +1,122 @@
+"""The IAM principals that the local cluster knows, with their keys; kept in one private file."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import string
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from local_dsql.access.permissions import Effect, Permission
+from local_dsql.errors import FolderError
+from local_dsql.files import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?P<type>role|user)/[\w+=,.@/-]+", re.ASCII)
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Keys that sign tokens; a role has a session token as well, a user has none."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An IAM role or user: who it is, its keys, what it may do."""
+
+    arn: str
+    credentials: Credentials
+    permissions: tuple[Permission, ...]
+
+
+class IdentityStore:
+    """Identities by ARN and by access key; every change is on disk when the call returns."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._by_arn = {identity.arn: identity for identity in _read(file)}
+        self._index()
+
+    def find(self, access_key_id: str) -> Identity | None:
+        """Return the identity that owns the access key, or None."""
+        return self._by_key.get(access_key_id)
+
+    def register(self, arn: str, permissions: Sequence[Permission]) -> Identity:
+        """Add the principal, or replace its permissions; its keys stay what they were.
+
+        Args:
+            arn: IAM role or user, such as `arn:aws:iam::000000000000:role/app`; any partition.
+            permissions: everything it may and may not do from now on.
+
+        Raises:
+            ValueError: `arn` names neither a role nor a user; a role's session is neither.
+        """
+        if not (match := _PRINCIPAL.fullmatch(arn)):
+            raise ValueError(
+                f"{arn!r} is not the ARN of an IAM role or user; "
+                "write it like arn:aws:iam::000000000000:role/app (the role's, not its session's)"
+            )
+        known = self._by_arn.get(arn)
+        credentials = known.credentials if known else _new_credentials(temporary=match["type"] == "role")
+        identity = Identity(arn, credentials, tuple(permissions))
+        if identity != known:
+            self._by_arn[arn] = identity
+            self._index()
+            _write(self._file, self._by_arn.values())
+        return identity
+
+    def _index(self) -> None:
+        self._by_key = {identity.credentials.access_key_id: identity for identity in self._by_arn.values()}
+
+
+def _new_credentials(*, temporary: bool) -> Credentials:
+    """Make keys of the shape that IAM's have: `ASIA…` with a session token, or `AKIA…` without."""
+    letters = string.ascii_uppercase + string.digits
+    suffix = "".join(secrets.choice(letters) for _ in range(16))
+    secret = secrets.token_urlsafe(30)
+    if temporary:
+        return Credentials(f"ASIA{suffix}", secret, secrets.token_urlsafe(60))
+    return Credentials(f"AKIA{suffix}", secret)
+
+
+def _write(file: Path, identities: Iterable[Identity]) -> None:
+    rows = [
+        {
+            "arn": identity.arn,
+            "credentials": asdict(identity.credentials),
+            "permissions": [asdict(p) | {"effect": p.effect.value} for p in identity.permissions],
+        }
+        for identity in identities
+    ]
+    write_private(file, json.dumps({"format": _FORMAT, "identities": rows}, indent=1))
+
+
+def _read(file: Path) -> list[Identity]:
+    if not file.exists():
+        return []
+    try:
+        rows = json.loads(file.read_text())["identities"]
+        return [
+            Identity(
+                row["arn"],
+                Credentials(**row["credentials"]),
+                tuple(Permission(**p | {"effect": Effect(p["effect"])}) for p in row["permissions"]),
+            )
+            for row in rows
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(
+            f"cannot read the local identities in {file}",
+            f"the file is not what was written there ({type(error).__name__})",
+            "remove the file; identities are made anew at the next start, with new keys",
+        ) from None

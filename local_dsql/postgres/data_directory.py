@@ -1,0 +1,109 @@
+"""The data directory: made once, repaired after a crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_dsql.errors import PostgresError
+from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.settings import INITDB_OPTIONS
+
+if TYPE_CHECKING:
+    from local_dsql.postgres.account import Account
+    from local_dsql.postgres.binaries import Binaries
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+"""The whole environment of PostgreSQL's programs: no PG… variable of the user reaches them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """A PostgreSQL data directory of which this process is the only user."""
+
+    path: Path
+
+    @property
+    def lock_file(self) -> Path:
+        """`postmaster.pid`, which a running server keeps and a killed one leaves behind."""
+        return self.path / "postmaster.pid"
+
+    def initialise(self, binaries: Binaries, account: Account) -> None:
+        """Make the directory anew with initdb, about half a second; whatever is there is removed.
+
+        Raises:
+            PostgresError: initdb failed, with its words.
+        """
+        what = f"cannot initialise PostgreSQL in {self.path}"
+        try:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(mode=0o700, parents=True)
+            account.own(self.path)
+        except OSError as error:
+            raise failure(what, str(error), 1) from None
+        answer = subprocess.run(
+            [binaries.initdb, "--pgdata", self.path, *INITDB_OPTIONS],
+            preexec_fn=account.enter,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise failure(what, answer.stdout + answer.stderr, answer.returncode)
+
+    def heal(self, account: Account, timeout: float = 10.0) -> None:
+        """Put right what a kill or a copy left: permissions, a server still running, a stale lock file.
+
+        Args:
+            account: who must own the files.
+            timeout: seconds to wait for a server that is on its way down before it is killed.
+        """
+        try:
+            account.own(self.path)
+            self.path.chmod(0o700)  # PostgreSQL refuses to start when others may look in
+        except OSError as error:
+            raise PostgresError(
+                f"cannot use the data in {self.path}",
+                error.strerror or str(error),
+                "give the folder and everything in it to this user, or choose another one (--path)",
+            ) from None
+        pid = self._locked_by()
+        if pid is not None and self._is_served_by(pid):
+            self._stop(pid, timeout)
+        self.lock_file.unlink(missing_ok=True)
+
+    def _locked_by(self) -> int | None:
+        try:
+            first = self.lock_file.read_text().partition("\n")[0].strip()
+        except FileNotFoundError:
+            return None
+        return int(first) if first.isdecimal() else None
+
+    def _is_served_by(self, pid: int) -> bool:
+        """Whether the process is the PostgreSQL of this directory, not a stranger that got its number."""
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self.path.resolve()
+        except OSError:
+            pass  # no such process, a zombie, or a system without /proc
+        listing = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return str(self.path) in listing.stdout
+
+    def _stop(self, pid: int, timeout: float) -> None:
+        os.kill(pid, signal.SIGQUIT)
+        deadline = time.monotonic() + timeout
+        while self._is_served_by(pid):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+                deadline += timeout
+            time.sleep(0.01)

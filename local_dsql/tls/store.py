@@ -1,0 +1,147 @@
+"""The certificates of one local cluster, on disk, renewed before they expire."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_dsql.files import write_atomically, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+ALPN = "postgresql"
+"""Protocol name of direct TLS (PostgreSQL documentation, "SSL session encryption")."""
+
+AUTHORITY_MARGIN = dt.timedelta(days=400)
+"""The authority is renewed while it still outlives a server certificate made today."""
+SERVER_MARGIN = dt.timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStore:
+    """Files of the authority and of the server certificate.
+
+    `authority_file` is for clients to verify against and may be read by anybody; the folder holds the keys.
+    """
+
+    folder: Path
+    authority_file: Path
+    identifier: str
+
+    @property
+    def server_certificate(self) -> Path:
+        """PEM file of the server certificate."""
+        return self.folder / "server.pem"
+
+    @property
+    def server_key(self) -> Path:
+        """PEM file of the server's private key."""
+        return self.folder / "server.key"
+
+    @property
+    def _authority_key(self) -> Path:
+        return self.folder / "ca.key"
+
+    @property
+    def _validity(self) -> Path:
+        return self.folder / "validity.json"
+
+    def ensure(self, names: Iterable[str], now: dt.datetime | None = None) -> None:
+        """Make or renew what is missing, near its end, or lacks one of the host names and addresses `names`.
+
+        What is left alone is not even parsed: ends and names are kept beside the certificates.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        now = now or dt.datetime.now(dt.UTC)
+        known = self._read_validity()
+        if (
+            not known.authority_lasts(now)
+            or not self._authority_key.exists()
+            or not self.authority_file.exists()
+        ):
+            known = self._renew_authority(now)
+        wanted = tuple(dict.fromkeys((*known.names, *names)))
+        missing = set(wanted) - set(known.names)
+        if missing or not known.server_lasts(now) or not _exist(self.server_key, self.server_certificate):
+            self._renew_server(known, wanted, now)
+
+    def context(self) -> ssl.SSLContext:
+        """Return a server context: TLS 1.2 or later, ALPN `postgresql`, no session tickets."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols([ALPN])
+        context.num_tickets = 0  # libpq never resumes a session, so a ticket is two wasted packets
+        self.load_into(context)
+        return context
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let `context` present the current server certificate from the next handshake on."""
+        context.load_cert_chain(self.server_certificate, self.server_key)
+
+    def _renew_authority(self, now: dt.datetime) -> _Validity:
+        from local_dsql.tls.certificates import AUTHORITY_LIFETIME, make_authority
+
+        self._validity.unlink(missing_ok=True)  # if this is cut short, everything is made anew
+        pair = make_authority(self.identifier, now)
+        write_private(self._authority_key, pair.key.decode())
+        write_atomically(self.authority_file, pair.certificate, mode=0o644)
+        return _Validity(authority_end=now + AUTHORITY_LIFETIME)
+
+    def _renew_server(self, known: _Validity, names: tuple[str, ...], now: dt.datetime) -> None:
+        from local_dsql.tls.certificates import SERVER_LIFETIME, KeyPair, make_server_certificate
+
+        authority = KeyPair(self.authority_file.read_bytes(), self._authority_key.read_bytes())
+        pair = make_server_certificate(authority, names, now)
+        write_private(self.server_key, pair.key.decode())
+        write_atomically(self.server_certificate, pair.certificate, mode=0o644)
+        validity = _Validity(known.authority_end, now + SERVER_LIFETIME, names)
+        write_private(self._validity, validity.to_json())
+
+    def _read_validity(self) -> _Validity:
+        try:
+            return _Validity.from_json(self._validity.read_text())
+        except (FileNotFoundError, ValueError, KeyError):
+            return _Validity()  # unreadable means unknown, and unknown is made anew
+
+
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Validity:
+    """Until when the two certificates are good, and for which names the server's is."""
+
+    authority_end: dt.datetime = _NEVER
+    server_end: dt.datetime = _NEVER
+    names: tuple[str, ...] = ()
+
+    def authority_lasts(self, now: dt.datetime) -> bool:
+        return now < _before(self.authority_end, AUTHORITY_MARGIN)
+
+    def server_lasts(self, now: dt.datetime) -> bool:
+        return now < _before(self.server_end, SERVER_MARGIN)
+
+    def to_json(self) -> str:
+        ends = {"authority_end": self.authority_end.isoformat(), "server_end": self.server_end.isoformat()}
+        return json.dumps(ends | {"names": self.names}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> _Validity:
+        record = json.loads(text)
+        ends = [dt.datetime.fromisoformat(record[key]) for key in ("authority_end", "server_end")]
+        return cls(ends[0], ends[1], tuple(record["names"]))
+
+
+def _exist(*files: Path) -> bool:
+    return all(file.exists() for file in files)
+
+
+def _before(moment: dt.datetime, margin: dt.timedelta) -> dt.datetime:
+    return _NEVER if moment == _NEVER else moment - margin
