@@ -1,0 +1,187 @@
+"""Read a cloud assembly directory: its stacks in deploy order, their templates, their file assets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.assembly.graph import order
+from blocks_cli.assembly.template import Template, read_template
+from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+LOCAL_ACCOUNT = "000000000000"
+"""The account of everything local; local clusters use it in their ARNs."""
+
+DEFAULT_REGION = "us-east-1"
+"""Where an environment-agnostic stack is deployed when the caller names no Region."""
+
+_SYNTH_AGAIN = "run the synth again, then deploy"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file asset: a folder (or a zip) to be uploaded, known by the hash of its content."""
+
+    hash: str
+    source: Path
+    packaging: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One stack of the assembly; `assets` maps the S3 object keys its template uses to what lies there."""
+
+    artifact_id: str
+    name: str
+    account: str
+    region: str
+    template: Template
+    assets: Mapping[str, Asset]
+    dependencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudAssembly:
+    """A synthesized app. `stacks` are in deploy order."""
+
+    directory: Path
+    stacks: tuple[Stack, ...]
+
+    @classmethod
+    def load(cls, directory: Path, region: str = DEFAULT_REGION) -> CloudAssembly:
+        """Read `directory` (a `cdk.out`), stages included.
+
+        `region` is used for stacks that are not bound to one.
+
+        Raises:
+            CommandError: no assembly is there, a file of it is damaged, or a template needs what only AWS
+            has.
+        """
+        stacks = {stack.artifact_id: stack for stack in _stacks(directory, region)}
+        ordered = order({name: stack.dependencies for name, stack in stacks.items()}, "stacks")
+        return cls(directory, tuple(stacks[name] for name in ordered))
+
+    def select(self, names: Sequence[str]) -> tuple[Stack, ...]:
+        """Return the stacks called `names` and those they depend on, in deploy order; all without a name.
+
+        Raises:
+            CommandError: a name is no stack of the assembly; the message lists those that are.
+        """
+        if not names:
+            return self.stacks
+        by_name = {key: stack for stack in self.stacks for key in (stack.artifact_id, stack.name)}
+        if unknown := [name for name in names if name not in by_name]:
+            raise CommandError(
+                f"no stack named {unknown[0]}",
+                f"the app has: {', '.join(stack.name for stack in self.stacks)}",
+                "name one of them, or none to deploy all",
+            )
+        wanted = _closure({by_name[name].artifact_id for name in names}, self.stacks)
+        return tuple(stack for stack in self.stacks if stack.artifact_id in wanted)
+
+
+def _closure(wanted: set[str], stacks: Iterable[Stack]) -> set[str]:
+    for stack in reversed(tuple(stacks)):
+        if stack.artifact_id in wanted:
+            wanted = wanted | set(stack.dependencies)
+    return wanted
+
+
+def _stacks(directory: Path, region: str) -> list[Stack]:
+    artifacts = mapping(_read_json(directory / "manifest.json").get("artifacts"))
+    found: list[Stack] = []
+    for artifact_id, raw in artifacts.items():
+        artifact = mapping(raw)
+        if artifact.get("type") == "aws:cloudformation:stack":
+            found.append(_stack(directory, artifact_id, artifact, artifacts, region))
+        elif artifact.get("type") == "cdk:cloud-assembly":
+            inner = text(mapping(artifact.get("properties")).get("directoryName"))
+            found.extend(_stacks(directory / inner, region))
+    return found
+
+
+def _stack(
+    directory: Path,
+    artifact_id: str,
+    artifact: Mapping[str, Json],
+    artifacts: Mapping[str, Json],
+    region: str,
+) -> Stack:
+    properties = mapping(artifact.get("properties"))
+    name = text(properties.get("stackName")) or artifact_id
+    account, stack_region = _environment(text(artifact.get("environment")), region)
+    dependencies = tuple(text(item) for item in sequence(artifact.get("dependencies")))
+    body = _read_json(directory / text(properties.get("templateFile")))
+    paths = _construct_paths(_metadata(directory, artifact))
+    return Stack(
+        artifact_id=artifact_id,
+        name=name,
+        account=account,
+        region=stack_region,
+        template=read_template(body, name, paths),
+        assets=_assets(directory, [mapping(artifacts.get(item)) for item in dependencies]),
+        dependencies=dependencies,
+    )
+
+
+def _environment(environment: str, region: str) -> tuple[str, str]:
+    """Return account and Region of `aws://account/region`, the local ones where the app left them open."""
+    account, _, stack_region = environment.removeprefix("aws://").partition("/")
+    return (
+        LOCAL_ACCOUNT if account in {"", "unknown-account"} else account,
+        region if stack_region in {"", "unknown-region"} else stack_region,
+    )
+
+
+def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Json]:
+    extra = artifact.get("additionalMetadataFile")
+    return _read_json(directory / text(extra)) if extra else mapping(artifact.get("metadata"))
+
+
+def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
+    """Return logical id → construct path; CDK notes the former under the latter."""
+    return {
+        text(mapping(entry).get("data")): path.strip("/").removesuffix("/Resource")
+        for path, entries in metadata.items()
+        for entry in sequence(entries)
+        if mapping(entry).get("type") == "aws:cdk:logicalId"
+    }
+
+
+def _assets(directory: Path, artifacts: Iterable[Mapping[str, Json]]) -> dict[str, Asset]:
+    assets: dict[str, Asset] = {}
+    for artifact in artifacts:
+        if artifact.get("type") == "cdk:asset-manifest":
+            manifest = directory / text(mapping(artifact.get("properties")).get("file"))
+            assets |= _assets_of(directory, mapping(_read_json(manifest).get("files")))
+    return assets
+
+
+def _assets_of(directory: Path, files: Mapping[str, Json]) -> dict[str, Asset]:
+    assets: dict[str, Asset] = {}
+    for content_hash, raw in files.items():
+        source = mapping(mapping(raw).get("source"))
+        asset = Asset(content_hash, directory / text(source.get("path")), text(source.get("packaging")))
+        for destination in mapping(mapping(raw).get("destinations")).values():
+            assets[text(mapping(destination).get("objectKey"))] = asset
+    return assets
+
+
+def _read_json(file: Path) -> dict[str, Json]:
+    try:
+        body = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CommandError(
+            f"{file}: no such file", "the cloud assembly is not complete", _SYNTH_AGAIN
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file}: cannot be read", str(error), _SYNTH_AGAIN) from None
+    if not isinstance(body, dict):
+        raise CommandError(f"{file}: not a JSON object", "the cloud assembly is damaged", _SYNTH_AGAIN)
+    return body

@@ -1,0 +1,92 @@
+"""A CloudFormation template as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IGNORED_TYPES = frozenset({"AWS::CDK::Metadata"})
+"""Resources that only carry telemetry of the CDK; they have no effect in the cloud either."""
+
+REFUSED_TYPES = {
+    "AWS::CloudFormation::Stack": (
+        "nested stacks are not deployed locally",
+        "make it a stack of its own (`Stack` instead of `NestedStack`): cross-stack references work locally",
+    ),
+    "AWS::CloudFormation::Macro": ("template macros run in the AWS account", "expand it before synth"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a template, its properties unresolved.
+
+    `path` is the construct path without the trailing `/Resource` (`BankStack/Transfer`).
+    """
+
+    logical_id: str
+    type: str
+    properties: Mapping[str, Json]
+    depends_on: tuple[str, ...]
+    condition: str | None
+    retained: bool
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The sections of a template that a local deploy acts upon; all values unresolved."""
+
+    resources: Mapping[str, Resource]
+    parameters: Mapping[str, Json]
+    mappings: Mapping[str, Json]
+    conditions: Mapping[str, Json]
+    outputs: Mapping[str, Json]
+
+
+def read_template(body: Mapping[str, Json], stack: str, paths: Mapping[str, str]) -> Template:
+    """Return the template in `body`; `paths` maps logical ids to construct paths.
+
+    Raises:
+        CommandError: the template uses a macro or a nested stack; each says what to write instead.
+    """
+    if body.get("Transform"):
+        raise CommandError(
+            f"stack {stack}: the template names the transform {body['Transform']!r}",
+            "transforms are expanded by CloudFormation in the account and cannot be run locally",
+            "take the transform out of the template",
+        )
+    resources = {
+        logical_id: _resource(logical_id, mapping(raw), stack, paths)
+        for logical_id, raw in mapping(body.get("Resources")).items()
+        if mapping(raw).get("Type") not in IGNORED_TYPES
+    }
+    return Template(
+        resources=resources,
+        parameters=mapping(body.get("Parameters")),
+        mappings=mapping(body.get("Mappings")),
+        conditions=mapping(body.get("Conditions")),
+        outputs=mapping(body.get("Outputs")),
+    )
+
+
+def _resource(logical_id: str, raw: Mapping[str, Json], stack: str, paths: Mapping[str, str]) -> Resource:
+    type_name = text(raw.get("Type"))
+    if refusal := REFUSED_TYPES.get(type_name):
+        raise CommandError(f"stack {stack}: {logical_id} is an {type_name}", *refusal)
+    condition = raw.get("Condition")
+    return Resource(
+        logical_id=logical_id,
+        type=type_name,
+        properties=mapping(raw.get("Properties")),
+        depends_on=tuple(text(name) for name in sequence(raw.get("DependsOn"))),
+        condition=text(condition) if condition else None,
+        retained=text(raw.get("DeletionPolicy")).startswith("Retain"),
+        path=paths.get(logical_id, f"{stack}/{logical_id}"),
+    )

@@ -1,0 +1,35 @@
+"""JSON as a type, and how to narrow it where a template promises more."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+
+def mapping(value: Json) -> dict[str, Json]:
+    """Return `value` if it is an object, else an empty one, as an absent section of a template is."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Json) -> list[Json]:
+    """Return a list as it is, nothing as an empty list, and a single value as a list of one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def text(value: Json) -> str:
+    """Return a scalar as CloudFormation writes it into a string: booleans as `true` and `false`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def as_strings(value: Json) -> Json:
+    """Return `value` with every scalar as a string, as CloudFormation hands properties to a handler."""
+    if isinstance(value, dict):
+        return {key: as_strings(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_strings(item) for item in value]
+    return value if value is None else text(value)

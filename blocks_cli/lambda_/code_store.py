@@ -1,0 +1,83 @@
+"""Bundles and layers unpacked into folders, kept by the hash of what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from blocks_cli.assembly.cloud import Asset
+
+
+class CodeStore:
+    """A folder of folders. An entry appears whole or not at all, so several processes may share a store."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, key: str) -> Path:
+        """Return where the entry `key` lies, or would."""
+        return self._folder / key
+
+    def asset(self, asset: Asset) -> str:
+        """Unpack a file asset unless it is here already; return its key.
+
+        Raises:
+            CommandError: the asset's folder or zip is missing or damaged.
+        """
+        return self._ensure(asset.hash, lambda target: _unpack(asset, target))
+
+    def inline(self, source: str) -> str:
+        """Keep the source of an inline Python function as `index.py`; return its key."""
+
+        def write(target: Path) -> None:
+            target.mkdir()
+            (target / "index.py").write_text(source, "utf-8")
+
+        return self._ensure(hashlib.sha256(source.encode()).hexdigest(), write)
+
+    def merged(self, layers: Sequence[Path]) -> Path:
+        """Return one folder with the content of all `layers`, later ones on top, as `/opt` is made."""
+
+        def merge(target: Path) -> None:
+            target.mkdir()
+            for layer in layers:
+                shutil.copytree(layer, target, dirs_exist_ok=True, symlinks=True)
+
+        names = "\n".join(layer.name for layer in layers)
+        return self.path(self._ensure(f"opt-{hashlib.sha256(names.encode()).hexdigest()}", merge))
+
+    def _ensure(self, key: str, make: Callable[[Path], None]) -> str:
+        if self.path(key).exists():
+            return key
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as scratch:
+            fresh = Path(scratch) / "entry"
+            make(fresh)
+            try:
+                fresh.rename(self.path(key))
+            except OSError:
+                if not self.path(key).exists():  # else another process was faster with the same content
+                    raise
+        return key
+
+
+def _unpack(asset: Asset, target: Path) -> None:
+    try:
+        if asset.source.is_dir():
+            shutil.copytree(asset.source, target, symlinks=True)
+        else:
+            with zipfile.ZipFile(asset.source) as bundle:
+                bundle.extractall(target)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CommandError(
+            f"asset {asset.source}: cannot be unpacked", str(error), "run the synth again, then deploy"
+        ) from None

@@ -1,0 +1,53 @@
+"""A Lambda function's configuration, as its template resource has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DEFAULT_TIMEOUT = 3.0
+"""Seconds, when the template names none (`AWS::Lambda::Function`, Timeout)."""
+DEFAULT_MEMORY = 128
+"""MB, when the template names none (`AWS::Lambda::Function`, MemorySize)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfiguration:
+    """One function as deployed.
+
+    `path` is its construct path; `code` the unpacked bundle; `layers` the unpacked layers in the order of the
+    template; `timeout` is in seconds, `memory` in MB; `concurrency` the reserved concurrency or None.
+    """
+
+    name: str
+    arn: str
+    path: str
+    logical_id: str
+    handler: str
+    runtime: str
+    code: Path
+    layers: tuple[Path, ...]
+    environment: Mapping[str, str]
+    role_arn: str
+    region: str
+    log_group: str
+    timeout: float = DEFAULT_TIMEOUT
+    memory: int = DEFAULT_MEMORY
+    concurrency: int | None = None
+
+    @property
+    def short_name(self) -> str:
+        """Return the construct's own id."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def python_version(self) -> tuple[int, int] | None:
+        """Return the Python version of the runtime, or None for another language."""
+        major, _, minor = self.runtime.removeprefix("python").partition(".")
+        if not self.runtime.startswith("python") or not (major.isdigit() and minor.isdigit()):
+            return None
+        return int(major), int(minor)

@@ -1,0 +1,73 @@
+"""The environment of a function, variable by variable as on Lambda."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials of the function's role. Their `repr` shows no secret."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+    def __repr__(self) -> str:
+        return f"Keys({self.access_key_id!r})"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables every AWS SDK reads."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_SESSION_TOKEN": self.session_token,
+        }
+
+
+def function_environment(
+    function: FunctionConfiguration, keys: Keys, opt: Path, python_path: tuple[Path, ...]
+) -> dict[str, str]:
+    """Return all variables of a sandbox but the address of its Runtime API.
+
+    Nothing of the developer's shell is passed on. The names and the order (reserved variables win over the
+    function's own) are those of the Lambda developer guide, "Using Lambda environment variables".
+    """
+    return {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"/usr/local/bin:/usr/bin:/bin:{opt / 'bin'}",
+        "LD_LIBRARY_PATH": f"{function.code}:{function.code / 'lib'}:{opt / 'lib'}",
+        **function.environment,
+        **_reserved(function),
+        **keys.environment(),
+        "PYTHONPATH": ":".join(map(str, python_path)),
+    }
+
+
+def _reserved(function: FunctionConfiguration) -> Mapping[str, str]:
+    return {
+        "_HANDLER": function.handler,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{secrets.token_hex(16)}",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "LAMBDA_TASK_ROOT": str(function.code),
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    }

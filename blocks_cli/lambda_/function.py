@@ -1,0 +1,103 @@
+"""A deployed function: a pool of sandboxes that grows with concurrency and stays warm."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from blocks_cli.lambda_.result import Answer, InvocationResult, failure
+from blocks_cli.lambda_.runtime_api import Invocation
+from blocks_cli.lambda_.sandbox import Sandbox, Spawner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blocks_cli.json_value import Json
+    from blocks_cli.lambda_.environment import Keys
+    from blocks_cli.lambda_.runtime import Preparation
+
+
+class LocalFunction:
+    """Runs invocations of one function, each in a sandbox of its own; thread-safe.
+
+    `keys` is asked for the credentials of the function's role whenever a sandbox starts; `show` gets every
+    line the function writes.
+    """
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        spawner: Spawner,
+        keys: Callable[[], Keys],
+        show: Callable[[str], None],
+    ) -> None:
+        self.configuration = preparation.function
+        self.notes = preparation.notes
+        self._preparation = preparation
+        self._spawner = spawner
+        self._keys = keys
+        self._show = show
+        self._lock = threading.Lock()
+        self._idle: list[Sandbox] = []
+        self._busy: set[Sandbox] = set()
+
+    def invoke(self, event: Json, request_id: str | None = None) -> InvocationResult:
+        """Run the handler once with `event`; the function's faults are part of the result, never raised."""
+        request_id = request_id or str(uuid.uuid4())
+        sandbox, cold = self._acquire()
+        if sandbox is None:
+            return _throttled().result(request_id, "", 0.0, cold=False)
+        invocation = Invocation(
+            request_id, json.dumps(event).encode(), self.configuration.arn, self.configuration.timeout
+        )
+        try:
+            answer, duration = sandbox.invoke(invocation)
+            return answer.result(request_id, sandbox.take_log(), duration, cold)
+        finally:
+            self._release(sandbox)
+
+    def close(self) -> None:
+        """Kill every sandbox, busy ones included."""
+        with self._lock:
+            sandboxes = [*self._idle, *self._busy]
+            self._idle.clear()
+        with concurrent.futures.ThreadPoolExecutor(max(len(sandboxes), 1)) as executor:
+            list(executor.map(Sandbox.close, sandboxes))
+
+    def _acquire(self) -> tuple[Sandbox | None, bool]:
+        """Return a warm sandbox, or a new one, or None where reserved concurrency is used up."""
+        with self._lock:
+            warm = self._warm()
+            limit = self.configuration.concurrency
+            if warm is None and limit is not None and len(self._busy) >= limit:
+                return None, False
+            if warm is not None:
+                self._busy.add(warm)
+                return warm, False
+        fresh = Sandbox(self._preparation.program(self._keys()), self._spawner, self._show)
+        with self._lock:
+            self._busy.add(fresh)
+        return fresh, True
+
+    def _warm(self) -> Sandbox | None:
+        while self._idle:
+            sandbox = self._idle.pop()
+            if sandbox.alive:
+                return sandbox
+            sandbox.close()
+        return None
+
+    def _release(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            self._busy.discard(sandbox)
+            if sandbox.alive:
+                self._idle.append(sandbox)
+                return
+        sandbox.close()
+
+
+def _throttled() -> Answer:
+    return failure("TooManyRequestsException", "Rate Exceeded.: the reserved concurrency is used up")

@@ -1,0 +1,71 @@
+"""A loopback HTTP/1.1 server that answers each request with one write."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Base of our handlers.
+
+    Nagle's algorithm is off and a response leaves in one write: otherwise delayed acknowledgements cost 40 ms
+    on each side of every invocation (88 ms measured).
+    """
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Write no access log: the function's output is what a reader is after."""
+
+    def body(self) -> bytes:
+        """Return the request's body, whether its length was announced or it came in chunks."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(iter(self._chunk, b""))
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _chunk(self) -> bytes:
+        size = int(self.rfile.readline().split(b";")[0], 16)
+        chunk = self.rfile.read(size)
+        self.rfile.readline()
+        return chunk
+
+    def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        """Answer the request."""
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A threaded server on a free port of the loopback interface."""
+
+    daemon_threads = True
+    # Connections that idle in a long poll must not hold up the end of the program.
+    block_on_close = False
+
+    def __init__(self, handler: type[Handler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Return `host:port`."""
+        return f"127.0.0.1:{self.server_port}"
+
+    def close(self) -> None:
+        """Stop to listen."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()

@@ -1,0 +1,79 @@
+"""Find a Python interpreter of the version a function asks for."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PROBE = (
+    "import json,sys,importlib.machinery as m;print(json.dumps([sys.version_info[:2],m.EXTENSION_SUFFIXES]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python on this machine; `suffixes` are the file names' ends of the extension modules it can load."""
+
+    executable: Path
+    version: tuple[int, int]
+    suffixes: tuple[str, ...]
+
+    def loads(self, extension: Path) -> bool:
+        """Return whether an extension module was built for this version and machine, going by its name."""
+        return any(extension.name.endswith(suffix) for suffix in self.suffixes if suffix != ".so")
+
+
+def current() -> Interpreter:
+    """Return the interpreter that runs this program."""
+    major, minor = sys.version_info[:2]
+    return Interpreter(Path(sys.executable), (major, minor), tuple(importlib.machinery.EXTENSION_SUFFIXES))
+
+
+@functools.cache
+def find(version: tuple[int, int]) -> Interpreter | None:
+    """Return an interpreter of exactly this version, our own first, or None.
+
+    Looks at `PATH`, then at the versions pyenv and uv have installed.
+    """
+    if version == current().version:
+        return current()
+    name = f"python{version[0]}.{version[1]}"
+    found = (probe(candidate) for candidate in _candidates(name, version))
+    return next((python for python in found if python and python.version == version), None)
+
+
+def _candidates(name: str, version: tuple[int, int]) -> Iterator[Path]:
+    for entry in os.environ.get("PATH", "").split(os.pathsep):
+        yield Path(entry) / name
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions"
+    data = Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share"))
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", data / "uv" / "python"))
+    number = f"{version[0]}.{version[1]}"
+    for folder, pattern in ((pyenv, f"{number}.*"), (uv, f"cpython-{number}.*")):
+        for match in sorted(folder.glob(pattern), reverse=True):
+            yield match / "bin" / name
+
+
+def probe(executable: Path) -> Interpreter | None:
+    """Ask `executable` what it is; None if it is no working Python (a pyenv shim without a version, say)."""
+    if not os.access(executable, os.X_OK):
+        return None
+    try:
+        asked = subprocess.run(
+            [executable, "-I", "-S", "-c", _PROBE], capture_output=True, text=True, timeout=20, check=True
+        )
+        (major, minor), suffixes = json.loads(asked.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return Interpreter(executable, (major, minor), tuple(suffixes))

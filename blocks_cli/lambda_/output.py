@@ -1,0 +1,72 @@
+"""What a sandbox writes: shown line by line as it comes, and kept for the invocation it belongs to."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TAIL = 4096
+"""Bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
+
+
+class Output:
+    """Reads one pipe until its writers are gone; owns the descriptor.
+
+    `show` gets every whole line, from a thread of ours or from the one that takes the tail.
+    """
+
+    def __init__(self, descriptor: int, show: Callable[[str], None]) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._show = show
+        self._lock = threading.Lock()
+        self._tail = bytearray()
+        self._line = bytearray()
+        self._open = True
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def take_tail(self) -> str:
+        """Return the last bytes written since this was last asked, what still lies in the pipe included."""
+        with self._lock:
+            self._drain()
+            tail = self._tail.decode("utf-8", "replace")
+            self._tail.clear()
+        return tail
+
+    def join(self) -> None:
+        """Wait until the last writer is gone; at most a second, for a grandchild may hold the pipe."""
+        self._thread.join(1)
+
+    def _follow(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._descriptor, selectors.EVENT_READ)
+            while self._open:
+                selector.select()
+                with self._lock:
+                    self._drain()
+        os.close(self._descriptor)
+
+    def _drain(self) -> None:
+        while self._open:
+            try:
+                chunk = os.read(self._descriptor, 65536)
+            except BlockingIOError:
+                return
+            self._open = bool(chunk)
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        # The runtime client ends lines inside a log entry with a carriage return.
+        chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._tail += chunk
+        del self._tail[:-TAIL]
+        *lines, rest = bytes(self._line + chunk).split(b"\n")
+        self._line = bytearray(rest)
+        for line in lines if self._open else [*lines, *filter(None, [rest])]:
+            self._show(line.decode("utf-8", "replace"))

@@ -1,0 +1,74 @@
+"""What an invocation came to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from blocks_cli.json_value import Json, mapping, sequence, text
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """The outcome of one invocation.
+
+    `payload` is what the handler returned, or the error object as Lambda returns it. `error_type` is None on
+    success, else the exception's class name, `Sandbox.Timedout`, `Runtime.ExitError` or an init error such as
+    `Runtime.ImportModuleError`. `log_tail` holds the last 4 KB the function wrote; `duration` is in seconds,
+    without the time to start a sandbox; `cold` says whether one had to be started.
+    """
+
+    request_id: str
+    payload: Json
+    error_type: str | None = None
+    error_message: str | None = None
+    stack_trace: tuple[str, ...] = ()
+    log_tail: str = ""
+    duration: float = 0.0
+    cold: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Return whether Lambda would have set `FunctionError`."""
+        return self.error_type is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the runtime (or its end) said of one invocation: `body` is JSON, `error_type` None on success."""
+
+    body: bytes
+    error_type: str | None = None
+
+    def result(self, request_id: str, log_tail: str, duration: float, cold: bool) -> InvocationResult:
+        """Return the answer as a result."""
+        payload = _parse(self.body)
+        if self.error_type is None:
+            return InvocationResult(request_id, payload, log_tail=log_tail, duration=duration, cold=cold)
+        error = mapping(payload)
+        return InvocationResult(
+            request_id,
+            payload,
+            error_type=text(error.get("errorType")) or self.error_type,
+            error_message=text(error.get("errorMessage")),
+            stack_trace=tuple(text(line) for line in sequence(error.get("stackTrace"))),
+            log_tail=log_tail,
+            duration=duration,
+            cold=cold,
+        )
+
+
+def failure(error_type: str, message: str) -> Answer:
+    """Return an error that the sandbox, not the function, reports."""
+    body: Json = {"errorType": error_type, "errorMessage": message}
+    return Answer(json.dumps(body).encode(), error_type)
+
+
+def _parse(body: bytes) -> Json:
+    if not body:
+        return None
+    try:
+        parsed: Json = json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+    return parsed

@@ -1,0 +1,113 @@
+"""Choose what a function runs under: interpreter, runtime client, and the packages of the runtime."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.lambda_ import interpreter, packages
+from blocks_cli.lambda_.environment import Keys, function_environment
+from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blocks_cli.lambda_.code_store import CodeStore
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
+    from blocks_cli.lambda_.interpreter import Interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An interpreter with a runtime client; `packages` is the folder that stands for `/var/runtime`."""
+
+    interpreter: Interpreter
+    client: str
+    packages: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A function ready to be started with `program(keys)`; `notes` say where it differs from Lambda."""
+
+    function: FunctionConfiguration
+    runtime: Runtime
+    opt: Path
+    python_path: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def program(self, keys: Keys) -> Program:
+        """Return what to run in a sandbox, as the identity of `keys`."""
+        return Program(
+            python=self.runtime.interpreter.executable,
+            client=self.runtime.client,
+            handler=self.function.handler,
+            folder=self.function.code,
+            environment=function_environment(self.function, keys, self.opt, self.python_path),
+        )
+
+
+def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> Preparation:
+    """Choose runtime and import path of a function.
+
+    `links` is a folder for links to installed packages. Where no interpreter of the function's own version
+    can be used, it runs under ours, with the installed packages in place of those binaries of the bundle that
+    ours cannot load.
+
+    Raises:
+        CommandError: the function is not written in Python.
+    """
+    wanted = function.python_version
+    if wanted is None:
+        raise CommandError(
+            f"function {function.path}: runtime {function.runtime or 'container image'} does not run locally",
+            "the local Lambda runs Python functions from zip bundles",
+            "invoke it on AWS, or leave it out locally",
+        )
+    runtime = _runtime(wanted, links)
+    opt = store.merged(function.layers)
+    path = import_path(function.code, opt, wanted)
+    strangers = packages.foreign(path, runtime.interpreter)
+    found, missing = packages.substitutes(strangers)
+    stand_ins = (packages.link(found, links),) if found else ()
+    return Preparation(
+        function,
+        runtime,
+        opt,
+        python_path=(*stand_ins, *path, runtime.packages),
+        notes=tuple(_notes(function, runtime, found, missing)),
+    )
+
+
+def import_path(code: Path, opt: Path, version: tuple[int, int]) -> tuple[Path, ...]:
+    """Return the folders Lambda puts on the import path, in its order; those that do not exist left out."""
+    site_packages = opt / "python" / "lib" / f"python{version[0]}.{version[1]}" / "site-packages"
+    return tuple(folder for folder in (code, site_packages, opt / "python") if folder.is_dir())
+
+
+def _runtime(wanted: tuple[int, int], links: Path) -> Runtime:
+    own = interpreter.current()
+    client = packages.RUNTIME_CLIENT if _has_client() else str(BOOTSTRAP)
+    return Runtime(own, client, packages.link(packages.RUNTIME_DISTRIBUTIONS, links))
+
+
+def _has_client() -> bool:
+    return sys.platform == "linux" and packages.installed(packages.RUNTIME_CLIENT)
+
+
+def _notes(
+    function: FunctionConfiguration, runtime: Runtime, found: list[str], missing: list[str]
+) -> list[str]:
+    version = ".".join(map(str, runtime.interpreter.version))
+    notes = []
+    if runtime.interpreter.version != function.python_version:
+        notes.append(f"runs under Python {version} instead of {function.runtime}")
+    if found:
+        notes.append(f"uses the installed {', '.join(found)} in place of the bundle's")
+    if missing:
+        notes.append(f"cannot load {', '.join(missing)}: built for another Python, and not installed here")
+    if runtime.client != packages.RUNTIME_CLIENT:
+        notes.append("uses a runtime client of our own: awslambdaric is not installed for this platform")
+    return notes

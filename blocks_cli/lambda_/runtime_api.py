@@ -1,0 +1,108 @@
+"""The Runtime API as one sandbox sees it (AWS Lambda developer guide, custom runtimes, 2018-06-01)."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+
+from blocks_cli.json_value import mapping, text
+from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.result import Answer
+
+_PREFIX = "/2018-06-01/runtime/"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event on its way to a sandbox; `timeout`, in seconds, counts from when the runtime fetches it."""
+
+    request_id: str
+    event: bytes
+    function_arn: str
+    timeout: float
+    trace_id: str = field(default_factory=lambda: new_trace_id())
+
+    def headers(self) -> dict[str, str]:
+        """Return what accompanies the event."""
+        return {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": self.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + self.timeout) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
+            "Lambda-Runtime-Trace-Id": self.trace_id,
+        }
+
+
+def new_trace_id() -> str:
+    """Return an X-Ray trace header that is not sampled."""
+    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+class RuntimeApi(Server):
+    """Serves one sandbox: hands it one invocation at a time and takes its answers.
+
+    `fetched` is set when the runtime asks for an invocation for the first time, that is when its init is
+    over.
+    """
+
+    def __init__(self) -> None:
+        self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.fetched = threading.Event()
+        self.init_error: Answer | None = None
+        super().__init__(_RuntimeHandler)
+
+    def offer(self, invocation: Invocation) -> None:
+        """Queue an invocation for the runtime to fetch."""
+        self._invocations.put(invocation)
+
+    def next_invocation(self) -> Invocation | None:
+        """Block until there is an invocation; None when the API closes."""
+        self.fetched.set()
+        return self._invocations.get()
+
+    def close(self) -> None:
+        """End the long poll, which ends the runtime, and stop to listen."""
+        self._invocations.put(None)
+        super().close()
+
+
+class _RuntimeHandler(Handler):
+    server: RuntimeApi
+
+    def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
+        if self.path != f"{_PREFIX}invocation/next":
+            return self._not_found()
+        invocation = self.server.next_invocation()
+        if invocation is None:
+            self.close_connection = True
+            return None
+        return self.reply(200, invocation.event, invocation.headers())
+
+    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
+        body = self.body()
+        match self.path.removeprefix(_PREFIX).split("/"):
+            case ["init", "error"]:
+                self.server.init_error = Answer(body, _error_type(body, "Runtime.InitError"))
+            case ["invocation", _, "response"]:
+                self.server.answers.put(Answer(body))
+            case ["invocation", _, "error"]:
+                self.server.answers.put(Answer(body, _error_type(body, "Runtime.Unknown")))
+            case _:
+                return self._not_found()
+        return self.reply(202, b'{"status":"OK"}', {"Content-Type": "application/json"})
+
+    def _not_found(self) -> None:
+        self.reply(404, b'{"errorType":"NotFound","errorMessage":"no such path of the Runtime API"}')
+
+
+def _error_type(body: bytes, otherwise: str) -> str:
+    try:
+        return text(mapping(json.loads(body)).get("errorType")) or otherwise
+    except ValueError:
+        return otherwise

@@ -1,0 +1,165 @@
+"""One sandbox: a process with the runtime client in it, one invocation at a time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks_cli.lambda_.output import Output
+from blocks_cli.lambda_.result import Answer, failure
+from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+INIT_LIMIT = 10.0
+"""Seconds Lambda gives the init phase (developer guide, execution environment lifecycle)."""
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run in a sandbox; `client` is the runtime client, a module or a file."""
+
+    python: Path
+    client: str
+    handler: str
+    folder: Path
+    environment: Mapping[str, str]
+
+
+class Spawner:
+    """Starts processes from one thread that lives as long as the deployment.
+
+    On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come
+    from threads of any lifetime.
+    """
+
+    def __init__(self) -> None:
+        self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
+
+    def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+        """Start `program` with both its outputs going to the descriptor `output`."""
+        return self._executor.submit(_start, program, environment, output).result()
+
+    def close(self) -> None:
+        """End the thread, and with it what it started."""
+        self._executor.shutdown()
+
+
+def _start(program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+    command = [
+        str(program.python),
+        "-S",
+        str(_LAUNCH),
+        str(os.getpid()),
+        program.client,
+        program.handler,
+    ]
+    # Elsewhere than on Linux the sandbox ends when our end of its standard input closes.
+    stdin = subprocess.DEVNULL if sys.platform == "linux" else subprocess.PIPE
+    return subprocess.Popen(
+        command,
+        cwd=program.folder,
+        env=dict(environment),
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,  # Ctrl-C is for the deployer, which then closes its sandboxes
+    )
+
+
+class Sandbox:
+    """A warm or warming execution environment of one function.
+
+    The constructor returns at once; the first `invoke` waits for init to end. Not for concurrent use: the
+    pool hands a sandbox to one invocation at a time.
+    """
+
+    def __init__(self, program: Program, spawner: Spawner, show: Callable[[str], None]) -> None:
+        self._api = RuntimeApi()
+        self._scratch = tempfile.mkdtemp(prefix="blocks-tmp-")
+        reader, writer = os.pipe()
+        environment = {
+            **program.environment,
+            "AWS_LAMBDA_RUNTIME_API": self._api.address,
+            "TMPDIR": self._scratch,
+        }
+        try:
+            self._process = spawner.spawn(program, environment, writer)
+        finally:
+            os.close(writer)
+        self._output = Output(reader, show)
+        self._exit: Answer | None = None
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Return whether another invocation can be sent."""
+        return self._exit is None
+
+    def invoke(self, invocation: Invocation) -> tuple[Answer, float]:
+        """Run one invocation; return what came of it and the seconds it took, init not counted.
+
+        A timeout ends the sandbox, as it does on Lambda.
+        """
+        if not self._api.fetched.wait(INIT_LIMIT + invocation.timeout):
+            return self._time_out(invocation), 0.0
+        started = time.monotonic()
+        self._api.offer(invocation)
+        try:
+            answer = self._api.answers.get(timeout=invocation.timeout)
+        except queue.Empty:
+            answer = self._time_out(invocation)
+        return answer, time.monotonic() - started
+
+    def take_log(self) -> str:
+        """Return the tail of what was written since the last call."""
+        if self._exit is not None:
+            self._output.join()
+        return self._output.take_tail()
+
+    def close(self) -> None:
+        """Kill the process and release everything; safe to call twice."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._api.close()
+        self._output.join()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _watch(self) -> None:
+        """Turn the end of the process into an answer, whatever it was doing."""
+        status = self._process.wait()
+        self._exit = self._api.init_error or failure("Runtime.ExitError", _exit_message(status))
+        self._api.answers.put(self._exit)
+        self._api.fetched.set()
+
+    def _time_out(self, invocation: Invocation) -> Answer:
+        self._process.kill()
+        self._process.wait()
+        message = f"Error: Task timed out after {invocation.timeout:.2f} seconds"
+        self._exit = failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
+        return self._exit
+
+
+def _exit_message(status: int) -> str:
+    if status == 0:
+        return "Error: Runtime exited without providing a reason"
+    if status > 0:
+        return f"Error: Runtime exited with error: exit status {status}"
+    return f"Error: Runtime exited with error: signal: {signal.Signals(-status).name}"
