@@ -133,7 +133,7 @@ def only_reads(statement: Sql) -> bool:
 
 def _unknown(error: ConnectionFailed) -> CommitOutcomeUnknown:
     return CommitOutcomeUnknown(
-        f"the connection was lost before the statement was answered ({error.args[0]}); it may have taken effect "
-        "or not: read the data before running it again",
+        f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
+        "have taken effect: read the data before running it again",
         sqlstate=error.sqlstate,
     )

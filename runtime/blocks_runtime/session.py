@@ -163,7 +163,7 @@ def _readable(descriptor: int) -> bool:
 
 def _unknown(error: ConnectionFailed) -> CommitOutcomeUnknown:
     return CommitOutcomeUnknown(
-        f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may be there or not: "
-        "read the data before running the transaction again",
+        f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
+        "not be there: read the data before running the transaction again",
         sqlstate=error.sqlstate,
     )

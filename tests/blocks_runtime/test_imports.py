@@ -1,0 +1,59 @@
+"""What importing the runtime costs: asserted on the modules it pulls in, in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = {
+    "psycopg",
+    "boto3",
+    "botocore",
+    "asyncio",
+    "aws_cdk",
+    "typing",
+    "re",
+    "dataclasses",
+    "logging",
+    "ssl",
+}
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the names of the modules that `code` pulled in, beyond those of a bare interpreter."""
+    show = f"import sys; bare = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - bare))"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_pulls_in_nothing_else() -> None:
+    own = {"errors", "fragments", "transaction", "database"}
+    assert modules_after("import blocks_runtime") == {
+        "__future__",
+        "blocks_runtime",
+        *(f"blocks_runtime.{module}" for module in own),
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import blocks_runtime",
+        "from blocks_runtime import DistributedDatabase, sql; db = DistributedDatabase('main')",
+        "from blocks_runtime import sql; sql('SELECT {x}', x=1).text",
+    ],
+)
+def test_nothing_heavy_before_the_first_statement(code: str) -> None:
+    assert not modules_after(code) & FORBIDDEN
+
+
+def test_contract_needs_only_the_standard_library() -> None:
+    outside = {module.partition(".")[0] for module in modules_after("import blocks_runtime.contract")}
+    assert outside <= sys.stdlib_module_names | {"blocks_runtime"}
+
+
+def test_connecting_needs_no_boto3() -> None:
+    code = "import blocks_runtime.engine, blocks_runtime.session"
+    assert not modules_after(code) & {"boto3", "botocore", "aws_cdk", "local_dsql"}

@@ -1,0 +1,82 @@
+"""Where a process looks for its database, and what it is told when there is none."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from blocks_runtime.contract import Variables
+from blocks_runtime.errors import ConfigurationError
+from blocks_runtime.location import local_folder, locate
+from blocks_runtime.target import AMAZON_ROOTS, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLUSTER = Variables("abc.dsql.us-east-1.on.aws", "us-east-1", "blocks_main_read_write")
+KEYS = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s"}
+LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "fn"}
+
+
+def test_variables_of_the_stack(tmp_path: Path) -> None:
+    location = locate("main", CLUSTER.environment("main") | KEYS | LAMBDA, tmp_path)
+    assert location.target == Target(
+        "abc.dsql.us-east-1.on.aws", 5432, "us-east-1", "blocks_main_read_write", str(AMAZON_ROOTS)
+    )
+    assert location.credentials().access_key_id == "A"
+
+
+def test_variables_of_the_local_deploy(tmp_path: Path) -> None:
+    variables = Variables("localhost:50123", "us-east-1", "r", "/somewhere/ca.pem")
+    target = locate("my-db", variables.environment("my-db") | KEYS, tmp_path).target
+    assert (target.host, target.port, target.ca) == ("localhost", 50123, "/somewhere/ca.pem")
+
+
+COMPLETE = CLUSTER.environment("main") | LAMBDA
+BROKEN = {
+    "inside Lambda without any": (LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
+    "one missing": ({k: v for k, v in COMPLETE.items() if k != "BLOCKS_MAIN_ROLE"}, "BLOCKS_MAIN_ROLE is not set"),
+    "one missing on a laptop": ({"BLOCKS_MAIN_ENDPOINT": "x"}, "BLOCKS_MAIN_REGION is not set"),
+    "another database's": (CLUSTER.environment("other") | LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("environ", "says"), BROKEN.values(), ids=BROKEN)
+def test_a_missing_variable_names_itself_and_the_way_out(
+    environ: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        locate("main", environ, tmp_path)
+    assert "grant_connect" in str(caught.value)
+
+
+def test_a_bad_port_names_the_variable(tmp_path: Path) -> None:
+    variables = Variables("localhost:http", "us-east-1", "r")
+    with pytest.raises(ConfigurationError, match="not a port.*BLOCKS_MAIN_ENDPOINT"):
+        locate("main", variables.environment("main"), tmp_path)
+
+
+@pytest.mark.parametrize("mark", [".blocks", "cdk.json", "pyproject.toml", ".git"])
+def test_local_folder_is_the_projects(mark: str, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    (tmp_path / mark).mkdir()
+    assert local_folder("My-Db", deep) == tmp_path / ".blocks" / "local" / "my_db"
+
+
+@pytest.mark.parametrize(("libpq", "direct"), [(160009, False), (170000, True), (180006, True)])
+def test_connection_parameters(libpq: int, direct: bool) -> None:
+    parameters = Target.of(CLUSTER).parameters("token", libpq)
+    assert parameters["sslmode"] == "verify-full"
+    assert parameters["sslrootcert"] == str(AMAZON_ROOTS)
+    assert parameters["user"] == "blocks_main_read_write"
+    assert parameters["dbname"] == "postgres"
+    assert ("sslnegotiation" in parameters) is direct
+    assert "options" not in parameters, "DSQL refuses most settings at start-up"
+
+
+def test_the_roots_are_certificates() -> None:
+    context = ssl.create_default_context(cafile=str(AMAZON_ROOTS))
+    names = {dict(entry[0] for entry in each["subject"])["commonName"] for each in context.get_ca_certs()}  # type: ignore[misc]
+    assert {f"Amazon Root CA {n}" for n in (1, 2, 3, 4)} <= names
