@@ -23,7 +23,14 @@ _KINDS = (
         "TransactionStmt": Kind.TRANSACTION,
         "CallStmt": Kind.CALL,
     }
-    | dict.fromkeys((*("VariableSetStmt", "VariableShowStmt", "ConstraintsSetStmt", "DeallocateStmt", "DiscardStmt"), *("PrepareStmt", "ExecuteStmt", "DeclareCursorStmt", "FetchStmt", "ClosePortalStmt"), *("ListenStmt", "UnlistenStmt", "NotifyStmt", "LoadStmt", "LockStmt")), Kind.SESSION)
+    | dict.fromkeys(
+        (
+            *("VariableSetStmt", "VariableShowStmt", "ConstraintsSetStmt", "DeallocateStmt", "DiscardStmt"),
+            *("PrepareStmt", "ExecuteStmt", "DeclareCursorStmt", "FetchStmt", "ClosePortalStmt"),
+            *("ListenStmt", "UnlistenStmt", "NotifyStmt", "LoadStmt", "LockStmt"),
+        ),
+        Kind.SESSION,
+    )
     | dict.fromkeys(("VacuumStmt", "CheckPointStmt", "ClusterStmt", "ReindexStmt", "DoStmt"), Kind.UTILITY)
 )
 """Every other statement changes the catalog."""

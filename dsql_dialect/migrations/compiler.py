@@ -1,0 +1,121 @@
+"""Files in, compiled migrations or all their faults out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsql_dialect.migrations import rules
+from dsql_dialect.migrations.directives import read_directives
+from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
+from dsql_dialect.migrations.files import read_folder
+from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
+from dsql_dialect.migrations.probe import probe, repeatable
+from dsql_dialect.parser import parse
+from dsql_dialect.position import Position
+from dsql_dialect.profiles import profile as profile_named
+from dsql_dialect.statement import Kind
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from dsql_dialect.migrations.files import MigrationFile
+    from dsql_dialect.migrations.manifest import StatementKind
+    from dsql_dialect.profiles import Profile
+    from dsql_dialect.rule import Rule
+    from dsql_dialect.statement import Script, Statement
+
+_OUT_OF_PLACE = {
+    Kind.TRANSACTION: rules.TRANSACTION_CONTROL,
+    Kind.SESSION: rules.SESSION,
+    Kind.QUERY: rules.QUERY,
+    Kind.UTILITY: rules.UTILITY,
+    Kind.CALL: rules.CALL,
+}
+_GRANTS = frozenset({"Grant", "GrantRole", "AlterDefaultPrivileges", "Iam"})
+_START = Position(0, 1, 1)
+
+
+def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None) -> CompiledMigrations:
+    """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for `portable`.
+
+    Raises:
+        MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every fault of
+            every file, and the folder's own (missing, unreadable).
+    """
+    dialect = profile or profile_named()
+    files, findings = read_folder(Path(path))
+    scripts = [(file, parse(file.text, dialect)) for file in files]
+    for file, script in scripts:
+        findings.extend(_faults(file, script))
+    if findings:
+        raise MigrationErrors(sorted(findings, key=lambda each: (each.path.name, each.line, each.column)))
+    return CompiledMigrations(dialect.name, tuple(_compile(file, script) for file, script in scripts))
+
+
+def _faults(file: MigrationFile, script: Script) -> Iterator[MigrationFinding]:
+    if not script.statements:
+        yield _fault(file, _START, rules.EMPTY)
+    for finding in script.findings:
+        at = finding.position
+        yield MigrationFinding(file.path, at.line, at.column, finding.rule, finding.message, finding.remedy)
+    for statement in script.statements:
+        if not statement.findings:
+            yield from (_fault(file, statement.position, rule) for rule in _misplaced(statement))
+    yield from (_fault(file, each.position, rule) for each, rule in _crowded(script.statements))
+    for directive in read_directives(file.text, script):
+        reason = directive.misuse
+        if reason is not None:
+            yield _fault(file, directive.position, rules.DIRECTIVE, reason=reason)
+
+
+def _misplaced(statement: Statement) -> Iterator[Rule]:
+    if statement.kind in _OUT_OF_PLACE:
+        yield _OUT_OF_PLACE[statement.kind]
+    if statement.async_job == "index" and (probe(statement) or {}).get("name") is None:
+        yield rules.UNNAMED_INDEX
+
+
+def _crowded(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Rule]]:
+    """Yield the statements that cannot share a file with the first one that changes something."""
+    changing = [statement for statement in statements if statement.is_ddl or statement.is_dml]
+    for statement in changing[1:]:
+        if statement.is_ddl != changing[0].is_ddl:
+            yield statement, rules.DDL_BESIDE_DML
+        elif statement.is_ddl:
+            yield statement, rules.ONE_DDL
+
+
+def _fault(file: MigrationFile, at: Position, rule: Rule, **values: str) -> MigrationFinding:
+    return MigrationFinding(file.path, at.line, at.column, rule, rule.text.format(**values), rule.remedy)
+
+
+def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
+    batched = {directive.statement for directive in read_directives(file.text, script)}
+    return CompiledMigration(
+        version=file.version,
+        name=file.name,
+        checksum=file.checksum,
+        kind="dml" if script.statements[0].is_dml else "ddl",
+        statements=tuple(
+            CompiledStatement(
+                sql=statement.text,
+                kind=_kind(statement),
+                line=statement.position.line,
+                column=statement.position.column,
+                batch=statement in batched,
+                probe=probe(statement),
+                repeatable=repeatable(statement),
+            )
+            for statement in script.statements
+        ),
+    )
+
+
+def _kind(statement: Statement) -> StatementKind:
+    if statement.async_job is not None:
+        return statement.async_job
+    if statement.node in _GRANTS:
+        return "grant"
+    return "dml" if statement.is_dml else "ddl"

@@ -1,0 +1,44 @@
+"""The faults of a folder of migrations, all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsql_dialect.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFinding:
+    """One fault: where (`line` and `column` from 1, in characters), which rule, why, and the way out."""
+
+    path: Path
+    line: int
+    column: int
+    rule: Rule
+    why: str
+    remedy: str
+
+    @property
+    def place(self) -> str:
+        """`file:line:column`, as editors and terminals know it."""
+        return f"{self.path}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        sqlstate = f" (SQLSTATE {self.rule.sqlstate})" if self.rule.sqlstate else ""
+        return f"{self.place}: {self.rule.sentence} [{self.rule.id}]\n  why: {self.why}{sqlstate}\n  fix: {self.remedy}"
+
+
+class MigrationErrors(ValueError):
+    """A folder of migrations that cannot be compiled; `findings` are all its faults, ordered by place.
+
+    Its text has one block of three lines a fault: what and where, why with SQLSTATE, and what to do.
+    """
+
+    def __init__(self, findings: Sequence[MigrationFinding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(map(str, self.findings)))
+
+    def __reduce__(self) -> tuple[type[MigrationErrors], tuple[tuple[MigrationFinding, ...]]]:
+        return type(self), (self.findings,)

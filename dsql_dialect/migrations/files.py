@@ -1,0 +1,88 @@
+"""The files of a folder of migrations: found, ordered by number, read as text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsql_dialect.migrations import rules
+from dsql_dialect.migrations.errors import MigrationFinding
+from dsql_dialect.position import position_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dsql_dialect.rule import Rule
+
+_NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFile:
+    """A file whose name has a number: `text` is without byte order mark and with `\\n` as its only line end."""
+
+    path: Path
+    version: int
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The name without `.sql`, which is what the journal knows a migration by."""
+        return self.path.name.removesuffix(".sql")
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hex: the same on every system, whatever its line ends."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFinding]]:
+    """Return the migrations of a folder by ascending number, and the faults of its names and encodings.
+
+    Every `.sql` file that lies directly in the folder counts, whatever the case of its suffix; hidden files do not.
+    """
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if _is_migration(entry))
+    except OSError as error:
+        return [], [_finding(folder, rules.FOLDER, reason=error.strerror or str(error))]
+    files: list[MigrationFile] = []
+    findings: list[MigrationFinding] = []
+    for entry in entries:
+        read = _read(entry)
+        (files if isinstance(read, MigrationFile) else findings).append(read)  # type: ignore[arg-type]
+    files.sort(key=lambda file: (file.version, file.path.name))
+    return files, [*findings, *_duplicates(files)]
+
+
+def _is_migration(entry: Path) -> bool:
+    return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and entry.is_file()
+
+
+def _read(path: Path) -> MigrationFile | MigrationFinding:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return _finding(path, rules.NAME, name=path.name)
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig")
+        at = position_of(before, len(before))
+        why = rules.ENCODING.text.format(byte=data[error.start], offset=error.start)
+        return MigrationFinding(path, at.line, at.column, rules.ENCODING, why, rules.ENCODING.remedy)
+    return MigrationFile(path, int(match["version"]), text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _duplicates(files: Sequence[MigrationFile]) -> Iterator[MigrationFinding]:
+    first: dict[int, str] = {}
+    for file in files:
+        other = first.setdefault(file.version, file.path.name)
+        if other != file.path.name:
+            yield _finding(file.path, rules.VERSION, other=other, version=file.version)
+
+
+def _finding(path: Path, rule: Rule, **values: object) -> MigrationFinding:
+    return MigrationFinding(path, 1, 1, rule, rule.text.format(**values), rule.remedy)

@@ -1,0 +1,145 @@
+"""What a folder of migrations must be, beside being SQL that DSQL accepts."""
+
+from __future__ import annotations
+
+from dsql_dialect.rule import Rule, Scope
+
+
+def _rule(rule_id: str, sentence: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
+    return Rule(
+        id=rule_id,
+        sentence=sentence,
+        remedy=remedy,
+        sqlstate="",
+        text=why,
+        source="the migrator's own order",
+        refused=refused,
+        accepted=accepted,
+        scope=Scope.FOLDER,
+    )
+
+
+FOLDER = _rule(
+    "migrations-folder",
+    "The folder of migrations exists and can be read.",
+    "Create the folder, or correct the path given as `migrations`.",
+    "{reason}",
+    refused="",
+    accepted="",
+)
+NAME = _rule(
+    "migration-name",
+    "A migration is called NNN_name.sql.",
+    "Rename it to a number, an underscore and a name of ASCII letters, digits, `_`, `-` and `.`: "
+    "001_create_accounts.sql.",
+    "the number is what migrations are ordered by, and `{name}` cannot be read as one",
+    refused="create_accounts.sql",
+    accepted="001_create_accounts.sql",
+)
+VERSION = _rule(
+    "migration-version",
+    "Every migration has a number of its own.",
+    "Give this one a number that no other file has, above all those already applied.",
+    "`{other}` has number {version} too (numbers are compared as numbers), so their order is not fixed",
+    refused="1_b.sql",
+    accepted="002_b.sql",
+)
+ENCODING = _rule(
+    "migration-encoding",
+    "A migration is UTF-8 text.",
+    "Save the file as UTF-8.",
+    "byte 0x{byte:02x} at offset {offset} is not UTF-8",
+    refused="\xff",
+    accepted="\ufeffSELECT 'é'",
+)
+EMPTY = _rule(
+    "migration-empty",
+    "A migration holds a statement.",
+    "Write its statement, or delete the file if it was never applied.",
+    "there is nothing in it to run, and a journal entry that stands for nothing hides mistakes",
+    refused="-- to do",
+    accepted="CREATE TABLE accounts (id uuid PRIMARY KEY)",
+)
+ONE_DDL = Rule(
+    id="one-ddl-per-file",
+    sentence="A migration holds one DDL statement.",
+    remedy="Move this statement to a file of its own with the next number.",
+    sqlstate="0A000",
+    text="multiple ddl statements not supported in a transaction",
+    source="recorded 2026-09-17, eu-central-1",
+    refused="CREATE TABLE a (id int); CREATE TABLE b (id int)",
+    accepted="CREATE TABLE a (id int, CHECK (id > 0))",
+    scope=Scope.FOLDER,
+)
+DDL_BESIDE_DML = Rule(
+    id="ddl-beside-dml",
+    sentence="A migration changes either the catalog or rows.",
+    remedy="Move this statement to a file of its own with the next number.",
+    sqlstate="0A000",
+    text="ddl and dml are not supported in the same transaction",
+    source="recorded 2026-09-17, eu-central-1",
+    refused="CREATE TABLE a (id int); INSERT INTO a VALUES (1)",
+    accepted="INSERT INTO a VALUES (1); UPDATE a SET id = 2",
+    scope=Scope.FOLDER,
+)
+TRANSACTION_CONTROL = _rule(
+    "transaction-in-migration",
+    "A migration has no BEGIN, COMMIT or ROLLBACK.",
+    "Delete it: a DDL statement runs by itself, and the DML of a file is one transaction with its journal entry.",
+    "the migrator begins and ends the transaction, so that a migration and its journal entry are one",
+    refused="BEGIN; INSERT INTO a VALUES (1); COMMIT",
+    accepted="INSERT INTO a VALUES (1)",
+)
+SESSION = _rule(
+    "session-in-migration",
+    "A migration has no SET, SHOW or other session statement.",
+    "Delete it, and write what it stood for into the statements: schema-qualified names instead of search_path.",
+    "each statement may run on another connection, so what a session statement sets is gone before it is needed",
+    refused="SET search_path = app",
+    accepted="CREATE TABLE app.accounts (id uuid PRIMARY KEY)",
+)
+QUERY = _rule(
+    "query-in-migration",
+    "A migration changes something.",
+    "Delete the query; to check data, make it the condition of an UPDATE, or test it in the application.",
+    "nobody sees the rows that a query answers during a deploy",
+    refused="SELECT count(*) FROM a",
+    accepted="INSERT INTO b SELECT * FROM a",
+)
+UTILITY = _rule(
+    "utility-in-migration",
+    "A migration has no ANALYZE or other upkeep.",
+    "Delete it: DSQL analyzes tables by itself, in background jobs.",
+    "upkeep leaves nothing behind by which an interrupted run could see that it was done",
+    refused="ANALYZE a",
+    accepted="UPDATE a SET id = 2",
+)
+CALL = _rule(
+    "call-in-migration",
+    "A migration has no CALL.",
+    "Delete it: the migrator waits for every index build and validation before the next file.",
+    "the job's id is known only once the job runs",
+    refused="CALL sys.wait_for_job('abc')",
+    accepted="CREATE INDEX ASYNC a_id ON a (id)",
+)
+UNNAMED_INDEX = _rule(
+    "unnamed-index",
+    "An index made by a migration has a name.",
+    "Name it: CREATE INDEX ASYNC accounts_owner ON accounts (owner).",
+    "after an interruption the migrator looks for the index by its name, and a name that the server chose is unknown",
+    refused="CREATE INDEX ASYNC ON a (id)",
+    accepted="CREATE INDEX ASYNC a_id ON a (id)",
+)
+DIRECTIVE = _rule(
+    "directive",
+    "A `-- blocks:` comment is `-- blocks: batch` above an INSERT, UPDATE or DELETE.",
+    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or delete it.",
+    "{reason}",
+    refused="-- blocks: batch\nCREATE TABLE a (id int)",
+    accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",
+)
+
+RULES = (
+    *(FOLDER, NAME, VERSION, ENCODING, EMPTY, ONE_DDL, DDL_BESIDE_DML, TRANSACTION_CONTROL),
+    *(SESSION, QUERY, UTILITY, CALL, UNNAMED_INDEX, DIRECTIVE),
+)

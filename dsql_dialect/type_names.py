@@ -1,0 +1,49 @@
+"""The names of types: as PostgreSQL shows them, whatever alias they were written with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect.json_tree import words
+
+if TYPE_CHECKING:
+    from dsql_dialect.rule import Node
+
+_SHOWN = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "varchar": "character varying",
+    "bpchar": "character",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "varbit": "bit varying",
+    "decimal": "numeric",
+    "dec": "numeric",
+    "int": "integer",
+}
+
+
+def base_name(type_name: Node) -> str | None:
+    """Return the name of a built-in type or of one that has no schema, or None for another schema's type."""
+    names = words(type_name.get("names", []))
+    if len(names) == 1 or names[:1] == ["pg_catalog"]:
+        return names[-1]
+    return None
+
+
+def is_array(type_name: Node) -> bool:
+    """Tell whether a type is written as an array: `int[]`, `int ARRAY`."""
+    return bool(type_name.get("arrayBounds"))
+
+
+def shown(type_name: Node) -> str:
+    """Return a type as PostgreSQL shows it, without length or precision: `int4[]` is `integer[]`."""
+    name = base_name(type_name)
+    plain = ".".join(words(type_name.get("names", []))) if name is None else _SHOWN.get(name, name)
+    return f"{plain}[]" if is_array(type_name) else plain
