@@ -1,0 +1,23 @@
+"""Bundles for Lambda, made without Docker from an exact lock with hashes.
+
+The same parts give the same bytes on every machine. Wheels come from the package index once and are kept in a cache
+folder, so that later runs need no network. Nothing here imports aws_cdk.
+"""
+
+from __future__ import annotations
+
+from blocks.bundling.bundle import Bundle
+from blocks.bundling.bundles import migrator, migrator_code_digest, runtime_client, runtime_layer
+from blocks.bundling.errors import BundlingError
+from blocks.bundling.target import Target, every_target
+
+__all__ = [
+    "Bundle",
+    "BundlingError",
+    "Target",
+    "every_target",
+    "migrator",
+    "migrator_code_digest",
+    "runtime_client",
+    "runtime_layer",
+]

@@ -1,0 +1,120 @@
+"""Finished bundles: folders in the cache whose name and bytes follow from their parts alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks.bundling import cache
+from blocks.bundling.parts import digest_of_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from blocks.bundling.parts import Part
+
+# Raise it when the same parts come to lie differently in the folder.
+_LAYOUT = "1"
+
+# Zip files cannot hold an earlier date.
+_MTIME = 315532800
+
+_UNUSED_AFTER_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder ready to become a Lambda asset, and the digest of what it was made from.
+
+    The digest is the same on every machine; `path` is not.
+    """
+
+    path: Path
+    digest: str
+
+
+def bundle(parts: Sequence[Part]) -> Bundle:
+    """Return the bundle of `parts`, building it unless the cache has it intact.
+
+    File times and modes are fixed, so zipping the folder twice gives the same bytes.
+
+    Raises:
+        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+    """
+    digest = _digest(parts)
+    place = cache.folder() / "bundles" / digest
+    if not _is_intact(place):
+        _build(place, parts)
+    os.utime(place)
+    return Bundle(place / "tree", digest)
+
+
+def _digest(parts: Sequence[Part]) -> str:
+    lines = [_LAYOUT, *(f"{getattr(part, 'prefix', '')}\0{part.digest}" for part in parts)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _is_intact(place: Path) -> bool:
+    seal = place / "seal"
+    return seal.is_file() and seal.read_text(encoding="ascii") == digest_of_files(
+        _files_below(place / "tree")
+    )
+
+
+def _files_below(tree: Path) -> Iterator[tuple[str, bytes]]:
+    for path in tree.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(tree).as_posix(), path.read_bytes()
+
+
+def _build(place: Path, parts: Sequence[Part]) -> None:
+    """Write the bundle beside its place and rename it there, so that what is there is always complete."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _drop_unused(place.parent)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=place.parent) as scratch:
+        made = Path(scratch) / "made"
+        _write(made / "tree", parts)
+        (made / "seal").write_text(digest_of_files(_files_below(made / "tree")), encoding="ascii")
+        _settle(made / "tree")
+        _move_into_place(made, place)
+
+
+def _write(tree: Path, parts: Sequence[Part]) -> None:
+    for part in parts:
+        for name, contents in part.files():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(contents)
+
+
+def _settle(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    # Writing into a folder changes its time, so times come last.
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, (_MTIME, _MTIME))
+
+
+def _move_into_place(made: Path, place: Path) -> None:
+    if place.exists() and not _is_intact(place):
+        shutil.rmtree(place)
+    try:
+        made.rename(place)
+    except OSError:
+        # Another process built the same bundle meanwhile; its bytes are ours.
+        if not _is_intact(place):
+            raise
+
+
+def _drop_unused(bundles: Path) -> None:
+    """Remove what no run has used for a month, such as bundles of earlier releases."""
+    deadline = time.time() - _UNUSED_AFTER_SECONDS
+    for place in bundles.iterdir():
+        if place.stat().st_mtime < deadline:
+            shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""Locked wheels on disk: from the cache, or from the package index through pip, hashes verified either way."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks.bundling import cache
+from blocks.bundling.errors import BundlingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks.bundling.lock import Wheel
+    from blocks.bundling.target import Target
+
+
+def fetch(wheels: Sequence[Wheel], target: Target) -> tuple[Path, ...]:
+    """Return the files of `wheels`, in their order, downloading with pip those the cache does not have.
+
+    A file in the cache whose contents changed is fetched anew. No network is used when all are there.
+
+    Raises:
+        BundlingError: a wheel is missing and pip could not get it, or got something with another hash.
+    """
+    missing = [wheel for wheel in wheels if not _is_intact(wheel)]
+    if missing:
+        _download(missing, target)
+    return tuple(_place(wheel) for wheel in wheels)
+
+
+def _place(wheel: Wheel) -> Path:
+    return cache.folder() / "wheels" / wheel.sha256 / wheel.file
+
+
+def _is_intact(wheel: Wheel) -> bool:
+    place = _place(wheel)
+    return place.is_file() and cache.sha256(place) == wheel.sha256
+
+
+def _download(wheels: Sequence[Wheel], target: Target) -> None:
+    parent = cache.folder() / "wheels"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="download-", dir=parent) as scratch:
+        downloads = Path(scratch)
+        requirements = downloads / "requirements.txt"
+        requirements.write_text("".join(f"{wheel.requirement}\n" for wheel in wheels), encoding="utf-8")
+        done = subprocess.run(
+            _pip_download(requirements, downloads, target), capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise _missing(wheels, target, _last_errors(done.stderr))
+        for wheel in wheels:
+            _keep(downloads / wheel.file, wheel, target)
+
+
+def _keep(downloaded: Path, wheel: Wheel, target: Target) -> None:
+    # pip has checked the hash; a file of another name would be another wheel of the same release.
+    if not downloaded.is_file() or cache.sha256(downloaded) != wheel.sha256:
+        raise _missing([wheel], target, f"the package index has no {wheel.file} with the locked sha256")
+    place = _place(wheel)
+    place.parent.mkdir(exist_ok=True)
+    downloaded.replace(place)
+
+
+def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
+    """Return pip's command line; every tag is named, because pip would else take those of its own interpreter."""
+    options = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+    ]
+    options += ["--implementation", "cp", "--python-version", target.python]
+    for abi in (target.tag, "abi3", "none"):
+        options += ["--abi", abi]
+    for platform in target.platforms:
+        options += ["--platform", platform]
+    return [*_pip(), "download", *options, "--dest", str(into), "--requirement", str(requirements)]
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if pip := shutil.which("pip3") or shutil.which("pip"):
+        return [pip]
+    raise BundlingError(
+        "wheels for Lambda cannot be downloaded",
+        f"{sys.executable} has no pip (environments made by uv have none) and there is none on PATH",
+        "run `python -m ensurepip` or `uv pip install pip` once, then synthesize again",
+    )
+
+
+def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError:
+    names = ", ".join(wheel.file for wheel in wheels)
+    return BundlingError(
+        f"missing for {target}: {names}",
+        f"not in the cache {cache.folder()}, and pip could not download it: {why}",
+        "on a machine with a package index run `python -m blocks.bundling prefetch "
+        f"--python {target.python} --arch {target.architecture}`, and for a closed network copy the cache folder "
+        f"({cache.VARIABLE} says where it is)",
+    )
+
+
+def _last_errors(stderr: str) -> str:
+    errors = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR:")]
+    return errors[-1] if errors else stderr.strip().splitlines()[-1] if stderr.strip() else "no reason given"

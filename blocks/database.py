@@ -1,0 +1,147 @@
+"""The database construct: an Aurora DSQL cluster, its migrations, and who may log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_lambda as lambda_
+
+from blocks.imported import ImportedDatabase
+from blocks.interface import IDistributedDatabase
+from blocks.manifests import compile_manifest
+from blocks.mappings import RoleMappings
+from blocks.migrator import Migrator
+from blocks.protection import deletion_protection as protected
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnResource
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_logs as logs
+    from constructs import Construct
+
+
+class DistributedDatabase(IDistributedDatabase):
+    """A serverless, distributed PostgreSQL database (Amazon Aurora DSQL).
+
+    It makes the cluster, and a function that migrates it on every deploy that changes the migrations or the grants.
+    `grant_connect` decides who gets in. The id is the name that code opens it by: `DistributedDatabase("main")` of
+    `blocks_runtime` finds the database whose id is `main`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        migrations: str | Path | None = None,
+        dialect: str = "portable",
+        removal_policy: RemovalPolicy | None = None,
+        deletion_protection: bool | None = None,
+        migrator_runtime: lambda_.Runtime | None = None,
+        migrator_architecture: lambda_.Architecture | None = None,
+        migrator_memory: Size | None = None,
+        migrator_timeout: Duration | None = None,
+        migrator_log_group: logs.ILogGroup | None = None,
+        migrator_role: iam.IRole | None = None,
+    ) -> None:
+        """Make the cluster and its migrator.
+
+        Args:
+            scope: the construct this belongs to, usually the stack.
+            id: the database's name, with at least one letter or digit.
+            migrations: the folder of `NNN_name.sql` files, relative to where the app is run.
+                Default: no migrations; the migrator only maps the granted roles.
+            dialect: what SQL the migrations may use: `portable` or `2026-09`.
+                Default: `portable`, which every cluster of any age accepts.
+            removal_policy: what becomes of the cluster when it leaves the stack.
+                Default: RETAIN, it stays with its data.
+            deletion_protection: whether DSQL refuses to delete the cluster.
+                Default: on, unless `removal_policy` is DESTROY.
+            migrator_runtime: the Python that runs the migrations. Default: Python 3.13.
+            migrator_architecture: the processor that runs them. Default: x86_64.
+            migrator_memory: the memory of the migration function. Default: 512 MiB.
+            migrator_timeout: how long one invocation of it may take, 4 to 15 minutes; it continues in another one for
+                up to an hour. Default: 15 minutes.
+            migrator_log_group: where it logs. Default: a log group of its own that keeps a month and follows
+                `removal_policy`.
+            migrator_role: the role it runs as; the permissions it needs are added to it. Default: a role of its own.
+
+        Raises:
+            ConstructError: the arguments contradict each other.
+            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
+            BundlingError: a wheel of the runtime layer cannot be had.
+        """
+        super().__init__(scope, id)
+        policy = removal_policy or RemovalPolicy.RETAIN
+        self.cluster = dsql.CfnCluster(
+            self, "Resource", deletion_protection_enabled=protected(policy, deletion_protection)
+        )
+        """The cluster as CloudFormation sees it, for what has no argument here."""
+        self.cluster.apply_removal_policy(policy)
+        self._role_mappings = RoleMappings(id)
+        self.migrator = Migrator(
+            self,
+            "Migrator",
+            database=self,
+            manifest=compile_manifest(migrations, dialect),
+            role_mappings=self._role_mappings,
+            removal_policy=policy,
+            runtime=migrator_runtime or lambda_.Runtime.PYTHON_3_13,
+            architecture=migrator_architecture or lambda_.Architecture.X86_64,
+            memory=migrator_memory or Size.mebibytes(512),
+            timeout=migrator_timeout or Duration.minutes(15),
+            log_group=migrator_log_group,
+            role=migrator_role,
+        )
+        """What applies the migrations and maps the roles."""
+
+    @staticmethod
+    def from_cluster_attributes(
+        scope: Construct, id: str, *, cluster_identifier: str, cluster_endpoint: str | None = None
+    ) -> IDistributedDatabase:
+        """Return a database whose cluster exists already, in the Region and account of the stack.
+
+        It can be granted; its migrations and role mappings are somebody else's.
+
+        Args:
+            scope: the construct this belongs to.
+            id: the database's name.
+            cluster_identifier: the identifier of the cluster, 26 characters.
+            cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
+        """
+        return ImportedDatabase(
+            scope, id, cluster_identifier=cluster_identifier, cluster_endpoint=cluster_endpoint
+        )
+
+    @staticmethod
+    def from_cluster_identifier(scope: Construct, id: str, cluster_identifier: str) -> IDistributedDatabase:
+        """Return a database whose cluster exists already; see `from_cluster_attributes`."""
+        return DistributedDatabase.from_cluster_attributes(scope, id, cluster_identifier=cluster_identifier)
+
+    @property
+    def cluster_identifier(self) -> str:
+        return self.cluster.attr_identifier
+
+    @property
+    def cluster_arn(self) -> str:
+        return self.cluster.attr_resource_arn
+
+    @property
+    def cluster_endpoint(self) -> str:
+        return self.cluster.attr_endpoint
+
+    @property
+    def vpc_endpoint_service_name(self) -> str:
+        """The service to make an interface endpoint for, to reach the cluster from a VPC without internet."""
+        return self.cluster.attr_vpc_endpoint_service_name
+
+    @property
+    def role_mappings(self) -> RoleMappings:
+        return self._role_mappings
+
+    @property
+    def migrated(self) -> CfnResource:
+        return self.migrator.migrated

@@ -1,0 +1,79 @@
+"""What a Lambda function needs beside its permission: variables, the runtime layer, and its place in the order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import CfnResource
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from blocks.errors import ConstructError
+from blocks.layers import runtime_layer
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role, variable_prefix
+
+if TYPE_CHECKING:
+    from blocks_runtime.contract import Variables
+
+_LAYER_MARK = "BlocksRuntime"
+
+
+class FunctionVariables(Construct):
+    """Remembers, below a function, which database its variables of one prefix speak of, and as whom it logs in."""
+
+    def __init__(self, function: lambda_.Function, prefix: str, database: Construct) -> None:
+        super().__init__(function, prefix)
+        self.database = database
+        self.role: str | None = None
+
+    @classmethod
+    def of(cls, function: lambda_.Function, database: Construct) -> FunctionVariables:
+        """Return what `function` remembers of `database`.
+
+        Raises:
+            ConstructError: the variables of that name are taken by another database.
+        """
+        prefix = variable_prefix(database.node.id)
+        known = cast("FunctionVariables | None", function.node.try_find_child(prefix))
+        if known is None:
+            return cls(function, prefix, database)
+        if known.database is not database:
+            raise ConstructError(
+                f"{function.node.path} is let into two databases whose variables are both called {prefix}_…",
+                f"{known.database.node.path} and {database.node.path} have ids that become the same variable names",
+                "give one of the databases another id",
+            )
+        return known
+
+
+def set_variables(function: lambda_.Function, database: Construct, variables: Variables) -> None:
+    """Write `variables` to the environment of `function`, unless it already logs in as a role to be preferred."""
+    known = FunctionVariables.of(function, database)
+    name = database.node.id
+    if known.role is None or _preference(name, variables.role) > _preference(name, known.role):
+        known.role = variables.role
+        for variable, value in variables.environment(name).items():
+            function.add_environment(variable, value)
+
+
+def add_runtime(function: lambda_.Function) -> None:
+    """Add the runtime layer to a Python function; one in another language or a container image brings its own."""
+    if function.runtime.family is not lambda_.RuntimeFamily.PYTHON:
+        return
+    if function.node.try_find_child(_LAYER_MARK) is None:
+        function.add_layers(runtime_layer(function, function.runtime, function.architecture))
+        Construct(function, _LAYER_MARK)
+
+
+def run_after(function: lambda_.Function, migrated: CfnResource) -> None:
+    """Deploy new code of `function` only after `migrated`.
+
+    The function's resource alone waits: the migrations need the function's role, which would close a circle.
+    """
+    cast("CfnResource", function.node.default_child).add_resource_dependency(migrated)
+
+
+def _preference(name: str, role: str) -> int:
+    """Rank the roles one function may have: its everyday role before `admin`, writing before reading."""
+    order = [ADMIN_ROLE, database_role(name, Access.READ_ONLY), database_role(name, Access.READ_WRITE)]
+    return order.index(role)

@@ -1,0 +1,62 @@
+"""Who asks to be let in: the ARN that a token is signed for, and the function behind it, if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Reference, Stack, Tokenization
+from aws_cdk import aws_lambda as lambda_
+
+from blocks.errors import ConstructError
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """The ARN of an IAM role or user, perhaps a token, and the Lambda function that runs as it, if it is one."""
+
+    arn: str
+    function: lambda_.Function | None
+
+
+def identify(grantee: iam.IGrantable) -> Grantee:
+    """Return who `grantee` is; an alias or a version stands for its function.
+
+    Raises:
+        ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in.
+    """
+    arn = _arn(grantee.grant_principal)
+    if arn is None:
+        raise ConstructError(
+            f"{_name(grantee)} cannot be let into a database",
+            "DSQL maps IAM roles and users to database roles, and this grantee has no role of its own that CDK knows",
+            "grant to the function, task role, instance role or user that connects; "
+            "import a function with `from_function_attributes(role=…)`",
+        )
+    # An alias and a version know their function as `lambda_`.
+    behind = getattr(grantee, "lambda_", grantee)
+    return Grantee(arn, behind if isinstance(behind, lambda_.Function) else None)
+
+
+def owner_of(arn: str) -> Stack | None:
+    """Return the stack whose resource the ARN refers to, or None where it refers to none."""
+    tokens = Tokenization.reverse_string(arn)
+    if tokens.length != 1 or (token := tokens.first_token) is None or not Reference.is_reference(token):
+        return None
+    return Stack.of(cast("Reference", token).target)
+
+
+def _arn(principal: iam.IPrincipal) -> str | None:
+    for attribute in ("role_arn", "user_arn"):
+        if hasattr(principal, attribute):
+            return cast("str", getattr(principal, attribute))
+    return None
+
+
+def _name(grantee: iam.IGrantable) -> str:
+    node = getattr(cast("IConstruct", grantee), "node", None)
+    return node.path if node is not None else type(grantee).__name__

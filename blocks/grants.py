@@ -1,0 +1,104 @@
+"""Letting functions and roles into a database, and nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Stack
+from aws_cdk import aws_iam as iam
+
+from blocks import functions
+from blocks.errors import ConstructError
+from blocks.grantees import Grantee, identify, owner_of
+from blocks.mappings import RoleMapping
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
+
+if TYPE_CHECKING:
+    from blocks.interface import IDistributedDatabase
+
+
+class DatabaseGrants:
+    """The grants on one database; `db.grants.connect(function)` is what `db.grant_connect(function)` calls."""
+
+    def __init__(self, database: IDistributedDatabase) -> None:
+        self._database = database
+
+    @classmethod
+    def from_database(cls, database: IDistributedDatabase) -> DatabaseGrants:
+        """Return the grants on `database`."""
+        return cls(database)
+
+    def connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
+        """Let `grantee` log in to the database, as the database role of `access`.
+
+        It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the database
+        role on the next deploy; taking the grant out of the stack takes both away. A Lambda function also gets the
+        variables that `blocks_runtime` reads, the runtime layer if it is written in Python, and new code of it is
+        deployed only after the migrations. Where one function is granted twice, it logs in with the wider access.
+
+        Args:
+            grantee: a function, alias or version, or what else has an IAM role; an IAM user.
+            access: the rights on the tables. Default: reading and writing all of them.
+
+        Raises:
+            ConstructError: the grantee has no IAM role, or one of another stack.
+            BundlingError: there is no runtime layer for the function's Python version.
+        """
+        known = identify(grantee)
+        self._map(grantee, known, access)
+        self._equip(known, database_role(self._database.node.id, access))
+        return self.actions(grantee, "dsql:DbConnect")
+
+    def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` log in as `admin`, who may create, change and drop everything.
+
+        It may call `dsql:DbConnectAdmin` on this cluster alone. A function also gets variables, layer and order as
+        from `connect`; if it was granted `connect` too, that role stays the one its variables name.
+
+        Raises:
+            ConstructError: the grantee has no IAM role.
+            BundlingError: there is no runtime layer for the function's Python version.
+        """
+        self._equip(identify(grantee), ADMIN_ROLE)
+        return self.actions(grantee, "dsql:DbConnectAdmin")
+
+    def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        """Allow `grantee` the IAM `actions` on this cluster alone."""
+        return iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(actions), resource_arns=[self._database.cluster_arn]
+        )
+
+    def _map(self, grantee: iam.IGrantable, known: Grantee, access: Access) -> None:
+        database = self._database
+        if database.role_mappings is None:
+            role = database_role(database.node.id, access)
+            Annotations.of(database).add_warning_v2(
+                "@blocks/dsql:roleMappingByHand",
+                f"{database.node.path} was imported, so no migration maps IAM roles to {role}: "
+                f"as admin, run AWS IAM GRANT {role} TO the ARN of each role it is granted to",
+            )
+            return
+        owner = owner_of(known.arn)
+        if owner is not None and owner is not Stack.of(database):
+            raise _role_of_other_stack(database, known, owner)
+        database.role_mappings.add(RoleMapping(known.arn, access))
+
+    def _equip(self, known: Grantee, role: str) -> None:
+        database = self._database
+        if known.function is None:
+            return
+        functions.set_variables(known.function, database, database.variables(role))
+        functions.add_runtime(known.function)
+        if database.migrated is not None:
+            functions.run_after(known.function, database.migrated)
+
+
+def _role_of_other_stack(database: IDistributedDatabase, known: Grantee, owner: Stack) -> ConstructError:
+    home = Stack.of(database).node.path
+    who = known.function.node.path if known.function is not None else "the grantee"
+    return ConstructError(
+        f"{who} runs as a role of the stack {owner.node.path}, but the database is in {home}",
+        f"the migrations in {home} let the role in, so {home} would need {owner.node.path}, "
+        f"which itself needs the database of {home}",
+        f"make the role in {home} and pass it to the function: role=iam.Role({home.lower()}_stack, …)",
+    )

@@ -1,0 +1,46 @@
+"""A database whose cluster was there before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+
+from blocks.interface import IDistributedDatabase
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnResource
+    from constructs import Construct
+
+    from blocks.mappings import RoleMappings
+
+
+class ImportedDatabase(IDistributedDatabase):
+    """A cluster that another stack or tool made; made by `DistributedDatabase.from_cluster_attributes`."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, cluster_identifier: str, cluster_endpoint: str | None = None
+    ) -> None:
+        super().__init__(scope, id)
+        self._identifier = cluster_identifier
+        self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
+
+    @property
+    def cluster_identifier(self) -> str:
+        return self._identifier
+
+    @property
+    def cluster_arn(self) -> str:
+        return Stack.of(self).format_arn(service="dsql", resource="cluster", resource_name=self._identifier)
+
+    @property
+    def cluster_endpoint(self) -> str:
+        return self._endpoint
+
+    @property
+    def role_mappings(self) -> RoleMappings | None:
+        return None
+
+    @property
+    def migrated(self) -> CfnResource | None:
+        return None

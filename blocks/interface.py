@@ -1,0 +1,81 @@
+"""What every database offers, one made by this app and one that was there before."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING
+
+from aws_cdk import Resource, Stack
+
+from blocks.grants import DatabaseGrants
+from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
+
+if TYPE_CHECKING:
+    from aws_cdk import CfnResource
+    from aws_cdk import aws_iam as iam
+    from constructs import Construct
+
+    from blocks.mappings import RoleMappings
+
+
+class IDistributedDatabase(Resource):
+    """A DSQL cluster that functions and roles can be let into; its id is the name that code opens it by."""
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        # The name becomes part of the variables' names; say early that it cannot.
+        variable_prefix(id)
+        super().__init__(scope, id)
+        self._grants = DatabaseGrants.from_database(self)
+
+    @property
+    @abc.abstractmethod
+    def cluster_identifier(self) -> str:
+        """The identifier of the cluster: 26 characters."""
+
+    @property
+    @abc.abstractmethod
+    def cluster_arn(self) -> str:
+        """The ARN of the cluster."""
+
+    @property
+    @abc.abstractmethod
+    def cluster_endpoint(self) -> str:
+        """The host name to connect to, port 5432."""
+
+    @property
+    @abc.abstractmethod
+    def role_mappings(self) -> RoleMappings | None:
+        """The IAM roles that the migrator lets in as database roles; None where there is no migrator."""
+
+    @property
+    @abc.abstractmethod
+    def migrated(self) -> CfnResource | None:
+        """The resource that is complete once the migrations are applied; None where there is no migrator."""
+
+    @property
+    def grants(self) -> DatabaseGrants:
+        """The grants on this database."""
+        return self._grants
+
+    def grant_connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
+        """Let `grantee` log in as the database role of `access`; see `DatabaseGrants.connect`."""
+        return self.grants.connect(grantee, access=access)
+
+    def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` log in as `admin`, who may do everything; see `DatabaseGrants.connect_admin`."""
+        return self.grants.connect_admin(grantee)
+
+    def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        """Allow `grantee` further IAM actions, such as `dsql:GetCluster`, on this cluster alone."""
+        return self.grants.actions(grantee, *actions)
+
+    def environment(self, access: Access = Access.READ_WRITE) -> dict[str, str]:
+        """Return the environment variables that code needs to open this database with `access`.
+
+        Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
+        """
+        return self.variables(database_role(self.node.id, access)).environment(self.node.id)
+
+    def variables(self, role: str) -> Variables:
+        """Return where this database is, for logging in as the database role `role`."""
+        return Variables(endpoint=self.cluster_endpoint, region=Stack.of(self).region, role=role)
