@@ -1,0 +1,315 @@
+"""The local cluster as Python sees it: found or started on entering, left on closing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from local_dsql.access import ClusterName, Credentials, sign_token
+from local_dsql.access.cluster_name import check_region
+from local_dsql.access.token import MAX_LIFETIME
+from local_dsql.access.verifier import ADMIN_ROLE
+from local_dsql.errors import LocalDatabaseError, ServerError
+from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
+from local_dsql.launch import DEFAULT_DIALECT, DEFAULT_REGIONS, ServerOptions, connect, gone, launch
+from local_dsql.locks import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from local_dsql.access import Permission
+    from local_dsql.control import ControlConnection, Json
+
+DATABASE = "postgres"
+"""The only database of a cluster."""
+
+_STOP_PATIENCE = 15.0
+"""Seconds that a server gets to end before we stop watching it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """What the server says of itself: its process, how it serves, the port of each Region."""
+
+    pid: int
+    identifier: str
+    dialect: str
+    commit_latency: float
+    ports: Mapping[str, int]
+    stopped_regions: tuple[str, ...]
+    admin: Credentials
+
+    @classmethod
+    def read(cls, answer: Json) -> ClusterStatus:
+        """Return the status in an answer of the control protocol."""
+        return cls(
+            pid=cast("int", answer["pid"]),
+            identifier=cast("str", answer["identifier"]),
+            dialect=cast("str", answer["dialect"]),
+            commit_latency=cast("float", answer["commit_latency"]),
+            ports=cast("dict[str, int]", answer["ports"]),
+            stopped_regions=tuple(cast("list[str]", answer["stopped_regions"])),
+            admin=Credentials(**cast("dict[str, str]", answer["admin"])),
+        )
+
+
+class LocalCluster:
+    """A local Aurora DSQL cluster, kept in a folder and served by one process for all who use it.
+
+    Use it as a context manager, or call `start` and `close`. Several processes may use one folder at the same
+    time; the server ends, PostgreSQL with it, when the last has closed or died.
+    """
+
+    def __init__(
+        self,
+        path: Path | str = DEFAULT_FOLDER,
+        *,
+        regions: Sequence[str] | None = None,
+        dialect: str | None = None,
+        commit_latency: float | None = None,
+    ) -> None:
+        """Describe the cluster; nothing is started yet.
+
+        Args:
+            path: folder of the cluster, created where it is missing.
+            regions: Regions to have an endpoint each, the first being the default one; by default those being
+                served already, else `us-east-1`.
+            dialect: profile of `dsql_dialect`; by default the one being served already, else `portable`.
+            commit_latency: seconds that a COMMIT takes longer, as between Regions; by default what is being
+                served already, else 0.
+
+        Raises:
+            ValueError: a name in `regions` is not that of a Region.
+        """
+        self.folder = Folder.at(path)
+        self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
+        self._dialect = dialect
+        self._commit_latency = commit_latency
+        self._users = FileLock(self.folder.users_lock)
+        self._status: ClusterStatus | None = None
+
+    def start(self) -> LocalCluster:
+        """Find the server of the folder or start one; return the cluster itself once it accepts connections.
+
+        Raises:
+            ServerMismatchError: it is being served in another dialect, or with another commit latency.
+            LocalDatabaseError: it cannot be started; the error says why and what to do.
+        """
+        if self._status is not None:
+            return self
+        self.folder.prepare()
+        try:
+            self._users.lock_shared()
+            with FileLock(self.folder.start_lock):
+                self._status = self._attach() or self._launch()
+        except BaseException as error:
+            self._users.release()
+            if isinstance(error, OSError):
+                raise unusable(self.folder.path, error) from None
+            raise
+        return self
+
+    def close(self) -> None:
+        """Leave the cluster; returns after the end of the server if this was its last user."""
+        if self._status is None:
+            return
+        self._status = None
+        self._users.release()
+        wait_for_end(self.folder, "leave")
+
+    @property
+    def status(self) -> ClusterStatus:
+        """How the cluster was being served when this user came.
+
+        Raises:
+            ServerError: the cluster was not started.
+        """
+        return self._require_start()
+
+    @property
+    def identifier(self) -> str:
+        """Identifier of the cluster, 26 characters, the same for the life of the folder."""
+        return self.status.identifier
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of this cluster, the default one first."""
+        return self._regions or tuple(self.status.ports)
+
+    @property
+    def ca_file(self) -> Path:
+        """PEM file of the authority that clients verify the server with."""
+        return self.folder.authority_file
+
+    @property
+    def admin_credentials(self) -> Credentials:
+        """Keys of the IAM user who may log in as `admin`."""
+        return self.status.admin
+
+    def endpoint(self, region: str | None = None) -> str:
+        """Return `localhost:<port>` of a Region, by default of the first."""
+        return f"localhost:{self._port(region)}"
+
+    def arn(self, region: str | None = None) -> str:
+        """Return the cluster's ARN in a Region, by default in the first."""
+        return ClusterName(self.identifier).arn(region or self.regions[0])
+
+    def dsn(self, region: str | None = None) -> str:
+        """Return a connection string that logs in as `admin` for the next week, for psql and any driver."""
+        password = quote(self._admin_token(region), safe="")
+        authority = quote(str(self.ca_file), safe="/")
+        return (
+            f"postgresql://{ADMIN_ROLE}:{password}@{self.endpoint(region)}/{DATABASE}"
+            f"?sslmode=verify-full&sslrootcert={authority}"
+        )
+
+    def libpq_environment(self, region: str | None = None) -> dict[str, str]:
+        """Return the same as `dsn` in libpq's variables, for programs whose arguments others can see."""
+        host, _, port = self.endpoint(region).partition(":")
+        return {
+            "PGHOST": host,
+            "PGPORT": port,
+            "PGUSER": ADMIN_ROLE,
+            "PGDATABASE": DATABASE,
+            "PGPASSWORD": self._admin_token(region),
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(self.ca_file),
+        }
+
+    def _admin_token(self, region: str | None) -> str:
+        return sign_token(
+            self.admin_credentials,
+            host=self.endpoint(region),
+            region=region or self.regions[0],
+            action="DbConnectAdmin",
+            lifetime=MAX_LIFETIME,
+        )
+
+    def identity(self, arn: str, permissions: Sequence[Permission]) -> Credentials:
+        """Make an IAM role or user known to the cluster, or replace its permissions, and return its keys.
+
+        Args:
+            arn: ARN of the role or user.
+            permissions: all that it may do, such as `Permission("dsql:DbConnect", cluster.arn())`.
+
+        Raises:
+            ValueError: `arn` names neither.
+        """
+        rows = [asdict(permission) | {"effect": permission.effect.value} for permission in permissions]
+        answer = self._call("register", {"arn": arn, "permissions": rows})
+        return Credentials(**cast("dict[str, str]", answer))
+
+    def reset(self) -> None:
+        """Empty the database: tables, roles, IAM mappings and sessions go, endpoints and keys stay."""
+        self._call("reset", {})
+
+    def stop_region(self, region: str) -> None:
+        """Cut all connections to the endpoint of a Region and refuse new ones, as if the Region were down."""
+        self._call("stop_region", {"region": region})
+
+    def start_region(self, region: str) -> None:
+        """Let the endpoint of a Region accept connections again."""
+        self._call("start_region", {"region": region})
+
+    def pin(self) -> None:
+        """Let the server run on after its last user, until `stop_server`."""
+        self._call("pin", {})
+
+    def _require_start(self) -> ClusterStatus:
+        if self._status is None:
+            raise ServerError(
+                f"the local cluster in {self.folder.path} is not started",
+                "this LocalCluster was never entered, or is closed",
+                "use it in a with statement, or call start() first",
+            )
+        return self._status
+
+    def _port(self, region: str | None) -> int:
+        region = region or self.regions[0]
+        if region not in self.status.ports:
+            raise ValueError(
+                f"{region} is not a Region of this cluster; it has {', '.join(self.status.ports)}"
+            )
+        return self.status.ports[region]
+
+    def _attach(self) -> ClusterStatus | None:
+        connection = connect(self.folder)
+        if connection is None:
+            return None
+        wanted = {
+            "dialect": self._dialect,
+            "commit_latency": self._commit_latency,
+            "regions": self._regions,
+        }
+        try:
+            return ClusterStatus.read(connection.call("attach", wanted))
+        except OSError:
+            return None  # it ended as we came
+        finally:
+            connection.close()
+
+    def _launch(self) -> ClusterStatus:
+        launch(
+            ServerOptions(
+                self.folder,
+                self._dialect or DEFAULT_DIALECT,
+                self._regions or DEFAULT_REGIONS,
+                self._commit_latency or 0.0,
+            )
+        )
+        status = self._attach()
+        if status is None:
+            raise gone(self.folder, "the local database ended right after its start")
+        return status
+
+    def _call(self, method: str, parameters: Json) -> Json:
+        self._require_start()
+        connection = connect(self.folder)
+        if connection is None:
+            raise gone(self.folder, "the local database has stopped")
+        try:
+            return connection.call(method, parameters)
+        except OSError:
+            raise gone(self.folder, f"the local database stopped during {method}") from None
+        finally:
+            connection.close()
+
+    def __enter__(self) -> LocalCluster:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def stop_server(path: Path | str) -> bool:
+    """Stop the server of the folder, whoever uses it, and return whether there was one."""
+    folder = Folder.at(path)
+    return wait_for_end(folder, "stop")
+
+
+def wait_for_end(folder: Folder, request: str) -> bool:
+    """Send `leave` or `stop`, wait until the server is gone if it goes, and return whether there was one."""
+    connection = connect(folder)
+    stopping = connection is None or _ask_to_go(connection, request)
+    lock = FileLock(folder.server_lock)
+    deadline = time.monotonic() + _STOP_PATIENCE
+    while stopping and not lock.try_exclusive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    lock.release()
+    return connection is not None
+
+
+def _ask_to_go(connection: ControlConnection, request: str) -> bool:
+    """Send the request and return whether the server is on its way out."""
+    try:
+        return bool(connection.call(request, {}).get("stopping", True))
+    except (OSError, LocalDatabaseError):
+        return True  # it hung up on us: that is what going looks like
+    finally:
+        connection.close()

@@ -1,0 +1,86 @@
+"""The PostgreSQL of one folder: made on the first start, repaired on the next, reset in one step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql import catalog
+from local_dsql.errors import FolderError
+from local_dsql.folder import unusable
+from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
+from local_dsql.postgres.database import Built, build, check_catalog, recreate
+from local_dsql.sockets import make_socket_directory, remove_socket_directory
+
+if TYPE_CHECKING:
+    from local_dsql.folder import Folder
+
+
+class Instance:
+    """PostgreSQL serving a folder; whoever makes one holds the folder's server lock.
+
+    Attributes:
+        sockets: folder of PostgreSQL's unix socket, with room for one of ours.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        """Start PostgreSQL, from nothing where need be, and return before it is ready.
+
+        Raises:
+            LocalDatabaseError: there is no PostgreSQL 16, it refuses, or the folder cannot be used.
+        """
+        self._folder = folder
+        account = choose_account()
+        binaries = account.binaries(find_binaries(), folder.binaries_copy)
+        data = DataDirectory(folder.data)
+        self._built = Built.load(folder.built_file)
+        if self._built is None or not data.path.exists():
+            folder.built_file.unlink(missing_ok=True)
+            self._built = None
+            data.initialise(binaries, account)
+        else:
+            check_catalog(self._built, catalog.scripts(), folder.path)
+        try:
+            self.sockets = make_socket_directory(folder.sockets)
+            account.own(self.sockets)
+            folder.postgres_log.unlink(missing_ok=True)
+            folder.postgres_log.touch(mode=0o600)
+        except OSError as error:
+            raise unusable(folder.path, error) from None
+        self._postgres = Postgres.start(
+            binaries, data, sockets=self.sockets, log=folder.postgres_log, account=account
+        )
+
+    def finish_start(self) -> None:
+        """Wait until PostgreSQL accepts connections; build the databases when they are not there yet.
+
+        Raises:
+            LocalDatabaseError: PostgreSQL did not start, or the databases cannot be built.
+        """
+        self._postgres.wait_until_ready()
+        if self._built is None:
+            built = build(self.sockets, catalog.scripts())
+            try:
+                built.save(self._folder.built_file)
+            except OSError as error:
+                raise unusable(self._folder.path, error) from None
+            self._built = built
+
+    @property
+    def is_running(self) -> bool:
+        """Whether PostgreSQL still runs."""
+        return self._postgres.exit_code is None
+
+    def failure(self) -> Exception:
+        """Return the error that says how PostgreSQL ended by itself."""
+        return self._postgres.failure(f"the PostgreSQL of {self._folder.path} has stopped")
+
+    def reset(self) -> None:
+        """Empty the live database, and drop every role that the first start did not make."""
+        if self._built is None:
+            raise FolderError("cannot reset", "the database is not built yet", "wait until it has started")
+        recreate(self.sockets, self._built)
+
+    def stop(self) -> None:
+        """Shut PostgreSQL down and remove its sockets."""
+        self._postgres.stop()
+        remove_socket_directory(self._folder.sockets)

@@ -1,0 +1,168 @@
+"""Starting the server process of a folder, and hearing from it how that went."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_dsql.control import ControlConnection, decode, encode_error
+from local_dsql.errors import ServerError
+from local_dsql.files import write_private
+from local_dsql.folder import Folder, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START_TIMEOUT = 120.0
+"""Seconds; a start takes one or two, more on a machine that is very busy."""
+
+DEFAULT_DIALECT = "portable"
+DEFAULT_REGIONS = ("us-east-1",)
+_TAIL_LINES = 20
+_DETACH = '"$@" &'
+"""Shell command that leaves the server to the system, so that no starter has to wait for its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How a folder is to be served.
+
+    `commit_latency` is in seconds, the same for every Region.
+    """
+
+    folder: Folder
+    dialect: str = DEFAULT_DIALECT
+    regions: tuple[str, ...] = DEFAULT_REGIONS
+    commit_latency: float = 0.0
+
+    def arguments(self) -> list[str]:
+        """Return the command line that says so."""
+        regions = [argument for region in self.regions for argument in ("--region", region)]
+        latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
+        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency]
+
+
+def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, Starter]:
+    """Return what a command line made by `launch` says."""
+    parser = argparse.ArgumentParser(prog="local_dsql.server_process")
+    parser.add_argument("folder", type=Folder.at)
+    parser.add_argument("--dialect", required=True)
+    parser.add_argument("--region", action="append", required=True)
+    parser.add_argument("--commit-latency", type=float, default=0.0)
+    parser.add_argument("--starter", type=int, required=True, help="descriptor to tell the outcome to")
+    given = parser.parse_args(arguments)
+    options = ServerOptions(given.folder, given.dialect, tuple(given.region), given.commit_latency)
+    return options, Starter(given.starter)
+
+
+class Starter:
+    """The process that waits to hear how the start went, at the other end of a pipe."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+        os.set_inheritable(descriptor, False)  # PostgreSQL must not keep the pipe open
+
+    def tell_ready(self) -> None:
+        """Say that the endpoints accept connections."""
+        self._tell(json.dumps({"result": {}}))
+
+    def tell_failure(self, error: Exception) -> None:
+        """Say why there is no server; nothing happens where `tell_ready` was called before."""
+        self._tell(json.dumps(encode_error(error)))
+
+    def _tell(self, line: str) -> None:
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(BrokenPipeError):  # the starter has ended; the users lock tells who is left
+            os.write(self._descriptor, f"{line}\n".encode())
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+def launch(options: ServerOptions) -> None:
+    """Start the server process and return once its endpoints accept connections.
+
+    Raises:
+        LocalDatabaseError: it did not start, with its own error, or the end of its log where it left none.
+    """
+    folder = options.folder
+    read_end, write_end = os.pipe()
+    try:
+        command = [sys.executable, "-P", "-m", "local_dsql.server_process", *options.arguments()]
+        with folder.server_log.open("wb") as log:
+            subprocess.run(
+                ["/bin/sh", "-c", _DETACH, "sh", *command, "--starter", str(write_end)],
+                pass_fds=(write_end,),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=folder.path,
+                env=_environment(),
+                check=True,
+            )
+        os.close(write_end)
+        write_end = -1
+        answer = _read_line(read_end, START_TIMEOUT)
+    except OSError as error:
+        raise unusable(folder.path, error) from None
+    finally:
+        os.close(read_end)
+        if write_end >= 0:
+            os.close(write_end)
+    if not answer:
+        raise gone(folder, "the local database did not start")
+    decode(answer)
+
+
+def connect(folder: Folder) -> ControlConnection | None:
+    """Return a connection to the server of the folder, None where there is none."""
+    try:
+        path = Path(json.loads(folder.state_file.read_text())["control"])
+        return ControlConnection(path)
+    except (OSError, ValueError, KeyError):
+        return None  # never started, stopped, or killed: the server's lock decides when a new one starts
+
+
+def write_state(folder: Folder, control: Path) -> None:
+    """Write where the server is to be found."""
+    write_private(folder.state_file, json.dumps({"pid": os.getpid(), "control": str(control)}))
+
+
+def gone(folder: Folder, what: str) -> ServerError:
+    """Return the error for a server that has ended, with the end of its log."""
+    try:
+        lines = folder.server_log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+    except FileNotFoundError:
+        lines = []
+    why = "\n       ".join(lines) or "it was told to stop, or killed"
+    return ServerError(f"{what} ({folder.path})", why, "start it again; what was committed is still there")
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment with this very package first on the path, and without settings of libpq."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    paths = [str(Path(__file__).parent.parent), ours.get("PYTHONPATH", "")]
+    return ours | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def _read_line(descriptor: int, timeout: float) -> bytes:
+    """Read up to a line's end, the end of the pipe, or the end of our patience (seconds)."""
+    deadline = time.monotonic() + timeout
+    text = b""
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        chunk = os.read(descriptor, 65_536) if ready else b""
+        if not chunk:
+            return b""
+        text += chunk
+    return text

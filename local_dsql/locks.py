@@ -1,0 +1,64 @@
+"""Locks that the kernel releases when their holder ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+
+class FileLock:
+    """An advisory lock on a file (flock); the file itself holds nothing and stays.
+
+    A child made by `fork` shares the lock; only the process that took it gives it back.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._descriptor: int | None = None
+        self._owner = 0
+
+    def lock_shared(self) -> None:
+        """Wait for the lock, together with others."""
+        self._lock(fcntl.LOCK_SH)
+
+    def lock_exclusive(self) -> None:
+        """Wait for the lock, alone."""
+        self._lock(fcntl.LOCK_EX)
+
+    def try_exclusive(self) -> bool:
+        """Take the lock alone if nobody holds it, and return whether that worked."""
+        try:
+            self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens where it is not held."""
+        if self._descriptor is None:
+            return
+        if self._owner == os.getpid():
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def _lock(self, operation: int) -> None:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+            self._owner = os.getpid()
+        fcntl.flock(self._descriptor, operation)
+
+    def __enter__(self) -> FileLock:
+        self.lock_exclusive()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,78 @@
+"""The program that serves one folder; `local_dsql.launch` starts it, nobody does by hand.
+
+PostgreSQL needs a moment to start, so it is started first, and what serves it is imported meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from local_dsql.errors import LocalDatabaseError, ServerMismatchError
+from local_dsql.instance import Instance
+from local_dsql.launch import Starter, read_arguments
+from local_dsql.locks import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_dsql.folder import Folder
+    from local_dsql.launch import ServerOptions
+
+_PATIENCE = 15.0
+"""Seconds that another server of the folder gets to end."""
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve a folder; return 0, or 1 after an error that the starter and the log were told."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background jobs ignore it, PostgreSQL must not
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    options, starter = read_arguments(arguments)
+    lock = FileLock(options.folder.server_lock)
+    try:
+        _wait_for(lock, options.folder)
+        serve(options, starter)
+    except (LocalDatabaseError, OSError, ValueError) as error:
+        log.error("%s", error)
+        starter.tell_failure(error)
+        return 1
+    except Exception as error:
+        starter.tell_failure(error)
+        raise
+    return 0
+
+
+def serve(options: ServerOptions, starter: Starter) -> None:
+    """Run PostgreSQL and the endpoints until the end; the caller holds the server lock."""
+    instance = Instance(options.folder)
+    try:
+        import asyncio
+
+        from local_dsql.server import Server
+
+        server = Server(options, instance)
+        instance.finish_start()
+        asyncio.run(server.run(starter))
+    finally:
+        instance.stop()
+
+
+def _wait_for(lock: FileLock, folder: Folder) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not lock.try_exclusive():
+        if time.monotonic() > deadline:
+            raise ServerMismatchError(
+                f"{folder.path} is being served already, and its server does not answer",
+                f"another process holds {folder.server_lock.name}",
+                f"find it with: fuser '{folder.server_lock}', end it, then start again",
+            )
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
