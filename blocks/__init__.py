@@ -5,7 +5,8 @@
     db = DistributedDatabase(self, "main", migrations="migrations/")
     db.grant_connect(function)
 
-Names are imported when first used, so that `blocks.bundling` can be had without aws_cdk, whose import takes a second.
+Names are imported when first used, so that `blocks.bundling` can be had without aws_cdk, whose import takes a
+second.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from blocks_runtime.contract import Access
+
     from blocks.database import DistributedDatabase
     from blocks.errors import ConstructError
     from blocks.grants import DatabaseGrants
     from blocks.imported import ImportedDatabase
     from blocks.interface import IDistributedDatabase
     from blocks.migrator import Migrator
-    from blocks_runtime.contract import Access
 
 __all__ = [
     "Access",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dsql as dsql
-from aws_cdk import aws_lambda as lambda_
 
 from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
-from blocks.manifests import compile_manifest
 from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
-from blocks.protection import deletion_protection as protected
+from blocks.protection import check_protection, follow_removal_policy
+from dsql_dialect import profile
+from dsql_dialect.migrations import CompiledMigrations, compile_folder
 
 if TYPE_CHECKING:
-    from aws_cdk import CfnResource
+    import os
+
+    from aws_cdk import CfnResource, Duration, Size
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_logs as logs
     from constructs import Construct
 
@@ -26,17 +28,22 @@ if TYPE_CHECKING:
 class DistributedDatabase(IDistributedDatabase):
     """A serverless, distributed PostgreSQL database (Amazon Aurora DSQL).
 
-    It makes the cluster, and a function that migrates it on every deploy that changes the migrations or the grants.
-    `grant_connect` decides who gets in. The id is the name that code opens it by: `DistributedDatabase("main")` of
-    `blocks_runtime` finds the database whose id is `main`.
+    It makes the cluster, and a function that migrates it on every deploy that changes the migrations or the
+    grants. `grant_connect` decides who gets in. The id is the name that code opens it by:
+    `DistributedDatabase("main")` of `blocks_runtime` finds the database whose id is `main`.
     """
+
+    cluster: dsql.CfnCluster
+    """The cluster as CloudFormation sees it, for what has no argument here."""
+    migrator: Migrator
+    """What applies the migrations and maps the roles."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        migrations: str | Path | None = None,
+        migrations: str | os.PathLike[str] | None = None,
         dialect: str = "portable",
         removal_policy: RemovalPolicy | None = None,
         deletion_protection: bool | None = None,
@@ -59,48 +66,54 @@ class DistributedDatabase(IDistributedDatabase):
             removal_policy: what becomes of the cluster when it leaves the stack.
                 Default: RETAIN, it stays with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
-                Default: on, unless `removal_policy` is DESTROY.
+                Default: on, unless the removal policy is DESTROY.
             migrator_runtime: the Python that runs the migrations. Default: Python 3.13.
             migrator_architecture: the processor that runs them. Default: x86_64.
             migrator_memory: the memory of the migration function. Default: 512 MiB.
-            migrator_timeout: how long one invocation of it may take, 4 to 15 minutes; it continues in another one for
-                up to an hour. Default: 15 minutes.
+            migrator_timeout: how long one invocation of it may take, 4 to 15 minutes; it continues in another
+                one until an hour is over. Default: 15 minutes.
             migrator_log_group: where it logs. Default: a log group of its own that keeps a month and follows
                 `removal_policy`.
-            migrator_role: the role it runs as; the permissions it needs are added to it. Default: a role of its own.
+            migrator_role: the role it runs as; the permissions it needs are added to it.
+                Default: a role of its own with nothing else.
 
         Raises:
-            ConstructError: the arguments contradict each other.
+            ConstructError: the arguments contradict each other, or cannot be deployed.
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
             BundlingError: a wheel of the runtime layer cannot be had.
+            ValueError: the id or the dialect is no name.
         """
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
-        self.cluster = dsql.CfnCluster(
-            self, "Resource", deletion_protection_enabled=protected(policy, deletion_protection)
-        )
-        """The cluster as CloudFormation sees it, for what has no argument here."""
+        check_protection(policy, deletion_protection)
+        self.cluster = dsql.CfnCluster(self, "Resource", deletion_protection_enabled=deletion_protection)
         self.cluster.apply_removal_policy(policy)
+        if deletion_protection is None:
+            follow_removal_policy(self.cluster)
         self._role_mappings = RoleMappings(id)
         self.migrator = Migrator(
             self,
             "Migrator",
             database=self,
-            manifest=compile_manifest(migrations, dialect),
+            migrations=_compile(migrations, dialect),
             role_mappings=self._role_mappings,
             removal_policy=policy,
-            runtime=migrator_runtime or lambda_.Runtime.PYTHON_3_13,
-            architecture=migrator_architecture or lambda_.Architecture.X86_64,
-            memory=migrator_memory or Size.mebibytes(512),
-            timeout=migrator_timeout or Duration.minutes(15),
+            runtime=migrator_runtime,
+            architecture=migrator_architecture,
+            memory=migrator_memory,
+            timeout=migrator_timeout,
             log_group=migrator_log_group,
             role=migrator_role,
         )
-        """What applies the migrations and maps the roles."""
 
     @staticmethod
     def from_cluster_attributes(
-        scope: Construct, id: str, *, cluster_identifier: str, cluster_endpoint: str | None = None
+        scope: Construct,
+        id: str,
+        *,
+        cluster_identifier: str,
+        cluster_endpoint: str | None = None,
+        vpc_endpoint_service_name: str | None = None,
     ) -> IDistributedDatabase:
         """Return a database whose cluster exists already, in the Region and account of the stack.
 
@@ -111,9 +124,15 @@ class DistributedDatabase(IDistributedDatabase):
             id: the database's name.
             cluster_identifier: the identifier of the cluster, 26 characters.
             cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
+            vpc_endpoint_service_name: its service for interface endpoints.
+                Default: unknown, asking for it is an error.
         """
         return ImportedDatabase(
-            scope, id, cluster_identifier=cluster_identifier, cluster_endpoint=cluster_endpoint
+            scope,
+            id,
+            cluster_identifier=cluster_identifier,
+            cluster_endpoint=cluster_endpoint,
+            vpc_endpoint_service_name=vpc_endpoint_service_name,
         )
 
     @staticmethod
@@ -135,7 +154,6 @@ class DistributedDatabase(IDistributedDatabase):
 
     @property
     def vpc_endpoint_service_name(self) -> str:
-        """The service to make an interface endpoint for, to reach the cluster from a VPC without internet."""
         return self.cluster.attr_vpc_endpoint_service_name
 
     @property
@@ -145,3 +163,8 @@ class DistributedDatabase(IDistributedDatabase):
     @property
     def migrated(self) -> CfnResource:
         return self.migrator.migrated
+
+
+def _compile(folder: str | os.PathLike[str] | None, dialect: str) -> CompiledMigrations:
+    chosen = profile(dialect)
+    return CompiledMigrations(chosen.name, ()) if folder is None else compile_folder(folder, chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ConstructError(ValueError):
-    """A construct was asked for something that cannot be deployed; the message says what, why, and what to do."""
+    """A construct was asked for what cannot be deployed; the message says what, why, and what to do."""
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
         super().__init__(f"{what}\n  why: {why}\n  what to do: {remedy}")

@@ -1,25 +1,25 @@
-"""What a Lambda function needs beside its permission: variables, the runtime layer, and its place in the order."""
+"""What a Lambda function needs beside its permission: variables, the runtime layer, a place in the order."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import CfnResource
 from aws_cdk import aws_lambda as lambda_
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role, variable_prefix
 from constructs import Construct
 
 from blocks.errors import ConstructError
 from blocks.layers import runtime_layer
-from blocks_runtime.contract import ADMIN_ROLE, Access, database_role, variable_prefix
 
 if TYPE_CHECKING:
+    from aws_cdk import CfnResource
     from blocks_runtime.contract import Variables
 
 _LAYER_MARK = "BlocksRuntime"
 
 
 class FunctionVariables(Construct):
-    """Remembers, below a function, which database its variables of one prefix speak of, and as whom it logs in."""
+    """Remembers, below a function, which database variables of one prefix mean, and as whom it logs in."""
 
     def __init__(self, function: lambda_.Function, prefix: str, database: Construct) -> None:
         super().__init__(function, prefix)
@@ -40,14 +40,14 @@ class FunctionVariables(Construct):
         if known.database is not database:
             raise ConstructError(
                 f"{function.node.path} is let into two databases whose variables are both called {prefix}_…",
-                f"{known.database.node.path} and {database.node.path} have ids that become the same variable names",
+                f"{known.database.node.path} and {database.node.path} have ids that become the same prefix",
                 "give one of the databases another id",
             )
         return known
 
 
 def set_variables(function: lambda_.Function, database: Construct, variables: Variables) -> None:
-    """Write `variables` to the environment of `function`, unless it already logs in as a role to be preferred."""
+    """Write `variables` to the environment of `function`, unless it has those of a role to be preferred."""
     known = FunctionVariables.of(function, database)
     name = database.node.id
     if known.role is None or _preference(name, variables.role) > _preference(name, known.role):
@@ -57,7 +57,7 @@ def set_variables(function: lambda_.Function, database: Construct, variables: Va
 
 
 def add_runtime(function: lambda_.Function) -> None:
-    """Add the runtime layer to a Python function; one in another language or a container image brings its own."""
+    """Add the runtime layer to a Python function; other languages and container images bring their own."""
     if function.runtime.family is not lambda_.RuntimeFamily.PYTHON:
         return
     if function.node.try_find_child(_LAYER_MARK) is None:

@@ -12,15 +12,19 @@ from blocks.errors import ConstructError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-    from constructs import IConstruct
 
 
 @dataclass(frozen=True)
 class Grantee:
-    """The ARN of an IAM role or user, perhaps a token, and the Lambda function that runs as it, if it is one."""
+    """An IAM role or user by its ARN, perhaps a token, and the Lambda function that runs as it, if any.
 
+    A function that this app did not make, or not as a `Function`, is a foreign one.
+    """
+
+    name: str
     arn: str
     function: lambda_.Function | None
+    is_foreign_function: bool
 
 
 def identify(grantee: iam.IGrantable) -> Grantee:
@@ -29,17 +33,20 @@ def identify(grantee: iam.IGrantable) -> Grantee:
     Raises:
         ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in.
     """
+    name = _name(grantee)
     arn = _arn(grantee.grant_principal)
     if arn is None:
         raise ConstructError(
-            f"{_name(grantee)} cannot be let into a database",
-            "DSQL maps IAM roles and users to database roles, and this grantee has no role of its own that CDK knows",
+            f"{name} cannot be let into a database",
+            "DSQL maps IAM roles and users to database roles, and CDK knows no role of this grantee",
             "grant to the function, task role, instance role or user that connects; "
             "import a function with `from_function_attributes(role=…)`",
         )
     # An alias and a version know their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
-    return Grantee(arn, behind if isinstance(behind, lambda_.Function) else None)
+    if isinstance(behind, lambda_.Function):
+        return Grantee(name, arn, behind, is_foreign_function=False)
+    return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
 
 
 def owner_of(arn: str) -> Stack | None:
@@ -58,5 +65,5 @@ def _arn(principal: iam.IPrincipal) -> str | None:
 
 
 def _name(grantee: iam.IGrantable) -> str:
-    node = getattr(cast("IConstruct", grantee), "node", None)
-    return node.path if node is not None else type(grantee).__name__
+    node = getattr(grantee, "node", None)
+    return type(grantee).__name__ if node is None else node.path

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
 
 from blocks import functions
 from blocks.errors import ConstructError
 from blocks.grantees import Grantee, identify, owner_of
 from blocks.mappings import RoleMapping
-from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
 
 if TYPE_CHECKING:
     from blocks.interface import IDistributedDatabase
 
 
 class DatabaseGrants:
-    """The grants on one database; `db.grants.connect(function)` is what `db.grant_connect(function)` calls."""
+    """The grants on one database; `db.grant_connect(function)` calls `db.grants.connect(function)`."""
 
     def __init__(self, database: IDistributedDatabase) -> None:
         self._database = database
@@ -31,10 +31,11 @@ class DatabaseGrants:
     def connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
         """Let `grantee` log in to the database, as the database role of `access`.
 
-        It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the database
-        role on the next deploy; taking the grant out of the stack takes both away. A Lambda function also gets the
-        variables that `blocks_runtime` reads, the runtime layer if it is written in Python, and new code of it is
-        deployed only after the migrations. Where one function is granted twice, it logs in with the wider access.
+        It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the
+        database role on the next deploy; taking the grant out of the stack takes both away. A Lambda function
+        also gets the variables that `blocks_runtime` reads, the runtime layer if it is written in Python, and
+        new code of it is deployed only after the migrations. A function granted twice logs in with the wider
+        access.
 
         Args:
             grantee: a function, alias or version, or what else has an IAM role; an IAM user.
@@ -45,15 +46,18 @@ class DatabaseGrants:
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known = identify(grantee)
-        self._map(grantee, known, access)
+        self._map(known, access)
         self._equip(known, database_role(self._database.node.id, access))
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` log in as `admin`, who may create, change and drop everything.
+        """Let `grantee` log in as `admin`, who may do everything.
 
-        It may call `dsql:DbConnectAdmin` on this cluster alone. A function also gets variables, layer and order as
-        from `connect`; if it was granted `connect` too, that role stays the one its variables name.
+        It may call `dsql:DbConnectAdmin` on this cluster alone. A function also gets variables, layer and order
+        as from `connect`; if it is granted `connect` too, its variables name that role.
+
+        Args:
+            grantee: a function, alias or version, or what else has an IAM role; an IAM user.
 
         Raises:
             ConstructError: the grantee has no IAM role.
@@ -68,14 +72,14 @@ class DatabaseGrants:
             grantee=grantee, actions=list(actions), resource_arns=[self._database.cluster_arn]
         )
 
-    def _map(self, grantee: iam.IGrantable, known: Grantee, access: Access) -> None:
+    def _map(self, known: Grantee, access: Access) -> None:
         database = self._database
         if database.role_mappings is None:
             role = database_role(database.node.id, access)
             Annotations.of(database).add_warning_v2(
                 "@blocks/dsql:roleMappingByHand",
-                f"{database.node.path} was imported, so no migration maps IAM roles to {role}: "
-                f"as admin, run AWS IAM GRANT {role} TO the ARN of each role it is granted to",
+                f"{database.node.path} is imported, so no migrator maps IAM roles to {role}: "
+                f"as admin, run AWS IAM GRANT {role} TO the ARN of each role that is let in",
             )
             return
         owner = owner_of(known.arn)
@@ -86,6 +90,8 @@ class DatabaseGrants:
     def _equip(self, known: Grantee, role: str) -> None:
         database = self._database
         if known.function is None:
+            if known.is_foreign_function:
+                _warn_of_foreign_function(database, known)
             return
         functions.set_variables(known.function, database, database.variables(role))
         functions.add_runtime(known.function)
@@ -93,12 +99,19 @@ class DatabaseGrants:
             functions.run_after(known.function, database.migrated)
 
 
+def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) -> None:
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:variablesByHand",
+        f"{known.name} is no Function of this app, so its variables and layer cannot be set from here: "
+        f"give it what environment() of {database.node.path} returns",
+    )
+
+
 def _role_of_other_stack(database: IDistributedDatabase, known: Grantee, owner: Stack) -> ConstructError:
     home = Stack.of(database).node.path
-    who = known.function.node.path if known.function is not None else "the grantee"
     return ConstructError(
-        f"{who} runs as a role of the stack {owner.node.path}, but the database is in {home}",
+        f"{known.name} runs as a role of the stack {owner.node.path}, but the database is in {home}",
         f"the migrations in {home} let the role in, so {home} would need {owner.node.path}, "
         f"which itself needs the database of {home}",
-        f"make the role in {home} and pass it to the function: role=iam.Role({home.lower()}_stack, …)",
+        f"make the role in {home} and pass it to what runs as it, such as lambda_.Function(role=…)",
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 
+from blocks.errors import ConstructError
 from blocks.interface import IDistributedDatabase
 
 if TYPE_CHECKING:
@@ -19,11 +20,18 @@ class ImportedDatabase(IDistributedDatabase):
     """A cluster that another stack or tool made; made by `DistributedDatabase.from_cluster_attributes`."""
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster_identifier: str, cluster_endpoint: str | None = None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster_identifier: str,
+        cluster_endpoint: str | None = None,
+        vpc_endpoint_service_name: str | None = None,
     ) -> None:
         super().__init__(scope, id)
         self._identifier = cluster_identifier
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
+        self._vpc_endpoint_service_name = vpc_endpoint_service_name
 
     @property
     def cluster_identifier(self) -> str:
@@ -36,6 +44,16 @@ class ImportedDatabase(IDistributedDatabase):
     @property
     def cluster_endpoint(self) -> str:
         return self._endpoint
+
+    @property
+    def vpc_endpoint_service_name(self) -> str:
+        if self._vpc_endpoint_service_name is None:
+            raise ConstructError(
+                f"{self.node.path} has no vpc_endpoint_service_name",
+                "the cluster is imported, and the name cannot be told from its identifier",
+                "pass vpc_endpoint_service_name to from_cluster_attributes",
+            )
+        return self._vpc_endpoint_service_name
 
     @property
     def role_mappings(self) -> RoleMappings | None:

@@ -6,9 +6,9 @@ import abc
 from typing import TYPE_CHECKING
 
 from aws_cdk import Resource, Stack
+from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
 
 from blocks.grants import DatabaseGrants
-from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
 
 if TYPE_CHECKING:
     from aws_cdk import CfnResource
@@ -41,6 +41,11 @@ class IDistributedDatabase(Resource):
     @abc.abstractmethod
     def cluster_endpoint(self) -> str:
         """The host name to connect to, port 5432."""
+
+    @property
+    @abc.abstractmethod
+    def vpc_endpoint_service_name(self) -> str:
+        """The service to make an interface endpoint for, to reach the cluster from a VPC without internet."""
 
     @property
     @abc.abstractmethod

@@ -23,23 +23,36 @@ def runtime_layer(
         ConstructError: psycopg does not load in that Lambda runtime.
         BundlingError: there are no locked wheels for it, or they cannot be had.
     """
-    target = bundling.Target(runtime.name.removeprefix("python"), architecture.name)
+    target = target_of(runtime, architecture)
     _refuse_old_linux(target)
     stack = Stack.of(scope)
     id = f"BlocksRuntime-{runtime.name}-{architecture.name}"
     existing = stack.node.try_find_child(id)
     if existing is not None:
         return cast("lambda_.LayerVersion", existing)
-    bundle = bundling.runtime_layer(target)
     return lambda_.LayerVersion(
         stack,
         id,
-        code=lambda_.Code.from_asset(
-            str(bundle.path), asset_hash=bundle.digest, asset_hash_type=AssetHashType.CUSTOM
-        ),
+        code=code_of(bundling.runtime_layer(target)),
         compatible_runtimes=[runtime],
         compatible_architectures=[architecture],
         description=f"blocks_runtime and psycopg for {target}",
+    )
+
+
+def target_of(runtime: lambda_.Runtime, architecture: lambda_.Architecture) -> bundling.Target:
+    """Return what to bundle for a Python runtime of Lambda.
+
+    Raises:
+        BundlingError: there are no locked wheels for it.
+    """
+    return bundling.Target(runtime.name.removeprefix("python"), architecture.name)
+
+
+def code_of(bundle: bundling.Bundle) -> lambda_.Code:
+    """Return a bundle as a Lambda asset whose hash is the same on every machine."""
+    return lambda_.Code.from_asset(
+        str(bundle.path), asset_hash=bundle.digest, asset_hash_type=AssetHashType.CUSTOM
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import IAnyProducer, IResolveContext, Lazy
-
 from blocks_runtime.contract import Access, database_role
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class RoleMappings:
         return Lazy.uncached_any(self)
 
     def produce(self, context: IResolveContext) -> list[dict[str, object]]:
-        """Return the list for the template, sorted by what the ARNs resolve to, so that code order is no change."""
+        """Return the list for the template, sorted by what the ARNs resolve to."""
         rows = [
             {
                 "DatabaseRole": database_role(self._name, mapping.access),

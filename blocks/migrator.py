@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import AssetHashType, CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack
+from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
-from blocks.layers import runtime_layer
+from blocks.errors import ConstructError
+from blocks.layers import code_of, runtime_layer, target_of
 
 if TYPE_CHECKING:
     from blocks.interface import IDistributedDatabase
-    from blocks.manifests import Manifest
     from blocks.mappings import RoleMappings
+    from dsql_dialect.migrations import CompiledMigrations
 
 RESOURCE_TYPE = "Custom::DsqlMigrations"
 
-SERVICE_TIMEOUT = Duration.hours(1)
-"""The longest a custom resource may take (CloudFormation user guide, `ServiceTimeout`)."""
+_HANDLER = "lambda_migrator.handler.handler"
+
+# Minutes. After 16 times Lambda stops a function that calls itself (AWS guide, recursive loop detection).
+_SHORTEST, _LONGEST = 4, 15
 
 
 class Migrator(Construct):
     """Applies a database's migrations and role mappings whenever they, the cluster or this code change.
 
-    The custom resource calls the function itself, without a provider framework in between: no function, role or
-    wildcard permission that is not ours. That token cannot be changed on a deployed stack.
+    The custom resource calls the function itself, without a provider framework in between: there is no other
+    function, no other role and no wildcard permission. That token cannot be changed on a deployed stack.
     """
+
+    log_group: logs.ILogGroup
+    """Where the function writes its log."""
+    role: iam.IRole
+    """The role the function runs as, the only one that logs in as `admin` unasked."""
+    function: lambda_.Function
+    """The function that CloudFormation calls."""
+    resource: CustomResource
+    """Complete once the migrations are applied and the roles are mapped."""
 
     def __init__(
         self,
@@ -38,62 +50,73 @@ class Migrator(Construct):
         id: str,
         *,
         database: IDistributedDatabase,
-        manifest: Manifest,
+        migrations: CompiledMigrations,
         role_mappings: RoleMappings,
         removal_policy: RemovalPolicy,
-        runtime: lambda_.Runtime,
-        architecture: lambda_.Architecture,
-        memory: Size,
-        timeout: Duration,
-        log_group: logs.ILogGroup | None,
-        role: iam.IRole | None,
+        runtime: lambda_.Runtime | None = None,
+        architecture: lambda_.Architecture | None = None,
+        memory: Size | None = None,
+        timeout: Duration | None = None,
+        log_group: logs.ILogGroup | None = None,
+        role: iam.IRole | None = None,
     ) -> None:
+        """Make the function and the custom resource.
+
+        Args:
+            scope: the database this belongs to.
+            id: the id below it.
+            database: what to migrate.
+            migrations: what to apply.
+            role_mappings: whom to let in; what is added until synthesis counts.
+            removal_policy: what becomes of the log group of its own.
+            runtime: the Python version. Default: Python 3.13.
+            architecture: the processor. Default: x86_64.
+            memory: the function's memory. Default: 512 MiB.
+            timeout: of one invocation, 4 to 15 minutes. Default: 15 minutes.
+            log_group: where to log. Default: a log group of its own that keeps a month.
+            role: what to run as. Default: a role of its own.
+
+        Raises:
+            ConstructError: the timeout is out of its bounds, or psycopg does not load in the runtime.
+            BundlingError: a wheel of the runtime layer cannot be had.
+        """
         super().__init__(scope, id)
-        self.log_group: logs.ILogGroup = log_group or logs.LogGroup(
-            self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
-        )
-        """Where the function writes its log."""
-        self.role: iam.IRole = role or iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Migrates the database {database.node.id} as its admin",
-        )
-        """The only role that logs in as `admin`."""
+        runtime = runtime or lambda_.Runtime.PYTHON_3_13
+        architecture = architecture or lambda_.Architecture.X86_64
+        self.log_group = log_group or self._own_log_group(removal_policy)
+        self.role = role or self._own_role(database)
         self.log_group.grant_write(self.role)
         database.grants.actions(self.role, "dsql:DbConnectAdmin")
-        layer = runtime_layer(self, runtime, architecture)
         self.function = lambda_.Function(
             self,
             "Function",
-            code=_code(bundling.migrator(manifest.text)),
-            handler="lambda_migrator.handler.handler",
+            code=_code(migrations),
+            handler=_HANDLER,
             runtime=runtime,
             architecture=architecture,
-            memory_size=memory.to_mebibytes(),
-            timeout=timeout,
-            layers=[layer],
+            memory_size=(memory or Size.mebibytes(512)).to_mebibytes(),
+            timeout=_checked(timeout or Duration.minutes(15)),
+            layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
             log_group=self.log_group,
             description=f"Migrates the database {database.node.id}",
         )
-        """The function that CloudFormation calls."""
         self.resource = CustomResource(
             self,
             "Resource",
             resource_type=RESOURCE_TYPE,
             service_token=self.function.function_arn,
-            service_timeout=SERVICE_TIMEOUT,
+            # The longest that CloudFormation waits for a custom resource.
+            service_timeout=Duration.hours(1),
             properties={
                 "Database": database.node.id,
                 "Endpoint": database.cluster_endpoint,
                 "Region": Stack.of(self).region,
-                "ManifestDigest": manifest.digest,
-                "CodeDigest": _code_digest(runtime, architecture),
+                "ManifestDigest": migrations.digest,
+                "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),
                 "Grants": role_mappings.render(),
             },
         )
-        """Complete once the migrations are applied and the roles are mapped."""
         self.resource.node.add_dependency(self._allow_continuing())
 
     @property
@@ -101,11 +124,24 @@ class Migrator(Construct):
         """The custom resource as CloudFormation sees it."""
         return cast("CfnResource", self.resource.node.default_child)
 
+    def _own_log_group(self, removal_policy: RemovalPolicy) -> logs.LogGroup:
+        return logs.LogGroup(
+            self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
+        )
+
+    def _own_role(self, database: IDistributedDatabase) -> iam.Role:
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Migrates the database {database.node.id} as its admin",
+        )
+
     def _allow_continuing(self) -> iam.Policy:
         """Let the function call itself with the same event when its time is nearly up.
 
-        A policy of its own, because the function waits for its role's default policy, which therefore cannot name
-        the function. `grant_invoke` would allow every version and alias too.
+        A policy of its own, because the function waits for its role's default policy, which therefore cannot
+        name the function. `grant_invoke` would allow every version and alias too.
         """
         policy = iam.Policy(self, "Continue", roles=[self.role])
         policy.add_statements(
@@ -114,13 +150,17 @@ class Migrator(Construct):
         return policy
 
 
-def _code(bundle: bundling.Bundle) -> lambda_.Code:
-    return lambda_.Code.from_asset(
-        str(bundle.path), asset_hash=bundle.digest, asset_hash_type=AssetHashType.CUSTOM
-    )
+def _code(migrations: CompiledMigrations) -> lambda_.Code:
+    manifest = json.dumps(migrations.manifest(), indent=2, ensure_ascii=False) + "\n"
+    return code_of(bundling.migrator(manifest))
 
 
-def _code_digest(runtime: lambda_.Runtime, architecture: lambda_.Architecture) -> str:
-    target = bundling.Target(runtime.name.removeprefix("python"), architecture.name)
-    digests = bundling.migrator_code_digest() + bundling.runtime_layer(target).digest
-    return hashlib.sha256(digests.encode()).hexdigest()
+def _checked(timeout: Duration) -> Duration:
+    if not timeout.is_unresolved() and not _SHORTEST <= timeout.to_minutes(integral=False) <= _LONGEST:
+        raise ConstructError(
+            f"migrator_timeout is {timeout.to_human_string()}, not between {_SHORTEST} and {_LONGEST} minutes",
+            "Lambda runs a function for 15 minutes at most and stops one that calls itself more than 16 times, "
+            "as the migrator does until an hour is over",
+            "leave it out for 15 minutes",
+        )
+    return timeout

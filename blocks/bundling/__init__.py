@@ -1,7 +1,7 @@
 """Bundles for Lambda, made without Docker from an exact lock with hashes.
 
-The same parts give the same bytes on every machine. Wheels come from the package index once and are kept in a cache
-folder, so that later runs need no network. Nothing here imports aws_cdk.
+The same parts give the same bytes on every machine. Wheels come from the package index once and are kept in a
+cache folder, so that later runs need no network. Nothing here imports aws_cdk.
 """
 
 from __future__ import annotations

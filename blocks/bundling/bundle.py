@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks.bundling import cache
-from blocks.bundling.parts import digest_of_files
+from blocks.bundling.parts import digest_of_files, digest_of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 # Raise it when the same parts come to lie differently in the folder.
 _LAYOUT = "1"
 
-# Zip files cannot hold an earlier date.
+# 1980-01-01: zip files cannot hold an earlier date.
 _MTIME = 315532800
 
 _UNUSED_AFTER_SECONDS = 30 * 24 * 3600
@@ -47,7 +46,7 @@ def bundle(parts: Sequence[Part]) -> Bundle:
     Raises:
         BundlingError: a wheel is neither in the cache nor to be had from the package index.
     """
-    digest = _digest(parts)
+    digest = digest_of(parts)
     place = cache.folder() / "bundles" / digest
     if not _is_intact(place):
         _build(place, parts)
@@ -55,16 +54,18 @@ def bundle(parts: Sequence[Part]) -> Bundle:
     return Bundle(place / "tree", digest)
 
 
-def _digest(parts: Sequence[Part]) -> str:
-    lines = [_LAYOUT, *(f"{getattr(part, 'prefix', '')}\0{part.digest}" for part in parts)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def digest_of(parts: Sequence[Part]) -> str:
+    """Return the digest that the bundle of `parts` has, without building it."""
+    return digest_of_texts(_LAYOUT, *(part.digest for part in parts))
 
 
 def _is_intact(place: Path) -> bool:
     seal = place / "seal"
-    return seal.is_file() and seal.read_text(encoding="ascii") == digest_of_files(
-        _files_below(place / "tree")
-    )
+    return seal.is_file() and seal.read_text(encoding="ascii") == _seal(place / "tree")
+
+
+def _seal(tree: Path) -> str:
+    return digest_of_files(_files_below(tree))
 
 
 def _files_below(tree: Path) -> Iterator[tuple[str, bytes]]:
@@ -80,7 +81,7 @@ def _build(place: Path, parts: Sequence[Part]) -> None:
     with tempfile.TemporaryDirectory(prefix="build-", dir=place.parent) as scratch:
         made = Path(scratch) / "made"
         _write(made / "tree", parts)
-        (made / "seal").write_text(digest_of_files(_files_below(made / "tree")), encoding="ascii")
+        (made / "seal").write_text(_seal(made / "tree"), encoding="ascii")
         _settle(made / "tree")
         _move_into_place(made, place)
 

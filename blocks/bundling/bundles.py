@@ -5,35 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks.bundling import lock
-from blocks.bundling.bundle import Bundle, bundle
-from blocks.bundling.parts import PackagePart, TextPart, WheelPart
+from blocks.bundling.bundle import Bundle, bundle, digest_of
+from blocks.bundling.parts import PackagePart, TextPart, WheelsPart, digest_of_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks.bundling.parts import Part
     from blocks.bundling.target import Target
 
 # Where Lambda looks for Python packages in a layer (AWS Lambda guide, "Packaging your layer content").
 _LAYER_PREFIX = "python/"
 
+_MIGRATOR = PackagePart("lambda_migrator")
+
 
 def runtime_layer(target: Target) -> Bundle:
-    """Return the layer an app function needs: `blocks_runtime`, psycopg and libpq for `target`, below `python/`."""
-    wheels = [WheelPart(wheel, target, _LAYER_PREFIX) for wheel in lock.wheels("runtime", target)]
-    return bundle([PackagePart("blocks_runtime", _LAYER_PREFIX), *wheels])
+    """Return the layer of an app function: `blocks_runtime`, psycopg and libpq for `target`, below `python/`.
+
+    Raises:
+        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+    """
+    return bundle(_layer_parts(target))
 
 
 def migrator(manifest: str) -> Bundle:
-    """Return the code of the migration function: `lambda_migrator` and the manifest (JSON text) at the root."""
-    return bundle([PackagePart("lambda_migrator"), TextPart("manifest.json", manifest)])
+    """Return the migration function's code: `lambda_migrator` beside `manifest.json`, given as its text."""
+    return bundle([_MIGRATOR, TextPart("manifest.json", manifest)])
 
 
-def migrator_code_digest() -> str:
-    """Return the digest of the migrator's own code, whatever the manifest."""
-    return PackagePart("lambda_migrator").digest
+def migrator_code_digest(target: Target) -> str:
+    """Return what changes when the migrator would run other code: its own, the runtime's or the driver's."""
+    return digest_of_texts(_MIGRATOR.digest, digest_of(_layer_parts(target)))
 
 
 def runtime_client(target: Target) -> Path:
-    """Return a folder to put on PYTHONPATH that holds Lambda's runtime interface client for `target` (Linux)."""
-    wheels = [WheelPart(wheel, target) for wheel in lock.wheels("runtime-client", target)]
-    return bundle(wheels).path
+    """Return a folder for PYTHONPATH: Lambda's runtime interface client for `target`, a Linux interpreter.
+
+    Raises:
+        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+    """
+    return bundle([WheelsPart(lock.wheels("runtime-client", target), target)]).path
+
+
+def _layer_parts(target: Target) -> list[Part]:
+    wheels = WheelsPart(lock.wheels("runtime", target), target, _LAYER_PREFIX)
+    return [PackagePart("blocks_runtime", _LAYER_PREFIX), wheels]

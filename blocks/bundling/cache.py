@@ -10,7 +10,7 @@ VARIABLE = "BLOCKS_CACHE_DIR"
 
 
 def folder() -> Path:
-    """Return the cache folder: `BLOCKS_CACHE_DIR`, else `blocks-dsql` in the user's cache (XDG_CACHE_HOME)."""
+    """Return the cache folder: `BLOCKS_CACHE_DIR`, else `blocks-dsql` below XDG_CACHE_HOME or `~/.cache`."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser().resolve()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blocks-dsql"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One locked wheel: which release, which file, its sha256 in hex, and the targets it is for (empty: any)."""
+    """One locked wheel: release, file, sha256 in hex, and the targets it serves (empty: any)."""
 
     project: str
     version: str

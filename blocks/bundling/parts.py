@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blocks.bundling.lock import Wheel
     from blocks.bundling.target import Target
 
-# METADATA stays: importlib.metadata reads versions from it, and SQLAlchemy refuses a psycopg without a version.
+# METADATA stays: importlib.metadata reads versions there, and SQLAlchemy refuses a psycopg without a version.
 # The licences stay because psycopg's asks for it.
 _KEPT_METADATA = ("METADATA", "licenses/")
 
@@ -34,23 +34,23 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class WheelPart:
-    """The files of one locked wheel, below `prefix`."""
+class WheelsPart:
+    """The files of locked wheels, below `prefix`."""
 
-    wheel: Wheel
+    wheels: tuple[Wheel, ...]
     target: Target
     prefix: str = ""
 
     @property
     def digest(self) -> str:
-        return self.wheel.sha256
+        return digest_of_texts(self.prefix, *(wheel.sha256 for wheel in self.wheels))
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        (path,) = wheelhouse.fetch([self.wheel], self.target)
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if _belongs_into_bundle(name):
-                    yield self.prefix + name, archive.read(name)
+        for path in wheelhouse.fetch(self.wheels, self.target):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if _belongs_into_bundle(name):
+                        yield self.prefix + name, archive.read(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,11 @@ def digest_of_files(files: Iterator[tuple[str, bytes]]) -> str:
     for name, contents in sorted(files):
         whole.update(f"{name}\0{hashlib.sha256(contents).hexdigest()}\n".encode())
     return whole.hexdigest()
+
+
+def digest_of_texts(*texts: str) -> str:
+    """Return one sha256 over the texts in their order; none of them may contain a NUL."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _folder_of(package: str) -> Path:

@@ -15,7 +15,7 @@ ARCHITECTURES = ("x86_64", "aarch64")
 
 _MACHINE_NAMES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
-# manylinux2014 alone would let pip fall back to an older release: psycopg-binary 3.3 has no such wheel for aarch64.
+# manylinux2014 alone would not do: psycopg-binary 3.3 has no such wheel for aarch64.
 _PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
 
 

@@ -1,4 +1,4 @@
-"""Locked wheels on disk: from the cache, or from the package index through pip, hashes verified either way."""
+"""Locked wheels on disk: from the cache, or from the package index through pip, and verified either way."""
 
 from __future__ import annotations
 
@@ -69,14 +69,9 @@ def _keep(downloaded: Path, wheel: Wheel, target: Target) -> None:
 
 
 def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
-    """Return pip's command line; every tag is named, because pip would else take those of its own interpreter."""
-    options = [
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-    ]
+    """Return pip's command line; every tag is named, as pip would else take those of its own interpreter."""
+    options = ["--quiet", "--disable-pip-version-check"]
+    options += ["--no-deps", "--require-hashes", "--only-binary=:all:"]
     options += ["--implementation", "cp", "--python-version", target.python]
     for abi in (target.tag, "abi3", "none"):
         options += ["--abi", abi]
@@ -102,9 +97,9 @@ def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError
     return BundlingError(
         f"missing for {target}: {names}",
         f"not in the cache {cache.folder()}, and pip could not download it: {why}",
-        "on a machine with a package index run `python -m blocks.bundling prefetch "
-        f"--python {target.python} --arch {target.architecture}`, and for a closed network copy the cache folder "
-        f"({cache.VARIABLE} says where it is)",
+        "where a package index can be reached, run `python -m blocks.bundling prefetch "
+        f"--python {target.python} --arch {target.architecture}`; "
+        f"{cache.VARIABLE} names a cache folder brought from there",
     )
 
 
