@@ -145,9 +145,12 @@ def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Jso
 
 
 def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
-    """Return logical id → construct path; CDK notes the former under the latter."""
+    """Return logical id → construct path; CDK notes the former under the latter.
+
+    A construct's main resource bears the name of the construct: its own id, `Resource` or `Default`, is left out.
+    """
     return {
-        text(mapping(entry).get("data")): path.strip("/").removesuffix("/Resource")
+        text(mapping(entry).get("data")): path.strip("/").removesuffix("/Resource").removesuffix("/Default")
         for path, entries in metadata.items()
         for entry in sequence(entries)
         if mapping(entry).get("type") == "aws:cdk:logicalId"

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_cli.problem import CommandError
@@ -75,7 +75,7 @@ class _NoValue:
 
 
 _NO_VALUE: Final = _NoValue()
-_Result = Json | _NoValue
+_Result: TypeAlias = "Json | _NoValue"
 
 
 def resolve(value: Json, scope: Scope, place: str, *, dynamic: bool = False) -> Json:

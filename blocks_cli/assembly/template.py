@@ -27,7 +27,7 @@ REFUSED_TYPES = {
 class Resource:
     """One resource of a template, its properties unresolved.
 
-    `path` is the construct path without the trailing `/Resource` (`BankStack/Transfer`).
+    `path` is the construct path without a trailing `/Resource` or `/Default` (`BankStack/Transfer`).
     """
 
     logical_id: str

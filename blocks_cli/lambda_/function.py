@@ -13,9 +13,10 @@ from blocks_cli.lambda_.runtime_api import Invocation
 from blocks_cli.lambda_.sandbox import Sandbox, Spawner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from blocks_cli.json_value import Json
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.environment import Keys
     from blocks_cli.lambda_.runtime import Preparation
 
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 class LocalFunction:
     """Runs invocations of one function, each in a sandbox of its own; thread-safe.
 
-    `keys` is asked for the credentials of the function's role whenever a sandbox starts; `show` gets every
-    line the function writes.
+    `deployed` is the configuration as deployed, `preparation` how it runs here. `keys` is asked for the
+    credentials of the function's role whenever a sandbox starts; `show` gets every line the function writes.
     """
 
     def __init__(
         self,
+        deployed: FunctionConfiguration,
         preparation: Preparation,
         spawner: Spawner,
         keys: Callable[[], Keys],
         show: Callable[[str], None],
     ) -> None:
-        self.configuration = preparation.function
+        self.deployed = deployed
         self.notes = preparation.notes
         self._preparation = preparation
         self._spawner = spawner
@@ -51,7 +53,7 @@ class LocalFunction:
         if sandbox is None:
             return _throttled().result(request_id, "", 0.0, cold=False)
         invocation = Invocation(
-            request_id, json.dumps(event).encode(), self.configuration.arn, self.configuration.timeout
+            request_id, json.dumps(event).encode(), self.deployed.arn, self.deployed.timeout
         )
         try:
             answer, duration = sandbox.invoke(invocation)
@@ -59,19 +61,24 @@ class LocalFunction:
         finally:
             self._release(sandbox)
 
+    def recycle(self) -> None:
+        """Kill the idle sandboxes; busy ones finish and stay."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        _close(idle)
+
     def close(self) -> None:
         """Kill every sandbox, busy ones included."""
         with self._lock:
             sandboxes = [*self._idle, *self._busy]
             self._idle.clear()
-        with concurrent.futures.ThreadPoolExecutor(max(len(sandboxes), 1)) as executor:
-            list(executor.map(Sandbox.close, sandboxes))
+        _close(sandboxes)
 
     def _acquire(self) -> tuple[Sandbox | None, bool]:
         """Return a warm sandbox, or a new one, or None where reserved concurrency is used up."""
         with self._lock:
             warm = self._warm()
-            limit = self.configuration.concurrency
+            limit = self.deployed.concurrency
             if warm is None and limit is not None and len(self._busy) >= limit:
                 return None, False
             if warm is not None:
@@ -97,6 +104,12 @@ class LocalFunction:
                 self._idle.append(sandbox)
                 return
         sandbox.close()
+
+
+def _close(sandboxes: Collection[Sandbox]) -> None:
+    if sandboxes:
+        with concurrent.futures.ThreadPoolExecutor(len(sandboxes)) as executor:
+            list(executor.map(Sandbox.close, sandboxes))
 
 
 def _throttled() -> Answer:

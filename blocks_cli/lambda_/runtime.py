@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import platform
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.lambda_ import interpreter, packages
@@ -12,20 +17,24 @@ from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.interpreter import Interpreter
 
+_ASK_FOR_CLIENT = """\
+import sys
+from blocks.bundling import Target, runtime_client
+print(runtime_client(Target(sys.argv[1], sys.argv[2])))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """An interpreter with a runtime client; `packages` is the folder that stands for `/var/runtime`."""
+    """An interpreter with a runtime client; the folders in `packages` stand for `/var/runtime`."""
 
     interpreter: Interpreter
     client: str
-    packages: Path
+    packages: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +75,16 @@ def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> P
             "the local Lambda runs Python functions from zip bundles",
             "invoke it on AWS, or leave it out locally",
         )
-    runtime = _runtime(wanted, links)
     opt = store.merged(function.layers)
     path = import_path(function.code, opt, wanted)
-    strangers = packages.foreign(path, runtime.interpreter)
-    found, missing = packages.substitutes(strangers)
+    runtime = _matching(wanted, path, links) or _own(links)
+    found, missing = packages.substitutes(packages.foreign(path, runtime.interpreter))
     stand_ins = (packages.link(found, links),) if found else ()
     return Preparation(
         function,
         runtime,
         opt,
-        python_path=(*stand_ins, *path, runtime.packages),
+        python_path=(*stand_ins, *path, *runtime.packages),
         notes=tuple(_notes(function, runtime, found, missing)),
     )
 
@@ -87,14 +95,41 @@ def import_path(code: Path, opt: Path, version: tuple[int, int]) -> tuple[Path, 
     return tuple(folder for folder in (code, site_packages, opt / "python") if folder.is_dir())
 
 
-def _runtime(wanted: tuple[int, int], links: Path) -> Runtime:
-    own = interpreter.current()
-    client = packages.RUNTIME_CLIENT if _has_client() else str(BOOTSTRAP)
-    return Runtime(own, client, packages.link(packages.RUNTIME_DISTRIBUTIONS, links))
+def _matching(wanted: tuple[int, int], path: tuple[Path, ...], links: Path) -> Runtime | None:
+    """Return a runtime of the function's own Python version that loads all of its bundle, if there is one."""
+    if sys.platform != "linux" or wanted == interpreter.current().version:
+        return None
+    found = interpreter.find(wanted)
+    if found is None or packages.foreign(path, found):
+        return None
+    client = runtime_client(wanted)
+    return client and Runtime(found, packages.RUNTIME_CLIENT, (client, packages.link(("boto3",), links)))
 
 
-def _has_client() -> bool:
-    return sys.platform == "linux" and packages.installed(packages.RUNTIME_CLIENT)
+def _own(links: Path) -> Runtime:
+    """Return the runtime that our own interpreter makes."""
+    has_client = sys.platform == "linux" and packages.installed(packages.RUNTIME_CLIENT)
+    client = packages.RUNTIME_CLIENT if has_client else str(BOOTSTRAP)
+    return Runtime(interpreter.current(), client, (packages.link(packages.RUNTIME_DISTRIBUTIONS, links),))
+
+
+@functools.cache
+def runtime_client(version: tuple[int, int]) -> Path | None:
+    """Return a folder with Lambda's runtime client for a Python version and this machine, or None if none can be had.
+
+    The wheel comes from the cache of `blocks.bundling`, or from the package index. Asked in another process, for that
+    package may import the CDK.
+    """
+    python = f"{version[0]}.{version[1]}"
+    environment = {**os.environ, "PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "5"}
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK_FOR_CLIENT, python, platform.machine()],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    return Path(asked.stdout.strip()) if asked.returncode == 0 else None
 
 
 def _notes(

@@ -1,0 +1,92 @@
+"""The Invoke operation of the Lambda API, for functions that call functions (or themselves again)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.parse
+import uuid
+from typing import TYPE_CHECKING
+
+from blocks_cli.lambda_.http_server import Handler, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blocks_cli.json_value import Json
+    from blocks_cli.lambda_.service import LambdaService
+
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+_CALLER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/")
+MAX_EVENT = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
+"""Bytes of payload by invocation type (Lambda quotas)."""
+
+
+class LambdaEndpoint(Server):
+    """Serves Invoke on the loopback interface; `url` is what goes into `AWS_ENDPOINT_URL_LAMBDA`.
+
+    `find` turns a name, partial or full ARN into the ARN of a deployed function. `may` tells whether the
+    owner of an access key may invoke a function; the signature itself is not checked, for only this machine
+    can call.
+    """
+
+    def __init__(
+        self, service: LambdaService, find: Callable[[str], str | None], may: Callable[[str, str], bool]
+    ) -> None:
+        self.service = service
+        self.find = find
+        self.may = may
+        super().__init__(_InvokeHandler)
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint's base URL."""
+        return f"http://{self.address}"
+
+
+class _InvokeHandler(Handler):
+    server: LambdaEndpoint
+
+    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
+        payload = self.body()
+        path = urllib.parse.unquote(self.path.partition("?")[0])
+        if not (match := _INVOKE.fullmatch(path)):
+            return self._refuse(404, "UnknownOperationException", "only Invoke is served locally")
+        if (arn := self.server.find(match[1])) is None:
+            return self._refuse(404, "ResourceNotFoundException", f"Function not found: {match[1]}")
+        caller = _CALLER.match(self.headers.get("Authorization", ""))
+        if not (caller and self.server.may(caller[1], arn)):
+            message = f"not authorized to perform: lambda:InvokeFunction on resource: {arn}"
+            return self._refuse(403, "AccessDeniedException", message)
+        return self._invoke(arn, payload)
+
+    def _invoke(self, arn: str, payload: bytes) -> None:
+        kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind == "DryRun":
+            return self.reply(204)
+        if len(payload) > MAX_EVENT.get(kind, 0):
+            message = f"{len(payload)} bytes exceed the limit of {MAX_EVENT.get(kind, 0)} for {kind}"
+            return self._refuse(413, "RequestTooLargeException", message)
+        try:
+            event: Json = json.loads(payload or b"null")
+        except ValueError as error:
+            message = f"Could not parse request body: {error}"
+            return self._refuse(400, "InvalidRequestContentException", message)
+        if kind == "Event":
+            self.server.service.start(arn, event)
+            return self.reply(202, headers={"x-amzn-RequestId": str(uuid.uuid4())})
+        return self._answer(arn, event)
+
+    def _answer(self, arn: str, event: Json) -> None:
+        result = self.server.service.invoke(arn, event)
+        headers = {"x-amzn-RequestId": result.request_id, "X-Amz-Executed-Version": "$LATEST"}
+        if result.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        if self.headers.get("X-Amz-Log-Type") == "Tail":
+            headers["X-Amz-Log-Result"] = base64.b64encode(result.log_tail.encode()).decode()
+        self.reply(200, json.dumps(result.payload).encode(), headers)
+
+    def _refuse(self, status: int, error: str, message: str) -> None:
+        body = json.dumps({"Message": message, "message": message}).encode()
+        self.reply(status, body, {"x-amzn-ErrorType": error, "Content-Type": "application/json"})

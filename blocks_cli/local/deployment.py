@@ -1,0 +1,193 @@
+"""A local deployment: an app's stacks on this machine, ready to be invoked."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
+from blocks_cli.json_value import Json, text
+from blocks_cli.local.execution import StackDeployment, destroy
+from blocks_cli.local.host import Host
+from blocks_cli.local.report import Report
+from blocks_cli.local.resources import handler_for
+from blocks_cli.problem import CommandError
+from blocks_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
+    from blocks_cli.lambda_.result import InvocationResult
+    from blocks_cli.local.plan import Change
+    from local_dsql import LocalCluster
+
+
+class LocalDeployment:
+    """Deployed stacks, alive until `close`. Use `deploy` or `open` to get one; works as a context manager.
+
+    `changes` are the steps the deploy took, by stack.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.changes: dict[str, list[Change]] = {}
+
+    @classmethod
+    def deploy(
+        cls,
+        assembly: str | Path,
+        root: str | Path = ".",
+        *,
+        stacks: Sequence[str] = (),
+        parameters: Mapping[str, str] | None = None,
+        region: str = DEFAULT_REGION,
+        report: Report | None = None,
+    ) -> Self:
+        """Deploy a synthesized app into `root/.blocks`; only what changed since the last deploy is touched.
+
+        `assembly` is the folder that synth wrote. `stacks` names the stacks to deploy (with those they depend
+        on; default: all), `parameters` gives values to template parameters, `region` is for stacks that name
+        none.
+
+        Raises:
+            CommandError: the app cannot be read, or a step failed. What was done before it stays, and a
+            corrected
+                deploy goes on from there.
+        """
+        chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
+        workspace = Workspace(Path(root).resolve())
+        with workspace.deploying():
+            deployment = cls(_revive(Host(workspace, report or Report())))
+            try:
+                for stack in chosen:
+                    steps = StackDeployment(stack, deployment._host, parameters or {}).run()
+                    deployment.changes[stack.name] = steps
+            except BaseException:
+                deployment.close()
+                raise
+        return deployment
+
+    @classmethod
+    def open(cls, root: str | Path = ".", *, report: Report | None = None) -> Self:
+        """Bring what was deployed into `root/.blocks` to life again.
+
+        Raises:
+            CommandError: nothing is deployed there, or a cluster cannot be started.
+        """
+        workspace = Workspace(Path(root).resolve())
+        host = Host(workspace, report or Report())
+        if not host.states:
+            host.close()
+            raise CommandError(
+                f"{workspace.folder}: nothing is deployed",
+                "there is no record of a local deploy",
+                "run `blocks deploy --local`",
+            )
+        return cls(_revive(host))
+
+    @property
+    def functions(self) -> tuple[FunctionConfiguration, ...]:
+        """Return the functions that can be invoked, in the order of their deployment."""
+        arns = (
+            text(r.attributes["Arn"]) for r in self._host.resources() if r.type == "AWS::Lambda::Function"
+        )
+        return tuple(found for arn in arns if (found := self._host.functions.get(arn)))
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Json]]:
+        """Return the outputs of every deployed stack."""
+        return {name: dict(state.outputs) for name, state in self._host.states.items()}
+
+    @property
+    def clusters(self) -> tuple[LocalCluster, ...]:
+        """Return the running local clusters."""
+        return tuple(self._host.clusters.by_arn().values())
+
+    def invoke(self, function: str, event: Json = None, *, stack: str | None = None) -> InvocationResult:
+        """Invoke a function and wait for the result; as many sandboxes run at a time as there are callers.
+
+        `function` is a construct path (`BankStack/Transfer`), a construct id, a logical id, or the function's
+        name; `stack` narrows the search.
+
+        Raises:
+            CommandError: no function, or more than one, is called that, or `event` is not JSON. Faults of the
+                function itself are part of the result.
+        """
+        found = self._find(function, stack)
+        try:
+            json.dumps(event)
+        except (TypeError, ValueError) as error:
+            raise CommandError("the event is not JSON", str(error), "pass plain JSON values") from None
+        return self._host.functions.invoke(found.arn, event)
+
+    def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:
+        """Delete every stack, the last deployed first; what has the deletion policy Retain stays.
+
+        `purge` deletes that as well, and goes on where a handler fails to delete.
+
+        Raises:
+            CommandError: something cannot be deleted.
+        """
+        with self._host.workspace.deploying():
+            return {name: destroy(self._host, name, purge=purge) for name in reversed([*self._host.states])}
+
+    def close(self) -> None:
+        """End sandboxes and let go of the clusters; safe to call twice."""
+        self._host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _find(self, name: str, stack: str | None) -> FunctionConfiguration:
+        candidates = [f for f in self.functions if stack is None or f.path.split("/")[0] == stack]
+        found = [f for f in candidates if name in {f.arn, f.name, f.path, f.logical_id, f.short_name}]
+        if len(found) == 1:
+            return found[0]
+        names = [f.path for f in found or candidates]
+        if found:
+            raise CommandError(f"{name} is ambiguous", f"it can be {', '.join(names)}", "use the whole path")
+        raise _unknown(name, names)
+
+
+def _unknown(name: str, names: list[str]) -> CommandError:
+    short = {path.rpartition("/")[2]: path for path in names}
+    nearest = difflib.get_close_matches(name, [*names, *short], 1, 0.4)
+    hint = f"did you mean {short.get(nearest[0], nearest[0])}?" if nearest else "name one of these"
+    return CommandError(
+        f"no function named {name}", f"deployed functions: {', '.join(names) or 'none'}", hint
+    )
+
+
+def _revive(host: Host) -> Host:
+    """Bring every deployed resource to life; a cluster's new port replaces the old one everywhere."""
+    try:
+        for kind in ("AWS::DSQL::Cluster", None):
+            for name in [*host.states]:
+                _revive_stack(host, name, kind)
+    except BaseException:
+        host.close()
+        raise
+    host.publish()
+    return host
+
+
+def _revive_stack(host: Host, name: str, kind: str | None) -> None:
+    moved: dict[str, str] = {}
+    for resource in host.states[name].resources.values():
+        if kind is None or resource.type == kind:
+            moved |= handler_for(resource.type).restore(resource, host)
+    if moved:
+        for state in [*host.states.values()]:
+            host.save(state.renamed(moved))

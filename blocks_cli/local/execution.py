@@ -1,0 +1,208 @@
+"""Carry out the plan of one stack, recording every step as soon as it is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+from blocks_cli.assembly.graph import dependencies
+from blocks_cli.assembly.intrinsics import Scope, condition_holds, resolve
+from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.local.plan import (
+    Action,
+    Change,
+    StackReferences,
+    active_resources,
+    differing,
+    plan,
+    plan_removal,
+    resolved_properties,
+)
+from blocks_cli.local.resources import HANDLERS, handler_for
+from blocks_cli.local.resources.handler import Request
+from blocks_cli.local.state import DeployedResource, StackState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from blocks_cli.assembly.cloud import Stack
+    from blocks_cli.assembly.template import Resource
+    from blocks_cli.local.host import Host
+
+
+class StackDeployment:
+    """One stack on its way from what is recorded to what its template says."""
+
+    def __init__(self, stack: Stack, host: Host, parameters: Mapping[str, str]) -> None:
+        self._stack = stack
+        self._host = host
+        self._parameters = parameters
+        if stack.name not in host.states:
+            host.states[stack.name] = StackState(stack.name, stack.region, stack.account)
+
+    @property
+    def _state(self) -> StackState:
+        return self._host.states[self._stack.name]
+
+    def scope(self) -> Scope:
+        """Return what the template's expressions can refer to at this moment."""
+        states = self._host.states.values()
+        template = self._stack.template
+        return Scope(
+            stack=self._stack.name,
+            account=self._stack.account,
+            region=self._stack.region,
+            references=StackReferences(self._state.resources, template.resources),
+            declared=template.parameters,
+            parameters=self._parameters,
+            mappings=template.mappings,
+            conditions=template.conditions,
+            exports={name: value for state in states for name, value in state.exports.items()},
+            outputs={(state.name, name): value for state in states for name, value in state.outputs.items()},
+        )
+
+    def run(self) -> list[Change]:
+        """Do everything, in order; return what was changed.
+
+        Raises:
+            CommandError: a step failed; the steps before it are done and recorded.
+        """
+        changes = plan(self._state, self._stack.template, self.scope())
+        self._host.report.planned(self._stack.name, changes)
+        wanted = active_resources(self._stack.template, self.scope())
+        done = [self._apply(change, wanted[change.logical_id]) for change in changes if _applies(change)]
+        done += remove(self._host, self._stack.name, [change for change in changes if not _applies(change)])
+        self._host.save(self._publish_outputs(wanted))
+        return done
+
+    def _apply(self, change: Change, resource: Resource) -> Change:
+        """Create or update one resource, or leave it if its properties turn out to be the same."""
+        dynamic = resource.type not in HANDLERS and not resource.type.startswith("Custom::")
+        properties = resolved_properties(resource, self.scope(), dynamic=dynamic)
+        previous = self._state.resources.get(resource.logical_id)
+        change = _actual(change, previous, properties)
+        started = time.monotonic()
+        self._host.report.started(self._stack.name, change)
+        if change.action is Action.KEEP and previous:
+            self._record(resource, previous, previous)
+        else:
+            outcome = handler_for(resource.type).apply(
+                self._request(resource, properties, previous), self._host
+            )
+            fresh = DeployedResource(
+                logical_id=resource.logical_id,
+                type=resource.type,
+                path=resource.path,
+                physical_id=outcome.physical_id,
+                properties=properties,
+                attributes=outcome.attributes,
+                local=outcome.local,
+            )
+            self._record(resource, fresh, previous)
+            self._come_alive(resource.logical_id)
+        self._host.report.finished(self._stack.name, change, time.monotonic() - started)
+        return change
+
+    def _request(
+        self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
+    ) -> Request:
+        return Request(
+            stack=self._stack.name,
+            region=self._stack.region,
+            account=self._stack.account,
+            partition=self.scope().partition,
+            logical_id=resource.logical_id,
+            type=resource.type,
+            path=resource.path,
+            properties=properties,
+            assets=self._stack.assets,
+            previous=previous,
+        )
+
+    def _record(
+        self, resource: Resource, deployed: DeployedResource, previous: DeployedResource | None
+    ) -> None:
+        """Save the resource as deployed; one it replaced becomes a leftover."""
+        deployed = dataclasses.replace(
+            deployed,
+            path=resource.path,
+            depends_on=tuple(dependencies(resource, self._stack.template.resources)),
+            retained=resource.retained,
+        )
+        state = self._state.having(deployed)
+        if previous and previous.physical_id != deployed.physical_id:
+            state = dataclasses.replace(state, leftovers=(*state.leftovers, previous))
+        if state != self._state:
+            self._host.save(state)
+
+    def _come_alive(self, logical_id: str) -> None:
+        resource = self._state.resources[logical_id]
+        handler_for(resource.type).restore(resource, self._host)
+        if resource.type.startswith("AWS::IAM::"):
+            self._host.publish()
+
+    def _publish_outputs(self, wanted: Mapping[str, object]) -> StackState:
+        del wanted
+        scope = self.scope()
+        outputs: dict[str, Json] = {}
+        exports: dict[str, Json] = {}
+        for name, raw in self._stack.template.outputs.items():
+            output, place = mapping(raw), f"{self._stack.name} output {name}"
+            condition = text(output.get("Condition"))
+            if condition and not condition_holds(condition, scope, place):
+                continue
+            outputs[name] = resolve(output.get("Value"), scope, place, dynamic=True)
+            if export := mapping(output.get("Export")).get("Name"):
+                exports[text(resolve(export, scope, place))] = outputs[name]
+        return dataclasses.replace(self._state, outputs=outputs, exports=exports)
+
+
+def remove(host: Host, stack: str, changes: Sequence[Change], *, purge: bool = False) -> list[Change]:
+    """Delete what was replaced, then what `changes` says; return the changes made.
+
+    Raises:
+        CommandError: something cannot be deleted; what was deleted before is recorded.
+    """
+    for leftover in host.states[stack].leftovers:
+        handler_for(leftover.type).delete(leftover, host, purge=purge)
+        state = host.states[stack]
+        host.save(
+            dataclasses.replace(state, leftovers=tuple(r for r in state.leftovers if r is not leftover))
+        )
+    return [_remove(host, stack, change, purge) for change in changes]
+
+
+def destroy(host: Host, stack: str, *, purge: bool) -> list[Change]:
+    """Delete a whole stack; retained resources stay unless `purge`."""
+    changes = plan_removal(host.states[stack])
+    host.report.planned(stack, changes)
+    done = remove(host, stack, changes, purge=purge)
+    host.forget(stack)
+    return done
+
+
+def _remove(host: Host, stack: str, change: Change, purge: bool) -> Change:
+    started = time.monotonic()
+    if change.action is Action.RETAIN and purge:
+        change = dataclasses.replace(change, action=Action.DELETE)
+    host.report.started(stack, change)
+    resource = host.states[stack].resources[change.logical_id]
+    if change.action is Action.DELETE:
+        handler_for(resource.type).delete(resource, host, purge=purge)
+    host.save(host.states[stack].lacking(change.logical_id))
+    host.report.finished(stack, change, time.monotonic() - started)
+    return change
+
+
+def _applies(change: Change) -> bool:
+    return change.action in {Action.CREATE, Action.UPDATE, Action.KEEP}
+
+
+def _actual(change: Change, previous: DeployedResource | None, properties: Mapping[str, Json]) -> Change:
+    """Return the change as it is once every value is known."""
+    if previous is None:
+        return change
+    different = differing(previous.properties, properties)
+    action = Action.UPDATE if different else Action.KEEP
+    return dataclasses.replace(change, action=action, properties=different)

@@ -1,0 +1,65 @@
+"""From a deployed `AWS::Lambda::Function` to what the local Lambda runs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.lambda_.configuration import DEFAULT_MEMORY, DEFAULT_TIMEOUT, FunctionConfiguration
+from blocks_cli.local.resources.function import CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from blocks_cli.lambda_.code_store import CodeStore
+    from blocks_cli.local.state import DeployedResource
+
+_ENDPOINT = re.compile(r"(BLOCKS_.+)_ENDPOINT")
+
+
+def configuration(
+    function: DeployedResource, resources: Iterable[DeployedResource], store: CodeStore
+) -> FunctionConfiguration:
+    """Return the configuration of a function; `resources` holds the layers."""
+    properties = function.properties
+    arn = text(function.attributes["Arn"])
+    variables = mapping(mapping(properties.get("Environment")).get("Variables"))
+    group = text(mapping(properties.get("LoggingConfig")).get("LogGroup"))
+    concurrency = properties.get("ReservedConcurrentExecutions")
+    return FunctionConfiguration(
+        name=function.physical_id,
+        arn=arn,
+        path=function.path,
+        logical_id=function.logical_id,
+        handler=text(properties.get("Handler")),
+        runtime=text(properties.get("Runtime")),
+        code=store.path(function.local[CODE]),
+        layers=_layers(properties.get("Layers"), resources, store),
+        environment={name: text(value) for name, value in variables.items()},
+        role_arn=text(properties.get("Role")),
+        region=arn.split(":")[3],
+        log_group=group or f"/aws/lambda/{function.physical_id}",
+        timeout=float(text(properties.get("Timeout")) or DEFAULT_TIMEOUT),
+        memory=int(text(properties.get("MemorySize")) or DEFAULT_MEMORY),
+        concurrency=int(text(concurrency)) if concurrency is not None else None,
+    )
+
+
+def authorities(environment: Mapping[str, str], ca_files: Mapping[str, str]) -> dict[str, str]:
+    """Return `BLOCKS_<NAME>_CA` for every `BLOCKS_<NAME>_ENDPOINT` that is a local cluster's."""
+    found = ((_ENDPOINT.fullmatch(name), value) for name, value in environment.items())
+    return {f"{match[1]}_CA": ca_files[value] for match, value in found if match and value in ca_files}
+
+
+def missing_layers(function: DeployedResource, resources: Iterable[DeployedResource]) -> list[str]:
+    """Return the ARNs of layers that are not part of the app, and so cannot be had locally."""
+    known = {resource.physical_id for resource in resources}
+    return [arn for arn in map(text, sequence(function.properties.get("Layers"))) if arn not in known]
+
+
+def _layers(arns: Json, resources: Iterable[DeployedResource], store: CodeStore) -> tuple[Path, ...]:
+    keys = {resource.physical_id: resource.local.get(CODE) for resource in resources}
+    found = (keys.get(text(arn)) for arn in sequence(arns))
+    return tuple(store.path(key) for key in found if key)

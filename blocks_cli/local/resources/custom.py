@@ -1,0 +1,157 @@
+"""Custom resources: the asset's handler is driven with CloudFormation's event and must answer its URL."""
+
+from __future__ import annotations
+
+import queue
+import time
+import uuid
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from blocks_runtime.contract import variable_prefix
+
+from blocks_cli.exits import ExitCode
+from blocks_cli.json_value import Json, as_strings, mapping, text
+from blocks_cli.lambda_.result import InvocationResult
+from blocks_cli.local.resources.handler import Outcome, Request
+from blocks_cli.local.resources.simple import StandInHandler
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blocks_cli.local.host import Host
+    from blocks_cli.local.state import DeployedResource
+
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds CloudFormation waits for an answer when `ServiceTimeout` does not say otherwise."""
+
+_Answer: TypeAlias = "dict[str, Json] | InvocationResult"
+
+
+class CustomResourceHandler:
+    """`Custom::…` and `AWS::CloudFormation::CustomResource`."""
+
+    def apply(self, request: Request, host: Host) -> Outcome:
+        """Send Create or Update and wait for the answer."""
+        arn = text(request.properties.get("ServiceToken"))
+        if host.functions.get(arn) is None:
+            host.note(f"{request.path}: {request.type} was not run: its handler does not run locally")
+            return StandInHandler().apply(request, host)
+        answer = _drive(host, arn, request.path, _event(request), _timeout(request.properties))
+        physical_id = text(answer.get("PhysicalResourceId"))
+        return Outcome(physical_id, mapping(answer.get("Data")))
+
+    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
+        """Let the handler verify the certificate of the local cluster it works on."""
+        _trust(resource.properties, host)
+        return {}
+
+    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
+        """Send Delete and wait for the answer; with `purge`, a failure is only noted."""
+        arn = text(resource.properties.get("ServiceToken"))
+        if host.functions.get(arn) is None:
+            return
+        event = _delete_event(resource, host)
+        try:
+            _drive(host, arn, resource.path, event, _timeout(resource.properties))
+        except CommandError as error:
+            if not purge:
+                raise
+            host.note(f"{error.what}: {error.why}")
+
+
+def _event(request: Request) -> dict[str, Json]:
+    """Return the event of CloudFormation's user guide, "Custom resource request objects"."""
+    event: dict[str, Json] = {
+        "RequestType": "Update" if request.previous else "Create",
+        "StackId": request.stack_id,
+        "LogicalResourceId": request.logical_id,
+        "ResourceType": request.type,
+        "ResourceProperties": as_strings(dict(request.properties)),
+    }
+    if request.previous:
+        event["PhysicalResourceId"] = request.previous.physical_id
+        event["OldResourceProperties"] = as_strings(dict(request.previous.properties))
+    return event
+
+
+def _delete_event(resource: DeployedResource, host: Host) -> dict[str, Json]:
+    return {
+        "RequestType": "Delete",
+        "StackId": host.stack_id_of(resource),
+        "LogicalResourceId": resource.logical_id,
+        "PhysicalResourceId": resource.physical_id,
+        "ResourceType": resource.type,
+        "ResourceProperties": as_strings(dict(resource.properties)),
+    }
+
+
+def _drive(host: Host, arn: str, path: str, event: dict[str, Json], timeout: float) -> dict[str, Json]:
+    """Send the event and return the handler's answer; raise with its reason if that is FAILED."""
+    properties = mapping(event["ResourceProperties"])
+    _trust(properties, host)
+    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+    event |= {
+        "RequestId": str(uuid.uuid4()),
+        "ServiceToken": arn,
+        "ResponseURL": host.responses.url(answers.put),
+    }
+    host.functions.start(arn, event, answers.put)
+    answer = _wait(host, arn, answers, timeout)
+    if reason := _failure(event, answer):
+        raise CommandError(
+            f"{path} ({event['ResourceType']}): {event['RequestType']} failed",
+            reason,
+            "correct the cause and deploy again; everything done before this step stays as it is",
+            ExitCode.MIGRATION_FAILED,
+        )
+    return cast("dict[str, Json]", answer)
+
+
+def _wait(host: Host, arn: str, answers: queue.SimpleQueue[_Answer], timeout: float) -> _Answer:
+    """Return the handler's response, or the result of the invocation that ended without one being on its way.
+
+    A handler may hand on to another invocation of itself, so the first one's end alone says nothing.
+    """
+    deadline = time.monotonic() + timeout
+    last: _Answer = {"Status": "FAILED", "Reason": f"no answer within {timeout:.0f} s"}
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            answer = answers.get(timeout=min(left, 0.1 if isinstance(last, InvocationResult) else left))
+        except queue.Empty:
+            if isinstance(last, InvocationResult) and not host.functions.under_way(arn):
+                break
+            continue
+        if not isinstance(answer, InvocationResult):
+            return answer
+        last = answer
+    return last
+
+
+def _failure(event: Mapping[str, Json], answer: _Answer) -> str | None:
+    """Return why an answer means failure, or None."""
+    if isinstance(answer, InvocationResult):
+        if answer.failed:
+            return f"{answer.error_type}: {answer.error_message}"
+        return "the handler returned without answering its ResponseURL"
+    if answer.get("Status") != "SUCCESS":
+        return text(answer.get("Reason")) or f"the handler answered {dict(answer)}"
+    if not answer.get("PhysicalResourceId"):
+        return "Invalid PhysicalResourceId: the response has none"
+    for key in ("StackId", "RequestId", "LogicalResourceId"):
+        if answer.get(key) != event[key]:
+            return f"the response's {key} is not that of the request"
+    return None
+
+
+def _timeout(properties: Mapping[str, Json]) -> float:
+    return float(text(properties.get("ServiceTimeout")) or DEFAULT_TIMEOUT)
+
+
+def _trust(properties: Mapping[str, Json], host: Host) -> None:
+    """Give the handler the CA of the local cluster that its properties name as `Database` and `Endpoint`."""
+    database, endpoint = text(properties.get("Database")), text(properties.get("Endpoint"))
+    authority = host.clusters.ca_files().get(endpoint)
+    if database and authority:
+        variable = f"{variable_prefix(database)}_CA"
+        host.give(text(properties.get("ServiceToken")), {variable: authority})

@@ -1,0 +1,48 @@
+"""Roles and policies. What they allow is worked out when a function needs credentials."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.json_value import Json, text
+from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.stand_in import physical_name
+
+if TYPE_CHECKING:
+    from blocks_cli.local.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityHandler(PassiveHandler):
+    """Names a role or policy; `kind` is the resource part of its ARN, None where it has none."""
+
+    kind: str | None
+
+    def apply(self, request: Request, host: Host) -> Outcome:
+        """Return name and ARN."""
+        del host
+        name = self._name(request)
+        if self.kind is None:
+            return Outcome(name, {"Id": name})
+        arn = f"arn:{request.partition}:iam::{request.account}:{self.kind}{_iam_path(request)}{name}"
+        if self.kind == "policy":
+            return Outcome(arn, {"PolicyArn": arn})
+        return Outcome(name, {"Arn": arn, "RoleId": _role_id(arn)})
+
+    def _name(self, request: Request) -> str:
+        chosen = [
+            text(request.properties.get(key)) for key in ("RoleName", "ManagedPolicyName", "PolicyName")
+        ]
+        if self.kind is None or request.type != "AWS::IAM::Role":
+            chosen = chosen[1:]
+        return next(filter(None, chosen), physical_name(request.stack, request.logical_id))
+
+
+def _iam_path(request: Request) -> str:
+    return text(request.properties.get("Path")) or "/"
+
+
+def _role_id(arn: str) -> Json:
+    return f"AROA{hashlib.sha256(arn.encode()).hexdigest()[:17].upper()}"

@@ -1,0 +1,78 @@
+"""Resources that are nothing but a name and a few attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.json_value import text
+from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.stand_in import MARK, physical_name
+
+if TYPE_CHECKING:
+    from blocks_cli.local.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a resource is named: its physical id as a pattern, and its attributes as patterns.
+
+    `name` is the property with a name of the user's choice. Patterns may use `{name}`, `{lambda_}`, `{logs}`,
+    `{function}`, `{alias}` and `{id}`, the physical id.
+    """
+
+    physical_id: str
+    attributes: dict[str, str]
+    name: str = ""
+
+
+SIMPLE = {
+    "AWS::Logs::LogGroup": Shape("{name}", {"Arn": "{logs}:log-group:{id}:*"}, "LogGroupName"),
+    "AWS::Lambda::Version": Shape(
+        "{function}:1", {"Version": "1", "FunctionArn": "{function}:1"}, "FunctionName"
+    ),
+    "AWS::Lambda::Alias": Shape("{function}:{alias}", {"AliasArn": "{function}:{alias}"}, "FunctionName"),
+    "AWS::Lambda::Permission": Shape("{logical_id}", {"Id": "{logical_id}"}),
+    "AWS::Lambda::EventInvokeConfig": Shape("{logical_id}", {}),
+    "AWS::Lambda::Url": Shape(
+        "{function}", {"FunctionArn": "{function}", "FunctionUrl": "https://{logical_id}.lambda-url.invalid/"}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleHandler(PassiveHandler):
+    """Names a resource by its shape."""
+
+    shape: Shape
+
+    def apply(self, request: Request, host: Host) -> Outcome:
+        """Return the name and the attributes."""
+        del host
+        properties = request.properties
+        values = {
+            "name": text(properties.get(self.shape.name)) or physical_name(request.stack, request.logical_id),
+            "logs": request.arn_prefix("logs"),
+            "function": _function_arn(
+                request, text(properties.get("FunctionName") or properties.get("TargetFunctionArn"))
+            ),
+            "alias": text(properties.get("Name")),
+            "logical_id": request.logical_id,
+        }
+        values["id"] = self.shape.physical_id.format(**values)
+        attributes = {name: pattern.format(**values) for name, pattern in self.shape.attributes.items()}
+        return Outcome(values["id"], dict(attributes))
+
+
+def _function_arn(request: Request, name: str) -> str:
+    return name if name.startswith("arn:") else f"{request.arn_prefix('lambda')}:function:{name}"
+
+
+class StandInHandler(PassiveHandler):
+    """Lets a resource of any other type seem to exist."""
+
+    def apply(self, request: Request, host: Host) -> Outcome:
+        """Return a name; attributes are made up when somebody asks for them."""
+        del host
+        name = physical_name(request.stack, request.logical_id)
+        return Outcome(name, local={MARK: request.region})

@@ -1,0 +1,51 @@
+"""Where custom resources answer: the local stand-in for the pre-signed URL of CloudFormation."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING
+
+from blocks_cli.json_value import Json, mapping
+from blocks_cli.lambda_.http_server import Handler, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 4096
+"""Bytes of a response object (CloudFormation user guide, custom resource response objects)."""
+
+
+class ResponseServer(Server):
+    """Takes one PUT per URL it has handed out."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, Callable[[dict[str, Json]], None]] = {}
+        super().__init__(_ResponseHandler)
+
+    def url(self, receive: Callable[[dict[str, Json]], None]) -> str:
+        """Return a URL; `receive` gets the object that is put there, from another thread."""
+        token = secrets.token_urlsafe(24)
+        self.waiting[token] = receive
+        return f"http://{self.address}/{token}"
+
+
+class _ResponseHandler(Handler):
+    server: ResponseServer
+
+    def do_PUT(self) -> None:  # noqa: N802 - the name http.server looks for
+        body = self.body()
+        receive = self.server.waiting.pop(self.path.lstrip("/"), None)
+        if receive is None:
+            return self.reply(403, b"this URL was used already, or never handed out")
+        receive(_read(body))
+        return self.reply(200)
+
+
+def _read(body: bytes) -> dict[str, Json]:
+    if len(body) > LIMIT:
+        return {"Status": "FAILED", "Reason": f"response object is too long: {len(body)} bytes of {LIMIT}"}
+    try:
+        return mapping(json.loads(body))
+    except ValueError as error:
+        return {"Status": "FAILED", "Reason": f"response object is not JSON: {error}"}

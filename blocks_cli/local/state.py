@@ -1,0 +1,146 @@
+"""What is deployed, stack by stack, in one JSON file each."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+from blocks_cli.json_value import Json, mapping
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = 1
+"""Number of the file format; a file with a higher one is refused, never rewritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedResource:
+    """One resource that exists locally.
+
+    `properties` are resolved; `physical_id` is what `Ref` gives. `depends_on` names the resources it was made
+    after. `local` holds what only the local deploy needs to know of it, such as the key of its unpacked code.
+    """
+
+    logical_id: str
+    type: str
+    path: str
+    physical_id: str
+    properties: Mapping[str, Json] = field(default_factory=dict)
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    retained: bool = False
+    local: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """One stack as deployed; `leftovers` are replaced resources that are still to be deleted."""
+
+    name: str
+    region: str
+    account: str
+    resources: Mapping[str, DeployedResource] = field(default_factory=dict)
+    leftovers: tuple[DeployedResource, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    exports: Mapping[str, Json] = field(default_factory=dict)
+
+    def having(self, resource: DeployedResource) -> StackState:
+        """Return the state with `resource` created or updated."""
+        return replace(self, resources={**self.resources, resource.logical_id: resource})
+
+    def lacking(self, logical_id: str) -> StackState:
+        """Return the state without a resource."""
+        rest = {name: resource for name, resource in self.resources.items() if name != logical_id}
+        return replace(self, resources=rest)
+
+    def renamed(self, texts: Mapping[str, str]) -> StackState:
+        """Return the state with every occurrence of the keys of `texts` replaced by its value.
+
+        A local cluster that had to move to another port changes nothing else about what refers to it.
+        """
+        if not texts:
+            return self
+        encoded = json.dumps(asdict(self))
+        for old, new in texts.items():
+            encoded = encoded.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+        return _decode(json.loads(encoded))
+
+
+class StateFolder:
+    """The state files of a workspace. Every save replaces a file at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self) -> dict[str, StackState]:
+        """Return all deployed stacks by name.
+
+        Raises:
+            CommandError: a file is damaged or of a later version of this program.
+        """
+        files = sorted(self._folder.glob("*.json"))
+        states = [self._read(file) for file in files]
+        return {state.name: state for state in states}
+
+    def save(self, state: StackState) -> None:
+        """Write one stack's state."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{state.name}.json"
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps({"format": FORMAT, "stack": asdict(state)}, indent=1), "utf-8")
+        fresh.replace(file)
+
+    def remove(self, name: str) -> None:
+        """Forget a stack."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
+    def _read(self, file: Path) -> StackState:
+        try:
+            body = json.loads(file.read_text("utf-8"))
+            version = body["format"]
+            if version == FORMAT:
+                return _decode(body["stack"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CommandError(
+                f"{file}: the record of what is deployed is damaged",
+                repr(error),
+                "run `blocks destroy --local --purge`, then deploy again",
+            ) from None
+        raise CommandError(
+            f"{file}: written in format {version}",
+            f"this version reads format {FORMAT}",
+            "upgrade blocks-dsql, or run `blocks destroy --local --purge`, then deploy again",
+        )
+
+
+def _decode(body: dict[str, Json]) -> StackState:
+    resources = mapping(body["resources"])
+    leftovers = cast("list[Json]", body["leftovers"])
+    return StackState(
+        name=str(body["name"]),
+        region=str(body["region"]),
+        account=str(body["account"]),
+        resources={name: _decode_resource(mapping(raw)) for name, raw in resources.items()},
+        leftovers=tuple(_decode_resource(mapping(raw)) for raw in leftovers),
+        outputs=mapping(body["outputs"]),
+        exports=mapping(body["exports"]),
+    )
+
+
+def _decode_resource(body: dict[str, Json]) -> DeployedResource:
+    return DeployedResource(
+        logical_id=str(body["logical_id"]),
+        type=str(body["type"]),
+        path=str(body["path"]),
+        physical_id=str(body["physical_id"]),
+        properties=mapping(body["properties"]),
+        attributes=mapping(body["attributes"]),
+        depends_on=tuple(cast("list[str]", body["depends_on"])),
+        retained=bool(body["retained"]),
+        local=cast("dict[str, str]", mapping(body["local"])),
+    )

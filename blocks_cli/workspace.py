@@ -1,0 +1,70 @@
+"""Where a project keeps what is local: the folder `.blocks` beside its `cdk.json`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folders below a project's root."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Return `.blocks`."""
+        return self.root / ".blocks"
+
+    @property
+    def clusters(self) -> Path:
+        """Return the folder of local clusters, one folder each."""
+        return self.folder / "local"
+
+    @property
+    def stacks(self) -> Path:
+        """Return the folder of deployed stacks, one state file each."""
+        return self.folder / "stacks"
+
+    @property
+    def code(self) -> Path:
+        """Return the folder of unpacked bundles and layers."""
+        return self.folder / "cache" / "code"
+
+    @property
+    def packages(self) -> Path:
+        """Return the folder of links to installed packages."""
+        return self.folder / "cache" / "packages"
+
+    @property
+    def assembly(self) -> Path:
+        """Return where a synth of ours writes."""
+        return self.folder / "cdk.out"
+
+    @contextlib.contextmanager
+    def deploying(self) -> Iterator[None]:
+        """Hold the right to change what is deployed.
+
+        Raises:
+            CommandError: another process deploys or destroys here at this moment.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "deploy.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(
+                    f"{self.folder}: a deploy is under way",
+                    "another process holds deploy.lock",
+                    "wait until it ends",
+                ) from None
+            yield
