@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ LOCAL_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 """Where an environment-agnostic stack is deployed when the caller names no Region."""
 
+_OWN_ID = re.compile(r"/(Resource|Default)\Z")
 _SYNTH_AGAIN = "run the synth again, then deploy"
 
 
@@ -150,7 +152,7 @@ def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
     A construct's main resource bears the name of the construct: its own id, `Resource` or `Default`, is left out.
     """
     return {
-        text(mapping(entry).get("data")): path.strip("/").removesuffix("/Resource").removesuffix("/Default")
+        text(mapping(entry).get("data")): _OWN_ID.sub("", path.strip("/"))
         for path, entries in metadata.items()
         for entry in sequence(entries)
         if mapping(entry).get("type") == "aws:cdk:logicalId"

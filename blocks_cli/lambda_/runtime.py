@@ -103,7 +103,9 @@ def _matching(wanted: tuple[int, int], path: tuple[Path, ...], links: Path) -> R
     if found is None or packages.foreign(path, found):
         return None
     client = runtime_client(wanted)
-    return client and Runtime(found, packages.RUNTIME_CLIENT, (client, packages.link(("boto3",), links)))
+    if client is None:
+        return None
+    return Runtime(found, packages.RUNTIME_CLIENT, (client, packages.link(("boto3",), links)))
 
 
 def _own(links: Path) -> Runtime:
@@ -115,10 +117,10 @@ def _own(links: Path) -> Runtime:
 
 @functools.cache
 def runtime_client(version: tuple[int, int]) -> Path | None:
-    """Return a folder with Lambda's runtime client for a Python version and this machine, or None if none can be had.
+    """Return a folder with Lambda's runtime client for a Python version on this machine, or None.
 
-    The wheel comes from the cache of `blocks.bundling`, or from the package index. Asked in another process, for that
-    package may import the CDK.
+    The wheel comes from the cache of `blocks.bundling`, or from the package index. Asked in another process,
+    for that package may import the CDK.
     """
     python = f"{version[0]}.{version[1]}"
     environment = {**os.environ, "PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "5"}
