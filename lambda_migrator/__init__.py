@@ -1,1 +1,1 @@
-"""..."""
+"""What runs on deploy: applies the compiled migrations, then provisions the grantees' database roles."""

@@ -39,7 +39,7 @@ def _from_chain() -> Credentials:
     found = _session().get_credentials()
     if found is None:
         raise ConfigurationError(
-            "no AWS credentials to sign a login token with: AWS_ACCESS_KEY_ID is not set and boto3 found none; "
+            "no AWS credentials to sign a login token: AWS_ACCESS_KEY_ID is not set and boto3 found none; "
             "run `aws configure` or `aws sso login`, or set the variables"
         )
     frozen = found.get_frozen_credentials()

@@ -6,8 +6,11 @@ This is the one module that calls psycopg. What it decides lies in pure modules 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import select
+import socket
 import time
 
 import psycopg
@@ -147,6 +150,12 @@ class Session:
             self.run(_ROLLBACK)
         except ConnectionFailed:
             self.close()
+
+    def abort(self) -> None:
+        """Tear the connection under a statement that is running in another thread, which then fails."""
+        with contextlib.suppress(OSError, psycopg.Error):  # gone already
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Say goodbye and close; safe to repeat."""

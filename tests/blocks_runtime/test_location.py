@@ -36,7 +36,7 @@ def test_variables_of_the_local_deploy(tmp_path: Path) -> None:
 COMPLETE = CLUSTER.environment("main") | LAMBDA
 BROKEN = {
     "inside Lambda without any": (LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
-    "one missing": ({k: v for k, v in COMPLETE.items() if k != "BLOCKS_MAIN_ROLE"}, "BLOCKS_MAIN_ROLE is not set"),
+    "one missing": ({k: COMPLETE[k] for k in COMPLETE if k != "BLOCKS_MAIN_ROLE"}, "BLOCKS_MAIN_ROLE is not set"),
     "one missing on a laptop": ({"BLOCKS_MAIN_ENDPOINT": "x"}, "BLOCKS_MAIN_REGION is not set"),
     "another database's": (CLUSTER.environment("other") | LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
 }  # fmt: skip
@@ -53,7 +53,7 @@ def test_a_missing_variable_names_itself_and_the_way_out(
 
 def test_a_bad_port_names_the_variable(tmp_path: Path) -> None:
     variables = Variables("localhost:http", "us-east-1", "r")
-    with pytest.raises(ConfigurationError, match="not a port.*BLOCKS_MAIN_ENDPOINT"):
+    with pytest.raises(ConfigurationError, match=r"not a port.*BLOCKS_MAIN_ENDPOINT"):
         locate("main", variables.environment("main"), tmp_path)
 
 

@@ -1,0 +1,123 @@
+"""The migrator's one connection, and how it comes back after a conflict or a loss.
+
+Three ways to speak, because three things can be known after a failure: a read may simply be repeated, a
+transaction may be repeated unless its COMMIT went unanswered, a DDL statement whose answer was lost must be
+looked for in the catalog.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from blocks_runtime import signing
+from blocks_runtime.errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError, ServerUnavailable
+from blocks_runtime.retry import Backoff, RetryPolicy
+from blocks_runtime.session import Session, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blocks_runtime import Sql
+    from blocks_runtime.rows import Row
+    from blocks_runtime.signing import Credentials
+    from blocks_runtime.target import Target
+
+    from .deadline import Deadline
+
+T = TypeVar("T")
+
+BACKOFF = Backoff(base=0.05, cap=5.0)
+"""A change of the schema is worth more patience than a transaction of an application."""
+
+MAX_RETRIES = 12
+
+
+class Unanswered(Exception):  # noqa: N818 (not an error yet: the catalog knows)
+    """A DDL statement was sent and no answer came; it may or may not have taken effect."""
+
+
+class Admin:
+    """A connection as the database role of `target`, opened on demand and again after it was lost."""
+
+    def __init__(self, target: Target, credentials: Callable[[], Credentials], deadline: Deadline) -> None:
+        self._target = target
+        self._credentials = credentials
+        self._session: Session | None = None
+        self.deadline = deadline
+
+    def read(self, statement: Sql) -> list[Row]:
+        """Return the rows of a query; repeated whenever that may help."""
+        return self._patiently(lambda: self._connected().run(statement).fetchall())
+
+    def write(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in a transaction and commit; repeated on conflict, so `fn` must look at the data anew.
+
+        Raises:
+            CommitOutcomeUnknown: the answer to COMMIT was lost; read the journal before doing it again.
+        """
+        return self._patiently(lambda: self._transaction(fn))
+
+    def ddl(self, statement: Sql) -> list[Row]:
+        """Run one DDL statement, which is its own transaction, and return its rows; repeated on conflict.
+
+        Raises:
+            Unanswered: nobody knows yet whether it took effect.
+        """
+        return self._patiently(lambda: self._ddl(statement))
+
+    def close(self) -> None:
+        """Close the connection; the next statement opens another."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def abort(self) -> None:
+        """Tear the connection, from another thread, so that a statement that takes too long fails at once."""
+        session = self._session
+        if session is not None:
+            session.abort()
+
+    def _ddl(self, statement: Sql) -> list[Row]:
+        session = self._connected()
+        try:
+            cursor = session.run(statement)
+        except (ConnectionFailed, ServerUnavailable) as error:
+            raise Unanswered from error
+        return cursor.fetchall() if cursor.description else []
+
+    def _transaction(self, fn: Callable[[Session], T]) -> T:
+        session = self._connected()
+        session.begin()
+        try:
+            result = fn(session)
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        return result
+
+    def _connected(self) -> Session:
+        self.deadline.check()
+        if self._session is None or not self._session.usable:
+            self.close()
+            target = self._target
+            token = signing.token(target.host, target.region, target.role, self._credentials())
+            self._session = open_session(target, token)
+        return self._session
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        policy, number = RetryPolicy(MAX_RETRIES, backoff=BACKOFF), 1
+        while True:
+            try:
+                return attempt()
+            except CommitOutcomeUnknown:
+                raise
+            except DatabaseError as error:
+                self.deadline.check()
+                error.attempts = number
+                wait = policy.wait(error, number, time.monotonic())
+                if wait is None:
+                    raise
+            self.deadline.sleep(wait)
+            number += 1

@@ -1,0 +1,143 @@
+"""The custom resource protocol: read a request, answer it at the URL it brings.
+
+CloudFormation waits for the answer for up to an hour and takes none for a failure only then, so an answer
+goes out on every path. An answer may be 4,096 bytes long. Source: AWS CloudFormation user guide, "Custom
+resource request and response objects".
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from blocks_runtime.retry import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_logger = logging.getLogger("lambda_migrator")
+
+LIMIT = 4096
+"""Bytes of an answer that CloudFormation reads."""
+
+_ATTEMPTS = 6
+_BACKOFF = Backoff(base=0.5, cap=5.0)
+_TIMEOUT = 5.0
+_CUT = "… (the rest is in the function's log)"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What CloudFormation asks for: `type` is Create, Update or Delete."""
+
+    type: str
+    url: str
+    stack: str
+    request: str
+    resource: str
+    physical_id: str
+    properties: Mapping[str, object]
+
+    @classmethod
+    def of(cls, event: Mapping[str, object]) -> Request:
+        """Return the request that an event carries.
+
+        The physical id never changes in the life of a resource: a changed one would make CloudFormation
+        delete the "old" resource after an update.
+        """
+        properties = event.get("ResourceProperties")
+        known = properties if isinstance(properties, dict) else {}
+        return cls(
+            type=str(event["RequestType"]),
+            url=str(event["ResponseURL"]),
+            stack=str(event["StackId"]),
+            request=str(event["RequestId"]),
+            resource=str(event["LogicalResourceId"]),
+            physical_id=str(
+                event.get("PhysicalResourceId") or f"{known.get('Database', 'database')}/migrations"
+            ),
+            properties=known,
+        )
+
+    def succeeded(self, data: Mapping[str, str], reason: str = "") -> bytes:
+        """Return the answer that all went well; `data` is what `Fn::GetAtt` finds."""
+        return self._answer("SUCCESS", reason, data)
+
+    def failed(self, reason: str) -> bytes:
+        """Return the answer that it did not go well; `reason` is shown in the stack's events."""
+        return self._answer("FAILED", reason, {})
+
+    def _answer(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
+        def encode(reason: str, data: Mapping[str, str]) -> bytes:
+            document = {
+                "Status": status,
+                "Reason": reason,
+                "PhysicalResourceId": self.physical_id,
+                "StackId": self.stack,
+                "RequestId": self.request,
+                "LogicalResourceId": self.resource,
+                "Data": data,
+            }
+            return json.dumps(document, ensure_ascii=False).encode()
+
+        while len(encode(reason, data)) > LIMIT and data:
+            longest = max(data, key=lambda name: len(data[name]))
+            data = {**data, longest: ""} if data[longest] else {}
+        excess = len(encode(reason, data)) - LIMIT
+        while excess > 0:
+            reason = reason.removesuffix(_CUT)[: -excess - len(_CUT)] + _CUT
+            excess = len(encode(reason, data)) - LIMIT
+        return encode(reason, data)
+
+
+def send(url: str, answer: bytes) -> None:
+    """PUT the answer, again and again for about 20 seconds if need be.
+
+    Raises:
+        ValueError: the URL is not HTTPS (plain HTTP is good for this machine only).
+        OSError: the answer could not be delivered.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _put(url, answer)
+        except (OSError, http.client.HTTPException) as error:
+            _logger.warning("answer not delivered (attempt %d): %s", attempt, error)
+            if attempt == _ATTEMPTS:
+                raise OSError(f"CloudFormation could not be answered: {error}") from error
+        time.sleep(_BACKOFF.wait(attempt))
+    return None
+
+
+def _put(url: str, answer: bytes) -> None:
+    parts = urlsplit(url)
+    connection = _connection(parts.scheme, parts.hostname or "", parts.port)
+    try:
+        # The URL was signed without a content type, so none may be sent.
+        connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=answer)
+        response = connection.getresponse()
+        response.read()
+        if response.status >= 300:
+            raise OSError(f"HTTP {response.status} {response.reason}")
+    finally:
+        connection.close()
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT)
+    if scheme == "http" and _is_loopback(host):
+        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    raise ValueError(f"response URL is {scheme}://{host}, which is neither HTTPS nor this machine")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

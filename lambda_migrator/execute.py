@@ -1,0 +1,247 @@
+"""Carries out the steps of a plan; a kill between any two messages loses nothing and repeats nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from blocks_runtime import Sql, sql
+from blocks_runtime.errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DatabaseError,
+    TransactionRowLimitExceeded,
+)
+
+from . import jobs, probes
+from .admin import BACKOFF, Unanswered
+from .journal import Move, Overtaken, State, read
+from .plan import Action
+from .problem import MigrationProblem, server_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blocks_runtime.rows import Row
+    from blocks_runtime.session import Session
+
+    from .admin import Admin
+    from .journal import Journal
+    from .plan import Plan, Step
+
+_logger = logging.getLogger("lambda_migrator")
+
+
+def execute(plan: Plan, admin: Admin, journal: Journal) -> None:
+    """Carry out a plan.
+
+    Raises:
+        MigrationProblem: a statement was refused, or nobody can tell whether it took effect.
+        OutOfTime: the deadline came first; a new plan goes on from there.
+    """
+    for step in plan.steps:
+        journal.lease.keep(admin)
+        began = time.monotonic()
+        Execution(step, admin, journal).run()
+        _logger.info("%s: %s in %.0f ms", step.place, step.action.value, (time.monotonic() - began) * 1000)
+
+
+class Execution:
+    """One step, being carried out."""
+
+    def __init__(self, step: Step, admin: Admin, journal: Journal) -> None:
+        self._step = step
+        self._admin = admin
+        self._journal = journal
+        self._at = step.first
+
+    def run(self) -> None:
+        """Carry the step out and record it."""
+        work: dict[Action, Callable[[], None]] = {
+            Action.DDL: self._ddl,
+            Action.INDEX: self._index,
+            Action.VALIDATE: self._validate,
+            Action.ROWS: self._rows,
+            Action.BATCH: self._batches,
+        }
+        work[self._step.action]()
+
+    def _ddl(self) -> None:
+        self._sent()
+        self._record(self._done())
+
+    def _index(self) -> None:
+        awaited = jobs.index(self._probe(), self._started_job())
+        try:
+            jobs.wait(self._admin, self._journal.lease, awaited)
+        except jobs.JobFailed as failure:
+            self._drop_index()
+            self._record(self._moved(State.FAILED, self._step.first))
+            raise MigrationProblem(
+                f"{self._step.place}: the index {self._probe()['name']} could not be built",
+                f"DSQL says: {failure}",
+                "correct the rows that are in the way and deploy again; the invalid index has been dropped",
+            ) from failure
+        self._record(self._done())
+
+    def _validate(self) -> None:
+        awaited = jobs.validation(self._probe(), self._started_job())
+        try:
+            jobs.wait(self._admin, self._journal.lease, awaited)
+        except jobs.JobFailed as failure:
+            self._record(self._moved(State.FAILED, self._step.first))
+            raise MigrationProblem(
+                f"{self._step.place}: the constraint {self._probe()['name']} could not be validated",
+                f"DSQL says: {failure}",
+                "correct the rows that violate it and deploy again; for new rows it holds already",
+            ) from failure
+        self._record(self._done())
+
+    def _rows(self) -> None:
+        def work(session: Session) -> None:
+            changed = 0
+            for index, statement in enumerate(self._step.statements, start=self._step.first):
+                self._at = index
+                changed += max(session.run(Sql((statement.sql,))).rowcount, 0)
+            self._journal.record(session, self._step.migration, self._done(changed))
+
+        self._change(work)
+
+    def _batches(self) -> None:
+        (statement,) = self._step.statements
+        changed = 1
+
+        def work(session: Session) -> None:
+            nonlocal changed
+            changed = max(session.run(Sql((statement.sql,))).rowcount, 0)
+            move = self._moved(State.PENDING, self._step.first, changed) if changed else self._done()
+            self._journal.record(session, self._step.migration, move)
+
+        while changed:
+            self._journal.lease.keep(self._admin)
+            self._change(work)
+
+    def _sent(self) -> list[Row]:
+        """Make sure that the DDL statement has taken effect once, and return its rows if it was sent now."""
+        if not self._step.started:
+            self._record(self._moved(State.STARTED, self._step.first))
+        elif self._landed():
+            return []
+        statement, unanswered = Sql((self._step.statements[0].sql,)), 0
+        while True:
+            try:
+                return self._admin.ddl(statement)
+            except Unanswered:
+                unanswered += 1
+                self._admin.deadline.sleep(BACKOFF.wait(unanswered))
+                if self._landed():
+                    return []
+            except DatabaseError as error:
+                if unanswered and self._landed():  # the one that went unanswered came through after all
+                    return []
+                raise self._refused(error) from error
+
+    def _started_job(self) -> str | None:
+        rows = self._sent()
+        if not rows:
+            return self._step.job
+        job = str(rows[0]["job_id"])
+        self._write(lambda session: self._journal.note_job(session, self._step.migration, job))
+        return job
+
+    def _landed(self) -> bool:
+        """Ask the catalog whether the statement took effect; one that may be repeated need not be looked for."""
+        statement = self._step.statements[0]
+        question = None if statement.probe is None else probes.presence(statement.probe)
+        if statement.probe is not None and question is not None:
+            present: bool = self._admin.read(question)[0]["present"]
+            return present is probes.expected(statement.probe)
+        if statement.repeatable:
+            return False
+        name = self._step.migration.name
+        raise MigrationProblem(
+            f"{self._step.place}: nobody knows whether this statement took effect",
+            "it was sent, its answer was lost, and the catalog does not show its effect",
+            f"look for yourself, then run `blocks repair {name}` with `--applied` or `--pending`",
+        )
+
+    def _change(self, work: Callable[[Session], None]) -> None:
+        """Run a transaction of the migration's own statements."""
+        try:
+            self._write(work)
+        except DatabaseError as error:
+            raise self._refused(error) from error
+
+    def _drop_index(self) -> None:
+        probe = self._probe()
+        dropping = sql(
+            "DROP INDEX IF EXISTS {name}", name=sql.identifier(str(probe["schema"]), str(probe["name"]))
+        )
+        while True:
+            try:
+                self._admin.ddl(dropping)
+                return
+            except Unanswered:
+                self._admin.deadline.sleep(BACKOFF.base)
+
+    def _record(self, move: Move) -> None:
+        self._write(lambda session: self._journal.record(session, self._step.migration, move), move)
+
+    def _write(self, work: Callable[[Session], None], move: Move | None = None) -> None:
+        """Run a transaction that records progress; an unanswered COMMIT is looked up in the journal."""
+        while True:
+            try:
+                self._admin.write(work)
+            except CommitOutcomeUnknown:
+                if self._recorded(move or self._done()):
+                    return
+                continue
+            except Overtaken:
+                if self._recorded(move or self._done()):
+                    return
+                raise self._moved_by_another() from None
+            return
+
+    def _recorded(self, move: Move) -> bool:
+        version = self._step.migration.version
+        found = [entry for entry in read(self._admin) if entry.version == version]
+        return bool(found) and (found[0].statement, found[0].state) == (move.now, move.state)
+
+    def _done(self, rows: int = 0) -> Move:
+        state = State.APPLIED if self._step.completes else State.PENDING
+        return self._moved(state, self._step.last + 1, rows)
+
+    def _moved(self, state: State, now: int, rows: int = 0) -> Move:
+        return Move(self._step.first, now, state, rows)
+
+    def _probe(self) -> dict[str, object]:
+        probe = self._step.statements[0].probe
+        if probe is None:
+            raise MigrationProblem(
+                f"{self._step.place}: the statement has no name to wait for",
+                "an asynchronous job is awaited by looking for what it makes",
+                "name the index: CREATE INDEX ASYNC name ON …",
+            )
+        return dict(probe)
+
+    def _moved_by_another(self) -> MigrationProblem:
+        return MigrationProblem(
+            f"{self._step.place}: another migrator is applying this migration",
+            "its row in _migrations moved although this run holds the lease",
+            "let the other one end, then deploy again",
+        )
+
+    def _refused(self, error: DatabaseError) -> DatabaseError | MigrationProblem:
+        """Record that the statement had no effect, and return what to tell people."""
+        if isinstance(error, ConnectionFailed):
+            return error  # this says nothing about the statement
+        self._record(self._moved(State.FAILED, self._step.first))
+        remedy = "correct the file and deploy again; nothing of this statement took effect"
+        if isinstance(error, TransactionRowLimitExceeded):
+            remedy = (
+                "split the file, or put `-- blocks: batch` above a statement that changes a limited number of rows "
+                "and can be repeated until it changes none; one of the 3,000 rows is the journal's"
+            )
+        place = self._step.migration.place(self._at)
+        return MigrationProblem(f"{place}: DSQL refused the statement", server_words(error), remedy)

@@ -1,0 +1,135 @@
+"""The journal: one row a migration, saying how far it got.
+
+DDL and the row that records it cannot share a transaction on DSQL. So the row says `started` before the
+statement is sent and moves on after its answer; a run that finds `started` looks into the catalog for the
+effect. Rows changed by a migration and its journal row do share one, so there the row alone tells the truth.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_runtime import sql
+
+if TYPE_CHECKING:
+    from blocks_runtime import Sql
+    from blocks_runtime.rows import Row
+    from blocks_runtime.session import Session
+
+    from .admin import Admin
+    from .lease import Lease
+    from .manifest import Migration
+
+
+class State(enum.Enum):
+    """How far a migration got; `statement` in its row counts the statements that are done."""
+
+    PENDING = "pending"
+    """The statements before `statement` are done, the one at `statement` has not been sent."""
+    STARTED = "started"
+    """The one at `statement` was sent, and its effect has not been recorded."""
+    FAILED = "failed"
+    """The one at `statement` was refused and had no effect; it may be corrected in the file."""
+    APPLIED = "applied"
+    """All of it is done, for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the journal says of one migration; `job` is the id of an asynchronous job that was begun."""
+
+    version: int
+    name: str
+    checksum: str
+    statement: int
+    state: State
+    job: str | None = None
+    by: str = ""
+
+
+READ = sql(
+    "SELECT version, name, checksum, statement, state, job, applied_by "
+    "FROM public._migrations ORDER BY version"
+)
+
+
+def read(admin: Admin) -> tuple[Entry, ...]:
+    """Return the whole journal in the order of versions."""
+    return tuple(_entry(row) for row in admin.read(READ))
+
+
+def _entry(row: Row) -> Entry:
+    state = State(row["state"])
+    return Entry(
+        row["version"], row["name"], row["checksum"], row["statement"], state, row["job"], row["applied_by"]
+    )
+
+
+class Overtaken(Exception):  # noqa: N818 (usually good news: the lost COMMIT arrived)
+    """The row is not where the writer believed; somebody, perhaps the writer itself, moved it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Writes the journal in the name of the holder of a lease."""
+
+    lease: Lease
+    by: str
+
+    def record(self, session: Session, migration: Migration, move: Move) -> None:
+        """Write how far a migration got, in the transaction that `session` has open.
+
+        Raises:
+            Overtaken: the row had not the statement that `move` starts from.
+            MigrationProblem: the lease was lost.
+        """
+        self.lease.fence(session)
+        if session.run(recording(migration, move, self.by)).rowcount != 1:
+            raise Overtaken
+
+    def note_job(self, session: Session, migration: Migration, job: str) -> None:
+        """Keep the id of the asynchronous job that the current statement began."""
+        self.lease.fence(session)
+        session.run(
+            sql(
+                "UPDATE public._migrations SET job = {job} WHERE version = {version}",
+                job=job,
+                version=migration.version,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A migration with `done` statements done gets to `now` done, in `state`, with `rows` more changed."""
+
+    done: int
+    now: int
+    state: State
+    rows: int = 0
+
+
+def recording(migration: Migration, move: Move, by: str) -> Sql:
+    """Return the statement that writes a migration's row, or none if it is not where the move starts."""
+    return sql(
+        """\
+INSERT INTO public._migrations AS journal
+    (version, name, checksum, statement, state, rows_changed, started_at, applied_at, applied_by)
+VALUES ({version}, {name}, {checksum}, {now}, {state}, {rows}, now(), {applied_at}, {by})
+ON CONFLICT (version) DO UPDATE SET
+    name = excluded.name, checksum = excluded.checksum, statement = excluded.statement, state =
+    excluded.state, job = NULL, rows_changed = journal.rows_changed + excluded.rows_changed, applied_at =
+    excluded.applied_at, applied_by = excluded.applied_by
+WHERE journal.state <> 'applied' AND journal.statement = {done}""",
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.checksum,
+        now=move.now,
+        state=move.state.value,
+        rows=move.rows,
+        applied_at=sql("now()" if move.state is State.APPLIED else "NULL"),
+        by=by,
+        done=move.done,
+    )

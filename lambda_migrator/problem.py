@@ -1,0 +1,27 @@
+"""Why a run failed, in three parts: what with its place, why in the server's words, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from blocks_runtime import DatabaseError
+
+
+class MigrationProblem(Exception):  # noqa: N818 (raised for a person to read, not for code to catch by kind)
+    """Migrating cannot go on until somebody does something."""
+
+    def __init__(self, what: str, why: str, remedy: str) -> None:
+        super().__init__(what, why, remedy)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.why}\n{self.remedy}"
+
+
+def server_words(error: DatabaseError) -> str:
+    """Return SQLSTATE and text of the server's answer, with its detail where it gave one."""
+    detail = f" ({error.detail})" if error.detail else ""
+    return f"SQLSTATE {error.sqlstate or 'none'}: {error.args[0]}{detail}"

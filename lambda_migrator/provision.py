@@ -1,0 +1,81 @@
+"""Reads what roles and privileges the database has, and sends the statements that `grants` planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blocks_runtime import sql
+from blocks_runtime.contract import Access, database_role
+
+from .admin import BACKOFF, Unanswered
+from .grants import Seen, Thing, is_own, plan_grants, things_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .admin import Admin
+    from .grants import Grant
+
+ROLES = sql("SELECT rolname AS role FROM pg_roles")
+MAPPINGS = sql("SELECT pg_role_name AS role, arn FROM sys.iam_pg_role_mappings")
+RELATIONS = sql("""\
+SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE r.rolname = current_user AND c.relkind IN ('r', 'p', 'v', 'S')
+AND n.nspname NOT IN ('information_schema', 'sys') AND left(n.nspname, 3) <> 'pg_'
+ORDER BY n.nspname, c.relname""")
+TABLE_PRIVILEGES = sql("""\
+SELECT grantee AS role, table_schema AS schema, table_name AS name, privilege_type AS privilege
+FROM information_schema.table_privileges WHERE grantor = current_user""")
+SCHEMA_PRIVILEGE = "SELECT has_schema_privilege({role}, {name}, 'USAGE') AS has"
+SEQUENCE_PRIVILEGE = "SELECT has_sequence_privilege({role}, {name}, {privilege}) AS has"
+
+
+def provision(admin: Admin, database: str, desired: Sequence[Grant]) -> None:
+    """Make the database roles of `database`, their privileges and their IAM mappings what `desired` says.
+
+    A statement whose answer is lost is planned again from what the database then has, so nothing is sent
+    twice that took effect once.
+    """
+    unanswered = 0
+    while True:
+        try:
+            for statement in plan_grants(database, desired, look(admin, database)):
+                admin.ddl(statement)
+            return
+        except Unanswered:
+            unanswered += 1
+            admin.deadline.sleep(BACKOFF.wait(unanswered))
+
+
+def look(admin: Admin, database: str) -> Seen:
+    """Return what the database has now."""
+    roles = frozenset(row["role"] for row in admin.read(ROLES))
+    mappings = frozenset((row["role"], row["arn"]) for row in admin.read(MAPPINGS))
+    rows = [row for row in admin.read(RELATIONS) if not is_own(row["name"])]
+    things = things_of(rows)
+    ours = roles & {database_role(database, access) for access in Access}
+    privileges = {*_on_tables(admin)}
+    for role in ours:
+        privileges.update(_on_others(admin, role, things))
+    return Seen(roles, mappings, things, frozenset(privileges))
+
+
+def _on_tables(admin: Admin) -> Iterator[tuple[str, Thing, str]]:
+    for row in admin.read(TABLE_PRIVILEGES):
+        yield row["role"], Thing("TABLE", (row["schema"], row["name"])), row["privilege"]
+
+
+def _on_others(admin: Admin, role: str, things: Sequence[Thing]) -> Iterator[tuple[str, Thing, str]]:
+    for thing in things:
+        if (
+            thing.kind == "SCHEMA"
+            and admin.read(sql(SCHEMA_PRIVILEGE, role=role, name=thing.name[0]))[0]["has"]
+        ):
+            yield role, thing, "USAGE"
+        if thing.kind == "SEQUENCE":
+            name = sql.identifier(*thing.name).text
+            for privilege in ("SELECT", "USAGE"):
+                asked = sql(SEQUENCE_PRIVILEGE, role=role, name=name, privilege=privilege)
+                if admin.read(asked)[0]["has"]:
+                    yield role, thing, privilege

@@ -1,0 +1,38 @@
+"""The two tables the migrator keeps in the database: the journal and the lease."""
+
+from __future__ import annotations
+
+from blocks_runtime import sql
+
+JOURNAL = "_migrations"
+LEASE = "_migrations_lock"
+OWN = (JOURNAL, LEASE)
+"""No grantee gets a privilege on these."""
+
+CREATE = {
+    JOURNAL: sql("""\
+CREATE TABLE IF NOT EXISTS public._migrations (
+    version BIGINT PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    statement INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    job TEXT,
+    rows_changed BIGINT NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL,
+    applied_at TIMESTAMPTZ,
+    applied_by TEXT NOT NULL
+)"""),
+    LEASE: sql("""\
+CREATE TABLE IF NOT EXISTS public._migrations_lock (
+    id INTEGER PRIMARY KEY,
+    token BIGINT NOT NULL,
+    holder TEXT NOT NULL,
+    acquired_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+)"""),
+}
+
+EXISTING = sql("""\
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock')""")
