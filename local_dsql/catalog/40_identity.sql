@@ -1,0 +1,15 @@
+-- version() and current_setting() of DSQL (recorded 2026-09-16, eu-central-1). PostgreSQL runs its built-in functions
+-- by number whatever the catalog says of them, so the built-in ones step aside and new ones take their names.
+ALTER FUNCTION pg_catalog.version() RENAME TO postgres_version;
+CREATE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT 'PostgreSQL 16'::pg_catalog.text $$;
+
+ALTER FUNCTION pg_catalog.current_setting(text) RENAME TO postgres_setting;
+CREATE FUNCTION pg_catalog.current_setting(text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE
+AS $$
+SELECT CASE pg_catalog.lower($1)
+    WHEN 'server_version' THEN '16.15'
+    WHEN 'server_version_num' THEN '160015'
+    ELSE pg_catalog.postgres_setting($1)
+END
+$$;

@@ -1,0 +1,109 @@
+"""Statements that PostgreSQL does not have: AWS IAM, asynchronous jobs, DSQL's version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.front.planned import SHOWN, is_version
+from local_dsql.jobs.submit import submit
+from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendError
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from dsql_dialect import IamStatement, Statement
+    from local_dsql.front.session import Session
+    from local_dsql.front.units import Unit
+    from local_dsql.wire.frames import Frame
+
+JOB_ID = (("job_id", messages.TEXT_OID),)
+
+
+class LocalStatements:
+    """Carries out what the front carries out itself."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def run(self, unit: Unit, statement: Statement) -> bool:
+        """Run the unit, or describe it where it executes nothing; return whether it succeeded."""
+        columns = self._columns(statement)
+        described = messages.row_description(columns, _formats(unit.frames)) if columns else messages.NO_DATA
+        if not unit.executes:
+            self.session.client.send(unit.answer(b"", described))
+            return True
+        if is_version(statement):
+            name, _ = columns[0]
+            result = messages.data_row([SHOWN[name]]) + messages.command_complete("SHOW")
+            self.session.client.send(unit.answer(result, described))
+            return True
+        return await self._ddl(unit, statement, described)
+
+    async def _ddl(self, unit: Unit, statement: Statement, described: bytes) -> bool:
+        work = self.session.work
+        if self.session.transaction is None:
+            await work.begin_implicit()
+        try:
+            if statement.iam is not None:
+                tag = await self._iam(statement.iam)
+                result = messages.command_complete(tag)
+            else:
+                job_id, notices, tag = await submit(self.session, statement)
+                row = messages.data_row([job_id]) if job_id else b""
+                self.session.client.send(notices)
+                result = row + messages.command_complete(tag)
+        except BackendError as error:
+            await work.fail()
+            self.session.client.send(messages.error(error.fields))
+            return False
+        work.changed_catalog(statement)
+        self.session.client.send(unit.answer(result, described))
+        return True
+
+    @staticmethod
+    def _columns(statement: Statement) -> tuple[tuple[str, int], ...]:
+        if statement.async_job:
+            return JOB_ID
+        if is_version(statement):
+            return ((statement.text.split()[-1].lower(), messages.TEXT_OID),)
+        return ()
+
+    async def _iam(self, statement: IamStatement) -> str:
+        """Map an IAM identity to a database role, or end that."""
+        role, arn = literal(statement.role), literal(statement.arn)
+        if self.session.role != "admin":
+            raise _error("42501", "permission denied to grant IAM trust with role", "Log in as admin.")
+        rows = await self.session.work.privileged_rows(
+            f"SELECT oid, rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role}"
+        )
+        if not rows:
+            raise _error(
+                "42704", f'role "{statement.role}" does not exist', "Make it first: CREATE ROLE … WITH LOGIN."
+            )
+        oid, can_login = rows[0]
+        if can_login != "t":
+            raise _error(
+                "42501",
+                f"role {statement.role} must have the LOGIN attribute",
+                "Use ALTER ROLE … WITH LOGIN.",
+            )
+        if statement.revoke:
+            await self.session.work.privileged_rows(
+                f"DELETE FROM local_dsql.iam_mapping WHERE role = {oid} AND arn = {arn}"
+            )
+            return "AWS IAM REVOKE"
+        await self.session.work.privileged_rows(
+            "INSERT INTO local_dsql.iam_mapping (iam_oid, arn, role, grantor)"
+            f" SELECT nextval('local_dsql.iam_oid'), {arn}, {oid}, oid"
+            " FROM pg_catalog.pg_roles WHERE rolname = 'admin' ON CONFLICT (arn, role) DO NOTHING"
+        )
+        return "AWS IAM GRANT"
+
+
+def _error(sqlstate: str, message: str, hint: str) -> BackendError:
+    return BackendError({"S": "ERROR", "V": "ERROR", "C": sqlstate, "M": message, "H": hint})
+
+
+def _formats(frames: tuple[Frame, ...]) -> list[int]:
+    bind = next((raw for kind, raw in frames if kind == b"B"), None)
+    return messages.result_formats(bind) if bind is not None else []

@@ -1,0 +1,96 @@
+"""Which statement a prepared statement's or a portal's name stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.front.planned import Planned, plan
+from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY
+
+if TYPE_CHECKING:
+    from dsql_dialect import Profile
+
+
+class Names:
+    """The names of one session.
+
+    What a batch defines counts at once for the rest of the batch (`note`), and for later ones only when PostgreSQL
+    has accepted it (`keep_batch`): a name must never stand for a harmless statement here and for another one there.
+    """
+
+    __slots__ = ("_defined", "_portals", "_profile", "_statements", "_tentative")
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._statements: dict[bytes, Planned] = {}
+        self._portals: dict[bytes, Planned] = {}
+        self._tentative: dict[bytes, Planned] = {}
+        self._defined: list[bytes] = []
+
+    def plan(self, sql: bytes) -> Planned:
+        """Return what there is to know of a text."""
+        return plan(sql, self._profile)
+
+    def note(self, kind: bytes, raw: bytes) -> Planned | None:
+        """Take note of one extended message; return what it refers to, if it refers to a text.
+
+        An unknown name refers to nothing: PostgreSQL will say that it does not exist.
+        """
+        if kind == b"B":
+            portal, name = messages.bind_parts(raw)
+            bound = self._statement(name)
+            if bound is not None:
+                self._portals[portal] = bound
+            return bound
+        if kind == b"E":
+            return self._portals.get(raw[BODY : raw.index(b"\0", BODY)])
+        if kind == b"P":
+            name, sql = messages.parse_parts(raw)
+            planned = self.plan(sql)
+            self._defined.append(name)
+            if not name or name not in self._statements:
+                self._tentative[name] = planned
+            return planned
+        if kind in b"DC":
+            return self._target(kind, raw)
+        return None
+
+    def _target(self, kind: bytes, raw: bytes) -> Planned | None:
+        target, name = messages.target_parts(raw)
+        table = self._portals if target == b"P" else None
+        found = self._portals.get(name) if table is not None else self._statement(name)
+        if kind == b"C":
+            if table is not None:
+                self._portals.pop(name, None)
+            else:
+                self._tentative.pop(name, None)
+                self._statements.pop(name, None)
+        return found
+
+    def _statement(self, name: bytes) -> Planned | None:
+        found = self._tentative.get(name)
+        return self._statements.get(name) if found is None else found
+
+    def keep_batch(self, accepted: int | None = None) -> None:
+        """Keep what the batch defined; `accepted` is how many of its Parse succeeded, None: all."""
+        if self._defined:
+            for name in self._defined[:accepted]:
+                if name in self._tentative:
+                    self._statements[name] = self._tentative[name]
+            self._tentative.clear()
+            self._defined.clear()
+
+    def forget_batch(self) -> None:
+        """Forget what the batch defined, as if it had not been looked at."""
+        self._tentative.clear()
+        self._defined.clear()
+
+    def forget_portals(self) -> None:
+        """The transaction is over, and its portals with it."""
+        if self._portals:
+            self._portals.clear()
+
+    def forget_all(self) -> None:
+        """DEALLOCATE ALL: only the unnamed statement stays."""
+        self._statements = {name: planned for name, planned in self._statements.items() if not name}

@@ -1,0 +1,210 @@
+"""A client's session: which batches pass straight through, and which need thought.
+
+Most of what an application sends is a plain read, and nothing has to be done for it: its bytes go to PostgreSQL, the
+answer's bytes go back, within two callbacks of the event loop and without a task. Whatever locks, changes or
+controls something, or comes while a transaction is in an unusual state, goes to the `Exchange`, a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from local_dsql.front import texts
+from local_dsql.front.exchange import Exchange
+from local_dsql.front.names import Names
+from local_dsql.front.work import Work
+from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendGone
+
+if TYPE_CHECKING:
+    from local_dsql.front.connection import ClientConnection
+    from local_dsql.front.planned import Planned
+    from local_dsql.occ.transaction import Transaction
+    from local_dsql.wire.backend import Backend
+    from local_dsql.wire.frames import EndFinder, Frame
+
+_MOST_WAITING = 1024 * 1024
+_ENDS = b"QSHF"
+_COPY = b"dcf"
+
+
+class Session:
+    """One logged-in client and its backend connection."""
+
+    def __init__(self, client: ClientConnection, backend: Backend, role: str) -> None:
+        self.client = client
+        self.backend = backend
+        self.role = role
+        self.front = client.endpoint.front
+        self.engine = self.front.engine
+        self.names = Names(self.front.profile)
+        self.transaction: Transaction | None = None
+        self._waiting: deque[Frame] = deque()
+        self._waiting_bytes = 0
+        self._paused = False
+        self._complete = 0
+        self._busy = True
+        self._task: asyncio.Task[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
+        self.work = Work(self)
+        self._exchange = Exchange(self)
+
+    def start(self) -> None:
+        """Say that the client may begin."""
+        self.backend.on_lost = lambda _: self.client.close(texts.BACKEND_GONE)
+        self.backend.on_stray = self.client.send
+        self.engine.sessions.add(self)
+        self.client.send(messages.READY[messages.IDLE])
+        self._busy = False
+
+    @property
+    def status(self) -> bytes:
+        """The transaction status that ReadyForQuery tells."""
+        transaction = self.transaction
+        if transaction is None or transaction.implicit:
+            return messages.IDLE
+        return messages.FAILED if transaction.failed else messages.IN_TRANSACTION
+
+    # what the client sends
+
+    def receive(self, frames: list[Frame]) -> None:
+        """Take frames from the client."""
+        for frame in frames:
+            kind, raw = frame
+            if kind == b"X" and not self._busy and not self._waiting:
+                self.client.close()
+                self.lost()
+                return
+            self._waiting.append(frame)
+            self._waiting_bytes += len(raw)
+            self._complete += kind in _ENDS or kind == b"X"
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+        if self._waiting_bytes > _MOST_WAITING and (self._busy and not self._arrival) and not self._paused:
+            self._paused = True
+            self.client.pause_reading()
+        self._next()
+
+    async def next_copy_frame(self) -> Frame:
+        """Return the client's next frame, of a COPY or otherwise, waiting for it."""
+        while not self._waiting:
+            self._arrival = asyncio.get_running_loop().create_future()
+            self._resume()
+            await self._arrival
+            self._arrival = None
+        return self._take()
+
+    def _take(self) -> Frame:
+        frame = self._waiting.popleft()
+        self._waiting_bytes -= len(frame[1])
+        self._complete -= frame[0] in _ENDS or frame[0] == b"X"
+        return frame
+
+    def _resume(self) -> None:
+        if self._paused and self._waiting_bytes <= _MOST_WAITING:
+            self._paused = False
+            self.client.resume_reading()
+
+    def _next(self) -> None:
+        """Begin with the next whole batch, if there is one and nothing is under way."""
+        while self._complete and not self._busy:
+            batch = self._cut()
+            if batch:
+                self._begin(batch)
+        self._resume()
+
+    def _cut(self) -> list[Frame]:
+        batch: list[Frame] = []
+        while True:
+            frame = self._take()
+            if frame[0] == b"X":
+                self.client.close()
+                self.lost()
+                self._busy = True
+                return []
+            if frame[0] not in _COPY:  # left over from a COPY that failed
+                batch.append(frame)
+            if frame[0] in _ENDS:
+                return batch
+
+    def _begin(self, batch: list[Frame]) -> None:
+        self._busy = True
+        if self._passes(batch):
+            if self.backend.turn.try_take():
+                self._relay(batch)
+                return
+            self.names.forget_batch()
+        self._task = asyncio.get_running_loop().create_task(self._exchange.run(batch))
+        self._task.add_done_callback(self._exchanged)
+
+    def _exchanged(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, BackendGone):
+            self.client.close(texts.BACKEND_GONE)
+        elif error is not None:
+            self.client.close(texts.internal(error))
+            self.lost()
+            raise error
+        else:
+            self._busy = False
+            self._next()
+
+    # what passes straight through
+
+    def _passes(self, batch: list[Frame]) -> bool:
+        """Tell whether nothing has to be done for a batch but to pass it on."""
+        transaction = self.transaction
+        if transaction is not None and not self.engine.untroubled(transaction):
+            return False
+        if self.engine.altering or self._exchange.skipping:
+            return False
+        if batch[0][0] == b"Q":
+            return len(batch) == 1 and self._plain(self.names.plan(batch[0][1][5:-1]))
+        return batch[-1][0] == b"S" and self._plain_extended(batch)
+
+    def _plain(self, planned: Planned) -> bool:
+        return planned.plain and (self.transaction is None or not planned.outside_transaction)
+
+    def _plain_extended(self, batch: list[Frame]) -> bool:
+        executed = 0
+        for kind, raw in batch:
+            planned = self.names.note(kind, raw)
+            if planned is not None and not self._plain(planned):
+                self.names.forget_batch()
+                return False
+            executed += kind == b"E"
+        if executed > 1:
+            self.names.forget_batch()
+            return False
+        return True
+
+    def _relay(self, batch: list[Frame]) -> None:
+        data = batch[0][1] if len(batch) == 1 else b"".join([raw for _, raw in batch])
+        try:
+            self.backend.relay(data, self.client.send, self._relayed)
+        except BackendGone:
+            self.client.close(texts.BACKEND_GONE)
+
+    def _relayed(self, end: EndFinder) -> None:
+        self.names.keep_batch(end.parsed if end.failed else None)
+        if self.transaction is not None:
+            if end.failed:
+                self.transaction.failed = True
+        else:
+            self.names.forget_portals()
+        self.backend.turn.release()
+        self._busy = False
+        self._next()
+
+    def lost(self) -> None:
+        """The client is gone: drop its transaction and its backend."""
+        self.engine.sessions.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+        self.backend.on_lost = lambda _: None
+        self.backend.close()

@@ -1,0 +1,1 @@
+"""Asynchronous jobs: index builds and validations of constraints, as DSQL runs them after COMMIT."""

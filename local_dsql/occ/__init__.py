@@ -1,0 +1,1 @@
+"""Optimistic concurrency over PostgreSQL, which is pessimistic: see `local_dsql.occ.engine`."""

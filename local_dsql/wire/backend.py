@@ -1,0 +1,261 @@
+"""One connection to PostgreSQL over its unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY, EndFinder, Frame, FrameReader
+from local_dsql.wire.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from local_dsql.wire.messages import ServerMessage
+
+
+class BackendGone(Exception):  # noqa: N818 (names the condition)
+    """PostgreSQL closed the connection."""
+
+
+class BackendError(Exception):
+    """PostgreSQL answered with an error; `fields` are its fields by letter."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(f"{fields.get('C')} {fields.get('M')}")
+        self.fields = fields
+
+    @property
+    def sqlstate(self) -> str:
+        """The SQLSTATE of the error."""
+        return self.fields.get("C", "XX000")
+
+
+class Answer:
+    """What PostgreSQL said up to one ReadyForQuery."""
+
+    __slots__ = ("frames", "status")
+
+    def __init__(self, frames: list[Frame], status: bytes) -> None:
+        self.frames = frames
+        self.status = status
+
+    @property
+    def error(self) -> Mapping[str, str] | None:
+        """The fields of its error, None where it succeeded."""
+        return next((messages.read_fields(raw) for kind, raw in self.frames if kind == b"E"), None)
+
+    @property
+    def tags(self) -> list[str]:
+        """The command tags, in order."""
+        return [raw[BODY:-1].decode() for kind, raw in self.frames if kind == b"C"]
+
+    def rows(self) -> list[list[str | None]]:
+        """Return all data rows as text.
+
+        Raises:
+            BackendError: the answer is an error.
+        """
+        if (fields := self.error) is not None:
+            raise BackendError(fields)
+        return [messages.read_row(raw) for kind, raw in self.frames if kind == b"D"]
+
+    def row_sets(self) -> list[list[list[str | None]]]:
+        """Return the rows of each statement of a multi-statement query that returns rows, in order.
+
+        Raises:
+            BackendError: the answer is an error.
+        """
+        if (fields := self.error) is not None:
+            raise BackendError(fields)
+        sets: list[list[list[str | None]]] = []
+        for kind, raw in self.frames:
+            if kind == b"T":
+                sets.append([])
+            elif kind == b"D":
+                sets[-1].append(messages.read_row(raw))
+        return sets
+
+
+class Backend(asyncio.Protocol):
+    """A backend connection, used by one party at a time (`turn`).
+
+    Bytes go in with `ask`, which collects whole answers, or with `relay`, which passes an answer on as it comes and
+    calls back at its end.
+    """
+
+    def __init__(self) -> None:
+        self.turn = Turn()
+        self.pid = 0
+        self.parameters: dict[str, str] = {}
+        self.on_lost: Callable[[ServerMessage | None], None] = lambda _: None
+        self.on_stray: Callable[[bytes], None] = lambda _: None
+        self._reader = FrameReader()
+        self._end = EndFinder()
+        self._transport: asyncio.Transport | None = None
+        self._frames: list[Frame] = []
+        self._answers: list[Answer] = []
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._sink: Callable[[bytes], None] | None = None
+        self._at_end: Callable[[EndFinder], None] | None = None
+        self._lost = False
+
+    @classmethod
+    async def connect(cls, socket_directory: Path, port: int, parameters: Mapping[str, str]) -> Backend:
+        """Return a connection that is ready for queries.
+
+        Raises:
+            BackendError: PostgreSQL refused, with its words.
+            OSError: there is no server at the socket.
+        """
+        loop = asyncio.get_running_loop()
+        path = str(socket_directory / f".s.PGSQL.{port}")
+        _, backend = await loop.create_unix_connection(cls, path)
+        try:
+            (answer,) = await backend.ask(messages.startup(parameters))
+        except BackendGone:
+            last = Answer(backend._frames, b"")
+            raise BackendError(last.error or {"C": "08006", "M": "connection lost"}) from None
+        backend._learn(answer)
+        return backend
+
+    def _learn(self, answer: Answer) -> None:
+        for kind, raw in answer.frames:
+            if kind == b"K":
+                self.pid = int.from_bytes(raw[BODY : BODY + 4], "big")
+            elif kind == b"S":
+                name, value, _ = raw[BODY:].split(b"\0")
+                self.parameters[name.decode()] = value.decode()
+
+    async def ask(self, data: bytes, answers: int = 1) -> list[Answer]:
+        """Send bytes and return the answers up to the given number of ReadyForQuery.
+
+        Raises:
+            BackendGone: the connection is lost.
+        """
+        self._begin(data, answers)
+        return await self._finish()
+
+    def _begin(self, data: bytes, answers: int) -> None:
+        if self._lost or self._transport is None:
+            raise BackendGone
+        self._frames, self._answers, self._wanted = [], [], answers
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+
+    async def _finish(self) -> list[Answer]:
+        assert self._waiter is not None
+        await self._waiter
+        return self._answers
+
+    async def ask_until(self, data: bytes, stop: bytes) -> Answer:
+        """Send bytes and return the answer up to ReadyForQuery or to a frame of the type `stop`, its status empty."""
+        self._begin(data, 1)
+        self._stop = stop
+        try:
+            (answer,) = await self._finish()
+        finally:
+            self._stop = b""
+        return answer
+
+    _stop = b""
+
+    async def rows(self, sql: str) -> list[list[str | None]]:
+        """Run statements of our own and return all rows.
+
+        Raises:
+            BackendError: it failed.
+        """
+        (answer,) = await self.ask(messages.query(sql))
+        return answer.rows()
+
+    async def exclusive_rows(self, sql: str) -> list[list[str | None]]:
+        """Run statements of our own when it is our turn, and return all rows.
+
+        Raises:
+            BackendError: it failed.
+        """
+        async with self.turn:
+            return await self.rows(sql)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that have no answer of their own, such as COPY data."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def relay(self, data: bytes, sink: Callable[[bytes], None], at_end: Callable[[EndFinder], None]) -> None:
+        """Send bytes and pass the answer to `sink` as it comes; call `at_end` when ReadyForQuery has passed."""
+        if self._lost or self._transport is None:
+            raise BackendGone
+        self._end.reset()
+        self._sink, self._at_end = sink, at_end
+        self._transport.write(data)
+
+    def pause(self) -> None:
+        """Stop reading, because nobody takes what is read."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Leave PostgreSQL."""
+        if self._transport is not None and not self._lost:
+            self._transport.write(messages.frame(b"X"))
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection without a word; PostgreSQL rolls back."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on or collect."""
+        if self._sink is not None:
+            self._sink(data)
+            if self._end.feed(data):
+                at_end, self._sink, self._at_end = self._at_end, None, None
+                assert at_end is not None
+                at_end(self._end)
+            return
+        for kind, raw in self._reader.feed(data):
+            if self._waiter is None:
+                self.on_stray(raw)
+            elif kind == b"Z":
+                self._answers.append(Answer(self._frames, raw[BODY:]))
+                self._frames = []
+                if len(self._answers) == self._wanted:
+                    self._done()
+            else:
+                self._frames.append((kind, raw))
+                if kind == self._stop:
+                    self._answers.append(Answer(self._frames, b""))
+                    self._frames = []
+                    self._done()
+
+    def _done(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell whoever waits, and the owner."""
+        self._lost = True
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(BackendGone())
+            waiter.exception()
+        self.on_lost(None)

@@ -1,0 +1,87 @@
+"""TLS over bytes: no sockets, so that one listener takes SSLRequest and direct TLS on one port."""
+
+from __future__ import annotations
+
+import ssl
+from weakref import WeakKeyDictionary
+
+_names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
+_CHUNK = 262_144
+
+
+def remember_server_names(context: ssl.SSLContext) -> None:
+    """Let sessions of `context` know the host name that their client asked for (SNI)."""
+
+    def note(session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        if name is not None:
+            _names[session] = name
+
+    context.sni_callback = note
+
+
+class TlsSession:
+    """The server's end of one TLS connection: encrypted bytes in, plain bytes out, and the reverse."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._established = False
+
+    @property
+    def server_name(self) -> str | None:
+        """The host name that the client sent, None where it sent none or has not yet."""
+        return _names.get(self._session)
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that was agreed on."""
+        return self._session.selected_alpn_protocol()
+
+    def receive(self, data: bytes) -> bytes:
+        """Return the plain bytes in what the client sent; `to_send` may hold an answer afterwards.
+
+        Raises:
+            ssl.SSLError: the handshake failed, or the bytes are no TLS.
+            EOFError: the client closed the TLS connection.
+        """
+        self._incoming.write(data)
+        if not self._established:
+            try:
+                self._session.do_handshake()
+            except ssl.SSLWantReadError:
+                return b""
+            self._established = True
+        return self._read()
+
+    def _read(self) -> bytes:
+        parts = []
+        try:
+            while part := self._session.read(_CHUNK):
+                parts.append(part)
+        except ssl.SSLWantReadError:
+            return b"".join(parts)
+        except ssl.SSLZeroReturnError:
+            pass
+        if parts:
+            return b"".join(parts)
+        raise EOFError
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data`, and whatever TLS itself has to say, as bytes for the network."""
+        view = memoryview(data)
+        while view:
+            view = view[self._session.write(view) :]
+        return self._outgoing.read()
+
+    def to_send(self) -> bytes:
+        """Return what TLS itself has to say: handshake messages and alerts."""
+        return self._outgoing.read()
+
+    def close_notify(self) -> bytes:
+        """Return the alert that says that nothing more will come."""
+        try:
+            self._session.unwrap()
+        except ssl.SSLError:
+            pass  # the other side's alert is not here yet, or it never shook hands: ours is written all the same
+        return self._outgoing.read()
