@@ -149,7 +149,7 @@ def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Jso
 def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
     """Return logical id → construct path; CDK notes the former under the latter.
 
-    A construct's main resource bears the name of the construct: its own id, `Resource` or `Default`, is left out.
+    A construct's main resource bears the construct's name: its own id, `Resource` or `Default`, goes.
     """
     return {
         text(mapping(entry).get("data")): _OWN_ID.sub("", path.strip("/"))

@@ -1,0 +1,119 @@
+"""`blocks deploy --local`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.assembly.cloud import DEFAULT_REGION
+from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.json_value import Json, text
+from blocks_cli.local import Action, Change, LocalDeployment
+from blocks_cli.problem import CommandError
+from blocks_cli.synth import synthesize
+from blocks_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command()
+@local
+@click.option(
+    "--app", metavar="COMMAND", help="Command that synthesizes the app (default: `app` of cdk.json)."
+)
+@click.option("--assembly", type=click.Path(path_type=Path), help="Deploy this cdk.out; synthesize nothing.")
+@click.option(
+    "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Template parameter."
+)
+@click.option("--region", help="Region of stacks that name none (default: AWS_REGION, else us-east-1).")
+@as_json
+@click.argument("stacks", nargs=-1, metavar="[STACK …]")
+def deploy(
+    local: bool,
+    app: str | None,
+    assembly: Path | None,
+    parameters: Sequence[str],
+    region: str | None,
+    as_json: bool,
+    stacks: Sequence[str],
+) -> None:
+    """Synthesize the app and deploy it on this machine.
+
+    \b
+      blocks deploy --local
+      blocks deploy --local --assembly cdk.out BankStack
+
+    Only what changed since the last deploy is touched; migrations run as they do on AWS.
+    """
+    require_local(local, "deploy")
+    workspace = Workspace(root())
+    console.target(workspace.folder)
+    region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
+    folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
+    report = console.ConsoleReport()
+    with LocalDeployment.deploy(
+        folder,
+        workspace.root,
+        stacks=stacks,
+        parameters=_pairs(parameters),
+        region=region,
+        report=report,
+    ) as deployment:
+        if as_json:
+            console.give(_summary(deployment, report.notes))
+        else:
+            _print_outputs(deployment)
+        _conclude(deployment)
+
+
+def _pairs(parameters: Sequence[str]) -> dict[str, str]:
+    for parameter in parameters:
+        if "=" not in parameter:
+            raise CommandError(f"--parameter {parameter}", "it has no `=`", "write --parameter NAME=VALUE")
+    return dict(parameter.split("=", 1) for parameter in parameters)
+
+
+def _print_outputs(deployment: LocalDeployment) -> None:
+    for stack, outputs in deployment.outputs.items():
+        for name, value in outputs.items():
+            click.echo(f"{stack}.{name} = {text(value)}")
+
+
+def _conclude(deployment: LocalDeployment) -> None:
+    changes = [change for steps in deployment.changes.values() for change in steps]
+    changed = sum(change.action is not Action.KEEP for change in changes)
+    functions = [function.path for function in deployment.functions]
+    console.say(f"deployed {changed or 'no'} changes", "green")
+    if functions:
+        console.say(f"next     blocks invoke {functions[-1]} --event '{{}}'")
+
+
+def _summary(deployment: LocalDeployment, notes: list[str]) -> Json:
+    stacks: Json = {
+        name: {"changes": [change_json(change) for change in changes], "outputs": deployment.outputs[name]}
+        for name, changes in deployment.changes.items()
+    }
+    functions: Json = [{"path": f.path, "name": f.name, "runtime": f.runtime} for f in deployment.functions]
+    clusters: Json = [
+        {"identifier": cluster.identifier, "endpoints": [cluster.endpoint(r) for r in cluster.regions]}
+        for cluster in deployment.clusters
+    ]
+    return {"stacks": stacks, "functions": functions, "clusters": clusters, "notes": [*notes]}
+
+
+def change_json(change: Change) -> Json:
+    """Return a change as JSON: action, logicalId, type, path, properties."""
+    row = asdict(change)
+    return {
+        "action": change.action.value,
+        "logicalId": change.logical_id,
+        "type": row["type"],
+        "path": row["path"],
+        "properties": [*change.properties],
+    }

@@ -1,0 +1,37 @@
+"""`blocks destroy --local`."""
+
+from __future__ import annotations
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.deploy import change_json
+from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.local import Action, LocalDeployment
+from blocks_cli.workspace import Workspace
+
+
+@click.command()
+@local
+@click.option("--purge", is_flag=True, help="Delete retained and protected databases as well, data included.")
+@as_json
+def destroy(local: bool, purge: bool, as_json: bool) -> None:
+    """Delete what is deployed on this machine.
+
+    \b
+      blocks destroy --local
+      blocks destroy --local --purge
+
+    A database with the removal policy RETAIN keeps its data, and the next deploy finds them again.
+    """
+    require_local(local, "destroy")
+    workspace = Workspace(root())
+    console.target(workspace.folder)
+    with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
+        done = deployment.destroy(purge=purge)
+    if as_json:
+        console.give({"stacks": {name: [change_json(c) for c in steps] for name, steps in done.items()}})
+    retained = [c.path for steps in done.values() for c in steps if c.action is Action.RETAIN]
+    console.say("destroyed", "green")
+    if retained:
+        console.say(f"kept     {', '.join(retained)}; `blocks destroy --local --purge` deletes it")

@@ -1,0 +1,84 @@
+"""`blocks invoke`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json, local, root
+from blocks_cli.exits import ExitCode
+from blocks_cli.local import LocalDeployment
+from blocks_cli.problem import CommandError
+from blocks_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from blocks_cli.json_value import Json
+    from blocks_cli.local import InvocationResult
+
+
+@click.command()
+@local
+@click.argument("function")
+@click.option("--event", "-e", default="{}", metavar="JSON|@FILE|-", help="The event (default: {}).")
+@click.option("--stack", help="Look only in this stack.")
+@as_json
+@click.pass_context
+def invoke(
+    context: click.Context, local: bool, function: str, event: str, stack: str | None, as_json: bool
+) -> None:
+    """Invoke a deployed function and print what it returns.
+
+    \b
+      blocks invoke Transfer --event '{"amount": 1}'
+      blocks invoke BankStack/Transfer --event @event.json
+
+    FUNCTION is a construct path, a construct id, a logical id or the function's name.
+    """
+    del local  # there is no other place to invoke in
+    payload = read_event(event)
+    workspace = Workspace(root())
+    console.target(workspace.folder)
+    with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
+        result = deployment.invoke(function, payload, stack=stack)
+    console.give(_summary(result) if as_json else result.payload)
+    if result.failed:
+        console.say(f"failed   {result.error_type}: {result.error_message}", "red")
+        context.exit(ExitCode.INVOCATION_FAILED)
+    console.say(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
+
+
+def read_event(event: str) -> Json:
+    """Return the event given on the command line: JSON itself, `@` and a file, or `-` for standard input.
+
+    Raises:
+        CommandError: the file cannot be read, or the text is not JSON.
+    """
+    try:
+        if event == "-":
+            parsed: Json = json.loads(sys.stdin.read())
+        elif event.startswith("@"):
+            parsed = json.loads(Path(event[1:]).read_text("utf-8"))
+        else:
+            parsed = json.loads(event)
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"--event {event}: cannot be read as JSON", str(error), "pass JSON, @file with JSON in it, or -"
+        ) from None
+    return parsed
+
+
+def _summary(result: InvocationResult) -> Json:
+    return {
+        "payload": result.payload,
+        "errorType": result.error_type,
+        "errorMessage": result.error_message,
+        "requestId": result.request_id,
+        "durationMs": round(result.duration * 1000, 3),
+        "coldStart": result.cold,
+        "logTail": result.log_tail,
+    }
