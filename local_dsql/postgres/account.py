@@ -106,10 +106,9 @@ class OtherUser:
         if not copy.exists():
             partial = copy.with_name(f"{copy.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(found.folder.parent, partial, symlinks=True)
-            partial.chmod(0o755)
+            _copy_installation(found.folder, partial)
             partial.rename(copy)
-        return Binaries(copy / found.folder.name, found.version)
+        return Binaries(copy.joinpath(*found.folder.parts[-3:]), found.version)
 
     def _can(self, command: list[str | Path]) -> bool:
         try:
@@ -137,6 +136,17 @@ def die_with_parent(parent: int) -> None:
     _libc.prctl(1, signal.SIGQUIT)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
+
+
+def _copy_installation(programs: Path, target: Path) -> None:
+    """Copy the installation that holds the folder `programs`, and the libraries that a wheel puts beside it."""
+    installation, package = programs.parent, programs.parent.parent
+    shutil.copytree(installation, target / package.name / installation.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    for folder in (target, target / package.name):
+        folder.chmod(0o755)
 
 
 def _change_owner(path: Path, uid: int, gid: int) -> None:

@@ -55,7 +55,7 @@ def failure(what: str, output: str, exit_code: int | None) -> PostgresError:
     remedy = next((cause.remedy for cause in _CAUSES if cause.text in tail), None)
     why = "\n       ".join([describe_exit(exit_code), *lines])
     return PostgresError(
-        what, why, remedy or "read the lines above; starting again repairs what a crash left"
+        what, why, remedy or "read the lines above; then start again, which repairs what a crash left"
     )
 
 

@@ -1,0 +1,56 @@
+"""Watching processes come and go."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A living process: its number, its effective user, its command line."""
+
+    pid: int
+    uid: int
+    command: str
+
+
+def processes_of(folder: Path) -> list[Process]:
+    """Return the living processes that work in `folder` or name it in a command, this one apart."""
+    return [
+        process
+        for process in _living()
+        if process.pid != os.getpid() and (str(folder) in process.command or _works_in(process.pid, folder))
+    ]
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> float:
+    """Return the seconds until `condition` held; fail when it does not within `timeout`."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, "still waiting"
+        time.sleep(0.01)
+    return time.monotonic() - start
+
+
+def _living() -> list[Process]:
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True
+    )
+    rows = (line.split(maxsplit=3) for line in listing.stdout.splitlines())
+    return [Process(int(row[0]), int(row[1]), row[-1]) for row in rows if not row[2].startswith("Z")]
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    """Whether the folder is the process's current one; always no on systems without /proc."""
+    try:
+        return str(Path(f"/proc/{pid}/cwd").readlink()).startswith(str(folder))
+    except OSError:
+        return False
