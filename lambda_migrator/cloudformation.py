@@ -7,6 +7,7 @@ resource request and response objects".
 
 from __future__ import annotations
 
+import bisect
 import http.client
 import ipaddress
 import json
@@ -74,26 +75,31 @@ class Request:
         return self._answer("FAILED", reason, {})
 
     def _answer(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
-        def encode(reason: str, data: Mapping[str, str]) -> bytes:
-            document = {
-                "Status": status,
-                "Reason": reason,
-                "PhysicalResourceId": self.physical_id,
-                "StackId": self.stack,
-                "RequestId": self.request,
-                "LogicalResourceId": self.resource,
-                "Data": data,
-            }
-            return json.dumps(document, ensure_ascii=False).encode()
-
-        while len(encode(reason, data)) > LIMIT and data:
+        """Return the answer; one that is too long loses its longest data, then the end of its reason."""
+        while len(self._document(status, reason, data)) > LIMIT and data:
             longest = max(data, key=lambda name: len(data[name]))
-            data = {**data, longest: ""} if data[longest] else {}
-        excess = len(encode(reason, data)) - LIMIT
-        while excess > 0:
-            reason = reason.removesuffix(_CUT)[: -excess - len(_CUT)] + _CUT
-            excess = len(encode(reason, data)) - LIMIT
-        return encode(reason, data)
+            data = {name: value for name, value in data.items() if name != longest}
+        whole = self._document(status, reason, data)
+        if len(whole) <= LIMIT:
+            return whole
+
+        def size(kept: int) -> int:
+            return len(self._document(status, reason[:kept] + _CUT, data))
+
+        fitting = bisect.bisect_right(range(len(reason)), LIMIT, key=size) - 1
+        return self._document(status, reason[: max(fitting, 0)] + _CUT, data)
+
+    def _document(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
+        document = {
+            "Status": status,
+            "Reason": reason,
+            "PhysicalResourceId": self.physical_id,
+            "StackId": self.stack,
+            "RequestId": self.request,
+            "LogicalResourceId": self.resource,
+            "Data": data,
+        }
+        return json.dumps(document, ensure_ascii=False).encode()
 
 
 def send(url: str, answer: bytes) -> None:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .plan import Plan, Step
 
+_ROW_LIMIT = (
+    "split the file, or put `-- blocks: batch` above a statement that changes some rows at a time and has to be "
+    "repeated until it changes none; one of the 3,000 rows is the journal's"
+)
+
 _logger = logging.getLogger("lambda_migrator")
 
 
@@ -151,7 +156,7 @@ class Execution:
         return job
 
     def _landed(self) -> bool:
-        """Ask the catalog whether the statement took effect; one that may be repeated need not be looked for."""
+        """Ask the catalog whether the statement took effect; a repeatable one need not be looked for."""
         statement = self._step.statements[0]
         question = None if statement.probe is None else probes.presence(statement.probe)
         if statement.probe is not None and question is not None:
@@ -239,9 +244,6 @@ class Execution:
         self._record(self._moved(State.FAILED, self._step.first))
         remedy = "correct the file and deploy again; nothing of this statement took effect"
         if isinstance(error, TransactionRowLimitExceeded):
-            remedy = (
-                "split the file, or put `-- blocks: batch` above a statement that changes a limited number of rows "
-                "and can be repeated until it changes none; one of the 3,000 rows is the journal's"
-            )
+            remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at)
         return MigrationProblem(f"{place}: DSQL refused the statement", server_words(error), remedy)

@@ -34,9 +34,10 @@ def test_variables_of_the_local_deploy(tmp_path: Path) -> None:
 
 
 COMPLETE = CLUSTER.environment("main") | LAMBDA
+WITHOUT_ROLE = {name: value for name, value in COMPLETE.items() if name != "BLOCKS_MAIN_ROLE"}
 BROKEN = {
     "inside Lambda without any": (LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
-    "one missing": ({k: COMPLETE[k] for k in COMPLETE if k != "BLOCKS_MAIN_ROLE"}, "BLOCKS_MAIN_ROLE is not set"),
+    "one missing": (WITHOUT_ROLE, "BLOCKS_MAIN_ROLE is not set"),
     "one missing on a laptop": ({"BLOCKS_MAIN_ENDPOINT": "x"}, "BLOCKS_MAIN_REGION is not set"),
     "another database's": (CLUSTER.environment("other") | LAMBDA, "BLOCKS_MAIN_ENDPOINT is not set"),
 }  # fmt: skip

@@ -1,0 +1,141 @@
+"""Answers to CloudFormation, delivered to a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from blocks_runtime.retry import Backoff
+
+from lambda_migrator import cloudformation
+from lambda_migrator.cloudformation import LIMIT, Request, send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVENT: dict[str, object] = {
+    "RequestType": "Create",
+    "ResponseURL": "http://localhost/",
+    "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/app/1",
+    "RequestId": "request-1",
+    "LogicalResourceId": "Migrations",
+    "ResourceProperties": {"Database": "main"},
+}
+
+
+@dataclass
+class Inbox:
+    """What arrived, and the statuses to answer with first (200 after these)."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextmanager
+def response_server(*statuses: int) -> Iterator[Inbox]:
+    """Serve a response URL on a free port of the loopback address."""
+    inbox = Inbox(statuses=list(statuses))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = inbox.statuses.pop(0) if inbox.statuses else 200
+            if status == 200:
+                inbox.bodies.append(json.loads(body))
+            inbox.paths.append(self.path)
+            inbox.headers.append(dict(self.headers))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    inbox.url = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=a%2Fb"
+    try:
+        yield inbox
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudformation, "_BACKOFF", Backoff(base=0.001, cap=0.001))
+
+
+def test_answer_arrives_as_the_url_was_signed() -> None:
+    with response_server() as inbox:
+        send(inbox.url, Request.of(EVENT).succeeded({"Newest": "001_x", "Applied": "001_x"}))
+    assert inbox.paths == ["/answer?X-Amz-Signature=a%2Fb"]
+    assert "Content-Type" not in inbox.headers[0]
+    assert inbox.bodies == [
+        {
+            "Status": "SUCCESS",
+            "Reason": "",
+            "PhysicalResourceId": "main/migrations",
+            "StackId": EVENT["StackId"],
+            "RequestId": "request-1",
+            "LogicalResourceId": "Migrations",
+            "Data": {"Newest": "001_x", "Applied": "001_x"},
+        }
+    ]
+
+
+def test_the_physical_id_never_changes() -> None:
+    first = Request.of(EVENT).physical_id
+    updated = EVENT | {"RequestType": "Update", "PhysicalResourceId": "as-it-was", "ResourceProperties": {}}
+    assert first == Request.of(EVENT | {"RequestId": "another"}).physical_id
+    assert Request.of(updated).physical_id == "as-it-was"
+
+
+def test_delivery_is_repeated() -> None:
+    with response_server(503, 500) as inbox:
+        send(inbox.url, Request.of(EVENT).failed("no"))
+    assert len(inbox.paths) == 3
+    assert inbox.bodies[0]["Status"] == "FAILED"
+
+
+def test_giving_up_is_an_error() -> None:
+    with (
+        response_server(*[403] * 10) as inbox,
+        pytest.raises(OSError, match="answered: HTTP 403"),
+    ):
+        send(inbox.url, b"{}")
+    assert len(inbox.paths) == cloudformation._ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/x", "http://10.0.0.1/x", "ftp://localhost/x", "file:///etc/x"]
+)
+def test_only_https_or_this_machine(url: str) -> None:
+    with pytest.raises(ValueError, match="neither HTTPS nor this machine"):
+        send(url, b"{}")
+
+
+@pytest.mark.parametrize("reason", ["x" * 10_000, "ü" * 10_000, '"\\' * 5_000, "\n" * 9_000, "🦆" * 4_000])
+def test_a_long_reason_is_cut_to_fit(reason: str) -> None:
+    answer = Request.of(EVENT).failed(reason)
+    assert LIMIT - 200 < len(answer) <= LIMIT
+    told = json.loads(answer)["Reason"]
+    assert told.endswith("log)")
+    assert reason.startswith(told[:500])
+
+
+def test_long_data_gives_way() -> None:
+    answer = Request.of(EVENT).succeeded({"Applied": "001_name, " * 1000, "Newest": "999_last"})
+    assert len(answer) <= LIMIT
+    assert json.loads(answer)["Data"]["Newest"] == "999_last"

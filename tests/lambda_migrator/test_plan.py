@@ -1,0 +1,119 @@
+"""What is left to do, decided from manifest and journal alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_migrator.journal import Entry, State
+from lambda_migrator.manifest import Manifest, Migration, Statement
+from lambda_migrator.plan import Action, plan
+from lambda_migrator.problem import MigrationProblem
+
+
+def statement(kind: str, *, batch: bool = False) -> Statement:
+    return Statement(f"-- {kind}", kind, 1, 1, batch, None, repeatable=False)
+
+
+def migration(version: int, *kinds: str, checksum: str = "same") -> Migration:
+    statements = tuple(statement(kind.removesuffix("+batch"), batch="+batch" in kind) for kind in kinds)
+    return Migration(version, f"{version:03}_m", checksum, statements)
+
+
+def entry(version: int, state: State, done: int = 0, checksum: str = "same", job: str | None = None) -> Entry:
+    return Entry(version, f"{version:03}_m", checksum, done, state, job)
+
+
+def applied(version: int, done: int = 1) -> Entry:
+    return entry(version, State.APPLIED, done)
+
+
+ONE, TWO, THREE = migration(1, "ddl"), migration(2, "dml", "dml", "dml+batch", "dml"), migration(3, "index")
+ALL = Manifest("portable", (ONE, TWO, THREE))
+
+STEPS: dict[str, tuple[list[Entry], list[tuple[int, int, int, Action, bool, str | None]]]] = {
+    "from nothing": (
+        [],
+        [
+            (1, 0, 0, Action.DDL, False, None),
+            (2, 0, 1, Action.ROWS, False, None),
+            (2, 2, 2, Action.BATCH, False, None),
+            (2, 3, 3, Action.ROWS, False, None),
+            (3, 0, 0, Action.INDEX, False, None),
+        ],
+    ),
+    "all applied": ([applied(1), applied(2, 4), applied(3)], []),
+    "killed after a DDL statement was sent": (
+        [applied(1), applied(2, 4), entry(3, State.STARTED, job="j1")],
+        [(3, 0, 0, Action.INDEX, True, "j1")],
+    ),
+    "killed between two steps of a file": (
+        [applied(1), entry(2, State.PENDING, 2), applied(3)][:2],
+        [
+            (2, 2, 2, Action.BATCH, False, None),
+            (2, 3, 3, Action.ROWS, False, None),
+            (3, 0, 0, Action.INDEX, False, None),
+        ],
+    ),
+    "corrected after it failed": (
+        [applied(1), applied(2, 4), entry(3, State.FAILED, checksum="other")],
+        [(3, 0, 0, Action.INDEX, False, None)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("journal", "expected"), STEPS.values(), ids=STEPS)
+def test_steps(journal: list[Entry], expected: list[tuple[int, int, int, Action, bool, str | None]]) -> None:
+    steps = plan(ALL, journal).steps
+    assert [(s.migration.version, s.first, s.last, s.action, s.started, s.job) for s in steps] == expected
+
+
+def test_the_last_step_completes_its_migration() -> None:
+    assert [step.completes for step in plan(ALL, []).steps] == [True, False, False, True, True]
+
+
+def test_rolled_back_deploy_leaves_the_database_ahead() -> None:
+    older = Manifest("portable", (ONE,))
+    todo = plan(older, [applied(1), applied(2, 4), applied(3)])
+    assert (todo.steps, todo.ahead) == ((), ("002_m", "003_m"))
+
+
+DRIFT: dict[str, tuple[list[Entry], str, str]] = {
+    "changed after applying": ([entry(1, State.APPLIED, 1, "old")], "was old", "new migration"),
+    "changed while open": ([entry(1, State.STARTED, 0, "old")], "is now same", "blocks repair 001_m"),
+    "changed after a half": ([applied(1), entry(2, State.FAILED, 2, "old")], "now", "put 002_m.sql back"),
+    "new below applied": ([applied(1), applied(3)], "order", "number above 3"),
+    "new below applied, failed before": (
+        [applied(1), entry(2, State.FAILED), applied(3)], "order", "number above 3"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("journal", "why", "remedy"), DRIFT.values(), ids=DRIFT)
+def test_drift_is_refused(journal: list[Entry], why: str, remedy: str) -> None:
+    with pytest.raises(MigrationProblem) as caught:
+        plan(ALL, journal)
+    assert why in caught.value.why
+    assert remedy in caught.value.remedy
+
+
+def test_a_file_that_is_gone_is_refused() -> None:
+    with pytest.raises(
+        MigrationProblem, match=r"002_m\.sql is applied, but the folder does not have it"
+    ) as caught:
+        plan(Manifest("portable", (ONE, THREE)), [applied(1), applied(2, 4), applied(3)])
+    assert "put 002_m.sql back" in caught.value.remedy
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(MigrationProblem, match="2 migrations do not fit") as caught:
+        plan(ALL, [entry(1, State.APPLIED, 1, "old"), applied(3)])
+    assert "001_m.sql was changed" in str(caught.value)
+    assert "002_m.sql is new" in str(caught.value)
+
+
+def test_rendered_for_people() -> None:
+    assert (
+        plan(ALL, [applied(1), applied(2, 4), entry(3, State.STARTED)]).render()
+        == "003_m.sql:1:1 index (resumed)"
+    )
+    assert plan(ALL, [applied(1), applied(2, 4), applied(3)]).render() == "nothing to do"
