@@ -1,0 +1,1 @@
+INSERT INTO accounts (balance) VALUES (100);

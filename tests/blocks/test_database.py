@@ -1,0 +1,233 @@
+"""The construct as a whole: its template, its logical ids, its order, and that synthesis repeats itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from blocks_runtime.contract import Access
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from blocks import ConstructError, DistributedDatabase
+from tests.blocks.templates import Template, function, logical_id, readable
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def bank(stack: cdk.Stack) -> DistributedDatabase:
+    db = DistributedDatabase(stack, "main", migrations=MIGRATIONS)
+    db.grant_connect(function(stack, "Transfer"))
+    db.grant_connect(function(stack, "Audit"), access=Access.READ_ONLY)
+    return db
+
+
+def test_the_whole_template_is_as_reviewed(stack: cdk.Stack, snapshot: SnapshotAssertion) -> None:
+    bank(stack)
+    assert readable(Template.of(stack).document) == snapshot(extension_class=JSONSnapshotExtension)
+
+
+def test_logical_ids_are_frozen_because_a_changed_one_replaces_a_database(stack: cdk.Stack) -> None:
+    bank(stack)
+    resources = Template.of(stack).resources
+    assert {id: resource["Type"] for id, resource in resources.items() if id.startswith("main")} == {
+        "main7AD10839": "AWS::DSQL::Cluster",
+        "mainMigratorLogGroupBC5A3781": "AWS::Logs::LogGroup",
+        "mainMigratorRoleF975D7B2": "AWS::IAM::Role",
+        "mainMigratorRoleDefaultPolicyFD6529E1": "AWS::IAM::Policy",
+        "mainMigratorFunction51F9B572": "AWS::Lambda::Function",
+        "mainMigrator38D43FA1": "Custom::DsqlMigrations",
+        "mainMigratorContinue78B26ED2": "AWS::IAM::Policy",
+    }
+
+
+def test_an_id_alone_makes_a_database(stack: cdk.Stack) -> None:
+    DistributedDatabase(stack, "main")
+    properties = Template.of(stack).the("Custom::DsqlMigrations")["Properties"]
+    assert properties["Database"] == "main"
+    assert properties["Grants"] == []
+
+
+def test_the_custom_resource_says_what_the_migrator_reads(stack: cdk.Stack) -> None:
+    db = bank(stack)
+    properties = Template.of(stack).named(db.migrator.migrated)["Properties"]
+    assert set(properties) == {
+        "ServiceToken",
+        "ServiceTimeout",
+        "Database",
+        "Endpoint",
+        "Region",
+        "ManifestDigest",
+        "CodeDigest",
+        "Grants",
+    }
+    assert properties["ServiceToken"] == {"Fn::GetAtt": ["mainMigratorFunction51F9B572", "Arn"]}
+    assert properties["Endpoint"] == {"Fn::GetAtt": ["main7AD10839", "Endpoint"]}
+    assert properties["ServiceTimeout"] == "3600"
+    assert properties["Grants"] == [
+        {
+            "DatabaseRole": "blocks_main_read_only",
+            "Access": "READ_ONLY",
+            "RoleArn": {"Fn::GetAtt": ["AuditServiceRoleC767BE4A", "Arn"]},
+        },
+        {
+            "DatabaseRole": "blocks_main_read_write",
+            "Access": "READ_WRITE",
+            "RoleArn": {"Fn::GetAtt": ["TransferServiceRole626B40D3", "Arn"]},
+        },
+    ]
+
+
+def test_the_migrator_may_do_its_work_and_nothing_else(stack: cdk.Stack) -> None:
+    DistributedDatabase(stack, "main")
+    template = Template.of(stack)
+    assert template.statements() == [
+        (
+            "mainMigratorRoleF975D7B2",
+            ("dsql:DbConnectAdmin",),
+            {"Fn::GetAtt": ["main7AD10839", "ResourceArn"]},
+        ),
+        (
+            "mainMigratorRoleF975D7B2",
+            ("lambda:InvokeFunction",),
+            {"Fn::GetAtt": ["mainMigratorFunction51F9B572", "Arn"]},
+        ),
+        (
+            "mainMigratorRoleF975D7B2",
+            ("logs:CreateLogStream", "logs:PutLogEvents"),
+            {"Fn::GetAtt": ["mainMigratorLogGroupBC5A3781", "Arn"]},
+        ),
+    ]
+    assert "ManagedPolicyArns" not in template.the("AWS::IAM::Role")["Properties"]
+
+
+def test_functions_come_after_the_migrations_and_the_migrations_after_permissions(stack: cdk.Stack) -> None:
+    bank(stack)
+    order = Template.of(stack).order()
+    migrated = order.index("mainMigrator38D43FA1")
+    for earlier in ("mainMigratorContinue78B26ED2", "mainMigratorRoleDefaultPolicyFD6529E1", "main7AD10839"):
+        assert order.index(earlier) < migrated
+    for function_id in Template.of(stack).ids("AWS::Lambda::Function"):
+        if "Migrator" not in function_id:
+            assert migrated < order.index(function_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        pytest.param({}, set(), id="nothing"),
+        pytest.param({"migrations": MIGRATIONS}, {"ManifestDigest"}, id="migrations"),
+        pytest.param({"migrator_runtime": lambda_.Runtime.PYTHON_3_12}, {"CodeDigest"}, id="code"),
+    ],
+)
+def test_the_custom_resource_changes_with_what_it_depends_on(
+    app: cdk.App, change: dict[str, Any], changed: set[str]
+) -> None:
+    before, after = (cdk.Stack(app, id) for id in ("Before", "After"))
+    DistributedDatabase(before, "main")
+    DistributedDatabase(after, "main", **change)
+    old, new = (Template.of(stack).the("Custom::DsqlMigrations")["Properties"] for stack in (before, after))
+    assert {name for name in old if old[name] != new[name]} == changed
+
+
+def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: cdk.App) -> None:
+    from dsql_dialect.migrations import compile_folder
+
+    DistributedDatabase(stack, "main", migrations=MIGRATIONS)
+    template = Template.of(stack)
+    (key,) = {
+        template.resources[id]["Properties"]["Code"]["S3Key"] for id in template.ids("AWS::Lambda::Function")
+    }
+    asset = Path(app.outdir) / f"asset.{key.removesuffix('.zip')}"
+    compiled = compile_folder(MIGRATIONS)
+    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.manifest()
+    assert template.the("Custom::DsqlMigrations")["Properties"]["ManifestDigest"] == compiled.digest
+    assert (asset / "lambda_migrator" / "__init__.py").is_file()
+    assert not list(asset.rglob("__pycache__"))
+
+
+def test_synthesizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    def synthesized(folder: str) -> dict[str, bytes]:
+        app = cdk.App(outdir=str(tmp_path / folder))
+        bank(cdk.Stack(app, "Bank"))
+        app.synth()
+        root = tmp_path / folder
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+    first, second = synthesized("first"), synthesized("second")
+    assert first == second
+    assert any(name.endswith("psycopg/__init__.py") for name in first)
+
+
+def test_every_option_of_the_migrator_arrives(stack: cdk.Stack) -> None:
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group = logs.LogGroup(stack, "Log")
+    db = DistributedDatabase(
+        stack,
+        "main",
+        migrator_runtime=lambda_.Runtime.PYTHON_3_12,
+        migrator_architecture=lambda_.Architecture.ARM_64,
+        migrator_memory=cdk.Size.gibibytes(1),
+        migrator_timeout=cdk.Duration.minutes(5),
+        migrator_log_group=log_group,
+        migrator_role=role,
+    )
+    template = Template.of(stack)
+    properties = template.named(db.migrator.function)["Properties"]
+    assert {name: properties[name] for name in ("Runtime", "Architectures", "MemorySize", "Timeout")} == {
+        "Runtime": "python3.12",
+        "Architectures": ["arm64"],
+        "MemorySize": 1024,
+        "Timeout": 300,
+    }
+    assert properties["Role"]["Fn::GetAtt"][0] == logical_id(role)
+    assert properties["LoggingConfig"]["LogGroup"]["Ref"] == logical_id(log_group)
+    assert len(template.ids("AWS::IAM::Role")) == len(template.ids("AWS::Logs::LogGroup")) == 1
+    layer = template.the("AWS::Lambda::LayerVersion")["Properties"]
+    assert (layer["CompatibleRuntimes"], layer["CompatibleArchitectures"]) == (["python3.12"], ["arm64"])
+    template.order()
+
+
+@pytest.mark.parametrize("minutes", [3, 16])
+def test_fails_for_a_timeout_the_migrator_could_not_work_with(stack: cdk.Stack, minutes: int) -> None:
+    with pytest.raises(ConstructError, match=f"migrator_timeout is {minutes} minutes, not 4 to 15 minutes"):
+        DistributedDatabase(stack, "main", migrator_timeout=cdk.Duration.minutes(minutes))
+
+
+def test_fails_for_an_id_no_variable_can_be_named_after(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match="no letter A-Z or digit"):
+        DistributedDatabase(stack, "---")
+
+
+def test_fails_for_an_unknown_dialect(stack: cdk.Stack) -> None:
+    with pytest.raises(ValueError, match=r"unknown dialect 'mysql'; choose one of: portable, 2026-09"):
+        DistributedDatabase(stack, "main", dialect="mysql")
+
+
+def test_the_escape_hatch_is_the_cluster(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    assert db.node.default_child is db.cluster
+    db.cluster.add_property_override("KmsEncryptionKey", "alias/bank")
+    assert Template.of(stack).named(db.cluster)["Properties"]["KmsEncryptionKey"] == "alias/bank"
+
+
+def test_tags_and_permission_boundaries_reach_every_child(stack: cdk.Stack) -> None:
+    bank(stack)
+    cdk.Tags.of(stack).add("team", "payments")
+    boundary = iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "limits")
+    iam.PermissionsBoundary.of(stack).apply(boundary)
+    template = Template.of(stack)
+    tag = {"Key": "team", "Value": "payments"}
+    for type in ("AWS::DSQL::Cluster", "AWS::Logs::LogGroup", "AWS::Lambda::Function", "AWS::IAM::Role"):
+        for id in template.ids(type):
+            assert tag in template.resources[id]["Properties"]["Tags"], id
+    for id in template.ids("AWS::IAM::Role"):
+        assert "PermissionsBoundary" in template.resources[id]["Properties"], id

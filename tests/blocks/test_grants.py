@@ -1,0 +1,386 @@
+"""Grants: IAM on the exact cluster, the mapping for the migrator, and what a function gets beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match
+from blocks_runtime.contract import Access
+
+from blocks import ConstructError, DistributedDatabase
+from blocks.bundling import BundlingError
+from tests.blocks.templates import Json, Template, function, logical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from constructs import IConstruct
+
+CLUSTER = {"Fn::GetAtt": ["main7AD10839", "ResourceArn"]}
+IMPORTED_ROLE = "arn:aws:iam::123456789012:role/team/app"
+
+
+@pytest.fixture
+def db(stack: cdk.Stack) -> DistributedDatabase:
+    return DistributedDatabase(stack, "main")
+
+
+def mappings(template: Template) -> Json:
+    return template.the("Custom::DsqlMigrations")["Properties"]["Grants"]
+
+
+def role(stack: cdk.Stack) -> iam.Role:
+    return iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+
+
+def made_by_alias(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    fn = function(stack)
+    alias = lambda_.Alias(stack, "Live", alias_name="live", version=fn.current_version)
+    return alias, fn.role  # type: ignore[return-value]
+
+
+def made_by_version(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    fn = function(stack)
+    return fn.current_version, fn.role  # type: ignore[return-value]
+
+
+def made_by_function(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    fn = function(stack)
+    return fn, fn.role  # type: ignore[return-value]
+
+
+def made_by_role(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    made = role(stack)
+    return made, made
+
+
+def made_by_lazy_role(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    lazy = iam.LazyRole(stack, "Lazy", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+    return lazy, lazy.node.find_child("Default") if lazy.role_arn else lazy
+
+
+def made_by_user(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    user = iam.User(stack, "User")
+    return user, user
+
+
+def made_by_task(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    task = ecs.FargateTaskDefinition(stack, "Task")
+    return task.task_role, task.task_role
+
+
+def made_by_instance(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1, nat_gateways=0)
+    instance = ec2.Instance(
+        stack,
+        "Instance",
+        vpc=vpc,
+        instance_type=ec2.InstanceType("t4g.nano"),
+        machine_image=ec2.MachineImage.generic_linux({"us-east-1": "ami-1"}),
+    )
+    return instance, instance.role
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        made_by_function,
+        made_by_alias,
+        made_by_version,
+        made_by_role,
+        made_by_lazy_role,
+        made_by_user,
+        made_by_task,
+        made_by_instance,
+    ],
+    ids=lambda make: make.__name__.removeprefix("made_by_"),
+)
+def test_whoever_has_a_role_is_let_in_on_this_cluster_alone(
+    app: cdk.App, make: Callable[[cdk.Stack], tuple[iam.IGrantable, IConstruct]]
+) -> None:
+    stack = cdk.Stack(app, "Bank", env=cdk.Environment(region="us-east-1"))
+    db = DistributedDatabase(stack, "main")
+    grantee, identity = make(stack)
+    grant = db.grant_connect(grantee)
+    assert grant.success
+    template = Template.of(stack)
+    holder = logical_id(identity)
+    dsql = [
+        statement
+        for statement in template.statements()
+        if statement[0] == holder and "dsql" in str(statement)
+    ]
+    assert dsql == [(holder, ("dsql:DbConnect",), CLUSTER)]
+    assert mappings(template) == [
+        {
+            "DatabaseRole": "blocks_main_read_write",
+            "Access": "READ_WRITE",
+            "RoleArn": {"Fn::GetAtt": [holder, "Arn"]},
+        }
+    ]
+    template.order()
+
+
+def test_an_imported_role_is_let_in_by_its_whole_arn(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    db.grant_connect(iam.Role.from_role_arn(stack, "Imported", IMPORTED_ROLE))
+    (mapping,) = mappings(Template.of(stack))
+    assert mapping["RoleArn"] == IMPORTED_ROLE
+
+
+def test_an_arn_that_is_known_on_deploy_only_is_let_in(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    arn = cdk.Fn.import_value("app-role-arn")
+    db.grant_connect(iam.Role.from_role_arn(stack, "Imported", arn))
+    (mapping,) = mappings(Template.of(stack))
+    assert mapping["RoleArn"] == {"Fn::ImportValue": "app-role-arn"}
+
+
+def test_grants_are_listed_once_and_whatever_their_order(app: cdk.App) -> None:
+    def listed(id: str, order: list[int]) -> Json:
+        stack = cdk.Stack(app, id)
+        db = DistributedDatabase(stack, "main")
+        roles = [iam.Role.from_role_arn(stack, f"R{n}", f"{IMPORTED_ROLE}{n}") for n in (1, 2, 3)]
+        for n in order:
+            db.grant_connect(roles[n], access=Access.READ_ONLY)
+        return mappings(Template.of(stack))
+
+    first = listed("First", [0, 1, 2])
+    assert [mapping["RoleArn"][-1] for mapping in first] == ["1", "2", "3"]
+    assert first == listed("Second", [2, 1, 0, 0, 2])
+
+
+def test_grants_may_come_after_others_have_read_the_template(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    db.grant_connect(function(stack, "Early"))
+    assert len(mappings(Template.of(stack))) == 1
+    db.grant_connect(role(stack))
+    assert len(mappings(Template.of(stack))) == 2
+
+
+def test_a_function_gets_variables_layer_and_order(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    fn = function(stack)
+    db.grant_connect(fn, access=Access.READ_ONLY)
+    template = Template.of(stack)
+    made = template.named(fn)
+    assert made["Properties"]["Environment"]["Variables"] == {
+        "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": ["main7AD10839", "Endpoint"]},
+        "BLOCKS_MAIN_REGION": {"Ref": "AWS::Region"},
+        "BLOCKS_MAIN_ROLE": "blocks_main_read_only",
+    }
+    assert made["Properties"]["Layers"] == [{"Ref": template.ids("AWS::Lambda::LayerVersion")[0]}]
+    assert logical_id(db.migrator.migrated) in made["DependsOn"]
+    assert fn.role is not None
+    assert "DependsOn" not in template.named(fn.role)
+
+
+def test_functions_share_a_layer_when_they_run_the_same(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    arm = lambda_.Architecture.ARM_64
+    for id, runtime, architecture in [
+        ("A", lambda_.Runtime.PYTHON_3_13, None),
+        ("B", lambda_.Runtime.PYTHON_3_13, arm),
+        ("C", lambda_.Runtime.PYTHON_3_12, None),
+        ("D", lambda_.Runtime.PYTHON_3_13, arm),
+    ]:
+        fn = function(stack, id, runtime=runtime, architecture=architecture)
+        db.grant_connect(fn)
+        db.grant_connect(fn, access=Access.READ_ONLY)
+    template = Template.of(stack)
+    layers = [template.resources[id]["Properties"] for id in template.ids("AWS::Lambda::LayerVersion")]
+    assert sorted((*layer["CompatibleRuntimes"], *layer["CompatibleArchitectures"]) for layer in layers) == [
+        ("python3.12", "x86_64"),
+        ("python3.13", "arm64"),
+        ("python3.13", "x86_64"),
+    ]
+    for id in template.ids("AWS::Lambda::Function"):
+        assert len(template.resources[id]["Properties"]["Layers"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["node", "image"])
+def test_other_languages_get_variables_but_no_layer(
+    stack: cdk.Stack, db: DistributedDatabase, kind: str
+) -> None:
+    if kind == "node":
+        fn = function(
+            stack, runtime=lambda_.Runtime.NODEJS_22_X, code=lambda_.Code.from_inline("exports.handler")
+        )
+    else:
+        repository = ecr.Repository.from_repository_name(stack, "Images", "images")
+        fn = lambda_.DockerImageFunction(stack, "Fn", code=lambda_.DockerImageCode.from_ecr(repository))
+    db.grant_connect(fn)
+    properties = Template.of(stack).named(fn)["Properties"]
+    assert "BLOCKS_MAIN_ENDPOINT" in properties["Environment"]["Variables"]
+    assert "Layers" not in properties
+
+
+@pytest.mark.parametrize(
+    ("accesses", "role"),
+    [
+        ([Access.READ_ONLY], "blocks_main_read_only"),
+        ([Access.READ_ONLY, Access.READ_WRITE], "blocks_main_read_write"),
+        ([Access.READ_WRITE, Access.READ_ONLY], "blocks_main_read_write"),
+        ([None], "admin"),
+        ([None, Access.READ_ONLY], "blocks_main_read_only"),
+        ([Access.READ_ONLY, None], "blocks_main_read_only"),
+    ],
+    ids=str,
+)
+def test_the_role_of_a_function_granted_more_than_once(
+    stack: cdk.Stack, db: DistributedDatabase, accesses: list[Access | None], role: str
+) -> None:
+    fn = function(stack)
+    for access in accesses:
+        if access is None:
+            db.grant_connect_admin(fn)
+        else:
+            db.grant_connect(fn, access=access)
+    variables = Template.of(stack).named(fn)["Properties"]["Environment"]["Variables"]
+    assert variables["BLOCKS_MAIN_ROLE"] == role
+
+
+def test_admin_is_granted_by_its_own_method_and_mapped_to_nothing(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    made = role(stack)
+    db.grant_connect_admin(made)
+    template = Template.of(stack)
+    assert (logical_id(made), ("dsql:DbConnectAdmin",), CLUSTER) in template.statements()
+    assert mappings(template) == []
+
+
+def test_the_grants_class_and_the_methods_do_the_same(app: cdk.App) -> None:
+    def statements(id: str, grant: Callable[[DistributedDatabase, iam.IGrantable], object]) -> Json:
+        stack = cdk.Stack(app, id)
+        grant(DistributedDatabase(stack, "main"), role(stack))
+        template = Template.of(stack)
+        return template.statements(), mappings(template)
+
+    assert statements("A", lambda db, it: db.grant_connect(it)) == statements(
+        "B", lambda db, it: db.grants.connect(it)
+    )
+    assert statements("C", lambda db, it: db.grant_connect_admin(it)) == statements(
+        "D", lambda db, it: db.grants.connect_admin(it)
+    )
+    assert statements("E", lambda db, it: db.grant(it, "dsql:GetCluster")) == statements(
+        "F", lambda db, it: db.grants.actions(it, "dsql:GetCluster")
+    )
+
+
+def test_environment_is_for_what_is_no_function(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    assert stack.resolve(db.environment(Access.READ_ONLY)) == {
+        "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": ["main7AD10839", "Endpoint"]},
+        "BLOCKS_MAIN_REGION": {"Ref": "AWS::Region"},
+        "BLOCKS_MAIN_ROLE": "blocks_main_read_only",
+    }
+
+
+def test_a_function_in_another_stack_runs_as_a_role_of_the_database_stack(
+    app: cdk.App, stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    other = cdk.Stack(app, "App")
+    made = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    fn = function(other, role=made)
+    db.grant_connect(fn)
+    template = Template.of(other)
+    assert set(template.named(fn)["Properties"]["Environment"]["Variables"]) == {
+        "BLOCKS_MAIN_ENDPOINT",
+        "BLOCKS_MAIN_REGION",
+        "BLOCKS_MAIN_ROLE",
+    }
+    assert other.dependencies == [stack]
+    Template.of(stack).order()
+
+
+def test_fails_for_a_role_of_another_stack(app: cdk.App, stack: cdk.Stack, db: DistributedDatabase) -> None:
+    fn = function(cdk.Stack(app, "App"))
+    with pytest.raises(
+        ConstructError, match="App/Fn runs as a role of the stack App, but the database is in Bank"
+    ) as no:
+        db.grant_connect(fn)
+    assert no.value.remedy.startswith("make the role in Bank and pass it")
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [iam.ServicePrincipal("lambda.amazonaws.com"), iam.AccountPrincipal("123456789012")],
+    ids=["service", "account"],
+)
+def test_fails_for_a_grantee_without_a_role(db: DistributedDatabase, principal: iam.IGrantable) -> None:
+    with pytest.raises(ConstructError, match="Principal cannot be let into a database"):
+        db.grant_connect(principal)
+
+
+def test_fails_for_a_function_imported_without_its_role(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    imported = lambda_.Function.from_function_arn(stack, "Imported", arn)
+    with pytest.raises(ConstructError, match="Bank/Imported cannot be let in") as refused:
+        db.grant_connect(imported)
+    assert "from_function_attributes(role=" in refused.value.remedy
+
+
+def test_an_imported_function_is_granted_with_a_word_on_its_variables(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    made = role(stack)
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    db.grant_connect(
+        lambda_.Function.from_function_attributes(stack, "Imported", function_arn=arn, role=made)
+    )
+    assert len(mappings(Template.of(stack))) == 1
+    Annotations.from_stack(stack).has_warning(
+        "/Bank/main", Match.string_like_regexp(r"Bank/Imported is no Function of this app.*variablesByHand")
+    )
+
+
+def test_fails_for_two_databases_whose_variables_would_be_the_same(stack: cdk.Stack) -> None:
+    fn = function(stack)
+    DistributedDatabase(stack, "my-db").grant_connect(fn)
+    with pytest.raises(ConstructError, match=r"variables are both called BLOCKS_MY_DB_…"):
+        DistributedDatabase(stack, "my.db").grant_connect(fn)
+
+
+def test_a_function_may_use_two_databases(stack: cdk.Stack) -> None:
+    fn = function(stack)
+    for id in ("left", "right"):
+        DistributedDatabase(stack, id).grant_connect(fn)
+    template = Template.of(stack)
+    assert len(template.named(fn)["Properties"]["Environment"]["Variables"]) == 6
+    assert len(template.named(fn)["Properties"]["Layers"]) == 1
+    template.order()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "architecture", "error", "message"),
+    [
+        pytest.param(
+            lambda_.Runtime.PYTHON_3_11,
+            lambda_.Architecture.ARM_64,
+            ConstructError,
+            "psycopg does not load in Lambda's python3.11 on arm64",
+            id="glibc of Amazon Linux 2",
+        ),
+        pytest.param(
+            lambda_.Runtime.PYTHON_3_10,
+            lambda_.Architecture.X86_64,
+            BundlingError,
+            "no bundle for Python 3.10 on x86_64",
+            id="too old",
+        ),
+    ],
+)
+def test_fails_for_a_python_the_driver_does_not_load_in(
+    stack: cdk.Stack,
+    db: DistributedDatabase,
+    runtime: lambda_.Runtime,
+    architecture: lambda_.Architecture,
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        db.grant_connect(function(stack, runtime=runtime, architecture=architecture))

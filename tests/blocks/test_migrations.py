@@ -1,0 +1,85 @@
+"""A migration that DSQL would refuse fails the synthesis, and says where, why and what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks import DistributedDatabase
+from dsql_dialect.migrations import MigrationErrors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import aws_cdk as cdk
+
+TRUNCATE = "-- Start over.\n\nTRUNCATE accounts;\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "migrations"
+    made.mkdir()
+    (made / "001_create_accounts.sql").write_text(
+        "CREATE TABLE accounts (id uuid PRIMARY KEY);\n", encoding="utf-8"
+    )
+    return made
+
+
+def test_fails_naming_every_place_rule_and_way_out(stack: cdk.Stack, folder: Path) -> None:
+    (folder / "002_start_over.sql").write_text(TRUNCATE, encoding="utf-8")
+    (folder / "003_count.sql").write_text("CREATE TABLE counts (id serial PRIMARY KEY);\n", encoding="utf-8")
+    with pytest.raises(MigrationErrors) as refused:
+        DistributedDatabase(stack, "main", migrations=folder)
+    places = [(finding.path.name, finding.line, finding.column) for finding in refused.value.findings]
+    assert places[0] == ("002_start_over.sql", 3, 1)
+    assert places[1][:2] == ("003_count.sql", 1)
+    assert all(finding.rule.id and finding.remedy for finding in refused.value.findings)
+
+
+def test_what_a_later_dialect_allows_is_a_choice(stack: cdk.Stack, folder: Path) -> None:
+    (folder / "002_create_view.sql").write_text(
+        "CREATE VIEW ids AS SELECT id FROM accounts;\n", encoding="utf-8"
+    )
+    with pytest.raises(MigrationErrors, match="2026-09"):
+        DistributedDatabase(stack, "old", migrations=folder)
+    DistributedDatabase(stack, "new", migrations=folder, dialect="2026-09")
+
+
+def test_fails_for_a_folder_that_is_not_there(stack: cdk.Stack, tmp_path: Path) -> None:
+    with pytest.raises(MigrationErrors, match="nowhere"):
+        DistributedDatabase(stack, "main", migrations=tmp_path / "nowhere")
+
+
+def test_running_the_app_ends_in_the_refusal(folder: Path, tmp_path: Path) -> None:
+    (folder / "002_start_over.sql").write_text(TRUNCATE, encoding="utf-8")
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent("""
+            import aws_cdk as cdk
+            from blocks import DistributedDatabase
+
+            app = cdk.App()
+            DistributedDatabase(cdk.Stack(app, "Bank"), "main", migrations="migrations/")
+            app.synth()
+        """),
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=tmp_path,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    what, why, remedy = ran.stderr.strip().splitlines()[-3:]
+    assert "migrations/002_start_over.sql:3:1: " in what
+    assert what.endswith("]")
+    assert why.startswith("  why: ")
+    assert remedy.startswith("  fix: ")
