@@ -19,6 +19,7 @@ _KINDS = (
         "DeleteStmt": Kind.DML,
         "MergeStmt": Kind.DML,
         "CopyStmt": Kind.DML,
+        "TruncateStmt": Kind.DML,
         "ExplainStmt": Kind.QUERY,
         "TransactionStmt": Kind.TRANSACTION,
         "CallStmt": Kind.CALL,
@@ -35,7 +36,12 @@ _KINDS = (
 )
 """Every other statement changes the catalog."""
 
-_CHANGES = {"InsertStmt": "inserts", "UpdateStmt": "updates", "DeleteStmt": "deletes"}
+_CHANGES = {
+    "InsertStmt": "inserts",
+    "UpdateStmt": "updates",
+    "DeleteStmt": "deletes",
+    "TruncateStmt": "deletes",
+}
 _LOCKS = {"LCS_FORUPDATE": "for_update", "LCS_FORKEYSHARE": "for_key_share"}
 _RETURNING_ROWS = frozenset(
     {"SelectStmt", "ExplainStmt", "VariableShowStmt", "CallStmt", "FetchStmt", "ExecuteStmt"}

@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import classify, json_tree, libpg_query
+from dsql_dialect import classify, json_tree
+from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
-from dsql_dialect.rule import Finding, Hit
-from dsql_dialect.rules import ENCODING, SYNTAX, checks, default_refusal
+from dsql_dialect.rule import Finding
+from dsql_dialect.rules import ENCODING, checks, default_refusal
 from dsql_dialect.statement import Kind, Script, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dsql_dialect.profiles import Profile
-    from dsql_dialect.rule import Node, Rule
+    from dsql_dialect.rule import Hit, Node, Rule
     from dsql_dialect.statement import AsyncJob
 
 _CACHED_UP_TO = 32_768
@@ -67,33 +68,31 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
 def _statement(source: Source, piece: Piece, profile: Profile) -> Statement:
     text = source.slice(piece.start, piece.end)
     if piece.error is not None:
-        at = len(source.text[: piece.error.at].encode())
-        return _invalid(text, source, piece.start, Finding(SYNTAX, piece.error.message, source.position(at)))
+        return _invalid(text, source, piece.start, syntax_finding(source, piece.error))
     if piece.iam is not None:
         position = source.position(piece.start)
         return Statement(
             text=text, position=position, kind=Kind.DDL, node="Iam", backend_sql="", iam=piece.iam
         )
-    assert piece.tree is not None
     name, root = json_tree.unwrap(piece.tree)
     table = checks(profile)
     seen = list(json_tree.walk(piece.tree, table.wanted))
+    hits = list(_hits(name, root, seen, table.rules))
     kind, traits = classify.classify(name, root, seen)
     return Statement(
         text=text,
         position=source.position(piece.start),
         kind=kind,
         node=name.removesuffix("Stmt"),
-        backend_sql=_backend_sql(source, piece) if piece.blank else text,
-        findings=_findings(source, piece, [*_hits(name, root, seen, table.rules)]),
+        backend_sql=text if piece.blank is None else _blanked(source, piece, piece.blank),
+        findings=findings(source, piece, hits) if hits else (),
         traits=traits,
-        async_job=_JOBS.get(name) if piece.blank else None,
+        async_job=None if piece.blank is None else _JOBS.get(name),
     )
 
 
-def _backend_sql(source: Source, piece: Piece) -> str:
-    assert piece.blank is not None
-    start, end = piece.blank
+def _blanked(source: Source, piece: Piece, blank: tuple[int, int]) -> str:
+    start, end = blank
     return source.slice(piece.start, start) + " " * (end - start) + source.slice(end, piece.end)
 
 
@@ -105,21 +104,3 @@ def _hits(
         for rule in rules.get(key, ()):
             if rule.find is not None:
                 yield from ((rule, hit) for hit in rule.find(node))
-
-
-def _findings(source: Source, piece: Piece, hits: Sequence[tuple[Rule, Hit]]) -> tuple[Finding, ...]:
-    if not hits:
-        return ()
-    placed = ((_place(source, piece, hit), rule, hit) for rule, hit in hits)
-    found = (Finding(rule, rule.text.format(**hit.values), source.position(at)) for at, rule, hit in placed)
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.position))
-
-
-def _place(source: Source, piece: Piece, hit: Hit) -> int:
-    """Return the byte offset of a hit: its own, or that of the word to blame, or the statement's."""
-    at = piece.start if hit.at is None else piece.base + hit.at
-    if hit.word is None:
-        return at
-    words = libpg_query.scan(source.data[piece.start : piece.end])
-    after = (piece.start + token.start for token in words if token.word == hit.word)
-    return next((offset for offset in after if offset >= at), at)

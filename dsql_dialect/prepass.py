@@ -6,7 +6,7 @@ Nothing moves: what PostgreSQL's parser is given is as long as what was written,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
@@ -34,7 +34,7 @@ class Piece:
     start: int
     end: int
     base: int = 0
-    tree: Node | None = None
+    tree: Node = field(default_factory=dict)
     iam: IamStatement | None = None
     error: SqlSyntaxError | None = None
     blank: tuple[int, int] | None = None
@@ -124,7 +124,14 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
         return Piece(start=start, end=end, base=start, tree=tree)
     for node in tree.values():  # the grammar has no ASYNC, so the tree is told here
         node["async"] = True
+        node["using"] = _names_access_method(source, start, end)
     return Piece(start=start, end=end, base=start, tree=tree, blank=(blank.start, blank.end))
+
+
+def _names_access_method(source: Source, start: int, end: int) -> bool:
+    """Tell whether USING stands before the first parenthesis: the tree has btree whether it was written or not."""
+    words = [token.word for token in libpg_query.scan(source.data[start:end])]
+    return "USING" in words[: words.index("(")] if "(" in words else False
 
 
 def _alter_table(source: Source, tokens: Sequence[Token]) -> Piece:

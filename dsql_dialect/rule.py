@@ -22,13 +22,17 @@ Node: TypeAlias = dict[str, Any]
 class Hit:
     """A place where a rule applies.
 
-    `at` is a byte offset in the parsed text (None: where the statement starts); `word` names the token after it
-    that is to blame, for nodes that carry no location; `values` fill the rule's text.
+    `at` is a byte offset in the parsed text (None: where the statement starts). For nodes that carry no location of
+    their own, `words` name the token after it that is to blame: the first of them that is found. With
+    `after_parentheses` it is the token behind the first parentheses after `at`; with `next_token` the one behind the
+    word. `values` fill the rule's text, and the token that was found fills `{token}`.
     """
 
     at: int | None = None
-    word: str | None = None
+    words: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    after_parentheses: bool = False
+    next_token: bool = False
 
 
 Detector: TypeAlias = Callable[[Node], Iterable[Hit]]

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from dsql_dialect.position import Position
     from dsql_dialect.rule import Finding
 
+_UNREADABLE = frozenset({"42601", "22021"})
+
 AsyncJob: TypeAlias = Literal["index", "validate"]
 
 
@@ -150,5 +152,4 @@ class Script:
     @property
     def syntax_error(self) -> Finding | None:
         """The first finding that makes PostgreSQL refuse the whole text before running any of it, or None."""
-        invalid = (each for each in self.statements if each.kind is Kind.INVALID)
-        return next((each.finding for each in invalid), None)
+        return next((finding for finding in self.findings if finding.sqlstate in _UNREADABLE), None)

@@ -60,7 +60,7 @@ def repeatable(statement: Statement) -> bool:
     if name == "AlterSeqStmt":
         return all(option["DefElem"]["defname"] != "restart" for option in root.get("options", ()))
     if name == "AlterDomainStmt":
-        return root["subtype"] in "TO" or bool(root.get("missing_ok"))
+        return root["subtype"] in "TNO" or bool(root.get("missing_ok"))
     return name in _HARMLESS or any(root.get(flag) for flag in ("if_not_exists", "missing_ok", "replace"))
 
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dsql_dialect.classify import WANTED
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules import core, statements, transactions
-from dsql_dialect.rules.core import ENCODING, SYNTAX
+from dsql_dialect.rules import (
+    alter,
+    core,
+    functions,
+    grammar,
+    grants,
+    indexes,
+    objects,
+    queries,
+    sequences,
+    settings,
+    statements,
+    tables,
+    transactions,
+    types,
+)
+from dsql_dialect.rules.core import ENCODING, NOT_IMPLEMENTED, SYNTAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,9 +33,12 @@ if TYPE_CHECKING:
     from dsql_dialect.profiles import Profile
     from dsql_dialect.rule import Node, Rule
 
-__all__ = ["ENCODING", "RULES", "SYNTAX", "checks", "default_refusal"]
+__all__ = ["ENCODING", "NOT_IMPLEMENTED", "RULES", "SYNTAX", "checks", "default_refusal"]
 
-_FILES = (core, statements, transactions)
+_FILES = (
+    *(core, grammar, statements, transactions, settings, tables, types, sequences, alter),
+    *(indexes, functions, objects, grants, queries),
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for file in _FILES for rule in file.RULES})
 """Every rule by its id."""

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 from dsql_dialect.rule import Hit, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
 
     from dsql_dialect.rule import Detector, Node
 
 RECORDED = "recorded 2026-09-15 to 18, eu-central-1"
 """Statement and text come from a real cluster."""
+LINTED = "AWS dsql-lint, statements refused by a live cluster in August 2026; text in the manner of the recorded ones"
+GUIDE = "absent from the supported SQL of the AWS user guide; text in the manner of the recorded ones"
+BY_NODE = "absent from the supported SQL of the AWS user guide; named after the node, as recorded ones are"
+BEFORE = "AWS release notes (the day it was lifted); text in the manner of the recorded ones"
+"""A refusal that is over: what older clusters answered is known, how they worded it is not."""
+
 FEATURE_NOT_SUPPORTED = "0A000"
 
 
@@ -22,13 +28,43 @@ def always(_: Node) -> Iterable[Hit]:
     return (Hit(),)
 
 
-def where(condition: Callable[[Node], object], word: str | None = None) -> Detector:
-    """Return a detector that hits the nodes for which the condition holds, at the word to blame."""
+def where(condition: Callable[[Node], object], *words: str) -> Detector:
+    """Return a detector that hits the nodes for which the condition holds, at the first of the words to blame."""
 
     def find(node: Node) -> Iterable[Hit]:
-        return (Hit(node.get("location"), word),) if condition(node) else ()
+        return (Hit(node.get("location"), words),) if condition(node) else ()
 
     return find
+
+
+def refusal(
+    rule_id: str,
+    sentence: str,
+    remedy: str,
+    *,
+    text: str,
+    nodes: tuple[str, ...],
+    find: Detector,
+    refused: str,
+    accepted: str,
+    source: str = RECORDED,
+    sqlstate: str = FEATURE_NOT_SUPPORTED,
+    lifted: date | None = None,
+) -> Rule:
+    """Return a rule on parse-tree nodes; unless told otherwise it is a recorded refusal with SQLSTATE 0A000."""
+    return Rule(
+        id=rule_id,
+        sentence=sentence,
+        remedy=remedy,
+        sqlstate=sqlstate,
+        text=text,
+        source=source,
+        refused=refused,
+        accepted=accepted,
+        nodes=nodes,
+        find=find,
+        lifted=lifted,
+    )
 
 
 def unsupported(
@@ -43,17 +79,53 @@ def unsupported(
     text: str | None = None,
     lifted: date | None = None,
 ) -> Rule:
-    """Return the rule that refuses a whole statement; without a text of its own, under PostgreSQL's name for it."""
-    return Rule(
-        id=rule_id,
-        sentence=sentence,
-        remedy=remedy,
-        sqlstate=FEATURE_NOT_SUPPORTED,
+    """Return the rule that refuses a whole statement; without a text of its own, by PostgreSQL's name for it."""
+    return refusal(
+        rule_id,
+        sentence,
+        remedy,
         text=text or f"unsupported statement: {node.removesuffix('Stmt')}",
-        source=source,
-        refused=refused,
-        accepted=accepted,
         nodes=(node,),
         find=always,
+        refused=refused,
+        accepted=accepted,
+        source=source,
         lifted=lifted,
     )
+
+
+def columns(node: Node) -> Iterator[Node]:
+    """Yield the columns that a CREATE TABLE or an ADD COLUMN defines, and a domain as if it were one."""
+    for element in node.get("tableElts", ()):
+        if "ColumnDef" in element:
+            yield element["ColumnDef"]
+    if node.get("subtype") == "AT_AddColumn":
+        yield node["def"]["ColumnDef"]
+    if "domainname" in node:
+        yield node
+
+
+COLUMN_OWNERS = ("CreateStmt", "AlterTableCmd", "CreateDomainStmt")
+"""The nodes that `columns` reads."""
+
+
+def constraints(create_table: Node) -> Iterator[Node]:
+    """Yield the constraints of a CREATE TABLE: those of its columns, then the table's own."""
+    for element in create_table.get("tableElts", ()):
+        if "ColumnDef" in element:
+            yield from (each["Constraint"] for each in element["ColumnDef"].get("constraints", ()))
+        elif "Constraint" in element:
+            yield element["Constraint"]
+
+
+def added_constraint(command: Node) -> Node | None:
+    """Return the constraint that an ALTER TABLE command adds, or None."""
+    added: Node | None = (
+        command["def"]["Constraint"] if command.get("subtype") == "AT_AddConstraint" else None
+    )
+    return added
+
+
+def options(node: Node, field: str = "options") -> Iterator[Node]:
+    """Yield the options of a node: each a DefElem with `defname`, and `arg` where it has an argument."""
+    return (each["DefElem"] for each in node.get(field, ()))

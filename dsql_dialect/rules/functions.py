@@ -1,0 +1,117 @@
+"""Functions and what goes by their name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect.rule import Hit
+from dsql_dialect.rules.making import BY_NODE, GUIDE, options, refusal, unsupported, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsql_dialect.rule import Node
+
+_IN_THE_APPLICATION = "Do the work in the application, in the transaction that changes the rows."
+_KNOWN_PROCEDURES = ("wait_for_job",)
+
+
+def _other_language(node: Node) -> Iterator[Hit]:
+    for option in options(node):
+        if option["defname"] == "language" and not node.get("is_procedure"):
+            language = option["arg"]["String"].get("sval", "")
+            if language.lower() != "sql":
+                yield Hit(option.get("location"), values={"language": language})
+
+
+def _unknown_procedure(node: Node) -> bool:
+    names = [each["String"]["sval"] for each in node["funccall"]["funcname"]]
+    return names[-1] not in _KNOWN_PROCEDURES or names[:-1] != ["sys"]
+
+
+def _subquery(node: Node) -> Iterator[Hit]:
+    for argument in node["funccall"].get("args", ()):
+        if "SubLink" in argument:
+            yield Hit(argument["SubLink"].get("location"))
+
+
+RULES = (
+    refusal(
+        "function-language",
+        "Functions are written in SQL.",
+        f"Write the function with LANGUAGE sql. {_IN_THE_APPLICATION}",
+        text="CREATE FUNCTION with language {language} not supported",
+        nodes=("CreateFunctionStmt",),
+        find=_other_language,
+        refused="CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
+        accepted="CREATE FUNCTION plpgsql() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+    ),
+    refusal(
+        "create-procedure",
+        "Procedures are not available.",
+        f"Write a function with LANGUAGE sql. {_IN_THE_APPLICATION}",
+        text="PROCEDURE is not supported",
+        nodes=("CreateFunctionStmt",),
+        find=where(lambda node: node.get("is_procedure"), "PROCEDURE"),
+        refused="CREATE PROCEDURE p() LANGUAGE sql AS $$ SELECT 1 $$",
+        accepted="CREATE FUNCTION procedure() RETURNS int LANGUAGE sql RETURN 1",
+        source="AWS dsql-lint, statements refused by a live cluster in August 2026",
+    ),
+    unsupported(
+        "alter-function",
+        "AlterFunctionStmt",
+        "The properties of a function cannot be altered.",
+        "Use CREATE OR REPLACE FUNCTION with the properties that it shall have.",
+        refused="ALTER FUNCTION f() IMMUTABLE",
+        accepted="ALTER FUNCTION f() RENAME TO g",
+        source=BY_NODE,
+    ),
+    unsupported(
+        "create-trigger",
+        "CreateTrigStmt",
+        "Triggers are not available.",
+        _IN_THE_APPLICATION,
+        text="CREATE TRIGGER not supported",
+        refused="CREATE TRIGGER t AFTER INSERT ON a EXECUTE FUNCTION f()",
+        accepted="CREATE TABLE trigger (id int)",
+    ),
+    unsupported(
+        "create-event-trigger",
+        "CreateEventTrigStmt",
+        "Event triggers are not available.",
+        "Check migrations before they run: `blocks lint` in CI.",
+        refused="CREATE EVENT TRIGGER t ON ddl_command_start EXECUTE FUNCTION f()",
+        accepted="CREATE TABLE event (id int)",
+        source=BY_NODE,
+    ),
+    unsupported(
+        "do-block",
+        "DoStmt",
+        "DO blocks are not available.",
+        "Write the statements one by one; what needs a loop or a condition belongs in the application.",
+        refused="DO $$ BEGIN PERFORM 1; END $$",
+        accepted="INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
+        source=BY_NODE,
+    ),
+    refusal(
+        "call",
+        "The only procedure is sys.wait_for_job.",
+        f"Use SELECT f(…) for a function. {_IN_THE_APPLICATION}",
+        text="unsupported statement: Call",
+        nodes=("CallStmt",),
+        find=where(_unknown_procedure),
+        refused="CALL p()",
+        accepted="CALL sys.wait_for_job('abc')",
+        source=GUIDE,
+    ),
+    refusal(
+        "call-subquery",
+        "The argument of CALL is a value.",
+        "Read the job's id first, then pass it: CALL sys.wait_for_job($1).",
+        text="cannot use subquery in CALL argument",
+        nodes=("CallStmt",),
+        find=_subquery,
+        refused="CALL sys.wait_for_job((SELECT job_id FROM sys.jobs LIMIT 1))",
+        accepted="CALL sys.wait_for_job($1)",
+    ),
+)

@@ -1,0 +1,154 @@
+"""Views, domains, schemas and statistics; and what can be dropped, renamed, moved or given away."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, RECORDED, refusal, unsupported, where
+
+if TYPE_CHECKING:
+    from dsql_dialect.rule import Node
+
+_DROPPED = frozenset(
+    f"OBJECT_{kind}"
+    for kind in (
+        *("TABLE", "VIEW", "INDEX", "SEQUENCE", "SCHEMA", "DOMAIN", "FUNCTION", "ROUTINE", "STATISTIC_EXT"),
+    )
+)
+_RENAMED = frozenset(
+    f"OBJECT_{kind}"
+    for kind in (
+        *("TABLE", "COLUMN", "TABCONSTRAINT", "VIEW", "SEQUENCE", "SCHEMA"),
+        *("FUNCTION", "ROUTINE", "ROLE", "STATISTIC_EXT"),
+    )
+)
+_ALTERED_DOMAIN = frozenset("TNX")
+"""SET and DROP DEFAULT, DROP NOT NULL, DROP CONSTRAINT, in PostgreSQL's letters."""
+_OWNED = _DROPPED - {"OBJECT_INDEX"}
+
+
+def _not_droppable(node: Node) -> bool:
+    no_op = node["removeType"] == "OBJECT_TRIGGER" and node.get("missing_ok")
+    return node["removeType"] not in _DROPPED and not no_op
+
+
+RULES = (
+    unsupported(
+        "create-view",
+        "ViewStmt",
+        "Views are not available.",
+        "Repeat the query, or keep it in the application.",
+        refused="CREATE OR REPLACE VIEW v AS SELECT 1",
+        accepted="WITH v AS (SELECT 1) SELECT * FROM v",
+        source=f"outside the portable subset; accepted by a cluster, {RECORDED}",
+        lifted=date(2026, 9, 18),
+    ),
+    refusal(
+        "temp-view",
+        "Temporary views are not available.",
+        "Leave out TEMPORARY, or use WITH.",
+        text="TEMPORARY or TEMP view not supported for CREATE VIEW",
+        nodes=("ViewStmt",),
+        find=where(lambda node: node["view"].get("relpersistence") == "t"),
+        refused="CREATE TEMP VIEW v AS SELECT 1",
+        accepted="CREATE VIEW temp AS SELECT 1",
+        source=LINTED,
+    ),
+    unsupported(
+        "create-domain",
+        "CreateDomainStmt",
+        "Domains are not available.",
+        "Give the column the plain type, and the domain's condition as CHECK in CREATE TABLE.",
+        refused="CREATE DOMAIN d AS text CHECK (VALUE <> '')",
+        accepted="CREATE TABLE domain (v text CHECK (v <> ''))",
+        source="outside the portable subset; accepted by a cluster, recorded 2026-09-16",
+        lifted=date(2026, 9, 16),
+    ),
+    refusal(
+        "schema-elements",
+        "CREATE SCHEMA creates nothing but the schema.",
+        "Create the schema, then each object in a statement of its own.",
+        text="CREATE SCHEMA with schema elements not supported",
+        nodes=("CreateSchemaStmt",),
+        find=where(lambda node: "schemaElts" in node),
+        refused="CREATE SCHEMA s CREATE TABLE a (id int)",
+        accepted="CREATE SCHEMA IF NOT EXISTS s",
+        source=BEFORE,
+        lifted=date(2026, 4, 24),
+    ),
+    unsupported(
+        "create-statistics",
+        "CreateStatsStmt",
+        "Extended statistics are not available.",
+        "Delete the statement; DSQL analyzes each column by itself.",
+        refused="CREATE STATISTICS s ON v, w FROM a",
+        accepted="ANALYZE a",
+        source=BEFORE,
+        lifted=date(2026, 8, 27),
+    ),
+    refusal(
+        "alter-domain",
+        "A domain's constraints cannot be added to, nor its name be changed.",
+        "Create a domain as it shall be, and use it for new columns.",
+        text="unsupported ALTER DOMAIN statement",
+        nodes=("AlterDomainStmt",),
+        find=where(lambda node: node["subtype"] not in _ALTERED_DOMAIN),
+        refused="ALTER DOMAIN d ADD CHECK (VALUE <> '')",
+        accepted="ALTER DOMAIN d DROP CONSTRAINT c",
+        source=LINTED,
+    ),
+    refusal(
+        "drop-object",
+        "Tables, views, indexes, sequences, schemas, domains, functions, statistics and roles can be dropped.",
+        "Delete the statement: DSQL has no other objects.",
+        text="unsupported object in DROP statement",
+        nodes=("DropStmt",),
+        find=where(_not_droppable),
+        refused="DROP TYPE IF EXISTS t",
+        accepted="DROP TRIGGER IF EXISTS t ON a",
+    ),
+    refusal(
+        "drop-index-concurrently",
+        "DROP INDEX returns at once.",
+        "Leave out CONCURRENTLY.",
+        text="CONCURRENTLY not supported for DROP INDEX",
+        nodes=("DropStmt",),
+        find=where(lambda node: node.get("concurrent"), "CONCURRENTLY"),
+        refused="DROP INDEX CONCURRENTLY i",
+        accepted="DROP INDEX IF EXISTS i",
+        source=GUIDE,
+    ),
+    refusal(
+        "rename-object",
+        "Tables, columns, constraints, views, sequences, schemas, functions, statistics and roles can be renamed.",
+        "Create the object under the new name, and drop the old one; an index with CREATE INDEX ASYNC.",
+        text="unsupported object in RENAME statement",
+        nodes=("RenameStmt",),
+        find=where(lambda node: node["renameType"] not in _RENAMED),
+        refused="ALTER TYPE t RENAME TO u",
+        accepted="ALTER TABLE a RENAME COLUMN type TO kind",
+    ),
+    refusal(
+        "owner-of-object",
+        "Tables, views, sequences, schemas, domains, functions and statistics have an owner that can change.",
+        "Delete the statement.",
+        text="unsupported object in ALTER OWNER statement",
+        nodes=("AlterOwnerStmt",),
+        find=where(lambda node: node["objectType"] not in _OWNED),
+        refused="ALTER DATABASE postgres OWNER TO joe",
+        accepted="ALTER SCHEMA s OWNER TO joe",
+        source=GUIDE,
+    ),
+    refusal(
+        "schema-of-object",
+        "Tables, views, sequences, domains, functions and statistics can move to another schema.",
+        "Delete the statement.",
+        text="unsupported object in SET SCHEMA statement",
+        nodes=("AlterObjectSchemaStmt",),
+        find=where(lambda node: node["objectType"] not in _OWNED),
+        refused="ALTER EXTENSION x SET SCHEMA s",
+        accepted="ALTER TABLE a SET SCHEMA s",
+        source=GUIDE,
+    ),
+)

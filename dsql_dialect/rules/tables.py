@@ -1,0 +1,286 @@
+"""CREATE TABLE: the options it has not."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from dsql_dialect.json_tree import words
+from dsql_dialect.rule import Hit
+from dsql_dialect.rules.making import (
+    BEFORE,
+    COLUMN_OWNERS,
+    GUIDE,
+    LINTED,
+    added_constraint,
+    columns,
+    constraints,
+    refusal,
+    where,
+)
+from dsql_dialect.type_names import base_name, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dsql_dialect.rule import Detector, Node
+
+_NOT_IN_KEYS = frozenset({"bytea", "json", "jsonb", "timetz", "interval"})
+_KEYS = frozenset({"CONSTR_PRIMARY", "CONSTR_UNIQUE"})
+
+
+def _persistence(letter: str) -> Detector:
+    return where(lambda node: node["relation"].get("relpersistence") == letter)
+
+
+def _partition_by(node: Node) -> Iterable[Hit]:
+    return (Hit(node["partspec"].get("location")),) if "partspec" in node else ()
+
+
+def _tablespaces(node: Node) -> Iterator[Hit]:
+    if "tablespacename" in node:
+        yield Hit(words=("TABLESPACE",))
+    for constraint in constraints(node):
+        if "indexspace" in constraint:
+            yield Hit(constraint.get("location"), ("TABLESPACE",))
+
+
+def _parameters(node: Node) -> Iterator[Hit]:
+    if "options" in node:
+        yield Hit(words=("WITH",))
+    for constraint in constraints(node):
+        if "options" in constraint and constraint["contype"] in _KEYS:
+            yield Hit(constraint.get("location"), ("WITH",))
+
+
+def _collated(node: Node) -> Iterator[Hit]:
+    for column in columns(node):
+        if "collClause" in column:
+            yield Hit(column["collClause"].get("location"))
+
+
+def _compressed(node: Node) -> Iterator[Hit]:
+    for column in columns(node):
+        if "compression" in column:
+            yield Hit(column.get("location"), ("COMPRESSION",))
+
+
+def _of_kind(contype: str) -> Detector:
+    def find(node: Node) -> Iterator[Hit]:
+        for constraint in constraints(node):
+            if constraint["contype"] == contype:
+                yield Hit(constraint.get("location"))
+
+    return find
+
+
+def _deferrable_keys(node: Node) -> Iterator[Hit]:
+    last = None
+    for constraint in constraints(node):
+        attribute = constraint["contype"].startswith("CONSTR_ATTR_")
+        if constraint["contype"] in ("CONSTR_ATTR_DEFERRABLE", "CONSTR_ATTR_DEFERRED") and last in _KEYS:
+            yield Hit(constraint.get("location"))
+        elif constraint.get("deferrable") and constraint["contype"] in _KEYS:
+            yield Hit(constraint.get("location"), ("DEFERRABLE", "INITIALLY"))
+        last = last if attribute else constraint["contype"]
+
+
+def _foreign_keys(node: Node) -> Iterator[Hit]:
+    added = added_constraint(node)
+    for constraint in constraints(node) if added is None else (added,):
+        if constraint["contype"] == "CONSTR_FOREIGN":
+            yield Hit(constraint.get("location"))
+
+
+def _key_types(node: Node) -> Iterator[Hit]:
+    types: dict[str, Node] = {}
+    for column in columns(node):
+        if base_name(column["typeName"]) in _NOT_IN_KEYS:
+            types[column["colname"]] = column["typeName"]
+            for each in column.get("constraints", ()):
+                if each["Constraint"]["contype"] in _KEYS:
+                    yield Hit(each["Constraint"].get("location"), values={"type": shown(column["typeName"])})
+    for element in node.get("tableElts", ()):
+        constraint = element.get("Constraint", {})
+        if constraint.get("contype") in _KEYS:
+            for name in words(constraint.get("keys", [])):
+                if name in types:
+                    yield Hit(constraint.get("location"), values={"type": shown(types[name])})
+
+
+RULES = (
+    refusal(
+        "temp-table",
+        "Temporary tables are not available.",
+        "Use a WITH query, or an ordinary table whose rows carry the session that they belong to.",
+        text="TEMPORARY or TEMP table not supported for CREATE TABLE",
+        nodes=("CreateStmt",),
+        find=_persistence("t"),
+        refused="CREATE TEMP TABLE a (id int)",
+        accepted="CREATE TABLE temp_a (id int)",
+    ),
+    refusal(
+        "unlogged-table",
+        "Unlogged tables are not available.",
+        "Leave out UNLOGGED.",
+        text="UNLOGGED table not supported for CREATE TABLE",
+        nodes=("CreateStmt",),
+        find=_persistence("u"),
+        refused="CREATE UNLOGGED TABLE a (id int)",
+        accepted="CREATE TABLE unlogged (id int)",
+    ),
+    refusal(
+        "partition-by",
+        "Tables are not partitioned by hand.",
+        "Leave out PARTITION BY: DSQL spreads a table by its primary key.",
+        text="PARTITION BY clause not supported",
+        nodes=("CreateStmt",),
+        find=_partition_by,
+        refused="CREATE TABLE a (id int) PARTITION BY RANGE (id)",
+        accepted="SELECT rank() OVER (PARTITION BY id ORDER BY v) FROM a",
+    ),
+    refusal(
+        "partition-of",
+        "Tables are not partitioned by hand.",
+        "Create one table with all the rows: DSQL spreads it by its primary key.",
+        text="PARTITION OF clause not supported",
+        nodes=("CreateStmt",),
+        find=where(lambda node: "partbound" in node, "PARTITION"),
+        refused="CREATE TABLE a PARTITION OF b FOR VALUES IN (1)",
+        accepted="CREATE TABLE a (LIKE b INCLUDING ALL)",
+        source=LINTED,
+    ),
+    refusal(
+        "inherits",
+        "Tables do not inherit.",
+        "Repeat the columns (CREATE TABLE a (LIKE b)), or keep one table with a column that tells rows apart.",
+        text="INHERITS clause not supported",
+        nodes=("CreateStmt",),
+        find=where(lambda node: "inhRelations" in node and "partbound" not in node, "INHERITS"),
+        refused="CREATE TABLE a (id int) INHERITS (b)",
+        accepted="CREATE TABLE a (LIKE b)",
+        source=LINTED,
+    ),
+    refusal(
+        "table-tablespace",
+        "There are no tablespaces.",
+        "Leave out TABLESPACE.",
+        text="TABLESPACE clause not supported",
+        nodes=("CreateStmt",),
+        find=_tablespaces,
+        refused="CREATE TABLE a (id int) TABLESPACE fast",
+        accepted="CREATE TABLE a (tablespace_name text)",
+        source=LINTED,
+    ),
+    refusal(
+        "storage-parameters",
+        "Tables have no storage parameters.",
+        "Leave out WITH (…).",
+        text="WITH clause not supported",
+        nodes=("CreateStmt",),
+        find=_parameters,
+        refused="CREATE TABLE a (id int) WITH (fillfactor = 70)",
+        accepted="CREATE TABLE a (id int) WITHOUT OIDS",
+        source=LINTED,
+    ),
+    refusal(
+        "on-commit",
+        "A table keeps its rows at COMMIT.",
+        "Leave out ON COMMIT; delete the rows when they are no longer needed.",
+        text="ON COMMIT clause not supported",
+        nodes=("CreateStmt",),
+        find=where(lambda node: node.get("oncommit", "ONCOMMIT_NOOP") != "ONCOMMIT_NOOP", "COMMIT"),
+        refused="CREATE TABLE a (id int) ON COMMIT DELETE ROWS",
+        accepted="CREATE TABLE a (id int REFERENCES b ON DELETE CASCADE)",
+        source=LINTED,
+    ),
+    refusal(
+        "typed-table",
+        "A table has columns of its own, not those of a type.",
+        "Name the columns.",
+        text="OF clause not supported",
+        nodes=("CreateStmt",),
+        find=where(lambda node: "ofTypename" in node, "OF"),
+        refused="CREATE TABLE a OF b",
+        accepted="CREATE TABLE a (LIKE b)",
+        source=GUIDE,
+    ),
+    refusal(
+        "table-access-method",
+        "A table has DSQL's own storage.",
+        "Leave out USING.",
+        text="USING clause not supported",
+        nodes=("CreateStmt",),
+        find=where(lambda node: "accessMethod" in node, "USING"),
+        refused="CREATE TABLE a (id int) USING heap",
+        accepted="DELETE FROM a USING b WHERE a.id = b.id",
+        source=GUIDE,
+    ),
+    refusal(
+        "column-collation",
+        "Columns have the collation C.",
+        "Leave out COLLATE: text is compared byte by byte. Sort for people in the application.",
+        text="COLLATE clause not supported",
+        nodes=COLUMN_OWNERS,
+        find=_collated,
+        refused='CREATE TABLE a (name text COLLATE "en_US")',
+        accepted="CREATE TABLE a (collate_key text)",
+        source=LINTED,
+    ),
+    refusal(
+        "column-compression",
+        "DSQL compresses columns by itself.",
+        "Leave out COMPRESSION.",
+        text="COMPRESSION clause not supported",
+        nodes=COLUMN_OWNERS,
+        find=_compressed,
+        refused="CREATE TABLE a (v text COMPRESSION pglz)",
+        accepted="CREATE TABLE a (v text STORAGE EXTENDED)",
+        source=LINTED,
+    ),
+    refusal(
+        "exclusion-constraint",
+        "Exclusion constraints are not available.",
+        "Use UNIQUE where equality is enough; otherwise check in a transaction that takes the rows FOR UPDATE.",
+        text="EXCLUDE constraint not supported",
+        nodes=("CreateStmt",),
+        find=_of_kind("CONSTR_EXCLUSION"),
+        refused="CREATE TABLE a (id int, EXCLUDE USING gist (id WITH =))",
+        accepted="CREATE TABLE a (id int, UNIQUE (id))",
+        source=LINTED,
+    ),
+    refusal(
+        "deferrable-key",
+        "Only foreign keys can be deferred.",
+        "Leave out DEFERRABLE on UNIQUE and PRIMARY KEY.",
+        text="DEFERRABLE not supported for UNIQUE or PRIMARY KEY constraint",
+        nodes=("CreateStmt",),
+        find=_deferrable_keys,
+        refused="CREATE TABLE a (id int UNIQUE DEFERRABLE)",
+        accepted="CREATE TABLE a (id int UNIQUE NOT NULL)",
+        source=GUIDE,
+    ),
+    refusal(
+        "key-type",
+        "bytea, json, jsonb, interval and time with time zone cannot be in a key.",
+        "Make a column of another type the key: uuid, text, bigint, timestamptz.",
+        text="datatype {type} is not supported in a key",
+        nodes=("CreateStmt",),
+        find=_key_types,
+        refused="CREATE TABLE a (id bytea PRIMARY KEY)",
+        accepted="CREATE TABLE a (id uuid PRIMARY KEY, v bytea)",
+        source="AWS agent plugins, limits observed 2026-10-01",
+    ),
+    refusal(
+        "foreign-key",
+        "Foreign keys are not available.",
+        "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes the child.",
+        text="FOREIGN KEY constraint not supported",
+        nodes=("CreateStmt", "AlterTableCmd"),
+        find=_foreign_keys,
+        refused="CREATE TABLE a (b_id uuid REFERENCES b (id))",
+        accepted='CREATE TABLE a ("references" uuid, references_count int DEFAULT 0)',
+        source=BEFORE,
+        lifted=date(2026, 8, 26),
+    ),
+)

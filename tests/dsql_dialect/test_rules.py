@@ -1,0 +1,107 @@
+"""Every rule is whole: it has all its parts, refuses its own example and lets the near miss pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dsql_dialect import PROFILES, RULES, TransactionRules, parse, profile
+from dsql_dialect.profiles import first_allowing
+from dsql_dialect.rule import Rule, Scope
+from dsql_dialect.rules import core
+from dsql_dialect.rules.making import always
+
+if TYPE_CHECKING:
+    from dsql_dialect import Profile
+
+PORTABLE, NEWEST = PROFILES[0], PROFILES[-1]
+EVERY = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
+
+
+def broken(sql: str, dialect: Profile) -> list[str]:
+    """The ids of the rules that a text breaks: of its statements and of its transaction."""
+    script = parse(sql, dialect)
+    of_transaction = TransactionRules().first_refusal(script.statements)
+    found = [*script.findings, *([of_transaction] if of_transaction else [])]
+    return [finding.rule.id for finding in found]
+
+
+@EVERY
+def test_has_all_its_parts(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
+    assert re.fullmatch(r"[0-9A-Z]{5}", rule.sqlstate)
+    for part in (rule.sentence, rule.remedy):
+        assert part.endswith((".", "…", ")"))
+    assert rule.text and rule.source and rule.refused and rule.accepted
+    if rule.scope is Scope.STATEMENT and rule not in (
+        core.ENCODING,
+        core.SYNTAX,
+        core.NOT_IMPLEMENTED,
+        core.UNSUPPORTED_STATEMENT,
+    ):
+        assert rule.nodes
+        assert rule.find is not None
+
+
+def test_ids_are_unique() -> None:
+    from dsql_dialect import rules
+
+    listed = [rule.id for file in rules._FILES for rule in file.RULES]
+    assert len(listed) == len(set(listed)) == len(RULES)
+
+
+@EVERY
+def test_refuses_its_example(rule: Rule) -> None:
+    assert rule.id in broken(rule.refused, PORTABLE)
+    assert (rule.id in broken(rule.refused, NEWEST)) == (rule.lifted is None)
+
+
+@EVERY
+def test_lets_the_near_miss_pass(rule: Rule) -> None:
+    assert broken(rule.accepted, NEWEST) == []
+    assert rule.id not in broken(rule.accepted, PORTABLE)
+
+
+@EVERY
+def test_finding_is_placed_and_worded(rule: Rule) -> None:
+    if rule.scope is Scope.STATEMENT:
+        findings = [each for each in parse(rule.refused, PORTABLE).findings if each.rule is rule]
+        for finding in findings:
+            assert "{" not in finding.message
+            assert 0 <= finding.position.offset <= len(rule.refused)
+            assert finding.position.line >= 1
+            assert finding.position.column >= 1
+
+
+@EVERY
+def test_lifted_rule_names_the_dialect_that_allows(rule: Rule) -> None:
+    finding = next((each for each in parse(rule.refused, PORTABLE).findings if each.rule is rule), None)
+    if rule.lifted is None or finding is None:
+        return
+    newer = first_allowing(rule.lifted)
+    assert newer is not None
+    assert finding.remedy.endswith(f"Allowed since {rule.lifted}: choose dialect {newer.name}.")
+
+
+def test_unlifted_rule_names_no_dialect() -> None:
+    (finding,) = parse("TRUNCATE a", PORTABLE).findings
+    assert "choose dialect" not in finding.remedy
+
+
+def test_a_rule_without_a_part_cannot_be_made() -> None:
+    fields = {field.name for field in dataclasses.fields(Rule) if field.default is dataclasses.MISSING}
+    assert fields >= {"id", "sentence", "remedy", "sqlstate", "text", "source", "refused", "accepted"}
+    with pytest.raises(TypeError, match="remedy"):
+        Rule(id="x", sentence="X.", sqlstate="0A000", text="x", source="x", refused="x", accepted="x")  # type: ignore[call-arg]
+
+
+def test_always_hits_once() -> None:
+    assert len(list(always({}))) == 1
+
+
+def test_unknown_dialect_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"unknown dialect '2099-01'; choose one of: portable, 2026-09"):
+        profile("2099-01")
