@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from blocks_cli.assembly.cloud import DEFAULT_REGION, LOCAL_ACCOUNT
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.problem import CommandError
+from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,10 @@ CLI_CONTEXT: Mapping[str, Json] = {
 """Context that the cdk command line adds to the app's own."""
 
 
-def synthesize(root: Path, output: Path, region: str, app: str | None = None) -> Path:
-    """Run the app in `root` and return `output`, the folder of the assembly.
+def synthesize(
+    root: Path, output: Path | None = None, region: str = DEFAULT_REGION, app: str | None = None
+) -> Path:
+    """Run the app in `root` and return the folder of the assembly, `output` or `root/.blocks/cdk.out`.
 
     `app` is a shell command; without one it is the `app` of `cdk.json`. The app sees the local account and
     `region` as `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. What it prints goes to our stderr.
@@ -34,6 +37,7 @@ def synthesize(root: Path, output: Path, region: str, app: str | None = None) ->
     Raises:
         CommandError: there is no app command, or it failed.
     """
+    output = (output or Workspace(root).assembly).resolve()
     settings = _read(root / "cdk.json")
     command = app or text(settings.get("app"))
     if not command:

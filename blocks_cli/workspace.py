@@ -46,6 +46,11 @@ class Workspace:
         return self.folder / "cache" / "packages"
 
     @property
+    def scratch(self) -> Path:
+        """Return the folder of the sandboxes' temporary files."""
+        return self.folder / "tmp"
+
+    @property
     def assembly(self) -> Path:
         """Return where a synth of ours writes."""
         return self.folder / "cdk.out"

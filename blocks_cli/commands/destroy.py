@@ -7,7 +7,9 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.deploy import change_json
 from blocks_cli.commands.options import as_json, local, require_local, root
-from blocks_cli.local import Action, LocalDeployment
+from blocks_cli.local import Action, Change, LocalDeployment
+from blocks_cli.local.clusters import wipe
+from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 
@@ -27,11 +29,24 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
     require_local(local, "destroy")
     workspace = Workspace(root())
     console.target(workspace.folder)
-    with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
-        done = deployment.destroy(purge=purge)
+    done = _destroy(workspace, purge)
     if as_json:
         console.give({"stacks": {name: [change_json(c) for c in steps] for name, steps in done.items()}})
     retained = [c.path for steps in done.values() for c in steps if c.action is Action.RETAIN]
+    if purge:
+        wipe(workspace)
     console.say("destroyed", "green")
     if retained:
         console.say(f"kept     {', '.join(retained)}; `blocks destroy --local --purge` deletes it")
+
+
+def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
+    """Delete every stack; with `purge`, what cannot even be opened is no obstacle."""
+    try:
+        with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
+            return deployment.destroy(purge=purge)
+    except CommandError as error:
+        if not purge:
+            raise
+        console.say(f"note     {error.what}: {error.why}")
+        return {}

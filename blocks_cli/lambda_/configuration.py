@@ -41,8 +41,8 @@ class FunctionConfiguration:
 
     @property
     def short_name(self) -> str:
-        """Return the construct's own id."""
-        return self.path.rpartition("/")[2]
+        """Return the construct's path within its stack; for most functions that is the construct's id."""
+        return self.path.partition("/")[2] or self.path
 
     @property
     def python_version(self) -> tuple[int, int] | None:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from blocks_cli.lambda_.scratch import Scratch
 
 INIT_LIMIT = 10.0
 """Seconds Lambda gives the init phase (developer guide, execution environment lifecycle)."""
@@ -45,10 +46,11 @@ class Spawner:
     """Starts processes from one thread that lives as long as the deployment.
 
     On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come
-    from threads of any lifetime.
+    from threads of any lifetime. `scratch` is where the sandboxes' temporary folders are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: Scratch) -> None:
+        self.scratch = scratch
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
 
     def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
@@ -91,7 +93,7 @@ class Sandbox:
 
     def __init__(self, program: Program, spawner: Spawner, show: Callable[[str], None]) -> None:
         self._api = RuntimeApi()
-        self._scratch = tempfile.mkdtemp(prefix="blocks-tmp-")
+        self._scratch = spawner.scratch.new()
         reader, writer = os.pipe()
         environment = {
             **program.environment,

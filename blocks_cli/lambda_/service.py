@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.runtime import prepare
 from blocks_cli.lambda_.sandbox import Spawner
+from blocks_cli.lambda_.scratch import Scratch
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LambdaService:
         self,
         store: CodeStore,
         links: Path,
+        scratch: Path,
         keys: Callable[[str], Keys],
         show: Callable[[FunctionConfiguration, str], None],
     ) -> None:
@@ -41,7 +43,7 @@ class LambdaService:
         self._links = links
         self._keys = keys
         self._show = show
-        self._spawner = Spawner()
+        self._spawner = Spawner(Scratch(scratch))
         self._lock = threading.Lock()
         self._functions: dict[str, LocalFunction] = {}
         self._under_way: dict[str, int] = {}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from blocks_cli.exits import ExitCode
 from blocks_cli.problem import CommandError
 from local_dsql import LocalCluster
+from local_dsql.cluster import stop_server
 from local_dsql.errors import LocalDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from blocks_cli.workspace import Workspace
 
 
 class Clusters:
@@ -56,3 +60,11 @@ class Clusters:
         """Let go of all."""
         for name in [*self._running]:
             self.stop(name)
+
+
+def wipe(workspace: Workspace) -> None:
+    """Delete everything local of a workspace, whatever state it is in: databases, records, unpacked code."""
+    if workspace.clusters.is_dir():
+        for folder in workspace.clusters.iterdir():
+            stop_server(folder)
+    shutil.rmtree(workspace.folder, ignore_errors=True)

@@ -11,19 +11,22 @@ from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.host import Host
-from blocks_cli.local.report import Report
+from blocks_cli.local.plan import Action
+from blocks_cli.local.report import ProgressReport, Report
 from blocks_cli.local.resources import handler_for
 from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.result import InvocationResult
     from blocks_cli.local.plan import Change
     from local_dsql import LocalCluster
+
+MIGRATIONS = "Custom::DsqlMigrations"
 
 
 class LocalDeployment:
@@ -46,22 +49,23 @@ class LocalDeployment:
         parameters: Mapping[str, str] | None = None,
         region: str = DEFAULT_REGION,
         report: Report | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`; only what changed since the last deploy is touched.
 
         `assembly` is the folder that synth wrote. `stacks` names the stacks to deploy (with those they depend
-        on; default: all), `parameters` gives values to template parameters, `region` is for stacks that name
-        none.
+        on; default: all), `parameters` gives values to template parameters, `region` is for stacks of none.
+        `report` hears of every step, or `progress` of every change as a line of text.
 
         Raises:
             CommandError: the app cannot be read, or a step failed. What was done before it stays, and a
-            corrected
-                deploy goes on from there.
+                corrected deploy goes on from there.
         """
+        listener = report or (ProgressReport(progress) if progress else Report())
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            deployment = cls(_revive(Host(workspace, report or Report())))
+            deployment = cls(_revive(Host(workspace, listener)))
             try:
                 for stack in chosen:
                     steps = StackDeployment(stack, deployment._host, parameters or {}).run()
@@ -101,6 +105,22 @@ class LocalDeployment:
     def outputs(self) -> dict[str, dict[str, Json]]:
         """Return the outputs of every deployed stack."""
         return {name: dict(state.outputs) for name, state in self._host.states.items()}
+
+    @property
+    def migrations_applied(self) -> tuple[str, ...]:
+        """Return the names of the migrations that this deploy applied, in order."""
+        changed = {
+            change.logical_id
+            for steps in self.changes.values()
+            for change in steps
+            if change.type == MIGRATIONS and change.action is not Action.KEEP
+        }
+        applied = [
+            text(resource.attributes.get("Applied"))
+            for resource in self._host.resources()
+            if resource.type == MIGRATIONS and resource.logical_id in changed
+        ]
+        return tuple(name.strip() for names in applied for name in names.split(",") if name.strip())
 
     @property
     def clusters(self) -> tuple[LocalCluster, ...]:
@@ -152,7 +172,7 @@ class LocalDeployment:
 
     def _find(self, name: str, stack: str | None) -> FunctionConfiguration:
         candidates = [f for f in self.functions if stack is None or f.path.split("/")[0] == stack]
-        found = [f for f in candidates if name in {f.arn, f.name, f.path, f.logical_id, f.short_name}]
+        found = [f for f in candidates if name in _names(f)]
         if len(found) == 1:
             return found[0]
         names = [f.path for f in found or candidates]
@@ -161,8 +181,16 @@ class LocalDeployment:
         raise _unknown(name, names)
 
 
+def _names(function: FunctionConfiguration) -> set[str]:
+    construct_id = function.path.rpartition("/")[2]
+    return {
+        *(function.arn, function.name, function.logical_id),
+        *(function.path, function.short_name, construct_id),
+    }
+
+
 def _unknown(name: str, names: list[str]) -> CommandError:
-    short = {path.rpartition("/")[2]: path for path in names}
+    short = {path.partition("/")[2]: path for path in names}
     nearest = difflib.get_close_matches(name, [*names, *short], 1, 0.4)
     hint = f"did you mean {short.get(nearest[0], nearest[0])}?" if nearest else "name one of these"
     return CommandError(

@@ -42,7 +42,9 @@ class Host:
         self.store = CodeStore(workspace.code)
         self.clusters = Clusters(workspace.clusters)
         self.responses = ResponseServer()
-        self.functions = LambdaService(self.store, workspace.packages, self.keys, report.output)
+        self.functions = LambdaService(
+            self.store, workspace.packages, workspace.scratch, self.keys, report.output
+        )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
         self.functions.defaults = {"AWS_ENDPOINT_URL_LAMBDA": self._endpoint.url}
         self._state_folder = StateFolder(workspace.stacks)

@@ -6,6 +6,8 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from blocks_runtime.contract import variable_prefix
+
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.problem import CommandError
@@ -71,9 +73,13 @@ def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, 
 
 
 def _free_folder(request: Request, host: Host) -> str:
-    """Return the construct's id as folder name, the stack's name before it where it is taken."""
+    """Return the folder where the runtime looks for a database of the construct's id.
+
+    Where another stack has taken it, the stack's name goes before it.
+    """
     ids = request.path.split("/")[1:] or [request.logical_id]
     while len(ids) > 1 and ids[-1] in _OWN_IDS:
         ids.pop()
     taken = {resource.local.get(FOLDER) for resource in host.resources()}
-    return ids[-1] if ids[-1] not in taken else f"{request.stack}-{ids[-1]}"
+    own, stack = (variable_prefix(n).removeprefix("BLOCKS_").lower() for n in (ids[-1], request.stack))
+    return own if own not in taken else f"{stack}_{own}"

@@ -1,0 +1,41 @@
+"""Folders for the temporary files of sandboxes, none of which outlives its program for long."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Scratch:
+    """A folder of temporary folders, named after the process they belong to.
+
+    What a killed process left behind is removed when the next one begins.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            if not _is_alive(left.name.partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def new(self) -> str:
+        """Return a new empty folder."""
+        return tempfile.mkdtemp(dir=self._folder, prefix=f"{os.getpid()}-")
+
+
+def _is_alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
