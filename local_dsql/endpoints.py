@@ -75,7 +75,7 @@ class Endpoints:
         """Replace the database by a new one; every session ends, every endpoint keeps its port."""
         async with self._changing:
             await self.close()
-            await asyncio.to_thread(self._instance.reset)
+            await self._instance.reset()
             self._front = await self._start_front()
             for region, port in self.ports.items():
                 await self._front.listen(region, port, self._latency)

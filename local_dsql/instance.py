@@ -50,15 +50,22 @@ class Instance:
             binaries, data, sockets=self.sockets, log=folder.postgres_log, account=account
         )
 
-    def finish_start(self) -> None:
-        """Wait until PostgreSQL accepts connections; build the databases when they are not there yet.
+    def wait_until_ready(self) -> None:
+        """Wait until PostgreSQL accepts connections.
 
         Raises:
-            LocalDatabaseError: PostgreSQL did not start, or the databases cannot be built.
+            PostgresError: it did not start.
         """
         self._postgres.wait_until_ready()
+
+    async def build(self) -> None:
+        """Build the databases when they are not there yet.
+
+        Raises:
+            LocalDatabaseError: the catalog is refused, or the folder cannot be written.
+        """
         if self._built is None:
-            built = build(self.sockets, catalog.scripts())
+            built = await build(self.sockets, catalog.scripts())
             try:
                 built.save(self._folder.built_file)
             except OSError as error:
@@ -74,11 +81,11 @@ class Instance:
         """Return the error that says how PostgreSQL ended by itself."""
         return self._postgres.failure(f"the PostgreSQL of {self._folder.path} has stopped")
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """Empty the live database, and drop every role that the first start did not make."""
         if self._built is None:
             raise FolderError("cannot reset", "the database is not built yet", "wait until it has started")
-        recreate(self.sockets, self._built)
+        await recreate(self.sockets, self._built)
 
     def stop(self) -> None:
         """Shut PostgreSQL down and remove its sockets."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
 import os
 import select
@@ -14,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_dsql.control import ControlConnection, decode, encode_error
+from local_dsql.control import ControlConnection, decode
 from local_dsql.errors import ServerError
 from local_dsql.files import write_private
-from local_dsql.folder import Folder, unusable
+from local_dsql.folder import unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from local_dsql.folder import Folder
 
 START_TIMEOUT = 120.0
 """Seconds; a start takes one or two, more on a machine that is very busy."""
@@ -49,43 +47,6 @@ class ServerOptions:
         regions = [argument for region in self.regions for argument in ("--region", region)]
         latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
         return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency]
-
-
-def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, Starter]:
-    """Return what a command line made by `launch` says."""
-    parser = argparse.ArgumentParser(prog="local_dsql.server_process")
-    parser.add_argument("folder", type=Folder.at)
-    parser.add_argument("--dialect", required=True)
-    parser.add_argument("--region", action="append", required=True)
-    parser.add_argument("--commit-latency", type=float, default=0.0)
-    parser.add_argument("--starter", type=int, required=True, help="descriptor to tell the outcome to")
-    given = parser.parse_args(arguments)
-    options = ServerOptions(given.folder, given.dialect, tuple(given.region), given.commit_latency)
-    return options, Starter(given.starter)
-
-
-class Starter:
-    """The process that waits to hear how the start went, at the other end of a pipe."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
-        os.set_inheritable(descriptor, False)  # PostgreSQL must not keep the pipe open
-
-    def tell_ready(self) -> None:
-        """Say that the endpoints accept connections."""
-        self._tell(json.dumps({"result": {}}))
-
-    def tell_failure(self, error: Exception) -> None:
-        """Say why there is no server; nothing happens where `tell_ready` was called before."""
-        self._tell(json.dumps(encode_error(error)))
-
-    def _tell(self, line: str) -> None:
-        if self._descriptor is None:
-            return
-        with contextlib.suppress(BrokenPipeError):  # the starter has ended; the users lock tells who is left
-            os.write(self._descriptor, f"{line}\n".encode())
-        os.close(self._descriptor)
-        self._descriptor = None
 
 
 def launch(options: ServerOptions) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
 from local_dsql.access.cluster_name import ACCOUNT
-from local_dsql.control import ControlServer
+from local_dsql.control_server import ControlServer
 from local_dsql.endpoints import Endpoints
 from local_dsql.errors import ServerMismatchError
 from local_dsql.folder import ClusterRecord
@@ -18,9 +18,11 @@ from local_dsql.launch import write_state
 from local_dsql.locks import FileLock
 
 if TYPE_CHECKING:
-    from local_dsql.control import Handler, Json
+    from local_dsql.control import Json
+    from local_dsql.control_server import Handler
     from local_dsql.instance import Instance
-    from local_dsql.launch import ServerOptions, Starter
+    from local_dsql.launch import ServerOptions
+    from local_dsql.starter import Starter
 
 ADMIN_ARN = f"arn:aws:iam::{ACCOUNT}:user/local-admin"
 """The IAM user whose keys sign for `admin`: the owner of the folder."""
@@ -56,6 +58,7 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         control = ControlServer(self._handlers())
         try:
+            await self._instance.build()
             await self._endpoints.open(self._options.regions)
             path = self._instance.sockets / "control.sock"
             await control.listen(path)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.errors import LocalDatabaseError, ServerMismatchError
 from local_dsql.instance import Instance
-from local_dsql.launch import Starter, read_arguments
 from local_dsql.locks import FileLock
+from local_dsql.starter import Starter, read_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def serve(options: ServerOptions, starter: Starter) -> None:
         from local_dsql.server import Server
 
         server = Server(options, instance)
-        instance.finish_start()
+        instance.wait_until_ready()
         asyncio.run(server.run(starter))
     finally:
         instance.stop()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
 from dataclasses import dataclass
 
 ACCOUNT = "000000000000"
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def new_identifier() -> str:
     """Return a fresh cluster identifier: 26 characters of lower-case base32, as DSQL's are."""
-    return base64.b32encode(secrets.token_bytes(17)).decode().lower()[:26]
+    return "".join(secrets.choice(_BASE32) for _ in range(26))
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def _copy_installation(programs: Path, target: Path) -> None:
-    """Copy the installation that holds the folder `programs`, and the libraries that a wheel puts beside it."""
+    """Copy the installation around the folder `programs`, and the libraries that a wheel puts beside it."""
     installation, package = programs.parent, programs.parent.parent
     shutil.copytree(installation, target / package.name / installation.name, symlinks=True)
     libraries = package.with_name(f"{package.name}.libs")

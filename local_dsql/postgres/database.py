@@ -6,6 +6,7 @@ is one CREATE DATABASE. Roles belong to no database, so a reset also drops those
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -14,27 +15,30 @@ from typing import TYPE_CHECKING
 from local_dsql.errors import FolderError, PostgresError
 from local_dsql.files import write_private
 from local_dsql.postgres.process import PORT, SUPERUSER
+from local_dsql.wire.backend import Backend, BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
-
-    import psycopg
 
 LIVE = "postgres"
 PRISTINE = "pristine"
 _MAINTENANCE = "template1"
 """The database to be connected to while the others are replaced."""
 
-_ROLES = "SELECT rolname FROM pg_roles ORDER BY rolname"
+_TAKE_OVER_PRIVILEGES = (
+    "UPDATE pg_database live SET datdba = pristine.datdba, datacl = pristine.datacl "
+    "FROM pg_database pristine WHERE live.datname = 'postgres' AND pristine.datname = 'pristine'"
+)
+_OTHER_ROLES = "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles WHERE oid NOT IN ({known})"
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a data directory was built from: the digest of the catalog's SQL, and the roles it began with."""
+    """What a data directory was built from: the digest of the catalog's SQL, and the OIDs of the first roles."""
 
     catalog: str
-    roles: tuple[str, ...]
+    roles: tuple[int, ...]
 
     @classmethod
     def load(cls, file: Path) -> Built | None:
@@ -55,44 +59,43 @@ def catalog_digest(scripts: Iterable[Path]) -> str:
     return hashlib.sha256(b"\0".join(script.read_bytes() for script in scripts)).hexdigest()
 
 
-def build(sockets: Path, scripts: Iterable[Path]) -> Built:
+async def build(sockets: Path, scripts: Sequence[Path]) -> Built:
     """Run the catalog's scripts in a fresh data directory, and make the live database from the result.
 
     Raises:
         PostgresError: a script is refused, with PostgreSQL's words.
     """
-    import psycopg
-
-    scripts = list(scripts)
-    for script in scripts:
-        with _connect(sockets, LIVE) as connection:
-            try:
-                connection.execute(script.read_bytes())
-            except psycopg.Error as error:
-                raise PostgresError(
-                    f"cannot build the database: {script.name} is refused",
-                    f"{error} (SQLSTATE {error.sqlstate})",
-                    "reinstall the package; its catalog does not fit this PostgreSQL",
-                ) from None
-    with _connect(sockets, _MAINTENANCE) as connection:
-        connection.execute(f"ALTER DATABASE {LIVE} RENAME TO {PRISTINE}")
-        connection.execute(f"ALTER DATABASE {PRISTINE} IS_TEMPLATE true ALLOW_CONNECTIONS false")
-        _create_live(connection)
-        roles = tuple(row[0] for row in connection.execute(_ROLES))
-    return Built(catalog_digest(scripts), roles)
+    async with _connection(sockets, LIVE) as live:
+        for script in scripts:
+            await _run_script(live, script)
+    async with _connection(sockets, _MAINTENANCE) as maintenance:
+        await maintenance.rows(f"ALTER DATABASE {LIVE} RENAME TO {PRISTINE}")
+        await maintenance.rows(f"ALTER DATABASE {PRISTINE} IS_TEMPLATE true ALLOW_CONNECTIONS false")
+        await _create_live(maintenance)
+        rows = await maintenance.rows("SELECT oid FROM pg_roles ORDER BY oid")
+    return Built(catalog_digest(scripts), tuple(int(oid) for (oid,) in rows if oid is not None))
 
 
-def recreate(sockets: Path, built: Built) -> None:
-    """Replace the live database by a pristine one and drop every later role; open sessions are cut."""
-    from psycopg import sql
+async def recreate(sockets: Path, built: Built) -> None:
+    """Replace the live database by a pristine one and drop every later role; open sessions are cut.
 
-    with _connect(sockets, _MAINTENANCE) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {LIVE} WITH (FORCE)")
-        late = [row[0] for row in connection.execute(_ROLES) if row[0] not in built.roles]
-        if late:
-            names = sql.SQL(", ").join(map(sql.Identifier, late))
-            connection.execute(sql.SQL("DROP ROLE {}").format(names))
-        _create_live(connection)
+    Raises:
+        PostgresError: PostgreSQL refuses, with its words.
+    """
+    try:
+        async with _connection(sockets, _MAINTENANCE) as maintenance:
+            await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE} WITH (FORCE)")
+            known = ", ".join(map(str, built.roles))
+            ((late,),) = await maintenance.rows(_OTHER_ROLES.format(known=known))
+            if late is not None:
+                await maintenance.rows(f"DROP ROLE {late}")
+            await _create_live(maintenance)
+    except BackendError as error:
+        raise PostgresError(
+            "cannot reset the database",
+            str(error),
+            "reset again; if it fails again, start with an empty folder",
+        ) from None
 
 
 def check_catalog(built: Built, scripts: Iterable[Path], folder: Path) -> None:
@@ -109,17 +112,27 @@ def check_catalog(built: Built, scripts: Iterable[Path], folder: Path) -> None:
         )
 
 
-def _create_live(connection: psycopg.Connection) -> None:
+async def _run_script(live: Backend, script: Path) -> None:
+    try:
+        await live.rows(script.read_text(encoding="utf-8"))
+    except BackendError as error:
+        raise PostgresError(
+            f"cannot build the database: {script.name} is refused",
+            str(error),
+            "reinstall the package; its catalog does not fit this PostgreSQL",
+        ) from None
+
+
+async def _create_live(maintenance: Backend) -> None:
     """CREATE DATABASE copies everything but the privileges on the database itself: take those over, too."""
-    connection.execute(f"CREATE DATABASE {LIVE} TEMPLATE {PRISTINE}")
-    connection.execute(
-        "UPDATE pg_database SET (datdba, datacl) = "
-        "(SELECT datdba, datacl FROM pg_database WHERE datname = %s) WHERE datname = %s",
-        (PRISTINE, LIVE),
-    )
+    await maintenance.rows(f"CREATE DATABASE {LIVE} TEMPLATE {PRISTINE}")
+    await maintenance.rows(_TAKE_OVER_PRIVILEGES)
 
 
-def _connect(sockets: Path, database: str) -> psycopg.Connection:
-    import psycopg
-
-    return psycopg.connect(host=str(sockets), port=PORT, user=SUPERUSER, dbname=database, autocommit=True)
+@contextlib.asynccontextmanager
+async def _connection(sockets: Path, database: str) -> AsyncIterator[Backend]:
+    backend = await Backend.connect(sockets, PORT, {"user": SUPERUSER, "database": database})
+    try:
+        yield backend
+    finally:
+        backend.close()

@@ -71,7 +71,7 @@ def test_settings_are_in_force(bench: Bench) -> None:
     same = {name: shown[name] for name, wanted in SETTINGS.items() if shown[name] == wanted}
     in_other_units = {"shared_buffers": "8192"}
     assert same | in_other_units == dict(SETTINGS) | in_other_units
-    assert (shown["lc_collate"], shown["server_encoding"]) == ("C", "UTF8")
+    assert (shown["lc_messages"], shown["server_encoding"]) == ("C", "UTF8")
 
 
 def test_answers_on_its_socket_alone(bench: Bench) -> None:
