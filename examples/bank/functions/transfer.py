@@ -9,7 +9,7 @@ from uuid import UUID
 from blocks_runtime import DistributedDatabase, sql
 
 if TYPE_CHECKING:
-    from blocks_runtime import Transaction
+    from blocks_runtime import Sql, Transaction
 
 db = DistributedDatabase("main")
 
@@ -63,10 +63,17 @@ def move(tx: Transaction, payer: UUID, payee: UUID, amount: int) -> int:
         raise TransferRefused(f"payer {payer} has no account; open one first")
     if paying["balance"] < amount:
         raise TransferRefused(f"payer {payer} has {paying['balance']} cents, {amount} are needed; send less")
-    tx.execute(sql("UPDATE accounts SET balance = balance - {amount} WHERE id = {payer}", amount=amount, payer=payer))
+    tx.execute(
+        sql("UPDATE accounts SET balance = balance - {amount} WHERE id = {payer}", amount=amount, payer=payer)
+    )
     credited = tx.execute(
         sql("UPDATE accounts SET balance = balance + {amount} WHERE id = {payee}", amount=amount, payee=payee)
     )
     if credited == 0:
         raise TransferRefused(f"payee {payee} has no account; ask for the right number")
     return int(paying["balance"]) - amount
+
+
+def add(account: UUID, amount: int) -> Sql:
+    """Return the statement that changes one balance by `amount` cents."""
+    return sql("UPDATE accounts SET balance = balance + {amount} WHERE id = {id}", amount=amount, id=account)
