@@ -35,7 +35,7 @@ _OTHER_ROLES = "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles WHER
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a data directory was built from: the digest of the catalog's SQL, and the OIDs of the first roles."""
+    """What a data directory was built from: the digest of the catalog's SQL, the OIDs of the first roles."""
 
     catalog: str
     roles: tuple[int, ...]

@@ -9,8 +9,8 @@ SETTINGS: dict[str, str] = {
     # one backend a client, and as many again for the front's own
     "max_connections": "300",
     "max_locks_per_transaction": "128",
-    # A development database: what was committed survives kill -9 of any process, not a power cut. For that the
-    # log is handed to the system at COMMIT (synchronous_commit, on by default), but not to the disk.
+    # A development database: what was committed survives kill -9 of any process, but no power cut. The log
+    # goes to the system at COMMIT (synchronous_commit, on by default), and never to the disk.
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",

@@ -42,7 +42,7 @@ def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> float:
 
 def _living() -> list[Process]:
     listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True
     )
     rows = (line.split(maxsplit=3) for line in listing.stdout.splitlines())
     return [Process(int(row[0]), int(row[1]), row[-1]) for row in rows if not row[2].startswith("Z")]
