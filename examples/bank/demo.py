@@ -1,8 +1,8 @@
 """The main job, end to end: synthesize the bank, deploy it locally, move money concurrently, audit the books.
 
-Run it with `make demo`. Exit status 0 means that every transfer was made, or refused for a reason of the bank's
-own, that the sum of all balances is what it was before, and that no account is overdrawn; 1 means that one of
-these is not so.
+Run it with `make demo`. Exit status 0 means that every transfer was made, or refused for a reason of the
+bank's own, that the sum of all balances is what it was before, and that no account is overdrawn; 1 means that
+one of these is not so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
@@ -23,7 +23,10 @@ from blocks_cli.synth import synthesize
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from blocks_cli.json_value import Json
     from blocks_cli.local import Change, InvocationResult
+    from examples.bank.functions.accounts import AccountsResult
+    from examples.bank.functions.transfer import TransferEvent, TransferResult
 
 ROOT = Path(__file__).parents[2]
 ASSEMBLY = ROOT / ".blocks" / "demo.out"
@@ -79,30 +82,30 @@ def journal(deployment: LocalDeployment) -> list[str]:
 def audit(deployment: LocalDeployment) -> Books:
     """Ask the read-only function for the totals and the hot accounts."""
     result = deployment.invoke("Accounts", {"limit": HOT_ACCOUNTS})
-    if result.error_message is not None:
+    if result.failed:
         raise SystemExit(f"demo: the audit failed: {result.error_message}")
-    seen: dict[str, Any] = result.payload
+    seen = cast("AccountsResult", result.payload)
     return Books(seen["accounts"], seen["balance"], seen["overdrawn"], tuple(seen["ids"]))
 
 
-def transfers(ids: Sequence[str], count: int, dice: random.Random) -> Iterable[dict[str, Any]]:
+def transfers(ids: Sequence[str], count: int, dice: random.Random) -> Iterable[TransferEvent]:
     """Yield transfers of 1 to 500 cents between two different accounts of `ids`."""
     for _ in range(count):
         payer, payee = dice.sample(ids, 2)
         yield {"payer_id": payer, "payee_id": payee, "amount": dice.randint(1, 500)}
 
 
-def move_money(deployment: LocalDeployment, events: Iterable[dict[str, Any]]) -> Tally:
+def move_money(deployment: LocalDeployment, events: Iterable[TransferEvent]) -> Tally:
     """Invoke the transfer function for every event, `INVOKERS` at a time."""
 
-    def invoke(event: dict[str, Any]) -> InvocationResult:
-        return deployment.invoke("Transfer", event)
+    def invoke(event: TransferEvent) -> InvocationResult:
+        return deployment.invoke("Transfer", cast("Json", event))
 
     with ThreadPoolExecutor(INVOKERS) as pool:
         results = list(pool.map(invoke, events))
-    made = [result.payload for result in results if result.error_message is None]
+    made = [cast("TransferResult", result.payload) for result in results if not result.failed]
     refused = [result for result in results if result.error_type == "TransferRefused"]
-    failed = [r for r in results if r.error_message is not None and r.error_type != "TransferRefused"]
+    failed = [result for result in results if result.failed and result not in refused]
     return Tally(
         made=len(made),
         refused=len(refused),
@@ -138,9 +141,7 @@ def main() -> int:
     step("deploy it locally")
     with LocalDeployment.deploy(assembly, ROOT, region=REGION, report=Progress()) as deployment:
         before = audit(deployment)
-        step(
-            f"{TRANSFERS} transfers, {INVOKERS} at a time, among {HOT_ACCOUNTS} of {before.accounts:,} accounts"
-        )
+        step(f"{TRANSFERS} transfers, {INVOKERS} at a time, among {HOT_ACCOUNTS} hot accounts")
         tally = move_money(deployment, transfers(before.ids, TRANSFERS, random.Random()))  # noqa: S311
         after = audit(deployment)
         migrations = journal(deployment)
