@@ -1,0 +1,57 @@
+"""The record of what is deployed survives, and says so when it cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blocks_cli.local.state import DeployedResource, StackState, StateFolder
+from blocks_cli.problem import CommandError
+
+RESOURCE = DeployedResource(
+    "Fn",
+    "AWS::Lambda::Function",
+    "S/Fn",
+    "S-Fn-1",
+    properties={"Environment": {"Variables": {"BLOCKS_MAIN_ENDPOINT": "localhost:5001"}}},
+    attributes={"Arn": "arn:1"},
+    depends_on=("Role",),
+    retained=True,
+    local={"code": "abc"},
+)
+STATE = StackState("S", "us-east-1", "000000000000", {"Fn": RESOURCE}, (RESOURCE,), {"O": "v"}, {"E": 1})
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "stacks")
+    assert folder.load() == {}
+    folder.save(STATE)
+    assert folder.load() == {"S": STATE}
+    assert [file.name for file in (tmp_path / "stacks").iterdir()] == ["S.json"], "no temporary file is left"
+    folder.remove("S")
+    assert folder.load() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "written in format 99")],
+    ids=["cut short", "incomplete", "from the future"],
+)
+def test_a_file_that_cannot_be_read_is_refused_and_kept(tmp_path: Path, content: str, what: str) -> None:
+    file = tmp_path / "S.json"
+    file.write_text(content)
+    with pytest.raises(CommandError, match=what) as refusal:
+        StateFolder(tmp_path).load()
+    assert "blocks destroy --local --purge" in refusal.value.remedy
+    assert file.read_text() == content
+
+
+def test_a_moved_endpoint_is_replaced_wherever_it_occurs() -> None:
+    moved = STATE.renamed({"localhost:5001": "localhost:6002"})
+    assert "localhost:5001" not in json.dumps(moved.resources["Fn"].properties)
+    assert moved.resources["Fn"].properties == {
+        "Environment": {"Variables": {"BLOCKS_MAIN_ENDPOINT": "localhost:6002"}}
+    }
+    assert STATE.renamed({}) is STATE
