@@ -53,8 +53,8 @@ class DatabaseGrants:
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` log in as `admin`, who may do everything.
 
-        It may call `dsql:DbConnectAdmin` on this cluster alone. A function also gets variables, layer and place
-        in the order as from `connect`; if it is granted `connect` too, its variables name that role.
+        It may call `dsql:DbConnectAdmin` on this cluster alone. A function also gets what `connect` gives it;
+        granted `connect` too, its variables name that role.
 
         Args:
             grantee: a function, alias or version, or what else has an IAM role; an IAM user.

@@ -28,6 +28,16 @@ class ImportedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
     ) -> None:
+        """Describe the cluster.
+
+        Args:
+            scope: the construct this belongs to.
+            id: the database's name.
+            cluster_identifier: the identifier of the cluster, 26 characters.
+            cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
+            vpc_endpoint_service_name: its service for interface endpoints.
+                Default: unknown, asking for it is an error.
+        """
         super().__init__(scope, id)
         self._identifier = cluster_identifier
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"

@@ -63,7 +63,12 @@ class IDistributedDatabase(Resource):
         return self._grants
 
     def grant_connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
-        """Let `grantee` log in as the database role of `access`; see `DatabaseGrants.connect`."""
+        """Let `grantee` log in as the database role of `access`; see `DatabaseGrants.connect`.
+
+        Args:
+            grantee: a function, alias or version, or what else has an IAM role; an IAM user.
+            access: the rights on the tables. Default: reading and writing all of them.
+        """
         return self.grants.connect(grantee, access=access)
 
     def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -78,6 +83,9 @@ class IDistributedDatabase(Resource):
         """Return the environment variables that code needs to open this database with `access`.
 
         Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
+
+        Args:
+            access: what `grant_connect` was called with. Default: reading and writing.
         """
         return self.variables(database_role(self.node.id, access)).environment(self.node.id)
 

@@ -159,8 +159,8 @@ def _checked(timeout: Duration) -> Duration:
     if not timeout.is_unresolved() and not _SHORTEST <= timeout.to_minutes(integral=False) <= _LONGEST:
         raise ConstructError(
             f"migrator_timeout is {timeout.to_human_string()}, not {_SHORTEST} to {_LONGEST} minutes",
-            "Lambda runs a function for 15 minutes at most, and stops one that calls itself more than 16 times; "
-            "the migrator does so until an hour is over",
+            "Lambda runs a function for 15 minutes at most and stops one that calls itself over 16 times, "
+            "as the migrator does until an hour is over",
             "leave it out for 15 minutes",
         )
     return timeout

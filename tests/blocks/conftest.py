@@ -1,4 +1,4 @@
-"""One jsii process for all construct tests, with CDK's validator off: it costs seconds; one test has it on."""
+"""One jsii process for all construct tests, with CDK's validator off for speed; one test has it on."""
 
 from __future__ import annotations
 

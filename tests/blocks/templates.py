@@ -36,7 +36,8 @@ class Template:
 
     @property
     def resources(self) -> dict[str, Json]:
-        return self.document["Resources"]
+        resources: dict[str, Json] = self.document["Resources"]
+        return resources
 
     def ids(self, type: str) -> list[str]:
         return [id for id, resource in self.resources.items() if resource["Type"] == type]

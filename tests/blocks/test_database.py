@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from blocks_runtime.contract import Access
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
+from blocks.bundling import cache
 from tests.blocks.templates import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
@@ -154,17 +158,36 @@ def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: 
     assert not list(asset.rglob("__pycache__"))
 
 
-def test_synthesizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    def synthesized(folder: str) -> dict[str, bytes]:
-        app = cdk.App(outdir=str(tmp_path / folder))
-        bank(cdk.Stack(app, "Bank"))
-        app.synth()
-        root = tmp_path / folder
+SYNTHESIZE = """
+import aws_cdk as cdk
+from tests.blocks.test_database import bank
+app = cdk.App(outdir={outdir!r})
+bank(cdk.Stack(app, "Bank"))
+app.synth()
+"""
+
+
+def test_synthesizing_elsewhere_gives_the_same_bytes(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    app = cdk.App(outdir=str(here))
+    bank(cdk.Stack(app, "Bank"))
+    app.synth()
+
+    other_cache = tmp_path / "cache"
+    other_cache.mkdir()
+    (other_cache / "wheels").symlink_to(cache.folder() / "wheels")
+    subprocess.run(
+        [sys.executable, "-c", SYNTHESIZE.format(outdir=str(there))],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {cache.VARIABLE: str(other_cache), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
+        check=True,
+    )
+
+    def contents(root: Path) -> dict[str, bytes]:
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
-    first, second = synthesized("first"), synthesized("second")
-    assert first == second
-    assert any(name.endswith("psycopg/__init__.py") for name in first)
+    assert contents(here) == contents(there)
+    assert any(name.endswith("psycopg/__init__.py") for name in contents(here))
 
 
 def test_every_option_of_the_migrator_arrives(stack: cdk.Stack) -> None:

@@ -1,0 +1,136 @@
+"""The conventions of CDK's L2 constructs, held over every public class: what awslint does for TypeScript."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import blocks
+from blocks import DatabaseGrants, DistributedDatabase, ImportedDatabase, Migrator
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+CONSTRUCTS = [DistributedDatabase, ImportedDatabase, Migrator]
+SOURCES = sorted(Path(blocks.__file__).parent.rglob("*.py"))
+
+
+def parameters(construct: type[Construct]) -> list[inspect.Parameter]:
+    return list(inspect.signature(construct.__init__).parameters.values())
+
+
+by_construct = pytest.mark.parametrize("construct", CONSTRUCTS, ids=lambda it: it.__name__)
+
+
+def own_callables(owner: type) -> list[tuple[str, inspect.Signature]]:
+    """Return the public methods of a class that are ours, CDK's left out, and its constructor."""
+    found = []
+    for name in dir(owner):
+        attribute = inspect.getattr_static(owner, name)
+        plain = attribute.__func__ if isinstance(attribute, (staticmethod, classmethod)) else attribute
+        ours = (getattr(plain, "__module__", None) or "").startswith("blocks")
+        if ours and inspect.isfunction(plain) and (name == "__init__" or not name.startswith("_")):
+            found.append((name, inspect.signature(plain)))
+    return found
+
+
+SIGNATURES = [
+    pytest.param(owner, name, signature, id=f"{owner.__name__}.{name}")
+    for owner in [*CONSTRUCTS, DatabaseGrants]
+    for name, signature in own_callables(owner)
+]
+
+
+@by_construct
+def test_constructors_take_scope_and_id_and_then_names(construct: type[Construct]) -> None:
+    _, scope, id, *options = parameters(construct)
+    assert (scope.name, id.name) == ("scope", "id")
+    assert options
+    assert all(option.kind is inspect.Parameter.KEYWORD_ONLY for option in options)
+
+
+def test_a_database_needs_nothing_but_an_id() -> None:
+    for option in parameters(DistributedDatabase)[3:]:
+        assert option.default is not inspect.Parameter.empty, option.name
+
+
+@pytest.mark.parametrize(("owner", "name", "signature"), SIGNATURES)
+def test_public_signatures_speak_of_constructs_and_units(
+    owner: type, name: str, signature: inspect.Signature
+) -> None:
+    for parameter in signature.parameters.values():
+        annotation = str(parameter.annotation)
+        assert "Cfn" not in annotation, parameter
+        assert not re.search(r"\bAny\b", annotation), parameter
+        assert not re.search(r"_(seconds|minutes|ms|mb|mib)$", parameter.name), parameter
+        assert name.startswith("from_") or not parameter.name.endswith("_arn"), parameter
+
+
+@pytest.mark.parametrize(("owner", "name", "signature"), SIGNATURES)
+def test_every_option_says_what_happens_without_it(
+    owner: type, name: str, signature: inspect.Signature
+) -> None:
+    documented = " ".join((inspect.getdoc(inspect.getattr_static(owner, name)) or "").split())
+    for parameter in signature.parameters.values():
+        if parameter.default is not inspect.Parameter.empty:
+            said = re.search(rf"\b{parameter.name}: .*?Default: (\w[^.]*)", documented)
+            assert said, f"{parameter.name} has no 'Default:'"
+            assert said[1] != "None"
+
+
+@pytest.mark.parametrize("construct", [*CONSTRUCTS, DatabaseGrants], ids=lambda it: it.__name__)
+def test_attributes_are_read_only(construct: type) -> None:
+    for name, attribute in inspect.getmembers_static(construct, lambda it: isinstance(it, property)):
+        if attribute.fget.__module__.startswith("blocks"):
+            assert attribute.fset is None, name
+
+
+def test_grants_take_a_grantee_first_and_return_a_grant() -> None:
+    for owner in (DatabaseGrants, DistributedDatabase):
+        for name, signature in own_callables(owner):
+            if name.startswith(("grant", "connect", "actions")):
+                first = list(signature.parameters.values())[1]
+                assert (first.name, first.annotation) == ("grantee", "iam.IGrantable"), name
+                assert signature.return_annotation == "iam.Grant", name
+
+
+def test_names_are_those_of_the_alpha_module() -> None:
+    alpha = {
+        "cluster_arn",
+        "cluster_endpoint",
+        "cluster_identifier",
+        "vpc_endpoint_service_name",
+        "grant",
+        "grant_connect",
+        "grant_connect_admin",
+        "from_cluster_attributes",
+    }
+    assert alpha <= set(dir(DistributedDatabase))
+
+
+def test_every_public_name_can_be_imported() -> None:
+    for name in blocks.__all__:
+        assert inspect.isclass(getattr(blocks, name)), name
+        assert name in dir(blocks)
+    with pytest.raises(AttributeError, match="module 'blocks' has no attribute 'Cluster'"):
+        _ = blocks.Cluster
+
+
+def test_bundling_is_imported_without_the_cdk() -> None:
+    heavy = {"aws_cdk", "jsii", "constructs", "postgast", "psycopg"}
+    code = f"import sys, blocks, blocks.bundling; print(sorted({heavy!r} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_nothing_at_synth_asks_the_clock_the_network_or_aws(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for forbidden in ("from_lookup", "import boto3", "import uuid", "import random", "urllib", "datetime"):
+        assert forbidden not in text, forbidden
