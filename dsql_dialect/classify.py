@@ -53,12 +53,12 @@ _VERBS = {
     "COMMIT_PREPARED": "COMMIT PREPARED",
     "ROLLBACK_PREPARED": "ROLLBACK PREPARED",
 }
-WANTED = frozenset({*_CHANGES, "MergeStmt", "onConflictClause", "LockingClause"})
+WANTED = frozenset({*_CHANGES, "onConflictClause", "LockingClause"})
 """The nodes that tell what a statement does, wherever in the tree they are."""
 
 
 def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[Kind, Traits]:
-    """Return the kind and the traits of a statement, from its top node and the `WANTED` nodes below and with it."""
+    """Return a statement's kind and traits, from its top node and the `WANTED` nodes among all its nodes."""
     kind = _KINDS.get(name, Kind.DDL)
     if kind is Kind.TRANSACTION:
         return kind, Traits(transaction=verb(root))
@@ -72,11 +72,20 @@ def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[K
         return (Kind.DML if writes else Kind.QUERY), Traits(inserts=writes)
     if name == "ExplainStmt" and not analyzes(root):
         return Kind.QUERY, Traits(returns_rows=True)
-    flags = dict.fromkeys(filter(None, map(_flag, seen)), True)
-    if any(node == "MergeStmt" for node, _ in seen):
-        flags |= {"inserts": True, "updates": True, "deletes": True}
-    writes = not flags.keys().isdisjoint(_CHANGES.values())
-    return (Kind.DML if writes else Kind.QUERY), Traits(returns_rows=rows, **flags)
+    traits = _traits({_flag(each) for each in seen}, merges=name == "MergeStmt", rows=rows)
+    writes = traits.inserts or traits.updates or traits.deletes
+    return (Kind.DML if writes else Kind.QUERY), traits
+
+
+def _traits(flags: set[str | None], *, merges: bool, rows: bool) -> Traits:
+    return Traits(
+        inserts=merges or "inserts" in flags,
+        updates=merges or "updates" in flags,
+        deletes=merges or "deletes" in flags,
+        for_update="for_update" in flags,
+        for_key_share="for_key_share" in flags,
+        returns_rows=rows,
+    )
 
 
 def _flag(seen: tuple[str, Node]) -> str | None:

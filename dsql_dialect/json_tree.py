@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-_TOKEN = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}]+')
+_LEXEME = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}]+')
 
 
 def loads(text: bytes) -> Node:
@@ -26,23 +26,23 @@ def _loads_deep(text: str) -> Node:
     root: list[Any] = []
     open_containers: list[Any] = [root]
     keys: list[str | None] = [None]
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token in "]}":
+    for match in _LEXEME.finditer(text):
+        lexeme = match.group()
+        if lexeme in "]}":
             open_containers.pop()
             keys.pop()
             continue
         into = open_containers[-1]
         if isinstance(into, dict) and keys[-1] is None:
-            keys[-1] = json.loads(token)
+            keys[-1] = json.loads(lexeme)
             continue
-        value: Any = {} if token == "{" else [] if token == "[" else json.loads(token)
+        value: Any = {} if lexeme == "{" else [] if lexeme == "[" else json.loads(lexeme)
         if isinstance(into, dict):
             into[keys[-1]] = value
             keys[-1] = None
         else:
             into.append(value)
-        if token in "[{":
+        if lexeme in "[{":
             open_containers.append(value)
             keys.append(None)
     return root[0]  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dsql_dialect import classify, json_tree
+from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dsql_dialect.profiles import Profile
-    from dsql_dialect.rule import Hit, Node, Rule
+    from dsql_dialect.rule import Detector, Hit, Node, Rule
     from dsql_dialect.statement import AsyncJob
 
 _CACHED_UP_TO = 32_768
@@ -29,8 +30,8 @@ _JOBS: Mapping[str, AsyncJob] = {"IndexStmt": "index", "AlterTableStmt": "valida
 def parse(sql: str, profile: Profile) -> Script:
     """Read a text of statements as DSQL would, at the dialect's day.
 
-    Bad SQL never raises: it is a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text that
-    is not UTF-8). Answers to texts of up to 32,768 characters are kept, for the 4,096 texts used last.
+    Bad SQL never raises: it is a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text
+    that is not UTF-8). Answers to texts of up to 32,768 characters are kept, for the 4,096 texts used last.
     """
     return _parse_kept(sql, profile) if len(sql) <= _CACHED_UP_TO else _parse(sql, profile)
 
@@ -97,10 +98,13 @@ def _blanked(source: Source, piece: Piece, blank: tuple[int, int]) -> str:
 
 
 def _hits(
-    name: str, root: Node, seen: Sequence[tuple[str, Node]], rules: Mapping[str, tuple[Rule, ...]]
+    name: str,
+    root: Node,
+    seen: Sequence[tuple[str, Node]],
+    rules: Mapping[str, Sequence[tuple[Rule, Detector]]],
 ) -> Iterator[tuple[Rule, Hit]]:
     yield from default_refusal(name, root)
-    for key, node in seen:
-        for rule in rules.get(key, ()):
-            if rule.find is not None:
-                yield from ((rule, hit) for hit in rule.find(node))
+    for key, node in with_definitions(seen):
+        for rule, find in rules.get(key, ()):
+            for hit in find(node):
+                yield rule, hit

@@ -1,6 +1,7 @@
 """DSQL's own syntax on the scanner's tokens: statements cut apart, ASYNC blanked, AWS IAM read by hand.
 
-Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its byte offsets stay true.
+Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its byte offsets stay
+true.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _TRIVIA = re.compile(rb"(?:\s|--[^\n\r]*)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One statement between two byte offsets of the text: as PostgreSQL's parse tree, an AWS IAM statement or an error.
+    """One statement between two byte offsets of the text: as PostgreSQL's parse tree, an AWS IAM statement or
+    an error.
 
     `base` is what to add to the tree's byte offsets; `blank` is the byte range of a blanked ASYNC.
     """
@@ -41,7 +43,7 @@ class Piece:
 
 
 def pieces(source: Source) -> Iterator[Piece]:
-    """Cut a text into statements; what is no SQL is a piece with an error, and its neighbours are read all the same."""
+    """Cut a text into statements; what is no SQL is a piece with an error, its neighbours are read."""
     if not _SYNTAX_OF_DSQL.search(source.text):
         try:
             raw = libpg_query.parse(source.data)
@@ -80,7 +82,7 @@ def skip_trivia(data: bytes, at: int) -> int:
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """Cut tokens at the semicolons that end statements: not those in parentheses or in a BEGIN ATOMIC … END body."""
+    """Cut tokens at the semicolons that end statements: none in parentheses or in BEGIN ATOMIC … END."""
     begin = parentheses = blocks = 0
     for index, token in enumerate(tokens):
         word = token.word
@@ -129,7 +131,7 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
 
 
 def _names_access_method(source: Source, start: int, end: int) -> bool:
-    """Tell whether USING stands before the first parenthesis: the tree has btree whether it was written or not."""
+    """Tell whether USING is written before the keys: the tree has btree with or without it."""
     words = [token.word for token in libpg_query.scan(source.data[start:end])]
     return "USING" in words[: words.index("(")] if "(" in words else False
 

@@ -1,4 +1,4 @@
-"""The dialects by name: each is a day in Aurora DSQL's history, and a rule lifted by then no longer refuses."""
+"""The dialects by name: each is a day in Aurora DSQL's history, and rules lifted by then are over."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def profile(name: str = PORTABLE.name) -> Profile:
 
 
 def first_allowing(lifted: date) -> Profile | None:
-    """Return the earliest dialect in which a refusal lifted on that day is over, or None where none is that new."""
+    """Return the earliest dialect in which a refusal lifted on that day is over, or None."""
     return next((known for known in PROFILES if known.lifts(lifted)), None)

@@ -22,10 +22,10 @@ Node: TypeAlias = dict[str, Any]
 class Hit:
     """A place where a rule applies.
 
-    `at` is a byte offset in the parsed text (None: where the statement starts). For nodes that carry no location of
-    their own, `words` name the token after it that is to blame: the first of them that is found. With
-    `after_parentheses` it is the token behind the first parentheses after `at`; with `next_token` the one behind the
-    word. `values` fill the rule's text, and the token that was found fills `{token}`.
+    `at` is a byte offset in the parsed text (None: where the statement starts). For nodes that carry no
+    location of their own, `words` name the token after it that is to blame: the first of them that is found.
+    With `after_parentheses` it is the token behind the first parentheses after `at`; with `next_token` the
+    one behind the word. `values` fill the rule's text, and the token that was found fills `{token}`.
     """
 
     at: int | None = None
@@ -50,10 +50,10 @@ class Scope(enum.Enum):
 class Rule:
     """One thing that DSQL refuses.
 
-    `sentence` says what; `remedy` says the way out, naming the alternative; `text` is DSQL's own message, a format
-    string filled by the hit; `source` says who saw the refusal; `lifted` is the day on which DSQL began to accept
-    (None: it still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an
-    example and its near miss.
+    `sentence` says what; `remedy` says the way out, naming the alternative; `text` is DSQL's own message, a
+    format string filled by the hit; `source` says who saw the refusal; `lifted` is the day on which DSQL
+    began to accept (None: it still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused`
+    and `accepted` are an example and its near miss.
     """
 
     id: str

@@ -38,7 +38,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class IamStatement:
-    """`AWS IAM GRANT role TO 'arn'`, or REVOKE … FROM: which IAM identity may log in as which database role."""
+    """`AWS IAM GRANT role TO 'arn'`, or REVOKE … FROM: which IAM identity may log in as which role."""
 
     role: str
     arn: str
@@ -62,9 +62,10 @@ class Traits:
 class Statement:
     """One statement of a script.
 
-    `text` is without its semicolon; `node` is PostgreSQL's name for the statement without `Stmt` (`Truncate`; `Iam`
-    for AWS IAM, empty where the text is no SQL); `findings` are ordered by place; `backend_sql` is what PostgreSQL
-    can run: as long as `text` with the word ASYNC blanked, and empty for AWS IAM.
+    `text` is without its semicolon. `node` is PostgreSQL's name for the statement without `Stmt`
+    (`Truncate`), `Iam` for AWS IAM, and empty where the text is no SQL. The first of `findings` is what DSQL would
+    answer. `backend_sql` is what PostgreSQL can run: as long as `text`, with the word ASYNC blanked; empty for
+    AWS IAM.
     """
 
     text: str
@@ -129,7 +130,7 @@ class Statement:
 
     @property
     def transaction(self) -> str | None:
-        """BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK TO, PREPARE, … for transaction control, or None."""
+        """BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK TO, … for transaction control, or None."""
         return self.traits.transaction
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRules:
-    """What a transaction has done so far, as far as the rules on DDL care; a new transaction has done nothing."""
+    """What a transaction has done so far, as far as the rules on DDL care; a new one has done nothing."""
 
     ddl: bool = False
     dml: bool = False
@@ -35,13 +35,13 @@ class TransactionRules:
         return None
 
     def after(self, statement: Statement) -> TransactionRules:
-        """Return the state once the statement has run; the end of the transaction is a new one's beginning."""
+        """Return the state once the statement has run; the end of a transaction is the next one's start."""
         if statement.transaction in ("BEGIN", "COMMIT", "ROLLBACK"):
             return TransactionRules()
         return replace(self, ddl=self.ddl or statement.is_ddl, dml=self.dml or statement.is_dml)
 
     def first_refusal(self, statements: Iterable[Statement]) -> Finding | None:
-        """Return the first refusal in statements run one after the other, as in one simple-protocol string."""
+        """Return the first refusal in statements run in turn, as in one simple-protocol string."""
         state = self
         for statement in statements:
             finding = state.refusal(statement)

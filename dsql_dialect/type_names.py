@@ -31,9 +31,10 @@ _SHOWN = {
 
 def base_name(type_name: Node) -> str | None:
     """Return the name of a built-in type or of one that has no schema, or None for another schema's type."""
-    names = words(type_name.get("names", []))
-    if len(names) == 1 or names[:1] == ["pg_catalog"]:
-        return names[-1]
+    names = type_name.get("names", ())
+    if len(names) == 1 or (len(names) == 2 and names[0]["String"]["sval"] == "pg_catalog"):
+        name: str = names[-1]["String"]["sval"]
+        return name
     return None
 
 

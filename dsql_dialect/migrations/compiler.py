@@ -41,7 +41,8 @@ def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None)
     """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for `portable`.
 
     Raises:
-        MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every fault of
+        MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every
+        fault of
             every file, and the folder's own (missing, unreadable).
     """
     dialect = profile or profile_named()

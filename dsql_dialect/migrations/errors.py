@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dsql_dialect.rule import Rule
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dsql_dialect.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,11 @@ class MigrationFinding:
 
     def __str__(self) -> str:
         sqlstate = f" (SQLSTATE {self.rule.sqlstate})" if self.rule.sqlstate else ""
-        return f"{self.place}: {self.rule.sentence} [{self.rule.id}]\n  why: {self.why}{sqlstate}\n  fix: {self.remedy}"
+        what = f"{self.place}: {self.rule.sentence} [{self.rule.id}]"
+        return f"{what}\n  why: {self.why}{sqlstate}\n  fix: {self.remedy}"
 
 
-class MigrationErrors(ValueError):
+class MigrationErrors(ValueError):  # noqa: N818 - it is all of them at once
     """A folder of migrations that cannot be compiled; `findings` are all its faults, ordered by place.
 
     Its text has one block of three lines a fault: what and where, why with SQLSTATE, and what to do.

@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", 
 
 @dataclass(frozen=True, slots=True)
 class MigrationFile:
-    """A file whose name has a number: `text` is without byte order mark and with `\\n` as its only line end."""
+    """A file whose name has a number; `text` has no byte order mark, and `\\n` as its only line end."""
 
     path: Path
     version: int
@@ -42,7 +42,8 @@ class MigrationFile:
 def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFinding]]:
     """Return the migrations of a folder by ascending number, and the faults of its names and encodings.
 
-    Every `.sql` file that lies directly in the folder counts, whatever the case of its suffix; hidden files do not.
+    Every `.sql` file that lies directly in the folder counts, whatever the case of its suffix; hidden files
+    do not.
     """
     try:
         entries = sorted(entry for entry in folder.iterdir() if _is_migration(entry))

@@ -15,16 +15,16 @@ FORMAT = 1
 
 MigrationKind: TypeAlias = Literal["ddl", "dml"]
 StatementKind: TypeAlias = Literal["ddl", "dml", "index", "validate", "grant"]
-Json: TypeAlias = "str | int | bool | None | list[Json] | Mapping[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledStatement:
     """A statement to be run as it stands.
 
-    `line` and `column` (from 1, in characters) are its place in the file; `batch` asks to repeat it until it changes
-    no row; `probe` tells how to see its effect in the catalog (None: it cannot be seen); `repeatable` whether
-    running it twice ends like running it once.
+    `line` and `column` (from 1, in characters) are its place in the file; `batch` asks to repeat it until it
+    changes no row; `probe` tells how to see its effect in the catalog (None: it cannot be seen); `repeatable`
+    whether running it twice ends like running it once.
     """
 
     sql: str

@@ -1,7 +1,7 @@
 """How to see in the catalog whether a DDL statement took effect, and whether running it twice does harm.
 
-A probe is a dictionary: `object` (what kind of thing), its `schema`, `table` and `name`, and whether it is `present`
-once the statement has run.
+A probe is a dictionary: `object` (what kind of thing), its `schema`, `table` and `name`, and whether it is
+`present` once the statement has run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _KINDS = {
 def probe(statement: Statement) -> Probe | None:
     """Return how to see that a statement took effect, or None where the catalog cannot show it.
 
-    Nothing can be seen of rows, of privileges and comments, of a default that replaces another, of OR REPLACE.
+    Nothing can be seen of rows, of privileges and comments, of a default that replaces another, of OR
+    REPLACE.
     """
     if statement.iam is not None:
         iam = statement.iam
@@ -51,7 +52,7 @@ def probe(statement: Statement) -> Probe | None:
 
 
 def repeatable(statement: Statement) -> bool:
-    """Tell whether running a DDL statement a second time leaves the catalog as the first did, without an error."""
+    """Tell whether a DDL statement run twice leaves the catalog as once, without an error."""
     if statement.iam is not None or not statement.is_ddl:
         return False
     name, root = _read(statement)
@@ -94,7 +95,7 @@ def _relation(kind: str, relation: Node, *, present: bool = True) -> Probe:
 
 
 def _part(kind: str, relation: Node, name: str | None, *, present: bool = True) -> Probe | None:
-    """Return the probe of what belongs to a table: a column, a constraint, an index, what is set on a column."""
+    """Return the probe of what belongs to a table: a column and what is set on it, a constraint, an index."""
     if not name:
         return None
     schema = relation.get("schemaname", _DEFAULT_SCHEMA)
@@ -174,7 +175,7 @@ def _moved(root: Node) -> Probe | None:
 
 
 def _altered(root: Node) -> Probe | None:
-    """Return the probe of the first command that has one: the commands of an ALTER TABLE take effect together."""
+    """Return the probe of the first command that has one: those of an ALTER TABLE take effect together."""
     for command in root["cmds"]:
         found = _command(root["relation"], command["AlterTableCmd"])
         if found is not None:

@@ -85,7 +85,8 @@ DDL_BESIDE_DML = Rule(
 TRANSACTION_CONTROL = _rule(
     "transaction-in-migration",
     "A migration has no BEGIN, COMMIT or ROLLBACK.",
-    "Delete it: a DDL statement runs by itself, and the DML of a file is one transaction with its journal entry.",
+    "Delete it: a DDL statement runs by itself, and the DML of a file is one transaction with its journal "
+    "entry.",
     "the migrator begins and ends the transaction, so that a migration and its journal entry are one",
     refused="BEGIN; INSERT INTO a VALUES (1); COMMIT",
     accepted="INSERT INTO a VALUES (1)",
@@ -93,8 +94,10 @@ TRANSACTION_CONTROL = _rule(
 SESSION = _rule(
     "session-in-migration",
     "A migration has no SET, SHOW or other session statement.",
-    "Delete it, and write what it stood for into the statements: schema-qualified names instead of search_path.",
-    "each statement may run on another connection, so what a session statement sets is gone before it is needed",
+    "Delete it, and write what it stood for into the statements: schema-qualified names instead of "
+    "search_path.",
+    "each statement may run on another connection, so what a session statement sets is gone before it is "
+    "needed",
     refused="SET search_path = app",
     accepted="CREATE TABLE app.accounts (id uuid PRIMARY KEY)",
 )
@@ -126,14 +129,16 @@ UNNAMED_INDEX = _rule(
     "unnamed-index",
     "An index made by a migration has a name.",
     "Name it: CREATE INDEX ASYNC accounts_owner ON accounts (owner).",
-    "after an interruption the migrator looks for the index by its name, and a name that the server chose is unknown",
+    "after an interruption the migrator looks for the index by its name, and a name that the server chose "
+    "is unknown",
     refused="CREATE INDEX ASYNC ON a (id)",
     accepted="CREATE INDEX ASYNC a_id ON a (id)",
 )
 DIRECTIVE = _rule(
     "directive",
     "A `-- blocks:` comment is `-- blocks: batch` above an INSERT, UPDATE or DELETE.",
-    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or delete it.",
+    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or delete "
+    "it.",
     "{reason}",
     refused="-- blocks: batch\nCREATE TABLE a (id int)",
     accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dsql_dialect.profiles import Profile
-    from dsql_dialect.rule import Node, Rule
+    from dsql_dialect.rule import Detector, Node, Rule
 
 __all__ = ["ENCODING", "NOT_IMPLEMENTED", "RULES", "SYNTAX", "checks", "default_refusal"]
 
@@ -46,27 +46,30 @@ RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for file in _FILES f
 _KNOWN = core.ACCEPTED.union(*(rule.nodes for rule in RULES.values()))
 
 
+_DEFINING = frozenset({"CreateStmt", "CreateDomainStmt", "AlterTableCmd"})
+
+
 @dataclass(frozen=True, slots=True)
 class Checks:
     """What one dialect looks for: rules by the node they look at, and the nodes worth a look."""
 
-    rules: Mapping[str, tuple[Rule, ...]]
+    rules: Mapping[str, tuple[tuple[Rule, Detector], ...]]
     wanted: frozenset[str]
 
 
 @cache
 def checks(profile: Profile) -> Checks:
     """Return the rules that refuse in a dialect."""
-    by_node: dict[str, tuple[Rule, ...]] = {}
+    by_node: dict[str, tuple[tuple[Rule, Detector], ...]] = {}
     for rule in RULES.values():
-        if not profile.lifts(rule.lifted):
+        if rule.find is not None and not profile.lifts(rule.lifted):
             for node in rule.nodes:
-                by_node[node] = (*by_node.get(node, ()), rule)
-    return Checks(MappingProxyType(by_node), WANTED.union(by_node))
+                by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
+    return Checks(MappingProxyType(by_node), WANTED.union(by_node, _DEFINING))
 
 
 def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:
-    """Refuse a statement, or what EXPLAIN is asked to explain, that neither DSQL nor a rule is known to know."""
+    """Refuse a statement, or what EXPLAIN explains, that DSQL is not known to run and no rule names."""
     if name not in _KNOWN:
         yield core.UNSUPPORTED_STATEMENT, Hit(values={"node": name.removesuffix("Stmt")})
     elif name == "ExplainStmt":

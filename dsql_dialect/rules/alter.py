@@ -6,13 +6,13 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
+from dsql_dialect.definitions import ADDED_CONSTRAINT
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import (
     BEFORE,
     GUIDE,
     LINTED,
     RECORDED,
-    added_constraint,
     always,
     refusal,
     where,
@@ -75,26 +75,12 @@ def _column_constraints(node: Node) -> Iterator[Hit]:
         yield from (Hit(each["Constraint"].get("location")) for each in added[:1])
 
 
-def _refused_constraint(node: Node) -> Iterable[Hit]:
-    constraint = added_constraint(node)
-    if constraint is None or constraint["contype"] == "CONSTR_NOTNULL" or _addable(constraint):
-        return ()
-    return (Hit(constraint.get("location")),)
-
-
 def _addable(constraint: Node) -> bool:
     if constraint["contype"] == "CONSTR_UNIQUE":
         return "indexname" in constraint
     return constraint["contype"] in ("CONSTR_CHECK", "CONSTR_FOREIGN") and bool(
         constraint.get("skip_validation")
     )
-
-
-def _later_constraint(node: Node) -> Iterable[Hit]:
-    constraint = added_constraint(node)
-    if constraint is None or constraint["contype"] == "CONSTR_FOREIGN" or not _addable(constraint):
-        return ()
-    return (Hit(constraint.get("location")),)
 
 
 def _validation(*, asynchronous: bool) -> Detector:
@@ -118,7 +104,8 @@ RULES = (
     refusal(
         "add-column-constraint",
         "A column added to a table has a name and a type, nothing else.",
-        "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most 3,000, "
+        "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most "
+        "3,000, "
         "and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID where it must be filled.",
         text="ALTER TABLE ADD COLUMN with constraint not supported",
         nodes=("AlterTableCmd",),
@@ -194,11 +181,12 @@ RULES = (
     refusal(
         "add-constraint",
         "A constraint added to a table is CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX.",
-        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT; for UNIQUE, build the index with "
+        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT; for UNIQUE, build the "
+        "index with "
         "CREATE UNIQUE INDEX ASYNC first; a PRIMARY KEY is given in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
-        nodes=("AlterTableCmd",),
-        find=_refused_constraint,
+        nodes=(ADDED_CONSTRAINT,),
+        find=where(lambda each: not _addable(each) and each["contype"] != "CONSTR_NOTNULL"),
         refused="ALTER TABLE a ADD CONSTRAINT c UNIQUE (v)",
         accepted="ALTER TABLE a ADD CONSTRAINT c CHECK (v > 0) NOT VALID",
     ),
@@ -207,8 +195,8 @@ RULES = (
         "Constraints cannot be added to a table.",
         "Give the constraint in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
-        nodes=("AlterTableCmd",),
-        find=_later_constraint,
+        nodes=(ADDED_CONSTRAINT,),
+        find=where(lambda each: _addable(each) and each["contype"] != "CONSTR_FOREIGN"),
         refused="ALTER TABLE a ADD CONSTRAINT c CHECK (v > 0) NOT VALID",
         accepted="ALTER TABLE a DROP CONSTRAINT c",
         source=f"AWS release notes; text {RECORDED}",
@@ -261,7 +249,8 @@ RULES = (
     refusal(
         "alter-table-command",
         "Only the ALTER TABLE commands that DSQL is known to run are accepted.",
-        "See ALTER TABLE in the Aurora DSQL user guide for the commands there are; storage, partitions, rules and "
+        "See ALTER TABLE in the Aurora DSQL user guide for the commands there are; storage, partitions, "
+        "rules and "
         "replication are DSQL's own affair.",
         text="unsupported ALTER TABLE {command} statement",
         nodes=("AlterTableCmd",),

@@ -62,4 +62,4 @@ ACCEPTED = frozenset(
         *("AlterOwner", "AlterObjectSchema", "AlterDefaultPrivileges", "Grant", "GrantRole"),
     )
 )
-"""The statements that DSQL runs, some of them in some forms only (AWS user guide, supported SQL; recordings)."""
+"""The statements that DSQL runs, in some forms at least (AWS user guide, supported SQL; recordings)."""

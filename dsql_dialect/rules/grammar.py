@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import added_constraint, columns, constraints, options, refusal
+from dsql_dialect.rules.making import options, refusal, where
 from dsql_dialect.rules.queries import function_name
 
 if TYPE_CHECKING:
@@ -51,57 +51,30 @@ def _newer(
     )
 
 
-def _all_constraints(node: Node) -> Iterator[Node]:
-    added = added_constraint(node)
-    if added is not None:
-        yield added
-    if node.get("subtype") == "AT_AddColumn":
-        yield from constraints({"tableElts": [{"ColumnDef": each} for each in columns(node)]})
-    yield from constraints(node)
+def _virtual(constraint: Node) -> Iterator[Hit]:
+    if constraint["contype"] == "CONSTR_GENERATED" and constraint.get("generated_kind") == "v":
+        yield Hit(constraint.get("location"), after_parentheses=True)
 
 
-def _virtual(node: Node) -> Iterator[Hit]:
-    for constraint in _all_constraints(node):
-        if constraint["contype"] == "CONSTR_GENERATED" and constraint.get("generated_kind") == "v":
-            yield Hit(constraint.get("location"), after_parentheses=True)
+_SPELLED = frozenset({"CONSTR_ATTR_ENFORCED", "CONSTR_ATTR_NOT_ENFORCED"})
+_CHECKED = frozenset({"CONSTR_CHECK", "CONSTR_FOREIGN"})
 
 
-def _enforced(node: Node) -> Iterator[Hit]:
-    for constraint in _all_constraints(node):
-        spelled = constraint["contype"] in ("CONSTR_ATTR_ENFORCED", "CONSTR_ATTR_NOT_ENFORCED")
-        checked = constraint["contype"] in ("CONSTR_CHECK", "CONSTR_FOREIGN")
-        if spelled or (checked and not constraint.get("is_enforced")):
-            yield Hit(constraint.get("location"), ("ENFORCED",))
-    if node.get("def", {}).get("ATAlterConstraint", {}).get("alterEnforceability"):
-        yield Hit(words=("ENFORCED",))
+def _enforced(node: Node) -> bool:
+    """Tell whether a constraint, or its ALTER, says that it is enforced or not."""
+    unenforced = node.get("contype") in _CHECKED and not node.get("is_enforced")
+    return unenforced or node.get("contype") in _SPELLED or bool(node.get("alterEnforceability"))
 
 
-def _table_not_null(node: Node) -> Iterator[Hit]:
-    own = [each["Constraint"] for each in node.get("tableElts", ()) if "Constraint" in each]
-    added = added_constraint(node)
-    for constraint in own if added is None else [added]:
-        if constraint["contype"] == "CONSTR_NOTNULL":
-            yield Hit(constraint.get("location"), ("NOT",))
+def _not_null(constraint: Node) -> bool:
+    return str(constraint["contype"]) == "CONSTR_NOTNULL"
 
 
-def _inherited_constraint(node: Node) -> Iterator[Hit]:
-    if node.get("def", {}).get("ATAlterConstraint", {}).get("alterInheritability"):
-        yield Hit(words=("NO", "INHERIT"))
-    for constraint in _all_constraints(node):
-        if (
-            constraint["contype"] == "CONSTR_NOTNULL"
-            and constraint.get("is_no_inherit")
-            and "keys" not in constraint
-        ):
-            yield Hit(constraint.get("location"), ("NO",))
-
-
-def _temporal(node: Node) -> Iterator[Hit]:
-    for constraint in _all_constraints(node):
-        if constraint.get("without_overlaps"):
-            yield Hit(constraint.get("location"), ("WITHOUT",))
-        elif constraint.get("fk_with_period"):
-            yield Hit(constraint.get("location"), ("PERIOD",))
+def _temporal(constraint: Node) -> Iterator[Hit]:
+    if constraint.get("without_overlaps"):
+        yield Hit(constraint.get("location"), ("WITHOUT",))
+    elif constraint.get("fk_with_period"):
+        yield Hit(constraint.get("location"), ("PERIOD",))
 
 
 def _set_expression(node: Node) -> Iterator[Hit]:
@@ -152,14 +125,12 @@ def _maintain(node: Node) -> Iterator[Hit]:
             yield Hit(words=("MAINTAIN",))
 
 
-_TABLES = ("CreateStmt", "AlterTableCmd")
-
 RULES = (
     _newer(
         "virtual-column",
         "A generated column is STORED.",
         "Write GENERATED ALWAYS AS (…) STORED.",
-        _TABLES,
+        ("Constraint",),
         _virtual,
         refused="CREATE TABLE a (v int, w int GENERATED ALWAYS AS (v * 2) VIRTUAL)",
         accepted="CREATE TABLE a (v int, w int GENERATED ALWAYS AS (v * 2) STORED)",
@@ -168,8 +139,8 @@ RULES = (
         "enforced",
         "Constraints are always enforced.",
         "Leave out ENFORCED and NOT ENFORCED.",
-        _TABLES,
-        _enforced,
+        ("Constraint", "ATAlterConstraint"),
+        where(_enforced, "ENFORCED"),
         refused="CREATE TABLE a (v int, CHECK (v > 0) NOT ENFORCED)",
         accepted="CREATE TABLE a (enforced int CHECK (enforced > 0))",
     ),
@@ -177,25 +148,34 @@ RULES = (
         "table-not-null",
         "NOT NULL is a constraint of a column.",
         "Write NOT NULL behind the column's type.",
-        _TABLES,
-        _table_not_null,
+        ("Constraint",),
+        where(lambda each: _not_null(each) and "keys" in each, "NOT"),
         refused="CREATE TABLE a (v int, CONSTRAINT c NOT NULL v)",
         accepted="CREATE TABLE a (v int CONSTRAINT c NOT NULL)",
     ),
     _newer(
         "not-null-inheritance",
-        "Nothing is said of how constraints are inherited.",
-        "Leave out INHERIT and NO INHERIT.",
-        _TABLES,
-        _inherited_constraint,
+        "Nothing is said of how NOT NULL is inherited.",
+        "Leave out NO INHERIT.",
+        ("Constraint",),
+        where(lambda each: _not_null(each) and "keys" not in each and each.get("is_no_inherit"), "NO"),
         refused="CREATE TABLE a (v int NOT NULL NO INHERIT)",
         accepted="CREATE TABLE a (v int CHECK (v > 0) NO INHERIT)",
+    ),
+    _newer(
+        "alter-constraint-inheritance",
+        "How a constraint is inherited cannot be altered.",
+        "Delete the statement: tables do not inherit.",
+        ("ATAlterConstraint",),
+        where(lambda each: each.get("alterInheritability"), "NO", "INHERIT"),
+        refused="ALTER TABLE a ALTER CONSTRAINT c NO INHERIT",
+        accepted="ALTER TABLE a ALTER CONSTRAINT c DEFERRABLE",
     ),
     _newer(
         "temporal-key",
         "Keys have no periods.",
         "Store the two ends of a period in two columns, and check overlaps in the transaction that writes.",
-        _TABLES,
+        ("Constraint",),
         _temporal,
         refused="CREATE TABLE a (id int, p int, PRIMARY KEY (id, p WITHOUT OVERLAPS))",
         accepted="CREATE TABLE a (id int, period int, PRIMARY KEY (id, period))",

@@ -41,7 +41,8 @@ def _role_option(node: Node) -> Iterator[Hit]:
     for option in options(node):
         if option["defname"] not in _ROLE_OPTIONS:
             yield Hit(
-                option.get("location"), values={"option": _SHOWN.get(option["defname"], option["defname"])}
+                option.get("location"),
+                values={"option": _SHOWN.get(str(option["defname"]), str(option["defname"]))},
             )
 
 
@@ -71,7 +72,8 @@ RULES = (
     refusal(
         "grant-schema-public",
         "The schema public belongs to the system.",
-        "Leave it out: every role has USAGE on public. Grant table by table, or keep tables in a schema of your own.",
+        "Leave it out: every role has USAGE on public. Grant table by table, or keep tables in a schema of "
+        "your own.",
         text="feature not supported on system entity",
         nodes=("GrantStmt",),
         find=_public_schema,
@@ -94,7 +96,8 @@ RULES = (
     refusal(
         "role-option",
         "A role can log in or not; it has no other attribute.",
-        "Leave the option out: passwords are IAM tokens (AWS IAM GRANT role TO 'arn'), and `admin` is the only "
+        "Leave the option out: passwords are IAM tokens (AWS IAM GRANT role TO 'arn'), and `admin` is the "
+        "only "
         "role with more rights than were granted.",
         text="role option {option} not supported",
         nodes=("CreateRoleStmt", "AlterRoleStmt"),

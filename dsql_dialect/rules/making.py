@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 RECORDED = "recorded 2026-09-15 to 18, eu-central-1"
 """Statement and text come from a real cluster."""
-LINTED = "AWS dsql-lint, statements refused by a live cluster in August 2026; text in the manner of the recorded ones"
+LINTED = (
+    "AWS dsql-lint, statements refused by a live cluster in August 2026; text in the manner of the "
+    "recorded ones"
+)
 GUIDE = "absent from the supported SQL of the AWS user guide; text in the manner of the recorded ones"
 BY_NODE = "absent from the supported SQL of the AWS user guide; named after the node, as recorded ones are"
 BEFORE = "AWS release notes (the day it was lifted); text in the manner of the recorded ones"
@@ -29,7 +32,7 @@ def always(_: Node) -> Iterable[Hit]:
 
 
 def where(condition: Callable[[Node], object], *words: str) -> Detector:
-    """Return a detector that hits the nodes for which the condition holds, at the first of the words to blame."""
+    """Return a detector that hits nodes by a condition, at the first of the words to blame."""
 
     def find(node: Node) -> Iterable[Hit]:
         return (Hit(node.get("location"), words),) if condition(node) else ()
@@ -51,7 +54,7 @@ def refusal(
     sqlstate: str = FEATURE_NOT_SUPPORTED,
     lifted: date | None = None,
 ) -> Rule:
-    """Return a rule on parse-tree nodes; unless told otherwise it is a recorded refusal with SQLSTATE 0A000."""
+    """Return a rule on parse-tree nodes: unless told otherwise a recorded one with SQLSTATE 0A000."""
     return Rule(
         id=rule_id,
         sentence=sentence,
@@ -79,7 +82,7 @@ def unsupported(
     text: str | None = None,
     lifted: date | None = None,
 ) -> Rule:
-    """Return the rule that refuses a whole statement; without a text of its own, by PostgreSQL's name for it."""
+    """Return the rule that refuses a whole statement, by PostgreSQL's name unless it has a text."""
     return refusal(
         rule_id,
         sentence,
@@ -92,38 +95,6 @@ def unsupported(
         source=source,
         lifted=lifted,
     )
-
-
-def columns(node: Node) -> Iterator[Node]:
-    """Yield the columns that a CREATE TABLE or an ADD COLUMN defines, and a domain as if it were one."""
-    for element in node.get("tableElts", ()):
-        if "ColumnDef" in element:
-            yield element["ColumnDef"]
-    if node.get("subtype") == "AT_AddColumn":
-        yield node["def"]["ColumnDef"]
-    if "domainname" in node:
-        yield node
-
-
-COLUMN_OWNERS = ("CreateStmt", "AlterTableCmd", "CreateDomainStmt")
-"""The nodes that `columns` reads."""
-
-
-def constraints(create_table: Node) -> Iterator[Node]:
-    """Yield the constraints of a CREATE TABLE: those of its columns, then the table's own."""
-    for element in create_table.get("tableElts", ()):
-        if "ColumnDef" in element:
-            yield from (each["Constraint"] for each in element["ColumnDef"].get("constraints", ()))
-        elif "Constraint" in element:
-            yield element["Constraint"]
-
-
-def added_constraint(command: Node) -> Node | None:
-    """Return the constraint that an ALTER TABLE command adds, or None."""
-    added: Node | None = (
-        command["def"]["Constraint"] if command.get("subtype") == "AT_AddConstraint" else None
-    )
-    return added
 
 
 def options(node: Node, field: str = "options") -> Iterator[Node]:

@@ -100,7 +100,8 @@ RULES = (
     ),
     refusal(
         "drop-object",
-        "Tables, views, indexes, sequences, schemas, domains, functions, statistics and roles can be dropped.",
+        "Tables, views, indexes, sequences, schemas, domains, functions, statistics and roles can be "
+        "dropped.",
         "Delete the statement: DSQL has no other objects.",
         text="unsupported object in DROP statement",
         nodes=("DropStmt",),
@@ -121,7 +122,8 @@ RULES = (
     ),
     refusal(
         "rename-object",
-        "Tables, columns, constraints, views, sequences, schemas, functions, statistics and roles can be renamed.",
+        "Tables, columns, constraints, views, sequences, schemas, functions, statistics and roles can be "
+        "renamed.",
         "Create the object under the new name, and drop the old one; an index with CREATE INDEX ASYNC.",
         text="unsupported object in RENAME statement",
         nodes=("RenameStmt",),

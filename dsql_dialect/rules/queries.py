@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN_COLLATIONS = frozenset({"C", "POSIX", "default", "ucs_basic"})
 _NOT_EVEN_IN_QUERIES = frozenset({"line", "circle"})
-"""Types that the cluster did not have for values in a query either; the other refused types of columns it has."""
+"""Types that the cluster lacked for values in a query too; other refused types of columns it has."""
 
 
 def function_name(call: Node) -> str:

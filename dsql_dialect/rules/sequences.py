@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from dsql_dialect.definitions import columns
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, columns, options, refusal, unsupported, where
+from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, options, refusal, unsupported, where
 from dsql_dialect.type_names import base_name, shown
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _USE_UUID = "Use uuid DEFAULT gen_random_uuid()."
 
 
 def _bad_cache(node: Node, *, required: bool) -> bool:
-    """Tell whether the options of a sequence lack a CACHE (where it is required) or have one that DSQL refuses."""
+    """Tell whether a sequence's options lack a CACHE (where required) or have one that DSQL refuses."""
     for option in options(node):
         if option["defname"] == "cache":
             size = (
@@ -31,30 +32,30 @@ def _bad_cache(node: Node, *, required: bool) -> bool:
     return required
 
 
-def _identities(node: Node) -> Iterator[tuple[Node | None, Node]]:
-    """Yield the identity constraints of a CREATE TABLE with their columns, and that of an ALTER COLUMN."""
+def _identity(node: Node) -> Node | None:
+    """Return the identity constraint of a column, made by CREATE TABLE or ALTER COLUMN, or None."""
     if node.get("subtype") == "AT_AddIdentity":
-        yield None, node["def"]["Constraint"]
-    if "tableElts" in node:
-        for column in columns(node):
-            for each in column.get("constraints", ()):
-                if each["Constraint"]["contype"] == "CONSTR_IDENTITY":
-                    yield column, each["Constraint"]
+        added: Node = node["def"]["Constraint"]
+        return added
+    return node if node.get("contype") == "CONSTR_IDENTITY" else None
 
 
 def _every_identity(node: Node) -> Iterator[Hit]:
-    return (Hit(constraint.get("location")) for _, constraint in _identities(node))
+    identity = _identity(node)
+    if identity is not None:
+        yield Hit(identity.get("location"))
 
 
 def _identity_cache(node: Node) -> Iterator[Hit]:
-    for _, constraint in _identities(node):
-        if _bad_cache(constraint, required=True):
-            yield Hit(constraint.get("location"))
+    identity = _identity(node)
+    if identity is not None and _bad_cache(identity, required=True):
+        yield Hit(identity.get("location"))
 
 
 def _identity_type(node: Node) -> Iterator[Hit]:
-    for column, _ in _identities(node):
-        if column is not None and base_name(column["typeName"]) != "int8":
+    for column in columns(node):
+        kinds = [each["Constraint"]["contype"] for each in column.get("constraints", ())]
+        if "CONSTR_IDENTITY" in kinds and base_name(column["typeName"]) != "int8":
             yield Hit(column["typeName"].get("location"), values={"type": shown(column["typeName"])})
 
 
@@ -125,7 +126,7 @@ RULES = (
         "Identity columns are not available.",
         _USE_UUID,
         text="identity column not supported",
-        nodes=("CreateStmt", "AlterTableCmd"),
+        nodes=("CONSTR_IDENTITY", "AlterTableCmd"),
         find=_every_identity,
         refused="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY)",
         accepted="ALTER TABLE a ALTER COLUMN identity DROP IDENTITY",
@@ -148,7 +149,7 @@ RULES = (
         "Write GENERATED … AS IDENTITY (CACHE 65536), or (CACHE 1).",
         text="identity column is not supported without an explicit cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",
-        nodes=("CreateStmt", "AlterTableCmd"),
+        nodes=("CONSTR_IDENTITY", "AlterTableCmd"),
         find=_identity_cache,
         refused="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY)",
         accepted="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 65536))",

@@ -25,7 +25,7 @@ _SETTABLE = frozenset(
 
 @cache
 def _known() -> frozenset[str]:
-    """Return the names of PostgreSQL 16's parameters, as `postgres --describe-config` and pg_settings list them."""
+    """Return the names of PostgreSQL 16's parameters (`postgres --describe-config`, pg_settings)."""
     return frozenset((Path(__file__).parent / "postgresql16_parameters.txt").read_text("ascii").split())
 
 
@@ -81,7 +81,8 @@ RULES = (
     refusal(
         "set-parameter",
         "Only a few parameters can be set in a session.",
-        "Delete the statement. For a time limit, set one in the client; for read-only work, BEGIN READ ONLY; for "
+        "Delete the statement. For a time limit, set one in the client; for read-only work, BEGIN READ "
+        "ONLY; for "
         "another role, connect as it.",
         text='setting configuration parameter "{name}" not supported',
         nodes=("VariableSetStmt", "FuncCall"),

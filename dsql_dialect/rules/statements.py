@@ -221,7 +221,8 @@ RULES = (
         "lock-table",
         "LockStmt",
         "Tables cannot be locked.",
-        "Take the rows with SELECT … FOR UPDATE, and retry the transaction when COMMIT reports a conflict (40001).",
+        "Take the rows with SELECT … FOR UPDATE, and retry the transaction when COMMIT reports a conflict "
+        "(40001).",
         refused="LOCK TABLE a IN EXCLUSIVE MODE",
         accepted="SELECT lock FROM a FOR UPDATE",
         source="AWS pgdump proxy, read 2026-11",

@@ -5,19 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from dsql_dialect.definitions import ADDED_CONSTRAINT, COLUMN, columns, constraints
 from dsql_dialect.json_tree import words
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import (
-    BEFORE,
-    COLUMN_OWNERS,
-    GUIDE,
-    LINTED,
-    added_constraint,
-    columns,
-    constraints,
-    refusal,
-    where,
-)
+from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, refusal, where
 from dsql_dialect.type_names import base_name, shown
 
 if TYPE_CHECKING:
@@ -26,7 +17,7 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Detector, Node
 
 _NOT_IN_KEYS = frozenset({"bytea", "json", "jsonb", "timetz", "interval"})
-_KEYS = frozenset({"CONSTR_PRIMARY", "CONSTR_UNIQUE"})
+_KEYS = ("CONSTR_PRIMARY", "CONSTR_UNIQUE")
 
 
 def _persistence(letter: str) -> Detector:
@@ -35,43 +26,6 @@ def _persistence(letter: str) -> Detector:
 
 def _partition_by(node: Node) -> Iterable[Hit]:
     return (Hit(node["partspec"].get("location")),) if "partspec" in node else ()
-
-
-def _tablespaces(node: Node) -> Iterator[Hit]:
-    if "tablespacename" in node:
-        yield Hit(words=("TABLESPACE",))
-    for constraint in constraints(node):
-        if "indexspace" in constraint:
-            yield Hit(constraint.get("location"), ("TABLESPACE",))
-
-
-def _parameters(node: Node) -> Iterator[Hit]:
-    if "options" in node:
-        yield Hit(words=("WITH",))
-    for constraint in constraints(node):
-        if "options" in constraint and constraint["contype"] in _KEYS:
-            yield Hit(constraint.get("location"), ("WITH",))
-
-
-def _collated(node: Node) -> Iterator[Hit]:
-    for column in columns(node):
-        if "collClause" in column:
-            yield Hit(column["collClause"].get("location"))
-
-
-def _compressed(node: Node) -> Iterator[Hit]:
-    for column in columns(node):
-        if "compression" in column:
-            yield Hit(column.get("location"), ("COMPRESSION",))
-
-
-def _of_kind(contype: str) -> Detector:
-    def find(node: Node) -> Iterator[Hit]:
-        for constraint in constraints(node):
-            if constraint["contype"] == contype:
-                yield Hit(constraint.get("location"))
-
-    return find
 
 
 def _deferrable_keys(node: Node) -> Iterator[Hit]:
@@ -85,27 +39,14 @@ def _deferrable_keys(node: Node) -> Iterator[Hit]:
         last = last if attribute else constraint["contype"]
 
 
-def _foreign_keys(node: Node) -> Iterator[Hit]:
-    added = added_constraint(node)
-    for constraint in constraints(node) if added is None else (added,):
-        if constraint["contype"] == "CONSTR_FOREIGN":
-            yield Hit(constraint.get("location"))
-
-
 def _key_types(node: Node) -> Iterator[Hit]:
-    types: dict[str, Node] = {}
-    for column in columns(node):
-        if base_name(column["typeName"]) in _NOT_IN_KEYS:
-            types[column["colname"]] = column["typeName"]
-            for each in column.get("constraints", ()):
-                if each["Constraint"]["contype"] in _KEYS:
-                    yield Hit(each["Constraint"].get("location"), values={"type": shown(column["typeName"])})
-    for element in node.get("tableElts", ()):
-        constraint = element.get("Constraint", {})
-        if constraint.get("contype") in _KEYS:
-            for name in words(constraint.get("keys", [])):
-                if name in types:
-                    yield Hit(constraint.get("location"), values={"type": shown(types[name])})
+    unfit = [column for column in columns(node) if base_name(column["typeName"]) in _NOT_IN_KEYS]
+    for column in unfit:
+        for constraint in constraints(node):
+            own = any(each["Constraint"] is constraint for each in column.get("constraints", ()))
+            named = column["colname"] in words(constraint.get("keys", []))
+            if constraint["contype"] in _KEYS and (own or named):
+                yield Hit(constraint.get("location"), values={"type": shown(column["typeName"])})
 
 
 RULES = (
@@ -153,7 +94,8 @@ RULES = (
     refusal(
         "inherits",
         "Tables do not inherit.",
-        "Repeat the columns (CREATE TABLE a (LIKE b)), or keep one table with a column that tells rows apart.",
+        "Repeat the columns (CREATE TABLE a (LIKE b)), or keep one table with a column that tells rows "
+        "apart.",
         text="INHERITS clause not supported",
         nodes=("CreateStmt",),
         find=where(lambda node: "inhRelations" in node and "partbound" not in node, "INHERITS"),
@@ -166,8 +108,8 @@ RULES = (
         "There are no tablespaces.",
         "Leave out TABLESPACE.",
         text="TABLESPACE clause not supported",
-        nodes=("CreateStmt",),
-        find=_tablespaces,
+        nodes=("CreateStmt", *_KEYS),
+        find=where(lambda node: "tablespacename" in node or "indexspace" in node, "TABLESPACE"),
         refused="CREATE TABLE a (id int) TABLESPACE fast",
         accepted="CREATE TABLE a (tablespace_name text)",
         source=LINTED,
@@ -177,8 +119,8 @@ RULES = (
         "Tables have no storage parameters.",
         "Leave out WITH (…).",
         text="WITH clause not supported",
-        nodes=("CreateStmt",),
-        find=_parameters,
+        nodes=("CreateStmt", *_KEYS),
+        find=where(lambda node: "options" in node, "WITH"),
         refused="CREATE TABLE a (id int) WITH (fillfactor = 70)",
         accepted="CREATE TABLE a (id int) WITHOUT OIDS",
         source=LINTED,
@@ -221,8 +163,8 @@ RULES = (
         "Columns have the collation C.",
         "Leave out COLLATE: text is compared byte by byte. Sort for people in the application.",
         text="COLLATE clause not supported",
-        nodes=COLUMN_OWNERS,
-        find=_collated,
+        nodes=(COLUMN,),
+        find=where(lambda column: "collClause" in column, "COLLATE"),
         refused='CREATE TABLE a (name text COLLATE "en_US")',
         accepted="CREATE TABLE a (collate_key text)",
         source=LINTED,
@@ -232,8 +174,8 @@ RULES = (
         "DSQL compresses columns by itself.",
         "Leave out COMPRESSION.",
         text="COMPRESSION clause not supported",
-        nodes=COLUMN_OWNERS,
-        find=_compressed,
+        nodes=(COLUMN,),
+        find=where(lambda column: "compression" in column, "COMPRESSION"),
         refused="CREATE TABLE a (v text COMPRESSION pglz)",
         accepted="CREATE TABLE a (v text STORAGE EXTENDED)",
         source=LINTED,
@@ -241,10 +183,11 @@ RULES = (
     refusal(
         "exclusion-constraint",
         "Exclusion constraints are not available.",
-        "Use UNIQUE where equality is enough; otherwise check in a transaction that takes the rows FOR UPDATE.",
+        "Use UNIQUE where equality is enough; otherwise check in a transaction that takes the rows FOR "
+        "UPDATE.",
         text="EXCLUDE constraint not supported",
-        nodes=("CreateStmt",),
-        find=_of_kind("CONSTR_EXCLUSION"),
+        nodes=("CONSTR_EXCLUSION",),
+        find=where(lambda _: True),
         refused="CREATE TABLE a (id int, EXCLUDE USING gist (id WITH =))",
         accepted="CREATE TABLE a (id int, UNIQUE (id))",
         source=LINTED,
@@ -274,10 +217,11 @@ RULES = (
     refusal(
         "foreign-key",
         "Foreign keys are not available.",
-        "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes the child.",
+        "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes the "
+        "child.",
         text="FOREIGN KEY constraint not supported",
-        nodes=("CreateStmt", "AlterTableCmd"),
-        find=_foreign_keys,
+        nodes=("CONSTR_FOREIGN", ADDED_CONSTRAINT),
+        find=where(lambda constraint: constraint["contype"] == "CONSTR_FOREIGN"),
         refused="CREATE TABLE a (b_id uuid REFERENCES b (id))",
         accepted='CREATE TABLE a ("references" uuid, references_count int DEFAULT 0)',
         source=BEFORE,
