@@ -1,8 +1,8 @@
 """The main job, end to end: synthesize the bank, deploy it locally, move money concurrently, audit the books.
 
-Run it with `make demo`. Exit status 0 means that every transfer was made, or refused for a reason of the
-bank's own, that the sum of all balances is what it was before, and that no account is overdrawn; 1 means that
-one of these is not so.
+Run it with `make demo`; an argument names the folder to deploy into, by default the project's own. Exit
+status 0 means that every transfer was made, or refused for a reason of the bank's own, that the sum of all
+balances is what it was before, and that no account is overdrawn; 1 means that one of these is not so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from examples.bank.functions.transfer import TransferEvent, TransferResult
 
 ROOT = Path(__file__).parents[2]
-ASSEMBLY = ROOT / ".blocks" / "demo.out"
 REGION = "us-east-1"
 TRANSFERS = 200
 INVOKERS = 8
@@ -134,12 +133,12 @@ def verdict(before: Books, after: Books, tally: Tally) -> list[str]:
     return faults
 
 
-def main() -> int:
+def main(folder: Path) -> int:
     started = time.monotonic()
     step("synthesize the app")
-    assembly = synthesize(ROOT, ASSEMBLY, REGION)
+    assembly = synthesize(ROOT, folder / ".blocks" / "demo.out", REGION)
     step("deploy it locally")
-    with LocalDeployment.deploy(assembly, ROOT, region=REGION, report=Progress()) as deployment:
+    with LocalDeployment.deploy(assembly, folder, region=REGION, report=Progress()) as deployment:
         before = audit(deployment)
         step(f"{TRANSFERS} transfers, {INVOKERS} at a time, among {HOT_ACCOUNTS} hot accounts")
         tally = move_money(deployment, transfers(before.ids, TRANSFERS, random.Random()))  # noqa: S311
@@ -167,4 +166,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT))
+    except KeyboardInterrupt:
+        step("interrupted; what was committed stays, run it again to go on")
+        sys.exit(130)
