@@ -1,0 +1,90 @@
+"""A local cluster for the whole session, emptied for each test, and what a deploy needs to migrate it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.signing import Credentials
+from blocks_runtime.target import Target
+
+from dsql_dialect.migrations import compile_folder
+from lambda_migrator.admin import Admin
+from lambda_migrator.deadline import Deadline
+from lambda_migrator.manifest import Manifest, read
+from lambda_migrator.migrate import Outcome, migrate
+from local_dsql import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lambda_migrator.grants import Grant
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A cluster and a folder of migrations, deployed as often as a test likes."""
+
+    cluster: LocalCluster
+    folder: Path
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Put migrations into the folder, by name without `.sql`."""
+        for name, text in files.items():
+            (self.folder / f"{name}.sql").write_text(text)
+
+    def manifest(self) -> Manifest:
+        """Compile the folder as a synth does."""
+        return read(compile_folder(self.folder).manifest())
+
+    def target(self) -> Target:
+        """Return where the cluster is, for `admin`."""
+        region = self.cluster.regions[0]
+        return Target.of(Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file)))
+
+    def admin(self, seconds: float = 60.0) -> Admin:
+        """Return a connection of the migrator with `seconds` to its deadline."""
+        own = self.cluster.admin_credentials
+        keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
+        return Admin(self.target(), lambda: keys, Deadline.after(seconds))
+
+    def migrate(self, grants: Sequence[Grant] = (), holder: str = "test", seconds: float = 60.0) -> Outcome:
+        """Deploy once."""
+        admin = self.admin(seconds)
+        try:
+            return migrate(admin, self.manifest(), database="main", grants=grants, holder=holder)
+        finally:
+            admin.close()
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query by `admin`, over a connection that the migrator has no part in."""
+        with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def run(self, *statements: str) -> None:
+        """Execute statements as `admin`, each its own transaction."""
+        with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def journal(self) -> list[tuple[object, ...]]:
+        """Return what the journal says: name, statements done, state, rows changed."""
+        return self.rows("SELECT name, statement, state, rows_changed FROM _migrations ORDER BY version")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with LocalCluster(tmp_path_factory.mktemp("migrator") / "cluster") as started:
+        yield started
+
+
+@pytest.fixture
+def deployment(cluster: LocalCluster, tmp_path: Path) -> Deployment:
+    cluster.reset()
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    return Deployment(cluster, folder)
