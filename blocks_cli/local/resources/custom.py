@@ -13,7 +13,7 @@ from blocks_cli.exits import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.resources.handler import Outcome, Request
-from blocks_cli.local.resources.simple import StandInHandler
+from blocks_cli.local.resources.simple import stand_in
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CustomResourceHandler:
         arn = text(request.properties.get("ServiceToken"))
         if host.functions.get(arn) is None:
             host.note(f"{request.path}: {request.type} was not run: its handler does not run locally")
-            return StandInHandler().apply(request, host)
+            return stand_in(request)
         answer = _drive(host, arn, request.path, _event(request), _timeout(request.properties))
         physical_id = text(answer.get("PhysicalResourceId"))
         return Outcome(physical_id, mapping(answer.get("Data")))

@@ -73,6 +73,11 @@ class StandInHandler(PassiveHandler):
 
     def apply(self, request: Request, host: Host) -> Outcome:
         """Return a name; attributes are made up when somebody asks for them."""
-        del host
-        name = physical_name(request.stack, request.logical_id)
-        return Outcome(name, local={MARK: request.region})
+        host.note(f"{request.path}: {request.type} is not there locally; it only has a name")
+        return stand_in(request)
+
+
+def stand_in(request: Request) -> Outcome:
+    """Return a resource that is nothing but a name."""
+    name = physical_name(request.stack, request.logical_id)
+    return Outcome(name, local={MARK: request.region})

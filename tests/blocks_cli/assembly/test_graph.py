@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from blocks_cli.assembly.graph import dependencies, order, resource_order
 from blocks_cli.assembly.template import Resource, read_template
-from blocks_cli.json_value import Json
 from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from blocks_cli.json_value import Json
 
 
 def resource(name: str, properties: dict[str, Json], *depends_on: str) -> Resource:

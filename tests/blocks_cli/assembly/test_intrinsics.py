@@ -110,7 +110,10 @@ REFUSALS: dict[str, tuple[Json, str]] = {
     "unknown attribute owner": ({"Fn::GetAtt": ["Nobody", "Arn"]}, "Fn::GetAtt names Nobody"),
     "parameter without value": ({"Ref": "Missing"}, "parameter Missing has no default"),
     "parameter in Systems Manager": ({"Ref": "Secret"}, "read from the account's Systems Manager"),
-    "dynamic reference": ("{{resolve:secretsmanager:x:SecretString:y}}", "dynamic reference to secretsmanager"),
+    "dynamic reference": (
+        "{{resolve:secretsmanager:x:SecretString:y}}",
+        "dynamic reference to secretsmanager",
+    ),
     "dynamic reference, joined": (
         {"Fn::Join": ["", ["{{resolve:ssm:", "/x", "}}"]]},
         "dynamic reference to ssm",
@@ -119,7 +122,10 @@ REFUSALS: dict[str, tuple[Json, str]] = {
     "select out of range": ({"Fn::Select": [2, ["a"]]}, "Fn::Select 2 of a list of 1"),
     "missing mapping": ({"Fn::FindInMap": ["Regions", "mars", "Name"]}, "no Regions.mars.Name"),
     "missing export": ({"Fn::ImportValue": "Nope"}, "no deployed stack exports Nope"),
-    "missing output": ({"Fn::GetStackOutput": {"StackName": "S", "OutputName": "O"}}, "stack S has no output O"),
+    "missing output": (
+        {"Fn::GetStackOutput": {"StackName": "S", "OutputName": "O"}},
+        "stack S has no output O",
+    ),
     "unknown condition": ({"Fn::If": ["Nope", 1, 2]}, "there is no condition Nope"),
     "wrong count": ({"Fn::Join": [":"]}, "Fn::Join takes 2 arguments, not 1"),
     "no value where one is needed": ({"Fn::Join": ["", {"Ref": "AWS::NoValue"}]}, "AWS::NoValue is used"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from blocks_cli.local.state import DeployedResource, StackState, StateFolder
 from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESOURCE = DeployedResource(
     "Fn",

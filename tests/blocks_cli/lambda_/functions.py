@@ -1,0 +1,71 @@
+"""Functions to run, straight from source text."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from blocks_cli.lambda_.code_store import CodeStore
+from blocks_cli.lambda_.configuration import FunctionConfiguration
+from blocks_cli.lambda_.environment import Keys
+from blocks_cli.lambda_.function import LocalFunction
+from blocks_cli.lambda_.runtime import prepare
+from blocks_cli.lambda_.sandbox import Spawner
+from blocks_cli.lambda_.scratch import Scratch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = Keys("ASIAEXAMPLE", "secret", "token")
+THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@dataclass
+class Workbench:
+    """Makes functions and ends them."""
+
+    folder: Path
+    client: str | None = None
+    lines: list[str] = field(default_factory=list)
+    made: list[LocalFunction] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store = CodeStore(self.folder / "code")
+        self.spawner = Spawner(Scratch(self.folder / "tmp"))
+
+    def configuration(self, source: str, **settings: object) -> FunctionConfiguration:
+        """Return the configuration of a function whose `index.py` is `source`."""
+        base = FunctionConfiguration(
+            name="Bank-Pay-1",
+            arn="arn:aws:lambda:eu-west-1:000000000000:function:Bank-Pay-1",
+            path="Bank/Pay",
+            logical_id="Pay1",
+            handler="index.handler",
+            runtime=THIS_PYTHON,
+            code=self.store.path(self.store.inline(source)),
+            layers=(),
+            environment={},
+            role_arn="arn:aws:iam::000000000000:role/r",
+            region="eu-west-1",
+            log_group="/aws/lambda/Bank-Pay-1",
+            timeout=10.0,
+            memory=256,
+        )
+        return replace(base, **settings)  # type: ignore[arg-type]
+
+    def function(self, source: str, **settings: object) -> LocalFunction:
+        """Return a function ready to be invoked."""
+        configuration = self.configuration(source, **settings)
+        prepared = prepare(configuration, self.store, self.folder / "links")
+        if self.client:
+            prepared = replace(prepared, runtime=replace(prepared.runtime, client=self.client))
+        made = LocalFunction(configuration, prepared, self.spawner, lambda: KEYS, self.lines.append)
+        self.made.append(made)
+        return made
+
+    def close(self) -> None:
+        """End every sandbox."""
+        for function in self.made:
+            function.close()
+        self.spawner.close()

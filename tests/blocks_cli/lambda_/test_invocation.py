@@ -1,0 +1,242 @@
+"""An invocation, whatever comes of it, under Lambda's runtime client and under ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.blocks_cli.lambda_.functions import THIS_PYTHON, Workbench
+
+if TYPE_CHECKING:
+    from blocks_cli.json_value import Json
+
+ECHO = """
+import os, sys, logging
+logging.getLogger().setLevel("INFO")
+count = 0
+
+def handler(event, context):
+    global count
+    count += 1
+    print("printed", event)
+    logging.info("logged")
+    return {
+        "event": event, "count": count, "pid": os.getpid(), "environ": dict(os.environ), "cwd": os.getcwd(),
+        "context": {name: getattr(context, name) for name in (
+            "aws_request_id", "function_name", "function_version", "invoked_function_arn",
+            "memory_limit_in_mb", "log_group_name")},
+        "left": context.get_remaining_time_in_millis(),
+    }
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A function that fails, and what the caller is told."""
+
+    source: str
+    error_type: str
+    message: str
+    settings: dict[str, object] = field(default_factory=dict)
+
+
+FAULTS = {
+    "exception": Fault(
+        "def handler(e, c):\n    raise KeyError('no such account')", "KeyError", "'no such account'"
+    ),
+    "exit": Fault(
+        "import os\ndef handler(e, c):\n    os._exit(3)",
+        "Runtime.ExitError",
+        "Error: Runtime exited with error: exit status 3",
+    ),
+    "killed": Fault(
+        "import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)",
+        "Runtime.ExitError",
+        "Error: Runtime exited with error: signal: SIGKILL",
+    ),
+    "not JSON": Fault("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError", "Unable to marshal"),
+    "module missing": Fault(
+        "def handler(e, c): pass",
+        "Runtime.ImportModuleError",
+        "Unable to import module 'nothing': No module named 'nothing'",
+        {"handler": "nothing.handler"},
+    ),
+    "import in module": Fault(
+        "import not_bundled\ndef handler(e, c): pass",
+        "Runtime.ImportModuleError",
+        "Unable to import module 'index': No module named 'not_bundled'",
+    ),
+    "function missing": Fault(
+        "x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'index'"
+    ),
+    "syntax": Fault("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index'"),
+    "malformed": Fault(
+        "x = 1", "Runtime.MalformedHandlerName", "Bad handler 'handler'", {"handler": "handler"}
+    ),
+    "exception at import": Fault("raise RuntimeError('at import')", "RuntimeError", "at import"),
+    "timeout": Fault(
+        "import time\ndef handler(e, c):\n    time.sleep(60)",
+        "Sandbox.Timedout",
+        "Error: Task timed out after 0.30 seconds",
+        {"timeout": 0.3},
+    ),
+}
+
+
+def test_event_context_environment(bench: Workbench) -> None:
+    function = bench.function(ECHO, environment={"COLOUR": "blue", "AWS_REGION": "not this"})
+    result = function.invoke({"amount": 1})
+    assert result.error_type is None
+    seen = result.payload
+    assert isinstance(seen, dict)
+    assert seen["event"] == {"amount": 1}
+    assert seen["context"] == {
+        "aws_request_id": result.request_id,
+        "function_name": "Bank-Pay-1",
+        "function_version": "$LATEST",
+        "invoked_function_arn": "arn:aws:lambda:eu-west-1:000000000000:function:Bank-Pay-1",
+        "memory_limit_in_mb": "256",
+        "log_group_name": "/aws/lambda/Bank-Pay-1",
+    }
+    left = seen["left"]
+    assert isinstance(left, int)
+    assert 9_000 < left <= 10_000
+    environ = seen["environ"]
+    assert isinstance(environ, dict)
+    expected = {
+        "COLOUR": "blue",
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{THIS_PYTHON}",
+        "AWS_LAMBDA_FUNCTION_NAME": "Bank-Pay-1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/Bank-Pay-1",
+        "_HANDLER": "index.handler",
+        "LAMBDA_TASK_ROOT": seen["cwd"],
+        "TZ": ":UTC",
+    }
+    assert {name: environ.get(name) for name in expected} == expected
+    assert str(environ["_X_AMZN_TRACE_ID"]).startswith("Root=1-")
+    assert not {"HOME", "USER", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST"} & set(environ), "nothing of the shell's"
+
+
+def test_output_is_shown_and_the_tail_returned(bench: Workbench) -> None:
+    result = bench.function(ECHO).invoke({"n": 7})
+    printed, logged = result.log_tail.splitlines()
+    assert printed == "printed {'n': 7}"
+    assert logged.startswith("[INFO]\t")
+    assert logged.endswith(f"Z\t{result.request_id}\tlogged")
+    assert bench.lines == [printed, logged]
+
+
+def test_a_warm_sandbox_keeps_its_memory(bench: Workbench) -> None:
+    function = bench.function(ECHO)
+    results = [function.invoke(None) for _ in range(3)]
+    assert [result.cold for result in results] == [True, False, False]
+    assert [_field(result.payload, "count") for result in results] == [1, 2, 3]
+    assert results[2].log_tail.count("printed") == 1, "the log of this invocation only"
+
+
+def test_a_warm_invocation_takes_a_few_milliseconds(bench: Workbench) -> None:
+    """Nagle's algorithm against delayed acknowledgements would cost 40 ms a message."""
+    function = bench.function("def handler(e, c): return 1")
+    function.invoke(None)
+    assert min(function.invoke(None).duration for _ in range(10)) < 0.02
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_fault(bench: Workbench, fault: Fault) -> None:
+    result = bench.function(fault.source, **fault.settings).invoke({})
+    assert result.failed
+    assert result.error_type == fault.error_type
+    assert result.error_message is not None
+    assert fault.message in result.error_message
+    assert _field(result.payload, "errorType") == fault.error_type, "the payload is Lambda's error object"
+
+
+def test_a_stack_trace_begins_at_the_handler(bench: Workbench) -> None:
+    result = bench.function("def handler(e, c):\n    raise ValueError('bad')").invoke({})
+    assert len(result.stack_trace) == 1
+    assert "index.py" in result.stack_trace[0]
+    assert "raise ValueError('bad')" in result.stack_trace[0]
+    assert "[ERROR] ValueError: bad" in result.log_tail
+
+
+def test_after_a_crash_and_a_timeout_the_next_invocation_gets_a_new_sandbox(bench: Workbench) -> None:
+    source = """
+import os, time
+def handler(event, context):
+    if event == "exit": os._exit(1)
+    if event == "sleep": time.sleep(60)
+    return os.getpid()
+"""
+    function = bench.function(source, timeout=0.5)
+    first = function.invoke(None)
+    assert function.invoke("exit").error_type == "Runtime.ExitError"
+    assert function.invoke("sleep").error_type == "Sandbox.Timedout"
+    last = function.invoke(None)
+    assert last.cold
+    assert last.payload != first.payload
+
+
+def test_an_exception_leaves_the_sandbox_warm(bench: Workbench) -> None:
+    function = bench.function("def handler(event, c):\n    return 1 / event")
+    assert function.invoke(0).error_type == "ZeroDivisionError"
+    assert function.invoke(1).cold is False
+
+
+def test_concurrent_invocations_run_in_sandboxes_of_their_own(plain_bench: Workbench) -> None:
+    """Each of three invocations waits until all three are there."""
+    source = """
+import os, pathlib, time
+def handler(event, context):
+    place = pathlib.Path(event)
+    (place / str(os.getpid())).touch()
+    while len(list(place.iterdir())) < 3: time.sleep(0.005)
+    return os.getpid()
+"""
+    meeting = plain_bench.folder / "meeting"
+    meeting.mkdir()
+    function = plain_bench.function(source)
+    pids: list[Json] = []
+    threads = [
+        threading.Thread(target=lambda: pids.append(function.invoke(str(meeting)).payload)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(str, pids))) == 3
+
+
+def test_reserved_concurrency_throttles(plain_bench: Workbench) -> None:
+    function = plain_bench.function("import time\ndef handler(e, c): time.sleep(e)", concurrency=1)
+    busy = threading.Thread(target=function.invoke, args=(1.0,))
+    busy.start()
+    while not function._busy:
+        time.sleep(0.005)
+    assert function.invoke(0).error_type == "TooManyRequestsException"
+    busy.join()
+    assert not function.invoke(0).failed
+
+
+def test_a_sandbox_has_its_own_temporary_folder(plain_bench: Workbench) -> None:
+    source = "import tempfile\ndef handler(e, c): return tempfile.gettempdir()"
+    function = plain_bench.function(source)
+    folder = str(function.invoke(None).payload)
+    assert folder.startswith(str(plain_bench.folder / "tmp"))
+    function.close()
+    assert not list((plain_bench.folder / "tmp").iterdir())
+
+
+def _field(payload: Json, name: str) -> Json:
+    assert isinstance(payload, dict)
+    return payload[name]

@@ -1,0 +1,148 @@
+"""A small app of our own: cluster, functions, layer, custom resource, and something not there locally."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("CDK_VALIDATION", "false")
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+import aws_cdk as cdk
+from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+
+RUNTIME = lambda_.Runtime(f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+HANDLER = """
+import json, os, urllib.request
+
+def handler(event, context):
+    print(event["RequestType"])
+    properties = event["ResourceProperties"]
+    with open(properties["Journal"], "a") as journal:
+        journal.write(json.dumps(event) + "\\n")
+    doing = properties["Do"]
+    if doing == "crash": raise RuntimeError("out of luck")
+    if doing == "silent": return
+    if doing == "again" and "Second" not in event:
+        import boto3
+        boto3.client("lambda").invoke(
+            FunctionName=context.invoked_function_arn, InvocationType="Event",
+            Payload=json.dumps({**event, "Second": True}))
+        return
+    failed = doing == "fail" and event["RequestType"] != "Delete"
+    answer = {
+        "Status": "FAILED" if failed else "SUCCESS", "Reason": "042_seats.sql:3:1: TRUNCATE is refused",
+        "PhysicalResourceId": properties.get("Name", "thing"),
+        "StackId": event["StackId"], "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        "Data": {"Said": properties["Say"], "Ca": os.environ.get("BLOCKS_MAIN_CA", "")}}
+    urllib.request.urlopen(urllib.request.Request(
+        event["ResponseURL"], data=json.dumps(answer).encode(), method="PUT"))
+"""
+
+HELLO = """
+import os, shared
+def handler(event, context):
+    return {"event": event, "shared": shared.word, "environ": dict(os.environ)}
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What may differ from one version of the app to the next; `journal` is where events are written down.
+
+    Without a cluster, unless a test is about one: a new database takes a second or two.
+    """
+
+    journal: Path
+    do: str = "succeed"
+    say: str = "hello"
+    name: str = "thing"
+    custom: bool = True
+    greeting: str = "good day"
+    cluster: bool = False
+
+
+@functools.cache
+def bundles() -> Path:
+    """Return a folder with the assets, the same for the whole session."""
+    folder = Path(tempfile.mkdtemp(prefix="lab-"))
+    for name, file, source in (
+        ("handler", "index.py", HANDLER),
+        ("hello", "index.py", HELLO),
+        ("shared/python", "shared.py", "word = 'from the layer'"),
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / file).write_text(source)
+    return folder
+
+
+def synthesize(lab: Lab, output: Path) -> Path:
+    """Write the assembly of one version of the app."""
+    app = cdk.App(outdir=str(output))
+    stack = cdk.Stack(app, "Lab")
+    queue = sqs.Queue(stack, "Queue")
+    layer = lambda_.LayerVersion(stack, "Shared", code=lambda_.Code.from_asset(str(bundles() / "shared")))
+    hello = _function(stack, "Hello", "hello", layers=[layer])
+    hello.add_environment("GREETING", lab.greeting)
+    hello.add_environment("QUEUE", queue.queue_arn)
+    endpoint = "no-cluster"
+    if lab.cluster:
+        endpoint = dsql.CfnCluster(stack, "main").attr_endpoint
+        hello.add_environment("BLOCKS_MAIN_ENDPOINT", endpoint)
+    handler = _function(stack, "Handler", "handler", timeout=cdk.Duration.seconds(20))
+    # A statement of the function's own on itself would be a circle; the construct does the same.
+    myself = iam.Policy(stack, "Continue", roles=[handler.role] if handler.role else None)
+    myself.add_statements(
+        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[handler.function_arn])
+    )
+    if lab.custom:
+        thing = cdk.CustomResource(
+            stack,
+            "Thing",
+            service_token=handler.function_arn,
+            resource_type="Custom::Thing",
+            properties={
+                "Journal": str(lab.journal),
+                "Do": lab.do,
+                "Say": lab.say,
+                "Name": lab.name,
+                "Database": "main",
+                "Endpoint": endpoint,
+                "Number": 7,
+            },
+        )
+        thing.node.add_dependency(myself)
+        cdk.CfnOutput(stack, "Said", value=thing.get_att_string("Said"))
+        cdk.CfnOutput(stack, "Authority", value=thing.get_att_string("Ca"))
+    other = cdk.Stack(app, "Other")
+    _function(other, "Far", "hello", layers=[layer]).add_environment("ELSEWHERE", hello.function_arn)
+    app.synth()
+    return output
+
+
+def _function(
+    stack: cdk.Stack,
+    name: str,
+    bundle: str,
+    *,
+    layers: list[lambda_.ILayerVersion] | None = None,
+    timeout: cdk.Duration | None = None,
+) -> lambda_.Function:
+    return lambda_.Function(
+        stack,
+        name,
+        runtime=RUNTIME,
+        handler="index.handler",
+        code=lambda_.Code.from_asset(str(bundles() / bundle)),
+        layers=layers,
+        timeout=timeout,
+    )

@@ -1,0 +1,248 @@
+"""A synthesized app on this machine, from the first deploy to the last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from blocks_cli.exits import ExitCode
+from blocks_cli.local import Action, LocalDeployment, Report
+from blocks_cli.problem import CommandError
+from tests.blocks_cli.local.lab import Lab, synthesize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blocks_cli.json_value import Json
+
+
+class Listener(Report):
+    """Remembers the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path / "journal")
+
+
+def deploy(lab: Lab, folder: Path, report: Report | None = None) -> LocalDeployment:
+    """Synthesize one version of the app and deploy it into `folder`."""
+    number = len(list(folder.glob("cdk.out.*")))
+    return LocalDeployment.deploy(synthesize(lab, folder / f"cdk.out.{number}"), folder, report=report)
+
+
+def events(lab: Lab) -> list[dict[str, Json]]:
+    """Return the events that the custom resource's handler got."""
+    return [json.loads(line) for line in lab.journal.read_text().splitlines()]
+
+
+def changed(deployment: LocalDeployment, stack: str = "Lab") -> list[tuple[Action, str, tuple[str, ...]]]:
+    """Return what a deploy really did."""
+    return [
+        (c.action, c.path, c.properties) for c in deployment.changes[stack] if c.action is not Action.KEEP
+    ]
+
+
+def environ(deployment: LocalDeployment, function: str) -> dict[str, Json]:
+    """Return the environment that a function sees."""
+    payload = deployment.invoke(function).payload
+    assert isinstance(payload, dict)
+    assert isinstance(payload["environ"], dict)
+    return payload["environ"]
+
+
+def test_first_deploy(lab: Lab, tmp_path: Path) -> None:
+    listener = Listener()
+    with deploy(replace(lab, cluster=True), tmp_path, listener) as deployment:
+        cluster = deployment.clusters[0]
+        seen = environ(deployment, "Hello")
+        assert seen["BLOCKS_MAIN_ENDPOINT"] == cluster.endpoint()
+        assert seen["BLOCKS_MAIN_CA"] == str(cluster.ca_file)
+        assert str(seen["QUEUE"]).startswith("arn:aws:sqs:us-east-1:000000000000:")
+        assert environ(deployment, "Far")["ELSEWHERE"] == deployment.functions[0].arn, (
+            "a reference across stacks"
+        )
+        assert deployment.outputs["Lab"]["Said"] == "hello", "the handler's Data"
+        assert deployment.outputs["Lab"]["Authority"] == str(cluster.ca_file)
+        assert "Lab/Queue: AWS::SQS::Queue is not there locally; it only has a name" in listener.notes
+    [event] = events(lab)
+    assert event["RequestType"] == "Create"
+    assert event["ResourceType"] == "Custom::Thing"
+    assert event["StackId"] == "arn:aws:cloudformation:us-east-1:000000000000:stack/Lab/local"
+    properties = event["ResourceProperties"]
+    assert isinstance(properties, dict)
+    assert properties["Number"] == "7", "CloudFormation hands over text"
+    assert properties["ServiceToken"] == event["ServiceToken"]
+
+
+def test_second_deploy_does_only_what_changed(lab: Lab, tmp_path: Path) -> None:
+    deploy(lab, tmp_path).close()
+    with deploy(lab, tmp_path) as same:
+        assert changed(same) == []
+    with deploy(replace(lab, greeting="good night"), tmp_path) as greeted:
+        assert changed(greeted) == [(Action.UPDATE, "Lab/Hello", ("Environment",))]
+        assert environ(greeted, "Hello")["GREETING"] == "good night"
+    with deploy(replace(lab, greeting="good night", say="bye"), tmp_path) as said:
+        assert changed(said) == [(Action.UPDATE, "Lab/Thing", ("Say",))]
+        assert said.outputs["Lab"]["Said"] == "bye"
+    assert [event["RequestType"] for event in events(lab)] == ["Create", "Update"]
+    update = events(lab)[1]
+    assert update["PhysicalResourceId"] == "thing"
+    old = update["OldResourceProperties"]
+    assert isinstance(old, dict)
+    assert old["Say"] == "hello"
+
+
+def test_a_resource_that_is_gone_gets_a_delete(lab: Lab, tmp_path: Path) -> None:
+    deploy(lab, tmp_path).close()
+    with deploy(replace(lab, custom=False), tmp_path) as without:
+        assert changed(without) == [(Action.DELETE, "Lab/Thing", ())]
+        assert "Said" not in without.outputs["Lab"]
+    assert [(e["RequestType"], e.get("PhysicalResourceId")) for e in events(lab)] == [
+        ("Create", None),
+        ("Delete", "thing"),
+    ]
+
+
+def test_a_new_physical_id_is_a_replacement(lab: Lab, tmp_path: Path) -> None:
+    deploy(lab, tmp_path).close()
+    deploy(replace(lab, name="other"), tmp_path).close()
+    assert [(e["RequestType"], e.get("PhysicalResourceId")) for e in events(lab)] == [
+        ("Create", None),
+        ("Update", "thing"),
+        ("Delete", "thing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("do", "why"),
+    [
+        ("fail", "042_seats.sql:3:1: TRUNCATE is refused"),
+        ("crash", "RuntimeError: out of luck"),
+        ("silent", "the handler returned without answering its ResponseURL"),
+    ],
+)
+def test_a_custom_resource_that_fails_stops_the_deploy_and_a_corrected_one_resumes(
+    lab: Lab, tmp_path: Path, do: str, why: str
+) -> None:
+    with pytest.raises(CommandError) as failure:
+        deploy(replace(lab, do=do), tmp_path)
+    assert failure.value.what == "Lab/Thing (Custom::Thing): Create failed"
+    assert failure.value.why == why
+    assert failure.value.code is ExitCode.MIGRATION_FAILED
+    with deploy(lab, tmp_path) as corrected:
+        assert changed(corrected)[0] == (Action.CREATE, "Lab/Thing", ()), "what came before it is done"
+    assert [event["RequestType"] for event in events(lab)] == ["Create", "Create"]
+
+
+def test_a_failed_update_leaves_the_resource_as_it_was(lab: Lab, tmp_path: Path) -> None:
+    deploy(lab, tmp_path).close()
+    with pytest.raises(CommandError, match="Update failed"):
+        deploy(replace(lab, do="fail", say="new"), tmp_path)
+    with LocalDeployment.open(tmp_path) as before:
+        assert before.outputs["Lab"]["Said"] == "hello"
+    with deploy(replace(lab, say="newer"), tmp_path) as corrected:
+        assert changed(corrected) == [(Action.UPDATE, "Lab/Thing", ("Say",))]
+    old = events(lab)[-1]["OldResourceProperties"]
+    assert isinstance(old, dict)
+    assert old["Say"] == "hello", "the last that succeeded"
+
+
+def test_a_handler_may_pass_on_to_itself(lab: Lab, tmp_path: Path) -> None:
+    with deploy(replace(lab, do="again"), tmp_path) as deployment:
+        assert deployment.outputs["Lab"]["Said"] == "hello"
+    assert ["Second" in event for event in events(lab)] == [False, True]
+
+
+def test_open_brings_a_deployment_back(lab: Lab, tmp_path: Path) -> None:
+    with deploy(replace(lab, cluster=True), tmp_path) as deployment:
+        paths = [function.path for function in deployment.functions]
+    assert paths == ["Lab/Hello", "Lab/Handler", "Other/Far"]
+    with LocalDeployment.open(tmp_path) as again:
+        assert [function.path for function in again.functions] == paths
+        assert environ(again, "Hello")["BLOCKS_MAIN_ENDPOINT"] == again.clusters[0].endpoint()
+
+
+def test_functions_are_found_by_any_of_their_names(lab: Lab, tmp_path: Path) -> None:
+    with deploy(replace(lab, custom=False), tmp_path) as deployment:
+        hello = deployment.functions[0]
+        for name in ("Hello", "Lab/Hello", hello.logical_id, hello.name, hello.arn):
+            payload = deployment.invoke(name, {"n": 1}).payload
+            assert isinstance(payload, dict)
+            assert payload["event"] == {"n": 1}
+        with pytest.raises(CommandError, match="no function named Helo") as unknown:
+            deployment.invoke("Helo")
+        assert unknown.value.remedy == "did you mean Lab/Hello?"
+        with pytest.raises(CommandError, match="no function named Hello"):
+            deployment.invoke("Hello", stack="Other")
+        with pytest.raises(CommandError, match="not JSON"):
+            deployment.invoke("Hello", {"when": object()})  # type: ignore[dict-item]
+
+
+def test_only_who_may_invoke_a_function_can(lab: Lab, tmp_path: Path) -> None:
+    """The handler's role may invoke the handler, nothing else; Hello's role may invoke nothing."""
+    with deploy(replace(lab, custom=False), tmp_path) as deployment:
+        hello, handler = deployment.functions[:2]
+        seen = environ(deployment, "Hello")
+        client = boto3.client(
+            "lambda",
+            endpoint_url=str(seen["AWS_ENDPOINT_URL_LAMBDA"]),
+            region_name="us-east-1",
+            aws_access_key_id=str(seen["AWS_ACCESS_KEY_ID"]),
+            aws_secret_access_key=str(seen["AWS_SECRET_ACCESS_KEY"]),
+            aws_session_token=str(seen["AWS_SESSION_TOKEN"]),
+        )
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            client.invoke(FunctionName=handler.arn, Payload=b"{}")
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            client.invoke(FunctionName="nobody", Payload=b"{}")
+        keys = deployment._host.keys(handler.role_arn)
+        own = boto3.client(
+            "lambda",
+            endpoint_url=str(seen["AWS_ENDPOINT_URL_LAMBDA"]),
+            region_name="us-east-1",
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token,
+        )
+        answer = own.invoke(FunctionName=handler.name, Payload=b"{}", LogType="Tail")
+        assert answer["FunctionError"] == "Unhandled"
+        assert json.load(answer["Payload"])["errorType"] == "KeyError"
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            own.invoke(FunctionName=hello.name, Payload=b"{}")
+
+
+def test_destroy_deletes_in_reverse_and_forgets(lab: Lab, tmp_path: Path) -> None:
+    deploy(lab, tmp_path).close()
+    with LocalDeployment.open(tmp_path) as deployment:
+        done = deployment.destroy()
+    assert list(done) == ["Other", "Lab"]
+    assert [event["RequestType"] for event in events(lab)] == ["Create", "Delete"]
+    deleted = [change.path for change in done["Lab"]]
+    assert (
+        deleted.index("Lab/Thing") < deleted.index("Lab/Handler") < deleted.index("Lab/Handler/ServiceRole")
+    )
+    with pytest.raises(CommandError, match="nothing is deployed"):
+        LocalDeployment.open(tmp_path)
+
+
+def test_two_deploys_at_once_are_refused(lab: Lab, tmp_path: Path) -> None:
+    assembly = synthesize(lab, tmp_path / "cdk.out")
+
+    class Impatient(Report):
+        def planned(self, stack: str, changes: object) -> None:
+            with pytest.raises(CommandError, match="a deploy is under way"):
+                LocalDeployment.deploy(assembly, tmp_path)
+
+    LocalDeployment.deploy(assembly, tmp_path, report=Impatient()).close()
