@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from local_dsql import catalog
-from local_dsql.errors import FolderError
 from local_dsql.folder import unusable
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
-from local_dsql.postgres.database import Built, build, check_catalog, recreate
+from local_dsql.postgres.built import Built
+from local_dsql.postgres.databases import Databases
 from local_dsql.sockets import make_socket_directory, remove_socket_directory
 
 if TYPE_CHECKING:
     from local_dsql.folder import Folder
+
+log = logging.getLogger(__name__)
 
 
 class Instance:
@@ -38,7 +42,7 @@ class Instance:
             self._built = None
             data.initialise(binaries, account)
         else:
-            check_catalog(self._built, catalog.scripts(), folder.path)
+            self._built.check(catalog.scripts(), folder.path)
         try:
             self.sockets = make_socket_directory(folder.sockets)
             account.own(self.sockets)
@@ -46,6 +50,8 @@ class Instance:
             folder.postgres_log.touch(mode=0o600)
         except OSError as error:
             raise unusable(folder.path, error) from None
+        self._databases = Databases(self.sockets)
+        self._spare: asyncio.Task[None] | None = None
         self._postgres = Postgres.start(
             binaries, data, sockets=self.sockets, log=folder.postgres_log, account=account
         )
@@ -58,19 +64,21 @@ class Instance:
         """
         self._postgres.wait_until_ready()
 
-    async def build(self) -> None:
-        """Build the databases when they are not there yet.
+    async def open(self) -> None:
+        """See to it that the live database is there: built on the first start, repaired after a kill.
 
         Raises:
             LocalDatabaseError: the catalog is refused, or the folder cannot be written.
         """
-        if self._built is None:
-            built = await build(self.sockets, catalog.scripts())
-            try:
-                built.save(self._folder.built_file)
-            except OSError as error:
-                raise unusable(self._folder.path, error) from None
-            self._built = built
+        if self._built is not None:
+            await self._databases.ensure_live()
+            return
+        built = await self._databases.build(catalog.scripts())
+        try:
+            built.save(self._folder.built_file)
+        except OSError as error:
+            raise unusable(self._folder.path, error) from None
+        self._built = built
 
     @property
     def is_running(self) -> bool:
@@ -82,10 +90,25 @@ class Instance:
         return self._postgres.failure(f"the PostgreSQL of {self._folder.path} has stopped")
 
     async def reset(self) -> None:
-        """Empty the live database, and drop every role that the first start did not make."""
-        if self._built is None:
-            raise FolderError("cannot reset", "the database is not built yet", "wait until it has started")
-        await recreate(self.sockets, self._built)
+        """Empty the live database, and drop every role that was made since the first start.
+
+        Who resets once resets again: the next live database is made ready in the background.
+
+        Raises:
+            PostgresError: PostgreSQL refuses, with its words.
+        """
+        assert self._built is not None
+        await self.settle()
+        await self._databases.recreate(self._built)
+        self._spare = asyncio.create_task(self._databases.prepare_spare())
+
+    async def settle(self) -> None:
+        """Wait for what runs in the background."""
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            await asyncio.wait([spare])
+            if error := spare.exception():
+                log.warning("no spare database could be made: %s", error)
 
     def stop(self) -> None:
         """Shut PostgreSQL down and remove its sockets."""

@@ -58,7 +58,7 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         control = ControlServer(self._handlers())
         try:
-            await self._instance.build()
+            await self._instance.open()
             await self._endpoints.open(self._options.regions)
             path = self._instance.sockets / "control.sock"
             await control.listen(path)
@@ -69,6 +69,7 @@ class Server:
             self._folder.state_file.unlink(missing_ok=True)
             await control.close()
             await self._endpoints.close()
+            await self._instance.settle()
 
     async def _watch(self) -> None:
         while not self._stop.is_set() and not self._is_unused():

@@ -161,6 +161,32 @@ def test_reset_empties_everything_but_the_keys(folder: Path) -> None:
         run(dsns[1], "CREATE TABLE t (id int PRIMARY KEY)", 'CREATE ROLE "a ""b" WITH LOGIN')
 
 
+def maintenance(folder: Path) -> psycopg.Connection:
+    """Past the front, as nobody but the server may."""
+    return psycopg.connect(host=str(folder / "run"), user="postgres", dbname="template1", autocommit=True)
+
+
+def test_a_reset_database_has_the_privileges_of_the_first(folder: Path) -> None:
+    query = "SELECT datdba, datacl FROM pg_database WHERE datname = 'postgres'"
+    with LocalCluster(folder) as cluster, maintenance(folder) as postgres:
+        first = postgres.execute(query).fetchone()
+        for _ in range(3):
+            cluster.reset()
+            assert postgres.execute(query).fetchone() == first
+            run(cluster.dsn(), "CREATE SCHEMA own", "CREATE TABLE own.t (id int PRIMARY KEY)")
+
+
+def test_a_reset_cut_short_heals(folder: Path) -> None:
+    with LocalCluster(folder) as cluster:
+        cluster.reset()
+        with maintenance(folder) as postgres:
+            postgres.execute("DROP DATABASE postgres WITH (FORCE)")
+        os.kill(cluster.status.pid, signal.SIGKILL)
+        wait_until(lambda: not processes_of(folder))
+    with LocalCluster(folder) as cluster:
+        assert value(cluster.dsn(), "SELECT 1") == 1
+
+
 def test_data_keys_and_ports_persist(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         before = cluster.status
