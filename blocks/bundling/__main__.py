@@ -1,23 +1,25 @@
-"""`python -m blocks.bundling prefetch`: fill the cache while there is a network."""
+"""`python -m blocks.bundling`: fill the cache while there is a network, or renew the lock."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from blocks.bundling import cache, lock, wheelhouse
 from blocks.bundling.errors import BundlingError
+from blocks.bundling.relock import relock
 from blocks.bundling.target import PYTHONS, Target, every_target
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def main(arguments: list[str] | None = None) -> int:
-    """Download the locked wheels of the chosen targets; return 0, or 1 after saying what could not be had."""
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 1 after saying on stderr what could not be had."""
     options = _parser().parse_args(arguments)
     try:
-        for target in _targets(options.python, options.arch):
-            for group in ("runtime", "runtime-client"):
-                wheelhouse.fetch(lock.wheels(group, target), target)
-            print(f"{target}: in {cache.folder()}")
+        options.run(options)
     except BundlingError as error:
         print(error, file=sys.stderr)
         return 1
@@ -30,7 +32,35 @@ def _parser() -> argparse.ArgumentParser:
     prefetch = commands.add_parser("prefetch", help="download the locked wheels into the cache")
     prefetch.add_argument("--python", choices=PYTHONS, help="only this version (default: all)")
     prefetch.add_argument("--arch", help="only this architecture: x86_64, aarch64 or arm64 (default: all)")
+    prefetch.set_defaults(run=_prefetch)
+    renew = commands.add_parser("lock", help="print a new lock.toml")
+    renew.add_argument(
+        "releases",
+        nargs="*",
+        type=_release,
+        metavar="PROJECT==VERSION",
+        help="(default: the locked versions)",
+    )
+    renew.set_defaults(run=_lock)
     return parser
+
+
+def _prefetch(options: argparse.Namespace) -> None:
+    for target in _targets(options.python, options.arch):
+        for group in lock.groups():
+            wheelhouse.fetch(lock.wheels(group, target), target)
+        print(f"{target}: in {cache.folder()}")
+
+
+def _lock(options: argparse.Namespace) -> None:
+    print(relock(dict(options.releases)), end="")
+
+
+def _release(text: str) -> tuple[str, str]:
+    project, equals, version = text.partition("==")
+    if not (project and equals and version):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PROJECT==VERSION, such as psycopg==3.3.9")
+    return project, version
 
 
 def _targets(python: str | None, architecture: str | None) -> tuple[Target, ...]:

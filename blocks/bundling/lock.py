@@ -37,11 +37,12 @@ class Wheel:
 
 def wheels(group: str, target: Target) -> tuple[Wheel, ...]:
     """Return the wheels of one group of the lock, `runtime` or `runtime-client`, for one target."""
-    return tuple(wheel for wheel in _lock()[group] if wheel.serves(target))
+    return tuple(wheel for wheel in groups()[group] if wheel.serves(target))
 
 
 @functools.cache
-def _lock() -> dict[str, tuple[Wheel, ...]]:
+def groups() -> dict[str, tuple[Wheel, ...]]:
+    """Return the whole lock: the wheels of each group in the order of the file."""
     text = resources.files(__package__).joinpath("lock.toml").read_text(encoding="utf-8")
     return {group: tuple(_wheels(rows)) for group, rows in tomllib.loads(text).items()}
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks.bundling import cache
+from blocks.bundling import cache, pip
 from blocks.bundling.errors import BundlingError
 
 if TYPE_CHECKING:
@@ -47,16 +43,12 @@ def _download(wheels: Sequence[Wheel], target: Target) -> None:
     parent = cache.folder() / "wheels"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="download-", dir=parent) as scratch:
-        downloads = Path(scratch)
-        requirements = downloads / "requirements.txt"
-        requirements.write_text("".join(f"{wheel.requirement}\n" for wheel in wheels), encoding="utf-8")
-        done = subprocess.run(
-            _pip_download(requirements, downloads, target), capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise _missing(wheels, target, _last_errors(done.stderr))
+        try:
+            pip.download([wheel.requirement for wheel in wheels], Path(scratch), target)
+        except pip.PipError as error:
+            raise _missing(wheels, target, str(error)) from error
         for wheel in wheels:
-            _keep(downloads / wheel.file, wheel, target)
+            _keep(Path(scratch) / wheel.file, wheel, target)
 
 
 def _keep(downloaded: Path, wheel: Wheel, target: Target) -> None:
@@ -68,30 +60,6 @@ def _keep(downloaded: Path, wheel: Wheel, target: Target) -> None:
     downloaded.replace(place)
 
 
-def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
-    """Return pip's command line; every tag is named, as pip would else take those of its own interpreter."""
-    options = ["--quiet", "--disable-pip-version-check"]
-    options += ["--no-deps", "--require-hashes", "--only-binary=:all:"]
-    options += ["--implementation", "cp", "--python-version", target.python]
-    for abi in (target.tag, "abi3", "none"):
-        options += ["--abi", abi]
-    for platform in target.platforms:
-        options += ["--platform", platform]
-    return [*_pip(), "download", *options, "--dest", str(into), "--requirement", str(requirements)]
-
-
-def _pip() -> list[str]:
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    if pip := shutil.which("pip3") or shutil.which("pip"):
-        return [pip]
-    raise BundlingError(
-        "wheels for Lambda cannot be downloaded",
-        f"{sys.executable} has no pip (environments made by uv have none) and there is none on PATH",
-        "run `python -m ensurepip` or `uv pip install pip` once, then synthesize again",
-    )
-
-
 def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError:
     names = ", ".join(wheel.file for wheel in wheels)
     return BundlingError(
@@ -101,8 +69,3 @@ def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError
         f"--python {target.python} --arch {target.architecture}`; "
         f"{cache.VARIABLE} names a cache folder brought from there",
     )
-
-
-def _last_errors(stderr: str) -> str:
-    errors = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR:")]
-    return errors[-1] if errors else stderr.strip().splitlines()[-1] if stderr.strip() else "no reason given"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks.bundling import BundlingError, Target, __main__, cache, lock, wheelhouse
+from blocks.bundling import BundlingError, Target, __main__, cache, wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,67 +15,47 @@ if TYPE_CHECKING:
 
     from blocks.bundling.lock import Wheel
 
-TARGET = Target("3.13", "x86_64")
 
-
-@pytest.fixture
-def wheels() -> Sequence[Wheel]:
-    """The small ones, so that copying costs nothing."""
-    return [wheel for wheel in lock.wheels("runtime-client", TARGET) if wheel.project != "awslambdaric"]
-
-
-@pytest.fixture
-def index(wheels: Sequence[Wheel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a folder the only index, and start with an empty cache."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for path in wheelhouse.fetch(wheels, TARGET):
-        shutil.copy(path, folder)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
-    return folder
-
-
-def test_a_missing_wheel_is_downloaded_once(index: Path, wheels: Sequence[Wheel]) -> None:
-    fetched = wheelhouse.fetch(wheels, TARGET)
+def test_a_missing_wheel_is_downloaded_once(index: Path, wheels: Sequence[Wheel], target: Target) -> None:
+    fetched = wheelhouse.fetch(wheels, target)
     assert [path.name for path in fetched] == [wheel.file for wheel in wheels]
     assert all(cache.sha256(path) == wheel.sha256 for path, wheel in zip(fetched, wheels, strict=True))
     shutil.rmtree(index)
-    assert wheelhouse.fetch(wheels, TARGET) == fetched
+    assert wheelhouse.fetch(wheels, target) == fetched
 
 
-def test_nothing_but_wheels_stays_in_the_cache(index: Path, wheels: Sequence[Wheel]) -> None:
-    wheelhouse.fetch(wheels, TARGET)
+def test_nothing_but_wheels_stays_in_the_cache(index: Path, wheels: Sequence[Wheel], target: Target) -> None:
+    wheelhouse.fetch(wheels, target)
     left = {path.name for path in (cache.folder() / "wheels").rglob("*") if path.is_file()}
     assert left == {wheel.file for wheel in wheels}
 
 
-def test_a_wheel_that_changed_in_the_cache_is_fetched_anew(index: Path, wheels: Sequence[Wheel]) -> None:
-    first, *_ = wheelhouse.fetch(wheels, TARGET)
+def test_a_wheel_that_changed_in_the_cache_is_fetched_anew(
+    index: Path, wheels: Sequence[Wheel], target: Target
+) -> None:
+    first, *_ = wheelhouse.fetch(wheels, target)
     first.write_bytes(first.read_bytes()[:-1])
-    assert cache.sha256(wheelhouse.fetch(wheels, TARGET)[0]) == wheels[0].sha256
+    assert cache.sha256(wheelhouse.fetch(wheels, target)[0]) == wheels[0].sha256
 
 
 def test_fails_naming_wheel_cache_and_command_when_there_is_no_index(
-    index: Path, wheels: Sequence[Wheel]
+    index: Path, wheels: Sequence[Wheel], target: Target
 ) -> None:
     shutil.rmtree(index)
     index.mkdir()
     with pytest.raises(BundlingError) as refused:
-        wheelhouse.fetch(wheels, TARGET)
+        wheelhouse.fetch(wheels, target)
     said = str(refused.value)
     assert all(wheel.file in said for wheel in wheels)
     assert str(cache.folder()) in said
     assert "python -m blocks.bundling prefetch --python 3.13 --arch x86_64" in said
 
 
-def test_fails_for_a_wheel_with_another_hash(index: Path, wheels: Sequence[Wheel]) -> None:
+def test_fails_for_a_wheel_with_another_hash(index: Path, wheels: Sequence[Wheel], target: Target) -> None:
     with (index / wheels[0].file).open("ab") as file:
         file.write(b"appended")
     with pytest.raises(BundlingError, match=r"missing for Python 3\.13 on x86_64"):
-        wheelhouse.fetch(wheels, TARGET)
+        wheelhouse.fetch(wheels, target)
     assert not [path for path in (cache.folder() / "wheels").rglob("*") if path.is_file()]
 
 

@@ -1,0 +1,65 @@
+"""pip as a program that downloads wheels for another interpreter than its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from blocks.bundling.errors import BundlingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from blocks.bundling.target import Target
+
+
+class PipError(Exception):
+    """pip could not download a wheel; the message is the last that it said."""
+
+
+def download(requirements: Sequence[str], into: Path, target: Target) -> None:
+    """Download the wheels of `requirements`, lines as in a requirements file, and nothing they depend on.
+
+    Raises:
+        PipError: the package index has no such wheel, or one with another hash, or cannot be reached.
+        BundlingError: there is no pip.
+    """
+    listed = into / "requirements.txt"
+    listed.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+    command = [*_pip(), "download", *_options(target), "--dest", str(into), "--requirement", str(listed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PipError(_reason(done.stderr))
+
+
+def _options(target: Target) -> list[str]:
+    """Return pip's options; every tag is named, as pip would else take those of its own interpreter."""
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    options += ["--implementation", "cp", "--python-version", target.python]
+    for abi in (target.tag, "abi3", "none"):
+        options += ["--abi", abi]
+    for platform in target.platforms:
+        options += ["--platform", platform]
+    return options
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if pip := shutil.which("pip3") or shutil.which("pip"):
+        return [pip]
+    raise BundlingError(
+        "wheels for Lambda cannot be downloaded",
+        f"{sys.executable} has no pip (environments made by uv have none) and there is none on PATH",
+        "run `python -m ensurepip` or `uv pip install pip` once, then synthesize again",
+    )
+
+
+def _reason(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or ["it gave no reason"])[-1]
