@@ -7,16 +7,24 @@ looked for in the catalog.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from blocks_runtime import signing
-from blocks_runtime.errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError, ServerUnavailable
+from blocks_runtime.errors import (
+    AccessDenied,
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DatabaseError,
+    ServerUnavailable,
+)
 from blocks_runtime.retry import Backoff, RetryPolicy
 from blocks_runtime.session import Session, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from blocks_runtime import Sql
     from blocks_runtime.rows import Row
@@ -33,6 +41,10 @@ BACKOFF = Backoff(base=0.05, cap=5.0)
 MAX_RETRIES = 12
 
 
+ACCESS_PATIENCE = 30.0
+"""Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known."""
+
+
 class Unanswered(Exception):  # noqa: N818 (not an error yet: the catalog knows)
     """A DDL statement was sent and no answer came; it may or may not have taken effect."""
 
@@ -40,10 +52,17 @@ class Unanswered(Exception):  # noqa: N818 (not an error yet: the catalog knows)
 class Admin:
     """A connection as the database role of `target`, opened on demand and again after it was lost."""
 
-    def __init__(self, target: Target, credentials: Callable[[], Credentials], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        target: Target,
+        credentials: Callable[[], Credentials],
+        deadline: Deadline,
+        access_patience: float = ACCESS_PATIENCE,
+    ) -> None:
         self._target = target
         self._credentials = credentials
         self._session: Session | None = None
+        self._denied_until = time.monotonic() + access_patience
         self.deadline = deadline
 
     def read(self, statement: Sql) -> list[Row]:
@@ -66,17 +85,31 @@ class Admin:
         """
         return self._patiently(lambda: self._ddl(statement))
 
-    def close(self) -> None:
-        """Close the connection; the next statement opens another."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Admin]:
+        """Use the connection within a `with` block; it is torn at the deadline, and closed at the end.
 
-    def abort(self) -> None:
-        """Tear the connection, from another thread, so that a statement that takes too long fails at once."""
+        DSQL has no statement timeout; tearing is how a statement that takes too long is made to fail in time.
+        """
+        watchdog = threading.Timer(max(0.0, self.deadline.remaining), self._abort)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield self
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+            self._close()
+
+    def _abort(self) -> None:
         session = self._session
         if session is not None:
             session.abort()
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _ddl(self, statement: Sql) -> list[Row]:
         session = self._connected()
@@ -100,10 +133,14 @@ class Admin:
     def _connected(self) -> Session:
         self.deadline.check()
         if self._session is None or not self._session.usable:
-            self.close()
+            self._close()
             target = self._target
             token = signing.token(target.host, target.region, target.role, self._credentials())
-            self._session = open_session(target, token)
+            try:
+                self._session = open_session(target, token)
+            except AccessDenied as error:
+                error.retryable = time.monotonic() < self._denied_until
+                raise
         return self._session
 
     def _patiently(self, attempt: Callable[[], T]) -> T:

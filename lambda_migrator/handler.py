@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,7 +27,7 @@ from .migrate import Outcome, migrate
 from .problem import MigrationProblem, server_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _logger = logging.getLogger("lambda_migrator")
 _logger.setLevel(logging.INFO)
@@ -96,21 +94,8 @@ def _migrate(request: Request, deadline: Deadline) -> Outcome:
     grants = read_grants(database, properties.get("Grants", []))
     compiled = manifest.load(MANIFEST)
     admin = Admin(Target.of(variables), credentials.provider(os.environ), deadline)
-    with _torn_at(deadline, admin):
+    with admin.open():
         return migrate(admin, compiled, database=database, grants=grants, holder=f"deploy {request.request}")
-
-
-@contextmanager
-def _torn_at(deadline: Deadline, admin: Admin) -> Iterator[None]:
-    """Tear the connection at the deadline, so that no statement outlives the invocation unanswered for."""
-    watchdog = threading.Timer(max(0.0, deadline.remaining), admin.abort)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
-        admin.close()
 
 
 def _deadline(event: Mapping[str, object], context: Context) -> Deadline:
@@ -140,7 +125,7 @@ def _pass_on(request: Request, event: dict[str, object], context: Context) -> by
 def _invoke(function: str, event: Mapping[str, object]) -> None:
     import boto3  # part of Lambda's own Python, and heavy, so only here
 
-    client = boto3.client("lambda")
+    client = boto3.client("lambda", region_name=function.split(":")[3])
     client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
 
 

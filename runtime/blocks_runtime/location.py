@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-_ROOT_MARKERS = (".blocks", "cdk.json", "pyproject.toml", ".git")
+_ROOT_MARKERS = (".blocks", "cdk.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
 def local_folder(name: str, directory: Path) -> Path:
     """Return where the local database `name` of the project around `directory` lives.
 
-    The project is the nearest folder upwards that holds `.blocks`, `cdk.json`, `pyproject.toml` or `.git`;
-    without one it is `directory` itself.
+    The project is the nearest folder upwards that holds `.blocks` or `cdk.json`; without one it is `directory`.
     """
     upwards = (directory, *directory.parents)
     project = next(

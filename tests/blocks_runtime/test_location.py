@@ -58,7 +58,7 @@ def test_a_bad_port_names_the_variable(tmp_path: Path) -> None:
         locate("main", variables.environment("main"), tmp_path)
 
 
-@pytest.mark.parametrize("mark", [".blocks", "cdk.json", "pyproject.toml", ".git"])
+@pytest.mark.parametrize("mark", [".blocks", "cdk.json"])
 def test_local_folder_is_the_projects(mark: str, tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)

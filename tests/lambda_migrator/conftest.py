@@ -54,11 +54,8 @@ class Deployment:
 
     def migrate(self, grants: Sequence[Grant] = (), holder: str = "test", seconds: float = 60.0) -> Outcome:
         """Deploy once."""
-        admin = self.admin(seconds)
-        try:
+        with self.admin(seconds).open() as admin:
             return migrate(admin, self.manifest(), database="main", grants=grants, holder=holder)
-        finally:
-            admin.close()
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query by `admin`, over a connection that the migrator has no part in."""
