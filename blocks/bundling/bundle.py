@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -50,7 +51,9 @@ def bundle(parts: Sequence[Part]) -> Bundle:
     place = cache.folder() / "bundles" / digest
     if not _is_intact(place):
         _build(place, parts)
-    os.utime(place)
+    # A cache that was brought along may be read-only; then nothing drops what is unused either.
+    with contextlib.suppress(PermissionError):
+        os.utime(place)
     return Bundle(place / "tree", digest)
 
 
@@ -104,7 +107,7 @@ def _settle(tree: Path) -> None:
 
 def _move_into_place(made: Path, place: Path) -> None:
     if place.exists() and not _is_intact(place):
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)
     try:
         made.rename(place)
     except OSError:
@@ -117,5 +120,7 @@ def _drop_unused(bundles: Path) -> None:
     """Remove what no run has used for a month, such as bundles of earlier releases."""
     deadline = time.time() - _UNUSED_AFTER_SECONDS
     for place in bundles.iterdir():
-        if place.stat().st_mtime < deadline:
-            shutil.rmtree(place, ignore_errors=True)
+        # Other processes build and rename here, too.
+        with contextlib.suppress(FileNotFoundError):
+            if place.stat().st_mtime < deadline:
+                shutil.rmtree(place, ignore_errors=True)

@@ -109,7 +109,9 @@ def _folder_of(package: str) -> Path:
 
 def _belongs_into_bundle(name: str) -> bool:
     path = PurePosixPath(name)
-    if name.endswith("/") or "__pycache__" in path.parts or path.suffix in (".pyc", ".pyi"):
+    if name.endswith("/") or path.suffix in (".pyc", ".pyi"):
+        return False
+    if any(part == "__pycache__" or part.startswith(".") for part in path.parts):
         return False
     if path.parts[0].endswith(".dist-info"):
         return "/".join(path.parts[1:]).startswith(_KEPT_METADATA)

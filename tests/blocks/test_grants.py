@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -304,6 +306,15 @@ def test_fails_for_a_role_of_another_stack(app: cdk.App, stack: cdk.Stack, db: D
     ) as no:
         db.grant_connect(fn)
     assert no.value.remedy.startswith("make the role in Bank and pass it")
+
+
+def test_a_nested_stack_may_hold_all_of_it(app: cdk.App, stack: cdk.Stack) -> None:
+    nested = cdk.NestedStack(stack, "Data")
+    DistributedDatabase(nested, "main").grant_connect(function(nested))
+    app.synth()
+    template = Template(json.loads(Path(app.outdir, nested.template_file).read_text(encoding="utf-8")))
+    assert len(mappings(template)) == 1
+    template.order()
 
 
 @pytest.mark.parametrize(
