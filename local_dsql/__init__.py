@@ -7,8 +7,9 @@ The command line is `python -m local_dsql`, in the foreground, and `local-dsql s
 """
 
 from local_dsql.access import AccessDenied, Credentials, Effect, Permission
-from local_dsql.cluster import ClusterStatus, LocalCluster
+from local_dsql.cluster import LocalCluster, stop_server
 from local_dsql.errors import LocalDatabaseError
+from local_dsql.status import ClusterStatus
 
 __all__ = [
     "AccessDenied",
@@ -18,4 +19,5 @@ __all__ = [
     "LocalCluster",
     "LocalDatabaseError",
     "Permission",
+    "stop_server",
 ]

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from local_dsql.cluster import ClusterStatus, LocalCluster, stop_server
+from local_dsql.cluster import LocalCluster, stop_server
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.folder import DEFAULT_FOLDER, Folder
 from local_dsql.launch import connect, gone
+from local_dsql.status import ClusterStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

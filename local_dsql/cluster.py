@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -11,50 +10,30 @@ from local_dsql.access import ClusterName, Credentials, sign_token
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import ADMIN_ROLE
-from local_dsql.errors import LocalDatabaseError, ServerError
+from local_dsql.errors import ServerError
 from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
-from local_dsql.launch import DEFAULT_DIALECT, DEFAULT_REGIONS, ServerOptions, connect, gone, launch
+from local_dsql.launch import (
+    DEFAULT_DIALECT,
+    DEFAULT_REGIONS,
+    ServerOptions,
+    connect,
+    gone,
+    launch,
+    wait_for_end,
+)
 from local_dsql.locks import FileLock
+from local_dsql.status import ClusterStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
     from local_dsql.access import Permission
-    from local_dsql.control import ControlConnection, Json
+    from local_dsql.control import Json
 
 DATABASE = "postgres"
 """The only database of a cluster."""
-
-_STOP_PATIENCE = 15.0
-"""Seconds that a server gets to end before we stop watching it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterStatus:
-    """What the server says of itself: its process, how it serves, the port of each Region."""
-
-    pid: int
-    identifier: str
-    dialect: str
-    commit_latency: float
-    ports: Mapping[str, int]
-    stopped_regions: tuple[str, ...]
-    admin: Credentials
-
-    @classmethod
-    def read(cls, answer: Json) -> ClusterStatus:
-        """Return the status in an answer of the control protocol."""
-        return cls(
-            pid=cast("int", answer["pid"]),
-            identifier=cast("str", answer["identifier"]),
-            dialect=cast("str", answer["dialect"]),
-            commit_latency=cast("float", answer["commit_latency"]),
-            ports=cast("dict[str, int]", answer["ports"]),
-            stopped_regions=tuple(cast("list[str]", answer["stopped_regions"])),
-            admin=Credentials(**cast("dict[str, str]", answer["admin"])),
-        )
 
 
 class LocalCluster:
@@ -291,25 +270,3 @@ def stop_server(path: Path | str) -> bool:
     """Stop the server of the folder, whoever uses it, and return whether there was one."""
     folder = Folder.at(path)
     return wait_for_end(folder, "stop")
-
-
-def wait_for_end(folder: Folder, request: str) -> bool:
-    """Send `leave` or `stop`, wait until the server is gone if it goes, and return whether there was one."""
-    connection = connect(folder)
-    stopping = connection is None or _ask_to_go(connection, request)
-    lock = FileLock(folder.server_lock)
-    deadline = time.monotonic() + _STOP_PATIENCE
-    while stopping and not lock.try_exclusive() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    lock.release()
-    return connection is not None
-
-
-def _ask_to_go(connection: ControlConnection, request: str) -> bool:
-    """Send the request and return whether the server is on its way out."""
-    try:
-        return bool(connection.call(request, {}).get("stopping", True))
-    except (OSError, LocalDatabaseError):
-        return True  # it hung up on us: that is what going looks like
-    finally:
-        connection.close()

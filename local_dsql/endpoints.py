@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dsql_dialect import profile
 from local_dsql.access import TokenAuthenticator
 from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
+from local_dsql.errors import ServerError
 from local_dsql.front import Front
 from local_dsql.postgres import PORT
 from local_dsql.tls import CertificateStore
@@ -84,16 +85,14 @@ class Endpoints:
 
     async def stop_region(self, region: str) -> None:
         """Cut the Region's connections and refuse new ones."""
-        front = self._front_of(region)
         async with self._changing:
-            await front.stop_region(region)
+            await self._front_of(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
         """Accept the Region's connections again, on the same port."""
-        front = self._front_of(region)
         async with self._changing:
-            await front.start_region(region)
+            await self._front_of(region).start_region(region)
             self.stopped.discard(region)
 
     async def close(self) -> None:
@@ -121,9 +120,9 @@ class Endpoints:
             usual = self._record.ports.get(region, 0)
             try:
                 port = await self._front.listen(region, usual, self._latency)
-            except OSError:
+            except OSError as error:
                 if not usual:
-                    raise
+                    raise _no_endpoint(region, error) from None
                 log.warning("port %d is taken, so the endpoint of %s moves to another", usual, region)
                 port = await self._front.listen(region, 0, self._latency)
             self.ports[region] = self._record.ports[region] = port
@@ -136,3 +135,11 @@ class Endpoints:
         if region not in self.ports or self._front is None:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
         return self._front
+
+
+def _no_endpoint(region: str, error: OSError) -> ServerError:
+    return ServerError(
+        f"cannot listen on the loopback address for {region}",
+        error.strerror or str(error),
+        "see what keeps this user from opening a port (a sandbox, the limit on open files)",
+    )

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_dsql.control import ControlConnection, decode
-from local_dsql.errors import ServerError
+from local_dsql.errors import LocalDatabaseError, ServerError
 from local_dsql.files import write_private
 from local_dsql.folder import unusable
+from local_dsql.locks import FileLock
 
 if TYPE_CHECKING:
     from local_dsql.folder import Folder
@@ -25,6 +26,9 @@ START_TIMEOUT = 120.0
 
 DEFAULT_DIALECT = "portable"
 DEFAULT_REGIONS = ("us-east-1",)
+_STOP_PATIENCE = 15.0
+"""Seconds that a server gets to end before we stop watching it."""
+
 _TAIL_LINES = 20
 _DETACH = '"$@" &'
 """Shell command that leaves the server to the system, so that no starter has to wait for its end."""
@@ -92,6 +96,28 @@ def connect(folder: Folder) -> ControlConnection | None:
         return ControlConnection(path)
     except (OSError, ValueError, KeyError):
         return None  # never started, stopped, or killed: the server's lock decides when a new one starts
+
+
+def wait_for_end(folder: Folder, request: str) -> bool:
+    """Send `leave` or `stop`, wait until the server is gone if it goes, and return whether there was one."""
+    connection = connect(folder)
+    stopping = connection is None or _ask_to_go(connection, request)
+    lock = FileLock(folder.server_lock)
+    deadline = time.monotonic() + _STOP_PATIENCE
+    while stopping and not lock.try_exclusive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    lock.release()
+    return connection is not None
+
+
+def _ask_to_go(connection: ControlConnection, request: str) -> bool:
+    """Send the request and return whether the server is on its way out."""
+    try:
+        return bool(connection.call(request, {}).get("stopping", True))
+    except (OSError, LocalDatabaseError):
+        return True  # it hung up on us: that is what going looks like
+    finally:
+        connection.close()
 
 
 def write_state(folder: Folder, control: Path) -> None:

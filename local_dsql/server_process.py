@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local_dsql.errors import LocalDatabaseError, ServerMismatchError
+from local_dsql.folder import unusable
 from local_dsql.instance import Instance
 from local_dsql.locks import FileLock
 from local_dsql.starter import Starter, read_arguments
@@ -37,13 +38,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _wait_for(lock, options.folder)
         serve(options, starter)
-    except (LocalDatabaseError, OSError, ValueError) as error:
-        log.error("%s", error)
-        starter.tell_failure(error)
-        return 1
     except Exception as error:
-        starter.tell_failure(error)
-        raise
+        failure = unusable(options.folder.path, error) if isinstance(error, OSError) else error
+        starter.tell_failure(failure)
+        if not isinstance(failure, (LocalDatabaseError, ValueError)):
+            raise
+        log.error("%s", failure)
+        return 1
     return 0
 
 

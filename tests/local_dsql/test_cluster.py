@@ -347,6 +347,19 @@ def test_a_start_cut_short_is_repeated(tmp_path: Path) -> None:
         assert value(cluster.dsn(), "SELECT 1") == 1
 
 
+def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
+    """In a user namespace, where this user is number 1000 and has no power."""
+    command = [sys.executable, "-c", "import os; assert os.geteuid() == 1000\n" + STARTER, str(folder)]
+    become = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    if os.geteuid() != 0 or subprocess.run([*become, "true"], check=False).returncode:
+        pytest.skip("this is an ordinary user already, or user namespaces are forbidden here")
+    answer = subprocess.run(
+        [*become, *command], input="\n", capture_output=True, text=True, cwd=PROJECT, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert not processes_of(folder)
+
+
 def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)
     with LocalCluster(folder) as cluster:
