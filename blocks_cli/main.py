@@ -39,7 +39,10 @@ class _Commands(click.Group):
         return super().resolve_command(context, arguments)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" for code in ExitCode)])
+
+
+@click.group(cls=_Commands, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(importlib.metadata.version("blocks-dsql"), "-V", "--version", prog_name="blocks")
 def cli(debug: bool) -> None:
@@ -48,9 +51,6 @@ def cli(debug: bool) -> None:
     \b
       blocks deploy --local
       blocks invoke Transfer --event '{"amount": 1}'
-
-    Exit codes: 0 ok, 1 pending or drift, 2 wrong usage, 3 migration failed, 4 cannot connect,
-    5 the invoked function failed.
     """
     del debug  # `main` looks for it: errors are handled outside of any command
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.dialect import with_dialects
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.template import Template, read_template
 from blocks_cli.json_value import Json, mapping, sequence, text
@@ -121,13 +122,14 @@ def _stack(
     dependencies = tuple(text(item) for item in sequence(artifact.get("dependencies")))
     body = _read_json(directory / text(properties.get("templateFile")))
     paths = _construct_paths(_metadata(directory, artifact))
+    assets = _assets(directory, [mapping(artifacts.get(item)) for item in dependencies])
     return Stack(
         artifact_id=artifact_id,
         name=name,
         account=account,
         region=stack_region,
-        template=read_template(body, name, paths),
-        assets=_assets(directory, [mapping(artifacts.get(item)) for item in dependencies]),
+        template=with_dialects(read_template(body, name, paths), assets),
+        assets=assets,
         dependencies=dependencies,
     )
 

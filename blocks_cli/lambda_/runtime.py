@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks import bundling
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.environment import Keys, function_environment
 from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.interpreter import Interpreter
-
-_ASK_FOR_CLIENT = """\
-import sys
-from blocks.bundling import Target, runtime_client
-print(runtime_client(Target(sys.argv[1], sys.argv[2])))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +113,12 @@ def _own(links: Path) -> Runtime:
 def runtime_client(version: tuple[int, int]) -> Path | None:
     """Return a folder with Lambda's runtime client for a Python version on this machine, or None.
 
-    The wheel comes from the cache of `blocks.bundling`, or from the package index. Asked in another process,
-    for that package may import the CDK.
+    The wheel comes from the cache of `blocks.bundling`, or from the package index.
     """
-    python = f"{version[0]}.{version[1]}"
-    environment = {**os.environ, "PIP_RETRIES": "0", "PIP_DEFAULT_TIMEOUT": "5"}
-    asked = subprocess.run(
-        [sys.executable, "-c", _ASK_FOR_CLIENT, python, platform.machine()],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    return Path(asked.stdout.strip()) if asked.returncode == 0 else None
+    try:
+        return bundling.runtime_client(bundling.Target(f"{version[0]}.{version[1]}", platform.machine()))
+    except bundling.BundlingError:
+        return None
 
 
 def _notes(

@@ -25,14 +25,16 @@ class Clusters:
         self._folder = folder
         self._running: dict[str, tuple[LocalCluster, str]] = {}
 
-    def start(self, name: str, region: str) -> LocalCluster:
-        """Return the cluster in folder `name`, started unless it runs.
+    def start(self, name: str, region: str, dialect: str | None = None) -> LocalCluster:
+        """Return the cluster in folder `name`, started unless it runs in this dialect already.
 
         Raises:
-            CommandError: it cannot be started.
+            CommandError: it cannot be started, or somebody else uses it in another dialect.
         """
+        if name in self._running and dialect not in (None, self._running[name][0].status.dialect):
+            self.stop(name)
         if name not in self._running:
-            cluster = LocalCluster(self._folder / name, regions=(region,))
+            cluster = LocalCluster(self._folder / name, regions=(region,), dialect=dialect)
             try:
                 cluster.start()
             except LocalDatabaseError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime.contract import variable_prefix
 
+from blocks_cli.assembly.dialect import DIALECT
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.problem import CommandError
@@ -33,13 +34,14 @@ class ClusterHandler:
         """Start the cluster."""
         folder = request.previous.local[FOLDER] if request.previous else _free_folder(request, host)
         local = {FOLDER: folder, REGION: request.region}
-        cluster = host.clusters.start(folder, request.region)
+        cluster = host.clusters.start(folder, request.region, _dialect(request.properties))
         created = request.previous.attributes.get("CreationTime") if request.previous else None
         return Outcome(cluster.identifier, _attributes(cluster, request.region, created), local)
 
     def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
         """Start the cluster; its endpoint may have moved to another port since."""
-        cluster = host.clusters.start(resource.local[FOLDER], resource.local[REGION])
+        dialect = _dialect(resource.properties)
+        cluster = host.clusters.start(resource.local[FOLDER], resource.local[REGION], dialect)
         old, new = text(resource.attributes["Endpoint"]), cluster.endpoint(resource.local[REGION])
         return {} if old == new else {old: new}
 
@@ -70,6 +72,10 @@ def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, 
         "EncryptionDetails.EncryptionType": "AWS_OWNED_KMS_KEY",
         "EncryptionDetails.KmsKeyArn": "",
     }
+
+
+def _dialect(properties: Mapping[str, Json]) -> str | None:
+    return text(properties.get(DIALECT)) or None
 
 
 def _free_folder(request: Request, host: Host) -> str:

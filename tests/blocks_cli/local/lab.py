@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ def handler(event, context):
     doing = properties["Do"]
     if doing == "crash": raise RuntimeError("out of luck")
     if doing == "silent": return
+    if doing == "wait": import time; time.sleep(60)
     if doing == "again" and "Second" not in event:
         import boto3
         boto3.client("lambda").invoke(
@@ -75,6 +78,7 @@ class Lab:
 def bundles() -> Path:
     """Return a folder with the assets, the same for the whole session."""
     folder = Path(tempfile.mkdtemp(prefix="lab-"))
+    atexit.register(shutil.rmtree, folder)
     for name, file, source in (
         ("handler", "index.py", HANDLER),
         ("hello", "index.py", HELLO),

@@ -1,0 +1,75 @@
+"""The construct, the migrator, the runtime and the local database together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_cli.exits import ExitCode
+from blocks_cli.local import LocalDeployment
+from blocks_cli.problem import CommandError
+from tests.blocks_cli.local.shop import synthesize_shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def migration(folder: Path, name: str, text: str) -> Path:
+    """Write one migration and return the folder."""
+    place = folder / "migrations"
+    place.mkdir(exist_ok=True)
+    (place / name).write_text(text + "\n")
+    return place
+
+
+def deploy(folder: Path, *, dialect: str = "portable") -> LocalDeployment:
+    """Synthesize and deploy the shop with the migrations in `folder`."""
+    number = len(list(folder.glob("cdk.out.*")))
+    assembly = synthesize_shop(folder / "migrations", folder / f"cdk.out.{number}", dialect=dialect)
+    return LocalDeployment.deploy(assembly, folder)
+
+
+def test_a_shop_opens(tmp_path: Path) -> None:
+    """Who is let in may do what was granted; only new migrations run; a failed one can be corrected."""
+    migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY, name text);")
+    with deploy(tmp_path) as shop:
+        assert shop.migrations_applied == ("001_items",)
+        assert not shop.invoke("Buy", "insert into items values (1, 'tea')").failed
+        assert shop.invoke("Look", "select name from items").payload == [["tea"]]
+
+        refused = shop.invoke("Look", "insert into items values (2, 'milk')")
+        assert refused.error_message is not None
+        assert "permission denied" in refused.error_message
+
+        intruder = shop.invoke("Intruder", "select 1")
+        assert intruder.failed
+        assert intruder.error_message is not None
+        assert "access denied" in intruder.error_message
+
+    migration(tmp_path, "002_more.sql", "INSERT INTO items VALUES (2, 'milk'), (1, 'tea again');")
+    with pytest.raises(CommandError) as failure:
+        deploy(tmp_path)
+    assert failure.value.code is ExitCode.MIGRATION_FAILED
+    assert "002_more.sql" in failure.value.why
+    assert "23505" in failure.value.why
+
+    migration(tmp_path, "002_more.sql", "INSERT INTO items VALUES (2, 'milk');")
+    with deploy(tmp_path) as shop:
+        assert shop.migrations_applied == ("002_more",)
+        assert shop.invoke("Look", "select name from items order by id").payload == [["tea"], ["milk"]]
+    with deploy(tmp_path) as shop:
+        assert shop.migrations_applied == ()
+
+
+def test_the_cluster_speaks_the_dialect_of_the_migrations(tmp_path: Path) -> None:
+    """Foreign keys are refused in the portable dialect, and not in the later one."""
+    migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY);")
+    deploy(tmp_path).close()
+    migration(tmp_path, "002_lines.sql", "CREATE TABLE lines (item int REFERENCES items (id));")
+    with deploy(tmp_path, dialect="2026-09") as shop:
+        assert shop.migrations_applied == ("002_lines",)
+        assert shop.clusters[0].status.dialect == "2026-09"
+    with LocalDeployment.open(tmp_path) as again:
+        assert again.clusters[0].status.dialect == "2026-09"
+        assert not again.invoke("Look", "select 1").failed

@@ -1,0 +1,235 @@
+"""The command line as a shell sees it: stdout, stderr, exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_cli.exits import ExitCode
+from blocks_cli.main import INTERRUPTED, main
+from tests.blocks_cli.local.lab import Lab, synthesize
+from tests.local_dsql.processes import processes_of, wait_until
+
+if TYPE_CHECKING:
+    from blocks_cli.json_value import Json
+
+ROOT = Path(__file__).parents[2]
+
+
+class Shell:
+    """Runs commands in a project's folder."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capture = capture
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Return exit code, stdout and stderr."""
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        out, err = self._capture.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    (tmp_path / "cdk.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, capfd)
+
+
+def test_deploy_invoke_destroy(shell: Shell) -> None:
+    synthesize(Lab(shell.folder / "journal"), shell.folder / "cdk.out")
+
+    code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
+    assert code == ExitCode.OK
+    assert "Lab.Said = hello\n" in out
+    lines = err.splitlines()
+    assert lines[0] == "target   local   .blocks", "first of all: where"
+    assert any(line.startswith("create   Lab/Thing   Custom::Thing   ") for line in lines)
+    assert "[Handler] Create" in lines, "what a function writes, with its name"
+    assert lines[-1].startswith("next     blocks invoke ")
+
+    code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
+    assert code == ExitCode.OK
+    answer = json.loads(out)
+    assert {change["action"] for change in answer["stacks"]["Lab"]["changes"]} == {"no change"}
+    assert answer["stacks"]["Lab"]["outputs"]["Said"] == "hello"
+    assert "deployed no changes" in err
+
+    code, out, err = shell.run("invoke", "Hello", "--event", '{"n": 1}')
+    assert (code, json.loads(out)["event"]) == (ExitCode.OK, {"n": 1})
+    assert err.splitlines()[0] == "target   local   .blocks"
+
+    code, out, err = shell.run("invoke", "Handler", "--json")
+    assert code == ExitCode.INVOCATION_FAILED
+    assert json.loads(out)["errorType"] == "KeyError"
+    assert err.splitlines()[-1] == "failed   KeyError: 'RequestType'"
+
+    code, out, err = shell.run("destroy", "--local", "--json")
+    assert code == ExitCode.OK
+    assert list(json.loads(out)["stacks"]) == ["Other", "Lab"]
+    assert err.splitlines()[-1] == "destroyed"
+
+
+def test_a_failed_custom_resource_is_exit_code_3(shell: Shell) -> None:
+    synthesize(Lab(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
+    code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
+    assert (code, out) == (ExitCode.MIGRATION_FAILED, "")
+    assert err.splitlines()[-3:] == [
+        "error: Lab/Thing (Custom::Thing): Create failed",
+        "  why: 042_seats.sql:3:1: TRUNCATE is refused",
+        "  do:  correct the cause and deploy again; everything done before this step stays as it is",
+    ]
+
+
+MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
+    "no target": (
+        ["deploy"],
+        "blocks deploy: no target named",
+        "this command only works locally; what is on AWS belongs to the cdk command line",
+        "run `blocks deploy --local`, or `npx cdk deploy`",
+    ),
+    "unknown command": (
+        ["deplyo"],
+        "no command deplyo",
+        "the commands are deploy, invoke, destroy",
+        "did you mean `blocks deploy`?",
+    ),
+    "unknown option": (["deploy", "--locl"], "blocks deploy", "No such option", "see --help"),
+    "no app": (
+        ["deploy", "--local"],
+        "cdk.json: no app command",
+        "the file is missing or has no `app`",
+        'run this in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+    ),
+    "app fails": (
+        ["deploy", "--local", "--app", "exit 7"],
+        "synth failed: exit 7",
+        "the app ended with status 7; its own message is above",
+        "correct the app, then deploy again; nothing was changed",
+    ),
+    "no assembly": (
+        ["deploy", "--local", "--assembly", "nowhere"],
+        "nowhere/manifest.json: no such file",
+        "the cloud assembly is not complete",
+        "run the synth again, then deploy",
+    ),
+    "parameter": (
+        ["deploy", "--local", "--assembly", ".", "-p", "x"],
+        "--parameter x",
+        "it has no `=`",
+        "write --parameter NAME=VALUE",
+    ),
+    "nothing deployed": (
+        ["invoke", "Hello"],
+        "nothing is deployed",
+        "there is no record of a local deploy",
+        "run `blocks deploy --local`",
+    ),
+    "event": (
+        ["invoke", "Hello", "--event", "{"],
+        "--event {: cannot be read as JSON",
+        "Expecting property name",
+        "pass JSON, @file with JSON in it, or -",
+    ),
+}
+
+
+@pytest.mark.parametrize(("command", "what", "why", "remedy"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_three_lines_and_exit_code_2(
+    shell: Shell, command: list[str], what: str, why: str, remedy: str
+) -> None:
+    code, out, err = shell.run(*command)
+    assert (code, out) == (ExitCode.USAGE, "")
+    first, second, third = err.splitlines()[-3:]
+    assert first.startswith("error: ")
+    assert first.endswith(what)
+    assert second.startswith("  why: ")
+    assert why in second
+    assert third == f"  do:  {remedy}"
+
+
+EVENTS: dict[str, tuple[str, str, Json]] = {
+    "text": ('{"n": 1}', "", {"n": 1}),
+    "file": ("@event.json", "", {"from": "file"}),
+    "standard input": ("-", '{"from": "stdin"}', {"from": "stdin"}),
+}
+
+
+@pytest.mark.parametrize(("argument", "stdin", "expected"), EVENTS.values(), ids=EVENTS)
+def test_where_an_event_may_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, stdin: str, expected: Json
+) -> None:
+    import io
+
+    from blocks_cli.commands.invoke import read_event
+
+    (tmp_path / "event.json").write_text('{"from": "file"}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+    assert read_event(argument) == expected
+
+
+APP = """
+import json, os, pathlib
+print("the app speaks")
+out = pathlib.Path(os.environ["CDK_OUTDIR"])
+context = json.loads(os.environ["CDK_CONTEXT_JSON"])
+stack = {"type": "aws:cloudformation:stack", "environment": "aws://unknown-account/unknown-region",
+         "properties": {"templateFile": "S.json"}}
+(out / "manifest.json").write_text(json.dumps({"version": "1", "artifacts": {"S": stack}}))
+values = {"own": context["own"], "paths": str(context["aws:cdk:enable-path-metadata"]),
+          "account": os.environ["CDK_DEFAULT_ACCOUNT"], "region": os.environ["CDK_DEFAULT_REGION"],
+          "stack": {"Fn::Sub": "${AWS::Region}"}}
+(out / "S.json").write_text(json.dumps({"Outputs": {k: {"Value": v} for k, v in values.items()}}))
+"""
+
+
+def test_an_app_is_run_as_the_cdk_command_line_runs_it(shell: Shell) -> None:
+    (shell.folder / "app.py").write_text(APP)
+    settings = {"app": "python app.py", "context": {"own": "context"}}
+    (shell.folder / "cdk.json").write_text(json.dumps(settings))
+    code, out, _ = shell.run("deploy", "--local", "--region", "eu-west-1")
+    assert code == ExitCode.OK
+    assert out.splitlines() == [
+        "S.own = context",
+        "S.paths = True",
+        "S.account = 000000000000",
+        "S.region = eu-west-1",
+        "S.stack = eu-west-1",
+    ], "data only: what the app prints goes to stderr"
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Interrupted while the custom resource's handler sleeps, with a cluster running."""
+    lab = Lab(tmp_path / "journal", cluster=True, do="wait")
+    synthesize(lab, tmp_path / "cdk.out")
+    command = [sys.executable, "-m", "blocks_cli.main", "deploy", "--local", "--assembly", "cdk.out"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as deploying:
+        assert deploying.stderr
+        for line in deploying.stderr:
+            if line == b"[Handler] Create\n":
+                break
+        assert len(processes_of(tmp_path)) > 3, "the deployer, the handler, the cluster"
+        deploying.send_signal(signal.SIGINT)
+        last = deploying.stderr.read().splitlines()[-1]
+    assert (deploying.returncode, last) == (INTERRUPTED, b"interrupted")
+    wait_until(lambda: not processes_of(tmp_path), 10)
+    assert not list((tmp_path / ".blocks" / "tmp").iterdir())
+
+
+def test_exit_codes_are_documented_where_users_look(shell: Shell) -> None:
+    code, out, _ = shell.run("--help")
+    assert code == ExitCode.OK
+    for exit_code in ExitCode:
+        assert f"  {exit_code.value}  {exit_code.meaning}\n" in out
