@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from .plan import Plan, Step
 
 _ROW_LIMIT = (
-    "split the file, or put `-- blocks: batch` above a statement that changes some rows at a time and must be "
-    "repeated until it changes none; one of the 3,000 rows is the journal's"
+    "split the file, or put `-- blocks: batch` above a statement that changes some rows at a time, which "
+    "repeats it until it changes none; one of the 3,000 rows is the journal's"
 )
 
 _logger = logging.getLogger("lambda_migrator")
