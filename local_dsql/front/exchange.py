@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect import Kind
+
 from local_dsql.front import texts
 from local_dsql.front.local_statements import LocalStatements
 from local_dsql.front.planned import is_answered_here, is_plain
@@ -190,6 +192,8 @@ class Exchange:
             return await self._local.run(unit, statement)
         if is_plain(statement) or statement.outside_transaction:
             return await work.read(unit)
+        if statement.kind is Kind.SESSION:
+            return await work.configure(unit, statement)
         return await work.write(unit, statement)
 
     async def _refuse(self, message: ServerMessage) -> None:

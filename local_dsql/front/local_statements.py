@@ -11,6 +11,8 @@ from local_dsql.wire.backend import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from dsql_dialect import IamStatement, Statement
     from local_dsql.front.session import Session
     from local_dsql.front.units import Unit
@@ -40,25 +42,38 @@ class LocalStatements:
         return await self._ddl(unit, statement, described)
 
     async def _ddl(self, unit: Unit, statement: Statement, described: bytes) -> bool:
-        work = self.session.work
-        if self.session.transaction is None:
+        session, work = self.session, self.session.work
+        if session.transaction is None:
             await work.begin_implicit()
+        transaction = session.transaction
+        assert transaction is not None
         try:
-            if statement.iam is not None:
-                tag = await self._iam(statement.iam)
-                result = messages.command_complete(tag)
-            else:
-                job_id, notices, tag = await submit(self.session, statement)
-                row = messages.data_row([job_id]) if job_id else b""
-                self.session.client.send(notices)
-                result = row + messages.command_complete(tag)
+            async with session.engine.mutex, session.backend.turn:
+                if not await work.back():
+                    return False
+                result, redo = await self._carry_out(statement)
         except BackendError as error:
             await work.fail()
-            self.session.client.send(messages.error(error.fields))
+            session.client.send(messages.error(error.fields))
             return False
-        work.changed_catalog(statement)
-        self.session.client.send(unit.answer(result, described))
+        transaction.rules = transaction.rules.after(statement)
+        work.changed_catalog(transaction, redo)
+        session.client.send(unit.answer(result, described))
         return True
+
+    async def _carry_out(self, statement: Statement) -> tuple[bytes, Callable[[], Awaitable[None]]]:
+        """Do it; return the result to send, and how to do it again."""
+        if statement.iam is not None:
+            iam = statement.iam
+            tag = await self._iam(iam)
+
+            async def map_again() -> None:
+                await self._iam(iam)
+
+            return messages.command_complete(tag), map_again
+        job = await submit(self.session, statement)
+        row = messages.data_row([job.job_id]) if job.job_id else b""
+        return job.notices + row + messages.command_complete(job.tag), job.redo
 
     @staticmethod
     def _columns(statement: Statement) -> tuple[tuple[str, int], ...]:

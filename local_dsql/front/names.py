@@ -19,7 +19,7 @@ class Names:
     has accepted it (`keep_batch`): a name must never stand for a harmless statement here and for another one there.
     """
 
-    __slots__ = ("_defined", "_portals", "_profile", "_statements", "_tentative")
+    __slots__ = ("_binds", "_defined", "_portals", "_profile", "_statements", "_tentative")
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -27,6 +27,7 @@ class Names:
         self._portals: dict[bytes, Planned] = {}
         self._tentative: dict[bytes, Planned] = {}
         self._defined: list[bytes] = []
+        self._binds: dict[bytes, bytes] = {}
 
     def plan(self, sql: bytes) -> Planned:
         """Return what there is to know of a text."""
@@ -42,6 +43,7 @@ class Names:
             bound = self._statement(name)
             if bound is not None:
                 self._portals[portal] = bound
+                self._binds[portal] = raw
             return bound
         if kind == b"E":
             return self._portals.get(raw[BODY : raw.index(b"\0", BODY)])
@@ -63,6 +65,7 @@ class Names:
         if kind == b"C":
             if table is not None:
                 self._portals.pop(name, None)
+                self._binds.pop(name, None)
             else:
                 self._tentative.pop(name, None)
                 self._statements.pop(name, None)
@@ -71,6 +74,10 @@ class Names:
     def _statement(self, name: bytes) -> Planned | None:
         found = self._tentative.get(name)
         return self._statements.get(name) if found is None else found
+
+    def bind_of(self, portal: bytes) -> bytes:
+        """Return the Bind that opened a portal; empty if there is no such portal."""
+        return self._binds.get(portal, b"")
 
     def keep_batch(self, accepted: int | None = None) -> None:
         """Keep what the batch defined; `accepted` is how many of its Parse succeeded, None: all."""
@@ -90,6 +97,7 @@ class Names:
         """The transaction is over, and its portals with it."""
         if self._portals:
             self._portals.clear()
+            self._binds.clear()
 
     def forget_all(self) -> None:
         """DEALLOCATE ALL: only the unnamed statement stays."""

@@ -55,7 +55,7 @@ class Session:
         """Say that the client may begin."""
         self.backend.on_lost = lambda _: self.client.close(texts.BACKEND_GONE)
         self.backend.on_stray = self.client.send
-        self.engine.sessions.add(self)
+        self.engine.join(self)
         self.client.send(messages.READY[messages.IDLE])
         self._busy = False
 
@@ -201,9 +201,15 @@ class Session:
         self._busy = False
         self._next()
 
+    async def before_parking(self) -> None:
+        """Nothing is open yet that a rollback would close."""
+
+    async def after_resuming(self) -> None:
+        """Nothing was open."""
+
     def lost(self) -> None:
         """The client is gone: drop its transaction and its backend."""
-        self.engine.sessions.discard(self)
+        self.engine.leave(self)
         if self._task is not None:
             self._task.cancel()
         self.backend.on_lost = lambda _: None

@@ -21,16 +21,6 @@ ROW_LIMIT = ServerMessage(
     "transaction row limit exceeded",
     hint="Change at most 3,000 rows in one transaction: split the work into batches.",
 )
-CONFLICT = ServerMessage(
-    "40001",
-    "change conflicts with another transaction (OC000)",
-    hint="Run the whole transaction again.",
-)
-SCHEMA_CHANGED = ServerMessage(
-    "40001",
-    "schema has been updated by another transaction (OC001)",
-    hint="Run the whole transaction again.",
-)
 PLAIN_TEXT = ServerMessage(
     "28000",
     "unable to accept connection, SSL is mandatory",

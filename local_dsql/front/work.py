@@ -1,18 +1,24 @@
-"""What is done with the backend for one unit: begin, read, write, end."""
+"""What is done with a session's backend for one unit: begin, read, write, end."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
+from local_dsql.front.copying import take_rows
+from local_dsql.front.requests import request_for
+from local_dsql.occ import statements, verdicts
+from local_dsql.occ.commit import commit
+from local_dsql.occ.parking import OPEN, resume
 from local_dsql.occ.transaction import Transaction
+from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Answer
+from local_dsql.wire.backend import Answer, BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from dsql_dialect import Statement
     from local_dsql.front.session import Session
@@ -21,15 +27,11 @@ if TYPE_CHECKING:
     from local_dsql.wire.messages import ServerMessage
 
 _BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
-_SNAPSHOT = messages.query(
-    "SAVEPOINT local_dsql; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
-)
 _ROLLBACK = messages.query("ROLLBACK")
-_COMMIT = messages.query("COMMIT")
 
 
 class Work:
-    """The doings of one session's backend."""
+    """The doings of one session's backend. Every method but `fail` returns whether the unit succeeded."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -41,22 +43,20 @@ class Work:
     async def begin_implicit(self) -> None:
         """Open a transaction of our own around what follows."""
         async with self.backend.turn:
-            answers = await self.backend.ask(_BEGIN + _SNAPSHOT, 2)
+            answers = await self.backend.ask(_BEGIN + OPEN, 2)
         self._opened(answers[1], implicit=True)
 
     async def begin(self, unit: Unit) -> bool:
         """Run the client's BEGIN; its snapshot is taken at once, as DSQL does."""
         transaction = self.session.transaction
         if transaction is not None and transaction.implicit:
-            transaction.implicit = (
-                False  # BEGIN within a multi-statement string takes over what has run already
-            )
+            transaction.implicit = False  # BEGIN within a multi-statement string takes over what has run already
             self._send(unit.answer(messages.command_complete("BEGIN")))
             return True
         if transaction is not None:
             return await self.pass_on(unit)
         async with self.backend.turn:
-            answers = await self.backend.ask(unit.request() + _SNAPSHOT, 2)
+            answers = await self.backend.ask(unit.request() + OPEN, 2)
         self._send_answer(answers[0])
         if answers[0].error is not None:
             return False
@@ -65,9 +65,8 @@ class Work:
 
     def _opened(self, snapshot: Answer, *, implicit: bool) -> None:
         ((end,),) = snapshot.rows()
-        assert end is not None
         engine = self.engine
-        self.session.transaction = Transaction(implicit, engine.sequence, engine.catalog, int(end))
+        self.session.transaction = Transaction(implicit, engine.sequence, engine.catalog, int(str(end)))
 
     async def commit(self, unit: Unit) -> bool:
         """Run the client's COMMIT."""
@@ -76,12 +75,9 @@ class Work:
             return await self.pass_on(unit)
         if transaction.failed:
             return await self.rollback(unit)
-        error = await self._commit()
-        if error is not None:
-            self._send(error)
-            return False
-        self._send(unit.answer(messages.command_complete("COMMIT")))
-        return True
+        error = await self._commit(transaction)
+        self._send(error or unit.answer(messages.command_complete("COMMIT")))
+        return error is None
 
     async def rollback(self, unit: Unit) -> bool:
         """Run the client's ROLLBACK, or what a COMMIT of a failed transaction comes to."""
@@ -98,29 +94,33 @@ class Work:
         if transaction.failed:
             await self._rollback()
             return
-        error = await self._commit()
+        error = await self._commit(transaction)
         if error is not None:
             self._send(error)
 
-    async def _commit(self) -> bytes | None:
+    async def _commit(self, transaction: Transaction) -> bytes | None:
         """Commit; return the error to send, or None."""
-        transaction = self.session.transaction
-        assert transaction is not None
-        async with self.engine.mutex, self.backend.turn:
-            (answer,) = await self.backend.ask(_COMMIT)
-        self.session.transaction = None
-        if (fields := answer.error) is not None:
-            return messages.error(fields)
-        if transaction.wrote:
-            self.engine.sequence += 1
-        if transaction.rules.ddl:
-            self.engine.catalog += 1
-        return None
+        if transaction.reads_only:
+            async with self.backend.turn:
+                error = await commit(self.engine, self.session)
+        else:
+            async with self.engine.mutex, self.backend.turn:
+                error = await commit(self.engine, self.session)
+        self._ended()
+        latency = self.session.client.endpoint.commit_latency
+        if latency and not transaction.reads_only:
+            await asyncio.sleep(latency)
+        return error
 
     async def _rollback(self) -> None:
         async with self.backend.turn:
             await self.backend.ask(_ROLLBACK)
+        self._ended()
+
+    def _ended(self) -> None:
+        self.engine.ended(self.session.transaction)
         self.session.transaction = None
+        self.session.names.forget_portals()
 
     async def fail(self) -> None:
         """Note that the transaction, if there is one, can only be rolled back."""
@@ -130,24 +130,56 @@ class Work:
     # units
 
     async def pass_on(self, unit: Unit) -> bool:
-        """Pass on what neither reads nor writes; return whether it succeeded."""
+        """Pass on what neither reads nor writes."""
+        if not await self._present():
+            return False
+        if self.engine.altering:
+            return await self._around_ddl(unit)
         async with self.backend.turn:
             (answer,) = await self.backend.ask(unit.request())
         self._send_answer(answer)
         return await self._succeeded(answer)
 
+    async def _around_ddl(self, unit: Unit) -> bool:
+        """Run what only reads while somebody has changed the catalog and not committed yet: it may have to wait."""
+        async with self.engine.mutex, self.backend.turn:
+            if self.session.transaction is not None and not await self.back():
+                return False
+            (answer,) = await ask(self.engine, self.session, unit.request())
+        self._send_answer(answer)
+        return await self._succeeded(answer)
+
+    async def configure(self, unit: Unit, statement: Statement) -> bool:
+        """Run SET and its like; in a transaction they are noted, to be repeated should it be parked."""
+        if not await self.pass_on(unit):
+            return False
+        transaction = self.session.transaction
+        if transaction is not None and statement.node in ("VariableSet", "ConstraintsSet"):
+            transaction.settings.append(statement.text)
+        if statement.node == "Deallocate":
+            self.session.names.forget_all()
+        return True
+
     async def read(self, unit: Unit) -> bool:
         """Run a plain read, passing its answer on as it comes."""
-        import asyncio
+        while True:
+            if not await self._present():
+                return False
+            if self.engine.altering:
+                return await self._around_ddl(unit)
+            async with self.backend.turn:
+                transaction = self.session.transaction
+                if transaction is not None and transaction.parked is not None:
+                    continue  # somebody was quicker
+                end = await self._relay(unit)
+            if end.failed:
+                await self.fail()
+            return not end.failed
 
+    async def _relay(self, unit: Unit) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
-        async with self.backend.turn:
-            sink = _WithoutReady(self._send)
-            self.backend.relay(unit.request(), sink, done.set_result)
-            end = await done
-        if end.failed:
-            await self.fail()
-        return not end.failed
+        self.backend.relay(unit.request(), _WithoutReady(self._send), done.set_result)
+        return await done
 
     async def write(self, unit: Unit, statement: Statement) -> bool:
         """Run a statement that changes or locks something."""
@@ -155,56 +187,72 @@ class Work:
             await self.begin_implicit()
         transaction = self.session.transaction
         assert transaction is not None
+        rows = b""
+        if statement.node == "Copy":
+            taken = await take_rows(self.session, unit)
+            if taken is None:
+                return await self._failed()
+            rows = taken
+        request = request_for(unit, statement, self.session.names, rows)
         async with self.engine.mutex, self.backend.turn:
-            answer = await self._ask(unit, statement)
+            if not await self.back():
+                return False
+            answer = await statements.run(self.engine, self.session, request)
+        if rows:
+            answer = Answer([frame for frame in answer.frames if frame[0] != b"G"], answer.status)
         if not await self._succeeded(answer):
             self._send_answer(answer)
             return False
+        return await self._account(transaction, statement, answer)
+
+    async def _account(self, transaction: Transaction, statement: Statement, answer: Answer) -> bool:
+        """Note what the statement has done, and hold it against the limits."""
         transaction.rows += changed_rows(answer)
-        transaction.wrote = True
+        transaction.wrote |= statement.writes
+        transaction.removed |= statement.deletes or statement.updates
         transaction.rules = transaction.rules.after(statement)
+        if statement.is_ddl:
+            self._altered(transaction, statement.text)
         if transaction.rows > self.session.front.limits.rows:
-            return await self.refuse(texts.ROW_LIMIT)
+            self._send(texts.ROW_LIMIT.encode())
+            return await self._failed()
         self._send_answer(answer)
         return True
 
-    async def _ask(self, unit: Unit, statement: Statement) -> Answer:
-        if statement.node != "Copy":
-            (answer,) = await self.backend.ask(unit.request())
-            return answer
-        answer = await self.backend.ask_until(unit.request(), b"G")
-        if answer.status:
-            return answer
-        self._send_answer(answer)
-        return await self._copy(unit)
+    def _altered(self, transaction: Transaction, sql: str) -> None:
+        async def redo() -> None:
+            (answer,) = await ask(self.engine, self.session, messages.query(sql), exclusive=True)
+            if (fields := answer.error) is not None:
+                raise BackendError(fields)
 
-    async def _copy(self, unit: Unit) -> Answer:
-        """Pass on the rows of a COPY, then return the answer to it."""
-        while True:
-            kind, raw = await self.session.next_copy_frame()
-            if kind in b"cf":
-                break
-            if kind == b"d":
-                self.backend.write(raw)
-            elif kind not in b"HS":
-                raw = messages.frame(b"f", messages.cstring("unexpected message during COPY"))
-                break
-        if not unit.simple:
-            raw += messages.SYNC
-            await self._sync_after_copy()
-        (answer,) = await self.backend.ask(raw)
-        return answer
+        self.changed_catalog(transaction, redo)
 
-    async def _sync_after_copy(self) -> None:
-        """In the extended protocol PostgreSQL ignored the Sync before the rows; the client sends another one."""
-        while (await self.session.next_copy_frame())[0] != b"S":
-            pass
+    def changed_catalog(self, transaction: Transaction, redo: Callable[[], object]) -> None:
+        """Note that the transaction has changed the catalog, and how to do it again."""
+        transaction.redo = redo  # type: ignore[assignment]
+        self.engine.altering += 1
 
-    async def run_ddl(self, sql: str) -> Answer:
-        """Run one statement of the client's in our words and return the answer."""
+    # coming back
+
+    async def _present(self) -> bool:
+        """See to it that the transaction, if there is one, is live; False if the schema has changed under it."""
+        transaction = self.session.transaction
+        if transaction is None or transaction.failed:
+            return True
+        if transaction.parked is None and transaction.catalog >= self.engine.catalog:
+            return True
         async with self.engine.mutex, self.backend.turn:
-            (answer,) = await self.backend.ask(messages.query(sql))
-        return answer
+            return await self.back()
+
+    async def back(self) -> bool:
+        """Resume the transaction; the mutex and the turn are held. False if the schema has changed under it."""
+        transaction = self.session.transaction
+        assert transaction is not None
+        if transaction.catalog < self.engine.catalog and transaction.doomed is None:
+            self._send(verdicts.SCHEMA_CHANGED.encode())
+            return await self._failed()
+        await resume(self.engine, self.session)
+        return True
 
     async def privileged_rows(self, sql: str) -> list[list[str | None]]:
         """Run a statement of our own as superuser, within the client's transaction; return its rows.
@@ -214,27 +262,18 @@ class Work:
         """
         role = literal(self.session.role)
         text = f"SET LOCAL SESSION AUTHORIZATION DEFAULT; {sql}; SET LOCAL SESSION AUTHORIZATION {role}"
-        async with self.backend.turn:
-            return await self.backend.rows(text)
-
-    def changed_catalog(self, statement: Statement) -> None:
-        """Note that the transaction has changed the catalog."""
-        transaction = self.session.transaction
-        assert transaction is not None
-        transaction.wrote = True
-        transaction.rules = transaction.rules.after(statement)
-
-    async def refuse(self, message: ServerMessage) -> bool:
-        """Fail the transaction with an error of our own; return False."""
-        await self.fail()
-        self._send(message.encode())
-        return False
+        return await self.backend.rows(text)
 
     async def _succeeded(self, answer: Answer) -> bool:
-        if answer.error is None:
-            return True
+        return answer.error is None or await self._failed()
+
+    async def _failed(self) -> bool:
         await self.fail()
         return False
+
+    def send(self, message: ServerMessage) -> None:
+        """Send an error of our own."""
+        self._send(message.encode())
 
     def _send(self, data: bytes) -> None:
         self.session.client.send(data)
@@ -246,14 +285,14 @@ class Work:
 class _WithoutReady:
     """Passes an answer on without the ReadyForQuery at its end, which comes last and is six bytes long."""
 
-    def __init__(self, send: object) -> None:
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._held = b""
 
     def __call__(self, data: bytes) -> None:
         data = self._held + data
         self._held = data[-6:]
-        self._send(data[:-6])  # type: ignore[operator]
+        self._send(data[:-6])
 
 
 def changed_rows(answer: Answer) -> int:
@@ -264,10 +303,3 @@ def changed_rows(answer: Answer) -> int:
         if words[0] in ("INSERT", "UPDATE", "DELETE", "COPY"):
             total += int(words[-1])
     return total
-
-
-def error_fields(answer: Answer) -> Mapping[str, str]:
-    """Return the fields of an answer that failed."""
-    fields = answer.error
-    assert fields is not None
-    return fields

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from dsql_dialect import TransactionRules
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from local_dsql.occ.effects import Effects
+    from local_dsql.occ.locks import RowLocks
     from local_dsql.wire.messages import ServerMessage
 
 
@@ -16,17 +20,43 @@ if TYPE_CHECKING:
 class Transaction:
     """One transaction of a client, or one that the front wraps around a statement of its own accord (`implicit`).
 
-    `sequence` and `catalog` are the counters of commits and of catalog changes when its snapshot was taken.
-    `failed` means that the client has to roll back; PostgreSQL may have rolled back already.
+    `sequence` and `catalog` are the counters of commits and of catalog changes when its snapshot was taken, and
+    `snapshot_end` is the first transaction number that the snapshot does not cover.
+
+    States. *Live*: its changes are in PostgreSQL. *Parked* (`parked` is set): they are here, PostgreSQL holds the
+    snapshot and nothing else. *Doomed* (`doomed` is set, live or parked): it lost, works on, and learns it at COMMIT.
+    *Failed*: the client has to roll back; PostgreSQL needs nothing but ROLLBACK.
     """
 
     implicit: bool
     sequence: int
     catalog: int
-    snapshot_end: int = 0
+    snapshot_end: int
     rules: TransactionRules = field(default_factory=TransactionRules)
     rows: int = 0
     wrote: bool = False
+    """It has changed rows, and holds locks on them while it is live."""
+    removed: bool = False
+    """It may have taken keys away: by DELETE, or by an UPDATE of a key column."""
+    locks: RowLocks | None = None
+    """Rows taken FOR UPDATE or FOR KEY SHARE."""
+    redo: Callable[[], Awaitable[None]] | None = None
+    """Runs its DDL statement again."""
+    settings: list[str] = field(default_factory=list)
+    """SET and SET CONSTRAINTS since BEGIN, in order."""
     failed: bool = False
     doomed: ServerMessage | None = None
+    parked: Effects | None = None
+    guarded: bool = False
+    """The statement savepoint exists."""
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def holds(self) -> bool:
+        """Whether another statement could have to wait for it."""
+        return self.parked is None and (self.wrote or self.locks is not None or self.redo is not None)
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether it has nothing to commit, and nothing to lose."""
+        return not (self.wrote or self.locks is not None or self.redo is not None or self.doomed is not None)

@@ -102,6 +102,7 @@ class Backend(asyncio.Protocol):
         self._sink: Callable[[bytes], None] | None = None
         self._at_end: Callable[[EndFinder], None] | None = None
         self._lost = False
+        self._hurried = False
 
     @classmethod
     async def connect(cls, socket_directory: Path, port: int, parameters: Mapping[str, str]) -> Backend:
@@ -195,9 +196,15 @@ class Backend(asyncio.Protocol):
         self._transport.write(data)
 
     def pause(self) -> None:
-        """Stop reading, because nobody takes what is read."""
-        if self._transport is not None:
+        """Stop reading, because nobody takes what is read; unless somebody is in a hurry."""
+        if self._transport is not None and not self._hurried:
             self._transport.pause_reading()
+
+    def hurry(self) -> None:
+        """Read the current answer to its end, however slowly it is taken: somebody waits for our turn to end."""
+        if self.turn.taken:
+            self._hurried = True
+            self.resume()
 
     def resume(self) -> None:
         """Read on."""
@@ -228,6 +235,7 @@ class Backend(asyncio.Protocol):
             self._sink(data)
             if self._end.feed(data):
                 at_end, self._sink, self._at_end = self._at_end, None, None
+                self._hurried = False
                 assert at_end is not None
                 at_end(self._end)
             return

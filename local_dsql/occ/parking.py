@@ -1,0 +1,160 @@
+"""Parking a transaction, and bringing it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.occ import effects as effects_of
+from local_dsql.occ import rebase, restore, verdicts
+from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, Holding
+from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendError
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from local_dsql.occ.engine import Engine
+    from local_dsql.occ.participant import Participant
+    from local_dsql.occ.transaction import Transaction
+
+BASE = "local_dsql"
+"""The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
+
+OPEN = messages.query(f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())")
+BACK_TO_BASE = messages.query(f"ROLLBACK TO SAVEPOINT {BASE}")
+_ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+
+async def park(engine: Engine, holder: Participant, holding: Holding | None = None) -> None:
+    """Get a transaction out of the way. The engine's mutex must be held, by somebody else's statement.
+
+    Waits for a plain read that the holder may be in the middle of.
+    """
+    backend = holder.backend
+    backend.hurry()
+    async with backend.turn:
+        transaction = holder.transaction
+        if transaction is None or transaction.parked is not None:
+            return
+        effects = NOTHING
+        if transaction.wrote and not transaction.failed and transaction.redo is None:
+            effects = await capture(engine, holder, holding)
+        await holder.before_parking()
+        await backend.ask(BACK_TO_BASE)
+        transaction.guarded = False
+        if not transaction.failed:
+            transaction.parked = effects
+
+
+async def capture(engine: Engine, holder: Participant, holding: Holding | None = None) -> Effects:
+    """Return the effects of a live transaction whose backend is ours to use; see `effects.capture`."""
+    if holding is None:
+        (holding,) = await effects_of.holdings(engine.control, f"ARRAY[{holder.backend.pid}]")
+    tables = await engine.tables.of(holding.relations, engine.catalog)
+    return await effects_of.capture(engine.control, holder, holding, tables)
+
+
+async def resume(engine: Engine, participant: Participant) -> None:
+    """Bring a parked transaction back; afterwards it is live, and doomed if somebody has committed over it.
+
+    The engine's mutex and the backend's turn must be held.
+    """
+    transaction = participant.transaction
+    assert transaction is not None
+    effects = transaction.parked
+    if effects is None:
+        return
+    if transaction.doomed is None:
+        try:
+            await _restore(engine, participant, transaction, effects)
+        except BackendError:
+            transaction.doomed = verdicts.CONFLICT if transaction.redo is None else verdicts.SCHEMA_CHANGED
+    if transaction.doomed is not None:
+        await rebased(engine, participant, effects)
+    transaction.parked = None
+    await _settle(participant, transaction)
+
+
+async def _restore(
+    engine: Engine, participant: Participant, transaction: Transaction, effects: Effects
+) -> None:
+    """Make the changes again.
+
+    Raises:
+        BackendError: somebody has committed over them; the transaction is back at its base.
+    """
+    try:
+        await _run_restore(engine, participant, transaction, effects)
+    except BackendError as error:
+        await participant.backend.ask(BACK_TO_BASE)
+        if error.sqlstate != "23505" or not any(each.updates for each in effects.tables):
+            raise
+        try:
+            await _as_superuser(engine, participant, restore.permuted(effects))
+        except BackendError:
+            await participant.backend.ask(BACK_TO_BASE)
+            raise
+
+
+async def _run_restore(
+    engine: Engine, participant: Participant, transaction: Transaction, effects: Effects
+) -> None:
+    if transaction.redo is not None:
+        await transaction.redo()
+        return
+    statements = transaction.locks.statements() if transaction.locks is not None else []
+    changes = restore.statement(effects)
+    if changes is not None:
+        statements.append(changes)
+    if not statements:
+        return
+    sets = await _as_superuser(engine, participant, statements)
+    if changes is not None and sets[-1] != [restore.expected(effects)]:
+        raise BackendError({"C": "40001", "M": "rows are gone"})
+
+
+async def _as_superuser(
+    engine: Engine, participant: Participant, statements: list[str]
+) -> list[list[list[str | None]]]:
+    from local_dsql.occ.waiting import ask
+
+    role = literal(participant.role)
+    text = f"{AS_SUPERUSER}{'; '.join(statements)}; SET LOCAL SESSION AUTHORIZATION {role}"
+    (answer,) = await ask(engine, participant, messages.query(text))
+    return answer.row_sets()
+
+
+async def rebased(engine: Engine, participant: Participant, effects: Effects) -> None:
+    """Put a doomed transaction on a fresh snapshot, with its own changes on top."""
+    transaction = participant.transaction
+    assert transaction is not None
+
+    async def run(sql: str) -> None:
+        from local_dsql.occ.waiting import ask
+
+        (answer,) = await ask(engine, participant, messages.query(sql))
+        if (fields := answer.error) is not None:
+            raise BackendError(fields)
+
+    for _ in range(rebase.ATTEMPTS):
+        answers = await participant.backend.ask(_ANEW + OPEN, 2)
+        ((end,),) = answers[1].rows()
+        transaction.sequence, transaction.snapshot_end = engine.sequence, int(str(end))
+        transaction.guarded = False
+        if not effects.tables:
+            return
+        try:
+            await run(AS_SUPERUSER.rstrip("; "))
+            await rebase.force(run, effects)
+            await run(f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}")
+        except BackendError as error:
+            if error.sqlstate != "40001":
+                raise
+        else:
+            return
+
+
+async def _settle(participant: Participant, transaction: Transaction) -> None:
+    """Repeat what the client has set since BEGIN, and open its portals again."""
+    for sql in transaction.settings:
+        await participant.backend.ask(messages.query(sql))
+    await participant.after_resuming()

@@ -1,0 +1,167 @@
+"""Running one statement that changes or locks rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_dsql.occ import rebase, verdicts
+from local_dsql.occ.conflict import SUSPECTS, hidden_duplicate, is_invisible
+from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, holdings
+from local_dsql.occ.locks import Strength, note_locks
+from local_dsql.occ.parking import capture, rebased
+from local_dsql.occ.registry import Fact
+from local_dsql.occ.waiting import ask
+from local_dsql.wire import messages
+from local_dsql.wire.backend import Answer
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsql_dialect import Statement
+    from local_dsql.occ.engine import Engine
+    from local_dsql.occ.participant import Participant
+
+_GUARD = messages.query("SAVEPOINT local_dsql_statement")
+_GUARD_AGAIN = messages.query("RELEASE SAVEPOINT local_dsql_statement; SAVEPOINT local_dsql_statement")
+_UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_statement")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A statement as bytes: to be run for the first time, and `again` after it has been undone.
+
+    Prepared statements survive the undoing, so a repetition closes what it is going to prepare; `repeated` are the
+    types of frames, and how many of each, that only the repetition is answered with.
+    """
+
+    statement: Statement
+    data: bytes
+    again: bytes
+    surplus: Mapping[bytes, int]
+
+
+async def run(engine: Engine, participant: Participant, request: Request) -> Answer:
+    """Run the statement without waiting for anybody and return its answer.
+
+    The mutex and the backend's turn must be held, and the transaction must be live. If somebody has committed over
+    what the statement touches, the transaction is doomed and the statement runs again on newer rows.
+    """
+    transaction = participant.transaction
+    assert transaction is not None
+    statement = request.statement
+    strength = _strength(statement)
+    stale = transaction.sequence < engine.sequence
+    before: frozenset[str] = frozenset()
+    if strength is not None:
+        (holding,) = await holdings(engine.control, f"ARRAY[{participant.backend.pid}]")
+        before = frozenset(holding.numbers)
+    if not stale and strength is None:
+        (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl)
+        return answer
+    guard = _GUARD_AGAIN if transaction.guarded else _GUARD
+    _, answer = await ask(engine, participant, guard + request.data, 2)
+    transaction.guarded = True
+    fields = answer.error
+    if fields is not None:
+        return await _after_error(engine, participant, request, answer, fields)
+    if strength is not None:
+        await note_locks(engine, participant, before, strength)
+    return await _checked(engine, participant, request, answer)
+
+
+def _strength(statement: Statement) -> Strength | None:
+    if statement.for_update:
+        return Strength.UPDATE
+    return Strength.KEY_SHARE if statement.for_key_share else None
+
+
+async def _after_error(
+    engine: Engine, participant: Participant, request: Request, answer: Answer, fields: Mapping[str, str]
+) -> Answer:
+    transaction = participant.transaction
+    assert transaction is not None
+    if fields["C"] not in SUSPECTS:
+        return answer
+    await participant.backend.ask(_UNDO)
+    if not await is_invisible(participant, engine.control, fields):
+        return answer
+    effects = await capture(engine, participant) if transaction.wrote else NOTHING
+    transaction.doomed = transaction.doomed or verdicts.CONFLICT
+    return await _run_again(engine, participant, request, effects, fields)
+
+
+async def _run_again(
+    engine: Engine,
+    participant: Participant,
+    request: Request,
+    effects: Effects,
+    fields: Mapping[str, str],
+) -> Answer:
+    """Run the statement on a fresh snapshot, without the rows of others that are in its way."""
+    transaction = participant.transaction
+    assert transaction is not None
+    evictions: list[str] = []
+    error: Mapping[str, str] | None = fields
+    unchecked = False
+    for _ in range(rebase.ATTEMPTS):
+        if error is not None and error["C"] == "23505" and "D" in error:
+            evictions.append(rebase.evict(error))
+        await rebased(engine, participant, effects)
+        if evictions:
+            await ask(engine, participant, _eviction(evictions, participant.role))
+        unchecked = unchecked or (error is not None and error["C"] == "23503")
+        if unchecked:
+            await participant.backend.ask(_foreign_keys("replica", participant.role))
+        _, answer = await ask(engine, participant, _GUARD + request.again, 2)
+        transaction.guarded = True
+        error = answer.error
+        if error is None and unchecked:
+            await participant.backend.ask(_foreign_keys("origin", participant.role))
+        if error is None or error["C"] not in ("23505", "40001", "23503"):
+            break
+    return _without(answer, request.surplus)
+
+
+def _eviction(evictions: list[str], role: str) -> bytes:
+    return messages.query(
+        f"{AS_SUPERUSER}SET LOCAL session_replication_role = replica; {'; '.join(evictions)};"
+        f" SET LOCAL session_replication_role = origin; SET LOCAL SESSION AUTHORIZATION {literal(role)}"
+    )
+
+
+def _foreign_keys(replication_role: str, role: str) -> bytes:
+    """Switch foreign keys off (`replica`): by newer rows the statement violates one that by its snapshot it did not."""
+    return messages.query(
+        f"{AS_SUPERUSER}SET LOCAL session_replication_role = {replication_role};"
+        f" SET LOCAL SESSION AUTHORIZATION {literal(role)}"
+    )
+
+
+def _without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
+    """Return an answer without the first so many frames of some types."""
+    left = dict(surplus)
+    frames = []
+    for kind, raw in answer.frames:
+        if left.get(kind, 0) > 0:
+            left[kind] -= 1
+        else:
+            frames.append((kind, raw))
+    return Answer(frames, answer.status)
+
+
+async def _checked(engine: Engine, participant: Participant, request: Request, answer: Answer) -> Answer:
+    """Return the answer, unless the statement made a duplicate that PostgreSQL did not see."""
+    transaction = participant.transaction
+    assert transaction is not None
+    statement = request.statement
+    if transaction.doomed is not None or not (statement.inserts or statement.updates):
+        return answer
+    newer = engine.registry.newer(transaction.sequence)
+    oids = {entry.oid for entry in newer if entry.fact is Fact.REMOVED}
+    tables = await engine.tables.of(oids, engine.catalog)
+    fields = await hidden_duplicate(participant, tables)
+    if fields is None:
+        return answer
+    return Answer([(b"E", messages.error(fields))], messages.FAILED)

@@ -1,0 +1,105 @@
+"""The shape of tables, read once for each version of the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_dsql.wire.backend import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the engine must know of a table.
+
+    `name` is qualified and quoted. `identity` and `keys` are SQL expressions over its columns: the primary key (its
+    place, where it has none) and all columns of unique indexes, as text. `columns` can be inserted, `updatable` can
+    be updated to a value. `unique` are the unique keys: index name and columns.
+    """
+
+    oid: str
+    name: str
+    schema: str
+    relation: str
+    has_key: bool
+    identity: str
+    keys: str
+    columns: tuple[str, ...]
+    updatable: tuple[str, ...]
+    unique: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+_SQL = """
+SELECT c.oid, n.nspname, c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname),
+  (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY attnum) FROM pg_catalog.pg_attribute
+   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''),
+  (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY attnum) FROM pg_catalog.pg_attribute
+   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity <> 'a'),
+  (SELECT pg_catalog.string_agg(u.line, chr(2) ORDER BY u.main DESC, u.oid) FROM (
+     SELECT i.indexrelid AS oid, i.indisprimary AS main, pg_catalog.concat(i.indisprimary::int, chr(1), x.relname, chr(1),
+       (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), chr(1) ORDER BY k.place)
+        FROM pg_catalog.unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k(number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)) AS line
+     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+     WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indimmediate) u)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'local_dsql', 'pg_toast')
+"""
+
+
+class Tables:
+    """Shapes by OID; `catalog` is the version of the catalog that they belong to."""
+
+    def __init__(self, control: Backend) -> None:
+        self._control = control
+        self._catalog = -1
+        self._known: dict[str, Table] = {}
+        self._others: set[str] = set()
+        self.key_columns: frozenset[str] = frozenset()
+        """Every column name that is part of some unique key, as written without quotes where it needs none."""
+
+    async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
+        """Return the shapes of those relations that are tables of clients."""
+        wanted = list(oids)
+        if not wanted:
+            return []
+        if self._catalog != catalog or any(oid not in self._known and oid not in self._others for oid in wanted):
+            await self.refresh(catalog)
+            self._others = {oid for oid in wanted if oid not in self._known}
+        return [self._known[oid] for oid in wanted if oid in self._known]
+
+    async def refresh(self, catalog: int) -> None:
+        """Read all shapes anew, if the catalog has changed or tables have been made in a transaction still open."""
+        rows = await self._control.exclusive_rows(_SQL)
+        self._catalog = catalog
+        self._known = {str(row[0]): _table(row) for row in rows}
+        shapes = self._known.values()
+        self.key_columns = frozenset(
+            column for table in shapes for _, columns in table.unique for column in columns
+        )
+
+
+def _table(row: list[str | None]) -> Table:
+    oid, schema, relation, name, columns, updatable, indexes = row
+    lines = [line.split("\1") for line in indexes.split("\2")] if indexes else []
+    primary = next((tuple(line[2:]) for line in lines if line[0] == "1"), ())
+    everything = dict.fromkeys(column for line in lines for column in line[2:])
+    return Table(
+        oid=str(oid),
+        name=str(name),
+        schema=str(schema),
+        relation=str(relation),
+        has_key=bool(primary),
+        identity=f"ROW({','.join(primary)})::text" if primary else "ctid::text",
+        keys=f"ROW({','.join(everything)})::text" if everything else "''",
+        columns=_split(columns),
+        updatable=_split(updatable),
+        unique=tuple((line[1], tuple(line[2:])) for line in lines),
+    )
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split("\1")) if text else ()

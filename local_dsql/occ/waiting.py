@@ -1,0 +1,57 @@
+"""Statements that would wait, and getting out of their way whoever they would wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from local_dsql.occ.effects import holdings
+from local_dsql.occ.parking import park
+
+if TYPE_CHECKING:
+    from local_dsql.occ.engine import Engine
+    from local_dsql.occ.participant import Participant
+    from local_dsql.wire.backend import Answer
+
+_PAUSES = (0.0, 0.0, 0.0, 0.001, 0.001, 0.002, 0.004)
+"""Seconds between looks at who blocks a statement; the last goes on. A look itself takes about 0.2 ms."""
+
+
+async def ask(
+    engine: Engine, participant: Participant, data: bytes, answers: int = 1, *, exclusive: bool = False
+) -> list[Answer]:
+    """Send a request that may need locks, and park every transaction that it would wait for.
+
+    The engine's mutex and the turn of the participant's backend must be held. `exclusive` is for DDL: readers may be
+    in the way too, and whoever has written is parked beforehand, because its tables cannot be read any more once
+    the DDL statement waits for them.
+    """
+    backend = participant.backend
+    if exclusive:
+        for other, transaction in engine.others(participant):
+            if transaction.holds:
+                await park(engine, other)
+    if not any(exclusive or other.holds for _, other in engine.others(participant)):
+        return await backend.ask(data, answers)
+    asking = asyncio.ensure_future(backend.ask(data, answers))
+    try:
+        await _clear_the_way(engine, backend.pid, asking)
+    except BaseException:
+        asking.cancel()
+        raise
+    return await asking
+
+
+async def _clear_the_way(engine: Engine, pid: int, asking: asyncio.Future[list[Answer]]) -> None:
+    looks = 0
+    while True:
+        pause = _PAUSES[min(looks, len(_PAUSES) - 1)]
+        await asyncio.wait({asking}, timeout=pause)
+        if asking.done():
+            return
+        looks += 1
+        for holding in await holdings(engine.control, f"pg_blocking_pids({pid})"):
+            holder = engine.find(holding.pid)
+            if holder is not None and not asking.done():
+                await park(engine, holder, holding)
+                looks = 0
