@@ -67,9 +67,8 @@ def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[K
     if name == "SelectStmt" and "intoClause" in root:
         return Kind.DDL, Traits()
     rows = name in _RETURNING_ROWS or bool(root.get("returningClause") or root.get("returningList"))
-    if name == "CopyStmt":
-        writes = bool(root.get("is_from"))
-        return (Kind.DML if writes else Kind.QUERY), Traits(inserts=writes)
+    if root.get("is_from"):  # COPY … FROM
+        return Kind.DML, Traits(inserts=True)
     if name == "ExplainStmt" and not analyzes(root):
         return Kind.QUERY, Traits(returns_rows=True)
     traits = _traits({_flag(each) for each in seen}, merges=name == "MergeStmt", rows=rows)

@@ -63,9 +63,9 @@ class Statement:
     """One statement of a script.
 
     `text` is without its semicolon. `node` is PostgreSQL's name for the statement without `Stmt`
-    (`Truncate`), `Iam` for AWS IAM, and empty where the text is no SQL. The first of `findings` is what DSQL would
-    answer. `backend_sql` is what PostgreSQL can run: as long as `text`, with the word ASYNC blanked; empty for
-    AWS IAM.
+    (`Truncate`), `Iam` for AWS IAM, and empty where the text is no SQL. The first of `findings` is
+    what DSQL would answer. `backend_sql` is what PostgreSQL can run: as long as `text`, with the word
+    ASYNC blanked; empty for AWS IAM.
     """
 
     text: str

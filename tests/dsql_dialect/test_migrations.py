@@ -1,0 +1,307 @@
+"""A folder of migrations is compiled whole, or all of its faults are told at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dsql_dialect import profile
+from dsql_dialect.migrations import (
+    CompiledMigrations,
+    MigrationErrors,
+    MigrationFinding,
+    compile_folder,
+    rules,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dsql_dialect import Rule
+
+ACCOUNTS = "CREATE TABLE accounts (id uuid PRIMARY KEY)"
+
+
+def folder(path: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        (path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def faults(path: Path, files: dict[str, str | bytes], dialect: str = "2026-09") -> list[MigrationFinding]:
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder(folder(path, files), profile(dialect))
+    return list(caught.value.findings)
+
+
+def compiled(path: Path, files: dict[str, str | bytes], dialect: str = "2026-09") -> CompiledMigrations:
+    return compile_folder(folder(path, files), profile(dialect))
+
+
+def test_manifest(tmp_path: Path) -> None:
+    text = f"-- the table\r\n{ACCOUNTS};\r\n"
+    manifest = compiled(
+        tmp_path,
+        {
+            "10_index.sql": "CREATE UNIQUE INDEX ASYNC accounts_id ON accounts (id)",
+            "001_create_accounts.sql": b"\xef\xbb\xbf" + text.encode(),
+            "2_fill.sql": "-- blocks: batch\nUPDATE accounts SET id = id;\n\nINSERT INTO accounts VALUES (1)",
+            "README.md": "not a migration",
+        },
+        "portable",
+    ).manifest()
+    normalised = text.replace("\r\n", "\n")
+    assert manifest == {
+        "format": 1,
+        "dialect": "portable",
+        "migrations": [
+            {
+                "version": 1,
+                "name": "001_create_accounts",
+                "checksum": hashlib.sha256(normalised.encode()).hexdigest(),
+                "kind": "ddl",
+                "statements": [
+                    {
+                        "sql": ACCOUNTS,
+                        "kind": "ddl",
+                        "line": 2,
+                        "column": 1,
+                        "batch": False,
+                        "probe": {"object": "table", "schema": "public", "name": "accounts", "present": True},
+                        "repeatable": False,
+                    }
+                ],
+            },
+            {
+                "version": 2,
+                "name": "2_fill",
+                "checksum": manifest["migrations"][1]["checksum"],  # type: ignore[index, call-overload]
+                "kind": "dml",
+                "statements": [
+                    {
+                        "sql": "UPDATE accounts SET id = id",
+                        "kind": "dml",
+                        "line": 2,
+                        "column": 1,
+                        "batch": True,
+                        "probe": None,
+                        "repeatable": False,
+                    },
+                    {
+                        "sql": "INSERT INTO accounts VALUES (1)",
+                        "kind": "dml",
+                        "line": 4,
+                        "column": 1,
+                        "batch": False,
+                        "probe": None,
+                        "repeatable": False,
+                    },
+                ],
+            },
+            {
+                "version": 10,
+                "name": "10_index",
+                "checksum": manifest["migrations"][2]["checksum"],  # type: ignore[index, call-overload]
+                "kind": "ddl",
+                "statements": [
+                    {
+                        "sql": "CREATE UNIQUE INDEX ASYNC accounts_id ON accounts (id)",
+                        "kind": "index",
+                        "line": 1,
+                        "column": 1,
+                        "batch": False,
+                        "probe": {
+                            "object": "index",
+                            "schema": "public",
+                            "table": "accounts",
+                            "name": "accounts_id",
+                            "present": True,
+                        },
+                        "repeatable": False,
+                    }
+                ],
+            },
+        ],
+    }
+    assert json.loads(json.dumps(manifest)) == manifest
+
+
+def test_digest_is_of_the_canonical_json_and_ignores_line_ends(tmp_path: Path) -> None:
+    for name, ending in (("unix", "\n"), ("windows", "\r\n"), ("mac", "\r")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1_a.sql").write_bytes(f"{ACCOUNTS};{ending}-- é{ending}".encode())
+    digests = {compile_folder(path).digest for path in tmp_path.iterdir()}
+    assert len(digests) == 1
+    (tmp_path / "unix" / "1_a.sql").write_text(ACCOUNTS)
+    changed = compile_folder(tmp_path / "unix")
+    assert changed.digest not in digests
+    assert changed.digest == hashlib.sha256(changed.canonical_json()).hexdigest()
+    assert b": " not in changed.canonical_json()
+
+
+def test_an_empty_folder_has_no_migrations(tmp_path: Path) -> None:
+    assert compile_folder(tmp_path).manifest() == {"format": 1, "dialect": "portable", "migrations": []}
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("ALTER TABLE ASYNC a VALIDATE CONSTRAINT c", "validate"),
+        ("GRANT SELECT ON a TO app", "grant"),
+        ("GRANT app TO joe", "grant"),
+        ("AWS IAM GRANT app TO 'arn'", "grant"),
+        ("ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO app", "grant"),
+        ("WITH x AS (DELETE FROM a RETURNING id) SELECT * FROM x", "dml"),
+        ("COMMENT ON TABLE a IS 'x'", "ddl"),
+    ],
+)
+def test_kinds(tmp_path: Path, sql: str, kind: str) -> None:
+    (migration,) = compiled(tmp_path, {"1_a.sql": sql}).migrations
+    assert migration.statements[0].kind == kind
+    assert migration.kind == ("dml" if kind == "dml" else "ddl")
+
+
+def test_refused_statement_in_line_three(tmp_path: Path) -> None:
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder(folder(tmp_path, {"001_clear.sql": "-- clear\n\n  TRUNCATE accounts;\n"}))
+    assert str(caught.value) == (
+        f"{tmp_path}/001_clear.sql:3:3: TRUNCATE is not available. [truncate]\n"
+        "  why: unsupported statement: Truncate (SQLSTATE 0A000)\n"
+        "  fix: Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the "
+        "table."
+    )
+
+
+def test_portable_names_the_dialect_that_allows(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, {"1_v.sql": "CREATE TABLE a (b uuid REFERENCES b (id))"}, "portable")
+    assert fault.rule.id == "foreign-key"
+    assert fault.remedy.endswith("Allowed since 2026-08-26: choose dialect 2026-09.")
+
+
+def test_every_fault_of_every_file_is_told(tmp_path: Path) -> None:
+    found = faults(
+        tmp_path,
+        {
+            "001_a.sql": "CREATE TABLE a (id serial, v money);\nLISTEN c;",
+            "002_b.sql": "SELEC 1;\nCREATE TABLE b (id int);\n  CREATE TABLE c (id int);",
+            "1_c.sql": "",
+            "b.sql": ACCOUNTS,
+            "003_d.sql": b"SELECT '\n\xff'",
+        },
+    )
+    assert [(fault.path.name, fault.line, fault.column, fault.rule.id) for fault in found] == [
+        ("001_a.sql", 1, 20, "serial"),
+        ("001_a.sql", 1, 30, "column-type"),
+        ("001_a.sql", 2, 1, "listen"),
+        ("002_b.sql", 1, 1, "syntax-error"),
+        ("002_b.sql", 3, 3, "one-ddl-per-file"),
+        ("003_d.sql", 2, 1, "migration-encoding"),
+        ("1_c.sql", 1, 1, "migration-version"),
+        ("1_c.sql", 1, 1, "migration-empty"),
+        ("b.sql", 1, 1, "migration-name"),
+    ]
+
+
+OF_CONTENT = [
+    rule for rule in rules.RULES if rule not in (rules.FOLDER, rules.NAME, rules.VERSION, rules.ENCODING)
+]
+
+
+@pytest.mark.parametrize("rule", OF_CONTENT, ids=lambda rule: rule.id)
+def test_rule_refuses_its_example_and_accepts_the_near_miss(tmp_path: Path, rule: Rule) -> None:
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "accepted").mkdir()
+    assert rule in [fault.rule for fault in faults(tmp_path / "refused", {"1_a.sql": rule.refused})]
+    assert compiled(tmp_path / "accepted", {"1_a.sql": rule.accepted}).migrations
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.id)
+def test_rule_is_whole(rule: Rule) -> None:
+    assert rule.sentence.endswith(".")
+    assert rule.remedy.endswith(".")
+    assert rule.text and rule.source
+
+
+BAD_NAMES = [
+    "accounts.sql",
+    "001.sql",
+    "001_.sql",
+    "001-a.sql",
+    "001_a.SQL",
+    "v1_a.sql",
+    "1 _a.sql",
+    "1_ä.sql",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_bad_names(tmp_path: Path, name: str) -> None:
+    (fault,) = faults(tmp_path, {name: ACCOUNTS})
+    assert (fault.rule.id, fault.path.name) == ("migration-name", name)
+
+
+def test_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, {"007_a.sql": ACCOUNTS, "7_b.sql": ACCOUNTS})
+    assert fault.rule.id == "migration-version"
+    assert "`007_a.sql` has number 7 too" in fault.why
+
+
+def test_hidden_files_folders_and_backups_are_no_migrations(tmp_path: Path) -> None:
+    (tmp_path / "1_old.sql").mkdir()
+    assert compiled(tmp_path, {".1_a.sql": "x", "1_a.sql~": "x", "1_a.sql.bak": "x"}).migrations == ()
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder(tmp_path / "nowhere")
+    (fault,) = caught.value.findings
+    assert (fault.rule.id, fault.why) == ("migrations-folder", "No such file or directory")
+
+
+def test_a_bad_byte_is_placed_by_characters(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, {"1_a.sql": "é\néé".encode() + b"\xfe"})
+    assert (fault.line, fault.column, fault.why) == (2, 3, "byte 0xfe at offset 7 is not UTF-8")
+
+
+def test_columns_behind_a_byte_order_mark(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, {"1_a.sql": "\ufeffTRUNCATE a"})
+    assert (fault.line, fault.column) == (1, 1)
+
+
+DIRECTIVES = {
+    "-- blocks: batch\n-- why\nDELETE FROM a": [True],
+    "--blocks:batch\nDELETE FROM a": [True],
+    "DELETE FROM a;\n/* note */ -- BLOCKS: batch\nDELETE FROM b": [False, True],
+    "/* -- blocks: batch */ DELETE FROM a": [False],
+    "DELETE FROM a WHERE b = '\n-- blocks: batch\n'": [False],
+}
+
+
+@pytest.mark.parametrize(("sql", "batch"), DIRECTIVES.items())
+def test_batch_directive(tmp_path: Path, sql: str, batch: list[bool]) -> None:
+    (migration,) = compiled(tmp_path, {"1_a.sql": sql}).migrations
+    assert [statement.batch for statement in migration.statements] == batch
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("-- blocks: bacth\nDELETE FROM a", "`bacth` is no directive; the only one is `batch`"),
+        ("-- blocks:\nDELETE FROM a", "`` is no directive; the only one is `batch`"),
+        ("DELETE FROM a;\n-- blocks: batch", "no statement follows it"),
+        (f"-- blocks: batch\n{ACCOUNTS}", "only a statement that changes rows can be repeated"),
+    ],
+)
+def test_misused_directive(tmp_path: Path, sql: str, why: str) -> None:
+    (fault,) = faults(tmp_path, {"1_a.sql": sql})
+    assert fault.rule.id == "directive"
+    assert fault.why.startswith(why)
+
+
+def test_errors_survive_pickling(tmp_path: Path) -> None:
+    errors = MigrationErrors([MigrationFinding(tmp_path, 1, 1, rules.EMPTY, "why", "fix")])
+    assert str(pickle.loads(pickle.dumps(errors))) == str(errors)
