@@ -1,15 +1,20 @@
-"""Two apps, each synthesized and deployed once for all tests of this folder."""
+"""Two apps, each deployed once for the tests of this folder: the bank by its own command, the shop by ours."""
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+# Read by the jsii process when it starts, so before anything imports aws_cdk.
+os.environ.setdefault("CDK_VALIDATION", "false")
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
 from blocks_cli.local import LocalDeployment
 from blocks_cli.synth import synthesize
+from tests.end_to_end.shop import stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +26,7 @@ ORDERS = "CREATE TABLE orders (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), it
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
-    """The reference app, deployed into a folder of its own."""
+    """The reference app, synthesized by the command in `cdk.json`, deployed into a folder of its own."""
     assembly = synthesize(ROOT, tmp_path_factory.mktemp("bank.out"), REGION)
     with LocalDeployment.deploy(assembly, tmp_path_factory.mktemp("bank"), region=REGION) as deployment:
         yield deployment
@@ -30,11 +35,12 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
 class Shop:
     """The test app, which can be deployed again with other migrations."""
 
-    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.migrations = root / "migrations"
         self.migrations.mkdir()
-        patch.setenv("SHOP_MIGRATIONS", str(self.migrations))
+        self._versions = 0
+        self.write("001_orders.sql", ORDERS)
 
     def write(self, name: str, text: str) -> None:
         """Write one migration."""
@@ -42,23 +48,19 @@ class Shop:
 
     def deploy(self) -> LocalDeployment:
         """Synthesize and deploy what is there now."""
-        app = f"{sys.executable} {Path(__file__).parent / 'shop' / 'app.py'}"
-        return LocalDeployment.deploy(synthesize(ROOT, self.root / "cdk.out", REGION, app), self.root)
+        self._versions += 1
+        assembly = stack.synthesize(self.migrations, self.root / f"cdk.out.{self._versions}")
+        return LocalDeployment.deploy(assembly, self.root, region=REGION)
 
 
 @pytest.fixture
-def new_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def new_shop(tmp_path: Path) -> Shop:
     """A shop that is not deployed yet and has one migration."""
-    shop = Shop(tmp_path, monkeypatch)
-    shop.write("001_orders.sql", ORDERS)
-    return shop
+    return Shop(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
     """A deployed shop with one table."""
-    with pytest.MonkeyPatch.context() as patch:
-        new = Shop(tmp_path_factory.mktemp("shop"), patch)
-        new.write("001_orders.sql", ORDERS)
-        with new.deploy() as deployment:
-            yield deployment
+    with Shop(tmp_path_factory.mktemp("shop")).deploy() as deployment:
+        yield deployment

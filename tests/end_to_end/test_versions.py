@@ -11,10 +11,9 @@ import pytest
 
 from blocks_cli.local.plan import Action
 from blocks_cli.problem import CommandError
+from tests.end_to_end.conftest import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from blocks_cli.local import LocalDeployment
     from tests.end_to_end.conftest import Shop
 
@@ -61,10 +60,16 @@ def test_a_migration_that_fails_on_deploy_is_mended_by_the_next_one(new_shop: Sh
         assert [name for name, _ in journal(mended)] == ["001_orders", "002_copy"]
 
 
-def test_a_migration_that_dsql_refuses_fails_the_synth(tmp_path: Path, new_shop: Shop) -> None:
+def test_a_migration_that_dsql_refuses_fails_the_synth(new_shop: Shop) -> None:
     new_shop.write("002_clear.sql", "-- start anew\n\n  TRUNCATE orders;\n")
-    app = f"{__file__.rpartition('/')[0]}/shop/app.py"
-    done = subprocess.run([sys.executable, app], cwd=tmp_path, capture_output=True, text=True, check=False)
+    app = [
+        sys.executable,
+        "-m",
+        "tests.end_to_end.shop.app",
+        str(new_shop.migrations),
+        str(new_shop.root / "out"),
+    ]
+    done = subprocess.run(app, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     last_words = done.stderr[done.stderr.rindex("Error") :]
     for part in ("002_clear.sql:3:3", "truncate", "unsupported statement: Truncate", "0A000", "DELETE FROM"):
