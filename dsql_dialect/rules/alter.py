@@ -54,8 +54,14 @@ def _command(subtype: str, *words: str) -> Detector:
     return where(lambda node: node["subtype"] == subtype, *words)
 
 
-def _of_table(node: Node) -> bool:
-    return node["objtype"] in ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE")
+_ALTERABLE = frozenset({"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE", "OBJECT_TYPE"})
+_SHOWN_OBJECTS = {"OBJECT_MATVIEW": "MATERIALIZED VIEW", "OBJECT_FOREIGN_TABLE": "FOREIGN TABLE"}
+
+
+def _other_objects(node: Node) -> Iterator[Hit]:
+    kind: str = node["objtype"]
+    if kind not in _ALTERABLE:
+        yield Hit(values={"object": _SHOWN_OBJECTS.get(kind, kind.removeprefix("OBJECT_"))})
 
 
 def _other_commands(node: Node) -> Iterator[Hit]:
@@ -261,14 +267,25 @@ RULES = (
     ),
     refusal(
         "alter-index",
-        "Indexes, materialized views and foreign tables cannot be altered.",
+        "An index, a materialized view or a foreign table cannot be altered.",
         "Drop the index, and create it again as it shall be with CREATE INDEX ASYNC.",
-        text="unsupported ALTER statement",
+        text="unsupported ALTER {object} statement",
         nodes=("AlterTableStmt",),
-        find=where(lambda node: not _of_table(node)),
+        find=_other_objects,
         refused="ALTER INDEX i SET (fillfactor = 70)",
         accepted="ALTER VIEW v ALTER COLUMN c SET DEFAULT 1",
         source=LINTED,
+    ),
+    refusal(
+        "alter-type",
+        "Composite types are not available.",
+        "Give each part a column, or store the whole as json.",
+        text="ALTER TYPE not supported",
+        nodes=("AlterTableStmt",),
+        find=where(lambda node: node["objtype"] == "OBJECT_TYPE"),
+        refused="ALTER TYPE pair ADD ATTRIBUTE c int",
+        accepted="ALTER TABLE pair ADD COLUMN c int",
+        source=f"{RECORDED} of ALTER TYPE … ADD VALUE",
     ),
     refusal(
         "move-all",

@@ -31,7 +31,8 @@ SPLITS = {
     "characters beyond ASCII": ("SELECT 'é'; SELECT '𝄞' AS ü", ["SELECT 'é'", "SELECT '𝄞' AS ü"]),
     "windows line ends": ("SELECT 1;\r\nSELECT 2\r\n", ["SELECT 1", "SELECT 2"]),
     "body": (
-        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 3",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END"
+        "; SELECT 3",
         [
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END",
             "SELECT 3",
