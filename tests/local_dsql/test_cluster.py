@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -133,24 +132,23 @@ def test_what_is_no_principal_is_refused(shared_cluster: LocalCluster) -> None:
 
 @pytest.fixture(scope="session")
 def stopped_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster that was started once, to be copied: that is quicker than to make one for each test."""
-    folder = tmp_path_factory.mktemp("stopped")
+    """A cluster that was started once: that is quicker than to make one for each test."""
+    folder = tmp_path_factory.mktemp("own cluster")
     with LocalCluster(folder):
         return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, stopped_cluster: Path) -> Iterator[Path]:
-    """A folder of its own; whatever is left running in it fails the test."""
-    path = tmp_path / "own cluster"
-    shutil.copytree(stopped_cluster, path)
-    yield path
-    wait_until(lambda: not processes_of(path), timeout=5)
+def folder(stopped_cluster: Path) -> Iterator[Path]:
+    """A cluster that is not running, with whatever data; a process left running in it fails the test."""
+    yield stopped_cluster
+    wait_until(lambda: not processes_of(stopped_cluster), timeout=5)
 
 
 def test_reset_empties_everything_but_the_keys(folder: Path) -> None:
     with LocalCluster(folder, regions=["us-east-1", "us-east-2"]) as cluster:
         dsns = [cluster.dsn(region) for region in cluster.regions]
+        cluster.reset()
         run(dsns[0], "CREATE TABLE t (id int PRIMARY KEY)", 'CREATE ROLE "a ""b" WITH LOGIN')
         cluster.reset()
         assert value(dsns[0], "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
@@ -191,6 +189,7 @@ def test_data_keys_and_ports_persist(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         before = cluster.status
         dsn = cluster.dsn()
+        cluster.reset()
         run(dsn, "CREATE TABLE kept (id int PRIMARY KEY)", "INSERT INTO kept VALUES (1)")
     assert not processes_of(folder)
     with LocalCluster(folder) as cluster:
@@ -313,6 +312,7 @@ def test_a_pinned_server_outlives_its_users(folder: Path) -> None:
 def test_a_killed_server_heals(folder: Path) -> None:
     cluster = LocalCluster(folder).start()
     dsn = cluster.dsn()
+    cluster.reset()
     run(dsn, "CREATE TABLE kept (id int PRIMARY KEY)", "INSERT INTO kept VALUES (1)")
     os.kill(cluster.status.pid, signal.SIGKILL)
     wait_until(lambda: not processes_of(folder))
@@ -383,12 +383,14 @@ def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_a_spoilt_file_is_a_clear_error(folder: Path, harm: str, message: str) -> None:
-    with LocalCluster(folder):
-        pass
+    sound = (folder / harm).read_text()
     (folder / harm).write_text('{"format": 1, "catalog": "older", "roles": []}')
     with pytest.raises(LocalDatabaseError, match=message) as failure:
         LocalCluster(folder).start()
     assert "remove the f" in failure.value.remedy
+    (folder / harm).write_text(sound)
+    with LocalCluster(folder) as cluster:
+        assert value(cluster.dsn(), "SELECT 1") == 1
 
 
 def test_a_file_in_the_way_is_a_clear_error(tmp_path: Path) -> None:
@@ -399,10 +401,9 @@ def test_a_file_in_the_way_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"dialect": "2020"}, {"regions": ["nowhere"]}])
-def test_unknown_names_are_refused(tmp_path: Path, arguments: dict[str, str]) -> None:
+def test_unknown_names_are_refused(folder: Path, arguments: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"2020|nowhere"):
-        LocalCluster(tmp_path, **arguments).start()  # type: ignore[arg-type]
-    wait_until(lambda: not processes_of(tmp_path))
+        LocalCluster(folder, **arguments).start()  # type: ignore[arg-type]
 
 
 def test_not_started_is_a_clear_error(tmp_path: Path) -> None:
