@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +15,6 @@ from blocks_runtime.contract import Access
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
-from blocks.bundling import cache
 from tests.blocks.templates import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
@@ -156,38 +152,6 @@ def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: 
     assert template.the("Custom::DsqlMigrations")["Properties"]["ManifestDigest"] == compiled.digest
     assert (asset / "lambda_migrator" / "__init__.py").is_file()
     assert not list(asset.rglob("__pycache__"))
-
-
-SYNTHESIZE = """
-import aws_cdk as cdk
-from tests.blocks.test_database import bank
-app = cdk.App(outdir={outdir!r})
-bank(cdk.Stack(app, "Bank"))
-app.synth()
-"""
-
-
-def test_synthesizing_elsewhere_gives_the_same_bytes(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    app = cdk.App(outdir=str(here))
-    bank(cdk.Stack(app, "Bank"))
-    app.synth()
-
-    other_cache = tmp_path / "cache"
-    other_cache.mkdir()
-    (other_cache / "wheels").symlink_to(cache.folder() / "wheels")
-    subprocess.run(
-        [sys.executable, "-c", SYNTHESIZE.format(outdir=str(there))],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {cache.VARIABLE: str(other_cache), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
-        check=True,
-    )
-
-    def contents(root: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-    assert contents(here) == contents(there)
-    assert any(name.endswith("psycopg/__init__.py") for name in contents(here))
 
 
 def test_every_option_of_the_migrator_arrives(stack: cdk.Stack) -> None:
