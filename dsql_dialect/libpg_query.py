@@ -7,7 +7,6 @@ every node), and a tree as protobuf takes four times as long to read and walk as
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import importlib.util
 import sys
 import threading
@@ -79,7 +78,9 @@ def _open_library() -> ctypes.CDLL:
     for folder in (package.submodule_search_locations or ()) if package else ():
         if (Path(folder) / file).is_file():
             return ctypes.CDLL(str(Path(folder) / file))
-    installed = ctypes.util.find_library("pg_query")
+    from ctypes.util import find_library  # imports subprocess: only where postgast brought no library
+
+    installed = find_library("pg_query")
     if installed is None:
         raise ImportError("the SQL parser is missing; install it with: pip install 'blocks-dsql[dialect]'")
     return ctypes.CDLL(installed)

@@ -1,7 +1,6 @@
 """DSQL's own syntax on the scanner's tokens: statements cut apart, ASYNC blanked, AWS IAM read by hand.
 
-Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its byte offsets stay
-true.
+Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its offsets stay true.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ _TRIVIA = re.compile(rb"(?:\s|--[^\n\r]*)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One statement between two byte offsets of the text: as PostgreSQL's parse tree, an AWS IAM statement or
-    an error.
+    """One statement between two byte offsets of the text: a parse tree, an AWS IAM statement or an error.
 
     `base` is what to add to the tree's byte offsets; `blank` is the byte range of a blanked ASYNC.
     """
@@ -64,7 +62,10 @@ def _piece_of(data: bytes, raw: Node) -> Piece:
     start = raw.get("stmt_location", 0)
     end = start + raw["stmt_len"] if raw.get("stmt_len") else len(data)
     begin = skip_trivia(data, start)
-    return Piece(start=begin, end=begin + len(data[begin:end].rstrip()), tree=raw["stmt"])
+    sql = data[begin:end]
+    commented = b"--" in sql or b"/*" in sql
+    length = libpg_query.scan(sql)[-1].end if commented else len(sql.rstrip())
+    return Piece(start=begin, end=begin + length, tree=raw["stmt"])
 
 
 def skip_trivia(data: bytes, at: int) -> int:
@@ -147,29 +148,21 @@ def _alter_table(source: Source, tokens: Sequence[Token]) -> Piece:
 
 def _iam(source: Source, tokens: Sequence[Token]) -> IamStatement:
     """Read `AWS IAM GRANT role TO 'arn'` or `AWS IAM REVOKE role FROM 'arn'`."""
-    shape = ("AWS", "IAM", ("GRANT", "REVOKE"), str, "TO", str)
-    for index, expected in enumerate(shape):
-        if index >= len(tokens):
+    revoke = len(tokens) > 2 and tokens[2].word == "REVOKE"
+    shape = ("AWS", "IAM", "GRANT|REVOKE", r'".*"|[^\W\d][\w$]*', "FROM" if revoke else "TO", "'.*'")
+    for index, pattern in enumerate(shape):
+        if index == len(tokens):
             raise SqlSyntaxError("syntax error at end of input", source.characters(tokens[-1].end))
-        word = tokens[index].word
-        if index == 4 and tokens[2].word == "REVOKE":
-            expected = "FROM"
-        fits = {
-            3: bool(re.match(r'["\w]', word)) and not word[0].isdigit(),
-            5: word[0] == "'",
-        }.get(index, word in expected if isinstance(expected, tuple) else word == expected)
-        if not fits:
-            _unexpected(source, tokens[index])
+        if not re.fullmatch(pattern, tokens[index].text, re.IGNORECASE | re.DOTALL):
+            raise _unexpected(source, tokens[index])
     if len(tokens) > len(shape):
-        _unexpected(source, tokens[len(shape)])
-    return IamStatement(
-        _name(tokens[3].text), tokens[5].text[1:-1].replace("''", "'"), tokens[2].word == "REVOKE"
-    )
+        raise _unexpected(source, tokens[len(shape)])
+    return IamStatement(_name(tokens[3].text), tokens[5].text[1:-1].replace("''", "'"), revoke)
 
 
 def _name(text: str) -> str:
     return text[1:-1].replace('""', '"') if text[0] == '"' else text.lower()
 
 
-def _unexpected(source: Source, token: Token) -> None:
-    raise SqlSyntaxError(f'syntax error at or near "{token.text}"', source.characters(token.start))
+def _unexpected(source: Source, token: Token) -> SqlSyntaxError:
+    return SqlSyntaxError(f'syntax error at or near "{token.text}"', source.characters(token.start))

@@ -40,8 +40,7 @@ _KINDS = {
 def probe(statement: Statement) -> Probe | None:
     """Return how to see that a statement took effect, or None where the catalog cannot show it.
 
-    Nothing can be seen of rows, of privileges and comments, of a default that replaces another, of OR
-    REPLACE.
+    Nothing can be seen of rows, privileges and comments, of a default that replaces another, of OR REPLACE.
     """
     if statement.iam is not None:
         iam = statement.iam

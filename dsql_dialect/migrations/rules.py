@@ -137,8 +137,8 @@ UNNAMED_INDEX = _rule(
 DIRECTIVE = _rule(
     "directive",
     "A `-- blocks:` comment is `-- blocks: batch` above an INSERT, UPDATE or DELETE.",
-    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or delete "
-    "it.",
+    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or "
+    "delete it.",
     "{reason}",
     refused="-- blocks: batch\nCREATE TABLE a (id int)",
     accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",

@@ -111,8 +111,7 @@ RULES = (
         "add-column-constraint",
         "A column added to a table has a name and a type, nothing else.",
         "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most "
-        "3,000, "
-        "and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID where it must be filled.",
+        "3,000, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID where it must be filled.",
         text="ALTER TABLE ADD COLUMN with constraint not supported",
         nodes=("AlterTableCmd",),
         find=_column_constraints,
@@ -188,8 +187,7 @@ RULES = (
         "add-constraint",
         "A constraint added to a table is CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX.",
         "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT; for UNIQUE, build the "
-        "index with "
-        "CREATE UNIQUE INDEX ASYNC first; a PRIMARY KEY is given in CREATE TABLE.",
+        "index with CREATE UNIQUE INDEX ASYNC first; a PRIMARY KEY is given in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),
         find=where(lambda each: not _addable(each) and each["contype"] != "CONSTR_NOTNULL"),
@@ -256,8 +254,7 @@ RULES = (
         "alter-table-command",
         "Only the ALTER TABLE commands that DSQL is known to run are accepted.",
         "See ALTER TABLE in the Aurora DSQL user guide for the commands there are; storage, partitions, "
-        "rules and "
-        "replication are DSQL's own affair.",
+        "rules and replication are DSQL's own affair.",
         text="unsupported ALTER TABLE {command} statement",
         nodes=("AlterTableCmd",),
         find=_other_commands,

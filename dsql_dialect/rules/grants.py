@@ -72,8 +72,8 @@ RULES = (
     refusal(
         "grant-schema-public",
         "The schema public belongs to the system.",
-        "Leave it out: every role has USAGE on public. Grant table by table, or keep tables in a schema of "
-        "your own.",
+        "Leave it out: every role has USAGE on public. Grant table by table, or keep tables in a schema "
+        "of your own.",
         text="feature not supported on system entity",
         nodes=("GrantStmt",),
         find=_public_schema,
@@ -97,8 +97,7 @@ RULES = (
         "role-option",
         "A role can log in or not; it has no other attribute.",
         "Leave the option out: passwords are IAM tokens (AWS IAM GRANT role TO 'arn'), and `admin` is the "
-        "only "
-        "role with more rights than were granted.",
+        "only role with more rights than were granted.",
         text="role option {option} not supported",
         nodes=("CreateRoleStmt", "AlterRoleStmt"),
         find=_role_option,

@@ -82,8 +82,7 @@ RULES = (
         "set-parameter",
         "Only a few parameters can be set in a session.",
         "Delete the statement. For a time limit, set one in the client; for read-only work, BEGIN READ "
-        "ONLY; for "
-        "another role, connect as it.",
+        "ONLY; for another role, connect as it.",
         text='setting configuration parameter "{name}" not supported',
         nodes=("VariableSetStmt", "FuncCall"),
         find=_unsupported,

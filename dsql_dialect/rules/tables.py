@@ -217,8 +217,8 @@ RULES = (
     refusal(
         "foreign-key",
         "Foreign keys are not available.",
-        "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes the "
-        "child.",
+        "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes "
+        "the child.",
         text="FOREIGN KEY constraint not supported",
         nodes=("CONSTR_FOREIGN", ADDED_CONSTRAINT),
         find=where(lambda constraint: constraint["contype"] == "CONSTR_FOREIGN"),

@@ -22,6 +22,7 @@ SPLITS = {
     ),
     "comment between": ("SELECT 1; /* a /* b; */ c; */ SELECT 2", ["SELECT 1", "SELECT 2"]),
     "comment without space": ("SELECT/*x*/1", ["SELECT/*x*/1"]),
+    "comments behind": ("SELECT 1 -- a;\n; SELECT 2 /* b; */ -- c", ["SELECT 1", "SELECT 2"]),
     "comment only": ("-- nothing; here", []),
     "dollar quote": ("SELECT $$ a; b $$; SELECT 2", ["SELECT $$ a; b $$", "SELECT 2"]),
     "dollar quote with a tag": ("SELECT $é$ a; $$ b $é$; SELECT 2", ["SELECT $é$ a; $$ b $é$", "SELECT 2"]),
