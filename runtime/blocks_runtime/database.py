@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .fragments import Sql
     from .rows import Row
+    from .session import Cursor
 
     T = TypeVar("T")
 
@@ -48,15 +49,15 @@ class DistributedDatabase:
             CommitOutcomeUnknown: the connection tore during a statement that may have changed something.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        return self._connected().run(checked(statement)).fetchall()
+        return self._run(statement).fetchall()
 
     def query_one(self, statement: Sql) -> Row | None:
         """Return the first row, or None where there is none; otherwise as `query`."""
-        return self._connected().run(checked(statement)).fetchone()
+        return self._run(statement).fetchone()
 
     def execute(self, statement: Sql) -> int:
         """Return how many rows the statement changed (or returned); otherwise as `query`."""
-        return max(self._connected().run(checked(statement)).rowcount, 0)
+        return max(self._run(statement).rowcount, 0)
 
     def transaction(
         self,
@@ -100,6 +101,10 @@ class DistributedDatabase:
 
     def __repr__(self) -> str:
         return f"DistributedDatabase({self.name!r})"
+
+    def _run(self, statement: Sql) -> Cursor:
+        checked(statement)  # before there is a connection, so that a slip in the code costs none
+        return self._connected().run(statement)
 
     def _connected(self) -> Engine:
         with self._lock:

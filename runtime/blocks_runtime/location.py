@@ -53,7 +53,7 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
 def local_folder(name: str, directory: Path) -> Path:
     """Return where the local database `name` of the project around `directory` lives.
 
-    The project is the nearest folder upwards that holds `.blocks` or `cdk.json`; without one it is `directory`.
+    The project is the nearest folder upwards that holds `.blocks` or `cdk.json`, else it is `directory`.
     """
     upwards = (directory, *directory.parents)
     project = next(

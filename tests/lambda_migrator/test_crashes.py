@@ -1,7 +1,7 @@
 """Interrupted runs end like uninterrupted ones, wherever they were interrupted.
 
-A run is killed, or only loses its connection, just before or after one of the statements that it sends, and then
-started again. Schema, data, journal and grants must be those of a run that nobody disturbed.
+A run is killed, or only loses its connection, just before or after one of the statements that it sends; a killed
+one is started again. Schema, data, journal and grants must be those of a run that nobody disturbed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""A local cluster for the session, and a database of it as a function with `grant_connect` has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from blocks_runtime import DistributedDatabase
+from blocks_runtime.contract import Variables
+
+from local_dsql import LocalCluster, Permission
+from tests.blocks_runtime.wire_cutter import WireCutter, wire_cutter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROLE = "app"
+ARN = "arn:aws:iam::123456789012:role/app"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A cluster with one database role, which the app's IAM role may use."""
+    with LocalCluster(tmp_path_factory.mktemp("runtime") / "cluster") as started:
+        with psycopg.connect(started.dsn(), autocommit=True) as admin:
+            admin.execute(f"CREATE ROLE {ROLE} WITH LOGIN")
+            admin.execute(f"AWS IAM GRANT {ROLE} TO '{ARN}'")
+            admin.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL CHECK (n >= 0))")
+            admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON items TO {ROLE}")
+        yield started
+
+
+@pytest.fixture
+def function(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the environment of the app's function, and the table its two rows."""
+    keys = cluster.identity(ARN, [Permission("dsql:DbConnect", cluster.arn())])
+    variables = Variables(cluster.endpoint(), cluster.regions[0], ROLE, str(cluster.ca_file))
+    environment = variables.environment("main") | {
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_SESSION_TOKEN": keys.session_token or "",
+        "AWS_LAMBDA_FUNCTION_NAME": "app",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        admin.execute("DELETE FROM items")
+        admin.execute("INSERT INTO items VALUES (1, 100), (2, 100)")
+
+
+@pytest.fixture
+def db(function: None) -> Iterator[DistributedDatabase]:
+    """The app's database."""
+    with DistributedDatabase("main") as database:
+        yield database
+
+
+@pytest.fixture
+def cutter(function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[WireCutter]:
+    """A relay that the app's database is reached through."""
+    with wire_cutter(cluster.endpoint()) as relay:
+        monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{relay.port}")
+        yield relay

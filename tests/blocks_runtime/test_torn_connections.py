@@ -1,0 +1,122 @@
+"""Connections that tear at the worst moments: no wrong success, no leak, no hang."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blocks_runtime import DistributedDatabase, errors, sql
+
+if TYPE_CHECKING:
+    from blocks_runtime import Transaction
+
+    from tests.blocks_runtime.wire_cutter import WireCutter
+
+ONE = sql("SELECT n FROM items WHERE id = 1")
+ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
+
+
+@pytest.fixture
+def db(cutter: WireCutter) -> DistributedDatabase:
+    return DistributedDatabase("main")
+
+
+def value(db: DistributedDatabase) -> int:
+    row = db.query_one(ONE)
+    assert row is not None
+    return int(row["n"])
+
+
+def test_a_connection_torn_while_idle_is_replaced_unseen(db: DistributedDatabase, cutter: WireCutter) -> None:
+    with db:
+        assert value(db) == 100
+        cutter.cut_all()
+        assert db.execute(ADD) == 1
+        cutter.cut_all()
+        assert db.transaction(lambda tx: tx.execute(ADD)) == 1
+        assert value(db) == 102
+
+
+@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
+def test_a_read_is_repeated_on_another_connection(
+    db: DistributedDatabase, cutter: WireCutter, lose: str
+) -> None:
+    with db:
+        value(db)
+        getattr(cutter, lose)()
+        assert value(db) == 100
+
+
+@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", 100), ("lose_next_answer", 101)])
+def test_a_write_that_went_unanswered_is_unknown(
+    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: int
+) -> None:
+    with db:
+        value(db)
+        getattr(cutter, lose)()
+        with pytest.raises(errors.CommitOutcomeUnknown, match="may or may not have taken effect") as caught:
+            db.execute(ADD)
+        assert caught.value.commit_unknown
+        assert value(db) == kept
+
+
+@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", 100), ("lose_next_answer", 101)])
+def test_a_commit_that_went_unanswered_is_never_repeated(
+    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: int
+) -> None:
+    runs: list[int] = []
+
+    def work(tx: Transaction) -> None:
+        runs.append(tx.attempt)
+        tx.execute(ADD)
+        getattr(cutter, lose)()
+
+    with db:
+        with pytest.raises(errors.CommitOutcomeUnknown, match="before COMMIT was answered"):
+            db.transaction(work, retry_on_conflict=True)
+        assert runs == [1]
+        assert value(db) == kept
+
+
+@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
+def test_torn_inside_a_transaction(db: DistributedDatabase, cutter: WireCutter, lose: str) -> None:
+    runs: list[int] = []
+
+    def work(tx: Transaction) -> None:
+        runs.append(tx.attempt)
+        if tx.attempt == 1:
+            getattr(cutter, lose)()
+        tx.execute(ADD)
+
+    with db:
+        with pytest.raises(errors.ConnectionFailed) as caught:
+            db.transaction(work)
+        assert caught.value.retryable
+        assert value(db) == 100
+        runs.clear()
+        db.transaction(work, retry_on_conflict=True)
+        assert runs == [1, 2]
+        assert value(db) == 101
+
+
+@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
+def test_torn_at_begin_is_replaced_unseen(db: DistributedDatabase, cutter: WireCutter, lose: str) -> None:
+    with db:
+        value(db)
+        getattr(cutter, lose)()
+        assert db.transaction(lambda tx: tx.execute(ADD)) == 1
+        assert value(db) == 101
+
+
+def test_failures_leak_no_connections(db: DistributedDatabase, cutter: WireCutter) -> None:
+    """More failures than there are connections; each must have been given back."""
+
+    def torn(tx: Transaction) -> None:
+        cutter.cut_all()
+        tx.execute(ADD)
+
+    with DistributedDatabase("main", max_connections=2) as small:
+        for _ in range(5):
+            with pytest.raises(errors.ConnectionFailed):
+                small.transaction(torn)
+        assert value(small) == 100
