@@ -1,7 +1,7 @@
 """The walls of the house: who may import whom, and what an import may bring along.
 
-The table is read twice: statically, over every import statement of a package, and dynamically, by importing each
-package in an interpreter of its own and looking at what came with it.
+The table is read twice: statically, over every import statement of a package, and dynamically, by importing
+each package in an interpreter of its own and looking at what came with it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ by_package = pytest.mark.parametrize("room", ROOMS, ids=[room.package for room i
 
 
 def named(path: Path) -> set[str]:
-    """Return the top-level packages that the import statements of one file name, those for types alone aside."""
+    """Return the top-level packages that the import statements of one file name, types aside."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = {
         node
@@ -126,7 +126,7 @@ def test_a_room_names_only_what_it_may(room: Room) -> None:
 def test_importing_a_room_brings_along_nothing_it_must_not(room: Room) -> None:
     entries = ", ".join((room.package, *room.entries))
     program = f"import sys, {entries}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
-    loaded = subprocess.run(  # noqa: S603
+    loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
     assert room.package in loaded
