@@ -1,19 +1,10 @@
-"""Deploy a synthesized app onto this machine: `LocalDeployment.deploy(synthesize(Path(".")))`."""
+"""Deploy a synthesized app onto this machine: `LocalDeployment.deploy("cdk.out")`."""
 
 from __future__ import annotations
 
 from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.deployment import LocalDeployment
 from blocks_cli.local.plan import Action, Change
-from blocks_cli.local.report import ProgressReport, Report
-from blocks_cli.synth import synthesize
+from blocks_cli.local.report import Report
 
-__all__ = [
-    "Action",
-    "Change",
-    "InvocationResult",
-    "LocalDeployment",
-    "ProgressReport",
-    "Report",
-    "synthesize",
-]
+__all__ = ["Action", "Change", "InvocationResult", "LocalDeployment", "Report"]

@@ -12,13 +12,14 @@ from blocks_cli.json_value import Json, text
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.host import Host
 from blocks_cli.local.plan import Action
-from blocks_cli.local.report import ProgressReport, Report
+from blocks_cli.local.report import Report
 from blocks_cli.local.resources import handler_for
+from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from blocks_cli.lambda_.configuration import FunctionConfiguration
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from local_dsql import LocalCluster
 
 MIGRATIONS = "Custom::DsqlMigrations"
+CLUSTER = "AWS::DSQL::Cluster"
 
 
 class LocalDeployment:
@@ -49,23 +51,21 @@ class LocalDeployment:
         parameters: Mapping[str, str] | None = None,
         region: str = DEFAULT_REGION,
         report: Report | None = None,
-        progress: Callable[[str], None] | None = None,
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`; only what changed since the last deploy is touched.
 
         `assembly` is the folder that synth wrote. `stacks` names the stacks to deploy (with those they depend
         on; default: all), `parameters` gives values to template parameters, `region` is for stacks of none.
-        `report` hears of every step, or `progress` of every change as a line of text.
+        `report` hears of every step.
 
         Raises:
             CommandError: the app cannot be read, or a step failed. What was done before it stays, and a
                 corrected deploy goes on from there.
         """
-        listener = report or (ProgressReport(progress) if progress else Report())
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            deployment = cls(_revive(Host(workspace, listener)))
+            deployment = cls(_revive(Host(workspace, report or Report()), deploying=True))
             try:
                 for stack in chosen:
                     steps = StackDeployment(stack, deployment._host, parameters or {}).run()
@@ -198,24 +198,35 @@ def _unknown(name: str, names: list[str]) -> CommandError:
     )
 
 
-def _revive(host: Host) -> Host:
-    """Bring every deployed resource to life; a cluster's new port replaces the old one everywhere."""
+def _revive(host: Host, *, deploying: bool = False) -> Host:
+    """Bring every deployed resource to life, clusters first: the others refer to them.
+
+    A cluster's new port replaces the old one everywhere. When `deploying`, one that was removed is forgotten,
+    so that the deploy makes it anew.
+    """
     try:
-        for kind in ("AWS::DSQL::Cluster", None):
-            for name in [*host.states]:
-                _revive_stack(host, name, kind)
+        for name in [*host.states]:
+            _revive_clusters(host, name, deploying)
+        for resource in host.resources():
+            if resource.type != CLUSTER:
+                handler_for(resource.type).restore(resource, host)
+        host.publish()
     except BaseException:
         host.close()
         raise
-    host.publish()
     return host
 
 
-def _revive_stack(host: Host, name: str, kind: str | None) -> None:
-    moved: dict[str, str] = {}
-    for resource in host.states[name].resources.values():
-        if kind is None or resource.type == kind:
-            moved |= handler_for(resource.type).restore(resource, host)
-    if moved:
-        for state in [*host.states.values()]:
+def _revive_clusters(host: Host, stack: str, deploying: bool) -> None:
+    clusters = [r for r in host.states[stack].resources.values() if r.type == CLUSTER]
+    for cluster in clusters:
+        try:
+            moved = handler_for(CLUSTER).restore(cluster, host)
+        except OtherDatabaseError as error:
+            if not deploying:
+                raise
+            for state in [*host.states.values()]:
+                host.save(state.without_cluster(error.resource))
+            continue
+        for state in [*host.states.values()] if moved else []:
             host.save(state.renamed(moved))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks_cli.local.plan import Action
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.local.plan import Change
@@ -30,19 +28,3 @@ class Report:
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Hear a line that a function wrote."""
-
-
-class ProgressReport(Report):
-    """Passes on what was changed, and how it differs from AWS, as lines of text."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-
-    def finished(self, stack: str, change: Change, seconds: float) -> None:
-        """Tell of a step, unless it changed nothing."""
-        if change.action is not Action.KEEP:
-            self._tell(f"{change.action.value} {change.path} ({change.type}), {seconds * 1000:.0f} ms")
-
-    def note(self, text: str) -> None:
-        """Tell of a difference."""
-        self._tell(text)

@@ -58,6 +58,11 @@ class StackState:
         rest = {name: resource for name, resource in self.resources.items() if name != logical_id}
         return replace(self, resources=rest)
 
+    def without_cluster(self, cluster: DeployedResource) -> StackState:
+        """Return the state without a cluster; what refers to its endpoint has to be done again."""
+        endpoint = str(cluster.attributes["Endpoint"])
+        return self.renamed({endpoint: f"{cluster.physical_id}.gone"}).lacking(cluster.logical_id)
+
     def renamed(self, texts: Mapping[str, str]) -> StackState:
         """Return the state with every occurrence of the keys of `texts` replaced by its value.
 

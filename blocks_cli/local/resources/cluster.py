@@ -27,6 +27,18 @@ REGION = "region"
 _OWN_IDS = {"Resource", "Default", "Cluster"}
 
 
+class OtherDatabaseError(CommandError):
+    """The folder of a cluster holds another database than the one that was deployed."""
+
+    def __init__(self, resource: DeployedResource, identifier: str) -> None:
+        super().__init__(
+            f"{resource.path}: the local database is not the one that was deployed",
+            f"its folder holds cluster {identifier} in place of {resource.physical_id}",
+            "run `blocks deploy --local`, which migrates the new one",
+        )
+        self.resource = resource
+
+
 class ClusterHandler:
     """Starts, restarts and removes local clusters; data outlive the process, and a destroy if retained."""
 
@@ -39,9 +51,15 @@ class ClusterHandler:
         return Outcome(cluster.identifier, _attributes(cluster, request.region, created), local)
 
     def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Start the cluster; its endpoint may have moved to another port since."""
+        """Start the cluster; its endpoint may have moved to another port since.
+
+        Raises:
+            OtherDatabaseError: its folder was removed or replaced, and with it the database.
+        """
         dialect = _dialect(resource.properties)
         cluster = host.clusters.start(resource.local[FOLDER], resource.local[REGION], dialect)
+        if cluster.identifier != resource.physical_id:
+            raise OtherDatabaseError(resource, cluster.identifier)
         old, new = text(resource.attributes["Endpoint"]), cluster.endpoint(resource.local[REGION])
         return {} if old == new else {old: new}
 

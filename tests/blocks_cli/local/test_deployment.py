@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -172,6 +174,33 @@ def test_open_brings_a_deployment_back(lab: Lab, tmp_path: Path) -> None:
     with LocalDeployment.open(tmp_path) as again:
         assert [function.path for function in again.functions] == paths
         assert environ(again, "Hello")["BLOCKS_MAIN_ENDPOINT"] == again.clusters[0].endpoint()
+
+
+def test_a_database_that_was_removed_is_made_anew_and_migrated(lab: Lab, tmp_path: Path) -> None:
+    lab = replace(lab, cluster=True)
+    deploy(lab, tmp_path).close()
+    shutil.rmtree(tmp_path / ".blocks" / "local" / "main")
+    with pytest.raises(CommandError, match="not the one that was deployed"):
+        LocalDeployment.open(tmp_path)
+    with deploy(lab, tmp_path) as again:
+        steps = {path: (action, properties) for action, path, properties in changed(again)}
+    assert steps["Lab/main"] == (Action.CREATE, ())
+    assert steps["Lab/Thing"] == (Action.UPDATE, ("Endpoint",))
+    assert [event["RequestType"] for event in events(lab)] == ["Create", "Update"]
+
+
+def test_an_endpoint_that_had_to_move_is_followed(lab: Lab, tmp_path: Path) -> None:
+    """Another program has taken the port since; no handler has to run for that."""
+    lab = replace(lab, cluster=True)
+    with deploy(lab, tmp_path) as deployment:
+        port = int(deployment.clusters[0].endpoint().rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        with deploy(lab, tmp_path) as moved:
+            endpoint = moved.clusters[0].endpoint()
+            assert endpoint != f"localhost:{port}"
+            assert changed(moved) == []
+            assert environ(moved, "Hello")["BLOCKS_MAIN_ENDPOINT"] == endpoint
+    assert [event["RequestType"] for event in events(lab)] == ["Create"]
 
 
 def test_functions_are_found_by_any_of_their_names(lab: Lab, tmp_path: Path) -> None:
