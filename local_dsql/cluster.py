@@ -15,7 +15,10 @@ from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
 from local_dsql.launch import (
     DEFAULT_DIALECT,
     DEFAULT_REGIONS,
+    END_PATIENCE,
+    START_PATIENCE,
     ServerOptions,
+    busy,
     connect,
     gone,
     launch,
@@ -81,15 +84,19 @@ class LocalCluster:
         if self._status is not None:
             return self
         self.folder.prepare()
+        starting = FileLock(self.folder.start_lock)
         try:
-            self._users.lock_shared()
-            with FileLock(self.folder.start_lock):
-                self._status = self._attach() or self._launch()
-        except BaseException as error:
-            self._users.release()
-            if isinstance(error, OSError):
-                raise unusable(self.folder.path, error) from None
-            raise
+            self._users.lock_shared(END_PATIENCE)
+            starting.wait_exclusive(START_PATIENCE)
+            self._status = self._attach() or self._launch()
+        except TimeoutError as error:
+            raise busy(self.folder, error) from None
+        except OSError as error:
+            raise unusable(self.folder.path, error) from None
+        finally:
+            starting.release()
+            if self._status is None:
+                self._users.release()
         return self
 
     def close(self) -> None:

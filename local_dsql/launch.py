@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_dsql.control import ControlConnection, decode
-from local_dsql.errors import LocalDatabaseError, ServerError
+from local_dsql.errors import LocalDatabaseError, ServerError, ServerMismatchError
 from local_dsql.files import write_private
 from local_dsql.folder import unusable
 from local_dsql.locks import FileLock
@@ -21,12 +22,12 @@ from local_dsql.locks import FileLock
 if TYPE_CHECKING:
     from local_dsql.folder import Folder
 
-START_TIMEOUT = 120.0
+START_PATIENCE = 120.0
 """Seconds; a start takes one or two, more on a machine that is very busy."""
 
 DEFAULT_DIALECT = "portable"
 DEFAULT_REGIONS = ("us-east-1",)
-_STOP_PATIENCE = 15.0
+END_PATIENCE = 15.0
 """Seconds that a server gets to end before we stop watching it."""
 
 _TAIL_LINES = 20
@@ -77,7 +78,7 @@ def launch(options: ServerOptions) -> None:
             )
         os.close(write_end)
         write_end = -1
-        answer = _read_line(read_end, START_TIMEOUT)
+        answer = _read_line(read_end, START_PATIENCE)
     except OSError as error:
         raise unusable(folder.path, error) from None
     finally:
@@ -103,10 +104,10 @@ def wait_for_end(folder: Folder, request: str) -> bool:
     connection = connect(folder)
     stopping = connection is None or _ask_to_go(connection, request)
     lock = FileLock(folder.server_lock)
-    deadline = time.monotonic() + _STOP_PATIENCE
-    while stopping and not lock.try_exclusive() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    lock.release()
+    if stopping:
+        with contextlib.suppress(TimeoutError):  # it hangs: the next start says so
+            lock.wait_exclusive(END_PATIENCE)
+        lock.release()
     return connection is not None
 
 
@@ -133,6 +134,15 @@ def gone(folder: Folder, what: str) -> ServerError:
         lines = []
     why = "\n       ".join(lines) or "it was told to stop, or killed"
     return ServerError(f"{what} ({folder.path})", why, "start it again; what was committed is still there")
+
+
+def busy(folder: Folder, error: TimeoutError) -> ServerMismatchError:
+    """Return the error for a server that neither serves nor ends."""
+    return ServerMismatchError(
+        f"{folder.path} is in use, and its server does not answer",
+        str(error),
+        f"find the process with: fuser '{folder.server_lock}', end it, then start again",
+    )
 
 
 def _environment() -> dict[str, str]:

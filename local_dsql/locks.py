@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
+
+_POLL = 0.005
 
 
 class FileLock:
@@ -22,13 +24,21 @@ class FileLock:
         self._descriptor: int | None = None
         self._owner = 0
 
-    def lock_shared(self) -> None:
-        """Wait for the lock, together with others."""
-        self._lock(fcntl.LOCK_SH)
+    def lock_shared(self, patience: float) -> None:
+        """Wait for the lock, together with others, for at most `patience` seconds.
 
-    def lock_exclusive(self) -> None:
-        """Wait for the lock, alone."""
-        self._lock(fcntl.LOCK_EX)
+        Raises:
+            TimeoutError: somebody has kept it alone for all that time.
+        """
+        self._poll(fcntl.LOCK_SH, patience)
+
+    def wait_exclusive(self, patience: float) -> None:
+        """Wait for the lock, alone, for at most `patience` seconds.
+
+        Raises:
+            TimeoutError: somebody has kept it for all that time.
+        """
+        self._poll(fcntl.LOCK_EX, patience)
 
     def try_exclusive(self) -> bool:
         """Take the lock alone if nobody holds it, and return whether that worked."""
@@ -48,17 +58,19 @@ class FileLock:
         os.close(self._descriptor)
         self._descriptor = None
 
+    def _poll(self, operation: int, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._lock(operation | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self.release()
+                    raise TimeoutError(f"{self._file} stays locked") from None
+                time.sleep(_POLL)
+
     def _lock(self, operation: int) -> None:
         if self._descriptor is None:
             self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
             self._owner = os.getpid()
         fcntl.flock(self._descriptor, operation)
-
-    def __enter__(self) -> FileLock:
-        self.lock_exclusive()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()

@@ -142,7 +142,7 @@ class Server:
 
     async def _pin_server(self, _: Json) -> Json:
         """Become a user of the folder ourselves, and so run until told to stop."""
-        self._pin.lock_shared()
+        self._pin.lock_shared(0.0)
         return {}
 
     async def _leave(self, _: Json) -> Json:

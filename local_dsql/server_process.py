@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from local_dsql.errors import LocalDatabaseError, ServerMismatchError
+from local_dsql.errors import LocalDatabaseError
 from local_dsql.folder import unusable
 from local_dsql.instance import Instance
+from local_dsql.launch import END_PATIENCE, busy
 from local_dsql.locks import FileLock
 from local_dsql.starter import Starter, read_arguments
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from local_dsql.folder import Folder
     from local_dsql.launch import ServerOptions
-
-_PATIENCE = 15.0
-"""Seconds that another server of the folder gets to end."""
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     options, starter = read_arguments(arguments)
     lock = FileLock(options.folder.server_lock)
     try:
-        _wait_for(lock, options.folder)
+        lock.wait_exclusive(END_PATIENCE)  # the one before us may still be on its way out
         serve(options, starter)
     except Exception as error:
-        failure = unusable(options.folder.path, error) if isinstance(error, OSError) else error
+        failure = _explain(error, options.folder)
         starter.tell_failure(failure)
         if not isinstance(failure, (LocalDatabaseError, ValueError)):
             raise
@@ -63,16 +60,13 @@ def serve(options: ServerOptions, starter: Starter) -> None:
         instance.stop()
 
 
-def _wait_for(lock: FileLock, folder: Folder) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not lock.try_exclusive():
-        if time.monotonic() > deadline:
-            raise ServerMismatchError(
-                f"{folder.path} is being served already, and its server does not answer",
-                f"another process holds {folder.server_lock.name}",
-                f"find it with: fuser '{folder.server_lock}', end it, then start again",
-            )
-        time.sleep(0.01)
+def _explain(error: Exception, folder: Folder) -> Exception:
+    match error:
+        case TimeoutError():
+            return busy(folder, error)
+        case OSError():
+            return unusable(folder.path, error)
+    return error
 
 
 if __name__ == "__main__":

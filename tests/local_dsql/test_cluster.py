@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+import local_dsql.cluster
 from local_dsql import LocalCluster, LocalDatabaseError, Permission
 from local_dsql.access import sign_token
 from local_dsql.cluster import stop_server
 from local_dsql.errors import ServerError, ServerMismatchError
+from local_dsql.locks import FileLock
 from tests.local_dsql.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
@@ -358,6 +360,16 @@ def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
     )
     assert answer.returncode == 0, answer.stderr
     assert not processes_of(folder)
+
+
+def test_a_server_that_hangs_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_dsql.cluster, "END_PATIENCE", 0.1)
+    hanging = FileLock(folder / "users.lock")
+    hanging.wait_exclusive(1)
+    with pytest.raises(ServerMismatchError, match="does not answer") as refusal:
+        LocalCluster(folder).start()
+    hanging.release()
+    assert "fuser" in refusal.value.remedy
 
 
 def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
