@@ -40,7 +40,6 @@ async def park(engine: Engine, holder: Participant, holding: Holding | None = No
             effects = await capture(engine, holder, holding)
         await holder.before_parking()
         await backend.ask(BACK_TO_BASE)
-        transaction.guarded = False
         if not transaction.failed:
             transaction.parked = effects
 
@@ -139,7 +138,6 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
         answers = await participant.backend.ask(_ANEW + OPEN, 2)
         ((end,),) = answers[1].rows()
         transaction.sequence, transaction.snapshot_end = engine.sequence, int(str(end))
-        transaction.guarded = False
         if not effects.tables:
             return
         try:

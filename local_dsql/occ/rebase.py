@@ -15,11 +15,15 @@ from local_dsql.wire.sql import identifier, literal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from local_dsql.occ.effects import Effects, Made, TableEffects
+    from local_dsql.occ.effects import Effects, TableEffects
 
 Run = Callable[[str], Awaitable[object]] if TYPE_CHECKING else object
 
 ATTEMPTS = 16
+"""How often a fresh snapshot is tried: between two tries somebody has committed over the same rows."""
+
+MOST_EVICTIONS = 3001
+"""Rows of others that can be in the way of rows of ours; a transaction changes no more than 3,000."""
 
 
 async def force(run: Callable[[str], Awaitable[object]], effects: Effects) -> None:
@@ -28,8 +32,9 @@ async def force(run: Callable[[str], Awaitable[object]], effects: Effects) -> No
     for each in effects.tables:
         await _clear(run, each)
     for each in effects.tables:
-        for row in [*(new for _, new in each.updates), *each.inserts]:
-            await _insert(run, each, row)
+        rows = [*(new for _, new in each.updates), *each.inserts]
+        if rows:
+            await _insert(run, restore.insert_images(each.table, rows))
     await run("SET LOCAL session_replication_role = origin")
 
 
@@ -44,20 +49,21 @@ async def _clear(run: Callable[[str], Awaitable[object]], each: TableEffects) ->
     await run(f"DELETE FROM {each.table.name} t WHERE {each.table.identity} = ANY(ARRAY[{identities}])")
 
 
-async def _insert(run: Callable[[str], Awaitable[object]], each: TableEffects, row: Made) -> None:
-    """Insert a row, removing rows of others that clash with it."""
-    for _ in range(ATTEMPTS):
-        await run("SAVEPOINT local_dsql_force")
+async def _insert(run: Callable[[str], Awaitable[object]], sql: str) -> None:
+    """Insert rows, removing rows of others that clash with them."""
+    await run("SAVEPOINT local_dsql_force")
+    for _ in range(MOST_EVICTIONS):
         try:
-            await run(restore.insert_images(each.table, [row]))
+            await run(sql)
         except BackendError as error:
             await run("ROLLBACK TO SAVEPOINT local_dsql_force")
             if error.sqlstate != "23505":
                 raise
             await run(evict(error.fields))
+            await run("SAVEPOINT local_dsql_force")
         else:
-            await run("RELEASE SAVEPOINT local_dsql_force")
             return
+    raise BackendError({"C": "40001", "M": "rows of others are in the way"})
 
 
 def evict(fields: Mapping[str, str]) -> str:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from local_dsql.occ.participant import Participant
 
 _GUARD = messages.query("SAVEPOINT local_dsql_statement")
-_GUARD_AGAIN = messages.query("RELEASE SAVEPOINT local_dsql_statement; SAVEPOINT local_dsql_statement")
+"""Savepoints nest and are never released: a released one hands its row locks to the transaction as a whole, and then
+neither does ROLLBACK TO wake who waits for them, nor do pg_locks show the number that the rows carry."""
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_statement")
 
 
@@ -60,9 +61,7 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
     if not stale and strength is None:
         (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl)
         return answer
-    guard = _GUARD_AGAIN if transaction.guarded else _GUARD
-    _, answer = await ask(engine, participant, guard + request.data, 2)
-    transaction.guarded = True
+    _, answer = await ask(engine, participant, _GUARD + request.data, 2)
     fields = answer.error
     if fields is not None:
         return await _after_error(engine, participant, request, answer, fields)
@@ -89,7 +88,9 @@ async def _after_error(
         return answer
     effects = await capture(engine, participant) if transaction.wrote else NOTHING
     transaction.doomed = transaction.doomed or verdicts.CONFLICT
-    return await _run_again(engine, participant, request, effects, fields)
+    await rebased(engine, participant, effects)
+    answer = await _run_again(engine, participant, request, effects, fields)
+    return _without(answer, request.surplus)
 
 
 async def _run_again(
@@ -97,31 +98,31 @@ async def _run_again(
     participant: Participant,
     request: Request,
     effects: Effects,
-    fields: Mapping[str, str],
+    fields: Mapping[str, str] | None,
 ) -> Answer:
-    """Run the statement on a fresh snapshot, without the rows of others that are in its way."""
-    transaction = participant.transaction
-    assert transaction is not None
+    """Run the statement on the fresh snapshot, without what is in its way; `fields` is why it failed before."""
+    backend = participant.backend
     evictions: list[str] = []
-    error: Mapping[str, str] | None = fields
     unchecked = False
-    for _ in range(rebase.ATTEMPTS):
-        if error is not None and error["C"] == "23505" and "D" in error:
-            evictions.append(rebase.evict(error))
-        await rebased(engine, participant, effects)
-        if evictions:
-            await ask(engine, participant, _eviction(evictions, participant.role))
-        unchecked = unchecked or (error is not None and error["C"] == "23503")
+    for _ in range(rebase.MOST_EVICTIONS):
+        if fields is not None and fields["C"] == "23505" and "D" in fields:
+            evictions.append(rebase.evict(fields))
+            await ask(engine, participant, _eviction(evictions[-1:], participant.role))
+        unchecked = unchecked or (fields is not None and fields["C"] == "23503")
         if unchecked:
-            await participant.backend.ask(_foreign_keys("replica", participant.role))
+            await backend.ask(_foreign_keys("replica", participant.role))
         _, answer = await ask(engine, participant, _GUARD + request.again, 2)
-        transaction.guarded = True
-        error = answer.error
-        if error is None and unchecked:
-            await participant.backend.ask(_foreign_keys("origin", participant.role))
-        if error is None or error["C"] not in ("23505", "40001", "23503"):
+        fields = answer.error
+        if fields is None or fields["C"] not in ("23505", "40001", "23503"):
             break
-    return _without(answer, request.surplus)
+        await backend.ask(_UNDO)
+        if fields["C"] == "40001":
+            await rebased(engine, participant, effects)
+            if evictions:
+                await ask(engine, participant, _eviction(evictions, participant.role))
+    if unchecked and fields is None:
+        await backend.ask(_foreign_keys("origin", participant.role))
+    return answer
 
 
 def _eviction(evictions: list[str], role: str) -> bytes:

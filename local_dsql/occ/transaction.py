@@ -47,8 +47,6 @@ class Transaction:
     failed: bool = False
     doomed: ServerMessage | None = None
     parked: Effects | None = None
-    guarded: bool = False
-    """The statement savepoint exists."""
     started: float = field(default_factory=time.monotonic)
 
     @property
