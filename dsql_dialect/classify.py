@@ -97,12 +97,10 @@ def _flag(seen: tuple[str, Node]) -> str | None:
 
 
 def analyzes(explain: Node) -> bool:
-    """Tell whether an EXPLAIN runs its statement."""
-    for option in explain.get("options", ()):
-        element = option["DefElem"]
-        if element["defname"].lower() == "analyze":
-            return _truth(element.get("arg"))
-    return False
+    """Tell whether an EXPLAIN runs its statement; of an option given twice, the last counts."""
+    elements = [each["DefElem"] for each in explain.get("options", ())]
+    said = [_truth(each.get("arg")) for each in elements if each["defname"].lower() == "analyze"]
+    return bool(said) and said[-1]
 
 
 def _truth(argument: Node | None) -> bool:
