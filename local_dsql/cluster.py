@@ -77,12 +77,16 @@ class LocalCluster:
     def start(self) -> LocalCluster:
         """Find the server of the folder or start one; return the cluster itself once it accepts connections.
 
+        Calling it again does no harm, and brings back a server that has been stopped or killed meanwhile.
+
         Raises:
             ServerMismatchError: it is being served in another dialect, or with another commit latency.
             LocalDatabaseError: it cannot be started; the error says why and what to do.
         """
-        if self._status is not None:
+        if self._status is not None and (status := self._attach()) is not None:
+            self._status = status
             return self
+        self._status = None
         self.folder.prepare()
         starting = FileLock(self.folder.start_lock)
         try:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from local_dsql.instance import Instance
     from local_dsql.launch import ServerOptions
 
+_CLOSE_PATIENCE = 5.0
+"""Seconds that the front gets to end its sessions; PostgreSQL ends them anyway when it stops."""
+
 log = logging.getLogger(__name__)
 
 
@@ -98,8 +101,12 @@ class Endpoints:
     async def close(self) -> None:
         """End every session and stop listening."""
         front, self._front = self._front, None
-        if front is not None:
-            await front.close()
+        if front is None:
+            return
+        try:
+            await asyncio.wait_for(front.close(), _CLOSE_PATIENCE)
+        except TimeoutError:
+            log.warning("sessions did not end within %g s; they are cut off", _CLOSE_PATIENCE)
 
     async def _start_front(self) -> Front:
         front = Front(

@@ -1,0 +1,42 @@
+"""Where sockets go: beside the data when the path is short, and nothing of others is ever removed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from local_dsql.sockets import LONGEST_NAME, MAX_ADDRESS, make_socket_directory, remove_socket_directory
+
+
+def test_in_its_place_where_the_path_is_short(tmp_path: Path) -> None:
+    directory = make_socket_directory(tmp_path / "run")
+    assert directory == tmp_path / "run"
+    assert directory.stat().st_mode & 0o777 == 0o700
+    (directory / "left.sock").touch()
+    assert list(make_socket_directory(tmp_path / "run").iterdir()) == []
+    remove_socket_directory(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_elsewhere_where_it_is_long(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * MAX_ADDRESS)
+    deep.mkdir()
+    first = make_socket_directory(deep / "run")
+    assert len(os.fsencode(first)) + LONGEST_NAME <= MAX_ADDRESS
+    second = make_socket_directory(deep / "run")
+    assert not first.exists()
+    assert (deep / "run").readlink() == second
+    remove_socket_directory(deep / "run")
+    assert not second.exists()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_link_to_something_else_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (tmp_path / "run").symlink_to(precious)
+    remove_socket_directory(tmp_path / "run")
+    assert precious.is_dir()
+    (tmp_path / "run").symlink_to(Path("/tmp/local-dsql-gone"))
+    remove_socket_directory(tmp_path / "run")
+    assert not (tmp_path / "run").is_symlink()
