@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .admin import Admin
     from .journal import Journal
+    from .manifest import Statement
     from .plan import Plan, Step
 
 _ROW_LIMIT = (
@@ -60,6 +61,10 @@ class Execution:
         self._admin = admin
         self._journal = journal
         self._at = step.first
+
+    @property
+    def _statement(self) -> Statement:
+        return self._step.statements[0]
 
     def run(self) -> None:
         """Carry the step out and record it."""
@@ -114,12 +119,11 @@ class Execution:
         self._change(work)
 
     def _batches(self) -> None:
-        (statement,) = self._step.statements
         changed = 1
 
         def work(session: Session) -> None:
             nonlocal changed
-            changed = max(session.run(Sql((statement.sql,))).rowcount, 0)
+            changed = max(session.run(Sql((self._statement.sql,))).rowcount, 0)
             move = self._moved(State.PENDING, self._step.first, changed) if changed else self._done()
             self._journal.record(session, self._step.migration, move)
 
@@ -128,22 +132,27 @@ class Execution:
             self._change(work)
 
     def _sent(self) -> list[Row]:
-        """Make sure that the DDL statement has taken effect once, and return its rows if it was sent now."""
-        if not self._step.started:
-            self._record(self._moved(State.STARTED, self._step.first))
-        elif self._landed():
+        """Make sure that the DDL statement has taken effect once, and return its rows if it was sent now.
+
+        What the catalog shows before the statement was ever sent is not its effect, and the server refuses it;
+        then nothing is recorded that a later run could take for a success.
+        """
+        foreign = not self._step.started and not self._statement.repeatable and self._effect() is True
+        if self._step.started and self._landed():
             return []
-        statement, unanswered = Sql((self._step.statements[0].sql,)), 0
+        if not self._step.started and not foreign:
+            self._record(self._moved(State.STARTED, self._step.first))
+        unanswered = 0
         while True:
             try:
-                return self._admin.ddl(statement)
+                return self._admin.ddl(Sql((self._statement.sql,)))
             except Unanswered:
                 unanswered += 1
                 self._admin.deadline.sleep(BACKOFF.wait(unanswered))
-                if self._landed():
+                if not foreign and self._landed():
                     return []
             except DatabaseError as error:
-                if unanswered and self._landed():  # the one that went unanswered came through after all
+                if unanswered and not foreign and self._landed():  # the unanswered one came through
                     return []
                 raise self._refused(error) from error
 
@@ -155,20 +164,30 @@ class Execution:
         self._write(lambda session: self._journal.note_job(session, self._step.migration, job))
         return job
 
+    def _effect(self) -> bool | None:
+        """Ask the catalog whether it is as the statement makes it; None where it does not show that."""
+        probe = self._statement.probe
+        question = None if probe is None else probes.presence(probe)
+        if probe is None or question is None:
+            return None
+        present: bool = self._admin.read(question)[0]["present"]
+        return present is probes.expected(probe)
+
     def _landed(self) -> bool:
-        """Ask the catalog whether the statement took effect; a repeatable one need not be looked for."""
-        statement = self._step.statements[0]
-        question = None if statement.probe is None else probes.presence(statement.probe)
-        if statement.probe is not None and question is not None:
-            present: bool = self._admin.read(question)[0]["present"]
-            return present is probes.expected(statement.probe)
-        if statement.repeatable:
+        """Return whether the statement, which was sent, took effect; a repeatable one need not have.
+
+        Raises:
+            MigrationProblem: nobody can tell.
+        """
+        effect = self._effect()
+        if effect is not None:
+            return effect
+        if self._statement.repeatable:
             return False
-        name = self._step.migration.name
         raise MigrationProblem(
             f"{self._step.place}: nobody knows whether this statement took effect",
             "it was sent, its answer was lost, and the catalog does not show its effect",
-            f"look for yourself, then run `blocks repair {name}` with `--applied` or `--pending`",
+            f"look for yourself, then `blocks repair {self._step.migration.name} --applied` or `--pending`",
         )
 
     def _change(self, work: Callable[[Session], None]) -> None:
@@ -221,7 +240,7 @@ class Execution:
         return Move(self._step.first, now, state, rows)
 
     def _probe(self) -> dict[str, object]:
-        probe = self._step.statements[0].probe
+        probe = self._statement.probe
         if probe is None:
             raise MigrationProblem(
                 f"{self._step.place}: the statement has no name to wait for",

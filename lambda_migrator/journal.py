@@ -92,13 +92,7 @@ class Journal:
     def note_job(self, session: Session, migration: Migration, job: str) -> None:
         """Keep the id of the asynchronous job that the current statement began."""
         self.lease.fence(session)
-        session.run(
-            sql(
-                "UPDATE public._migrations SET job = {job} WHERE version = {version}",
-                job=job,
-                version=migration.version,
-            )
-        )
+        session.run(noting_job(migration, job))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +126,13 @@ WHERE journal.state <> 'applied' AND journal.statement = {done}""",
         applied_at=sql("now()" if move.state is State.APPLIED else "NULL"),
         by=by,
         done=move.done,
+    )
+
+
+def noting_job(migration: Migration, job: str) -> Sql:
+    """Return the statement that keeps the id of an asynchronous job."""
+    return sql(
+        "UPDATE public._migrations SET job = {job} WHERE version = {version}",
+        job=job,
+        version=migration.version,
     )

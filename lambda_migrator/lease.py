@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TERM = 120
 """Seconds for which a lease holds without being renewed."""
 
-_TERM = sql("interval '120 seconds'")
 _POLL = (1.0, 3.0)
 
 FIND = sql(
@@ -49,11 +48,7 @@ class Lease:
         Raises:
             MigrationProblem: another migrator has taken over.
         """
-        statement = sql(
-            "SELECT id FROM public._migrations_lock WHERE id = 1 AND token = {token} FOR UPDATE",
-            token=self.token,
-        )
-        if session.run(statement).fetchone() is None:
+        if session.run(fencing(self.token)).fetchone() is None:
             raise _taken_over(self.token)
 
     def keep(self, admin: Admin) -> None:
@@ -63,18 +58,14 @@ class Lease:
             MigrationProblem: another migrator has taken over.
         """
         if time.monotonic() - self._renewed > TERM / 3:
-            self._until(admin, _TERM)
+            self._until(admin, TERM)
 
     def release(self, admin: Admin) -> None:
         """Let the next migrator in at once."""
-        self._until(admin, sql("interval '0 seconds'"))
+        self._until(admin, 0)
 
-    def _until(self, admin: Admin, term: Sql) -> None:
-        statement = sql(
-            "UPDATE public._migrations_lock SET expires_at = now() + {term} WHERE id = 1 AND token = {token}",
-            term=term,
-            token=self.token,
-        )
+    def _until(self, admin: Admin, seconds: int) -> None:
+        statement = prolonging(self.token, seconds)
         with contextlib.suppress(CommitOutcomeUnknown):  # it is asked again soon, or expires
             if admin.write(lambda session: session.run(statement).rowcount) != 1:
                 raise _taken_over(self.token)
@@ -115,21 +106,41 @@ def _take(session: Session, holder: str) -> Lease | None:
     found = session.run(FIND).fetchone()
     if found is not None and found["held"] and found["holder"] != holder:
         return None
-    token = 1 if found is None else int(found["token"]) + 1
-    if found is None:
-        taking = sql(
+    before = None if found is None else int(found["token"])
+    session.run(taking(before, holder))
+    return Lease((before or 0) + 1)
+
+
+def fencing(token: int) -> Sql:
+    """Return the query that finds the lease only while it has this token, and lets nobody change it."""
+    return sql(
+        "SELECT id FROM public._migrations_lock WHERE id = 1 AND token = {token} FOR UPDATE", token=token
+    )
+
+
+def prolonging(token: int, seconds: int) -> Sql:
+    """Return the statement that lets the lease with this token hold for `seconds` from now."""
+    return sql(
+        "UPDATE public._migrations_lock SET expires_at = now() + {seconds} * interval '1 second' "
+        "WHERE id = 1 AND token = {token}",
+        seconds=seconds,
+        token=token,
+    )
+
+
+def taking(before: int | None, holder: str) -> Sql:
+    """Return the statement that gives the lease to `holder`; `before` is the last token, None for no row."""
+    if before is None:
+        return sql(
             "INSERT INTO public._migrations_lock (id, token, holder, acquired_at, expires_at) "
-            "VALUES (1, 1, {holder}, now(), now() + {term})",
+            "VALUES (1, 1, {holder}, now(), now() + {seconds} * interval '1 second')",
             holder=holder,
-            term=_TERM,
+            seconds=TERM,
         )
-    else:
-        taking = sql(
-            "UPDATE public._migrations_lock SET token = {token}, holder = {holder}, acquired_at = now(), "
-            "expires_at = now() + {term} WHERE id = 1",
-            token=token,
-            holder=holder,
-            term=_TERM,
-        )
-    session.run(taking)
-    return Lease(token)
+    return sql(
+        "UPDATE public._migrations_lock SET token = {token}, holder = {holder}, acquired_at = now(), "
+        "expires_at = now() + {seconds} * interval '1 second' WHERE id = 1",
+        token=before + 1,
+        holder=holder,
+        seconds=TERM,
+    )

@@ -135,3 +135,6 @@ _QUESTIONS: Mapping[str, Callable[[Probe], Sql]] = {
     "role": _role,
     "iam": _iam,
 }
+
+KINDS = tuple(_QUESTIONS)
+"""The kinds of object that can be looked up."""

@@ -13,6 +13,8 @@ from .grants import Seen, Thing, is_own, plan_grants, things_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from blocks_runtime import Sql
+
     from .admin import Admin
     from .grants import Grant
 
@@ -27,8 +29,6 @@ ORDER BY n.nspname, c.relname""")
 TABLE_PRIVILEGES = sql("""\
 SELECT grantee AS role, table_schema AS schema, table_name AS name, privilege_type AS privilege
 FROM information_schema.table_privileges WHERE grantor = current_user""")
-SCHEMA_PRIVILEGE = "SELECT has_schema_privilege({role}, {name}, 'USAGE') AS has"
-SEQUENCE_PRIVILEGE = "SELECT has_sequence_privilege({role}, {name}, {privilege}) AS has"
 
 
 def provision(admin: Admin, database: str, desired: Sequence[Grant]) -> None:
@@ -68,14 +68,29 @@ def _on_tables(admin: Admin) -> Iterator[tuple[str, Thing, str]]:
 
 def _on_others(admin: Admin, role: str, things: Sequence[Thing]) -> Iterator[tuple[str, Thing, str]]:
     for thing in things:
-        if (
-            thing.kind == "SCHEMA"
-            and admin.read(sql(SCHEMA_PRIVILEGE, role=role, name=thing.name[0]))[0]["has"]
-        ):
-            yield role, thing, "USAGE"
-        if thing.kind == "SEQUENCE":
-            name = sql.identifier(*thing.name).text
-            for privilege in ("SELECT", "USAGE"):
-                asked = sql(SEQUENCE_PRIVILEGE, role=role, name=name, privilege=privilege)
-                if admin.read(asked)[0]["has"]:
-                    yield role, thing, privilege
+        for privilege, question in _questions(role, thing):
+            if admin.read(question)[0]["has"]:
+                yield role, thing, privilege
+
+
+def _questions(role: str, thing: Thing) -> Iterator[tuple[str, Sql]]:
+    if thing.kind == "SCHEMA":
+        yield "USAGE", schema_privilege(role, thing.name[0])
+    if thing.kind == "SEQUENCE":
+        for privilege in ("SELECT", "USAGE"):
+            yield privilege, sequence_privilege(role, thing.name, privilege)
+
+
+def schema_privilege(role: str, schema: str) -> Sql:
+    """Return a query whose `has` says whether `role` may use a schema."""
+    return sql("SELECT has_schema_privilege({role}, {schema}, 'USAGE') AS has", role=role, schema=schema)
+
+
+def sequence_privilege(role: str, name: tuple[str, ...], privilege: str) -> Sql:
+    """Return a query whose `has` says whether `role` has a privilege on a sequence."""
+    return sql(
+        "SELECT has_sequence_privilege({role}, {name}, {privilege}) AS has",
+        role=role,
+        name=sql.identifier(*name).text,
+        privilege=privilege,
+    )

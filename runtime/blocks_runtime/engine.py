@@ -83,9 +83,9 @@ class Engine:
             tx = Transaction(session, attempt)
             try:
                 result = fn(tx)
-                tx.commit()
+                tx._commit()
             finally:
-                tx.end()
+                tx._end()
         return result
 
     @contextlib.contextmanager

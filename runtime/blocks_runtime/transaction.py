@@ -43,14 +43,9 @@ class Transaction:
             self._failure = self._failure or error
             raise
 
-    def commit(self) -> None:
-        """Commit; the database does this when the callback returns.
-
-        Raises:
-            TransactionAborted: a statement had failed and the callback swallowed the error, which is the
-                cause.
-        """
-        self.end()
+    def _commit(self) -> None:
+        """Commit, as the engine does after the callback; an error that it swallowed becomes the cause."""
+        self._end()
         try:
             self._session.commit()
         except TransactionAborted as aborted:
@@ -59,7 +54,7 @@ class Transaction:
             aborted.retryable = self._failure.retryable
             raise aborted from self._failure
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Refuse further statements; the connection will serve somebody else."""
         self._over = True
 

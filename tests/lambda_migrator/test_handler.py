@@ -186,10 +186,10 @@ def test_out_of_time_goes_on_in_another_invocation(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement outlasts the invocation; Lambda's API, here a server of ours, is asked for another one."""
-    deployment.write({"001_t": FILES["001_t"], "002_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(4);"})
+    deployment.write({"001_t": FILES["001_t"], "002_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(1.5);"})
     with response_server() as inbox, response_server(202) as calls:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", calls.url.partition("/answer")[0])
-        event = invoke(deployment, inbox, seconds=3.0)
+        event = invoke(deployment, inbox, seconds=1.5)
         assert inbox.bodies == []
         assert calls.paths == [f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A')}/invocations"]
         assert calls.headers[0]["X-Amz-Invocation-Type"] == "Event"
@@ -203,7 +203,7 @@ def test_out_of_time_goes_on_in_another_invocation(
 
 @pytest.mark.usefixtures("environment")
 def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
-    deployment.write({"001_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(4);"})
+    deployment.write({"001_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(2);"})
     deployment.run("CREATE TABLE t (id int)")
     (deployment.folder / "manifest.json").write_bytes(compile_folder(deployment.folder).canonical_json())
     with response_server() as inbox:
@@ -216,5 +216,5 @@ def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
                 "Region": deployment.cluster.regions[0],
             },
         }
-        handler.handler(event, Context(seconds=2.0))
+        handler.handler(event, Context(seconds=1.5))
     assert "did not end within 55 minutes" in inbox.bodies[0]["Reason"]

@@ -139,6 +139,6 @@ def test_a_held_lease_makes_the_other_one_wait(deployment: Deployment) -> None:
     deployment.migrate()
     deployment.run("UPDATE _migrations_lock SET holder = 'somebody', expires_at = now() + interval '1 hour'")
     with pytest.raises(OutOfTime):
-        deployment.migrate(holder="late", seconds=2.0)
+        deployment.migrate(holder="late", seconds=1.0)
     deployment.run("UPDATE _migrations_lock SET expires_at = now()")
     assert deployment.migrate(holder="late").newest == "004_more"

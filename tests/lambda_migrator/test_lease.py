@@ -1,0 +1,100 @@
+"""One migrator at a time: who gets the lease, and what becomes of one who lost it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blocks_runtime import sql
+
+from lambda_migrator import lease
+from lambda_migrator.deadline import OutOfTime
+from lambda_migrator.lease import acquire, holder_of
+from lambda_migrator.problem import MigrationProblem
+
+if TYPE_CHECKING:
+    from blocks_runtime.session import Session
+
+    from tests.lambda_migrator.conftest import Deployment
+
+
+@pytest.fixture
+def prepared(deployment: Deployment) -> Deployment:
+    """Leave the migrator's tables behind, and a free lease."""
+    deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY);"})
+    deployment.migrate()
+    return deployment
+
+
+def expire(deployment: Deployment) -> None:
+    deployment.run("UPDATE _migrations_lock SET expires_at = now() - interval '1 second'")
+
+
+def test_the_holder_and_since_when(prepared: Deployment) -> None:
+    with prepared.admin().open() as admin:
+        assert holder_of(admin) is None
+        held = acquire(admin, "deploy 7")
+        assert str(holder_of(admin)).startswith("deploy 7 since 20")
+        held.release(admin)
+        assert holder_of(admin) is None
+
+
+def test_the_same_run_goes_on_at_once(prepared: Deployment) -> None:
+    with prepared.admin().open() as admin:
+        first = acquire(admin, "deploy 7")
+        assert acquire(admin, "deploy 7").token == first.token + 1
+
+
+def test_a_living_holder_is_waited_for_and_a_dead_one_is_not(prepared: Deployment) -> None:
+    with prepared.admin().open() as admin, prepared.admin(seconds=1.0).open() as other:
+        acquire(admin, "first")
+        with pytest.raises(OutOfTime):
+            acquire(other, "second")
+    expire(prepared)
+    with prepared.admin().open() as other:
+        assert acquire(other, "second").token > 1
+
+
+def test_who_lost_the_lease_cannot_write(prepared: Deployment) -> None:
+    with prepared.admin().open() as one, prepared.admin().open() as two:
+        lost = acquire(one, "one")
+        expire(prepared)
+        acquire(two, "two")
+        with pytest.raises(MigrationProblem, match="another migrator took over"):
+            one.write(lost.fence)
+        with pytest.raises(MigrationProblem, match="another migrator took over"):
+            lost.release(one)
+
+
+def test_taken_over_in_the_middle_of_a_transaction(
+    prepared: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease changed hands after the fence: DSQL refuses the COMMIT, and the rerun meets the fence."""
+    with prepared.admin().open() as one, prepared.admin().open() as two:
+        lost = acquire(one, "one")
+        expire(prepared)
+        runs = 0
+
+        def work(session: Session) -> None:
+            nonlocal runs
+            runs += 1
+            lost.fence(session)
+            session.run(sql("INSERT INTO t VALUES (1)"))
+            if runs == 1:
+                acquire(two, "two")
+
+        with pytest.raises(MigrationProblem, match="another migrator took over"):
+            one.write(work)
+    assert runs == 2
+    assert prepared.rows("SELECT count(*) FROM t") == [(0,)]
+
+
+def test_a_lease_is_kept_before_it_expires(prepared: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    with prepared.admin().open() as admin:
+        held = acquire(admin, "one")
+        before = prepared.rows("SELECT expires_at FROM _migrations_lock")
+        held.keep(admin)
+        assert prepared.rows("SELECT expires_at FROM _migrations_lock") == before
+        monkeypatch.setattr(lease, "TERM", 0.0)
+        held.keep(admin)
+        assert prepared.rows("SELECT expires_at FROM _migrations_lock") != before

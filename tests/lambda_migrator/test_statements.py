@@ -1,0 +1,72 @@
+"""Everything the migrator sends is SQL that DSQL accepts, by the oldest dialect there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blocks_runtime.contract import Access
+
+from dsql_dialect import parse, profile
+from lambda_migrator import grants, jobs, journal, lease, probes, provision, tables
+from lambda_migrator.grants import Grant, Seen, Thing
+from lambda_migrator.journal import Move, State
+from lambda_migrator.manifest import Migration, Statement
+
+if TYPE_CHECKING:
+    from blocks_runtime import Sql
+
+MIGRATION = Migration(1, "001_x", "c", (Statement("SELECT 1", "ddl", 1, 1, False, None, False),))
+PROBE = {"schema": "s", "table": "t", "name": "n", "role": "r", "arn": "arn:x", "present": True}
+THINGS = (Thing("SCHEMA", ("app",)), Thing("TABLE", ("app", "t")), Thing("SEQUENCE", ("public", "s")))
+MAPPED = frozenset({("blocks_main_read_only", "arn:gone")})
+
+
+def probe_questions() -> dict[str, Sql]:
+    asked = {kind: probes.presence(PROBE | {"object": kind}) for kind in probes.KINDS}
+    asked["function with arguments"] = probes.presence(
+        PROBE | {"object": "function", "arguments": ["integer", "text"]}
+    )
+    asked["validated"] = probes.presence(PROBE | {"object": "constraint", "validated": True})
+    return {f"probe: {kind}": question for kind, question in asked.items() if question is not None}
+
+
+def grant_statements() -> dict[str, Sql]:
+    wanted = [Grant(f"blocks_main_{access.value.lower()}", access, "arn:x") for access in Access]
+    planned = grants.plan_grants("main", wanted, Seen(mappings=MAPPED, things=THINGS))
+    return {f"grants: {each.text}": each for each in planned}
+
+
+SENT: dict[str, Sql] = {
+    **{f"table {name}": statement for name, statement in tables.CREATE.items()},
+    "existing tables": tables.EXISTING,
+    "find lease": lease.FIND,
+    "fence": lease.fencing(1),
+    "take free lease": lease.taking(None, "me"),
+    "take over lease": lease.taking(7, "me"),
+    "prolong lease": lease.prolonging(1, lease.TERM),
+    "read journal": journal.READ,
+    "record applied": journal.recording(MIGRATION, Move(0, 1, State.APPLIED), "me"),
+    "record started": journal.recording(MIGRATION, Move(0, 0, State.STARTED), "me"),
+    "note job": journal.noting_job(MIGRATION, "j"),
+    "roles": provision.ROLES,
+    "mappings": provision.MAPPINGS,
+    "relations": provision.RELATIONS,
+    "table privileges": provision.TABLE_PRIVILEGES,
+    "schema privilege": provision.schema_privilege("r", "s"),
+    "sequence privilege": provision.sequence_privilege("r", ("public", "s"), "USAGE"),
+    "index is valid": jobs.index(PROBE, None).valid,
+    "job of an index": jobs.index(PROBE, None).job,
+    "job by id": jobs.index(PROBE, "j").job,
+    "constraint is valid": jobs.validation(PROBE | {"object": "constraint", "validated": True}, None).valid,
+    "job of a constraint": jobs.validation(PROBE | {"object": "constraint"}, None).job,
+    **probe_questions(),
+    **grant_statements(),
+}
+
+
+@pytest.mark.parametrize("statement", SENT.values(), ids=SENT)
+def test_accepted_by_every_cluster(statement: Sql) -> None:
+    script = parse(statement.text, profile("portable"))
+    assert [finding.message for finding in script.findings] == []
+    assert len(script.statements) == 1, "one DDL statement a transaction"
