@@ -73,7 +73,7 @@ class StackDeployment:
         wanted = active_resources(self._stack.template, self.scope())
         done = [self._apply(change, wanted[change.logical_id]) for change in changes if _applies(change)]
         done += remove(self._host, self._stack.name, [change for change in changes if not _applies(change)])
-        self._host.save(self._publish_outputs(wanted))
+        self._host.save(self._with_outputs())
         return done
 
     def _apply(self, change: Change, resource: Resource) -> Change:
@@ -87,27 +87,16 @@ class StackDeployment:
         if change.action is Action.KEEP and previous:
             self._record(resource, previous, previous)
         else:
-            outcome = handler_for(resource.type).apply(
-                self._request(resource, properties, previous), self._host
-            )
-            fresh = DeployedResource(
-                logical_id=resource.logical_id,
-                type=resource.type,
-                path=resource.path,
-                physical_id=outcome.physical_id,
-                properties=properties,
-                attributes=outcome.attributes,
-                local=outcome.local,
-            )
-            self._record(resource, fresh, previous)
+            self._record(resource, self._make(resource, properties, previous), previous)
             self._come_alive(resource.logical_id)
         self._host.report.finished(self._stack.name, change, time.monotonic() - started)
         return change
 
-    def _request(
+    def _make(
         self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
-    ) -> Request:
-        return Request(
+    ) -> DeployedResource:
+        """Have the resource's handler create or update it."""
+        request = Request(
             stack=self._stack.name,
             region=self._stack.region,
             account=self._stack.account,
@@ -118,6 +107,16 @@ class StackDeployment:
             properties=properties,
             assets=self._stack.assets,
             previous=previous,
+        )
+        outcome = handler_for(resource.type).apply(request, self._host)
+        return DeployedResource(
+            logical_id=resource.logical_id,
+            type=resource.type,
+            path=resource.path,
+            physical_id=outcome.physical_id,
+            properties=properties,
+            attributes=outcome.attributes,
+            local=outcome.local,
         )
 
     def _record(
@@ -142,8 +141,7 @@ class StackDeployment:
         if resource.type.startswith("AWS::IAM::"):
             self._host.publish()
 
-    def _publish_outputs(self, wanted: Mapping[str, object]) -> StackState:
-        del wanted
+    def _with_outputs(self) -> StackState:
         scope = self.scope()
         outputs: dict[str, Json] = {}
         exports: dict[str, Json] = {}

@@ -37,6 +37,8 @@ class Host:
     """
 
     def __init__(self, workspace: Workspace, report: Report) -> None:
+        self._state_folder = StateFolder(workspace.stacks)
+        self.states: dict[str, StackState] = self._state_folder.load()
         self.workspace = workspace
         self.report = report
         self.store = CodeStore(workspace.code)
@@ -47,8 +49,6 @@ class Host:
         )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
         self.functions.defaults = {"AWS_ENDPOINT_URL_LAMBDA": self._endpoint.url}
-        self._state_folder = StateFolder(workspace.stacks)
-        self.states: dict[str, StackState] = self._state_folder.load()
         self._noted: set[str] = set()
         self._given: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}

@@ -233,3 +233,11 @@ def test_exit_codes_are_documented_where_users_look(shell: Shell) -> None:
     assert code == ExitCode.OK
     for exit_code in ExitCode:
         assert f"  {exit_code.value}  {exit_code.meaning}\n" in out
+
+
+def test_the_command_line_does_without_the_cdk() -> None:
+    """Its import takes a second and a Node process; what was synthesized is read as files."""
+    code = "import sys, blocks_cli.main; print({'aws_cdk', 'jsii', 'boto3'} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
+    asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert asked.stdout == b"set()\n"
