@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 db = DistributedDatabase("main")
 
-# A hot account loses a race now and then; full jitter makes the tenth attempt all but certain to win.
-MAX_RETRIES = 10
+# On a hot account every second attempt may lose its race; the waits in between grow and are random.
+MAX_RETRIES = 25
+PATIENCE = 20.0
+"""Seconds after which no further attempt is made, well before Lambda's own timeout."""
 
 
 class TransferEvent(TypedDict):
@@ -51,7 +53,7 @@ def handler(event: TransferEvent, context: object) -> TransferResult:
         return move(tx, payer, payee, amount)
 
     started = time.perf_counter()
-    balance = db.transaction(transfer, retry_on_conflict=True, max_retries=MAX_RETRIES)
+    balance = db.transaction(transfer, retry_on_conflict=True, max_retries=MAX_RETRIES, deadline=PATIENCE)
     elapsed = (time.perf_counter() - started) * 1000
     return {"payer_balance": balance, "transaction_time": round(elapsed, 3), "attempts": attempts}
 
