@@ -21,6 +21,7 @@ from local_dsql.wire.backend import BackendGone
 if TYPE_CHECKING:
     from local_dsql.front.connection import ClientConnection
     from local_dsql.front.planned import Planned
+    from local_dsql.occ.commit import Ending
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import EndFinder, Frame
@@ -41,6 +42,7 @@ class Session:
         self.engine = self.front.engine
         self.names = Names(self.front.profile)
         self.transaction: Transaction | None = None
+        self.ending: Ending | None = None
         self._waiting: deque[Frame] = deque()
         self._waiting_bytes = 0
         self._paused = False

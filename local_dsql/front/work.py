@@ -9,7 +9,8 @@ from local_dsql.front import texts
 from local_dsql.front.copying import take_rows
 from local_dsql.front.requests import request_for
 from local_dsql.occ import statements, verdicts
-from local_dsql.occ.commit import commit
+from local_dsql.occ.commit import Ending
+from local_dsql.occ.key_columns import assigned_columns
 from local_dsql.occ.parking import OPEN, resume
 from local_dsql.occ.transaction import Transaction
 from local_dsql.occ.waiting import ask
@@ -100,12 +101,7 @@ class Work:
 
     async def _commit(self, transaction: Transaction) -> bytes | None:
         """Commit; return the error to send, or None."""
-        if transaction.reads_only:
-            async with self.backend.turn:
-                error = await commit(self.engine, self.session)
-        else:
-            async with self.engine.mutex, self.backend.turn:
-                error = await commit(self.engine, self.session)
+        error = await Ending(self.engine, self.session).at_its_turn()
         self._ended()
         latency = self.session.client.endpoint.commit_latency
         if latency and not transaction.reads_only:
@@ -209,7 +205,7 @@ class Work:
         """Note what the statement has done, and hold it against the limits."""
         transaction.rows += changed_rows(answer)
         transaction.wrote |= statement.writes
-        transaction.removed |= statement.deletes or statement.updates
+        transaction.removed = transaction.removed or await self._takes_keys(statement)
         transaction.rules = transaction.rules.after(statement)
         if statement.is_ddl:
             self._altered(transaction, statement.text)
@@ -218,6 +214,13 @@ class Work:
             return await self._failed()
         self._send_answer(answer)
         return True
+
+    async def _takes_keys(self, statement: Statement) -> bool:
+        """Tell whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
+        if statement.deletes or not statement.updates:
+            return statement.deletes
+        tables = await self.engine.tables.current(self.engine.catalog)
+        return not tables.key_columns.isdisjoint(assigned_columns(statement.text))
 
     def _altered(self, transaction: Transaction, sql: str) -> None:
         async def redo() -> None:

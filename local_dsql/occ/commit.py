@@ -21,11 +21,44 @@ _COMMIT = messages.query("COMMIT")
 _ROLLBACK = messages.query("ROLLBACK")
 
 
-async def commit(engine: Engine, participant: Participant) -> bytes | None:
-    """Commit the participant's transaction; return the error to send, None on success.
+class Ending:
+    """A COMMIT on its way: run by its session, or by whoever finds that the session is in the way."""
 
-    The transaction is over either way. The mutex must be held unless it only reads; the backend's turn must be.
-    """
+    def __init__(self, engine: Engine, participant: Participant) -> None:
+        self._engine = engine
+        self._participant = participant
+        self._done = False
+        self._error: bytes | None = None
+
+    async def at_its_turn(self) -> bytes | None:
+        """Commit, waiting for the mutex where one is needed; return the error to send, None on success.
+
+        COMMITs go before waiting statements: the fewer transactions are live, the fewer must be parked.
+        """
+        transaction = self._participant.transaction
+        assert transaction is not None
+        if transaction.reads_only or transaction.doomed is not None:
+            return await self.now()
+        self._participant.ending = self
+        await self._engine.mutex.take(first=True)
+        try:
+            return await self.now()
+        finally:
+            self._participant.ending = None
+            self._engine.mutex.release()
+
+    async def now(self) -> bytes | None:
+        """Commit, if it has not been done yet. The mutex must be held where one is needed."""
+        async with self._participant.backend.turn:
+            if not self._done:
+                self._error = await _commit(self._engine, self._participant)
+                self._done = True
+                self._engine.ended(self._participant.transaction)
+                self._participant.transaction = None
+        return self._error
+
+
+async def _commit(engine: Engine, participant: Participant) -> bytes | None:
     transaction = participant.transaction
     assert transaction is not None
     if not transaction.reads_only and not await _may_commit(engine, participant, transaction):

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
+    from local_dsql.wire.backend import Answer
 
 BASE = "local_dsql"
 """The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
 
 OPEN = messages.query(f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())")
 BACK_TO_BASE = messages.query(f"ROLLBACK TO SAVEPOINT {BASE}")
-_ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
+ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
 
 
 async def park(engine: Engine, holder: Participant, holding: Holding | None = None) -> None:
@@ -69,8 +70,9 @@ async def resume(engine: Engine, participant: Participant) -> None:
             transaction.doomed = verdicts.CONFLICT if transaction.redo is None else verdicts.SCHEMA_CHANGED
     if transaction.doomed is not None:
         await rebased(engine, participant, effects)
+    else:
+        await settle(participant, transaction)
     transaction.parked = None
-    await _settle(participant, transaction)
 
 
 async def _restore(
@@ -122,6 +124,12 @@ async def _as_superuser(
     return answer.row_sets()
 
 
+def reopened(engine: Engine, transaction: Transaction, opened: Answer) -> None:
+    """Note the snapshot that `ANEW` and `OPEN` have taken."""
+    ((end,),) = opened.rows()
+    transaction.sequence, transaction.snapshot_end = engine.sequence, int(str(end))
+
+
 async def rebased(engine: Engine, participant: Participant, effects: Effects) -> None:
     """Put a doomed transaction on a fresh snapshot, with its own changes on top."""
     transaction = participant.transaction
@@ -135,11 +143,10 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
             raise BackendError(fields)
 
     for _ in range(rebase.ATTEMPTS):
-        answers = await participant.backend.ask(_ANEW + OPEN, 2)
-        ((end,),) = answers[1].rows()
-        transaction.sequence, transaction.snapshot_end = engine.sequence, int(str(end))
+        answers = await participant.backend.ask(ANEW + OPEN, 2)
+        reopened(engine, transaction, answers[1])
         if not effects.tables:
-            return
+            break
         try:
             await run(AS_SUPERUSER.rstrip("; "))
             await rebase.force(run, effects)
@@ -148,10 +155,11 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
             if error.sqlstate != "40001":
                 raise
         else:
-            return
+            break
+    await settle(participant, transaction)
 
 
-async def _settle(participant: Participant, transaction: Transaction) -> None:
+async def settle(participant: Participant, transaction: Transaction) -> None:
     """Repeat what the client has set since BEGIN, and open its portals again."""
     for sql in transaction.settings:
         await participant.backend.ask(messages.query(sql))

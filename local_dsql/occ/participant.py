@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from local_dsql.occ.commit import Ending
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Backend
 
@@ -15,6 +16,7 @@ class Participant(Protocol):
     role: str
     backend: Backend
     transaction: Transaction | None
+    ending: Ending | None
 
     async def before_parking(self) -> None:
         """Save what a rollback to the base would lose and no table shows: open portals."""

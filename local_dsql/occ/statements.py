@@ -9,7 +9,7 @@ from local_dsql.occ import rebase, verdicts
 from local_dsql.occ.conflict import SUSPECTS, hidden_duplicate, is_invisible
 from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, holdings
 from local_dsql.occ.locks import Strength, note_locks
-from local_dsql.occ.parking import capture, rebased
+from local_dsql.occ.parking import ANEW, OPEN, capture, rebased, reopened
 from local_dsql.occ.registry import Fact
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
@@ -58,7 +58,8 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
     if strength is not None:
         (holding,) = await holdings(engine.control, f"ARRAY[{participant.backend.pid}]")
         before = frozenset(holding.numbers)
-    if not stale and strength is None:
+    alone = not any(other.holds for _, other in engine.others(participant))
+    if statement.is_ddl or (alone and not stale and strength is None):
         (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl)
         return answer
     _, answer = await ask(engine, participant, _GUARD + request.data, 2)
@@ -83,6 +84,10 @@ async def _after_error(
     assert transaction is not None
     if fields["C"] not in SUSPECTS:
         return answer
+    if fields["C"] == "40001" and not transaction.wrote and not transaction.settings:
+        transaction.doomed = transaction.doomed or verdicts.CONFLICT
+        answer = await _run_anew(engine, participant, request)
+        return _without(answer, request.surplus)
     await participant.backend.ask(_UNDO)
     if not await is_invisible(participant, engine.control, fields):
         return answer
@@ -91,6 +96,21 @@ async def _after_error(
     await rebased(engine, participant, effects)
     answer = await _run_again(engine, participant, request, effects, fields)
     return _without(answer, request.surplus)
+
+
+async def _run_anew(engine: Engine, participant: Participant, request: Request) -> Answer:
+    """Run the first statement of a transaction on a fresh snapshot: rollback, begin and statement at one go."""
+    transaction = participant.transaction
+    assert transaction is not None
+    _, opened, _, answer = await ask(engine, participant, ANEW + OPEN + _GUARD + request.again, 4)
+    reopened(engine, transaction, opened)
+    fields = answer.error
+    if fields is None or fields["C"] not in ("23505", "40001", "23503"):
+        return answer
+    await participant.backend.ask(_UNDO)
+    if fields["C"] == "40001":
+        await rebased(engine, participant, NOTHING)
+    return await _run_again(engine, participant, request, NOTHING, fields)
 
 
 async def _run_again(

@@ -59,7 +59,9 @@ class Tables:
         self._known: dict[str, Table] = {}
         self._others: set[str] = set()
         self.key_columns: frozenset[str] = frozenset()
-        """Every column name that is part of some unique key, as written without quotes where it needs none."""
+        """Every column name that is part of some unique key."""
+        self.defers = False
+        """Some foreign key is deferrable."""
 
     async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of those relations that are tables of clients."""
@@ -78,8 +80,16 @@ class Tables:
         self._known = {str(row[0]): _table(row) for row in rows}
         shapes = self._known.values()
         self.key_columns = frozenset(
-            column for table in shapes for _, columns in table.unique for column in columns
+            _unquoted(column) for table in shapes for _, columns in table.unique for column in columns
         )
+        deferrable = await self._control.exclusive_rows("SELECT 1 FROM pg_constraint WHERE condeferrable LIMIT 1")
+        self.defers = bool(deferrable)
+
+    async def current(self, catalog: int) -> Tables:
+        """Return self, read anew if the catalog has changed."""
+        if self._catalog != catalog:
+            await self.refresh(catalog)
+        return self
 
 
 def _table(row: list[str | None]) -> Table:
@@ -103,3 +113,7 @@ def _table(row: list[str | None]) -> Table:
 
 def _split(text: str | None) -> tuple[str, ...]:
     return tuple(text.split("\1")) if text else ()
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

@@ -9,6 +9,7 @@ from local_dsql.occ.effects import holdings
 from local_dsql.occ.parking import park
 
 if TYPE_CHECKING:
+    from local_dsql.occ.effects import Holding
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.wire.backend import Answer
@@ -53,5 +54,18 @@ async def _clear_the_way(engine: Engine, pid: int, asking: asyncio.Future[list[A
         for holding in await holdings(engine.control, f"pg_blocking_pids({pid})"):
             holder = engine.find(holding.pid)
             if holder is not None and not asking.done():
-                await park(engine, holder, holding)
+                await _clear_away(engine, holder, holding)
                 looks = 0
+
+
+async def _clear_away(engine: Engine, holder: Participant, holding: Holding) -> None:
+    """Park a transaction, or let it commit if it is about to.
+
+    A COMMIT with deferred checks is left in the queue: it may have to wait for the very statement that it blocks.
+    """
+    ending, transaction = holder.ending, holder.transaction
+    if ending is not None and transaction is not None and transaction.parked is None:
+        if not (await engine.tables.current(engine.catalog)).defers:
+            await ending.now()
+            return
+    await park(engine, holder, holding)

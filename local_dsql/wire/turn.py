@@ -31,12 +31,15 @@ class Turn:
         self._taken = True
         return True
 
-    async def take(self) -> None:
-        """Take it, after everybody who asked before."""
+    async def take(self, *, first: bool = False) -> None:
+        """Take it, after everybody who asked before, or before everybody else who waits."""
         if self.try_take():
             return
         ticket = asyncio.get_running_loop().create_future()
-        self._waiting.append(ticket)
+        if first:
+            self._waiting.appendleft(ticket)
+        else:
+            self._waiting.append(ticket)
         try:
             await ticket
         except asyncio.CancelledError:
