@@ -134,7 +134,7 @@ class Execution:
     def _sent(self) -> list[Row]:
         """Make sure that the DDL statement has taken effect once, and return its rows if it was sent now.
 
-        What the catalog shows before the statement was ever sent is not its effect, and the server refuses it;
+        What the catalog shows before the statement was ever sent is not its effect, and will be refused;
         then nothing is recorded that a later run could take for a success.
         """
         foreign = not self._step.started and not self._statement.repeatable and self._effect() is True

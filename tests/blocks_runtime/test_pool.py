@@ -1,0 +1,101 @@
+"""How long a connection lives, when it is doubted, and what happens when there are too few."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from blocks_runtime import DistributedDatabase, errors, pool, session, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blocks_runtime import Sql, Transaction
+
+ONE = sql("SELECT n FROM items WHERE id = 1")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[session.Session]:
+    """Collect the sessions that are opened from now on."""
+    collected: list[session.Session] = []
+    original = session.Session.__init__
+
+    def init(self: session.Session, connection: session.Connection) -> None:
+        original(self, connection)
+        collected.append(self)
+
+    monkeypatch.setattr(session.Session, "__init__", init)
+    return collected
+
+
+def test_one_thread_uses_one_warm_connection(db: DistributedDatabase, opened: list[session.Session]) -> None:
+    for _ in range(5):
+        db.query(ONE)
+        db.transaction(lambda tx: tx.query(ONE))
+    assert len(opened) == 1
+
+
+def test_an_old_connection_is_replaced(
+    db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "LIFETIME", (0.0, 0.0))
+    db.query(ONE)
+    db.query(ONE)
+    assert len(opened) == 2
+    assert opened[0].lost
+
+
+def test_lifetimes_are_spread_and_end_before_the_hour() -> None:
+    assert 0 < session.LIFETIME[0] < session.LIFETIME[1] <= 3600 - 300
+
+
+@pytest.mark.parametrize("idle", [-1.0, 1e9])
+def test_after_a_rest_the_connection_is_asked_first(
+    db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch, idle: float
+) -> None:
+    monkeypatch.setattr(session, "IDLE", idle)
+    db.query(ONE)
+    sent: list[str] = []
+    original = session.Session.run
+
+    def run(self: session.Session, statement: Sql) -> session.Cursor:
+        sent.append(statement.text)
+        return original(self, statement)
+
+    monkeypatch.setattr(session.Session, "run", run)
+    db.query(ONE)
+    assert sent == (["SELECT 1", ONE.text] if idle < 0 else [ONE.text])
+    assert len(opened) == 1
+
+
+def test_too_few_connections_is_an_error_in_time(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool.Pool.__init__, "__defaults__", (1, 0.05))
+    with DistributedDatabase("main", max_connections=1) as db:
+
+        def nested(tx: Transaction) -> None:
+            db.query(ONE)
+
+        with pytest.raises(errors.ConnectionFailed, match=r"all 1 connections were in use for 0\.05 s"):
+            db.transaction(nested)
+        assert db.query_one(ONE) == {"n": 100}
+
+
+@pytest.fixture
+def interrupting() -> Iterator[None]:
+    """Make SIGALRM raise KeyboardInterrupt, as Ctrl-C would."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_an_interrupted_statement_costs_its_connection_only(
+    db: DistributedDatabase, opened: list[session.Session]
+) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    with pytest.raises(KeyboardInterrupt):
+        db.transaction(lambda tx: tx.query(sql("SELECT pg_sleep(5)")))
+    assert opened[0].lost
+    assert db.query_one(ONE) == {"n": 100}
