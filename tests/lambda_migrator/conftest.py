@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
 from blocks_runtime.contract import ADMIN_ROLE, Variables
 from blocks_runtime.signing import Credentials
 from blocks_runtime.target import Target
-
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator.admin import Admin
 from lambda_migrator.deadline import Deadline

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from blocks_runtime.retry import Backoff
 
+from blocks_runtime.retry import Backoff
 from lambda_migrator import cloudformation
 from lambda_migrator.cloudformation import LIMIT, Request, send
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+
 from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed
 from blocks_runtime.session import Session
-
 from lambda_migrator.grants import Grant
 from lambda_migrator.problem import MigrationProblem
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from blocks_runtime import Sql
     from blocks_runtime.session import Cursor
-
     from tests.lambda_migrator.conftest import Deployment
 
 FILES = {

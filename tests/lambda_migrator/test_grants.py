@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from blocks_runtime.contract import Access
 
+from blocks_runtime.contract import Access
 from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of
 from lambda_migrator.problem import MigrationProblem
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from blocks_runtime.contract import Access, database_role
 
+from blocks_runtime.contract import Access, database_role
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import admin, handler
 from local_dsql import Permission

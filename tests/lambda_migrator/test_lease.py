@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from blocks_runtime import sql
 
+from blocks_runtime import sql
 from lambda_migrator import lease
 from lambda_migrator.deadline import OutOfTime
 from lambda_migrator.lease import acquire, holder_of
@@ -14,7 +14,6 @@ from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from blocks_runtime.session import Session
-
     from tests.lambda_migrator.conftest import Deployment
 
 

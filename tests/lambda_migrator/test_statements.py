@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from blocks_runtime.contract import Access
 
+from blocks_runtime.contract import Access
 from dsql_dialect import parse, profile
 from lambda_migrator import grants, jobs, journal, lease, probes, provision, tables
 from lambda_migrator.grants import Grant, Seen, Thing
