@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
-
 from local_dsql.front import texts
 from local_dsql.front.local_statements import LocalStatements
 from local_dsql.front.planned import is_answered_here, is_plain

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.front.limits import Limits
 from local_dsql.front.listener import Endpoint
+from local_dsql.jobs.worker import Worker
 from local_dsql.occ.engine import Engine
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.tls import remember_server_names
@@ -61,6 +62,7 @@ class Front:
         self.cluster_identifier = cluster_identifier
         self.limits = limits or Limits()
         self.engine = Engine(self._connect)
+        self.jobs = Worker(self.engine, self._connect)
         self._tls = tls
         self._endpoints: dict[str, Endpoint] = {}
         remember_server_names(tls)
@@ -89,6 +91,7 @@ class Front:
         await self.engine.start()
         # A database made from a template has privileges of its own.
         await self.control.rows("GRANT CREATE ON DATABASE postgres TO admin")
+        await self.jobs.start()
 
     async def listen(self, region: str, port: int = 0, commit_latency: float = 0.0) -> int:
         """Open the endpoint of a Region and return its port.
@@ -131,4 +134,5 @@ class Front:
         """Cut off all clients and leave PostgreSQL."""
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         self._endpoints.clear()
+        await self.jobs.close()
         await self.engine.close()

@@ -37,7 +37,7 @@ _NO_SETTINGS = {"user", "database", "options", "replication"}
 _HIDDEN = {"is_superuser", "session_authorization"}
 
 
-class LoginRefused(Exception):  # noqa: N818 (names the outcome)
+class LoginRefused(Exception):
     """The client is sent away with `reason`."""
 
     def __init__(self, reason: ServerMessage) -> None:

@@ -51,7 +51,9 @@ class Work:
         """Run the client's BEGIN; its snapshot is taken at once, as DSQL does."""
         transaction = self.session.transaction
         if transaction is not None and transaction.implicit:
-            transaction.implicit = False  # BEGIN within a multi-statement string takes over what has run already
+            transaction.implicit = (
+                False  # BEGIN within a multi-statement string takes over what has run already
+            )
             self._send(unit.answer(messages.command_complete("BEGIN")))
             return True
         if transaction is not None:

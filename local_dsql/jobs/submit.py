@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsql_dialect import libpg_query
 from local_dsql.jobs.identifier import new_job_id
+from local_dsql.occ.effects import made_by
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendError
+from local_dsql.wire.backend import Answer, BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from local_dsql.front.session import Session
+
+PG_CLASS, PG_CONSTRAINT = 1259, 2606
+_VIOLATIONS = ("23503", "23514")
+
+Rows = list[list[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +36,99 @@ class Submitted:
 
 
 async def submit(session: Session, statement: Statement, job_id: str | None = None) -> Submitted:
-    """Run the statement's part that runs at once, and note the job.
+    """Run what runs at once, and note the job, which begins after COMMIT.
 
     The engine's mutex and the backend's turn must be held.
 
     Raises:
-        BackendError: PostgreSQL refuses it.
+        BackendError: PostgreSQL refuses the statement.
     """
     transaction = session.transaction
     assert transaction is not None
     job_id = job_id or new_job_id()
-    request = messages.query(statement.backend_sql)
-    (answer,) = await ask(session.engine, session, request, exclusive=True)
-    if (fields := answer.error) is not None:
-        raise BackendError(fields)
-    notices = b"".join(raw for kind, raw in answer.frames if kind == b"N")
-    kind = "INDEX_BUILD" if statement.async_job == "index" else "VALIDATE_CONSTRAINT"
-    rows = await session.work.privileged_rows(
-        "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name, status)"
-        f" SELECT {literal(job_id)}, {literal(kind)}, 1259, c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname),"
-        " 'completed' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        f" WHERE c.xmin::text::bigint >= {transaction.snapshot_end} AND c.relkind = 'i' RETURNING job_id"
-    )
+    if statement.async_job == "index":
+        answer, rows = await _begin_index(session, statement, job_id)
+    else:
+        answer, rows = await _begin_validation(session, statement, job_id)
+    if rows:
+        transaction.on_commit.append(session.front.jobs.wake)
 
     async def redo() -> None:
         await submit(session, statement, job_id)
 
+    notices = b"".join(raw for kind, raw in answer.frames if kind == b"N")
     return Submitted(job_id if rows else None, notices, answer.tags[0], redo)
+
+
+async def _begin_index(session: Session, statement: Statement, job_id: str) -> tuple[Answer, Rows]:
+    """Make the index, not unique and not valid yet; from now on it refuses new duplicates if it is to be unique.
+
+    PostgreSQL fills it here, in the statement; what the job does is to find duplicates that were there before and to
+    declare it valid (divergence `index-filled-by-statement`).
+    """
+    transaction = session.transaction
+    assert transaction is not None
+    sql, unique = without_unique(statement.backend_sql)
+    answer = await _run(session, sql)
+    made = made_by(transaction.snapshot_end).replace("xmin", "c.xmin")
+    rows = await session.work.privileged_rows(
+        "SET LOCAL allow_system_table_mods = on;"
+        f" WITH fresh AS (UPDATE pg_catalog.pg_index i SET indisvalid = false, indisunique = {unique}"
+        f" FROM pg_catalog.pg_class c WHERE c.oid = i.indexrelid AND c.relkind = 'i' AND {made} RETURNING c.oid)"
+        " INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)"
+        f" SELECT {literal(job_id)}, 'INDEX_BUILD', {PG_CLASS}, c.oid, pg_catalog.format('%s.%s', n.nspname, c.relname)"
+        " FROM fresh JOIN pg_catalog.pg_class c ON c.oid = fresh.oid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace RETURNING job_id;"
+        " SET LOCAL allow_system_table_mods = off"
+    )
+    return answer, rows
+
+
+def without_unique(sql: str) -> tuple[str, bool]:
+    """Return CREATE INDEX with the word UNIQUE blanked, and whether it was there."""
+    data = sql.encode()
+    tokens = libpg_query.scan(data)
+    if tokens[1].word != "UNIQUE":
+        return sql, False
+    start, end = tokens[1].start, tokens[1].end
+    return (data[:start] + b" " * (end - start) + data[end:]).decode(), True
+
+
+async def _begin_validation(session: Session, statement: Statement, job_id: str) -> tuple[Answer, Rows]:
+    """Try the validation and undo it: that there is something to validate is checked here, the rows by the job."""
+    await session.backend.ask(messages.query("SAVEPOINT local_dsql_look"))
+    request = messages.query(statement.backend_sql)
+    (answer,) = await ask(session.engine, session, request, exclusive=True)
+    undo = messages.query("ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look")
+    await session.backend.ask(undo)
+    fields = answer.error
+    if fields is not None and fields["C"] not in _VIOLATIONS:
+        raise BackendError(fields)
+    if fields is not None:
+        answer = Answer([(b"C", messages.command_complete("ALTER TABLE"))], answer.status)
+    rows = await session.work.privileged_rows(_note_validation(statement, job_id))
+    return answer, rows
+
+
+def _note_validation(statement: Statement, job_id: str) -> str:
+    tree = libpg_query.parse(statement.backend_sql.encode())[0]["stmt"]["AlterTableStmt"]
+    constraint = tree["cmds"][0]["AlterTableCmd"]["name"]
+    table = tree["relation"]
+    name = ".".join(_quoted(part) for part in (table.get("schemaname"), table["relname"]) if part)
+    return (
+        "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)"
+        f" SELECT {literal(job_id)}, 'VALIDATE_CONSTRAINT', {PG_CONSTRAINT}, c.oid, c.conname"
+        f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint)} AND NOT c.convalidated"
+        f" AND c.conrelid = pg_catalog.to_regclass({literal(name)}) RETURNING job_id"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def _run(session: Session, sql: str) -> Answer:
+    (answer,) = await ask(session.engine, session, messages.query(sql), exclusive=True)
+    if (fields := answer.error) is not None:
+        raise BackendError(fields)
+    return answer

@@ -70,6 +70,8 @@ async def _commit(engine: Engine, participant: Participant) -> bytes | None:
         lost = fields["C"] == "40001"
         return verdicts.CONFLICT.encode() if lost else messages.error(fields)
     _count(engine, transaction)
+    for call in transaction.on_commit:
+        call()
     return None
 
 

@@ -118,9 +118,7 @@ def made_by(end: int) -> str:
 
     Compares modulo 2^32, as transaction numbers wrap; 1 and 2 are PostgreSQL's own.
     """
-    return (
-        f"((xmin::text::bigint - {end & 0xFFFFFFFF}) & 4294967295) < 2147483648 AND xmin::text::bigint > 2"
-    )
+    return f"((xmin::text::bigint - {end & 0xFFFFFFFF}) & 4294967295) < 2147483648 AND xmin::text::bigint > 2"
 
 
 async def capture(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from local_dsql.occ import effects as effects_of
 from local_dsql.occ import rebase, restore, verdicts
 from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, Holding
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendError
+from local_dsql.wire.backend import BackendError, BackendGone
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 BASE = "local_dsql"
 """The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
 
-OPEN = messages.query(f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())")
+OPEN = messages.query(
+    f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+)
 BACK_TO_BASE = messages.query(f"ROLLBACK TO SAVEPOINT {BASE}")
 ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
 
@@ -28,10 +31,16 @@ ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
 async def park(engine: Engine, holder: Participant, holding: Holding | None = None) -> None:
     """Get a transaction out of the way. The engine's mutex must be held, by somebody else's statement.
 
-    Waits for a plain read that the holder may be in the middle of.
+    Waits for a plain read that the holder may be in the middle of. A holder whose connection is lost needs nothing:
+    PostgreSQL rolls it back.
     """
+    holder.backend.hurry()
+    with contextlib.suppress(BackendGone):
+        await _park(engine, holder, holding)
+
+
+async def _park(engine: Engine, holder: Participant, holding: Holding | None) -> None:
     backend = holder.backend
-    backend.hurry()
     async with backend.turn:
         transaction = holder.transaction
         if transaction is None or transaction.parked is not None:
@@ -100,6 +109,7 @@ async def _run_restore(
     engine: Engine, participant: Participant, transaction: Transaction, effects: Effects
 ) -> None:
     if transaction.redo is not None:
+        transaction.on_commit.clear()
         await transaction.redo()
         return
     statements = transaction.locks.statements() if transaction.locks is not None else []

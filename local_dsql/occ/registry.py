@@ -72,7 +72,11 @@ def clash(entries: Iterable[Entry], effects: Effects, locks: RowLocks | None) ->
         written |= {(each.table.oid, identity) for identity in each.written}
         rekeyed |= {(each.table.oid, identity) for identity in each.rekeyed}
         added |= {(each.table.oid, identity) for identity in each.added}
-    held = {} if locks is None else {(table.oid, row): lock.strength for (table, row), lock in locks.rows.items()}
+    held = (
+        {}
+        if locks is None
+        else {(table.oid, row): lock.strength for (table, row), lock in locks.rows.items()}
+    )
     for entry in entries:
         row = (entry.oid, entry.identity)
         strength = held.get(row)

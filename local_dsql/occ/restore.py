@@ -65,9 +65,7 @@ def insert_images(table: Table, rows: Iterable[Made]) -> str:
     values = ",".join(f"({literal(row.image)}::{table.name})" for row in rows)
     columns = ",".join(table.columns)
     sources = ",".join(f"(v.r).{column}" for column in table.columns)
-    return (
-        f"INSERT INTO {table.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {sources} FROM (VALUES {values}) v(r)"
-    )
+    return f"INSERT INTO {table.name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {sources} FROM (VALUES {values}) v(r)"
 
 
 def permuted(effects: Effects) -> list[str]:

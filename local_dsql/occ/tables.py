@@ -68,7 +68,9 @@ class Tables:
         wanted = list(oids)
         if not wanted:
             return []
-        if self._catalog != catalog or any(oid not in self._known and oid not in self._others for oid in wanted):
+        if self._catalog != catalog or any(
+            oid not in self._known and oid not in self._others for oid in wanted
+        ):
             await self.refresh(catalog)
             self._others = {oid for oid in wanted if oid not in self._known}
         return [self._known[oid] for oid in wanted if oid in self._known]
@@ -82,7 +84,9 @@ class Tables:
         self.key_columns = frozenset(
             _unquoted(column) for table in shapes for _, columns in table.unique for column in columns
         )
-        deferrable = await self._control.exclusive_rows("SELECT 1 FROM pg_constraint WHERE condeferrable LIMIT 1")
+        deferrable = await self._control.exclusive_rows(
+            "SELECT 1 FROM pg_constraint WHERE condeferrable LIMIT 1"
+        )
         self.defers = bool(deferrable)
 
     async def current(self, catalog: int) -> Tables:

@@ -42,6 +42,8 @@ class Transaction:
     """Rows taken FOR UPDATE or FOR KEY SHARE."""
     redo: Callable[[], Awaitable[None]] | None = None
     """Runs its DDL statement again."""
+    on_commit: list[Callable[[], None]] = field(default_factory=list)
+    """What to call once it has committed."""
     settings: list[str] = field(default_factory=list)
     """SET and SET CONSTRAINTS since BEGIN, in order."""
     failed: bool = False

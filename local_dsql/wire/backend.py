@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_dsql.wire.messages import ServerMessage
 
 
-class BackendGone(Exception):  # noqa: N818 (names the condition)
+class BackendGone(Exception):
     """PostgreSQL closed the connection."""
 
 

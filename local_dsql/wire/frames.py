@@ -12,7 +12,7 @@ BODY = 5
 _HEADER = struct.Struct("!cI")
 
 
-class FrameTooLong(Exception):  # noqa: N818 (names the condition)
+class FrameTooLong(Exception):
     """A frame announces more bytes than its sender may send in one."""
 
 

@@ -43,7 +43,9 @@ class Model:
 
     def net(self) -> set[int]:
         """The keys that it commits: not those that it made and unmade."""
-        return {key for key in self.touched if self.own.get(key, self.snapshot.get(key)) or key in self.snapshot}
+        return {
+            key for key in self.touched if self.own.get(key, self.snapshot.get(key)) or key in self.snapshot
+        }
 
     def lost(self, also: set[int] | frozenset[int] = frozenset()) -> bool:
         """Whether somebody has committed over it, or over what it is about to touch."""

@@ -21,9 +21,17 @@ STEPS = 30
 LONGEST = 1.0
 """Seconds; far more than a statement takes on a busy machine, far less than for ever."""
 
-OPERATIONS = ("update", "update", "update", "delete", "insert", "insert", "select", "select", "update-many") + (
-    ("lock", "upsert", "commit", "commit", "rollback")
-)
+OPERATIONS = (
+    "update",
+    "update",
+    "update",
+    "delete",
+    "insert",
+    "insert",
+    "select",
+    "select",
+    "update-many",
+) + (("lock", "upsert", "commit", "commit", "rollback"))
 
 
 @dataclass
@@ -86,7 +94,9 @@ class Round:
         was = model.doomed or model.lost()
         now = statement.answer != "23505" and model.lost(statement.touches)
         got = self._execute(index, statement)
-        self.log.append(f"{index} {statement.sql} {statement.parameters} -> {got}{' doomed' if was or now else ''}")
+        self.log.append(
+            f"{index} {statement.sql} {statement.parameters} -> {got}{' doomed' if was or now else ''}"
+        )
         if was or (now and operation not in ("insert",)):
             if isinstance(got, str):
                 self._same("doomed statement", got, "23505")
@@ -119,7 +129,9 @@ class Round:
         if operation == "lock":
             rows = [(view[key][1],)] if there else []
             return Statement("SELECT v FROM model WHERE id = %s FOR UPDATE", (key,), there, rows)
-        return Statement("SELECT id, v FROM model ORDER BY id", (), set(), [(k, view[k][1]) for k in sorted(view)])
+        return Statement(
+            "SELECT id, v FROM model ORDER BY id", (), set(), [(k, view[k][1]) for k in sorted(view)]
+        )
 
     @staticmethod
     def _apply(model: Model, operation: str, statement: Statement, text: str) -> None:

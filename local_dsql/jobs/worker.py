@@ -1,0 +1,159 @@
+"""The worker: one job after the other, in the background, on a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from local_dsql.occ.waiting import ask
+from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendError, BackendGone
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from local_dsql.occ.commit import Ending
+    from local_dsql.occ.engine import Engine
+    from local_dsql.occ.transaction import Transaction
+    from local_dsql.wire.backend import Backend
+
+_log = logging.getLogger(__name__)
+
+DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
+"""What a failed build says (measured on a cluster in eu-central-1, 2026-09-23)."""
+
+
+class Worker:
+    """Finishes index builds and validates constraints; jobs of an earlier run of the server are taken up again.
+
+    To the engine it is a participant: transactions in its way are parked. `delay` is in seconds, before each job;
+    0 by default, more for tests that want to see a job that is not finished.
+    """
+
+    role = "postgres"
+    transaction: Transaction | None = None
+    ending: Ending | None = None
+    backend: Backend
+
+    def __init__(self, engine: Engine, connect: Callable[[], Awaitable[Backend]]) -> None:
+        self.delay = 0.0
+        self._engine = engine
+        self._connect = connect
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect, and look for jobs that were left."""
+        self.backend = await self._connect()
+        self._work.set()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop; what is not finished is taken up at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, BackendGone):
+                await self._task
+        self.backend.close()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._work.set()
+
+    async def before_parking(self) -> None:
+        """Never parked: it has no transaction between statements."""
+
+    async def after_resuming(self) -> None:
+        """Never parked."""
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while (job := await self._next()) is not None:
+                await self._do(*job)
+
+    async def _next(self) -> tuple[str, str, str] | None:
+        rows = await self.backend.rows(
+            "SELECT job_id, job_type, object_id FROM local_dsql.job"
+            " WHERE status IN ('submitted', 'processing') ORDER BY number LIMIT 1"
+        )
+        if not rows:
+            return None
+        job_id, kind, target = rows[0]
+        return str(job_id), str(kind), str(target)
+
+    async def _do(self, job_id: str, kind: str, target: str) -> None:
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        await self._note(job_id, "processing")
+        try:
+            status, details = await (self._index(target) if kind == "INDEX_BUILD" else self._validate(target))
+        except BackendError as error:
+            _log.info("job %s failed with SQLSTATE %s", job_id, error.sqlstate)
+            status, details = "failed", error.fields.get("M")
+        self._engine.catalog += 1
+        self._engine.sequence += 1
+        await self._note(job_id, status, details)
+
+    async def _note(self, job_id: str, status: str, details: str | None = None) -> None:
+        await self.backend.rows(
+            f"UPDATE local_dsql.job SET status = {literal(status)}, details = {literal(details)},"
+            f" update_time = clock_timestamp() WHERE job_id = {literal(job_id)}"
+        )
+
+    async def _index(self, oid: str) -> tuple[str, str | None]:
+        """Declare an index valid, unless it is to be unique and there are duplicates."""
+        rows = await self.backend.rows(_INDEX.format(oid=oid))
+        if not rows:
+            return "completed", "relation does not exist"  # dropped meanwhile: nothing left to do, as on DSQL
+        table, unique, nulls, predicate, keys = rows[0]
+        if unique == "t" and await self._has_duplicates(
+            str(table), str(keys).split("\1"), predicate, nulls == "t"
+        ):
+            return "failed", DUPLICATE_FOUND
+        await self.backend.rows(
+            "BEGIN; SET LOCAL allow_system_table_mods = on;"
+            f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}; COMMIT"
+        )
+        return "completed", None
+
+    async def _has_duplicates(
+        self, table: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
+    ) -> bool:
+        conditions = [f"({predicate})"] if predicate else []
+        if not nulls_are_equal:
+            conditions += [f"({key}) IS NOT NULL" for key in keys]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        groups = ", ".join(str(number) for number in range(1, len(keys) + 1))
+        columns = ", ".join(f"({key})" for key in keys)
+        found = await self.backend.rows(
+            f"SELECT {columns} FROM {table}{where} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1"
+        )
+        return bool(found)
+
+    async def _validate(self, oid: str) -> tuple[str, str | None]:
+        rows = await self.backend.rows(
+            "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_catalog.pg_constraint"
+            f" WHERE oid = {oid} AND NOT convalidated"
+        )
+        if not rows:
+            return "completed", None
+        table, name = rows[0]
+        request = messages.query(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+        async with self._engine.mutex:
+            (answer,) = await ask(self._engine, self, request, exclusive=True)
+        answer.rows()
+        return "completed", None
+
+
+_INDEX = """
+SELECT i.indrelid::regclass::text, i.indisunique, i.indnullsnotdistinct,
+  pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+  (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k, true), chr(1) ORDER BY k)
+   FROM pg_catalog.generate_series(1, i.indnkeyatts) k)
+FROM pg_catalog.pg_index i WHERE i.indexrelid = {oid}
+"""
