@@ -1,0 +1,199 @@
+"""The table of facts: statements, and what a real cluster answered."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Protocol = Literal["simple", "extended"]
+TABLES_FILE = "tables.toml"
+CONFLICTS_FILE = "conflicts.toml"
+ROOT = files("local_dsql.conformance") / "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A statement that succeeded: its command tag, column names, and rows in PostgreSQL's text form.
+
+    In a fact, `rows` is None where the rows differ from one run to the next and are not compared.
+    """
+
+    tag: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] | None = ()
+
+    def meets(self, fact: Answer) -> bool:
+        """Return whether this is what `fact` says."""
+        if not isinstance(fact, Result) or (self.tag, self.columns) != (fact.tag, fact.columns):
+            return False
+        return fact.rows is None or self.rows == fact.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A statement that failed: its SQLSTATE and primary message."""
+
+    sqlstate: str
+    message: str
+
+    def meets(self, fact: Answer) -> bool:
+        """Return whether this is what `fact` says."""
+        return self == fact
+
+
+Answer = Result | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One string sent to the server, and the answers to the statements in it."""
+
+    sql: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Steps of one session, and what they need: tables of `TABLES`, statements before and after them.
+
+    `protocol` is what the recording used.
+    """
+
+    id: str
+    topic: str
+    steps: tuple[Step, ...]
+    protocol: Protocol = "extended"
+    uses: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    cleanup: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two sessions of one statement each between BEGIN and COMMIT.
+
+    `losers` says how many of the two failed at COMMIT, over all recorded races.
+    """
+
+    id: str
+    uses: tuple[str, ...]
+    steps: Mapping[str, Step]
+    losers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaving:
+    """Who does what in which order up to the COMMITs, and the orders of these."""
+
+    moves: tuple[tuple[str, str], ...]
+    commit_orders: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How to make a table and its rows, and the tables that it references."""
+
+    name: str
+    create: str
+    rows: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+_Entry = dict[str, object]
+
+
+def _read(name: str) -> _Entry:
+    return tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+def _entries(value: object) -> list[_Entry]:
+    return cast("list[_Entry]", value)
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(cast("Sequence[str]", value or ()))
+
+
+def _row(text: str) -> tuple[str | None, ...]:
+    """Read a row as COPY writes it: columns between tabs, a NULL as `\\N`."""
+    return tuple(None if value == "\\N" else value for value in text.split("\t"))
+
+
+def _answer(entry: _Entry) -> Answer:
+    if "sqlstate" in entry:
+        return Refusal(str(entry["sqlstate"]), str(entry["message"]))
+    columns = _strings(entry.get("columns"))
+    rows = tuple(map(_row, _strings(entry["rows"]))) if "rows" in entry else None
+    return Result(str(entry["tag"]), columns, rows if columns else ())
+
+
+def _step(entry: _Entry) -> Step:
+    results = _entries(entry["results"]) if "results" in entry else [entry]
+    return Step(str(entry["sql"]), tuple(_answer(result) for result in results))
+
+
+def _case(topic: str, entry: _Entry) -> Case:
+    return Case(
+        id=str(entry["id"]),
+        topic=topic,
+        steps=tuple(_step(step) for step in _entries(entry["steps"])),
+        protocol=cast("Protocol", entry.get("protocol", "extended")),
+        uses=_strings(entry.get("uses")),
+        given=_strings(entry.get("given")),
+        cleanup=_strings(entry.get("cleanup")),
+    )
+
+
+def _topics() -> list[str]:
+    names = sorted(entry.name for entry in ROOT.iterdir() if entry.name.endswith(".toml"))
+    return [name for name in names if name not in (TABLES_FILE, CONFLICTS_FILE)]
+
+
+def cases() -> tuple[Case, ...]:
+    """Return the cases of one session, topic by topic."""
+    return tuple(
+        _case(name.removesuffix(".toml"), entry)
+        for name in _topics()
+        for entry in _entries(_read(name)["case"])
+    )
+
+
+def conflicts() -> tuple[Conflict, ...]:
+    """Return the cases of two sessions."""
+    return tuple(
+        Conflict(
+            id=str(entry["id"]),
+            uses=_strings(entry["uses"]),
+            steps={session: _step(cast("_Entry", entry[session])) for session in ("a", "b")},
+            losers=tuple(cast("Sequence[int]", entry["losers"])),
+        )
+        for entry in _entries(_read(CONFLICTS_FILE)["case"])
+    )
+
+
+def interleaving() -> Interleaving:
+    """Return the order in which the two sessions of a conflict speak."""
+    content = _read(CONFLICTS_FILE)
+    moves = (move.partition(": ") for move in _strings(content["interleaving"]))
+    orders = cast("Sequence[Sequence[str]]", content["commit_orders"])
+    return Interleaving(
+        tuple((session, what) for session, _, what in moves), tuple(tuple(order) for order in orders)
+    )
+
+
+def tables() -> dict[str, Table]:
+    """Return the tables that cases use, referenced ones before those that reference them."""
+    return {
+        str(entry["name"]): Table(
+            str(entry["name"]),
+            str(entry["create"]),
+            _strings(entry.get("rows")),
+            _strings(entry.get("references")),
+        )
+        for entry in _entries(_read(TABLES_FILE)["table"])
+    }

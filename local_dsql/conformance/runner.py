@@ -1,0 +1,117 @@
+"""Asks a cluster what the facts say, and returns where it answers differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.conformance.facts import Refusal, Result, interleaving
+from local_dsql.conformance.session import Session, again_on_catalog_change
+from local_dsql.conformance.tables import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from local_dsql.conformance.facts import Answer, Case, Conflict, Protocol, Step
+
+CHANGES_NOTHING = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "SHOW", "EXPLAIN", "ANALYZE", "SET"}
+CONFLICT = Refusal("40001", "change conflicts with another transaction (OC000)")
+COMMITTED = Result("COMMIT")
+
+
+class Runner:
+    """Runs cases on one cluster, each as if it were the first."""
+
+    def __init__(self, dsn: str, cases: Iterable[Case]) -> None:
+        """Connect, and drop what an interrupted run left behind."""
+        self._dsn = dsn
+        self._session = Session(dsn)
+        self._tables = Tables(self._session)
+        self._interleaving = interleaving()
+        for statement in {statement: None for case in cases for statement in case.cleanup}:
+            self._session.prepare(statement)
+        self._tables.drop()
+
+    def close(self) -> None:
+        """Drop the tables and leave."""
+        self._tables.drop()
+        self._session.close()
+
+    def run(self, case: Case, protocol: Protocol) -> list[str]:
+        """Run a case of one session; return its differences, one text each."""
+        answers = again_on_catalog_change(lambda: self._attempt(case, protocol))
+        return _differences(case.steps, answers)
+
+    def _attempt(self, case: Case, protocol: Protocol) -> tuple[Answer, ...]:
+        self._tables.provide(case.uses)
+        answers: tuple[Answer, ...] = ()
+        try:
+            for statement in case.given:
+                self._session.prepare(statement)
+            for step in case.steps:
+                answers += self._session.run(step.sql, protocol)
+        finally:
+            self._session.run("ROLLBACK")
+            if case.given or not all(map(_changes_nothing, answers)):
+                self._tables.spoil(case.uses)
+            for statement in case.cleanup:
+                self._session.prepare(statement)
+        return answers
+
+    def race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Run a case of two sessions; return its differences before COMMIT, and who lost at COMMIT."""
+        self._tables.provide(conflict.uses)
+        sessions = {name: Session(self._dsn) for name in conflict.steps}
+        try:
+            return self._race(conflict, sessions, commit_order)
+        finally:
+            self._tables.spoil(conflict.uses)
+            for session in sessions.values():
+                session.close()
+
+    def _race(
+        self, conflict: Conflict, sessions: dict[str, Session], commit_order: Sequence[str]
+    ) -> tuple[list[str], list[str]]:
+        differences = []
+        for name, move in self._interleaving.moves:
+            if move == "statement":
+                step = conflict.steps[name]
+                differences += _differences([step], sessions[name].run(step.sql, "extended"))
+            else:
+                sessions[name].prepare(move)
+        commits = {name: sessions[name].run("COMMIT", "extended") for name in commit_order}
+        losers = [name for name in commit_order if commits[name] == (CONFLICT,)]
+        differences += [
+            f"COMMIT of {name}: {_shown(commits[name])}"
+            for name in commit_order
+            if commits[name] not in ((CONFLICT,), (COMMITTED,))
+        ]
+        return differences, losers
+
+
+def _changes_nothing(answer: Answer) -> bool:
+    return isinstance(answer, Refusal) or answer.tag.split()[0] in CHANGES_NOTHING
+
+
+def _differences(steps: Sequence[Step], answers: Sequence[Answer]) -> list[str]:
+    """Compare the answers to all steps; once their number differs, the rest cannot be told apart."""
+    differences = []
+    rest = list(answers)
+    for step in steps:
+        got, rest = rest[: len(step.answers)], rest[len(step.answers) :]
+        alike = len(got) == len(step.answers) and all(
+            a.meets(fact) for a, fact in zip(got, step.answers, strict=True)
+        )
+        if not alike:
+            differences.append(f"{step.sql}\n  recorded: {_shown(step.answers)}\n  answered: {_shown(got)}")
+    return differences + ([f"one answer too many: {_shown(rest)}"] if rest else [])
+
+
+def _shown(answers: Sequence[Answer]) -> str:
+    return "; ".join(map(_text, answers)) or "nothing"
+
+
+def _text(answer: Answer) -> str:
+    if isinstance(answer, Refusal):
+        return f"{answer.sqlstate} {answer.message}"
+    rows = "" if answer.rows is None or not answer.columns else f" {list(answer.rows)}"
+    return f"{answer.tag} ({', '.join(answer.columns)}){rows}" if answer.columns else answer.tag

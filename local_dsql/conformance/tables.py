@@ -1,0 +1,64 @@
+"""The tables that cases use, made anew after a case that may have changed them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.conformance.facts import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_dsql.conformance.session import Session
+
+PREFIX = "fact_"
+
+
+class Tables:
+    """Keeps the tables of a cluster as `facts/tables.toml` describes them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._tables = tables()
+        self._intact: set[str] = set()
+
+    def provide(self, names: Iterable[str]) -> None:
+        """Make the named tables, and those they reference, unless they are there and intact."""
+        missing = self._with_referenced(names) - self._intact
+        if not missing:
+            return
+        self._drop(self._with_referencing(missing))
+        for name, table in self._tables.items():
+            if name in missing:
+                self._session.prepare(table.create)
+                for insert in table.rows:
+                    self._session.prepare(insert)
+                self._intact.add(name)
+
+    def spoil(self, names: Iterable[str]) -> None:
+        """Take note that the named tables, or those they reference, may have changed."""
+        self._intact -= self._with_referenced(names)
+
+    def drop(self) -> None:
+        """Drop every table."""
+        self._drop(set(self._tables))
+
+    def _drop(self, names: set[str]) -> None:
+        for name in reversed(self._tables):
+            if name in names:
+                self._session.prepare(f"DROP TABLE IF EXISTS {PREFIX}{name}")
+        self._intact -= names
+
+    def _with_referenced(self, names: Iterable[str]) -> set[str]:
+        found = set(names)
+        for name in reversed(self._tables):
+            if name in found:
+                found.update(self._tables[name].references)
+        return found
+
+    def _with_referencing(self, names: set[str]) -> set[str]:
+        found = set(names)
+        for table in self._tables.values():
+            if found.intersection(table.references):
+                found.add(table.name)
+        return found

@@ -1,0 +1,62 @@
+"""Asks a cluster everything that was recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_dsql.conformance.facts import cases, conflicts, interleaving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.conformance.facts import Case, Conflict, Protocol
+    from local_dsql.conformance.runner import Runner
+    from local_dsql.conformance.score import Judge
+
+PROTOCOLS: tuple[Protocol, ...] = ("extended", "simple")
+SINGLE = [
+    pytest.param(case, protocol, id=f"{case.topic}-{case.id}-{protocol}")
+    for case in cases()
+    for protocol in (("simple",) if case.protocol == "simple" else PROTOCOLS)
+]
+RACES = [
+    pytest.param(conflict, order, id=f"conflicts-{conflict.id}-{order[0]}_commits_first")
+    for conflict in conflicts()
+    for order in interleaving().commit_orders
+]
+
+
+@pytest.mark.parametrize(("case", "protocol"), SINGLE)
+def test_session(
+    case: Case,
+    protocol: Protocol,
+    runner: Runner,
+    judge: Judge,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """One session gets the recorded answers, over the protocol of the recording and over the other one."""
+    judge.rule(case.id, runner.run(case, protocol), record_property)
+
+
+@pytest.mark.parametrize(("conflict", "commit_order"), RACES)
+def test_two_sessions(
+    conflict: Conflict,
+    commit_order: tuple[str, ...],
+    runner: Runner,
+    judge: Judge,
+    given_dsn: str | None,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Both statements succeed, and as many sessions as recorded lose at COMMIT.
+
+    The recorded COMMITs ran at the same moment, so they cannot say who loses; that the second does is AWS's
+    word (user guide, concurrency control), and is asked of the local cluster, where the order is certain.
+    """
+    differences, losers = runner.race(conflict, commit_order)
+    if len(losers) not in conflict.losers:
+        differences.append(f"lost at COMMIT: {losers or 'nobody'}; recorded: {conflict.losers} of the two")
+    elif given_dsn is None and losers not in ([], [commit_order[-1]]):
+        differences.append(f"lost at COMMIT: {losers}, though {commit_order[0]} committed first")
+    judge.rule(conflict.id, differences, record_property)
