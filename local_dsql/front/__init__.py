@@ -1,6 +1,6 @@
 """The front of the local DSQL: a wire server that refuses, limits and conflicts as Aurora DSQL does."""
 
 from local_dsql.front.front import Authenticator, Front
-from local_dsql.front.limits import Limits
+from local_dsql.occ.limits import Limits
 
 __all__ = ["Authenticator", "Front", "Limits"]

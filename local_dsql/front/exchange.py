@@ -58,7 +58,7 @@ class Exchange:
         """End the implicit transaction, if there is one, and say that the next batch may come."""
         transaction = self.session.transaction
         if transaction is not None and transaction.implicit:
-            await self.session.work.end_implicit()
+            await self.session.transactions.end_implicit()
         if self.session.transaction is None:
             self.session.names.forget_portals()
         self.session.client.send(messages.READY[self.session.status])
@@ -76,7 +76,7 @@ class Exchange:
         several = len(statements) > 1
         for statement in statements:
             if several and self.session.transaction is None and statement.transaction is None:
-                await self.session.work.begin_implicit()
+                await self.session.transactions.begin_implicit()
             if not await self._run_unit(simple_unit(statement, statement.backend_sql)):
                 return
 
@@ -128,7 +128,7 @@ class Exchange:
         statement = unit.statement
         binds = any(kind in b"BE" for kind, _ in group)
         if several and binds and session.transaction is None and not (statement and statement.transaction):
-            await session.work.begin_implicit()
+            await session.transactions.begin_implicit()
         if unit.executes or local:
             done = await self._run_unit(unit)
         else:
@@ -181,12 +181,13 @@ class Exchange:
 
     async def _dispatch(self, unit: Unit, statement: Statement) -> bool:
         work = self.session.work
+        transactions = self.session.transactions
         if statement.transaction == "BEGIN":
-            return await work.begin(unit)
+            return await transactions.begin(unit)
         if statement.transaction == "COMMIT":
-            return await work.commit(unit)
+            return await transactions.commit(unit)
         if statement.transaction == "ROLLBACK":
-            return await work.rollback(unit)
+            return await transactions.rollback(unit)
         if is_answered_here(statement):
             return await self._local.run(unit, statement)
         if is_plain(statement) or statement.outside_transaction:
@@ -197,5 +198,5 @@ class Exchange:
 
     async def _refuse(self, message: ServerMessage) -> None:
         """Answer with an error of our own; like any error it fails the transaction."""
-        await self.session.work.fail()
+        self.session.work.fail()
         self.session.client.send(message.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from local_dsql.front.limits import Limits
+from local_dsql.occ.limits import Limits
 from local_dsql.front.listener import Endpoint
 from local_dsql.jobs.worker import Worker
 from local_dsql.occ.engine import Engine
@@ -60,8 +60,7 @@ class Front:
         self.profile = profile
         self.authenticator = authenticator
         self.cluster_identifier = cluster_identifier
-        self.limits = limits or Limits()
-        self.engine = Engine(self._connect)
+        self.engine = Engine(self._connect, limits or Limits())
         self.jobs = Worker(self.engine, self._connect)
         self._tls = tls
         self._endpoints: dict[str, Endpoint] = {}

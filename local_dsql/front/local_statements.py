@@ -44,7 +44,7 @@ class LocalStatements:
     async def _ddl(self, unit: Unit, statement: Statement, described: bytes) -> bool:
         session, work = self.session, self.session.work
         if session.transaction is None:
-            await work.begin_implicit()
+            await session.transactions.begin_implicit()
         transaction = session.transaction
         assert transaction is not None
         try:
@@ -53,7 +53,7 @@ class LocalStatements:
                     return False
                 result, redo = await self._carry_out(statement)
         except BackendError as error:
-            await work.fail()
+            work.fail()
             session.client.send(messages.error(error.fields))
             return False
         transaction.rules = transaction.rules.after(statement)

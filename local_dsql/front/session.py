@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from local_dsql.front import texts
 from local_dsql.front.exchange import Exchange
 from local_dsql.front.names import Names
+from local_dsql.front.transactions import Transactions
 from local_dsql.front.work import Work
 from local_dsql.wire import messages
 from local_dsql.wire.backend import BackendGone
@@ -50,6 +51,8 @@ class Session:
         self._busy = True
         self._task: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[None] | None = None
+        self.region = client.endpoint.region
+        self.transactions = Transactions(self)
         self.work = Work(self)
         self._exchange = Exchange(self)
 
@@ -60,6 +63,11 @@ class Session:
         self.engine.join(self)
         self.client.send(messages.READY[messages.IDLE])
         self._busy = False
+
+    @property
+    def label(self) -> str:
+        """Who it is, for the conflict log: role, Region and PostgreSQL's process number."""
+        return f"{self.role}@{self.region}#{self.backend.pid}"
 
     @property
     def status(self) -> bytes:
@@ -212,6 +220,7 @@ class Session:
     def lost(self) -> None:
         """The client is gone: drop its transaction and its backend."""
         self.engine.leave(self)
+        self.transactions.close()
         if self._task is not None:
             self._task.cancel()
         self.backend.on_lost = lambda _: None

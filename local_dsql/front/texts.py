@@ -84,3 +84,13 @@ def outside_only(statement: Statement) -> ServerMessage:
         hint="Send it in autocommit mode, after COMMIT.",
         position=statement.position.offset + 1,
     )
+
+
+def too_old(limit: float) -> ServerMessage:
+    """Return what a transaction is told that is older than `limit` seconds."""
+    return ServerMessage(
+        "54000",
+        f"transaction age limit of {limit:g}s exceeded",
+        detail=f"Current transaction age {limit:g}s exceeds {limit:g}s",
+        hint="Keep transactions short: commit, or roll back, before you wait for anything.",
+    )

@@ -34,6 +34,8 @@ class Worker:
     """
 
     role = "postgres"
+    region = ""
+    label = "background job"
     transaction: Transaction | None = None
     ending: Ending | None = None
     backend: Backend

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.occ.injection import Injector
+from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables
 from local_dsql.wire.turn import Turn
@@ -32,6 +34,7 @@ from local_dsql.wire.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from local_dsql.occ.limits import Limits
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Backend
@@ -46,10 +49,13 @@ class Engine:
     control: Backend
     tables: Tables
 
-    def __init__(self, connect: Callable[[], Awaitable[Backend]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Backend]], limits: Limits) -> None:
         self._connect = connect
+        self.limits = limits
         self.mutex = Turn()
         self.registry = Registry()
+        self.journal = Journal()
+        self.injector = Injector()
         self.sequence = 0
         self.catalog = 0
         self.altering = 0
@@ -94,6 +100,7 @@ class Engine:
             transaction.failed
             or transaction.implicit
             or transaction.parked is not None
+            or transaction.expired
             or transaction.catalog < self.catalog
         )
 

@@ -22,7 +22,8 @@ BASE = "local_dsql"
 """The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
 
 OPEN = messages.query(
-    f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+    f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()),"
+    " pg_catalog.pg_current_wal_insert_lsn()"
 )
 BACK_TO_BASE = messages.query(f"ROLLBACK TO SAVEPOINT {BASE}")
 ANEW = messages.query("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -62,9 +63,10 @@ async def capture(engine: Engine, holder: Participant, holding: Holding | None =
     return await effects_of.capture(engine.control, holder, holding, tables)
 
 
-async def resume(engine: Engine, participant: Participant) -> None:
+async def resume(engine: Engine, participant: Participant, *, to_commit: bool = False) -> None:
     """Bring a parked transaction back; afterwards it is live, and doomed if somebody has committed over it.
 
+    `to_commit` says that nothing but COMMIT follows: then one that has become doomed need not work on.
     The engine's mutex and the backend's turn must be held.
     """
     transaction = participant.transaction
@@ -77,10 +79,12 @@ async def resume(engine: Engine, participant: Participant) -> None:
             await _restore(engine, participant, transaction, effects)
         except BackendError:
             transaction.doomed = verdicts.CONFLICT if transaction.redo is None else verdicts.SCHEMA_CHANGED
-    if transaction.doomed is not None:
-        await rebased(engine, participant, effects)
-    else:
+    if transaction.doomed is None:
         await settle(participant, transaction)
+    elif to_commit:
+        return
+    else:
+        await rebased(engine, participant, effects)
     transaction.parked = None
 
 
@@ -136,8 +140,14 @@ async def _as_superuser(
 
 def reopened(engine: Engine, transaction: Transaction, opened: Answer) -> None:
     """Note the snapshot that `ANEW` and `OPEN` have taken."""
-    ((end,),) = opened.rows()
-    transaction.sequence, transaction.snapshot_end = engine.sequence, int(str(end))
+    transaction.sequence = engine.sequence
+    transaction.snapshot_end, _ = read_opened(opened)
+
+
+def read_opened(opened: Answer) -> tuple[int, str]:
+    """Return the end of the snapshot and the place in the log that `OPEN` answers."""
+    ((end, place),) = opened.rows()
+    return int(str(end)), str(place)
 
 
 async def rebased(engine: Engine, participant: Participant, effects: Effects) -> None:

@@ -14,9 +14,15 @@ class Participant(Protocol):
     """A session as the engine sees it: a backend that runs as a role, and the open transaction, if any."""
 
     role: str
+    region: str
     backend: Backend
     transaction: Transaction | None
     ending: Ending | None
+
+    @property
+    def label(self) -> str:
+        """Who it is, for the conflict log."""
+        ...
 
     async def before_parking(self) -> None:
         """Save what a rollback to the base would lose and no table shows: open portals."""

@@ -87,7 +87,7 @@ async def _after_error(
     if fields["C"] == "40001" and not transaction.wrote and not transaction.settings:
         transaction.doomed = transaction.doomed or verdicts.CONFLICT
         answer = await _run_anew(engine, participant, request)
-        return _without(answer, request.surplus)
+        return without(answer, request.surplus)
     await participant.backend.ask(_UNDO)
     if not await is_invisible(participant, engine.control, fields):
         return answer
@@ -95,7 +95,7 @@ async def _after_error(
     transaction.doomed = transaction.doomed or verdicts.CONFLICT
     await rebased(engine, participant, effects)
     answer = await _run_again(engine, participant, request, effects, fields)
-    return _without(answer, request.surplus)
+    return without(answer, request.surplus)
 
 
 async def _run_anew(engine: Engine, participant: Participant, request: Request) -> Answer:
@@ -160,7 +160,7 @@ def _foreign_keys(replication_role: str, role: str) -> bytes:
     )
 
 
-def _without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
+def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
     """Return an answer without the first so many frames of some types."""
     left = dict(surplus)
     frames = []

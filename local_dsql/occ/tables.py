@@ -62,6 +62,8 @@ class Tables:
         """Every column name that is part of some unique key."""
         self.defers = False
         """Some foreign key is deferrable."""
+        self.cascades = False
+        """Some foreign key changes child rows by itself."""
 
     async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of those relations that are tables of clients."""
@@ -84,10 +86,17 @@ class Tables:
         self.key_columns = frozenset(
             _unquoted(column) for table in shapes for _, columns in table.unique for column in columns
         )
-        deferrable = await self._control.exclusive_rows(
-            "SELECT 1 FROM pg_constraint WHERE condeferrable LIMIT 1"
+        ((defers, cascades),) = await self._control.exclusive_rows(
+            "SELECT bool_or(condeferrable), bool_or(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))"
+            " FROM pg_constraint WHERE contype = 'f'"
         )
-        self.defers = bool(deferrable)
+        self.defers, self.cascades = defers == "t", cascades == "t"
+
+    async def named(self, names: Iterable[str], catalog: int) -> list[Table]:
+        """Return the shapes of the tables with those names, in lower case, in whatever schema."""
+        wanted = set(names)
+        await self.current(catalog)
+        return [table for table in self._known.values() if table.relation.lower() in wanted]
 
     async def current(self, catalog: int) -> Tables:
         """Return self, read anew if the catalog has changed."""

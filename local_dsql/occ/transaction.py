@@ -32,8 +32,14 @@ class Transaction:
     sequence: int
     catalog: int
     snapshot_end: int
+    log_start: str
+    """Where PostgreSQL's log was when it began; what has been logged since bounds what it has changed."""
     rules: TransactionRules = field(default_factory=TransactionRules)
     rows: int = 0
+    tables: set[str] = field(default_factory=set)
+    """Names of the tables that its statements write to."""
+    expired: bool = False
+    """It is older than a transaction may be."""
     wrote: bool = False
     """It has changed rows, and holds locks on them while it is live."""
     removed: bool = False
@@ -49,7 +55,13 @@ class Transaction:
     failed: bool = False
     doomed: ServerMessage | None = None
     parked: Effects | None = None
+    began_at: int = field(init=False)
+    """Its first `sequence`, which going on as a doomed one does not change."""
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Note when it began."""
+        self.began_at = self.sequence
 
     @property
     def holds(self) -> bool:

@@ -17,3 +17,10 @@ SCHEMA_CHANGED = ServerMessage(
     hint="Run the whole transaction again.",
 )
 """Recorded 2026-09-17, eu-central-1."""
+
+
+def code(verdict: ServerMessage | None) -> str | None:
+    """Return `OC000` or `OC001` for a conflict, None for anything else."""
+    if verdict is CONFLICT:
+        return "OC000"
+    return "OC001" if verdict is SCHEMA_CHANGED else None

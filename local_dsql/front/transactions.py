@@ -1,0 +1,146 @@
+"""Beginning and ending the transactions of one session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from local_dsql.front import texts
+from local_dsql.occ.commit import Ending
+from local_dsql.occ.parking import BACK_TO_BASE, OPEN, read_opened
+from local_dsql.occ.transaction import Transaction
+from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendGone
+
+if TYPE_CHECKING:
+    from local_dsql.front.session import Session
+    from local_dsql.front.units import Unit
+    from local_dsql.wire.backend import Answer
+
+BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
+_ROLLBACK = messages.query("ROLLBACK")
+
+
+class Transactions:
+    """What BEGIN, COMMIT and ROLLBACK do, and the age that a transaction may reach."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._age: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.Task[None] | None = None
+
+    async def begin_implicit(self) -> None:
+        """Open a transaction of our own around what follows."""
+        backend = self.session.backend
+        async with backend.turn:
+            answers = await backend.ask(BEGIN + OPEN, 2)
+        self.opened(answers[1], implicit=True)
+
+    async def begin(self, unit: Unit) -> bool:
+        """Run the client's BEGIN; its snapshot is taken at once, as DSQL does. Return whether it succeeded."""
+        session = self.session
+        transaction = session.transaction
+        if transaction is not None and transaction.implicit:
+            transaction.implicit = False  # BEGIN in the midst of a text takes over what has run already
+            session.client.send(unit.answer(messages.command_complete("BEGIN")))
+            return True
+        if transaction is not None:
+            return await session.work.pass_on(unit)
+        async with session.backend.turn:
+            answers = await session.backend.ask(unit.request() + OPEN, 2)
+        session.client.send(b"".join(raw for _, raw in answers[0].frames))
+        if answers[0].error is not None:
+            return False
+        self.opened(answers[1], implicit=False)
+        return True
+
+    def opened(self, answer: Answer, *, implicit: bool) -> None:
+        """Note the transaction that PostgreSQL has opened; `answer` is that of `OPEN`."""
+        engine = self.session.engine
+        end, place = read_opened(answer)
+        self.session.transaction = Transaction(implicit, engine.sequence, engine.catalog, end, place)
+        loop = asyncio.get_running_loop()
+        self._age = loop.call_later(engine.limits.transaction_age, self._too_old)
+
+    async def commit(self, unit: Unit) -> bool:
+        """Run the client's COMMIT; return whether it succeeded."""
+        session = self.session
+        transaction = session.transaction
+        if transaction is None:
+            return await session.work.pass_on(unit)
+        if transaction.failed:
+            return await self.rollback(unit)
+        error = await self._commit(transaction)
+        session.client.send(error or unit.answer(messages.command_complete("COMMIT")))
+        return error is None
+
+    async def rollback(self, unit: Unit) -> bool:
+        """Run the client's ROLLBACK, or what a COMMIT of a failed transaction comes to."""
+        if self.session.transaction is None:
+            return await self.session.work.pass_on(unit)
+        await self._rollback()
+        self.session.client.send(unit.answer(messages.command_complete("ROLLBACK")))
+        return True
+
+    async def end_implicit(self) -> None:
+        """End the transaction that was opened by `begin_implicit`: commit it, or roll back if it failed."""
+        transaction = self.session.transaction
+        assert transaction is not None
+        if transaction.failed:
+            await self._rollback()
+        elif (error := await self._commit(transaction)) is not None:
+            self.session.client.send(error)
+
+    async def _commit(self, transaction: Transaction) -> bytes | None:
+        """Commit; return the error to send, or None."""
+        session = self.session
+        if transaction.expired:
+            await self._rollback()
+            return texts.too_old(session.engine.limits.transaction_age).encode()
+        ending = Ending(session.engine, session)
+        await ending.at_its_turn()
+        self._ended()
+        latency = session.client.endpoint.commit_latency
+        if latency and not transaction.reads_only:
+            await asyncio.sleep(latency)
+        if ending.lost:
+            session.client.abort()
+        return ending.error
+
+    async def _rollback(self) -> None:
+        async with self.session.backend.turn:
+            await self.session.backend.ask(_ROLLBACK)
+        self._ended()
+
+    def _ended(self) -> None:
+        session = self.session
+        if self._age is not None:
+            self._age.cancel()
+            self._age = None
+        session.engine.ended(session.transaction)
+        session.transaction = None
+        session.names.forget_portals()
+
+    # age
+
+    def _too_old(self) -> None:
+        transaction = self.session.transaction
+        if transaction is not None and not transaction.failed:
+            transaction.expired = True
+            self._expiry = asyncio.get_running_loop().create_task(self._let_go(transaction))
+
+    async def _let_go(self, transaction: Transaction) -> None:
+        """Release what a transaction that is too old holds; its client learns of it at the next statement."""
+        try:
+            async with self.session.backend.turn:
+                if self.session.transaction is transaction:
+                    await self.session.backend.ask(BACK_TO_BASE)
+        except BackendGone:
+            return  # the client left meanwhile
+
+    def close(self) -> None:
+        """Stop the clock: the client is gone."""
+        if self._age is not None:
+            self._age.cancel()
+        if self._expiry is not None:
+            self._expiry.cancel()

@@ -1,0 +1,59 @@
+"""How many bytes a transaction changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.occ.effects import AS_SUPERUSER, holdings, made_by
+from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from local_dsql.occ.engine import Engine
+    from local_dsql.occ.participant import Participant
+    from local_dsql.occ.transaction import Transaction
+
+_MEBIBYTE = 1024 * 1024
+_FEW_ROWS = 5
+"""A row holds 2 MiB at most, so five are never too many."""
+
+
+async def excess(
+    engine: Engine, participant: Participant, transaction: Transaction
+) -> ServerMessage | None:
+    """Return the refusal of a transaction that changes more bytes than it may, or None.
+
+    What PostgreSQL has logged since its BEGIN is more than what it has changed; only if that is too much, its rows
+    are measured, as they are stored. Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
+    """
+    limit = engine.limits.bytes
+    if transaction.rows <= _FEW_ROWS and limit >= 10 * _MEBIBYTE:
+        return None
+    rows = await participant.backend.rows(
+        f"SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), {literal(transaction.log_start)})"
+    )
+    if int(str(rows[0][0])) <= limit:
+        return None
+    changed = await _changed(engine, participant, transaction)
+    if changed <= limit:
+        return None
+    whole = -(-changed // _MEBIBYTE)
+    return ServerMessage(
+        "54000",
+        f"transaction size limit {limit // _MEBIBYTE}mb exceeded",
+        detail=f"Current transaction size {whole}mb > {limit // _MEBIBYTE}mb",
+        hint="Change fewer or smaller rows in one transaction: split the work into batches.",
+    )
+
+
+async def _changed(engine: Engine, participant: Participant, transaction: Transaction) -> int:
+    (holding,) = await holdings(engine.control, f"ARRAY[{participant.backend.pid}]")
+    made = made_by(transaction.snapshot_end)
+    total = 0
+    for table in await engine.tables.of(holding.relations, engine.catalog):
+        rows = await participant.backend.rows(
+            f"{AS_SUPERUSER}SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {table.name} t WHERE {made};"
+            f" SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}"
+        )
+        total += int(str(rows[0][0]))
+    return total
