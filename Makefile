@@ -13,7 +13,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format synth clean
+.PHONY: help setup demo test test-slow conformance lint format synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,9 @@ test: $(READY)  ## All tests but the slow ones, in under five minutes
 
 test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
+
+conformance: $(READY)  ## Ask the local DSQL everything that was recorded of a real one; DSN=... asks another cluster
+	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
 
 lint: $(READY)  ## ruff and a strict type checker over package, tests and examples
 	@$(PY) -m ruff check .

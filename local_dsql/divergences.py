@@ -1,4 +1,4 @@
-"""Where the local cluster is known to differ from Aurora DSQL; tests cite the entries, the docs print them."""
+"""Where the local cluster is known to differ from Aurora DSQL; tests cite entries, the docs print them."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from local_dsql.conformance.known import KNOWN
 from local_dsql.conformance.options import DEFAULT_DIALECT
 from local_dsql.conformance.runner import Runner
 from local_dsql.conformance.score import Judge, Score
+from local_dsql.conformance.session import ConformanceError, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,37 +21,32 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def given_dsn(pytestconfig: pytest.Config) -> str | None:
-    """The cluster named on the command line, None for a local one."""
-    dsn: str | None = pytestconfig.getoption("--dsn", default=None)
-    return dsn
-
-
-@pytest.fixture(scope="session")
-def runner(
-    given_dsn: str | None, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runner]:
-    """A runner on the cluster."""
-    if given_dsn is not None:
-        yield from _runner(given_dsn)
+def target(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The cluster named on the command line, or a local one."""
+    dsn = pytestconfig.getoption("--dsn", default=None)
+    if dsn is not None:
+        yield Target(dsn, local=False)
         return
     dialect = pytestconfig.getoption("--dialect", default=DEFAULT_DIALECT)
     with LocalCluster(tmp_path_factory.mktemp("conformance"), dialect=dialect) as cluster:
-        yield from _runner(cluster.dsn())
-
-
-def _runner(dsn: str) -> Iterator[Runner]:
-    runner = Runner(dsn, cases())
-    try:
-        yield runner
-    finally:
-        runner.close()
+        yield Target(cluster.dsn(), local=True)
 
 
 @pytest.fixture(scope="session")
-def judge(given_dsn: str | None) -> Judge:
+def runner(target: Target) -> Iterator[Runner]:
+    """A runner on the cluster."""
+    try:
+        runner = Runner(target, cases())
+    except ConformanceError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="session")
+def judge(target: Target) -> Judge:
     """Known divergences excuse the local cluster and no other."""
-    return Judge(KNOWN if given_dsn is None else {})
+    return Judge(KNOWN if target.local else {})
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -1,7 +1,7 @@
 """Command-line options of the suite, declared only for a pytest run that names the suite.
 
-pytest reads its command line before it reads the conftest.py of a package named with `--pyargs`; a plugin that
-the distribution's metadata names is there in time.
+pytest reads its command line before it reads the conftest.py of a package named with `--pyargs`; a plugin
+that the distribution's metadata names is there in time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Non
     group.addoption(
         "--dsn",
         metavar="DSN",
-        help="cluster to ask, as a libpq connection string; by default a local one is started",
+        help="cluster to ask, as a connection string for libpq; by default a local one is started",
     )
     group.addoption(
         "--dialect",

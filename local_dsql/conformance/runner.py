@@ -5,26 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.conformance.facts import Refusal, Result, interleaving
-from local_dsql.conformance.session import Session, again_on_catalog_change
+from local_dsql.conformance.session import again_on_catalog_change
 from local_dsql.conformance.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from local_dsql.conformance.facts import Answer, Case, Conflict, Protocol, Step
+    from local_dsql.conformance.session import Session, Target
 
 CHANGES_NOTHING = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "SHOW", "EXPLAIN", "ANALYZE", "SET"}
 CONFLICT = Refusal("40001", "change conflicts with another transaction (OC000)")
 COMMITTED = Result("COMMIT")
+STATEMENT = "statement"
+"""What an interleaving calls the one statement between BEGIN and COMMIT."""
 
 
 class Runner:
     """Runs cases on one cluster, each as if it were the first."""
 
-    def __init__(self, dsn: str, cases: Iterable[Case]) -> None:
-        """Connect, and drop what an interrupted run left behind."""
-        self._dsn = dsn
-        self._session = Session(dsn)
+    def __init__(self, target: Target, cases: Iterable[Case]) -> None:
+        """Connect, and drop what an interrupted run left behind.
+
+        Raises:
+            ConformanceError: the cluster cannot be reached, or refuses to drop it.
+        """
+        self._target = target
+        self._session = target.connect()
         self._tables = Tables(self._session)
         self._interleaving = interleaving()
         for statement in {statement: None for case in cases for statement in case.cleanup}:
@@ -58,34 +65,36 @@ class Runner:
         return answers
 
     def race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Run a case of two sessions; return its differences before COMMIT, and who lost at COMMIT."""
+        """Run a case of two sessions; return its differences, and who lost at COMMIT."""
+        answers = again_on_catalog_change(lambda: self._attempt_race(conflict, commit_order))
+        steps = [conflict.steps[name] for name, move in self._interleaving.moves if move == STATEMENT]
+        commits = dict(zip(commit_order, answers[len(steps) :], strict=True))
+        differences = _differences(steps, answers[: len(steps)])
+        for name, answer in commits.items():
+            if answer not in (COMMITTED, CONFLICT):
+                differences.append(f"COMMIT of {name}: {_text(answer)}")
+        return differences, [name for name, answer in commits.items() if answer == CONFLICT]
+
+    def _attempt_race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[Answer, ...]:
+        """Return the answers to both statements, then those to both COMMITs."""
         self._tables.provide(conflict.uses)
-        sessions = {name: Session(self._dsn) for name in conflict.steps}
+        sessions: dict[str, Session] = {}
+        answers: tuple[Answer, ...] = ()
         try:
-            return self._race(conflict, sessions, commit_order)
+            for name, move in self._interleaving.moves:
+                if name not in sessions:
+                    sessions[name] = self._target.connect()
+                if move == STATEMENT:
+                    answers += sessions[name].run(conflict.steps[name].sql, "extended")
+                else:
+                    sessions[name].prepare(move)
+            for name in commit_order:
+                answers += sessions[name].run("COMMIT", "extended")
         finally:
             self._tables.spoil(conflict.uses)
             for session in sessions.values():
                 session.close()
-
-    def _race(
-        self, conflict: Conflict, sessions: dict[str, Session], commit_order: Sequence[str]
-    ) -> tuple[list[str], list[str]]:
-        differences = []
-        for name, move in self._interleaving.moves:
-            if move == "statement":
-                step = conflict.steps[name]
-                differences += _differences([step], sessions[name].run(step.sql, "extended"))
-            else:
-                sessions[name].prepare(move)
-        commits = {name: sessions[name].run("COMMIT", "extended") for name in commit_order}
-        losers = [name for name in commit_order if commits[name] == (CONFLICT,)]
-        differences += [
-            f"COMMIT of {name}: {_shown(commits[name])}"
-            for name in commit_order
-            if commits[name] not in ((CONFLICT,), (COMMITTED,))
-        ]
-        return differences, losers
+        return answers
 
 
 def _changes_nothing(answer: Answer) -> bool:

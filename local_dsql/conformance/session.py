@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn
@@ -13,7 +14,7 @@ from local_dsql.conformance.facts import Answer, Refusal, Result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psycopg.pq.abc import PGresult
+    from psycopg.pq import abc
 
     from local_dsql.conformance.facts import Protocol
 
@@ -22,33 +23,45 @@ PATIENCE = 120.0
 
 CATALOG_RETRIES = 12
 CATALOG_PAUSE = 0.3
-"""Tries of what hit a change of the catalog, and seconds between them: those of the CI of AWS's own linter."""
+"""Tries of what hit a change of the catalog, and seconds between them, as in the CI of AWS's own linter."""
 
 
 class ConformanceError(Exception):
     """The cluster cannot be asked: it cannot be reached, is silent, or refuses what the cases build on."""
 
 
-class Session:
-    """One connection to a cluster."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The cluster to ask: its connection string, and whether it is a local one that was started for this.
 
-    def __init__(self, dsn: str) -> None:
-        """Connect.
+    The connection string holds a token, so no error and no `repr` shows it.
+    """
+
+    dsn: str = field(repr=False)
+    local: bool
+
+    def connect(self) -> Session:
+        """Open a session.
 
         Raises:
             ConformanceError: the cluster refused, or cannot be reached.
         """
-        self._connection = PGconn.connect(dsn.encode())
-        if self._connection.status != ConnStatus.OK:
-            reason = self._connection.get_error_message().strip()
-            self.close()
-            raise ConformanceError(f"cannot connect: {reason}")
-        self._connection.notice_handler = None
+        connection = PGconn.connect(self.dsn.encode())
+        if connection.status != ConnStatus.OK:
+            reason = connection.get_error_message().strip()
+            connection.finish()
+            raise ConformanceError(
+                f"cannot connect to the cluster\n{reason}\n"
+                "check the endpoint in --dsn, and that the password is a token for it that has not expired"
+            )
+        return Session(connection)
 
-    @property
-    def usable(self) -> bool:
-        """Whether the server still talks to this session."""
-        return self._connection.status == ConnStatus.OK
+
+class Session:
+    """One connection to a cluster."""
+
+    def __init__(self, connection: abc.PGconn) -> None:
+        self._connection = connection
 
     def close(self) -> None:
         """Leave."""
@@ -80,7 +93,7 @@ class Session:
             if isinstance(answer, Refusal):
                 raise ConformanceError(f"{sql}\n{answer.sqlstate}: {answer.message}")
 
-    def _next(self, sql: str) -> PGresult | None:
+    def _next(self, sql: str) -> abc.PGresult | None:
         deadline = time.monotonic() + PATIENCE
         while self._connection.is_busy():
             patience = deadline - time.monotonic()
@@ -106,7 +119,7 @@ def again_on_catalog_change(attempt: Callable[[], tuple[Answer, ...]]) -> tuple[
     return answers
 
 
-def _answer(result: PGresult) -> Answer:
+def _answer(result: abc.PGresult) -> Answer:
     if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         sqlstate = result.error_field(DiagnosticField.SQLSTATE) or b""
         message = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from local_dsql.conformance.facts import Case, Conflict, Protocol
     from local_dsql.conformance.runner import Runner
     from local_dsql.conformance.score import Judge
+    from local_dsql.conformance.session import Target
 
 PROTOCOLS: tuple[Protocol, ...] = ("extended", "simple")
 SINGLE = [
@@ -46,7 +47,7 @@ def test_two_sessions(
     commit_order: tuple[str, ...],
     runner: Runner,
     judge: Judge,
-    given_dsn: str | None,
+    target: Target,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Both statements succeed, and as many sessions as recorded lose at COMMIT.
@@ -57,6 +58,6 @@ def test_two_sessions(
     differences, losers = runner.race(conflict, commit_order)
     if len(losers) not in conflict.losers:
         differences.append(f"lost at COMMIT: {losers or 'nobody'}; recorded: {conflict.losers} of the two")
-    elif given_dsn is None and losers not in ([], [commit_order[-1]]):
+    elif target.local and losers not in ([], [commit_order[-1]]):
         differences.append(f"lost at COMMIT: {losers}, though {commit_order[0]} committed first")
     judge.rule(conflict.id, differences, record_property)
