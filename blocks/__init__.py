@@ -15,14 +15,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from blocks_runtime.contract import Access
-
     from blocks.database import DistributedDatabase
     from blocks.errors import ConstructError
     from blocks.grants import DatabaseGrants
     from blocks.imported import ImportedDatabase
     from blocks.interface import IDistributedDatabase
     from blocks.migrator import Migrator
+    from blocks_runtime.contract import Access
 
 __all__ = [
     "Access",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import aws_lambda as lambda_
-from blocks_runtime.contract import ADMIN_ROLE, Access, database_role, variable_prefix
 from constructs import Construct
 
 from blocks.errors import ConstructError
 from blocks.layers import runtime_layer
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role, variable_prefix
 
 if TYPE_CHECKING:
     from aws_cdk import CfnResource
+
     from blocks_runtime.contract import Variables
 
 _LAYER_MARK = "BlocksRuntime"

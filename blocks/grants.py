@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
-from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
 
 from blocks import functions
 from blocks.errors import ConstructError
 from blocks.grantees import Grantee, identify, owner_of
 from blocks.mappings import RoleMapping
+from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
 
 if TYPE_CHECKING:
     from blocks.interface import IDistributedDatabase

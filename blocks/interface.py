@@ -6,9 +6,9 @@ import abc
 from typing import TYPE_CHECKING
 
 from aws_cdk import Resource, Stack
-from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
 
 from blocks.grants import DatabaseGrants
+from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
 
 if TYPE_CHECKING:
     from aws_cdk import CfnResource

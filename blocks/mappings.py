@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import IAnyProducer, IResolveContext, Lazy
+
 from blocks_runtime.contract import Access, database_role
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ class MigrationFinding:
         return f"{what}\n  why: {self.why}{sqlstate}\n  fix: {self.remedy}"
 
 
-class MigrationErrors(ValueError):  # noqa: N818 - it is all of them at once
+class MigrationErrors(ValueError):
     """A folder of migrations that cannot be compiled; `findings` are all its faults, ordered by place.
 
     Its text has one block of three lines a fault: what and where, why with SQLSTATE, and what to do.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class AccessDenied(Exception):  # noqa: N818 (AWS's own name for it)
+class AccessDenied(Exception):
     """A login was refused.
 
     Attributes:

@@ -30,7 +30,6 @@ Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-0
 """
 
 # Exception classes carry the names of the conditions they stand for, as in PostgreSQL and psycopg.
-# ruff: noqa: N818
 
 from __future__ import annotations
 

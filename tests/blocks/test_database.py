@@ -11,10 +11,10 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from blocks_runtime.contract import Access
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
+from blocks_runtime.contract import Access
 from tests.blocks.templates import Template, function, logical_id, readable
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
-from blocks_runtime.contract import Access
 
 from blocks import ConstructError, DistributedDatabase
 from blocks.bundling import BundlingError
+from blocks_runtime.contract import Access
 from tests.blocks.templates import Json, Template, function, logical_id
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
 from blocks_runtime import DistributedDatabase
 from blocks_runtime.contract import Variables
-
 from local_dsql import LocalCluster, Permission
 from tests.blocks_runtime.wire_cutter import WireCutter, wire_cutter
 

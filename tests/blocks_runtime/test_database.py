@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
 from blocks_runtime import DatabaseError, DistributedDatabase, errors, sql
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_runtime import Transaction
-
     from local_dsql import LocalCluster
 
 ALL = sql("SELECT id, n FROM items ORDER BY id")

@@ -7,6 +7,7 @@ import pickle
 
 import psycopg
 import pytest
+
 from blocks_runtime import errors
 from blocks_runtime.classification import classify, translate
 from blocks_runtime.errors import DatabaseError, DistributedDatabaseErrors, is_blocks_error

@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+
 from blocks_runtime.contract import Variables
 from blocks_runtime.errors import ConfigurationError
 from blocks_runtime.location import local_folder, locate

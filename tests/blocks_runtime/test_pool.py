@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+
 from blocks_runtime import DistributedDatabase, errors, pool, session, sql
 
 if TYPE_CHECKING:

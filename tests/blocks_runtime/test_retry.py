@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+
 from blocks_runtime import errors
 from blocks_runtime.retry import Backoff, RetryPolicy
 

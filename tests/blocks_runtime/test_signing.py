@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
+
 from blocks_runtime.credentials import provider
 from blocks_runtime.signing import Credentials, token
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from blocks_runtime import DistributedDatabase, errors, sql
 
 if TYPE_CHECKING:
     from blocks_runtime import Transaction
-
     from tests.blocks_runtime.wire_cutter import WireCutter
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
