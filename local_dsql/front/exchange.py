@@ -11,6 +11,7 @@ Invariants, on which the rest of the front relies:
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
@@ -28,6 +29,30 @@ if TYPE_CHECKING:
     from local_dsql.wire.messages import ServerMessage
 
 _ENDING = ("COMMIT", "ROLLBACK")
+
+
+@dataclass(slots=True)
+class _Group:
+    """Frames on their way to become a unit; `here` says that the front answers them itself."""
+
+    frames: list[Frame] = field(default_factory=list)
+    planned: Planned | None = None
+    here: bool = False
+    binds: bool = False
+    unknown: bool = False
+    borrows: bool = False
+    """It binds the unnamed statement without having parsed it."""
+
+    def add(self, kind: bytes, raw: bytes, planned: Planned | None, here: bool) -> None:
+        """Add a frame, which refers to the text `planned`."""
+        self.frames.append((kind, raw))
+        self.here = here
+        self.planned = self.planned if planned is None else planned
+        if kind in b"BE":
+            self.binds = True
+            self.unknown |= planned is None
+        if kind == b"B" and not messages.bind_parts(raw)[1]:
+            self.borrows |= not any(other == b"P" for other, _ in self.frames)
 
 
 class Exchange:
@@ -98,42 +123,47 @@ class Exchange:
     # extended protocol
 
     async def _extended(self, batch: list[Frame]) -> None:
-        names = self.session.names
-        group: list[Frame] = []
-        local = False
-        current: Planned | None = None
-        flushed = batch[-1][0] == b"H"
-        several = flushed or sum(kind == b"E" for kind, _ in batch) > 1
+        """Cut a batch into units: after each Execute, and where what the front answers itself begins or ends."""
+        group = _Group()
+        several = batch[-1][0] == b"H" or sum(kind == b"E" for kind, _ in batch) > 1
         for kind, raw in batch[:-1]:
             if self.skipping:
-                break
-            planned = names.note(kind, raw)
+                return
+            planned = self.session.names.note(kind, raw)
             here = planned is not None and planned.answered_here
-            if group and here != local:
-                await self._run_group(group, current, local, several)
-                group = []
-            group.append((kind, raw))
-            local, current = here, planned
-            if kind == b"E":
-                await self._run_group(group, current, local, several)
-                group = []
-        if group and not self.skipping:
-            await self._run_group(group, current, local, several)
+            if group.frames and here != group.here:
+                await self._run_group(group, several)
+                group = _Group()
+            group.add(kind, raw, planned, here)
+            if kind == b"E" and not self.skipping:
+                await self._run_group(group, several)
+                group = _Group()
+        if group.frames and not self.skipping:
+            await self._run_group(group, several)
 
-    async def _run_group(
-        self, group: list[Frame], planned: Planned | None, local: bool, several: bool
-    ) -> None:
+    async def _run_group(self, group: _Group, several: bool) -> None:
         session = self.session
-        unit = Unit(planned.only if planned is not None else None, tuple(group))
+        only = group.planned.only if group.planned is not None else None
+        unit = Unit(only, tuple(group.frames), session.names.unnamed if group.borrows else b"")
         statement = unit.statement
-        binds = any(kind in b"BE" for kind, _ in group)
-        if several and binds and session.transaction is None and not (statement and statement.transaction):
+        if group.unknown:
+            # Never passed on: what PostgreSQL might know by that name has not been looked at.
+            self.skipping = True
+            session.names.keep_batch(0)
+            await self._refuse(texts.UNKNOWN_NAME)
+            return
+        controls = statement is not None and statement.transaction is not None
+        if several and group.binds and session.transaction is None and not controls:
             await session.transactions.begin_implicit()
-        if unit.executes or local:
+        session.work.parsed = 0
+        if unit.executes or group.here:
             done = await self._run_unit(unit)
         else:
             done = await self._prepare(unit)
-        session.names.keep_batch(None if done else 0)
+        for kind, raw in group.frames:
+            if kind == b"E":
+                session.names.portals.executed(*messages.execute_parts(raw))
+        session.names.keep_batch(None if done else session.work.parsed)
         if not done:
             self.skipping = True
 
@@ -151,6 +181,11 @@ class Exchange:
     async def _run_unit(self, unit: Unit) -> bool:
         """Run one statement, or refuse it; return whether it succeeded."""
         statement, transaction = unit.statement, self.session.transaction
+        if transaction is not None and not transaction.failed and not unit.simple:
+            rows = self.session.names.portals.serve(unit)
+            if rows is not None:
+                self.session.client.send(rows)
+                return True
         if transaction is not None and transaction.failed and not self._ends(statement):
             if statement is None and unit.executes:
                 return await self.session.work.pass_on(unit)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.front.planned import Planned, plan
+from local_dsql.front.portals import Portals
 from local_dsql.wire import messages
-from local_dsql.wire.frames import BODY
 
 if TYPE_CHECKING:
     from dsql_dialect import Profile
@@ -19,7 +19,7 @@ class Names:
     has accepted it (`keep_batch`): a name must never stand for a harmless statement here and for another one there.
     """
 
-    __slots__ = ("_binds", "_defined", "_portals", "_profile", "_statements", "_tentative")
+    __slots__ = ("_defined", "_portals", "_profile", "_statements", "_tentative", "portals", "unnamed")
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -27,7 +27,9 @@ class Names:
         self._portals: dict[bytes, Planned] = {}
         self._tentative: dict[bytes, Planned] = {}
         self._defined: list[bytes] = []
-        self._binds: dict[bytes, bytes] = {}
+        self.portals = Portals()
+        self.unnamed = b""
+        """The last Parse of the unnamed statement, which every simple query makes PostgreSQL forget, ours too."""
 
     def plan(self, sql: bytes) -> Planned:
         """Return what there is to know of a text."""
@@ -43,14 +45,16 @@ class Names:
             bound = self._statement(name)
             if bound is not None:
                 self._portals[portal] = bound
-                self._binds[portal] = raw
+                self.portals.bound(portal, raw if name else self.unnamed + raw)
             return bound
         if kind == b"E":
-            return self._portals.get(raw[BODY : raw.index(b"\0", BODY)])
+            return self._portals.get(messages.execute_parts(raw)[0])
         if kind == b"P":
             name, sql = messages.parse_parts(raw)
             planned = self.plan(sql)
             self._defined.append(name)
+            if not name:
+                self.unnamed = raw
             if not name or name not in self._statements:
                 self._tentative[name] = planned
             return planned
@@ -65,7 +69,7 @@ class Names:
         if kind == b"C":
             if table is not None:
                 self._portals.pop(name, None)
-                self._binds.pop(name, None)
+                self.portals.closed(name)
             else:
                 self._tentative.pop(name, None)
                 self._statements.pop(name, None)
@@ -74,10 +78,6 @@ class Names:
     def _statement(self, name: bytes) -> Planned | None:
         found = self._tentative.get(name)
         return self._statements.get(name) if found is None else found
-
-    def bind_of(self, portal: bytes) -> bytes:
-        """Return the Bind that opened a portal; empty if there is no such portal."""
-        return self._binds.get(portal, b"")
 
     def keep_batch(self, accepted: int | None = None) -> None:
         """Keep what the batch defined; `accepted` is how many of its Parse succeeded, None: all."""
@@ -97,7 +97,7 @@ class Names:
         """The transaction is over, and its portals with it."""
         if self._portals:
             self._portals.clear()
-            self._binds.clear()
+        self.portals.clear()
 
     def forget_all(self) -> None:
         """DEALLOCATE ALL: only the unnamed statement stays."""

@@ -35,5 +35,6 @@ def _repetition(frames: tuple[Frame, ...], names: Names) -> tuple[bytes, dict[by
         if kind == b"P" and (name := messages.parse_parts(raw)[0]):
             closes.append(messages.frame(b"C", b"S" + name + b"\0"))
         elif kind == b"E" and (portal := messages.execute_parts(raw)[0]) not in bound:
-            binds += [names.bind_of(portal)] if names.bind_of(portal) else []
-    return b"".join([*closes, *binds]), {b"3": len(closes), b"2": len(binds)}
+            binds += [names.portals.bind_of(portal)] if names.portals.bind_of(portal) else []
+    parses = sum(raw[:1] == b"P" for raw in binds)
+    return b"".join([*closes, *binds]), {b"3": len(closes), b"2": len(binds), b"1": parses}

@@ -171,7 +171,7 @@ class Session:
         transaction = self.transaction
         if transaction is not None and not self.engine.untroubled(transaction):
             return False
-        if self.engine.altering or self._exchange.skipping:
+        if self.engine.altering or self._exchange.skipping or self.names.portals.any_drained:
             return False
         if batch[0][0] == b"Q":
             return len(batch) == 1 and self._plain(self.names.plan(batch[0][1][5:-1]))
@@ -182,12 +182,19 @@ class Session:
 
     def _plain_extended(self, batch: list[Frame]) -> bool:
         executed = 0
+        parsed = False
         for kind, raw in batch:
+            parsed |= kind == b"P"
+            if kind == b"B" and not parsed and not messages.bind_parts(raw)[1]:
+                self.names.forget_batch()
+                return False  # the unnamed statement of an earlier batch may be gone
             planned = self.names.note(kind, raw)
-            if planned is not None and not self._plain(planned):
+            if (planned is None and kind in b"BE") or (planned is not None and not self._plain(planned)):
                 self.names.forget_batch()
                 return False
-            executed += kind == b"E"
+            if kind == b"E":
+                executed += 1
+                self.names.portals.executed(*messages.execute_parts(raw))
         if executed > 1:
             self.names.forget_batch()
             return False
@@ -212,10 +219,12 @@ class Session:
         self._next()
 
     async def before_parking(self) -> None:
-        """Nothing is open yet that a rollback would close."""
+        """Save what a rollback to the base would lose and no table shows: the rest of begun portals."""
+        await self.names.portals.drain(self.backend)
 
     async def after_resuming(self) -> None:
-        """Nothing was open."""
+        """Open the portals again that have only been bound."""
+        await self.names.portals.bind_again(self.backend)
 
     def lost(self) -> None:
         """The client is gone: drop its transaction and its backend."""

@@ -21,6 +21,11 @@ ROW_LIMIT = ServerMessage(
     "transaction row limit exceeded",
     hint="Change at most 3,000 rows in one transaction: split the work into batches.",
 )
+UNKNOWN_NAME = ServerMessage(
+    "26000",
+    "prepared statement or portal does not exist",
+    hint="Parse the statement, and bind the portal, in this session and this transaction.",
+)
 PLAIN_TEXT = ServerMessage(
     "28000",
     "unable to accept connection, SSL is mandatory",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
+from local_dsql.wire.backend import Answer
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
@@ -28,6 +29,8 @@ class Unit:
 
     statement: Statement | None
     frames: tuple[Frame, ...]
+    borrowed: bytes = b""
+    """The Parse of the unnamed statement, from an earlier batch, which PostgreSQL may have forgotten since."""
 
     @property
     def simple(self) -> bool:
@@ -42,7 +45,13 @@ class Unit:
     def request(self) -> bytes:
         """Return the bytes that make PostgreSQL run it and say ReadyForQuery."""
         joined = b"".join(raw for _, raw in self.frames)
-        return joined if self.simple else joined + messages.SYNC
+        return joined if self.simple else self.borrowed + joined + messages.SYNC
+
+    def own(self, answer: Answer) -> Answer:
+        """Return PostgreSQL's answer without what is due to the borrowed Parse."""
+        if self.borrowed and answer.frames and answer.frames[0][0] == b"1":
+            return Answer(answer.frames[1:], answer.status)
+        return answer
 
     def answer(self, result: bytes, description: bytes = messages.NO_DATA) -> bytes:
         """Return what PostgreSQL would say if Execute gave `result` and Describe gave `description`.

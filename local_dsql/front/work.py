@@ -38,6 +38,8 @@ class Work:
         self.session = session
         self.backend = session.backend
         self.engine = session.engine
+        self.parsed = 0
+        """How many Parse of the last unit PostgreSQL has accepted."""
 
     def fail(self) -> bool:
         """Note that the transaction, if there is one, can only be rolled back; return False."""
@@ -55,7 +57,7 @@ class Work:
             return await self._around_ddl(unit)
         async with self.backend.turn:
             (answer,) = await self.backend.ask(unit.request())
-        return self._answered(answer)
+        return self._answered(unit.own(answer))
 
     async def _around_ddl(self, unit: Unit) -> bool:
         """Run what only reads while somebody's catalog change is not committed yet: it may have to wait."""
@@ -63,7 +65,7 @@ class Work:
             if self.session.transaction is not None and not await self.back():
                 return False
             (answer,) = await ask(self.engine, self.session, unit.request())
-        return self._answered(answer)
+        return self._answered(unit.own(answer))
 
     async def configure(self, unit: Unit, statement: Statement) -> bool:
         """Run SET and its like; in a transaction they are noted, to be repeated should it be parked."""
@@ -88,11 +90,13 @@ class Work:
                 if transaction is not None and transaction.parked is not None:
                     continue  # somebody was quicker
                 end = await self._relay(unit)
+            self.parsed = end.parsed
             return self.fail() if end.failed else True
 
     async def _relay(self, unit: Unit) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
-        self.backend.relay(unit.request(), _WithoutReady(self._send), done.set_result)
+        sink = _WithoutReady(self._send, messages.PARSE_COMPLETE if unit.borrowed else b"")
+        self.backend.relay(unit.request(), sink, done.set_result)
         return await done
 
     # writing
@@ -118,7 +122,7 @@ class Work:
             if not await self.back():
                 return False
             await counter.begin()
-            answer = await statements.run(self.engine, session, request)
+            answer = unit.own(await statements.run(self.engine, session, request))
             changed = await counter.end(answer)
         if rows:
             answer = Answer([frame for frame in answer.frames if frame[0] != b"G"], answer.status)
@@ -134,7 +138,8 @@ class Work:
         counter = Counter(self.engine, self.backend, statement)
         async with self.engine.mutex, self.backend.turn:
             await counter.begin()
-            opened, answer = await self._begin_and_run(request)
+            opened, whole = await self._begin_and_run(request)
+            answer = unit.own(whole)
             session.transactions.opened(opened, implicit=True)
             changed = await counter.end(answer)
         assert session.transaction is not None
@@ -227,6 +232,7 @@ class Work:
     # answering
 
     def _answered(self, answer: Answer) -> bool:
+        self.parsed = sum(kind == b"1" for kind, _ in answer.frames)
         self._send(b"".join([raw for _, raw in answer.frames]))
         return True if answer.error is None else self.fail()
 
@@ -235,14 +241,21 @@ class Work:
 
 
 class _WithoutReady:
-    """Passes an answer on without the ReadyForQuery at its end, which comes last and is six bytes long."""
+    """Passes an answer on without a given beginning and without ReadyForQuery, the six bytes at its end.
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    The beginning is shorter than any answer, so it is in the first bytes together with the six that are held back.
+    """
+
+    def __init__(self, send: Callable[[bytes], None], beginning: bytes = b"") -> None:
         self._send = send
+        self._beginning = beginning
         self._held = b""
 
     def __call__(self, data: bytes) -> None:
         data = self._held + data
+        if self._beginning and len(data) > len(self._beginning):
+            data = data.removeprefix(self._beginning)
+            self._beginning = b""
         self._held = data[-6:]
         self._send(data[:-6])
 

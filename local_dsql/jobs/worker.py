@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
 """What a failed build says (measured on a cluster in eu-central-1, 2026-09-23)."""
 
+DROPPED = "relation does not exist"
+"""What a job says whose object was dropped meanwhile: nothing is left to do, so it is completed, as on DSQL."""
+
 
 class Worker:
     """Finishes index builds and validates constraints; jobs of an earlier run of the server are taken up again.
@@ -95,8 +98,11 @@ class Worker:
         try:
             status, details = await (self._index(target) if kind == "INDEX_BUILD" else self._validate(target))
         except BackendError as error:
-            _log.info("job %s failed with SQLSTATE %s", job_id, error.sqlstate)
-            status, details = "failed", error.fields.get("M")
+            if await self._is_gone(target):
+                status, details = "completed", DROPPED
+            else:
+                _log.info("job %s failed with SQLSTATE %s", job_id, error.sqlstate)
+                status, details = "failed", error.fields.get("M")
         self._engine.catalog += 1
         self._engine.sequence += 1
         await self._note(job_id, status, details)
@@ -107,20 +113,29 @@ class Worker:
             f" update_time = clock_timestamp() WHERE job_id = {literal(job_id)}"
         )
 
+    async def _is_gone(self, oid: str) -> bool:
+        return not await self.backend.rows(
+            f"SELECT FROM pg_catalog.pg_class WHERE oid = {oid}"
+            f" UNION ALL SELECT FROM pg_catalog.pg_constraint WHERE oid = {oid}"
+        )
+
     async def _index(self, oid: str) -> tuple[str, str | None]:
         """Declare an index valid, unless it is to be unique and there are duplicates."""
         rows = await self.backend.rows(_INDEX.format(oid=oid))
         if not rows:
-            return "completed", "relation does not exist"  # dropped meanwhile: nothing left to do, as on DSQL
+            return "completed", DROPPED
         table, unique, nulls, predicate, keys = rows[0]
         if unique == "t" and await self._has_duplicates(
             str(table), str(keys).split("\1"), predicate, nulls == "t"
         ):
             return "failed", DUPLICATE_FOUND
-        await self.backend.rows(
+        request = messages.query(
             "BEGIN; SET LOCAL allow_system_table_mods = on;"
             f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}; COMMIT"
         )
+        async with self._engine.mutex:  # a DROP of the index at the same moment would fail, not wait
+            (answer,) = await ask(self._engine, self, request)
+        answer.rows()
         return "completed", None
 
     async def _has_duplicates(

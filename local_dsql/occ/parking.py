@@ -170,7 +170,8 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
         try:
             await run(AS_SUPERUSER.rstrip("; "))
             await rebase.force(run, effects)
-            await run(f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}")
+            # What fails from here on must not undo the change of role, which it does to its own savepoint's.
+            await run(f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}; SAVEPOINT local_dsql_forced")
         except BackendError as error:
             if error.sqlstate != "40001":
                 raise

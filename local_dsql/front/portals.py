@@ -1,0 +1,94 @@
+"""Portals across parking: a rollback to the base closes them, and the client must not notice.
+
+A portal that has been begun is read to its end before the rollback, and the front hands out its rows from then on.
+A portal that has only been bound is bound again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from local_dsql.wire import messages
+
+if TYPE_CHECKING:
+    from local_dsql.front.units import Unit
+    from local_dsql.wire.backend import Backend
+    from local_dsql.wire.frames import Frame
+
+_SUSPENDED = messages.frame(b"s")
+
+
+class Portals:
+    """The portals of one session's transaction."""
+
+    __slots__ = ("_begun", "_bound", "_drained", "_finished")
+
+    def __init__(self) -> None:
+        self._bound: dict[bytes, bytes] = {}
+        self._begun: set[bytes] = set()
+        self._drained: dict[bytes, deque[Frame]] = {}
+        self._finished: set[bytes] = set()
+
+    @property
+    def any_drained(self) -> bool:
+        """Whether the front has rows that PostgreSQL no longer has."""
+        return bool(self._drained)
+
+    def bound(self, portal: bytes, raw: bytes) -> None:
+        """Note a Bind."""
+        self.closed(portal)
+        self._bound[portal] = raw
+
+    def executed(self, portal: bytes, limit: int) -> None:
+        """Note an Execute; without a row limit the portal is read to its end."""
+        if limit:
+            self._begun.add(portal)
+        else:
+            self._finished.add(portal)
+
+    def closed(self, portal: bytes) -> None:
+        """Note that a portal is gone."""
+        self._bound.pop(portal, None)
+        self._begun.discard(portal)
+        self._finished.discard(portal)
+        self._drained.pop(portal, None)
+
+    def bind_of(self, portal: bytes) -> bytes:
+        """Return the Bind that opened a portal; empty if there is no such portal."""
+        return self._bound.get(portal, b"")
+
+    def clear(self) -> None:
+        """The transaction is over."""
+        if self._bound:
+            self._bound.clear()
+            self._begun.clear()
+            self._finished.clear()
+            self._drained.clear()
+
+    async def drain(self, backend: Backend) -> None:
+        """Read what is left of every portal that has been begun. The backend must be ours to use."""
+        for portal in self._begun - self._finished - self._drained.keys():
+            execute = messages.frame(b"E", portal + b"\0\0\0\0\0")
+            (answer,) = await backend.ask(execute + messages.SYNC)
+            self._drained[portal] = deque(answer.frames)
+
+    async def bind_again(self, backend: Backend) -> None:
+        """Open the portals again that nobody has read from."""
+        for portal in self._bound.keys() - self._begun - self._finished:
+            await backend.ask(self._bound[portal] + messages.SYNC)
+
+    def serve(self, unit: Unit) -> bytes | None:
+        """Return the answer to an Execute of a portal that was drained; None if PostgreSQL has it."""
+        kind, raw = unit.frames[0]
+        if kind != b"E":
+            return None
+        portal, limit = messages.execute_parts(raw)
+        rows = self._drained.get(portal)
+        if rows is None:
+            return None
+        taken: list[bytes] = []
+        while rows and rows[0][0] != b"C" and (not limit or len(taken) < limit):
+            taken.append(rows.popleft()[1])
+        ended = bool(rows) and rows[0][0] == b"C"
+        return b"".join(taken) + (rows[0][1] if ended else _SUSPENDED)
