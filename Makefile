@@ -13,7 +13,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow conformance lint format synth clean
+.PHONY: help setup demo test test-slow conformance lint format bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,9 @@ lint: $(READY)  ## ruff and a strict type checker over package, tests and exampl
 format: $(READY)  ## Let ruff lay out the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix --quiet .
+
+bench: $(READY)  ## Ratios of the local database to PostgreSQL without its front, on one core
+	@$(PY) -m benchmarks.local_database
 
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation

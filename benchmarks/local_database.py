@@ -1,0 +1,144 @@
+"""What the local database costs, against the same PostgreSQL reached without its front."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.harness import compare, pin, report
+from local_dsql import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+THREADS, INCREMENTS = 8, 25
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def lookup(connection: Connection) -> Callable[[], object]:
+    """Return a prepared look-up by primary key."""
+    return lambda: connection.execute("SELECT v FROM lookup WHERE id = %s", (17,), prepare=True).fetchone()
+
+
+def insert(connection: Connection, table: str) -> Callable[[], object]:
+    """Return an INSERT of 3,000 rows, the most that a transaction may change; each call begins with none."""
+    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, 3000) AS n").format(
+        sql.Identifier(table)
+    )
+    empty = sql.SQL("DELETE FROM {}").format(sql.Identifier(table))
+
+    def call() -> None:
+        connection.execute(fill)
+        connection.execute(empty)
+
+    return call
+
+
+def increments(dsn: str) -> tuple[float, int]:
+    """Return the seconds for 8 threads to add 25 each to one row, reading it first, and the attempts."""
+    attempts: list[int] = []
+
+    def work() -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for _ in range(INCREMENTS):
+                attempts.append(_increment(connection))
+
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - started, sum(attempts)
+
+
+def _increment(connection: Connection) -> int:
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            with connection.transaction():
+                row = connection.execute("SELECT n FROM counter WHERE id = 1").fetchone()
+                assert row is not None
+                connection.execute("UPDATE counter SET n = %s WHERE id = 1", (int(str(row[0])) + 1,))
+        except psycopg.errors.SerializationFailure:
+            continue
+        return attempt
+
+
+def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
+    """Return the milliseconds that an UPDATE takes of a row which another open transaction has changed."""
+    waits: list[float] = []
+    with psycopg.connect(dsn) as holder, psycopg.connect(dsn) as newcomer:
+        for _ in range(rounds):
+            holder.execute("UPDATE counter SET n = n WHERE id = 1")
+            started = time.perf_counter()
+            newcomer.execute("UPDATE counter SET n = n WHERE id = 1")
+            waits.append((time.perf_counter() - started) * 1000)
+            newcomer.rollback()
+            holder.rollback()
+    return sorted(waits)
+
+
+def starts(folder: Path, *, rounds: int = 7) -> tuple[float, list[float]]:
+    """Return the seconds from nothing to the first answer, and those of later starts."""
+    figures = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        with LocalCluster(folder) as cluster, psycopg.connect(cluster.dsn()) as connection:
+            connection.execute("SELECT 1")
+            figures.append(time.perf_counter() - started)
+    return figures[0], sorted(figures[1:])
+
+
+def main() -> None:
+    pin()
+    with tempfile.TemporaryDirectory() as temporary:
+        cold, warm = starts(Path(temporary) / "starts")
+        print(
+            f"start to first answer: from nothing {cold:.2f} s (bar: 1.5), again {warm[3]:.2f} s (bar: 0.3)"
+        )
+        with LocalCluster(Path(temporary) / "cluster", dialect="2026-09") as cluster:
+            measure(cluster)
+
+
+def measure(cluster: LocalCluster) -> None:
+    """Print every comparison on a running cluster."""
+    with (
+        psycopg.connect(cluster.dsn(), autocommit=True) as front,
+        psycopg.connect(
+            host=str(cluster.folder.sockets), user="postgres", dbname="postgres", autocommit=True
+        ) as direct,
+    ):
+        front.execute("CREATE TABLE lookup (id int PRIMARY KEY, v text)")
+        front.execute("INSERT INTO lookup SELECT n, 'v' || n FROM generate_series(1, 1000) AS n")
+        front.execute("CREATE TABLE counter (id int PRIMARY KEY, n int)")
+        front.execute("INSERT INTO counter VALUES (1, 0)")
+        for table in ("through_front", "direct"):
+            front.execute(
+                sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, v text)").format(sql.Identifier(table))
+            )
+        lookups = compare({"direct, no TLS": lookup(direct), "local DSQL, TLS": lookup(front)})
+        print(
+            report(
+                "prepared look-up by key", lookups, baseline="direct, no TLS", bar={"local DSQL, TLS": "0.35"}
+            )
+        )
+        inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(front, "through_front")})
+        print(report("insert and delete 3,000 rows", inserts, baseline="direct", bar={"local DSQL": "0.67"}))
+    seconds, attempts = increments(cluster.dsn())
+    print(f"hot row: {THREADS} x {INCREMENTS} increments in {seconds:.2f} s (bar: 3), {attempts} attempts")
+    waits = second_writer(cluster.dsn())
+    print(
+        f"second writer on a held row: median {waits[len(waits) // 2]:.1f} ms, worst {waits[-1]:.1f} (bar: 10)"
+    )
+
+
+if __name__ == "__main__":
+    main()
