@@ -1,4 +1,7 @@
-"""Where the local cluster is known to differ from Aurora DSQL; tests cite entries, the docs print them."""
+"""Where the local database is known to differ from Aurora DSQL: every case, its reason, and what it means.
+
+Tests that show a difference cite its id, and the documentation prints this list.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +10,94 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One known difference.
-
-    `sentence` says what is different, `reason` why it is left so, `consequence` what it means for an
-    application that is developed against the local cluster.
-    """
+    """One known difference: what differs, why, and what an application may notice of it."""
 
     id: str
     sentence: str
-    reason: str
+    why: str
     consequence: str
 
 
-DIVERGENCES: tuple[Divergence, ...] = (
-    Divergence(
-        "lateral-left-join",
-        "LEFT JOIN LATERAL whose target list uses a column of the outer table works here; DSQL failed it "
-        "with 42804 “attribute 1 of type … has wrong type” (recorded 2026-09-18, eu-central-1).",
-        "It looks like a fault of DSQL's planner: INNER and CROSS JOIN LATERAL of the same subquery work. "
-        "A refusal made after three recordings would refuse too much or too little.",
-        "A query of this shape may pass here and fail on a cluster: select the outer column outside of "
-        "the subquery, or use INNER JOIN LATERAL.",
-    ),
+DIVERGENCES = (
     Divergence(
         "doomed-sees-newer-rows",
-        "A transaction that has lost a conflict, and will be told so at COMMIT, may read rows that were "
-        "committed after its snapshot; its own changes it reads as always.",
-        "The winner's rows have replaced the ones that PostgreSQL kept for the loser's snapshot, and the "
-        "loser works on without a lock on them.",
-        "None for what is committed: such a transaction never commits. Code that must not see two states "
-        "of the database between BEGIN and a failing COMMIT can see them here.",
+        "A transaction that has lost reads newer values of rows that it has not written itself.",
+        "PostgreSQL cannot write over newer rows on an old snapshot, so a doomed transaction goes on over a fresh one.",
+        "Visible only between the statement that loses and the COMMIT that fails; now() moves forward with it, and "
+        "foreign keys that only newer rows break are not reported.",
+    ),
+    Divergence(
+        "one-loser",
+        "Of two transactions that overlap in several rows exactly one loses.",
+        "Aurora DSQL was seen to fail both at times (recorded 2026-09-17), which cannot be foreseen.",
+        "Code that retries sees fewer conflicts locally; inject them to see more.",
+    ),
+    Divergence(
+        "any-catalog-change-is-oc001",
+        "Every catalog change by others fails an open transaction: at its next statement, or at COMMIT if it wrote.",
+        "Aurora DSQL goes on where it can prove that the change does not matter; when it can is not documented.",
+        "OC001 is more frequent locally while DDL runs, and never hits a transaction that begins after the change.",
     ),
     Divergence(
         "implicit-key-share-forgotten",
-        "A conflict between FOR UPDATE of a parent row and the INSERT of a child is found only where the "
-        "two locks meet, not where one of the transactions has committed before the other takes its lock.",
-        "The key share is taken by PostgreSQL's own check of the foreign key, which says neither which "
-        "rows it locked nor, after COMMIT, that it did.",
-        "A conflict between FOR UPDATE of a parent and the insert of a child can be missed where DSQL "
-        "reports it; the data is right either way, for FOR UPDATE changes nothing.",
+        "A foreign key's implicit lock on the parent does not meet a FOR UPDATE of the parent committed before.",
+        "PostgreSQL keeps no trace of a committed lock, and the front remembers explicit locks only.",
+        "A child inserted on an old snapshot commits although somebody took its parent FOR UPDATE meanwhile.",
+    ),
+    Divergence(
+        "index-filled-by-statement",
+        "CREATE INDEX ASYNC reads the table in the statement; the job checks for duplicates and declares it valid.",
+        "PostgreSQL's own concurrent build waits for every open transaction, and nothing here may wait.",
+        "The statement takes as long as the build; a job is done sooner than on Aurora DSQL, where it is queued.",
+    ),
+    Divergence(
+        "no-maintenance-jobs",
+        "sys.jobs shows index builds and validations, no ANALYZE and no DROP.",
+        "PostgreSQL does both on its own.",
+        "Code that lists jobs sees fewer.",
+    ),
+    Divergence(
+        "size-of-rows-only",
+        "The limit of 10 MiB counts rows as they are stored, without overhead and without index entries.",
+        "How Aurora DSQL counts overhead is not documented.",
+        "A transaction just under the limit may fail on Aurora DSQL.",
+    ),
+    Divergence(
+        "running-statement-outlives-age",
+        "A statement that is running when its transaction grows too old runs to its end.",
+        "The limit is enforced between statements.",
+        "The error comes with the next statement or COMMIT.",
+    ),
+    Divergence(
+        "busy-reader-is-waited-for",
+        "A statement that needs a row of a transaction waits while that transaction is in the midst of a plain read.",
+        "Changes can be read out of PostgreSQL only between two statements.",
+        "It waits for one statement of the other transaction, never for the transaction.",
+    ),
+    Divergence(
+        "parking-reads-tables",
+        "A conflict costs a read of the whole tables that the transaction in the way has written to.",
+        "Which rows a transaction has changed is told by PostgreSQL's row versions alone.",
+        "About 10 ms for 100,000 rows.",
+    ),
+    Divergence(
+        "set-config-not-granted",
+        "set_config() is refused with 42501.",
+        "The front relies on settings that a client must not change, and the function could change them all.",
+        "Use SET.",
+    ),
+    Divergence(
+        "texts-unknown",
+        "Some refusals have a text of our own: plain-text connections, sequences of messages DSQL was not asked about.",
+        "No recording of them exists.",
+        "Match SQLSTATE, not text.",
+    ),
+    Divergence(
+        "hints-added",
+        "Errors carry a HINT with the way out.",
+        "It is for people.",
+        "None, unless a program reads hints.",
     ),
 )
-"""Every entry; the ids are unique and stay."""
+
+BY_ID = {divergence.id: divergence for divergence in DIVERGENCES}
