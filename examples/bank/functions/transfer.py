@@ -40,7 +40,7 @@ class TransferRefused(Exception):
 
 
 def handler(event: TransferEvent, context: object) -> TransferResult:
-    payer, payee, amount = UUID(event["payer_id"]), UUID(event["payee_id"]), event["amount"]
+    payer, payee, amount = account(event["payer_id"]), account(event["payee_id"]), event["amount"]
     if amount <= 0:
         raise TransferRefused(f"amount is {amount} cents; send more than nothing")
     if payer == payee:
@@ -56,6 +56,14 @@ def handler(event: TransferEvent, context: object) -> TransferResult:
     balance = db.transaction(transfer, retry_on_conflict=True, max_retries=MAX_RETRIES, deadline=PATIENCE)
     elapsed = (time.perf_counter() - started) * 1000
     return {"payer_balance": balance, "transaction_time": round(elapsed, 3), "attempts": attempts}
+
+
+def account(number: str) -> UUID:
+    """Return the account number that an event names."""
+    try:
+        return UUID(number)
+    except ValueError:
+        raise TransferRefused(f"{number!r} is no account number; give a UUID") from None
 
 
 def move(tx: Transaction, payer: UUID, payee: UUID, amount: int) -> int:
