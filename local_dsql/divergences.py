@@ -10,15 +10,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One known difference: what differs, why, and what an application may notice of it."""
+    """One known difference: what differs, for what reason, and what an application may notice of it."""
 
     id: str
     sentence: str
-    why: str
+    reason: str
     consequence: str
 
 
-DIVERGENCES = (
+DIVERGENCES: tuple[Divergence, ...] = (
+    Divergence(
+        "lateral-left-join",
+        "LEFT JOIN LATERAL whose target list uses a column of the outer table works here; DSQL failed it with 42804 "
+        "“attribute 1 of type … has wrong type” (recorded 2026-09-18, eu-central-1).",
+        "It looks like a fault of DSQL's planner: INNER and CROSS JOIN LATERAL of the same subquery work. A refusal "
+        "made after three recordings would refuse too much or too little.",
+        "A query of this shape may pass here and fail on a cluster: select the outer column outside of the subquery, "
+        "or use INNER JOIN LATERAL.",
+    ),
     Divergence(
         "doomed-sees-newer-rows",
         "A transaction that has lost reads newer values of rows that it has not written itself.",
@@ -99,5 +108,7 @@ DIVERGENCES = (
         "None, unless a program reads hints.",
     ),
 )
+
+"""Every entry; the ids are unique and stay."""
 
 BY_ID = {divergence.id: divergence for divergence in DIVERGENCES}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Profile
     from local_dsql.access import Principal
+    from local_dsql.occ.injection import Injector
+    from local_dsql.occ.journal import Conflict
 
 
 class Authenticator(Protocol):
@@ -70,6 +72,16 @@ class Front:
     def control(self) -> Backend:
         """The front's own connection, as superuser."""
         return self.engine.control
+
+    @property
+    def injector(self) -> Injector:
+        """Where conflicts are asked for."""
+        return self.engine.injector
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """The last thousand conflicts, oldest first."""
+        return list(self.engine.journal.conflicts)
 
     async def _connect(self) -> Backend:
         parameters = {

@@ -58,7 +58,7 @@ class Session:
 
     def start(self) -> None:
         """Say that the client may begin."""
-        self.backend.on_lost = lambda _: self.client.close(texts.BACKEND_GONE)
+        self.backend.on_lost = lambda: self.client.close(texts.BACKEND_GONE)
         self.backend.on_stray = self.client.send
         self.engine.join(self)
         self.client.send(messages.READY[messages.IDLE])
@@ -232,5 +232,8 @@ class Session:
         self.transactions.close()
         if self._task is not None:
             self._task.cancel()
-        self.backend.on_lost = lambda _: None
+        self.backend.on_lost = lambda: None
+        if self.backend.turn.taken:
+            # PostgreSQL notices a closed connection only when the statement is done, and keeps its locks until then.
+            self.engine.terminate(self.backend.pid)
         self.backend.close()

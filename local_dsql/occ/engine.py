@@ -23,12 +23,15 @@ for the mutex.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.injection import Injector
 from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables
+from local_dsql.wire.backend import BackendGone
 from local_dsql.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class Engine:
         self.catalog = 0
         self.altering = 0
         """How many open transactions have changed the catalog."""
+        self._background: set[asyncio.Task[None]] = set()
         self._participants: dict[int, Participant] = {}
 
     async def start(self) -> None:
@@ -70,6 +74,16 @@ class Engine:
     async def close(self) -> None:
         """Leave PostgreSQL."""
         self.control.close()
+
+    def terminate(self, pid: int) -> None:
+        """End a backend whose client is gone, in the background."""
+        task = asyncio.get_running_loop().create_task(self._terminate(pid))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _terminate(self, pid: int) -> None:
+        with contextlib.suppress(BackendGone):
+            await self.control.exclusive_rows(f"SELECT pg_catalog.pg_terminate_backend({pid})")
 
     def join(self, participant: Participant) -> None:
         """Take a session in."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local_dsql.wire.messages import ServerMessage
 
 
 class BackendGone(Exception):
@@ -90,7 +89,7 @@ class Backend(asyncio.Protocol):
         self.turn = Turn()
         self.pid = 0
         self.parameters: dict[str, str] = {}
-        self.on_lost: Callable[[ServerMessage | None], None] = lambda _: None
+        self.on_lost: Callable[[], None] = lambda: None
         self.on_stray: Callable[[bytes], None] = lambda _: None
         self._reader = FrameReader()
         self._end = EndFinder()
@@ -266,4 +265,4 @@ class Backend(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_exception(BackendGone())
             waiter.exception()
-        self.on_lost(None)
+        self.on_lost()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class RawClient:
     """One connection: `send` bytes, `read` frames."""
 
-    def __init__(self, cluster: Cluster, *, direct: bool = False, server_name: str | None = "localhost") -> None:
+    def __init__(
+        self, cluster: Cluster, *, direct: bool = False, server_name: str | None = "localhost"
+    ) -> None:
         plain = socket.create_connection(("127.0.0.1", cluster.port), timeout=10)
         if not direct:
             plain.sendall(struct.pack("!II", 8, messages.SSL_REQUEST))

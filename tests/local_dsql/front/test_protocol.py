@@ -45,26 +45,71 @@ ANSWERS = [
     ("parse, bind, describe, execute", [parse("SELECT 1"), bind(), describe(), execute(), SYNC], "12TDCZ"),
     ("statement described", [parse("SELECT $1::int"), describe(target="S"), SYNC], "1tTZ"),
     ("refused at Parse", [parse("TRUNCATE t"), bind(), execute(), SYNC], "EZ"),
-    ("nothing after an error until Sync", [parse("SELECT 1/g FROM generate_series(0,0) g"), bind(), execute(), parse("SELECT 1"), bind(), execute(), SYNC], "12EZ"),
+    (
+        "nothing after an error until Sync",
+        [
+            parse("SELECT 1/g FROM generate_series(0,0) g"),
+            bind(),
+            execute(),
+            parse("SELECT 1"),
+            bind(),
+            execute(),
+            SYNC,
+        ],
+        "12EZ",
+    ),
     ("unknown statement", [bind(name="nobody"), execute(), SYNC], "EZ"),
     ("unknown portal", [execute("nobody"), SYNC], "EZ"),
     ("flush in between", [parse("SELECT 1"), FLUSH, bind(), execute(), SYNC], "12DCZ"),
     ("unnamed statement of an earlier batch", [parse("SELECT 1"), SYNC, bind(), execute(), SYNC], "1Z2DCZ"),
-    ("unnamed write of an earlier batch", [parse("DELETE FROM pg_temp_x WHERE false"), SYNC, bind(), execute(), SYNC], "EZEZ"),
+    (
+        "unnamed write of an earlier batch",
+        [parse("DELETE FROM pg_temp_x WHERE false"), SYNC, bind(), execute(), SYNC],
+        "EZEZ",
+    ),
     ("bound before a flush", [parse("SELECT 1"), bind(), FLUSH, describe(), execute(), SYNC], "12TDCZ"),
     ("two executions", [parse("SELECT 1"), bind(), execute(), bind(), execute(), SYNC], "12DC2DCZ"),
     ("an empty prepared text", [parse(""), bind(), execute(), SYNC], "12IZ"),
     ("sync alone", [SYNC], "Z"),
-    ("row limit", [query("BEGIN"), parse("SELECT generate_series(1,5)"), bind("p"), execute("p", 2), SYNC, execute("p", 2), SYNC, execute("p", 2), SYNC, query("COMMIT")], "CZ12DDsZDDsZDCZCZ"),
-    ("SHOW of DSQL's version, extended", [parse("SHOW server_version"), bind(), describe(), execute(), SYNC], "12TDCZ"),
-    ("SHOW of DSQL's version, described before it is bound", [parse("SHOW server_version", "v"), describe("v", "S"), SYNC, bind(name="v"), execute(), SYNC], "1tTZ2DCZ"),
+    (
+        "row limit",
+        [
+            query("BEGIN"),
+            parse("SELECT generate_series(1,5)"),
+            bind("p"),
+            execute("p", 2),
+            SYNC,
+            execute("p", 2),
+            SYNC,
+            execute("p", 2),
+            SYNC,
+            query("COMMIT"),
+        ],
+        "CZ12DDsZDDsZDCZCZ",
+    ),
+    (
+        "SHOW of DSQL's version, extended",
+        [parse("SHOW server_version"), bind(), describe(), execute(), SYNC],
+        "12TDCZ",
+    ),
+    (
+        "SHOW of DSQL's version, described before it is bound",
+        [parse("SHOW server_version", "v"), describe("v", "S"), SYNC, bind(name="v"), execute(), SYNC],
+        "1tTZ2DCZ",
+    ),
     ("function call", [messages.frame(b"F", b"\0" * 8)], "EZ"),
-    ("COPY rows without a COPY are ignored", [messages.frame(b"d", b"1\n"), messages.frame(b"c"), query("SELECT 1")], "TDCZ"),
+    (
+        "COPY rows without a COPY are ignored",
+        [messages.frame(b"d", b"1\n"), messages.frame(b"c"), query("SELECT 1")],
+        "TDCZ",
+    ),
     ("COPY that fails", [query("COPY nothing FROM STDIN")], "EZ"),
 ]
 
 
-@pytest.mark.parametrize(("sent", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
+@pytest.mark.parametrize(
+    ("sent", "expected"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS]
+)
 def test_answers(client: RawClient, sent: list[bytes], expected: str) -> None:
     """Every batch is answered with messages of these types, in this order."""
     client.send(*sent)
@@ -131,10 +176,18 @@ def test_a_begun_portal_survives_parking(cluster: Cluster, client: RawClient) ->
         other.execute("INSERT INTO portal SELECT g, 'old' FROM generate_series(1, 5) g")
         client.send(query("BEGIN"), query("UPDATE portal SET v = 'mine' WHERE id = 1"))
         assert client.kinds() + client.kinds() == "CZCZ"
-        client.send(parse("SELECT id FROM portal ORDER BY id"), bind("begun"), execute("begun", 2), bind("bound"), SYNC)
+        client.send(
+            parse("SELECT id FROM portal ORDER BY id"),
+            bind("begun"),
+            execute("begun", 2),
+            bind("bound"),
+            SYNC,
+        )
         assert client.kinds() == "12DDs2Z"
         other.execute("UPDATE portal SET v = 'theirs' WHERE id = 1")
-        client.send(execute("begun", 2), SYNC, execute("begun", 2), SYNC, execute("bound"), SYNC, query("COMMIT"))
+        client.send(
+            execute("begun", 2), SYNC, execute("begun", 2), SYNC, execute("bound"), SYNC, query("COMMIT")
+        )
         assert [client.kinds() for _ in range(4)] == ["DDsZ", "DCZ", "DDDDDCZ", "EZ"]
 
 
