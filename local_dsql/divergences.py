@@ -112,3 +112,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
 """Every entry; the ids are unique and stay."""
 
 BY_ID = {divergence.id: divergence for divergence in DIVERGENCES}
+
+
+def markdown() -> str:
+    """Return the list as `docs/local-dsql.md` prints it; `python -m local_dsql.divergences` shows it."""
+    return "\n".join(
+        f"- **`{each.id}`**: {each.sentence} *Why:* {each.reason} *What it means:* {each.consequence}"
+        for each in DIVERGENCES
+    )
+
+
+if __name__ == "__main__":
+    print(markdown())

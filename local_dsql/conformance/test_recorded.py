@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.conformance.facts import cases, conflicts, interleaving
+from local_dsql.conformance.score import CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ def test_session(
     record_property: Callable[[str, object], None],
 ) -> None:
     """One session gets the recorded answers, over the protocol of the recording and over the other one."""
+    record_property(CASE, case.id)
     judge.rule(case.id, runner.run(case, protocol), record_property)
 
 
@@ -55,6 +57,7 @@ def test_two_sessions(
     The recorded COMMITs ran at the same moment, so they cannot say who loses; that the second does is AWS's
     word (user guide, concurrency control), and is asked of the local cluster, where the order is certain.
     """
+    record_property(CASE, conflict.id)
     differences, losers = runner.race(conflict, commit_order)
     if len(losers) not in conflict.losers:
         differences.append(f"lost at COMMIT: {losers or 'nobody'}; recorded: {conflict.losers} of the two")

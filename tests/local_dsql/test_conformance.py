@@ -89,14 +89,6 @@ def test_rows_are_read_as_copy_writes_them() -> None:
     assert lag.steps[0].answers == (Result("SELECT 2", ("lag",), (("seed",), (None,))),)
 
 
-def test_divergences_are_told_in_full() -> None:
-    assert len({entry.id for entry in DIVERGENCES}) == len(DIVERGENCES)
-    for entry in DIVERGENCES:
-        assert re.fullmatch(r"[a-z0-9-]+", entry.id)
-        for text in (entry.sentence, entry.reason, entry.consequence):
-            assert text.endswith("."), entry.id
-
-
 def test_a_case_that_answers_as_recorded_may_not_be_listed() -> None:
     with pytest.raises(pytest.fail.Exception, match="remove it from known"):
         Judge({"join": "some-id"}).rule("join", [], lambda name, value: None)
