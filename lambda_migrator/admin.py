@@ -8,6 +8,7 @@ looked for in the catalog.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -45,7 +46,7 @@ ACCESS_PATIENCE = 30.0
 """Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known."""
 
 
-class Unanswered(Exception):  # noqa: N818 (not an error yet: the catalog knows)
+class Unanswered(Exception):
     """A DDL statement was sent and no answer came; it may or may not have taken effect."""
 
 
@@ -58,11 +59,23 @@ class Admin:
         credentials: Callable[[], Credentials],
         deadline: Deadline,
         access_patience: float = ACCESS_PATIENCE,
+        connect_patience: float = math.inf,
     ) -> None:
+        """Describe the connection; it is opened by the first thing to be said.
+
+        Args:
+            target: where to connect and as whom.
+            credentials: gives what to sign the next token with.
+            deadline: when to stop.
+            access_patience: seconds in which a denied login is tried again.
+            connect_patience: seconds in which the first connection is tried for; those after a loss are tried
+                for as often as anything else.
+        """
         self._target = target
         self._credentials = credentials
         self._session: Session | None = None
         self._denied_until = time.monotonic() + access_patience
+        self._unreached_until = time.monotonic() + connect_patience
         self.deadline = deadline
 
     def read(self, statement: Sql) -> list[Row]:
@@ -141,6 +154,10 @@ class Admin:
             except AccessDenied as error:
                 error.retryable = time.monotonic() < self._denied_until
                 raise
+            except ConnectionFailed as error:
+                error.retryable = error.retryable and time.monotonic() < self._unreached_until
+                raise
+            self._unreached_until = math.inf
         return self._session
 
     def _patiently(self, attempt: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 
-class OutOfTime(Exception):  # noqa: N818 (not an error: the work goes on in a fresh invocation)
+class OutOfTime(Exception):
     """The invocation must end now; everything done is journaled and the next one goes on from there."""
 
 

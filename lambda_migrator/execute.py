@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from blocks_runtime import Sql, sql
 from blocks_runtime.errors import (
@@ -38,9 +38,17 @@ _ROW_LIMIT = (
 
 _logger = logging.getLogger("lambda_migrator")
 
+Report: TypeAlias = "Callable[[Step, float], None]"
+"""Is told of each step that is done, and the seconds it took."""
 
-def execute(plan: Plan, admin: Admin, journal: Journal) -> None:
-    """Carry out a plan.
+
+def log_step(step: Step, seconds: float) -> None:
+    """Log a step that is done."""
+    _logger.info("%s: %s in %.0f ms", step.place, step.action.value, seconds * 1000)
+
+
+def execute(plan: Plan, admin: Admin, journal: Journal, report: Report = log_step) -> None:
+    """Carry out a plan; `report` is told of each step once it is done and recorded, with its seconds.
 
     Raises:
         MigrationProblem: a statement was refused, or nobody can tell whether it took effect.
@@ -50,7 +58,7 @@ def execute(plan: Plan, admin: Admin, journal: Journal) -> None:
         journal.lease.keep(admin)
         began = time.monotonic()
         Execution(step, admin, journal).run()
-        _logger.info("%s: %s in %.0f ms", step.place, step.action.value, (time.monotonic() - began) * 1000)
+        report(step, time.monotonic() - began)
 
 
 class Execution:
@@ -91,7 +99,7 @@ class Execution:
             raise MigrationProblem(
                 f"{self._step.place}: the index {self._probe()['name']} could not be built",
                 f"DSQL says: {failure}",
-                "correct the rows that are in the way and deploy again; the invalid index has been dropped",
+                "correct the rows that are in the way and migrate again; the invalid index has been dropped",
             ) from failure
         self._record(self._done())
 
@@ -104,7 +112,7 @@ class Execution:
             raise MigrationProblem(
                 f"{self._step.place}: the constraint {self._probe()['name']} could not be validated",
                 f"DSQL says: {failure}",
-                "correct the rows that violate it and deploy again; for new rows it holds already",
+                "correct the rows that violate it and migrate again; for new rows it holds already",
             ) from failure
         self._record(self._done())
 
@@ -253,7 +261,7 @@ class Execution:
         return MigrationProblem(
             f"{self._step.place}: another migrator is applying this migration",
             "its row in _migrations moved although this run holds the lease",
-            "let the other one end, then deploy again",
+            "let the other one end, then migrate again",
         )
 
     def _refused(self, error: DatabaseError) -> DatabaseError | MigrationProblem:
@@ -261,7 +269,7 @@ class Execution:
         if isinstance(error, ConnectionFailed):
             return error  # this says nothing about the statement
         self._record(self._moved(State.FAILED, self._step.first))
-        remedy = "correct the file and deploy again; nothing of this statement took effect"
+        remedy = "correct the file and migrate again; nothing of this statement took effect"
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at)

@@ -74,8 +74,8 @@ def _answer(request: Request, event: dict[str, object], context: Context) -> byt
         if request.type == "Delete":
             return request.succeeded({}, "the data and its schema stay as they are")
         return _succeeded(request, _migrate(request, _deadline(event, context)))
-    except OutOfTime:
-        return _pass_on(request, event, context)
+    except OutOfTime as late:
+        return _pass_on(request, event, context, str(late))
     except BaseException as error:  # whatever it is, CloudFormation must hear of it
         reason = _reason(error)
         _logger.error("%s", reason, exc_info=not isinstance(error, MigrationProblem))
@@ -103,13 +103,13 @@ def _deadline(event: Mapping[str, object], context: Context) -> Deadline:
     return Deadline.after(left - min(MARGIN, left / 3))
 
 
-def _pass_on(request: Request, event: dict[str, object], context: Context) -> bytes | None:
+def _pass_on(request: Request, event: dict[str, object], context: Context, why: str) -> bytes | None:
     """Call this function again with the same event, unless the whole request has run out of time."""
     started = event.setdefault(STARTED_AT, time.time())
     if not isinstance(started, float | int) or time.time() - started > BUDGET:
         return request.failed(
-            f"the migrations did not end within {BUDGET / 60:.0f} minutes; what is done is in the journal\n"
-            "deploy again to go on from there"
+            f"the migrations did not end within {BUDGET / 60:.0f} minutes\n"
+            f"{why or 'what is done is in the journal'}\ndeploy again to go on from there"
         )
     try:
         _invoke(context.invoked_function_arn, event)

@@ -26,7 +26,7 @@ _FIRST_POLL, _LONGEST_POLL = 0.1, 5.0
 _POLLS_WITHOUT_JOB = 5
 
 
-class JobFailed(Exception):  # noqa: N818 (named for what happened to the job)
+class JobFailed(Exception):
     """The job ended and what it should have made is not valid; the argument is DSQL's reason."""
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from blocks_runtime import sql
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from blocks_runtime import Sql
     from blocks_runtime.rows import Row
     from blocks_runtime.session import Session
@@ -38,7 +40,11 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal says of one migration; `job` is the id of an asynchronous job that was begun."""
+    """What the journal says of one migration.
+
+    `statement` counts the statements that are done, `job` is the id of an asynchronous job that was begun,
+    `rows` counts the rows changed so far, `by` names the run that wrote last.
+    """
 
     version: int
     name: str
@@ -47,10 +53,23 @@ class Entry:
     state: State
     job: str | None = None
     by: str = ""
+    rows: int = 0
+    started_at: datetime | None = None
+    applied_at: datetime | None = None
+
+    @property
+    def applied(self) -> bool:
+        """True once all of it is done."""
+        return self.state is State.APPLIED
+
+    @property
+    def correctable(self) -> bool:
+        """True while nothing of it has taken effect, so that its file may still be corrected."""
+        return self.state in (State.FAILED, State.PENDING) and self.statement == 0
 
 
 READ = sql(
-    "SELECT version, name, checksum, statement, state, job, applied_by "
+    "SELECT version, name, checksum, statement, state, job, applied_by, rows_changed, started_at, applied_at "
     "FROM public._migrations ORDER BY version"
 )
 
@@ -61,13 +80,21 @@ def read(admin: Admin) -> tuple[Entry, ...]:
 
 
 def _entry(row: Row) -> Entry:
-    state = State(row["state"])
     return Entry(
-        row["version"], row["name"], row["checksum"], row["statement"], state, row["job"], row["applied_by"]
+        version=row["version"],
+        name=row["name"],
+        checksum=row["checksum"],
+        statement=row["statement"],
+        state=State(row["state"]),
+        job=row["job"],
+        by=row["applied_by"],
+        rows=row["rows_changed"],
+        started_at=row["started_at"],
+        applied_at=row["applied_at"],
     )
 
 
-class Overtaken(Exception):  # noqa: N818 (usually good news: the lost COMMIT arrived)
+class Overtaken(Exception):
     """The row is not where the writer believed; somebody, perhaps the writer itself, moved it on."""
 
 
@@ -136,3 +163,28 @@ def noting_job(migration: Migration, job: str) -> Sql:
         job=job,
         version=migration.version,
     )
+
+
+def settling(migration: Migration, state: State, done: int, by: str) -> Sql:
+    """Return the statement that writes a migration's row whatever it said before."""
+    return sql(
+        """\
+INSERT INTO public._migrations
+    (version, name, checksum, statement, state, rows_changed, started_at, applied_at, applied_by)
+VALUES ({version}, {name}, {checksum}, {done}, {state}, 0, now(), {applied_at}, {by})
+ON CONFLICT (version) DO UPDATE SET
+    name = excluded.name, checksum = excluded.checksum, statement = excluded.statement, state =
+    excluded.state, job = NULL, applied_at = excluded.applied_at, applied_by = excluded.applied_by""",
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.checksum,
+        done=done,
+        state=state.value,
+        applied_at=sql("now()" if state is State.APPLIED else "NULL"),
+        by=by,
+    )
+
+
+def forgetting(version: int) -> Sql:
+    """Return the statement that deletes a migration's row."""
+    return sql("DELETE FROM public._migrations WHERE version = {version}", version=version)

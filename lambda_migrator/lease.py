@@ -1,25 +1,30 @@
 """One migrator at a time: a row that says who may migrate, until when, and how often it changed hands.
 
 DSQL has no advisory locks. Every transaction that writes the journal reads this row FOR UPDATE, which DSQL
-checks at
-COMMIT: once another migrator has taken the lease over, nothing of the former holder's can commit any more.
-(FOR UPDATE rather than an update, so that it does not count as one of the transaction's 3,000 rows.) A lease
-that is not renewed expires.
+checks at COMMIT: once another migrator has taken the lease over, nothing of the former holder's can commit
+any more. (FOR UPDATE rather than an update, so that it does not count as one of the transaction's 3,000
+rows.) A lease that is not renewed expires.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.errors import CommitOutcomeUnknown
 
+from .deadline import OutOfTime
 from .problem import MigrationProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from blocks_runtime import Sql
     from blocks_runtime.session import Session
 
@@ -76,38 +81,86 @@ def _taken_over(token: int) -> MigrationProblem:
     return MigrationProblem(
         "another migrator took over from this one",
         f"the lease with token {token} was not renewed for {TERM} s, and expired",
-        "nothing to do if the other one succeeds; otherwise deploy again",
+        "nothing to do if the other one succeeds; otherwise migrate again",
     )
 
 
-def acquire(admin: Admin, holder: str) -> Lease:
-    """Wait for the lease and take it; `holder` names this run for people, and may take over its own lease.
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lease: the name of a run, and since when."""
+
+    name: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"{self.name} since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How to behave while somebody else holds the lease.
+
+    `patience` is how many seconds to wait, by default as long as there is time at all; `waiting` is called
+    once, with whom is being waited for; `gone` says of a holder's name that its process is known to be dead,
+    so that its lease need not expire first.
+    """
+
+    patience: float = math.inf
+    waiting: Callable[[Holder], None] = lambda holder: None
+    gone: Callable[[str], bool] = lambda name: False
+
+
+def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
+    """Wait for the lease and take it; `name` is this run's, and a run may take over its own lease.
 
     Raises:
         OutOfTime: somebody else held it all the time.
+        MigrationProblem: somebody else held it longer than the patience of `queue`.
     """
+    queue = queue or Queue()
+    until, told = time.monotonic() + queue.patience, False
     while True:
         try:
-            lease = admin.write(lambda session: _take(session, holder))
+            taken = admin.write(lambda session: _take(session, name, queue.gone))
         except CommitOutcomeUnknown:
             continue  # taking it again under the same name does no harm
-        if lease is not None:
-            return lease
+        if isinstance(taken, Lease):
+            return taken
+        if not told:
+            queue.waiting(taken)
+            told = True
+        if time.monotonic() >= until:
+            raise _occupied(taken)
+        _pause(admin, taken)
+
+
+def _pause(admin: Admin, holder: Holder) -> None:
+    try:
         admin.deadline.sleep(random.uniform(*_POLL))  # noqa: S311 (jitter, not a secret)
+    except OutOfTime:
+        raise OutOfTime(f"another migrator is at work: {holder}") from None
 
 
-def holder_of(admin: Admin) -> str | None:
-    """Say who holds the lease since when, or None where it is free."""
+def _occupied(holder: Holder) -> MigrationProblem:
+    return MigrationProblem(
+        "another migrator is at work",
+        f"the lease is held by {holder}",
+        f"let it end, then migrate again; should it be dead, its lease expires within {TERM} s",
+    )
+
+
+def holder_of(admin: Admin) -> Holder | None:
+    """Return who holds the lease, or None where it is free."""
     rows = admin.read(FIND)
-    return f"{rows[0]['holder']} since {rows[0]['acquired_at']}" if rows and rows[0]["held"] else None
+    return Holder(rows[0]["holder"], rows[0]["acquired_at"]) if rows and rows[0]["held"] else None
 
 
-def _take(session: Session, holder: str) -> Lease | None:
+def _take(session: Session, name: str, gone: Callable[[str], bool]) -> Lease | Holder:
     found = session.run(FIND).fetchone()
-    if found is not None and found["held"] and found["holder"] != holder:
-        return None
+    if found is not None and found["held"] and found["holder"] != name and not gone(found["holder"]):
+        return Holder(found["holder"], found["acquired_at"])
     before = None if found is None else int(found["token"])
-    session.run(taking(before, holder))
+    session.run(taking(before, name))
     return Lease((before or 0) + 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,20 @@ from blocks_runtime.errors import DatabaseError
 from . import journal, tables
 from .admin import BACKOFF, Unanswered
 from .deadline import OutOfTime
-from .execute import execute
-from .journal import State
+from .execute import execute, log_step
 from .lease import acquire
 from .plan import plan
 from .problem import MigrationProblem
-from .provision import provision
+from .provision import existing_grants, provision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .admin import Admin
+    from .execute import Report
     from .grants import Grant
     from .journal import Entry
+    from .lease import Lease, Queue
     from .manifest import Manifest
     from .plan import Plan
 
@@ -41,38 +42,68 @@ class Outcome:
 
 
 def migrate(
-    admin: Admin, manifest: Manifest, *, database: str, grants: Sequence[Grant], holder: str
+    admin: Admin,
+    manifest: Manifest,
+    *,
+    database: str,
+    grants: Sequence[Grant] | None,
+    holder: str,
+    to: int | None = None,
+    queue: Queue | None = None,
+    report: Report = log_step,
 ) -> Outcome:
     """Apply what is left of `manifest`, then provision the roles of the grantees.
 
-    `holder` names this run in the lease and the journal; a run of the same name goes on at once where an
-    earlier one left off.
+    Args:
+        admin: the connection.
+        manifest: the compiled migrations.
+        database: the construct's id, which the names of its database roles are made from.
+        grants: all grantees there should be; None leaves those that are there, and lets them have what is
+            new.
+        holder: names this run in the lease and the journal; a run of the same name goes on at once where an
+            earlier one left off.
+        to: number of the last migration to apply; by default all.
+        queue: how to wait for another migrator; by default until the deadline.
+        report: is told of each step that is done; by default the log.
 
     Raises:
         MigrationProblem: a statement was refused, the files do not fit the journal, or the lease was lost.
         OutOfTime: the deadline of `admin` came first; call again to go on.
         DatabaseError: the database cannot be reached.
     """
-    _ensure_tables(admin)
-    lease = acquire(admin, holder)
-    try:
+    with holding_lease(admin, holder, queue) as lease:
         todo = plan(manifest, journal.read(admin))
-        _logger.info(
-            "%d steps to do; ahead of these files: %s", len(todo.steps), ", ".join(todo.ahead) or "none"
-        )
-        execute(todo, admin, journal.Journal(lease, holder))
-        provision(admin, database, grants)
-        outcome = _outcome(journal.read(admin), holder, todo)
-    except (MigrationProblem, DatabaseError):
+        todo = todo if to is None else todo.up_to(to)
+        _logger.info("%s\nahead of these files: %s", todo.render(), ", ".join(todo.ahead) or "none")
+        execute(todo, admin, journal.Journal(lease, holder), report)
+        provision(admin, database, existing_grants(admin, database) if grants is None else grants)
+        return _outcome(journal.read(admin), holder, todo)
+
+
+@contextmanager
+def holding_lease(admin: Admin, holder: str, queue: Queue | None = None) -> Iterator[Lease]:
+    """Be the only migrator within a `with` block; the migrator's tables are created where they are missing.
+
+    Out of time, the lease is kept for the run of the same name that goes on.
+    """
+    _ensure_tables(admin)
+    lease = acquire(admin, holder, queue)
+    try:
+        yield lease
+    except (MigrationProblem, DatabaseError, KeyboardInterrupt):
         with suppress(MigrationProblem, DatabaseError, OutOfTime):  # then it expires by itself
             lease.release(admin)
         raise
     lease.release(admin)
-    return outcome
+
+
+def read_journal(admin: Admin) -> tuple[Entry, ...]:
+    """Return the journal, or nothing of a database that was never migrated; changes nothing."""
+    return () if tables.JOURNAL in _missing(admin) else journal.read(admin)
 
 
 def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
-    applied = [entry for entry in entries if entry.state is State.APPLIED]
+    applied = [entry for entry in entries if entry.applied]
     return Outcome(
         applied=tuple(entry.name for entry in applied if entry.by == holder),
         newest=applied[-1].name if applied else "",

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .drift import DriftProblem, find_drift
 from .journal import Entry, State
-from .problem import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +29,9 @@ class Action(enum.Enum):
     VALIDATE = "validate"
     """DDL that begins the validation of a constraint; done when it is validated."""
 
+
+_SUMMARY = 72
+"""Characters of a statement that a plan shows."""
 
 _ACTIONS = {
     "ddl": Action.DDL,
@@ -69,6 +72,13 @@ class Step:
         """Where its first statement stands, as `file:line:column`."""
         return self.migration.place(self.first)
 
+    @property
+    def summary(self) -> str:
+        """The beginning of its first statement on one line, and how many follow."""
+        text = " ".join(self.statements[0].sql.split())
+        more = f" (and {len(self.statements) - 1} more)" if len(self.statements) > 1 else ""
+        return (text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1]}…") + more
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -81,29 +91,37 @@ class Plan:
     ahead: tuple[str, ...] = ()
 
     def render(self) -> str:
-        """Return the plan for people, a line a step."""
-        lines = [f"{step.place} {step.action.value}{' (resumed)' * step.started}" for step in self.steps]
-        return "\n".join(lines) or "nothing to do"
+        """Return the plan for people, a line a step: place, action, beginning of the SQL."""
+        actions = [step.action.value + " (resumed)" * step.started for step in self.steps]
+        places = [step.place for step in self.steps]
+        first, second = (max(map(len, texts), default=0) for texts in (places, actions))
+        return (
+            "\n".join(
+                f"{place:<{first}}  {action:<{second}}  {step.summary}"
+                for place, action, step in zip(places, actions, self.steps, strict=True)
+            )
+            or "nothing to do"
+        )
+
+    def up_to(self, version: int) -> Plan:
+        """Return the plan without the migrations whose number is above `version`."""
+        return Plan(tuple(step for step in self.steps if step.migration.version <= version), self.ahead)
 
 
 def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
     """Return what is left to do.
 
     Raises:
-        MigrationProblem: an applied file was changed, is gone, or a new one was put below it.
+        DriftProblem: an applied file was changed, is gone, or a new one was put below it.
     """
+    if faults := find_drift(manifest, journal):
+        raise DriftProblem(faults)
     entries = {entry.version: entry for entry in journal}
-    faults = [*_drift(manifest, entries)]
-    if faults:
-        raise faults[0] if len(faults) == 1 else _together(faults)
     newest = max((migration.version for migration in manifest.migrations), default=0)
     ahead = tuple(entry.name for entry in journal if entry.version > newest)
-    pending = (each for each in manifest.migrations if not _applied(entries.get(each.version)))
+    done = {entry.version for entry in journal if entry.applied}
+    pending = (each for each in manifest.migrations if each.version not in done)
     return Plan(tuple(step for each in pending for step in _steps(each, entries.get(each.version))), ahead)
-
-
-def _applied(entry: Entry | None) -> bool:
-    return entry is not None and entry.state is State.APPLIED
 
 
 def _steps(migration: Migration, entry: Entry | None) -> Iterator[Step]:
@@ -127,62 +145,3 @@ def _done(migration: Migration, entry: Entry | None) -> int:
 
 def _action(statement: Statement) -> Action:
     return Action.BATCH if statement.batch else _ACTIONS[statement.kind]
-
-
-def _drift(manifest: Manifest, entries: dict[int, Entry]) -> Iterator[MigrationProblem]:
-    known = {migration.version: migration for migration in manifest.migrations}
-    newest_applied = max((version for version, entry in entries.items() if _applied(entry)), default=0)
-    newest_known = max(known, default=0)
-    for migration in manifest.migrations:
-        entry = entries.get(migration.version)
-        if entry is not None and entry.checksum != migration.checksum and not _correctable(entry):
-            yield _changed(migration, entry)
-        elif not _applied(entry) and migration.version < newest_applied:
-            yield _below(migration, entries[newest_applied])
-    for version, entry in entries.items():
-        if version not in known and version < newest_known and _applied(entry):
-            yield _gone(entry)
-
-
-def _correctable(entry: Entry) -> bool:
-    """Nothing of it has taken effect, so the file may be corrected."""
-    return entry.state in (State.FAILED, State.PENDING) and entry.statement == 0
-
-
-def _changed(migration: Migration, entry: Entry) -> MigrationProblem:
-    if entry.state is State.APPLIED:
-        remedy = f"put {migration.name}.sql back as it was and add a new migration with the change"
-    else:
-        remedy = (
-            f"put {migration.name}.sql back as it was and deploy, then add a new migration with the change; "
-            f"or settle it with `blocks repair {migration.name} --applied` or `--pending`"
-        )
-    return MigrationProblem(
-        f"{migration.name}.sql was changed after it was {entry.state.value}",
-        f"its checksum was {entry.checksum} and is now {migration.checksum}",
-        remedy,
-    )
-
-
-def _below(migration: Migration, newest: Entry) -> MigrationProblem:
-    return MigrationProblem(
-        f"{migration.name}.sql is new, but its number is below {newest.name}, which is applied",
-        "the order in which other databases would apply the two is not the order of their numbers",
-        f"give {migration.name}.sql a number above {newest.version}",
-    )
-
-
-def _gone(entry: Entry) -> MigrationProblem:
-    return MigrationProblem(
-        f"{entry.name}.sql is applied, but the folder does not have it any more",
-        f"its checksum was {entry.checksum}, and newer migrations are still there",
-        f"put {entry.name}.sql back; to undo what it did, add a new migration",
-    )
-
-
-def _together(faults: list[MigrationProblem]) -> MigrationProblem:
-    return MigrationProblem(
-        f"{len(faults)} migrations do not fit what the database has applied",
-        "\n".join(f"{fault.what}; {fault.why}" for fault in faults),
-        "\n".join(fault.remedy for fault in faults),
-    )

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from blocks_runtime import DatabaseError
 
 
-class MigrationProblem(Exception):  # noqa: N818 (raised for a person to read, not for code to catch by kind)
+class MigrationProblem(Exception):
     """Migrating cannot go on until somebody does something."""
 
     def __init__(self, what: str, why: str, remedy: str) -> None:

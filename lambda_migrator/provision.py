@@ -8,7 +8,7 @@ from blocks_runtime import sql
 from blocks_runtime.contract import Access, database_role
 
 from .admin import BACKOFF, Unanswered
-from .grants import Seen, Thing, is_own, plan_grants, things_of
+from .grants import Grant, Seen, Thing, is_own, plan_grants, things_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
 
     from .admin import Admin
-    from .grants import Grant
 
 ROLES = sql("SELECT rolname AS role FROM pg_roles")
 MAPPINGS = sql("SELECT pg_role_name AS role, arn FROM sys.iam_pg_role_mappings")
@@ -46,6 +45,13 @@ def provision(admin: Admin, database: str, desired: Sequence[Grant]) -> None:
         except Unanswered:
             unanswered += 1
             admin.deadline.sleep(BACKOFF.wait(unanswered))
+
+
+def existing_grants(admin: Admin, database: str) -> tuple[Grant, ...]:
+    """Return the grantees that `database` has now, in the order of their roles and ARNs."""
+    roles = {database_role(database, access): access for access in Access}
+    mapped = sorted((row["role"], row["arn"]) for row in admin.read(MAPPINGS))
+    return tuple(Grant(role, roles[role], arn) for role, arn in mapped if role in roles)
 
 
 def look(admin: Admin, database: str) -> Seen:

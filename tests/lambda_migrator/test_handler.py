@@ -50,7 +50,7 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
     monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
-    monkeypatch.setattr(admin.Admin.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(admin.Admin.__init__, "__defaults__", (0.0, 5.0))
 
 
 def invoke(
@@ -119,7 +119,7 @@ def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> N
     lines = answer["Reason"].splitlines()
     assert lines[0] == "003_x.sql:2:3: DSQL refused the statement"
     assert lines[1].startswith("SQLSTATE 23505: duplicate key value violates unique constraint")
-    assert lines[2].startswith("correct the file and deploy again")
+    assert lines[2].startswith("correct the file and migrate again")
     assert lines[3] == "log stream: 2026/09/17/[$LATEST]abc"
 
 

@@ -114,6 +114,6 @@ def test_all_faults_are_told_at_once() -> None:
 def test_rendered_for_people() -> None:
     assert (
         plan(ALL, [applied(1), applied(2, 4), entry(3, State.STARTED)]).render()
-        == "003_m.sql:1:1 index (resumed)"
+        == "003_m.sql:1:1  index (resumed)  -- index"
     )
     assert plan(ALL, [applied(1), applied(2, 4), applied(3)]).render() == "nothing to do"

@@ -48,6 +48,8 @@ SENT: dict[str, Sql] = {
     "read journal": journal.READ,
     "record applied": journal.recording(MIGRATION, Move(0, 1, State.APPLIED), "me"),
     "record started": journal.recording(MIGRATION, Move(0, 0, State.STARTED), "me"),
+    "settle": journal.settling(MIGRATION, State.APPLIED, 1, "me"),
+    "forget": journal.forgetting(1),
     "note job": journal.noting_job(MIGRATION, "j"),
     "roles": provision.ROLES,
     "mappings": provision.MAPPINGS,
