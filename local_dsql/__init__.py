@@ -3,21 +3,55 @@
     with LocalCluster(".blocks/local/main") as cluster:
         psycopg.connect(cluster.dsn())
 
-The command line is `python -m local_dsql`, in the foreground, and `local-dsql start|stop|status|reset|psql`.
+The command line is `python -m local_dsql`, in the foreground, and `local-dsql start|stop|status|reset|psql|inject|conflicts`.
+The names below are imported when they are first used: pytest imports this package in every run, for the plugin.
 """
 
-from local_dsql.access import AccessDenied, Credentials, Effect, Permission
-from local_dsql.cluster import LocalCluster, stop_server
-from local_dsql.errors import LocalDatabaseError
-from local_dsql.status import ClusterStatus
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_dsql.access import AccessDenied, Credentials, Effect, Permission
+    from local_dsql.cluster import LocalCluster, stop_server
+    from local_dsql.errors import LocalDatabaseError
+    from local_dsql.occ.injection import Fault, Injection
+    from local_dsql.occ.journal import Conflict
+    from local_dsql.status import ClusterStatus
 
 __all__ = [
     "AccessDenied",
     "ClusterStatus",
+    "Conflict",
     "Credentials",
     "Effect",
+    "Fault",
+    "Injection",
     "LocalCluster",
     "LocalDatabaseError",
     "Permission",
     "stop_server",
 ]
+
+_MODULES = {
+    "AccessDenied": "access",
+    "ClusterStatus": "status",
+    "Conflict": "occ.journal",
+    "Credentials": "access",
+    "Effect": "access",
+    "Fault": "occ.injection",
+    "Injection": "occ.injection",
+    "LocalCluster": "cluster",
+    "LocalDatabaseError": "errors",
+    "Permission": "access",
+    "stop_server": "cluster",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

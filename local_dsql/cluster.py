@@ -12,6 +12,7 @@ from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import ADMIN_ROLE
 from local_dsql.errors import ServerError
 from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
+from local_dsql.injections import Origin, decode_conflict, decode_injection, encode_injection, injection
 from local_dsql.launch import (
     DEFAULT_DIALECT,
     DEFAULT_REGIONS,
@@ -25,6 +26,7 @@ from local_dsql.launch import (
     wait_for_end,
 )
 from local_dsql.locks import FileLock
+from local_dsql.occ.injection import Fault
 from local_dsql.status import ClusterStatus
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     from local_dsql.access import Permission
     from local_dsql.control import Json
+    from local_dsql.occ.injection import Injection
+    from local_dsql.occ.journal import Conflict
 
 DATABASE = "postgres"
 """The only database of a cluster."""
@@ -204,6 +208,53 @@ class LocalCluster:
     def start_region(self, region: str) -> None:
         """Let the endpoint of a Region accept connections again."""
         self._call("start_region", {"region": region})
+
+    def inject(
+        self,
+        fault: Fault | str = Fault.OC000,
+        *,
+        times: int | None = 1,
+        every: int = 1,
+        table: str | None = None,
+        role: str | None = None,
+        region: str | None = None,
+    ) -> int:
+        """Let COMMITs fail, by default the next one that changes something, of any client.
+
+        Only COMMITs that change something count. Injections hold until they are used up, removed, or the
+        database is reset; where several match a COMMIT, the one armed first strikes.
+
+        Args:
+            fault: what happens: `OC000` or `OC001` (SQLSTATE 40001), `connection-lost` (nothing is committed),
+                `outcome-unknown` (committed, but the connection breaks before the answer).
+            times: how many COMMITs it happens to; None: all that match.
+            every: it happens to every so many-th COMMIT that matches.
+            table: only COMMITs that change this table match, with or without its schema; None: all.
+            role: only COMMITs of this database role match; None: of all.
+            region: only COMMITs through this Region's endpoint match; None: through all.
+
+        Returns:
+            The injection's number, for `clear_injections`.
+
+        Raises:
+            ValueError: there is no such fault or Region, or a number is not positive.
+        """
+        given = injection(fault, times, every, table, Origin(role, region))
+        return cast("int", self._call("inject", encode_injection(given))["number"])
+
+    def injections(self) -> dict[int, Injection]:
+        """Return the injections that are not used up, by number."""
+        armed = cast("dict[str, Json]", self._call("injections", {}))
+        return {int(number): decode_injection(given) for number, given in armed.items()}
+
+    def clear_injections(self, number: int | None = None) -> None:
+        """Disarm one injection, by default all; one that is used up is no error."""
+        self._call("clear_injections", {"number": number})
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Return the conflicts since the last start or reset, oldest first, at most a thousand."""
+        found = cast("list[Json]", self._call("conflicts", {})["conflicts"])
+        return tuple(decode_conflict(each) for each in found)
 
     def pin(self) -> None:
         """Let the server run on after its last user, until `stop_server`."""

@@ -89,13 +89,13 @@ class Endpoints:
     async def stop_region(self, region: str) -> None:
         """Cut the Region's connections and refuse new ones."""
         async with self._changing:
-            await self._front_of(region).stop_region(region)
+            await self.front_of(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
         """Accept the Region's connections again, on the same port."""
         async with self._changing:
-            await self._front_of(region).start_region(region)
+            await self.front_of(region).start_region(region)
             self.stopped.discard(region)
 
     async def close(self) -> None:
@@ -138,10 +138,30 @@ class Endpoints:
     def _ensure_certificate(self, regions: Sequence[str]) -> None:
         self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
 
-    def _front_of(self, region: str) -> Front:
-        if region not in self.ports or self._front is None:
-            raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
+    @property
+    def front(self) -> Front:
+        """The front that serves now.
+
+        Raises:
+            ServerError: there is none, since the database is being replaced or the server ends.
+        """
+        if self._front is None:
+            raise ServerError(
+                f"{self._folder.path} has no database at this moment",
+                "it is being reset, or its server ends",
+                "try again in a moment",
+            )
         return self._front
+
+    def front_of(self, region: str) -> Front:
+        """Return the front that serves a Region.
+
+        Raises:
+            ValueError: it is none of this cluster's.
+        """
+        if region not in self.ports:
+            raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
+        return self.front
 
 
 def _no_endpoint(region: str, error: OSError) -> ServerError:

@@ -1,26 +1,32 @@
-"""pytest fixtures: a local cluster a session, a fresh database a test.
+"""pytest fixtures: a local cluster a session, a fresh database a test. Installed with the package, at work by itself.
 
-    pytest_plugins = ["local_dsql.pytest_plugin"]      # in the top conftest.py
+    import psycopg
+    import pytest
 
-    def test_transfer(dsql):
-        with psycopg.connect(dsql.dsn()) as connection: ...
+    def test_transfer_is_refused_after_a_conflict(dsql):
+        with psycopg.connect(dsql.dsn()) as connection:
+            connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, balance int)")
+            connection.commit()
+            connection.execute("INSERT INTO accounts VALUES (1, 100)")
+            dsql.inject("OC000", table="accounts")
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                connection.commit()
+        (conflict,) = dsql.conflicts()
+        assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` and `dsql_regions` say how the cluster is served.
+The ini options `dsql_dialect` (default portable) and `dsql_regions` (default us-east-1) say how the cluster is served.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.cluster import LocalCluster
-from local_dsql.errors import FolderError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local_dsql.cluster import LocalCluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,14 +36,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def dsql_cluster(pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
+def dsql_cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalCluster]:
     """A local cluster of this session, or of this worker of pytest-xdist.
 
     It is kept in pytest's cache, so that it starts warm the next time; what is in it belongs to the tests.
     """
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir(f"local-dsql-{worker}")
+    # Every pytest run imports this module, few need a cluster.
+    import os
+    import shutil
+
+    from local_dsql.cluster import LocalCluster
+    from local_dsql.errors import FolderError
+
+    name = f"local-dsql-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    cached = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
+    folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
     cluster = LocalCluster(
         folder, regions=pytestconfig.getini("dsql_regions"), dialect=pytestconfig.getini("dsql_dialect")
     )
@@ -52,6 +67,12 @@ def dsql_cluster(pytestconfig: pytest.Config) -> Iterator[LocalCluster]:
 
 @pytest.fixture
 def dsql(dsql_cluster: LocalCluster) -> LocalCluster:
-    """The cluster with an empty database, in some tens of milliseconds; ports and keys stay the same."""
-    dsql_cluster.reset()
-    return dsql_cluster
+    """The cluster with an empty database, in some tens of milliseconds; ports and keys stay the same.
+
+    Whatever the test before did to it is undone: a stopped server or Region is started, injections are disarmed.
+    """
+    cluster = dsql_cluster.start()
+    cluster.reset()
+    for region in cluster.status.stopped_regions:
+        cluster.start_region(region)
+    return cluster

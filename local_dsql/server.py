@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
 from local_dsql.access.cluster_name import ACCOUNT
+from local_dsql.conflict_requests import ConflictRequests
 from local_dsql.control_server import ControlServer
 from local_dsql.endpoints import Endpoints
 from local_dsql.errors import ServerMismatchError
@@ -94,6 +95,7 @@ class Server:
             "reset": self._reset,
             "stop_region": self._stop_region,
             "start_region": self._start_region,
+            **ConflictRequests(self._endpoints).handlers,
             "pin": self._pin_server,
             "leave": self._leave,
             "stop": self._stop_server,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import inspect
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
+import pytest
+
+import local_dsql
+from local_dsql import pytest_plugin
 from tests.local_dsql.processes import processes_of
 
-PROJECT = Path(__file__).parents[2]
-
-CONFTEST = 'pytest_plugins = ["local_dsql.pytest_plugin"]\n'
 TESTS = """
+import time
 import psycopg, pytest
 
 @pytest.mark.parametrize("time", range(3))
@@ -21,21 +24,75 @@ def test_fresh(dsql, time):
         connection.execute("CREATE TABLE t (id int PRIMARY KEY)")
         connection.execute("CREATE ROLE r WITH LOGIN")
     assert dsql.status.dialect == "2026-09"
+    assert not dsql.injections()
+    dsql.inject("OC000")
+    dsql.stop_region("eu-west-1")
+
+def reset(cluster):
+    start = time.perf_counter()
+    cluster.reset()
+    return time.perf_counter() - start
+
+def test_tens_of_milliseconds(dsql):
+    times = [reset(dsql) for _ in range(5)]
+    assert min(times) < 0.1, times
+
+def test_survives_a_stop(dsql):
+    from local_dsql import stop_server
+    assert stop_server(dsql.folder.path)
+
+def test_after_a_stop(dsql):
+    psycopg.connect(dsql.dsn()).close()
 """
 INI = "[pytest]\ndsql_dialect = 2026-09\ndsql_regions = us-east-1 eu-west-1\n"
 
 
-def test_each_test_has_a_fresh_database(tmp_path: Path) -> None:
-    for name, text in {"conftest.py": CONFTEST, "test_it.py": TESTS, "pytest.ini": INI}.items():
-        (tmp_path / name).write_text(text)
+def run_pytest(folder: Path, tests: str, ini: str, *options: str) -> str:
+    """Run tests with nothing but the installed plugin, and return what pytest printed."""
+    for name, text in {"test_it.py": tests, "pytest.ini": ini}.items():
+        (folder / name).write_text(text)
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        [sys.executable, "-P", "-m", "pytest", "-q", "-W", "error", *options],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "3 passed" in answer.stdout
-    assert not processes_of(tmp_path)
+    assert not processes_of(folder)
+    return answer.stdout
+
+
+def test_each_test_has_a_fresh_database(tmp_path: Path) -> None:
+    assert "6 passed" in run_pytest(tmp_path, TESTS, INI)
+
+
+def test_example_in_the_documentation_runs_as_it_is(tmp_path: Path) -> None:
+    _, _, example = inspect.cleandoc(pytest_plugin.__doc__ or "").partition("\n\n")
+    lines = [line for line in example.splitlines() if line.startswith("    ") or not line]
+    assert "1 passed" in run_pytest(
+        tmp_path, textwrap.dedent("\n".join(lines)), "[pytest]\n", "-p", "no:cacheprovider"
+    )
+
+
+IMPORT = """
+import sys, pytest
+before = set(sys.modules)
+import local_dsql.pytest_plugin
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_runs_without_a_cluster_pay_nothing_for_the_plugin() -> None:
+    answer = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["local_dsql", "local_dsql.pytest_plugin"]
+
+
+@pytest.mark.parametrize("name", local_dsql.__all__)
+def test_public_names_are_there(name: str) -> None:
+    assert getattr(local_dsql, name).__name__ == name
+
+
+def test_other_names_are_not() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Cluster'"):
+        local_dsql.Cluster  # noqa: B018
