@@ -1,0 +1,54 @@
+"""The page about the local DSQL says what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dsql_dialect.profiles import PROFILES
+from local_dsql import divergences
+from local_dsql.conformance.facts import Refusal, cases, conflicts
+from local_dsql.conformance.known import KNOWN
+
+PROJECT = Path(__file__).parents[2]
+PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
+
+
+def test_every_divergence_is_printed() -> None:
+    begin, end = "<!-- divergences: begin -->\n", "\n<!-- divergences: end -->"
+    printed = PAGE[PAGE.index(begin) + len(begin) : PAGE.index(end)]
+    assert printed == divergences.markdown(), "print them with: python -m local_dsql.divergences"
+
+
+def test_the_score_is_that_of_the_facts() -> None:
+    asked = len(cases()) + len(conflicts())
+    lines = [f"differs: {case} (divergence {known})" for case, known in sorted(KNOWN.items())]
+    score = (
+        f"{asked - len(KNOWN)} of {asked} recorded cases identical ({100 - 100 * len(KNOWN) / asked:.1f} %)"
+    )
+    assert "\n".join([score, *lines]) in PAGE
+    assert f"| {asked - len(KNOWN)} of {asked} cases |" in PAGE
+    assert f"of the {len(cases())} cases of one session" in PAGE
+
+
+def test_the_refusals_are_those_of_the_facts() -> None:
+    refused = [
+        case.id
+        for case in cases()
+        for step in case.steps
+        for answer in step.answers
+        if isinstance(answer, Refusal)
+    ]
+    identical = sum(case not in KNOWN for case in refused)
+    assert f"| {identical} of {len(refused)} with code and text |" in PAGE
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:tests|local_dsql)/[\w./]+)`", PAGE))))
+def test_named_files_exist(path: str) -> None:
+    assert (PROJECT / path).exists()
+
+
+def test_every_dialect_is_explained() -> None:
+    assert re.findall(r"^\| `([\w-]+)`", PAGE, re.MULTILINE) == [profile.name for profile in PROFILES]
