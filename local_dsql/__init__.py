@@ -3,7 +3,7 @@
     with LocalCluster(".blocks/local/main") as cluster:
         psycopg.connect(cluster.dsn())
 
-The command line is `python -m local_dsql`, in the foreground, and `local-dsql start|stop|status|reset|psql|inject|conflicts`.
+The command line is `local-dsql`, and `python -m local_dsql` for a cluster in the foreground.
 The names below are imported when they are first used: pytest imports this package in every run, for the plugin.
 """
 

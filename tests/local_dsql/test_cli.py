@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from local_dsql import LocalCluster
+from local_dsql.cli import main, serve
 from tests.local_dsql.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from syrupy.assertion import SnapshotAssertion
 
 PROJECT = Path(__file__).parents[2]
 FOREGROUND = [sys.executable, "-m", "local_dsql"]
@@ -86,11 +90,11 @@ def test_background_runs_until_stop(folder: Path) -> None:
     assert status["ports"] == {"us-east-1": int(printed["us-east-1"].partition("localhost:")[2][:5])}
     assert "secret" not in json.dumps(status)
     assert command("psql", "--path", folder, "-Atc", "select count(*) from t").stdout == "0\n"
-    command("reset", "--path", folder)
+    assert json.loads(command("reset", "--path", folder, "--json").stdout) == {"reset": True}
     refusal = command("psql", "--path", folder, "-Atc", "select count(*) from t", status=1)
     assert 'relation "t" does not exist' in refusal.stderr
     assert "process" in command("status", "--path", folder).stdout
-    assert "stopped" in command("stop", "--path", folder).stderr
+    assert json.loads(command("stop", "--path", folder, "--json").stdout) == {"stopped": True}
     assert json.loads(command("status", "--path", folder, "--json").stdout) == {"running": False}
     assert "was not running" in command("stop", "--path", folder).stderr
 
@@ -108,3 +112,94 @@ def test_the_other_dialect_is_told_to_wait(folder: Path) -> None:
         answer = command("start", "--path", folder, "--dialect", "2026-09", status=4)
     assert f"process {cluster.folder.path}" not in answer.stderr
     assert "another dialect" in answer.stderr
+
+
+@pytest.mark.parametrize("name", [None, *main.commands])
+def test_help(snapshot: SnapshotAssertion, name: str | None) -> None:
+    arguments = ["--help"] if name is None else [name, "--help"]
+    answer = CliRunner().invoke(main, arguments, prog_name="local-dsql", terminal_width=100)
+    assert answer.exit_code == 0
+    assert answer.stdout == snapshot
+
+
+def test_help_of_the_foreground(snapshot: SnapshotAssertion) -> None:
+    answer = CliRunner().invoke(serve, ["--help"], prog_name="python -m local_dsql", terminal_width=100)
+    assert answer.exit_code == 0
+    assert answer.stdout == snapshot
+
+
+STOPPED = [
+    ("status", 0),
+    ("status --json", 0),
+    ("stop", 0),
+    ("stop --json", 0),
+    ("inject OC000", 4),
+    ("inject --json", 4),
+    ("conflicts", 4),
+    ("start --region mars", 2),
+    ("start --dialect 2020", 2),
+    ("start --commit-latency -1", 2),
+    ("inject OC002", 2),
+    ("inject OC000 --times 0", 2),
+    ("inject OC000 --always --times 2", 2),
+    ("inject --table accounts", 2),
+    ("unknown", 2),
+]
+"""Command lines and their exit codes, where no cluster runs."""
+
+
+@pytest.mark.parametrize(("line", "status"), STOPPED, ids=[line for line, _ in STOPPED])
+def test_what_is_printed_where_nothing_runs(
+    tmp_path: Path, snapshot: SnapshotAssertion, line: str, status: int
+) -> None:
+    name, *rest = line.split()
+    arguments = [name] if name == "unknown" else [name, "--path", str(tmp_path), *rest]
+    answer = CliRunner().invoke(main, arguments, prog_name="local-dsql", terminal_width=100)
+    assert answer.exit_code == status
+    printed = {"stdout": answer.stdout, "stderr": answer.stderr}
+    assert {name: text.replace(str(tmp_path), "FOLDER") for name, text in printed.items()} == snapshot
+
+
+def tell(path: Path, *arguments: str) -> tuple[str, str]:
+    answer = CliRunner().invoke(main, [arguments[0], "--path", str(path), *arguments[1:]])
+    assert answer.exit_code == 0, answer.stderr
+    return answer.stdout, answer.stderr
+
+
+def test_injections_and_conflicts(folder: Path) -> None:
+    with LocalCluster(folder) as cluster:
+        cluster.reset()
+        assert tell(folder, "conflicts", "--json")[0] == "[]\n"
+        assert "no conflicts" in tell(folder, "conflicts")[1]
+        assert "nothing is armed" in tell(folder, "inject")[1]
+        line, _ = tell(folder, "inject", "OC000", "--times", "2", "--every", "3", "--table", "accounts")
+        assert line == "1: OC000, 2 times, every 3 COMMITs, table accounts\n"
+        line, _ = tell(folder, "inject", "OC001", "--clear", "--region", "us-east-1", "--role", "admin")
+        assert line == "2: OC001, once, role admin, region us-east-1\n"
+        rows, words = tell(folder, "inject", "--json")
+        assert json.loads(rows) == [
+            {
+                "number": 2,
+                "fault": "OC001",
+                "times": 1,
+                "every": 1,
+                "table": None,
+                "role": "admin",
+                "region": "us-east-1",
+            }
+        ]
+        assert "2: OC001" in words
+        with psycopg.connect(cluster.dsn()) as connection:
+            connection.execute("CREATE TABLE accounts (id int PRIMARY KEY)")
+            with pytest.raises(psycopg.errors.SerializationFailure, match="OC001"):
+                connection.commit()
+        shown, _ = tell(folder, "conflicts")
+        assert re.fullmatch(r"\d{4}-\S+ \S+  OC001  admin@us-east-1#\d+ lost to an injection\n", shown), shown
+        (row,) = json.loads(tell(folder, "conflicts", "--json")[0])
+        assert (row["code"], row["injected"], row["winners"]) == ("OC001", True, [])
+
+
+def test_a_region_that_is_none_of_the_cluster_is_wrong_usage(folder: Path) -> None:
+    with LocalCluster(folder):
+        answer = command("inject", "--path", folder, "OC000", "--region", "eu-west-9", status=2)
+    assert "eu-west-9 is not a Region of this cluster" in answer.stderr

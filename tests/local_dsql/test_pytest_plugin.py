@@ -6,13 +6,16 @@ import inspect
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import local_dsql
 from local_dsql import pytest_plugin
 from tests.local_dsql.processes import processes_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TESTS = """
 import time

@@ -1,0 +1,132 @@
+"""`local-dsql start|stop|status|reset|psql`: the life of a cluster in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from local_dsql.cli.conflicts import conflicts
+from local_dsql.cli.foreground import print_connections
+from local_dsql.cli.inject import inject
+from local_dsql.cli.options import cluster_options, json_option, path_option, started
+from local_dsql.cluster import stop_server
+from local_dsql.folder import Folder
+from local_dsql.launch import connect
+from local_dsql.status import ClusterStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.group()
+def main() -> None:
+    """A local Aurora DSQL cluster."""
+
+
+main.add_command(inject)
+main.add_command(conflicts)
+
+
+@main.command()
+@cluster_options
+def start(
+    path: Path, regions: tuple[str, ...], dialect: str | None, commit_latency: float | None, as_json: bool
+) -> None:
+    """Start the cluster in the background; it runs until `local-dsql stop`.
+
+    Prints one connection string a Region, for psql and any driver, valid for a week.
+    """
+    with started(path, regions, dialect, commit_latency) as cluster:
+        cluster.pin()
+        print_connections(cluster, as_json)
+
+
+@main.command()
+@path_option
+@json_option
+def stop(path: Path, as_json: bool) -> None:
+    """Stop the cluster, whoever uses it; its data stays."""
+    stopped = stop_server(path)
+    click.echo(f"local cluster in {path}: {'stopped' if stopped else 'was not running'}", err=True)
+    if as_json:
+        click.echo(json.dumps({"stopped": stopped}))
+
+
+@main.command()
+@path_option
+@json_option
+def status(path: Path, as_json: bool) -> None:
+    """Say whether the cluster runs, and where."""
+    found = _status(Folder.at(path))
+    if as_json:
+        click.echo(json.dumps(_describe(found)))
+    elif found is None:
+        click.echo(f"{path}: not running")
+    else:
+        click.echo(f"{path}: process {found.pid}, cluster {found.identifier}, dialect {found.dialect}")
+        for region, port in found.ports.items():
+            click.echo(f"{region}: localhost:{port}{' (stopped)' if region in found.stopped_regions else ''}")
+
+
+def _status(folder: Folder) -> ClusterStatus | None:
+    connection = connect(folder)
+    if connection is None:
+        return None
+    try:
+        return ClusterStatus.read(connection.call("status", {}))
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def _describe(found: ClusterStatus | None) -> dict[str, object]:
+    """What may be shown of a status: everything but the keys."""
+    if found is None:
+        return {"running": False}
+    return {
+        "running": True,
+        "pid": found.pid,
+        "identifier": found.identifier,
+        "dialect": found.dialect,
+        "commit_latency": found.commit_latency,
+        "ports": dict(found.ports),
+        "stopped_regions": list(found.stopped_regions),
+    }
+
+
+@main.command()
+@path_option
+@json_option
+def reset(path: Path, as_json: bool) -> None:
+    """Empty the database: tables, roles, mappings and injections go; endpoints and keys stay."""
+    with started(path) as cluster:
+        cluster.reset()
+    click.echo("the database is empty", err=True)
+    if as_json:
+        click.echo(json.dumps({"reset": True}))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@path_option
+@click.option("--region", help="Region to connect to; the default is the first.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(path: Path, region: str | None, arguments: tuple[str, ...]) -> None:
+    """Run psql as admin; ARGUMENTS, the output and the exit code are psql's own."""
+    program = shutil.which("psql")
+    if program is None:
+        raise click.UsageError(
+            "psql is not installed; any other client works with the line of `local-dsql start`"
+        )
+    with started(path, (region,) if region else ()) as cluster:
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql, which cancels its query
+        # by environment: a token among the arguments could be read by every user of the machine
+        environment = os.environ | cluster.libpq_environment(region)
+        sys.exit(subprocess.run([program, *arguments], env=environment, check=False).returncode)

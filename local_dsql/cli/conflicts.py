@@ -1,0 +1,47 @@
+"""`local-dsql conflicts`: who lost to whom, on which rows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from local_dsql.cli.options import json_option, path_option, running
+from local_dsql.injections import encode_conflict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_dsql.occ.journal import Conflict
+
+
+@click.command()
+@path_option
+@json_option
+def conflicts(path: Path, as_json: bool) -> None:
+    """Show the conflicts of a running cluster since its start or last reset, oldest first, at most 1,000.
+
+    A session is named role@region#process.
+    """
+    with running(path) as cluster:
+        found = cluster.conflicts()
+    if as_json:
+        click.echo(json.dumps([encode_conflict(conflict) for conflict in found]))
+        return
+    for conflict in found:
+        click.echo(describe(conflict))
+    if not found:
+        click.echo("no conflicts", err=True)
+
+
+def describe(conflict: Conflict) -> str:
+    """Return one line: when, code, loser, winners, tables and keys."""
+    moment = conflict.at.astimezone().isoformat(sep=" ", timespec="milliseconds")
+    cause = (
+        "an injection"
+        if conflict.injected
+        else ", ".join(conflict.winners) or "a commit that is no longer known"
+    )
+    place = " ".join((", ".join(conflict.tables), *conflict.rows)).strip()
+    return f"{moment}  {conflict.code}  {conflict.loser} lost to {cause}{f' on {place}' if place else ''}"

@@ -1,0 +1,83 @@
+"""`local-dsql inject`: conflicts and broken connections on request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from local_dsql.cli.options import json_option, path_option, running
+from local_dsql.injections import encode_injection
+from local_dsql.occ.injection import Fault, Injection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@path_option
+@click.argument(
+    "fault", type=click.Choice([fault.value for fault in Fault]), required=False, metavar="[FAULT]"
+)
+@click.option(
+    "--times", type=click.IntRange(min=1), default=1, show_default=True, help="How many COMMITs fail."
+)
+@click.option("--always", is_flag=True, help="Every matching COMMIT fails, until --clear.")
+@click.option(
+    "--every", type=click.IntRange(min=1), default=1, show_default=True, help="Only every so many-th fails."
+)
+@click.option("--table", help="Only COMMITs that change this table.")
+@click.option("--role", help="Only COMMITs of this database role.")
+@click.option("--region", help="Only COMMITs through the endpoint of this Region.")
+@click.option("--clear", is_flag=True, help="Disarm what was injected before.")
+@json_option
+def inject(
+    path: Path,
+    fault: str | None,
+    times: int,
+    always: bool,
+    every: int,
+    table: str | None,
+    role: str | None,
+    region: str | None,
+    clear: bool,
+    as_json: bool,
+) -> None:
+    """Let COMMITs of a running cluster fail, by default the next one that changes something.
+
+    FAULT is OC000 (change conflicts with another transaction), OC001 (schema has been updated by another
+    transaction), connection-lost (nothing is committed) or outcome-unknown (committed, no answer).
+    Prints what is armed afterwards; without FAULT it prints what is armed.
+    """
+    if fault is None and (always or times > 1 or every > 1 or table or role or region):
+        raise click.UsageError("these options describe an injection: name a FAULT before them")
+    if always and times > 1:
+        raise click.UsageError("--always and --times exclude each other")
+    with running(path) as cluster:
+        if clear:
+            cluster.clear_injections()
+        if fault is not None:
+            try:
+                cluster.inject(
+                    fault, times=None if always else times, every=every, table=table, role=role, region=region
+                )
+            except ValueError as error:
+                raise click.UsageError(str(error)) from None
+        armed = cluster.injections()
+    if as_json:
+        rows = [{"number": number, **encode_injection(given)} for number, given in armed.items()]
+        click.echo(json.dumps(rows))
+    for number, given in armed.items():
+        click.echo(f"{number}: {describe(given)}", err=as_json)
+    if not armed:
+        click.echo("nothing is armed", err=True)
+
+
+def describe(given: Injection) -> str:
+    """Return in words which COMMITs fail, and how."""
+    wanted = {**encode_injection(given)}
+    which = [f"{name} {wanted[name]}" for name in ("table", "role", "region") if wanted[name] is not None]
+    often = "always" if given.times is None else "once" if given.times == 1 else f"{given.times} times"
+    rhythm = "" if given.every == 1 else f", every {given.every} COMMITs"
+    return f"{given.fault.value}, {often}{rhythm}" + "".join(f", {each}" for each in which)

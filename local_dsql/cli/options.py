@@ -1,0 +1,94 @@
+"""Options that commands share, the cluster they name, and how a command ends."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from local_dsql.cluster import LocalCluster
+from local_dsql.errors import LocalDatabaseError
+from local_dsql.folder import DEFAULT_FOLDER, Folder
+from local_dsql.launch import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ExitCode(enum.IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    USAGE = 2
+    UNREACHABLE = 4
+
+
+class Failure(click.ClickException):
+    """A command that could not reach or start its cluster."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+path_option = click.option(
+    "--path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="Folder of the cluster.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_CLUSTER_OPTIONS = (
+    path_option,
+    click.option("--region", "regions", multiple=True, help="Region with an endpoint; may be repeated."),
+    click.option("--dialect", help="Profile of what is accepted: portable (default) or 2026-09."),
+    click.option(
+        "--commit-latency", type=click.FloatRange(min=0), help="Seconds that a COMMIT takes longer."
+    ),
+    json_option,
+)
+
+
+def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which cluster, and how it is served."""
+    for option in reversed(_CLUSTER_OPTIONS):  # a decorator puts its option before those already there
+        command = option(command)
+    return command
+
+
+def started(
+    path: Path,
+    regions: tuple[str, ...] = (),
+    dialect: str | None = None,
+    commit_latency: float | None = None,
+) -> LocalCluster:
+    """Return the cluster of a folder, started where it does not run yet.
+
+    Raises:
+        click.ClickException: it cannot be started so.
+    """
+    click.echo(f"local cluster in {path}", err=True)
+    try:
+        return LocalCluster(path, regions=regions, dialect=dialect, commit_latency=commit_latency).start()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except LocalDatabaseError as error:
+        raise Failure(str(error)) from None
+
+
+def running(path: Path) -> LocalCluster:
+    """Return the cluster of a folder, which must run: what the command is about ends with the server.
+
+    Raises:
+        click.ClickException: it does not run.
+    """
+    connection = connect(Folder.at(path))
+    if connection is None:
+        raise Failure(
+            f"no local cluster is running in {path}\n  why: injections and the conflict log live in its server"
+            "\n  do:  start it with `local-dsql start` or from your program, or name its folder (--path)"
+        )
+    connection.close()
+    return started(path)
