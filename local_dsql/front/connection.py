@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from typing import TYPE_CHECKING
 
@@ -68,8 +67,8 @@ class ClientConnection(asyncio.Protocol):
         """Let go of everything that was held for the client."""
         self._closing = True
         self.endpoint.connections.discard(self)
-        if self._login is not None:
-            self._login.cancel()
+        if self._password is not None and not self._password.done():
+            self._password.cancel()  # and with it the login, which waits for it
         if self.session is not None:
             self.session.lost()
 
@@ -82,6 +81,11 @@ class ClientConnection(asyncio.Protocol):
         """The client has caught up."""
         if self.session is not None:
             self.session.backend.resume()
+
+    @property
+    def closing(self) -> bool:
+        """Whether nobody will read what is sent from now on."""
+        return self._closing
 
     # for the session
 
@@ -198,6 +202,5 @@ class ClientConnection(asyncio.Protocol):
             elif kind == b"X":
                 self.close()
             else:
-                with contextlib.suppress(asyncio.InvalidStateError):
-                    self._password.cancel()
+                self._password.cancel()
                 self.close(ServerMessage("08P01", "expected password response", severity="FATAL"))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _MOST_WAITING = 1024 * 1024
 _ENDS = b"QSHF"
 _COPY = b"dcf"
+_WHOLE = (b"S", b"Q")
+_NOT_WITHIN = frozenset((b"Q", b"S", b"H", b"F", b"X", b"d", b"c", b"f"))
 
 
 class Session:
@@ -81,6 +83,9 @@ class Session:
 
     def receive(self, frames: list[Frame]) -> None:
         """Take frames from the client."""
+        if not self._busy and not self._waiting and _is_one_batch(frames):
+            self._begin(frames)  # nearly always: no queue needed
+            return
         for frame in frames:
             kind, raw = frame
             if kind == b"X" and not self._busy and not self._waiting:
@@ -151,8 +156,6 @@ class Session:
 
     def _exchanged(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if task.cancelled():
-            return
         error = task.exception()
         if isinstance(error, BackendGone):
             self.client.close(texts.BACKEND_GONE)
@@ -227,13 +230,24 @@ class Session:
         await self.names.portals.bind_again(self.backend)
 
     def lost(self) -> None:
-        """The client is gone: drop its transaction and its backend."""
+        """The client is gone: drop its transaction and its backend.
+
+        An exchange that is under way is not cancelled, as it may be using the front's own connection; it ends by
+        itself when it finds its backend gone.
+        """
         self.engine.leave(self)
         self.transactions.close()
-        if self._task is not None:
-            self._task.cancel()
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_exception(BackendGone())
         self.backend.on_lost = lambda: None
         if self.backend.turn.taken:
             # PostgreSQL notices a closed connection only when the statement is done, and keeps its locks until then.
             self.engine.terminate(self.backend.pid)
         self.backend.close()
+
+
+def _is_one_batch(frames: list[Frame]) -> bool:
+    """Tell whether frames are one whole batch of the usual kind, and nothing else."""
+    if not frames or frames[-1][0] not in _WHOLE:
+        return False
+    return not any(kind in _NOT_WITHIN for kind, _ in frames[:-1])

@@ -66,6 +66,9 @@ async def log_in(client: ClientConnection, body: bytes, password: asyncio.Future
     except OSError:
         client.close(texts.BACKEND_GONE)
         return
+    if client.closing:
+        backend.close()
+        return
     client.session = Session(client, backend, role)
     client.send(_greeting(backend, role))
     client.session.start()

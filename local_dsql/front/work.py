@@ -258,5 +258,3 @@ class _WithoutReady:
             self._beginning = b""
         self._held = data[-6:]
         self._send(data[:-6])
-
-
