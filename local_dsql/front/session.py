@@ -57,14 +57,28 @@ class Session:
         self.transactions = Transactions(self)
         self.work = Work(self)
         self._exchange = Exchange(self)
+        self._expired = False
+        self._age: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Say that the client may begin."""
         self.backend.on_lost = lambda: self.client.close(texts.BACKEND_GONE)
         self.backend.on_stray = self.client.send
         self.engine.join(self)
+        loop = asyncio.get_running_loop()
+        self._age = loop.call_later(self.engine.limits.connection_age, self._too_old)
         self.client.send(messages.READY[messages.IDLE])
         self._busy = False
+
+    def _too_old(self) -> None:
+        self._expired = True
+        self._retire()
+
+    def _retire(self) -> None:
+        """Close a connection that is too old, once it is not in a transaction."""
+        if self._expired and not self._busy and self.transaction is None:
+            self.client.close()
+            self.lost()
 
     @property
     def label(self) -> str:
@@ -166,6 +180,7 @@ class Session:
         else:
             self._busy = False
             self._next()
+            self._retire()
 
     # what passes straight through
 
@@ -237,6 +252,8 @@ class Session:
         """
         self.engine.leave(self)
         self.transactions.close()
+        if self._age is not None:
+            self._age.cancel()
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_exception(BackendGone())
         self.backend.on_lost = lambda: None

@@ -88,8 +88,8 @@ class Cluster:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
     def credentials(self, arn: str, *actions: str) -> Credentials:
-        """Register an IAM identity with permissions on this cluster."""
-        permissions = [Permission(action, self.name.arn(REGION)) for action in actions]
+        """Register an IAM identity with permissions on this cluster, in every Region."""
+        permissions = [Permission(action, self.name.arn("*")) for action in actions]
         return self.identities.register(arn, permissions).credentials
 
     def token(

@@ -1,0 +1,138 @@
+"""Limits: DSQL's SQLSTATE and text, at DSQL's moment."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from local_dsql.front import Limits
+from tests.local_dsql.front.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RANDOM_MIB = "(SELECT string_agg(md5(random()::text || h), '') FROM generate_series(1, 32000) h)"
+ROWS = "transaction row limit exceeded"
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Cluster]:
+    """A cluster whose transactions and connections grow old in a second."""
+    running = Cluster(limits=Limits(transaction_age=0.6, connection_age=2.0))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
+    with cluster.connect() as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS bulk (id int PRIMARY KEY, v text,"
+            " parent int REFERENCES bulk (id) ON DELETE CASCADE)"
+        )
+        connection.execute("DELETE FROM bulk WHERE parent IS NOT NULL")
+        connection.execute("DELETE FROM bulk")
+        yield connection
+
+
+MANY = [
+    ("autocommit", "INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g"),
+    ("RETURNING", "INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g RETURNING id"),
+    (
+        "in a CTE",
+        "WITH n AS (INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g RETURNING 1) SELECT 1",
+    ),
+    (
+        "beside a CTE",
+        "WITH n AS (INSERT INTO bulk SELECT g FROM generate_series(1, 2000) g RETURNING 1)"
+        " INSERT INTO bulk SELECT g FROM generate_series(2001, 3001) g",
+    ),
+    (
+        "two statements at once",
+        "INSERT INTO bulk SELECT g FROM generate_series(1, 3000) g; INSERT INTO bulk VALUES (0)",
+    ),
+]
+
+
+@pytest.mark.parametrize("sql", [case[1] for case in MANY], ids=[case[0] for case in MANY])
+def test_more_than_3000_rows(admin: psycopg.Connection[Any], sql: str) -> None:
+    """The statement that passes 3,000 fails, and nothing is committed."""
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=ROWS):
+        admin.execute(sql)
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def test_3000_rows_are_allowed(admin: psycopg.Connection[Any]) -> None:
+    assert admin.execute("INSERT INTO bulk SELECT g FROM generate_series(1, 3000) g").rowcount == 3000
+
+
+def test_rows_of_a_cascade_count(admin: psycopg.Connection[Any]) -> None:
+    """One parent and 3,000 children are 3,001 rows."""
+    admin.execute("INSERT INTO bulk VALUES (0, 'parent')")
+    admin.execute("INSERT INTO bulk SELECT g, 'child', 0 FROM generate_series(1, 3000) g")
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=ROWS):
+        admin.execute("DELETE FROM bulk WHERE id = 0")
+
+
+def test_commit_of_a_failed_transaction_is_a_rollback(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    """After 54000 comes 25P02, and COMMIT answers ROLLBACK."""
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+        admin.execute("BEGIN")
+        admin.execute("INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g")
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        admin.execute("SELECT 1")
+    assert admin.execute("COMMIT").statusmessage == "ROLLBACK"
+
+
+def test_more_than_10_mib(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    """The COMMIT fails, not the statement."""
+    with cluster.connect(autocommit=False) as connection:
+        connection.execute(f"INSERT INTO bulk SELECT g, {RANDOM_MIB} FROM generate_series(1, 11) g")
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            connection.commit()
+    assert raised.value.diag.message_primary == "transaction size limit 10mb exceeded"
+    assert raised.value.diag.message_detail == "Current transaction size 11mb > 10mb"
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def test_less_than_10_mib(admin: psycopg.Connection[Any]) -> None:
+    assert (
+        admin.execute(f"INSERT INTO bulk SELECT g, {RANDOM_MIB} FROM generate_series(1, 9) g").rowcount == 9
+    )
+
+
+def test_transaction_grows_too_old(impatient: Cluster) -> None:
+    """Its locks are gone at once; the next statement says why, the one after it 25P02."""
+    with impatient.connect() as other, impatient.connect(autocommit=False) as connection:
+        other.execute("CREATE TABLE old (id int PRIMARY KEY)")
+        connection.execute("INSERT INTO old VALUES (1)")
+        time.sleep(0.9)
+        assert other.execute("INSERT INTO old VALUES (1)").rowcount == 1
+        with pytest.raises(
+            psycopg.errors.ProgramLimitExceeded, match="transaction age limit of 0.6s exceeded"
+        ):
+            connection.execute("SELECT 1")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            connection.execute("SELECT 1")
+        connection.rollback()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_connection_grows_too_old(impatient: Cluster) -> None:
+    """It is closed when it is not in a transaction; one that is may end it first."""
+    idle = impatient.connect()
+    busy = impatient.connect(autocommit=False)
+    time.sleep(1.8)
+    busy.execute("SELECT 1")
+    time.sleep(0.4)
+    busy.execute("SELECT 1")
+    busy.commit()
+    for connection in (idle, busy):
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+        connection.close()
