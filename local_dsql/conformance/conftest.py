@@ -17,8 +17,6 @@ from local_dsql.conformance.session import ConformanceError, Target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from _pytest.terminal import TerminalReporter
-
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
@@ -49,7 +47,7 @@ def judge(target: Target) -> Judge:
     return Judge(KNOWN if target.local else {})
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the score."""
     reports = (
         report

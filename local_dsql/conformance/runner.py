@@ -32,11 +32,14 @@ class Runner:
         """
         self._target = target
         self._session = target.connect()
-        self._tables = Tables(self._session)
+        self._tables = Tables(self._prepare)
         self._interleaving = interleaving()
         for statement in {statement: None for case in cases for statement in case.cleanup}:
-            self._session.prepare(statement)
+            self._prepare(statement)
         self._tables.drop()
+
+    def _prepare(self, sql: str) -> None:
+        self._session.prepare(sql)
 
     def close(self) -> None:
         """Drop the tables and leave."""
@@ -45,6 +48,8 @@ class Runner:
 
     def run(self, case: Case, protocol: Protocol) -> list[str]:
         """Run a case of one session; return its differences, one text each."""
+        if not self._session.usable:  # a case before has cost us the connection
+            self._session = self._target.connect()
         answers = again_on_catalog_change(lambda: self._attempt(case, protocol))
         return _differences(case.steps, answers)
 
@@ -53,16 +58,21 @@ class Runner:
         answers: tuple[Answer, ...] = ()
         try:
             for statement in case.given:
-                self._session.prepare(statement)
+                self._prepare(statement)
             for step in case.steps:
                 answers += self._session.run(step.sql, protocol)
         finally:
-            self._session.run("ROLLBACK")
-            if case.given or not all(map(_changes_nothing, answers)):
-                self._tables.spoil(case.uses)
-            for statement in case.cleanup:
-                self._session.prepare(statement)
+            self._tidy(case, answers)
         return answers
+
+    def _tidy(self, case: Case, answers: tuple[Answer, ...]) -> None:
+        """Leave nothing of the case."""
+        if case.given or not self._session.usable or not all(map(_changes_nothing, answers)):
+            self._tables.spoil(case.uses)
+        if self._session.usable:
+            self._session.run("ROLLBACK")
+            for statement in case.cleanup:
+                self._prepare(statement)
 
     def race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
         """Run a case of two sessions; return its differences, and who lost at COMMIT."""

@@ -63,6 +63,11 @@ class Session:
     def __init__(self, connection: abc.PGconn) -> None:
         self._connection = connection
 
+    @property
+    def usable(self) -> bool:
+        """Whether the server still talks to this session."""
+        return self._connection.status == ConnStatus.OK
+
     def close(self) -> None:
         """Leave."""
         self._connection.finish()

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from local_dsql.conformance.facts import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from local_dsql.conformance.session import Session
+    from collections.abc import Callable, Iterable
 
 PREFIX = "fact_"
 
@@ -17,8 +15,8 @@ PREFIX = "fact_"
 class Tables:
     """Keeps the tables of a cluster as `facts/tables.toml` describes them."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, execute: Callable[[str], None]) -> None:
+        self._execute = execute
         self._tables = tables()
         self._intact: set[str] = set()
 
@@ -30,9 +28,9 @@ class Tables:
         self._drop(self._with_referencing(missing))
         for name, table in self._tables.items():
             if name in missing:
-                self._session.prepare(table.create)
+                self._execute(table.create)
                 for insert in table.rows:
-                    self._session.prepare(insert)
+                    self._execute(insert)
                 self._intact.add(name)
 
     def spoil(self, names: Iterable[str]) -> None:
@@ -46,7 +44,7 @@ class Tables:
     def _drop(self, names: set[str]) -> None:
         for name in reversed(self._tables):
             if name in names:
-                self._session.prepare(f"DROP TABLE IF EXISTS {PREFIX}{name}")
+                self._execute(f"DROP TABLE IF EXISTS {PREFIX}{name}")
         self._intact -= names
 
     def _with_referenced(self, names: Iterable[str]) -> set[str]:
