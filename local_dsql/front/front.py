@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from local_dsql.occ.limits import Limits
 from local_dsql.front.listener import Endpoint
 from local_dsql.jobs.worker import Worker
 from local_dsql.occ.engine import Engine
+from local_dsql.occ.limits import Limits
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.tls import remember_server_names
 

@@ -155,16 +155,17 @@ async def _backend(endpoint: Endpoint, role: str, principal: Principal, settings
 
 async def _check_role(endpoint: Endpoint, role: str, principal: Principal) -> None:
     rows = await endpoint.front.control.exclusive_rows(
-        f"SELECT rolcanlogin AND NOT rolsuper, {literal(role)} = {literal(ADMIN)} OR EXISTS (SELECT FROM sys.iam_pg_role_mappings"
-        f" WHERE pg_role_oid = r.oid AND arn = {literal(principal.arn)})"
+        f"SELECT rolcanlogin AND NOT rolsuper, {literal(role)} = {literal(ADMIN)} OR EXISTS"
+        f" (SELECT FROM sys.iam_pg_role_mappings WHERE pg_role_oid = r.oid AND arn = {literal(principal.arn)})"
         f" FROM pg_catalog.pg_roles r WHERE rolname = {literal(role)}"
     )
     denied = AccessDenied.message
     if not rows or rows[0][0] != "t":
-        hint = f'There is no database role "{role}" with the LOGIN attribute; admin makes one with CREATE ROLE … WITH LOGIN.'
+        hint = f'No database role "{role}" may log in; admin makes one with CREATE ROLE … WITH LOGIN.'
         raise LoginRefused(texts.access_denied(hint, denied))
     if rows[0][1] != "t":
-        hint = f"{principal.arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{principal.arn}'."
+        arn = principal.arn
+        hint = f"{arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{arn}'."
         raise LoginRefused(texts.access_denied(hint, denied))
 
 

@@ -13,13 +13,13 @@ from local_dsql.occ.parking import capture, resume
 from local_dsql.occ.registry import clash
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Effects
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
+    from local_dsql.wire.messages import ServerMessage
 
 _COMMIT = messages.query("COMMIT")
 _ROLLBACK = messages.query("ROLLBACK")
@@ -94,9 +94,7 @@ class Ending:
         self.lost = fault is Fault.UNKNOWN
         self._won(transaction, effects)
 
-    async def _lose(
-        self, transaction: Transaction, verdict: ServerMessage | None, *, injected: bool
-    ) -> None:
+    async def _lose(self, transaction: Transaction, verdict: ServerMessage | None, *, injected: bool) -> None:
         """Roll back, and write into the journal who lost what."""
         engine, participant = self._engine, self._participant
         code = verdicts.code(verdict)
@@ -142,13 +140,13 @@ async def _verdict(
     if newer and clash(newer, effects, transaction.locks) is not None:
         return verdicts.CONFLICT, effects
     if transaction.parked is not None:
-        await resume(engine, participant, to_commit=True)
+        lost = await resume(engine, participant, to_commit=True)
+        if lost is not None:
+            return lost, effects
     elif transaction.wrote and (newer or _is_remembered(engine, participant, transaction)):
         effects = await capture(engine, participant)
         if clash(newer, effects, transaction.locks) is not None:
             return verdicts.CONFLICT, effects
-    if transaction.doomed is not None:
-        return transaction.doomed, effects
     if transaction.sequence < engine.sequence and await _breaks_a_deferred_check(engine, participant):
         return verdicts.CONFLICT, effects
     return await size.excess(engine, participant, transaction), effects
@@ -172,9 +170,7 @@ def _is_remembered(engine: Engine, participant: Participant, transaction: Transa
     return forgotten and engine.oldest_other(participant) is not None
 
 
-def _remember(
-    engine: Engine, participant: Participant, transaction: Transaction, effects: Effects
-) -> None:
+def _remember(engine: Engine, participant: Participant, transaction: Transaction, effects: Effects) -> None:
     engine.registry.forget(engine.oldest_other(participant))
     if _is_remembered(engine, participant, transaction):
         engine.registry.record(engine.sequence, effects, transaction.locks)

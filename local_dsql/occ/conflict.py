@@ -75,7 +75,8 @@ async def hidden_duplicate(participant: Participant, tables: Iterable[Table]) ->
             rows = await participant.backend.rows(
                 f"SAVEPOINT local_dsql_look; {AS_SUPERUSER}"
                 f"SELECT concat_ws(', ', {values}) FROM {table.name} a JOIN {table.name} b ON {both}"
-                f" AND a.ctid <> b.ctid WHERE {made} LIMIT 1; ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look"
+                f" AND a.ctid <> b.ctid WHERE {made} LIMIT 1;"
+                " ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look"
             )
             if rows:
                 return {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Answer
+    from local_dsql.wire.messages import ServerMessage
 
 BASE = "local_dsql"
 """The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
@@ -63,17 +64,19 @@ async def capture(engine: Engine, holder: Participant, holding: Holding | None =
     return await effects_of.capture(engine.control, holder, holding, tables)
 
 
-async def resume(engine: Engine, participant: Participant, *, to_commit: bool = False) -> None:
-    """Bring a parked transaction back; afterwards it is live, and doomed if somebody has committed over it.
+async def resume(
+    engine: Engine, participant: Participant, *, to_commit: bool = False
+) -> ServerMessage | None:
+    """Bring a parked transaction back; return why it is doomed, None if it is not.
 
-    `to_commit` says that nothing but COMMIT follows: then one that has become doomed need not work on.
-    The engine's mutex and the backend's turn must be held.
+    The engine's mutex and the backend's turn must be held. `to_commit` says that nothing but COMMIT follows: then
+    one that has become doomed stays parked, since it need not work on.
     """
     transaction = participant.transaction
     assert transaction is not None
     effects = transaction.parked
     if effects is None:
-        return
+        return transaction.doomed
     if transaction.doomed is None:
         try:
             await _restore(engine, participant, transaction, effects)
@@ -82,10 +85,11 @@ async def resume(engine: Engine, participant: Participant, *, to_commit: bool = 
     if transaction.doomed is None:
         await settle(participant, transaction)
     elif to_commit:
-        return
+        return transaction.doomed
     else:
         await rebased(engine, participant, effects)
     transaction.parked = None
+    return transaction.doomed
 
 
 async def _restore(
@@ -171,7 +175,9 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
             await run(AS_SUPERUSER.rstrip("; "))
             await rebase.force(run, effects)
             # What fails from here on must not undo the change of role, which it does to its own savepoint's.
-            await run(f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}; SAVEPOINT local_dsql_forced")
+            await run(
+                f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}; SAVEPOINT local_dsql_forced"
+            )
         except BackendError as error:
             if error.sqlstate != "40001":
                 raise

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from local_dsql.occ.effects import Effects, TableEffects
 
-Run = Callable[[str], Awaitable[object]] if TYPE_CHECKING else object
-
 ATTEMPTS = 16
 """How often a fresh snapshot is tried: between two tries somebody has committed over the same rows."""
 

@@ -18,9 +18,7 @@ _FEW_ROWS = 5
 """A row holds 2 MiB at most, so five are never too many."""
 
 
-async def excess(
-    engine: Engine, participant: Participant, transaction: Transaction
-) -> ServerMessage | None:
+async def excess(engine: Engine, participant: Participant, transaction: Transaction) -> ServerMessage | None:
     """Return the refusal of a transaction that changes more bytes than it may, or None.
 
     What PostgreSQL has logged since its BEGIN is more than what it has changed; only if that is too much, its rows

@@ -39,7 +39,8 @@ SELECT c.oid, n.nspname, c.relname, pg_catalog.format('%I.%I', n.nspname, c.reln
   (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY attnum) FROM pg_catalog.pg_attribute
    WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity <> 'a'),
   (SELECT pg_catalog.string_agg(u.line, chr(2) ORDER BY u.main DESC, u.oid) FROM (
-     SELECT i.indexrelid AS oid, i.indisprimary AS main, pg_catalog.concat(i.indisprimary::int, chr(1), x.relname, chr(1),
+     SELECT i.indexrelid AS oid, i.indisprimary AS main,
+       pg_catalog.concat(i.indisprimary::int, chr(1), x.relname, chr(1),
        (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), chr(1) ORDER BY k.place)
         FROM pg_catalog.unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k(number, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)) AS line

@@ -64,8 +64,8 @@ async def _clear_away(engine: Engine, holder: Participant, holding: Holding) -> 
     A COMMIT with deferred checks is left in the queue: it may have to wait for the very statement that it blocks.
     """
     ending, transaction = holder.ending, holder.transaction
-    if ending is not None and transaction is not None and transaction.parked is None:
-        if not (await engine.tables.current(engine.catalog)).defers:
-            await ending.now()
-            return
-    await park(engine, holder, holding)
+    live = transaction is not None and transaction.parked is None
+    if ending is not None and live and not (await engine.tables.current(engine.catalog)).defers:
+        await ending.now()
+    else:
+        await park(engine, holder, holding)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 class BackendGone(Exception):
     """PostgreSQL closed the connection."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from weakref import WeakKeyDictionary
 
@@ -80,8 +81,7 @@ class TlsSession:
 
     def close_notify(self) -> bytes:
         """Return the alert that says that nothing more will come."""
-        try:
+        # The other side's alert is not here yet, or it never shook hands: ours is written all the same.
+        with contextlib.suppress(ssl.SSLError):
             self._session.unwrap()
-        except ssl.SSLError:
-            pass  # the other side's alert is not here yet, or it never shook hands: ours is written all the same
         return self._outgoing.read()

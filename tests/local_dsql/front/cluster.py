@@ -54,7 +54,7 @@ class Cluster:
         )
         self.postgres.wait_until_ready()
         with self.direct() as connection:
-            connection.execute(catalog.sql())  # type: ignore[call-overload]
+            connection.execute(catalog.sql())
         self._make_front(dialect, limits)
 
     def _make_front(self, dialect: str, limits: Limits | None) -> None:
@@ -98,7 +98,7 @@ class Cluster:
         """Sign a token for the endpoint."""
         return sign_token(credentials or self.administrator, host="localhost", region=region, action=action)
 
-    def parameters(self, user: str = "admin", token: str | None = None) -> dict[str, str | int]:
+    def parameters(self, user: str = "admin", token: str | None = None) -> dict[str, Any]:
         """Return libpq parameters for a verified connection."""
         return {
             "host": "localhost",

@@ -99,7 +99,7 @@ def answer(session: psycopg.Connection[Any], sql: str) -> Any:
         if sql == "ROLLBACK" and not session.autocommit:
             session.rollback()
             return "ROLLBACK"
-        cursor = session.execute(sql)  # type: ignore[call-overload]
+        cursor = session.execute(sql)
         return cursor.fetchall() if cursor.description else cursor.statusmessage
     except psycopg.Error as error:
         message = error.diag.message_primary or str(error)

@@ -113,9 +113,9 @@ def test_out_of_reach(cluster: Cluster, sql: str) -> None:
     with cluster.connect() as connection:
         for begin in ((), ("BEGIN",)):
             for statement in begin:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
             with pytest.raises(psycopg.Error):
-                connection.execute(sql)  # type: ignore[call-overload]
+                connection.execute(sql)
             connection.execute("ROLLBACK")
         assert connection.execute("SELECT current_user, session_user").fetchone() == ("admin", "admin")
 
@@ -132,7 +132,7 @@ def test_privileges_of_a_role(cluster: Cluster, admin: psycopg.Connection[Any]) 
             f"AWS IAM GRANT app TO '{APP}2'",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(sql)  # type: ignore[call-overload]
+                connection.execute(sql)
 
 
 def test_a_role_that_may_only_insert_conflicts_like_any_other(
@@ -155,7 +155,7 @@ def test_a_role_that_may_only_insert_conflicts_like_any_other(
 def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """A token is good for its Region; a conflict crosses Regions; a Region can go away and come back."""
     port = cluster.run(cluster.front.listen("us-east-2"))
-    there = {"port": port, "password": cluster.token(region="us-east-2")}
+    there: dict[str, Any] = {"port": port, "password": cluster.token(region="us-east-2")}
     admin.execute("CREATE TABLE IF NOT EXISTS everywhere (id int PRIMARY KEY, v text)")
     admin.execute("DELETE FROM everywhere")
     with pytest.raises(psycopg.OperationalError, match="access denied"):

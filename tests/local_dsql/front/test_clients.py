@@ -167,7 +167,8 @@ BEGIN; UPDATE things SET name = 'two'; COMMIT;
 SELECT name FROM things;
 """
     environment = {**os.environ, "PGPASSWORD": cluster.token(), "PGCONNECT_TIMEOUT": "10"}
-    target = f"host=localhost port={cluster.port} user=admin dbname=postgres sslmode=verify-full sslrootcert={cluster.ca}"
+    target = f"host=localhost port={cluster.port} user=admin dbname=postgres"
+    target += f" sslmode=verify-full sslrootcert={cluster.ca}"
     done = subprocess.run(
         ["psql", "-X", target],
         input=script,

@@ -114,7 +114,7 @@ def test_transaction_grows_too_old(impatient: Cluster) -> None:
         time.sleep(0.9)
         assert other.execute("INSERT INTO old VALUES (1)").rowcount == 1
         with pytest.raises(
-            psycopg.errors.ProgramLimitExceeded, match="transaction age limit of 0.6s exceeded"
+            psycopg.errors.ProgramLimitExceeded, match=r"transaction age limit of 0\.6s exceeded"
         ):
             connection.execute("SELECT 1")
         with pytest.raises(psycopg.errors.InFailedSqlTransaction):

@@ -22,16 +22,10 @@ LONGEST = 1.0
 """Seconds; far more than a statement takes on a busy machine, far less than for ever."""
 
 OPERATIONS = (
-    "update",
-    "update",
-    "update",
-    "delete",
-    "insert",
-    "insert",
-    "select",
-    "select",
-    "update-many",
-) + (("lock", "upsert", "commit", "commit", "rollback"))
+    *["update"] * 3,
+    *["insert", "select", "commit"] * 2,
+    *["delete", "update-many", "lock", "upsert", "rollback"],
+)
 
 
 @dataclass
@@ -148,7 +142,7 @@ class Round:
     def _execute(self, index: int, statement: Statement) -> Any:
         began = time.monotonic()
         try:
-            cursor = self.sessions[index].execute(statement.sql, statement.parameters)  # type: ignore[call-overload]
+            cursor = self.sessions[index].execute(statement.sql, statement.parameters)
             return cursor.fetchall() if cursor.description else cursor.rowcount
         except psycopg.Error as error:
             return error.sqlstate or str(error)
