@@ -1,1 +1,1 @@
-"""..."""
+"""The command line `blocks`: deploys onto this machine, migrations anywhere."""

@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.metadata
+import importlib
 import sys
-import traceback
 from typing import NoReturn
 
 import click
 
 from blocks_cli import console
-from blocks_cli.commands.deploy import deploy
-from blocks_cli.commands.destroy import destroy
-from blocks_cli.commands.invoke import invoke
 from blocks_cli.exits import ExitCode
 from blocks_cli.problem import CommandError
-from local_dsql import LocalDatabaseError
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
 
+COMMANDS = (
+    *("deploy", "invoke", "destroy"),
+    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
+)
+"""The commands in the order of the help; each is in the module of its name in `blocks_cli.commands`.
+
+Only the one that runs is imported: a deploy needs much that `blocks status` does without.
+"""
+
+
 class _Commands(click.Group):
-    """A group that suggests the nearest command for an unknown one."""
+    """A group that imports a command when it is asked for, and suggests the nearest for an unknown one."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        del context
+        return [*COMMANDS]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        del context
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"blocks_cli.commands.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = arguments[0]
-        if self.get_command(context, name) is None and not name.startswith("-"):
-            near = difflib.get_close_matches(name, self.commands, 1)
-            raise CommandError(
-                f"no command {name}",
-                f"the commands are {', '.join(self.commands)}",
-                f"did you mean `blocks {near[0]}`?" if near else "see `blocks --help`",
-            )
+        if name not in COMMANDS and not name.startswith("-"):
+            raise _unknown(name)
         return super().resolve_command(context, arguments)
+
+
+def _unknown(name: str) -> CommandError:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    return CommandError(
+        f"no command {name}",
+        f"the commands are {', '.join(COMMANDS)}",
+        f"did you mean `blocks {near[0]}`?" if near else "see `blocks --help`",
+    )
 
 
 _EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" for code in ExitCode)])
@@ -44,20 +66,16 @@ _EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" 
 
 @click.group(cls=_Commands, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(importlib.metadata.version("blocks-dsql"), "-V", "--version", prog_name="blocks")
+@click.version_option(None, "-V", "--version", package_name="blocks-dsql", prog_name="blocks")
 def cli(debug: bool) -> None:
-    """Run an app with Aurora DSQL on this machine, without Docker or an AWS account.
+    """Run an app with Aurora DSQL on this machine, without Docker or an AWS account; migrate its databases.
 
     \b
       blocks deploy --local
       blocks invoke Transfer --event '{"amount": 1}'
+      blocks status
     """
     del debug  # `main` looks for it: errors are handled outside of any command
-
-
-cli.add_command(deploy)
-cli.add_command(invoke)
-cli.add_command(destroy)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -70,6 +88,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(INTERRUPTED)
     except Exception as error:
         if "--debug" in given:
+            import traceback
+
             traceback.print_exc()
         sys.exit(_explain(error))
     sys.exit(int(code))
@@ -77,6 +97,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _explain(error: Exception) -> int:
     """Print an error in three lines and return the exit code."""
+    from local_dsql import LocalDatabaseError
+
     match error:
         case CommandError():
             console.fail(error)

@@ -82,7 +82,10 @@ ROOMS = [
         "blocks_cli",
         entries=("blocks_cli.main", "blocks_cli.local"),
         may_name=frozenset(
-            {"blocks", "blocks_runtime", "dsql_dialect", "local_dsql", "click", "awslambdaric"}
+            {
+                *("blocks", "blocks_runtime", "dsql_dialect", "lambda_migrator", "local_dsql"),
+                *("click", "awslambdaric"),
+            }
         ),
         must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii"}),
     ),

@@ -12,6 +12,7 @@ import click
 from blocks_cli import console
 from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.problem import CommandError
@@ -56,7 +57,7 @@ def deploy(
     console.target(workspace.folder)
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
-    report = console.ConsoleReport()
+    report = ConsoleReport()
     with LocalDeployment.deploy(
         folder,
         workspace.root,

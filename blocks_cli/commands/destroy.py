@@ -7,6 +7,7 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.deploy import change_json
 from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.local.clusters import wipe
 from blocks_cli.problem import CommandError
@@ -43,7 +44,7 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
 def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
     """Delete every stack; with `purge`, what cannot even be opened is no obstacle."""
     try:
-        with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
+        with LocalDeployment.open(workspace.root, report=ConsoleReport()) as deployment:
             return deployment.destroy(purge=purge)
     except CommandError as error:
         if not purge:

@@ -11,6 +11,7 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json, local, root
+from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.exits import ExitCode
 from blocks_cli.local import LocalDeployment
 from blocks_cli.problem import CommandError
@@ -43,7 +44,7 @@ def invoke(
     payload = read_event(event)
     workspace = Workspace(root())
     console.target(workspace.folder)
-    with LocalDeployment.open(workspace.root, report=console.ConsoleReport()) as deployment:
+    with LocalDeployment.open(workspace.root, report=ConsoleReport()) as deployment:
         result = deployment.invoke(function, payload, stack=stack)
     console.give(_summary(result) if as_json else result.payload)
     if result.failed:

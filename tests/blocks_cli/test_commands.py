@@ -101,7 +101,7 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
     "unknown command": (
         ["deplyo"],
         "no command deplyo",
-        "the commands are deploy, invoke, destroy",
+        "the commands are deploy, invoke, destroy, new",
         "did you mean `blocks deploy`?",
     ),
     "unknown option": (["deploy", "--locl"], "blocks deploy", "No such option", "see --help"),

@@ -6,12 +6,11 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from blocks_runtime.contract import variable_prefix
-
 from blocks_cli.assembly.dialect import DIALECT
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.problem import CommandError
+from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

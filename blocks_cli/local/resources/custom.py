@@ -7,14 +7,13 @@ import time
 import uuid
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from blocks_runtime.contract import variable_prefix
-
 from blocks_cli.exits import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.local.resources.simple import stand_in
 from blocks_cli.problem import CommandError
+from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,69 @@
+"""`blocks new`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.migrations import options
+from blocks_cli.migrations.folder import default_folder, read_names
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DIGITS = 3
+_TEXT = "-- {title}\n-- One DDL statement, or statements that change rows; then run `blocks lint`.\n"
+
+
+@click.command()
+@click.argument("name")
+@options.folder
+@as_json
+def new(name: str, folder: Path | None, as_json: bool) -> None:
+    """Create the next migration, NNN_NAME.sql.
+
+    \b
+      blocks new create_accounts
+      blocks new "index accounts by owner"
+
+    Its number is one above the highest there is. No database is touched.
+    """
+    folder = folder or default_folder()
+    console.target(folder)
+    path = _next(folder, _plain(name))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(_TEXT.format(title=name))
+    except OSError as error:
+        raise CommandError(
+            f"{console.shown(path)}: cannot be written",
+            error.strerror or str(error),
+            "make the folder writable, or choose another one with --migrations",
+        ) from None
+    if as_json:
+        console.give({"file": str(path)})
+    console.say(f"created  {console.shown(path)}", "green")
+
+
+def _next(folder: Path, name: str) -> Path:
+    known = read_names(folder).migrations if folder.exists() else ()
+    number = max((each.version for each in known), default=0) + 1
+    digits = max((len(each.name.partition("_")[0]) for each in known), default=_DIGITS)
+    return folder / f"{number:0{digits}}_{name}.sql"
+
+
+def _plain(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower().removesuffix(".sql")).strip("_")
+    if not plain:
+        raise CommandError(
+            f"blocks new {name!r}: no name",
+            "it has no letter a-z or digit to name a file after",
+            "say what the migration does: `blocks new create_accounts`",
+        )
+    return plain

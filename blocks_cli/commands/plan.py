@@ -1,0 +1,87 @@
+"""`blocks plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.exits import ExitCode
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.folder import compile_manifest, find_folder
+from blocks_cli.migrations.options import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blocks_cli.json_value import Json
+    from lambda_migrator.plan import Plan, Step
+
+
+@click.command()
+@options.folder
+@options.dialect
+@options.database
+@options.to
+@options.exit_code
+@as_json
+@click.pass_context
+def plan(
+    context: click.Context,
+    folder: Path | None,
+    dialect: str | None,
+    database: str,
+    endpoint: str | None,
+    region: str | None,
+    to: int | None,
+    exit_code: bool,
+    as_json: bool,
+) -> None:
+    """Show what `blocks up` would do; change nothing.
+
+    \b
+      blocks plan
+      blocks plan --exit-code --json
+    """
+    todo = make_plan(Place(database, endpoint, region), find_folder(folder), dialect, to)
+    show(todo, as_json)
+    if exit_code and todo.steps:
+        context.exit(ExitCode.PENDING)
+
+
+def make_plan(place: Place, folder: Path, dialect: str | None, to: int | None) -> Plan:
+    """Compile the folder, read the journal, and return what is left to do."""
+    from lambda_migrator.migrate import read_journal
+    from lambda_migrator.plan import plan as planned
+
+    manifest = compile_manifest(folder, dialect)
+    with connected(place, dialect) as admin:
+        todo = planned(manifest, read_journal(admin))
+    return todo if to is None else todo.up_to(to)
+
+
+def show(todo: Plan, as_json: bool) -> None:
+    """Print a plan."""
+    if as_json:
+        steps: Json = [_row(step) for step in todo.steps]
+        console.give({"steps": steps, "ahead": [*todo.ahead]})
+    else:
+        click.echo(todo.render())
+    if todo.ahead:
+        console.say(f"note     applied, but not in this folder: {', '.join(todo.ahead)}", "cyan")
+
+
+def _row(step: Step) -> Json:
+    at = step.statements[0]
+    return {
+        "migration": step.migration.name,
+        "version": step.migration.version,
+        "action": step.action.value,
+        "line": at.line,
+        "column": at.column,
+        "resumed": step.started,
+        "statements": [statement.sql for statement in step.statements],
+    }

@@ -1,0 +1,77 @@
+"""`blocks repair`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected, queue, run_name
+from blocks_cli.migrations.folder import compile_manifest, find_folder
+from blocks_cli.migrations.options import Place
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lambda_migrator.repair import Correction
+
+
+@click.command()
+@click.argument("name")
+@click.option("--applied", is_flag=True, help="All of it is done, as the file is now.")
+@click.option("--pending", is_flag=True, help="Nothing of it is done; the next run begins it anew.")
+@options.folder
+@options.dialect
+@options.database
+@options.wait
+@as_json
+def repair(
+    name: str,
+    applied: bool,
+    pending: bool,
+    folder: Path | None,
+    dialect: str | None,
+    database: str,
+    endpoint: str | None,
+    region: str | None,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Settle in the journal how a migration stands.
+
+    \b
+      blocks repair 007_drop_owner --applied
+      blocks repair 007_drop_owner --pending
+
+    For when nobody but you can know: look first. NAME is the file's name without .sql. Only the journal is
+    written; no statement of the file runs. A migration whose file is gone is forgotten by --pending.
+    """
+    if applied == pending:
+        raise CommandError(
+            f"blocks repair {name}: how does it stand?",
+            "give exactly one of --applied and --pending; only you can know",
+            "look into the database (`blocks schema`), then choose",
+        )
+    place = Place(database, endpoint, region)
+    done = _repair(place, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
+    before, after = (state.value if state else None for state in (done.before, done.after))
+    if as_json:
+        console.give({"migration": done.name, "before": before, "after": after})
+    console.say(f"repaired {done.name}: was {before or 'unknown'}, is {after or 'forgotten'}", "green")
+
+
+def _repair(
+    place: Place, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
+) -> Correction:
+    from lambda_migrator.journal import State
+    from lambda_migrator.migrate import holding_lease
+    from lambda_migrator.repair import repair
+
+    manifest, by = compile_manifest(folder, dialect), run_name()
+    state = State.APPLIED if applied else State.PENDING
+    with connected(place, dialect) as admin, holding_lease(admin, by, queue(place, wait)) as lease:
+        return repair(admin, lease, manifest, name, state, by)

@@ -1,0 +1,41 @@
+"""`blocks schema`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.options import Place
+
+if TYPE_CHECKING:
+    from blocks_cli.json_value import Json
+
+
+@click.command()
+@options.database
+@as_json
+def schema(database: str, endpoint: str | None, region: str | None, as_json: bool) -> None:
+    """Print the schema as SQL; change nothing.
+
+    \b
+      blocks schema > schema.sql
+      blocks schema --json
+
+    The text is the same for the same schema. Commit it, and every review shows what a migration does
+    to the schema. Roles, privileges and rows are left out.
+    """
+    from blocks_cli.migrations.catalog import read_catalog, render
+
+    with connected(Place(database, endpoint, region)) as admin:
+        found = read_catalog(admin)
+    if as_json:
+        rows: Json = [{"kind": each.kind, "name": each.name, "sql": each.sql} for each in found]
+        console.give({"definitions": rows})
+    elif found:
+        click.echo(render(found))
+    console.say(f"{len(found)} definition{'s' * (len(found) != 1)}", "green")

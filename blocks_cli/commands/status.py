@@ -1,0 +1,84 @@
+"""`blocks status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.exits import ExitCode
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.folder import find_folder, read_names
+from blocks_cli.migrations.options import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from blocks_cli.migrations.standing import Standing
+    from lambda_migrator.lease import Holder
+
+
+@click.command()
+@options.folder
+@options.database
+@options.exit_code
+@as_json
+@click.pass_context
+def status(
+    context: click.Context,
+    folder: Path | None,
+    database: str,
+    endpoint: str | None,
+    region: str | None,
+    exit_code: bool,
+    as_json: bool,
+) -> None:
+    """Say how every migration stands; change nothing.
+
+    \b
+      blocks status
+      blocks status --exit-code    # 1 when something is pending or has drifted
+    """
+    from blocks_cli.migrations.standing import as_row, standings
+    from lambda_migrator.lease import holder_of
+    from lambda_migrator.migrate import read_journal
+
+    files = read_names(find_folder(folder))
+    with connected(Place(database, endpoint, region)) as admin:
+        journal = read_journal(admin)
+        holder = holder_of(admin) if journal else None
+    found = standings(files, journal)
+    if as_json:
+        console.give({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})
+    else:
+        _print(found)
+    _conclude(found, holder)
+    if exit_code and any(each.open for each in found):
+        context.exit(ExitCode.PENDING)
+
+
+def _text(holder: Holder | None) -> str | None:
+    return None if holder is None else str(holder)
+
+
+def _print(found: Sequence[Standing]) -> None:
+    width = max((len(each.name) for each in found), default=0)
+    for each in found:
+        line = f"[{each.mark}] {each.name:<{width}}  {each.state:<8}  {each.when}  {each.by}"
+        click.echo(line.rstrip())
+        if each.fault is not None:
+            click.echo(f"      why: {each.fault.why}\n      do:  {each.fault.remedy}")
+
+
+def _conclude(found: Sequence[Standing], holder: Holder | None) -> None:
+    if holder is not None:
+        console.say(f"note     a migrator is at work: {holder}", "cyan")
+    numbers: dict[str, int] = {}
+    for each in found:
+        numbers[each.state] = numbers.get(each.state, 0) + 1
+    text = ", ".join(f"{number} {state}" for state, number in numbers.items())
+    console.say(text or "no migrations", "yellow" if any(each.open for each in found) else "green")

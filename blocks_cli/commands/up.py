@@ -1,0 +1,104 @@
+"""`blocks up`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.commands.plan import make_plan, show
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected, queue, run_name
+from blocks_cli.migrations.folder import compile_manifest, find_folder
+from blocks_cli.migrations.options import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blocks_cli.json_value import Json
+    from lambda_migrator.migrate import Outcome
+    from lambda_migrator.plan import Step
+
+
+@click.command()
+@options.folder
+@options.dialect
+@options.database
+@options.to
+@click.option("--dry-run", is_flag=True, help="Only show what would be done, as `blocks plan`.")
+@options.wait
+@as_json
+def up(
+    folder: Path | None,
+    dialect: str | None,
+    database: str,
+    endpoint: str | None,
+    region: str | None,
+    to: int | None,
+    dry_run: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Apply the pending migrations, as a deploy does.
+
+    \b
+      blocks up
+      blocks up --to 7 --dry-run
+      blocks up --endpoint abc….dsql.eu-central-1.on.aws
+
+    Index builds are awaited. Interrupted at any moment, it goes on from there when run again.
+    """
+    folder, place = find_folder(folder), Place(database, endpoint, region)
+    if dry_run:
+        show(make_plan(place, folder, dialect, to), as_json)
+        return
+    report = _Report()
+    outcome = _apply(place, folder, dialect, to, wait, report)
+    if as_json:
+        console.give(_summary(outcome, report))
+    number = len(outcome.applied)
+    newest = f"; the newest is {outcome.newest}" if outcome.newest else ""
+    console.say(f"applied {number or 'no'} migration{'s' * (number != 1)}{newest}", "green")
+
+
+def _apply(
+    place: Place, folder: Path, dialect: str | None, to: int | None, wait: float, report: _Report
+) -> Outcome:
+    from lambda_migrator.migrate import migrate
+
+    manifest = compile_manifest(folder, dialect)
+    with connected(place, dialect) as admin:
+        return migrate(
+            admin,
+            manifest,
+            database=place.name,
+            grants=None,
+            holder=run_name(),
+            to=to,
+            queue=queue(place, wait),
+            report=report,
+        )
+
+
+class _Report:
+    """Prints a line for each migration once it is done and recorded."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    def __call__(self, step: Step, seconds: float) -> None:
+        name, number = step.migration.name, len(step.migration.statements)
+        self.milliseconds[name] = self.milliseconds.get(name, 0.0) + seconds * 1000
+        if step.completes:
+            took = f"{self.milliseconds[name]:.0f} ms"
+            console.say(f"applied  {name}.sql   {number} statement{'s' * (number != 1)}   {took}", "green")
+
+
+def _summary(outcome: Outcome, report: _Report) -> Json:
+    applied: Json = [
+        {"migration": name, "milliseconds": round(report.milliseconds.get(name, 0.0), 1)}
+        for name in outcome.applied
+    ]
+    return {"applied": applied, "newest": outcome.newest or None, "ahead": [*outcome.ahead]}

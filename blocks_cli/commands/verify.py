@@ -1,0 +1,100 @@
+"""`blocks verify`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.exits import ExitCode
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import connected, scratch
+from blocks_cli.migrations.folder import compile_manifest, find_folder
+from blocks_cli.migrations.options import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks_cli.json_value import Json
+    from blocks_cli.migrations.catalog import Definition
+    from lambda_migrator.journal import Entry
+    from lambda_migrator.manifest import Manifest
+
+
+@click.command()
+@options.folder
+@options.dialect
+@options.database
+@options.to
+@options.exit_code
+@as_json
+@click.pass_context
+def verify(
+    context: click.Context,
+    folder: Path | None,
+    dialect: str | None,
+    database: str,
+    endpoint: str | None,
+    region: str | None,
+    to: int | None,
+    exit_code: bool,
+    as_json: bool,
+) -> None:
+    """Compare the database with its migrations; change nothing.
+
+    \b
+      blocks verify --exit-code
+      blocks verify --endpoint abc….dsql.eu-central-1.on.aws
+
+    The files up to the newest applied one (or up to --to) are run on a scratch database on this machine, which
+    is thrown away.
+    """
+    from blocks_cli.migrations.differences import as_row, compare, render
+
+    manifest = compile_manifest(find_folder(folder), dialect)
+    journal, actual = _live(Place(database, endpoint, region), manifest, dialect)
+    newest = max((entry.version for entry in journal if entry.applied), default=None)
+    expected = _built(manifest, dialect, newest if to is None else to)
+    differences = compare(expected, actual)
+    if as_json:
+        rows: Json = [as_row(each) for each in differences]
+        console.give({"differences": rows, "compared": len(expected)})
+    elif differences:
+        click.echo(render(differences))
+    if differences:
+        number = len(differences)
+        console.say(f"{number} difference{'s' * (number != 1)} between the files and the database", "red")
+    else:
+        console.say(f"the database is as the files make it: {len(actual)} definitions", "green")
+    if exit_code and differences:
+        context.exit(ExitCode.PENDING)
+
+
+def _live(
+    place: Place, manifest: Manifest, dialect: str | None
+) -> tuple[Sequence[Entry], Sequence[Definition]]:
+    """Return journal and schema of the database; the files must not contradict its journal."""
+    from blocks_cli.migrations.catalog import read_catalog
+    from lambda_migrator.drift import DriftProblem, find_drift
+    from lambda_migrator.migrate import read_journal
+
+    with connected(place, dialect) as admin:
+        journal = read_journal(admin)
+        if faults := find_drift(manifest, journal):
+            raise DriftProblem(faults)
+        return journal, read_catalog(admin)
+
+
+def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[Definition]:
+    """Return the schema that the files make of an empty database."""
+    from blocks_cli.migrations.catalog import read_catalog
+    from lambda_migrator.migrate import migrate
+
+    with tempfile.TemporaryDirectory(prefix="blocks-verify-") as folder:
+        with scratch(Path(folder), dialect) as admin:
+            migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
+            return read_catalog(admin)

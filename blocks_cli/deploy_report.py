@@ -1,0 +1,65 @@
+"""How a deploy is shown: a line per resource, and what functions write meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from blocks_cli import console
+from blocks_cli.local.plan import Action
+from blocks_cli.local.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
+    from blocks_cli.local.plan import Change
+
+_COLOURS = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.DELETE: "red",
+    Action.RETAIN: "cyan",
+    Action.KEEP: "bright_black",
+}
+
+
+class ConsoleReport(Report):
+    """Prints one line per step once it is done; what is under way is shown on a terminal only."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self._lock = threading.Lock()
+
+    def planned(self, stack: str, changes: Sequence[Change]) -> None:
+        """Name the stack and how much there is to do."""
+        kept = sum(change.action is Action.KEEP for change in changes)
+        console.say(f"stack    {stack}   {len(changes) - kept} of {len(changes)} resources to change")
+
+    def started(self, stack: str, change: Change) -> None:
+        """Show what is under way, to be overwritten."""
+        del stack
+        if change.action is not Action.KEEP:
+            console.progress(f"{change.action.value:<9}{change.path} …")
+
+    def finished(self, stack: str, change: Change, seconds: float) -> None:
+        """Print the step; what did not change is not worth a line."""
+        del stack
+        if change.action is Action.KEEP:
+            return
+        console.clear()
+        details = f"   {', '.join(change.properties)}" if change.properties else ""
+        line = f"{change.action.value:<9}{change.path}   {change.type}   {seconds * 1000:.0f} ms{details}"
+        console.say(line, _COLOURS[change.action])
+
+    def note(self, text: str) -> None:
+        """Keep the note and print it."""
+        self.notes.append(text)
+        console.clear()
+        console.say(f"note     {text}", "cyan")
+
+    def output(self, function: FunctionConfiguration, line: str) -> None:
+        """Print what a function writes, with its name before it."""
+        with self._lock:
+            console.clear()
+            console.say(f"[{function.short_name}] {line}", "bright_black")

@@ -1,0 +1,1 @@
+"""What the commands on migrations share: the folder, the database, how states and findings are shown."""

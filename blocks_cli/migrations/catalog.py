@@ -1,0 +1,155 @@
+"""The schema of a database as definitions: what there is, and the SQL that would make it.
+
+The server itself prints expressions, constraints, indexes, views and functions; here they are only put in
+order. Left out are the migrator's own tables, roles and privileges, which deploys manage, and rows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.migrations import catalog_queries as queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from lambda_migrator.admin import Admin
+
+    Row = Mapping[str, Any]
+
+_ACCESS_METHOD = re.compile(r" USING btree(_index)? ")
+_INDEX = re.compile(r"^CREATE (?P<unique>UNIQUE )?INDEX (?P<rest>.*)$", re.DOTALL)
+_INCLUDE = re.compile(r" INCLUDE \(.*\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One thing in the database: its kind, its qualified name, and the SQL that makes it."""
+
+    kind: str
+    name: str
+    sql: str
+
+
+def read_catalog(admin: Admin) -> tuple[Definition, ...]:
+    """Return everything that migrations can make, in an order in which it could be made.
+
+    The order and every text are the same for the same schema.
+    """
+    found = [each for query, define in _KINDS for each in define(admin.read(query))]
+    return tuple(sorted(found, key=lambda each: (_ORDER.index(each.kind), each.name)))
+
+
+def render(definitions: Iterable[Definition]) -> str:
+    """Return the definitions as one SQL text."""
+    return "\n\n".join(f"{each.sql};" for each in definitions)
+
+
+def _schemas(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        yield Definition("schema", row["name"], f"CREATE SCHEMA {row['name']}")
+
+
+def _domains(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        parts = [f"CREATE DOMAIN {row['name']} AS {row['type']}"]
+        parts += [f"DEFAULT {row['default']}"] if row["default"] else []
+        parts += ["NOT NULL"] if row["not_null"] else []
+        parts += row["checks"]
+        yield Definition("domain", row["name"], "\n    ".join(parts))
+
+
+def _sequences(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        cycle = " CYCLE" if row["cycle"] else ""
+        yield Definition(
+            "sequence",
+            row["name"],
+            f"CREATE SEQUENCE {row['name']} AS {row['type']} INCREMENT BY {row['increment']} "
+            f"MINVALUE {row['minimum']} MAXVALUE {row['maximum']} START WITH {row['start']} "
+            f"CACHE {row['cache']}{cycle}",
+        )
+
+
+def _tables(rows: Iterable[Row]) -> Iterator[Definition]:
+    """Yield a table for the rows of its columns, which come together."""
+    columns: dict[str, list[str]] = {}
+    constraints: dict[str, list[str]] = {}
+    for row in rows:
+        columns.setdefault(row["table"], [])
+        constraints[row["table"]] = [_INCLUDE.sub("", each) for each in row["constraints"]]
+        if row["column"] is not None:
+            columns[row["table"]].append(_column(row))
+    for table, lines in columns.items():
+        body = ",\n".join(f"    {line}" for line in (*lines, *constraints[table]))
+        yield Definition(
+            "table", table, f"CREATE TABLE {table} (\n{body}\n)" if body else f"CREATE TABLE {table} ()"
+        )
+
+
+def _column(row: Row) -> str:
+    text = f"{row['column']} {row['type']}"
+    if row["identity"]:
+        always = "ALWAYS" if row["identity"] == "a" else "BY DEFAULT"
+        return f"{text} GENERATED {always} AS IDENTITY"
+    if row["generated"]:
+        text += f" GENERATED ALWAYS AS ({row['default']}) STORED"
+    elif row["default"] is not None:
+        text += f" DEFAULT {row['default']}"
+    return f"{text} NOT NULL" if row["not_null"] else text
+
+
+def _constraints(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        statement = f"ALTER TABLE {row['table']} ADD CONSTRAINT {row['name']} {row['definition']}"
+        yield Definition("constraint", f"{row['table']} {row['name']}", statement)
+
+
+def _indexes(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        match = _INDEX.match(_ACCESS_METHOD.sub(" ", row["definition"]))
+        assert match is not None, row["definition"]
+        statement = f"CREATE {match['unique'] or ''}INDEX ASYNC {match['rest']}"
+        invalid = "" if row["valid"] else "-- INVALID: its build failed or has not ended\n"
+        yield Definition("index", row["name"], invalid + statement)
+
+
+def _views(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        query = row["query"].strip().removesuffix(";")
+        yield Definition("view", row["name"], f"CREATE VIEW {row['name']} AS\n{query}")
+
+
+def _as_told(kind: str) -> Callable[[Iterable[Row]], Iterator[Definition]]:
+    def define(rows: Iterable[Row]) -> Iterator[Definition]:
+        for row in rows:
+            yield Definition(kind, row["name"], row["definition"].strip())
+
+    return define
+
+
+def _comments(rows: Iterable[Row]) -> Iterator[Definition]:
+    for row in rows:
+        statement = f"COMMENT ON {row['object']} {row['name']} IS {row['text']}"
+        yield Definition("comment", f"{row['object'].lower()} {row['name']}", statement)
+
+
+_KINDS = (
+    (queries.SCHEMAS, _schemas),
+    (queries.DOMAINS, _domains),
+    (queries.SEQUENCES, _sequences),
+    (queries.FUNCTIONS, _as_told("function")),
+    (queries.TABLES, _tables),
+    (queries.CONSTRAINTS, _constraints),
+    (queries.INDEXES, _indexes),
+    (queries.STATISTICS, _as_told("statistics")),
+    (queries.VIEWS, _views),
+    (queries.COMMENTS, _comments),
+)
+_ORDER = (
+    *("schema", "domain", "sequence", "function", "table", "constraint", "index", "statistics", "view"),
+    "comment",
+)

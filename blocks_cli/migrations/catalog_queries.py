@@ -1,0 +1,140 @@
+"""Questions to the catalog about everything that migrations can make: one row a thing, ordered by name."""
+
+from __future__ import annotations
+
+from blocks_runtime import sql
+
+_OURS = sql(
+    "r.rolname = current_user AND n.nspname NOT IN ('information_schema', 'sys') "
+    "AND left(n.nspname, 3) <> 'pg_'"
+)
+_RELATION = sql(
+    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock'))", ours=_OURS
+)
+
+SCHEMAS = sql(
+    """\
+SELECT quote_ident(n.nspname) AS name
+FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+WHERE {ours} AND n.nspname <> 'public' ORDER BY 1""",
+    ours=_OURS,
+)
+
+DOMAINS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(t.typname) AS name,
+    format_type(t.typbasetype, t.typtypmod) AS type, t.typdefault AS default, t.typnotnull AS not_null,
+    ARRAY(SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid)
+        FROM pg_constraint k WHERE k.contypid = t.oid ORDER BY k.conname) AS checks
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_roles r ON r.oid = t.typowner
+WHERE {ours} AND t.typtype = 'd' ORDER BY 1""",
+    ours=_OURS,
+)
+
+# One that an identity column owns goes with its column.
+SEQUENCES = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
+    format_type(s.seqtypid, NULL) AS type, s.seqincrement AS increment, s.seqmin AS minimum,
+    s.seqmax AS maximum, s.seqstart AS start, s.seqcache AS cache, s.seqcycle AS cycle
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+JOIN pg_sequence s ON s.seqrelid = c.oid
+WHERE {ours} AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i')
+ORDER BY 1""",
+    ours=_RELATION,
+)
+
+FUNCTIONS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '('
+    || pg_get_function_identity_arguments(p.oid) || ')' AS name,
+    pg_get_functiondef(p.oid) AS definition
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_roles r ON r.oid = p.proowner
+WHERE {ours} AND p.prokind IN ('f', 'p') ORDER BY 1""",
+    ours=_OURS,
+)
+
+# A row for each column, in its place, with the constraints of the table that are made with it.
+TABLES = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table,
+    quote_ident(a.attname) AS column, format_type(a.atttypid, a.atttypmod) AS type,
+    a.attnotnull AS not_null, a.attidentity::text AS identity, a.attgenerated::text AS generated,
+    pg_get_expr(d.adbin, d.adrelid) AS default,
+    ARRAY(SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid)
+        FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c') AND k.convalidated
+        ORDER BY position(k.contype::text in 'puc'), k.conname) AS constraints
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE {ours} AND c.relkind = 'r' ORDER BY 1, a.attnum""",
+    ours=_RELATION,
+)
+
+# Made after all tables: foreign keys, and what has not been validated.
+CONSTRAINTS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table, quote_ident(k.conname) AS name,
+    pg_get_constraintdef(k.oid) AS definition
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE {ours} AND k.contype IN ('p', 'u', 'c', 'f') AND (k.contype = 'f' OR NOT k.convalidated)
+ORDER BY 1, 2""",
+    ours=_RELATION,
+)
+
+INDEXES = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(x.relname) AS name,
+    pg_get_indexdef(i.indexrelid) AS definition, i.indisvalid AS valid
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE {ours} AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid
+    AND k.contype IN ('p', 'u'))
+ORDER BY 1""",
+    ours=_RELATION,
+)
+
+STATISTICS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(s.stxname) AS name,
+    pg_get_statisticsobjdef(s.oid) AS definition
+FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace JOIN pg_roles r ON r.oid = s.stxowner
+WHERE {ours} ORDER BY 1""",
+    ours=_OURS,
+)
+
+VIEWS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, pg_get_viewdef(c.oid) AS query
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE {ours} AND c.relkind = 'v' ORDER BY 1""",
+    ours=_RELATION,
+)
+
+COMMENTS = sql(
+    """\
+SELECT CASE WHEN a.attname IS NOT NULL THEN 'COLUMN' WHEN c.relkind = 'v' THEN 'VIEW'
+        WHEN c.relkind = 'S' THEN 'SEQUENCE' WHEN c.relkind = 'i' THEN 'INDEX' ELSE 'TABLE' END AS object,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+        || coalesce('.' || quote_ident(a.attname), '') AS name,
+    quote_literal(d.description) AS text
+FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+WHERE {ours} ORDER BY 1, 2""",
+    ours=_RELATION,
+)
+
+QUERIES = {
+    "schemas": SCHEMAS,
+    "domains": DOMAINS,
+    "sequences": SEQUENCES,
+    "functions": FUNCTIONS,
+    "tables": TABLES,
+    "constraints": CONSTRAINTS,
+    "indexes": INDEXES,
+    "statistics": STATISTICS,
+    "views": VIEWS,
+    "comments": COMMENTS,
+}

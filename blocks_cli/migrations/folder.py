@@ -1,0 +1,117 @@
+"""The folder of migrations: found, read, compiled; its faults as errors of the command line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from blocks_cli import console
+from blocks_cli.commands.options import root
+from blocks_cli.problem import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dsql_dialect.migrations.errors import MigrationFinding
+    from dsql_dialect.profiles import Profile
+    from lambda_migrator.manifest import Manifest
+
+DEFAULT_FOLDER = "migrations"
+_MIGRATION = re.compile(r"[0-9]+_.+\.sql")
+_NOT_OURS = {"node_modules", "cdk.out", "site-packages"}
+
+
+def find_folder(given: Path | None) -> Path:
+    """Return the folder `given`, or `migrations/` in the project.
+
+    Raises:
+        CommandError: there is none; the message names folders that look like it.
+    """
+    folder = given or default_folder()
+    if folder.is_dir():
+        return folder
+    looks_like = [console.shown(each) for each in _candidates(root())]
+    raise CommandError(
+        f"{console.shown(folder)}: no such folder",
+        f"migrations are in {', '.join(looks_like)}" if looks_like else "no folder here has migrations",
+        f"pass --migrations {looks_like[0]}" if looks_like else "begin with `blocks new NAME`",
+    )
+
+
+def default_folder() -> Path:
+    """Return where migrations are unless something else is said."""
+    return root() / DEFAULT_FOLDER
+
+
+def compile_manifest(folder: Path, dialect: str | None) -> Manifest:
+    """Compile a folder for the migrator.
+
+    Raises:
+        CommandError: the folder has faults; all but the last have been printed already.
+    """
+    from dsql_dialect.migrations import MigrationErrors, compile_folder
+    from lambda_migrator.manifest import read
+
+    try:
+        return read(compile_folder(folder, profile_named(dialect)).manifest())
+    except MigrationErrors as errors:
+        raise explain(errors.findings) from None
+
+
+def read_names(folder: Path) -> Manifest:
+    """Return the migrations without their statements, which needs no parser: number, name and checksum.
+
+    Raises:
+        CommandError: a file's name or encoding is wrong; all faults but the last have been printed already.
+    """
+    from dsql_dialect.migrations.files import read_folder
+    from lambda_migrator.manifest import Manifest, Migration
+
+    files, findings = read_folder(folder)
+    if findings:
+        raise explain(findings)
+    return Manifest("", tuple(Migration(each.version, each.name, each.checksum, ()) for each in files))
+
+
+def profile_named(dialect: str | None) -> Profile:
+    """Return a dialect by name.
+
+    Raises:
+        CommandError: there is none of that name.
+    """
+    from dsql_dialect.profiles import profile
+
+    try:
+        return profile(dialect) if dialect else profile()
+    except ValueError as error:
+        what, _, remedy = str(error).partition("; ")
+        raise CommandError(f"--dialect {dialect}", what, remedy) from None
+
+
+def explain(findings: Sequence[MigrationFinding]) -> CommandError:
+    """Print every finding but the last as an error, and return the last as one to be raised."""
+    errors = [as_error(finding) for finding in findings]
+    for error in errors[:-1]:
+        console.fail(error)
+    return errors[-1]
+
+
+def as_error(finding: MigrationFinding) -> CommandError:
+    """Return a finding as an error of the command line."""
+    sqlstate = f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
+    place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
+    return CommandError(
+        f"{place}: {finding.rule.sentence} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy
+    )
+
+
+def _candidates(project: Path) -> list[Path]:
+    """Return folders of the project, three levels down at most, that hold files named like migrations."""
+    found = {
+        file.parent
+        for depth in range(1, 4)
+        for file in project.glob("/".join(["*"] * depth) + "/*.sql")
+        if _MIGRATION.fullmatch(file.name) and not _NOT_OURS & {*file.relative_to(project).parts}
+    }
+    return sorted(each for each in found if not any(part.startswith(".") for part in each.parts[1:]))

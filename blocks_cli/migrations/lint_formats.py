@@ -1,0 +1,105 @@
+"""Findings as text, JSON, SARIF and GitHub annotations: a table from a format's name to a pure function."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks_cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from blocks_cli.json_value import Json
+    from dsql_dialect.migrations.errors import MigrationFinding
+
+    Format = Callable[[Sequence[MigrationFinding]], str]
+
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_text(findings: Sequence[MigrationFinding]) -> str:
+    """Return three lines a finding: what and where, why with SQLSTATE, what to do."""
+    return "\n".join(_block(finding) for finding in findings)
+
+
+def as_json(findings: Sequence[MigrationFinding]) -> str:
+    """Return a JSON object with the list `findings`."""
+    rows: Json = [_row(finding) for finding in findings]
+    return json.dumps({"findings": rows}, indent=2)
+
+
+def as_sarif(findings: Sequence[MigrationFinding]) -> str:
+    """Return a SARIF 2.1.0 log, as code scanning services take it."""
+    rules = {finding.rule.id: finding.rule for finding in findings}
+    descriptions: Json = [
+        {"id": rule.id, "shortDescription": {"text": rule.sentence}, "help": {"text": rule.remedy}}
+        for rule in sorted(rules.values(), key=lambda rule: rule.id)
+    ]
+    driver: Json = {"name": "blocks lint", "rules": descriptions}
+    results: Json = [_result(finding) for finding in findings]
+    run: Json = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def as_github(findings: Sequence[MigrationFinding]) -> str:
+    """Return a workflow command a finding, which GitHub shows beside the line of the file."""
+    return "\n".join(
+        f"::error file={_property(console.shown(each.path))},line={each.line},col={each.column},"
+        f"title={_property(each.rule.id)}::{_message(f'{each.rule.sentence} {each.why}. {each.remedy}')}"
+        for each in findings
+    )
+
+
+FORMATS: Mapping[str, Format] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "github": as_github,
+}
+
+
+def _sqlstate(finding: MigrationFinding) -> str:
+    return f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
+
+
+def _block(finding: MigrationFinding) -> str:
+    place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
+    what = f"{place}: {finding.rule.sentence} [{finding.rule.id}]"
+    return f"{what}\n  why: {finding.why}{_sqlstate(finding)}\n  do:  {finding.remedy}"
+
+
+def _row(finding: MigrationFinding) -> Json:
+    return {
+        "file": console.shown(finding.path),
+        "line": finding.line,
+        "column": finding.column,
+        "rule": finding.rule.id,
+        "what": finding.rule.sentence,
+        "why": finding.why,
+        "sqlstate": finding.rule.sqlstate or None,
+        "remedy": finding.remedy,
+    }
+
+
+def _result(finding: MigrationFinding) -> Json:
+    where: Json = {
+        "artifactLocation": {"uri": Path(console.shown(finding.path)).as_posix()},
+        "region": {"startLine": finding.line, "startColumn": finding.column},
+    }
+    text = f"{finding.rule.sentence} {finding.why}{_sqlstate(finding)}. {finding.remedy}"
+    return {
+        "ruleId": finding.rule.id,
+        "level": "error",
+        "message": {"text": text},
+        "locations": [{"physicalLocation": where}],
+    }
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

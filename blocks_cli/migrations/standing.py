@@ -1,0 +1,103 @@
+"""How each migration stands, from files and journal alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambda_migrator.drift import Fault, find_drift
+from lambda_migrator.journal import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from blocks_cli.json_value import Json
+    from lambda_migrator.manifest import Manifest
+
+_IN_DOUBT = "in doubt"
+_STATES = {
+    State.APPLIED: "applied",
+    State.STARTED: _IN_DOUBT,
+    State.FAILED: "failed",
+    State.PENDING: "pending",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One migration: `entry` is its journal row, `fault` how file and journal contradict each other."""
+
+    version: int
+    name: str
+    state: str
+    entry: Entry | None = None
+    fault: Fault | None = None
+
+    @property
+    def open(self) -> bool:
+        """True if something is left to be done about it."""
+        return self.state not in ("applied", "ahead")
+
+    @property
+    def mark(self) -> str:
+        """One character for a list: x applied, blank pending, ! to be looked at."""
+        return "x" if not self.open else " " if self.state == "pending" else "!"
+
+    @property
+    def when(self) -> str:
+        """When it was applied, in UTC; blank as wide where it is not."""
+        applied = self.entry.applied_at if self.entry else None
+        return f"{applied:%Y-%m-%d %H:%M:%S}" if applied else " " * 19
+
+    @property
+    def by(self) -> str:
+        """The run that wrote the journal last, or how far it got."""
+        if self.entry is None:
+            return ""
+        if self.entry.applied or not self.entry.statement:
+            return self.entry.by
+        return f"{self.entry.by}, {self.entry.statement} statements done"
+
+
+def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]:
+    """Return how every migration of folder and journal stands, in the order of their numbers."""
+    entries = {entry.version: entry for entry in journal}
+    names = {entry.version: entry.name for entry in entries.values()}
+    present = {migration.version: migration.name for migration in files.migrations}
+    faults = {fault.version: fault for fault in find_drift(files, entries.values())}
+    return tuple(
+        Standing(
+            version,
+            name,
+            _state(entries.get(version), faults.get(version), known=version in present),
+            entries.get(version),
+            faults.get(version),
+        )
+        for version, name in sorted((names | present).items())
+    )
+
+
+def as_row(standing: Standing) -> Json:
+    """Return a standing as JSON; the keys stay as they are."""
+    entry, fault = standing.entry, standing.fault
+    applied_at = entry.applied_at if entry else None
+    return {
+        "version": standing.version,
+        "name": standing.name,
+        "state": standing.state,
+        "appliedAt": applied_at.isoformat() if applied_at else None,
+        "by": entry.by if entry else None,
+        "checksum": entry.checksum if entry else None,
+        "statementsDone": entry.statement if entry else 0,
+        "rowsChanged": entry.rows if entry else 0,
+        "why": fault.why if fault else None,
+        "remedy": fault.remedy if fault else None,
+    }
+
+
+def _state(entry: Entry | None, fault: Fault | None, *, known: bool) -> str:
+    if fault is not None:
+        return fault.drift.value
+    if entry is None:
+        return "pending"
+    return _STATES[entry.state] if known else "ahead"
