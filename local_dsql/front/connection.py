@@ -10,6 +10,7 @@ from local_dsql.front import texts
 from local_dsql.wire import messages
 from local_dsql.wire.frames import FrameReader, FrameTooLong
 from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.tls import TlsSession
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _TLS_HANDSHAKE = 0x16
 _MOST_STARTUP_BYTES = 10_000
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Receiver):
     """The transport side of a client; what its messages mean is the session's affair."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -37,7 +38,7 @@ class ClientConnection(asyncio.Protocol):
         self._password: asyncio.Future[str] | None = None
         self._closing = False
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -45,7 +46,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = transport
         self.endpoint.connections.add(self)
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Decrypt, cut into frames, hand on."""
         if self._closing:
             return
@@ -172,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
     def _begin_tls(self, data: bytes) -> None:
         self.tls = TlsSession(self.endpoint.tls)
         if data:
-            self.data_received(data)
+            self.received(data)
 
     def _begin_login(self, body: bytes) -> None:
         from local_dsql.front.startup import log_in

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, EndFinder, Frame, FrameReader
+from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Answer:
         return sets
 
 
-class Backend(asyncio.Protocol):
+class Backend(Receiver):
     """A backend connection, used by one party at a time (`turn`).
 
     Bytes go in with `ask`, which collects whole answers, or with `relay`, which passes an answer on as it comes and
@@ -220,14 +221,14 @@ class Backend(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Pass on or collect."""
         if self._sink is not None:
             self._sink(data)

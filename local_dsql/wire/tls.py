@@ -7,7 +7,8 @@ import ssl
 from weakref import WeakKeyDictionary
 
 _names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
-_CHUNK = 262_144
+_CHUNK = 16_384
+"""The most that one TLS record holds; a larger buffer is made anew at each read for nothing."""
 
 
 def remember_server_names(context: ssl.SSLContext) -> None:
