@@ -61,6 +61,8 @@ class TlsSession:
         try:
             while part := self._session.read(_CHUNK):
                 parts.append(part)
+                if not self._incoming.pending and not self._session.pending():
+                    break  # cheaper than to ask once more and be told to wait
         except ssl.SSLWantReadError:
             return b"".join(parts)
         except ssl.SSLZeroReturnError:
