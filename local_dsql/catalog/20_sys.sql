@@ -44,12 +44,17 @@ LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor;
 
 GRANT SELECT ON sys.jobs, sys.iam_pg_role_mappings TO PUBLIC;
 
--- It polls in transactions of its own, so it cannot be called within one. False means failed, unknown or purged.
+-- It polls in transactions of its own, so it cannot be called within one. False means failed, unknown or purged. What is
+-- no base32 of 128 bits is no job id (text recorded September 2026, eu-central-1).
 CREATE PROCEDURE sys.wait_for_job(job_id text, INOUT succeeded boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
     found text;
 BEGIN
+    IF job_id !~ '^[a-z2-7]{26}$' THEN
+        RAISE EXCEPTION 'Unable to convert text to UUID' USING ERRCODE = '22P02',
+            HINT = 'Pass the job_id that the asynchronous statement returned, or one of sys.jobs.';
+    END IF;
     LOOP
         SELECT j.status INTO found FROM sys.jobs j WHERE j.job_id = wait_for_job.job_id;
         EXIT WHEN found IS NULL OR found NOT IN ('submitted', 'processing');
