@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql import LocalCluster
-from local_dsql.conformance.facts import cases
 from local_dsql.conformance.known import KNOWN
+from local_dsql.conformance.library import cases
 from local_dsql.conformance.options import DEFAULT_DIALECT
 from local_dsql.conformance.runner import Runner
 from local_dsql.conformance.score import Judge, Score

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.conformance.facts import Refusal, Result, interleaving
+from local_dsql.conformance.cases import Refusal, Result
+from local_dsql.conformance.library import interleaving
 from local_dsql.conformance.session import again_on_catalog_change
 from local_dsql.conformance.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from local_dsql.conformance.facts import Answer, Case, Conflict, Protocol, Step
+    from local_dsql.conformance.cases import Answer, Case, Conflict, Protocol, Step
     from local_dsql.conformance.session import Session, Target
 
 CHANGES_NOTHING = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "SHOW", "EXPLAIN", "ANALYZE", "SET"}

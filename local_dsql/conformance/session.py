@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn
 
-from local_dsql.conformance.facts import Answer, Refusal, Result
+from local_dsql.conformance.cases import Answer, Refusal, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from psycopg.pq import abc
 
-    from local_dsql.conformance.facts import Protocol
+    from local_dsql.conformance.cases import Protocol
 
 PATIENCE = 120.0
 """Seconds to wait for an answer; on a real cluster DDL queues behind the cluster's own jobs."""

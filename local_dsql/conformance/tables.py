@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.conformance.facts import tables
+from local_dsql.conformance.library import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

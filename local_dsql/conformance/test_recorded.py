@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.conformance.facts import cases, conflicts, interleaving
+from local_dsql.conformance.library import cases, conflicts, interleaving
 from local_dsql.conformance.score import CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_dsql.conformance.facts import Case, Conflict, Protocol
+    from local_dsql.conformance.cases import Case, Conflict, Protocol
     from local_dsql.conformance.runner import Runner
     from local_dsql.conformance.score import Judge
     from local_dsql.conformance.session import Target

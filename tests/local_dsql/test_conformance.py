@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.conformance.facts import Result, cases, conflicts, tables
+from local_dsql.conformance.cases import Result
 from local_dsql.conformance.known import KNOWN
+from local_dsql.conformance.library import cases, conflicts, tables
 from local_dsql.conformance.score import CASE, DIVERGENCE, Judge, Score
 from local_dsql.divergences import DIVERGENCES
 

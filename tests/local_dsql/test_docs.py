@@ -9,8 +9,9 @@ import pytest
 
 from dsql_dialect.profiles import PROFILES
 from local_dsql import divergences
-from local_dsql.conformance.facts import Refusal, cases, conflicts
+from local_dsql.conformance.cases import Refusal
 from local_dsql.conformance.known import KNOWN
+from local_dsql.conformance.library import cases, conflicts
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
