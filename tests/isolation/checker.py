@@ -157,9 +157,9 @@ def _lost(evidence: Evidence) -> Iterator[Violation]:
     for transaction, read in evidence.reads():
         latest[read.key] = max(latest.get(read.key, transaction.start), transaction.start)
     for (key, value), writer in evidence.writer.items():
-        if writer.outcome == "ok" and writer.end < latest.get(key, writer.end):
-            if value not in evidence.order[key]:
-                yield Violation("lost append", f"{value} of {writer}")
+        looked_for = writer.outcome == "ok" and writer.end < latest.get(key, writer.end)
+        if looked_for and value not in evidence.order[key]:
+            yield Violation("lost append", f"{value} of {writer}")
 
 
 def _graphs(evidence: Evidence, *, realtime: bool) -> tuple[Graph, Graph]:
