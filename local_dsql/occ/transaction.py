@@ -66,7 +66,7 @@ class Transaction:
     @property
     def holds(self) -> bool:
         """Whether another statement could have to wait for it."""
-        return self.parked is None and (self.wrote or self.locks is not None or self.redo is not None)
+        return self.parked is None and not self.reads_only
 
     @property
     def reads_only(self) -> bool:
