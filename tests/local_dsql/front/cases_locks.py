@@ -113,6 +113,15 @@ LOCKS = [
         divergences=["implicit-key-share-forgotten"],
     ),
     scenario(
+        "nobody waits for a lock that a doomed transaction has taken",
+        ("a", "SELECT 1", ANY),
+        ("x", UA, "UPDATE 1"),
+        ("a", FOR_UPDATE, ANY),
+        ("b", UB, "UPDATE 1"),
+        ("b", "COMMIT", "COMMIT"),
+        ("a", "COMMIT", OC000),
+    ),
+    scenario(
         "write skew prevented by FOR UPDATE",
         ("a", "SELECT id FROM t WHERE id=2 FOR UPDATE", [(2,)]),
         ("b", "SELECT id FROM t WHERE id=1 FOR UPDATE", [(1,)]),
