@@ -1,0 +1,207 @@
+"""Conflicts and broken connections on request, through the control socket, as an application's tests ask for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.errors import SerializationFailure
+
+from local_dsql import Fault, LocalCluster, Permission
+from local_dsql.access import sign_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg.rows import TupleRow
+
+    Connection = psycopg.Connection[TupleRow]
+
+ROLE = "arn:aws:iam::000000000000:role/app"
+
+
+@pytest.fixture
+def cluster(shared_cluster: LocalCluster) -> LocalCluster:
+    """Two Regions, with nothing armed and nothing logged, and two empty tables."""
+    shared_cluster.reset()
+    with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, n int)")
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+    return shared_cluster
+
+
+@pytest.fixture
+def connection(cluster: LocalCluster) -> Iterator[Connection]:
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+def outcomes(connection: Connection, table: str, count: int) -> str:
+    """Return what becomes of so many COMMITs that insert a row: `.` where it is committed, `x` where it fails."""
+    seen = ""
+    for _ in range(count):
+        try:
+            connection.execute(f"INSERT INTO {table} SELECT count(*) FROM {table}".encode())
+            seen += "."
+        except SerializationFailure:
+            seen += "x"
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("injection", "expected"),
+    [
+        ({}, "x....."),
+        ({"times": 3}, "xxx..."),
+        ({"times": None}, "xxxxxx"),
+        ({"every": 2, "times": None}, ".x.x.x"),
+        ({"every": 3, "times": 1}, "..x..."),
+        ({"table": "accounts"}, "x....."),
+        ({"table": "public.accounts"}, "x....."),
+        ({"table": "orders"}, "......"),
+        ({"role": "admin"}, "x....."),
+        ({"role": "app"}, "......"),
+        ({"region": "us-east-1"}, "x....."),
+        ({"region": "us-east-2"}, "......"),
+        ({"role": "admin", "region": "us-east-1", "table": "accounts", "every": 2, "times": 2}, ".x.x.."),
+    ],
+    ids=lambda value: ",".join(map(str, value)) if isinstance(value, dict) else value,
+)
+def test_which_commits_fail(
+    cluster: LocalCluster, connection: Connection, injection: dict[str, object], expected: str
+) -> None:
+    cluster.inject(**injection)  # type: ignore[arg-type]
+    assert outcomes(connection, "accounts", 6) == expected
+    assert connection.execute("SELECT count(*) FROM accounts").fetchone() == (expected.count("."),)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Fault.OC000, r"change conflicts with another transaction.*\(OC000\)"),
+        ("OC000", r"\(OC000\)"),
+        ("OC001", r"schema has been updated by another transaction.*\(OC001\)"),
+    ],
+)
+def test_loser_sees_what_a_real_one_sees_at_commit_and_not_before(
+    cluster: LocalCluster, connection: Connection, fault: Fault | str, message: str
+) -> None:
+    cluster.inject(fault)
+    connection.autocommit = False
+    assert connection.execute("SELECT count(*) FROM accounts").fetchone() == (0,)
+    connection.commit()
+    connection.execute("INSERT INTO accounts VALUES (1, 0) RETURNING id")
+    with pytest.raises(SerializationFailure, match=message):
+        connection.commit()
+    assert connection.execute("SELECT count(*) FROM accounts").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("fault", "rows"), [(Fault.LOST, 0), (Fault.UNKNOWN, 1)])
+def test_connection_breaks_before_or_after_the_commit(
+    cluster: LocalCluster, connection: Connection, fault: Fault, rows: int
+) -> None:
+    cluster.inject(fault)
+    with psycopg.connect(cluster.dsn()) as victim:
+        victim.execute("INSERT INTO accounts VALUES (1, 0)")
+        with pytest.raises(psycopg.OperationalError) as failure:
+            victim.commit()
+        assert failure.value.sqlstate is None
+        assert victim.broken
+    assert connection.execute("SELECT count(*) FROM accounts").fetchone() == (rows,)
+    assert cluster.conflicts() == ()
+
+
+def test_injections_are_listed_and_disarmed(cluster: LocalCluster, connection: Connection) -> None:
+    first = cluster.inject(Fault.OC000, table="orders", times=None)
+    second = cluster.inject(Fault.OC001, every=2, times=4)
+    armed = cluster.injections()
+    assert [(number, each.fault, each.table, each.every, each.times) for number, each in armed.items()] == [
+        (first, Fault.OC000, "orders", 1, None),
+        (second, Fault.OC001, None, 2, 4),
+    ]
+    cluster.clear_injections(second)
+    assert list(cluster.injections()) == [first]
+    cluster.clear_injections(second)
+    cluster.clear_injections()
+    assert cluster.injections() == {}
+    assert outcomes(connection, "orders", 3) == "..."
+
+
+def test_used_up_injection_is_gone(cluster: LocalCluster, connection: Connection) -> None:
+    cluster.inject()
+    assert outcomes(connection, "accounts", 1) == "x"
+    assert cluster.injections() == {}
+
+
+def test_several_programs_see_the_same_injections(cluster: LocalCluster, connection: Connection) -> None:
+    with LocalCluster(cluster.folder.path) as other:
+        number = other.inject(times=None)
+        assert list(cluster.injections()) == [number]
+    assert outcomes(connection, "accounts", 2) == "xx"
+
+
+def test_reset_disarms_and_forgets(cluster: LocalCluster, connection: Connection) -> None:
+    cluster.inject(times=None)
+    outcomes(connection, "accounts", 2)
+    assert len(cluster.conflicts()) == 2
+    cluster.reset()
+    assert cluster.injections() == {}
+    assert cluster.conflicts() == ()
+
+
+@pytest.mark.parametrize(
+    ("injection", "message"),
+    [
+        ({"fault": "OC002"}, "there is no fault OC002; there are OC000, OC001, connection-lost, outcome-unknown"),
+        ({"times": 0}, "times and every must be 1 or more"),
+        ({"every": 0}, "times and every must be 1 or more"),
+        ({"region": "eu-west-1"}, "eu-west-1 is not a Region of this cluster; it has us-east-1, us-east-2"),
+    ],
+)  # fmt: skip
+def test_wrong_injections_are_refused(
+    cluster: LocalCluster, injection: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        cluster.inject(**injection)  # type: ignore[arg-type]
+    assert cluster.injections() == {}
+
+
+# the conflict log
+
+
+def test_log_says_who_lost_to_whom_on_which_key_and_when(
+    cluster: LocalCluster, connection: Connection
+) -> None:
+    connection.execute("INSERT INTO accounts VALUES (1, 0), (2, 0)")
+    connection.execute("CREATE ROLE app WITH LOGIN")
+    connection.execute(f"AWS IAM GRANT app TO '{ROLE}'".encode())
+    connection.execute("GRANT SELECT, UPDATE ON accounts TO app")
+    before = dt.datetime.now(dt.UTC)
+    region = "us-east-2"
+    credentials = cluster.identity(ROLE, [Permission("dsql:DbConnect", cluster.arn(region))])
+    token = sign_token(credentials, host=cluster.endpoint(region), region=region, action="DbConnect")
+    with psycopg.connect(cluster.dsn(region), user="app", password=token) as app:
+        app.execute("UPDATE accounts SET n = 1 WHERE id = 2")
+        connection.execute("UPDATE accounts SET n = 2 WHERE id = 2")
+        connection.execute("INSERT INTO orders VALUES (1)")
+        with pytest.raises(SerializationFailure):
+            app.commit()
+    (conflict,) = cluster.conflicts()
+    assert conflict.code == "OC000"
+    assert conflict.loser.partition("#")[0] == "app@us-east-2"
+    assert [winner.partition("#")[0] for winner in conflict.winners] == ["admin@us-east-1"]
+    assert (conflict.tables, conflict.rows, conflict.injected) == (("accounts",), ("(2)",), False)
+    assert before <= conflict.at <= dt.datetime.now(dt.UTC)
+
+
+def test_log_of_a_schema_change(cluster: LocalCluster, connection: Connection) -> None:
+    with psycopg.connect(cluster.dsn("us-east-2")) as loser:
+        loser.execute("INSERT INTO orders VALUES (1)")
+        connection.execute("ALTER TABLE orders ADD COLUMN note text")
+        with pytest.raises(SerializationFailure, match="OC001"):
+            loser.commit()
+    (conflict,) = cluster.conflicts()
+    assert (conflict.code, conflict.tables) == ("OC001", ("orders",))
+    assert [winner.partition("#")[0] for winner in conflict.winners] == ["admin@us-east-1"]
