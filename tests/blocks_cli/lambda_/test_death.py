@@ -24,7 +24,10 @@ bench = Workbench(Path(sys.argv[1]), client=sys.argv[2] or None)
 function = bench.function('''
 import os, pathlib
 def handler(event, context):
-    pathlib.Path(event["pid"]).write_text(str(os.getpid()))
+    note = pathlib.Path(event["pid"])
+    new = note.with_suffix(".new")
+    new.write_text(str(os.getpid()))
+    new.replace(note)  # whoever reads it meanwhile sees the whole of it
     while event["busy"]: pass
 ''', timeout=60)
 # The invoking thread ends at once: the sandbox must not end with it.
