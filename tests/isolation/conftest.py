@@ -17,7 +17,5 @@ REGIONS = ("us-east-1", "us-east-2")
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A running cluster in the dialect 2026-09."""
-    with LocalCluster(
-        tmp_path_factory.mktemp("isolation"), regions=REGIONS, dialect="2026-09"
-    ) as running:
+    with LocalCluster(tmp_path_factory.mktemp("isolation"), regions=REGIONS, dialect="2026-09") as running:
         yield running

@@ -1,0 +1,125 @@
+"""A script that must answer the same whatever another transaction does to the one that it runs in; how to run it.
+
+Every transaction also writes a row of its own table `hook`. Whoever else writes that row makes the local database
+take the transaction out of PostgreSQL and bring it back (`parked`), or makes it lose (`lost`). None of this may show
+in any answer but that of COMMIT.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import psycopg
+
+from tests.local_dsql.front.scenarios import OC000, Error, answer, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from local_dsql import LocalCluster
+
+LONGEST = 1.0
+"""Seconds that a step may take on a busy machine."""
+
+Ask: TypeAlias = "str | Callable[[psycopg.Connection[Any]], Any]"
+
+
+class Mode(enum.Enum):
+    """What happens to the transaction while it is open."""
+
+    UNDISTURBED = "undisturbed"
+    PARKED = "another writes one of its rows after every step, and rolls back"
+    PARKED_ONCE = "another writes one of its rows after the last step, and rolls back"
+    LOST = "another commits over one of its rows before the first step"
+    LOST_LATE = "another commits over one of its rows after the last step but one"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Tables and rows, what one transaction says and is answered, and what `look` shows after its COMMIT.
+
+    An expected `Error` ends the transaction. `open_faults` are the modes in which the local database is known to
+    answer something else, each with what it answers.
+    """
+
+    name: str
+    setup: tuple[str, ...]
+    steps: tuple[tuple[Ask, Any], ...]
+    look: str = "SELECT 1"
+    after: Any = ((1,),)
+    commit: Any = "COMMIT"
+    open_faults: dict[Mode, str] = field(default_factory=dict)
+
+
+def run(cluster: LocalCluster, shape: Shape, mode: Mode) -> None:
+    """Run a script; every answer must be as expected, and nobody may wait.
+
+    Raises:
+        AssertionError: with all that was said and answered.
+    """
+    cluster.reset()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        for sql in ("CREATE TABLE hook (id int PRIMARY KEY, n int)", "INSERT INTO hook VALUES (1, 0)"):
+            admin.execute(sql)  # type: ignore[call-overload]
+        for sql in shape.setup:
+            admin.execute(sql)  # type: ignore[call-overload]
+        before = admin.execute(shape.look).fetchall()  # type: ignore[call-overload]
+        won = _play(cluster, shape, mode)
+        after = admin.execute(shape.look).fetchall()  # type: ignore[call-overload]
+        assert matches(after, list(shape.after) if won else before)
+        # Nothing is held any more: a fresh writer writes the row at once.
+        assert admin.execute("UPDATE hook SET n = 9 WHERE id = 1").rowcount == 1
+
+
+def _play(cluster: LocalCluster, shape: Shape, mode: Mode) -> bool:
+    transcript: list[str] = []
+
+    def said(session: psycopg.Connection[Any], ask: Ask, expected: Any) -> None:
+        began = time.monotonic()
+        got = answer(session, ask) if isinstance(ask, str) else _called(session, ask)
+        took = time.monotonic() - began
+        name = ask if isinstance(ask, str) else ask.__name__
+        transcript.append(f"  {'b' if session is other else 'a'}: {name[:300]}\n      -> {got!r}"[:800])
+        story = "\n".join(transcript)
+        assert matches(got, expected), f"expected {expected!r}\n{story}"
+        assert took < LONGEST, f"took {took:.3f} s\n{story}"
+
+    with psycopg.connect(cluster.dsn()) as session, psycopg.connect(cluster.dsn()) as other:
+        said(session, "UPDATE hook SET n = n + 1 WHERE id = 1", "UPDATE 1")
+        if mode is Mode.LOST:
+            _intrude(said, other, "COMMIT")
+        for left, (ask, expected) in reversed(
+            list(zip(range(len(shape.steps)), reversed(shape.steps), strict=True))
+        ):
+            if mode is Mode.LOST_LATE and left == 0:
+                _intrude(said, other, "COMMIT")
+            said(session, ask, expected)
+            if isinstance(expected, Error):
+                session.rollback()
+                return False
+            if mode is Mode.PARKED or (mode is Mode.PARKED_ONCE and left == 0):
+                _intrude(said, other, "ROLLBACK")
+        lost = mode in (Mode.LOST, Mode.LOST_LATE)
+        said(session, "COMMIT", OC000 if lost else shape.commit)
+        session.rollback()
+        return not lost and shape.commit == "COMMIT"
+
+
+def _intrude(said: Callable[..., None], other: psycopg.Connection[Any], end: str) -> None:
+    said(other, "UPDATE hook SET n = -1 WHERE id = 1", "UPDATE 1")
+    said(other, end, end)
+
+
+def _called(session: psycopg.Connection[Any], ask: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+    try:
+        return ask(session)
+    except psycopg.Error as error:
+        return Error(error.sqlstate or "", error.diag.message_primary or str(error))
+
+
+def rows(*values: Sequence[Any]) -> list[Any]:
+    """Return rows as psycopg does."""
+    return [tuple(value) for value in values]
