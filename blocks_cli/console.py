@@ -55,5 +55,10 @@ def clear() -> None:
 def fail(error: CommandError) -> None:
     """Write an error: what, why, what to do."""
     say(f"error: {error.what}", "red")
-    say(f"  why: {error.why}")
-    say(f"  do:  {error.remedy}")
+    say(_indented(f"  why: {error.why}"))
+    say(_indented(f"  do:  {error.remedy}"))
+
+
+def _indented(text: str) -> str:
+    """Let the further lines of a text begin where the first one's words do."""
+    return text.replace("\n", "\n       ")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +16,7 @@ from blocks_cli.migrations.options import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.catalog import Definition
@@ -50,8 +49,8 @@ def verify(
       blocks verify --exit-code
       blocks verify --endpoint abc….dsql.eu-central-1.on.aws
 
-    The files up to the newest applied one (or up to --to) are run on a scratch database on this machine, which
-    is thrown away.
+    The files up to the newest applied one (or up to --to) are run on an empty database on this machine, and
+    the two schemas are compared.
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 
@@ -94,7 +93,6 @@ def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.migrate import migrate
 
-    with tempfile.TemporaryDirectory(prefix="blocks-verify-") as folder:
-        with scratch(Path(folder), dialect) as admin:
-            migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
-            return read_catalog(admin)
+    with scratch(dialect) as admin:
+        migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
+        return read_catalog(admin)

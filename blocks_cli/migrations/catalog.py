@@ -40,7 +40,7 @@ def read_catalog(admin: Admin) -> tuple[Definition, ...]:
     The order and every text are the same for the same schema.
     """
     found = [each for query, define in _KINDS for each in define(admin.read(query))]
-    return tuple(sorted(found, key=lambda each: (_ORDER.index(each.kind), each.name)))
+    return tuple(found)
 
 
 def render(definitions: Iterable[Definition]) -> str:
@@ -75,26 +75,43 @@ def _sequences(rows: Iterable[Row]) -> Iterator[Definition]:
 
 
 def _tables(rows: Iterable[Row]) -> Iterator[Definition]:
-    """Yield a table for the rows of its columns, which come together."""
-    columns: dict[str, list[str]] = {}
+    """Yield the tables, those that others refer to before them; a row is a column, which come together."""
+    lines: dict[str, list[str]] = {}
     constraints: dict[str, list[str]] = {}
+    references: dict[str, list[str]] = {}
     for row in rows:
-        columns.setdefault(row["table"], [])
-        constraints[row["table"]] = [_INCLUDE.sub("", each) for each in row["constraints"]]
-        if row["column"] is not None:
-            columns[row["table"]].append(_column(row))
-    for table, lines in columns.items():
-        body = ",\n".join(f"    {line}" for line in (*lines, *constraints[table]))
+        table = row["table"]
+        lines.setdefault(table, []).extend([] if row["column"] is None else [_column(row)])
+        constraints[table] = [_INCLUDE.sub("", each) for each in row["constraints"]]
+        references[table] = row["references"]
+    for table in _referred_first(references):
+        body = ",\n".join(f"    {line}" for line in (*lines[table], *constraints[table]))
         yield Definition(
             "table", table, f"CREATE TABLE {table} (\n{body}\n)" if body else f"CREATE TABLE {table} ()"
         )
+
+
+def _referred_first(references: Mapping[str, Iterable[str]]) -> dict[str, None]:
+    """Return the tables in the given order, but each after those it refers to; in a circle that cannot be."""
+    placed: dict[str, None] = {}
+
+    def place(table: str, above: tuple[str, ...]) -> None:
+        for referred in references.get(table, ()):
+            if referred not in above:
+                place(referred, (*above, referred))
+        placed.setdefault(table)
+
+    for table in references:
+        place(table, (table,))
+    return placed
 
 
 def _column(row: Row) -> str:
     text = f"{row['column']} {row['type']}"
     if row["identity"]:
         always = "ALWAYS" if row["identity"] == "a" else "BY DEFAULT"
-        return f"{text} GENERATED {always} AS IDENTITY"
+        numbers = f"START WITH {row['start']} INCREMENT BY {row['increment']} CACHE {row['cache']}"
+        return f"{text} GENERATED {always} AS IDENTITY ({numbers})"
     if row["generated"]:
         text += f" GENERATED ALWAYS AS ({row['default']}) STORED"
     elif row["default"] is not None:
@@ -137,6 +154,7 @@ def _comments(rows: Iterable[Row]) -> Iterator[Definition]:
         yield Definition("comment", f"{row['object'].lower()} {row['name']}", statement)
 
 
+# In an order in which things could be made.
 _KINDS = (
     (queries.SCHEMAS, _schemas),
     (queries.DOMAINS, _domains),
@@ -148,8 +166,4 @@ _KINDS = (
     (queries.STATISTICS, _as_told("statistics")),
     (queries.VIEWS, _views),
     (queries.COMMENTS, _comments),
-)
-_ORDER = (
-    *("schema", "domain", "sequence", "function", "table", "constraint", "index", "statistics", "view"),
-    "comment",
 )

@@ -60,25 +60,32 @@ TABLES = sql(
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table,
     quote_ident(a.attname) AS column, format_type(a.atttypid, a.atttypmod) AS type,
     a.attnotnull AS not_null, a.attidentity::text AS identity, a.attgenerated::text AS generated,
+    s.seqstart AS start, s.seqincrement AS increment, s.seqcache AS cache,
     pg_get_expr(d.adbin, d.adrelid) AS default,
     ARRAY(SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid)
-        FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c') AND k.convalidated
-        ORDER BY position(k.contype::text in 'puc'), k.conname) AS constraints
+        FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f') AND k.convalidated
+        ORDER BY position(k.contype::text in 'pucf'), k.conname) AS constraints,
+    ARRAY(SELECT DISTINCT quote_ident(fn.nspname) || '.' || quote_ident(f.relname)
+        FROM pg_constraint k JOIN pg_class f ON f.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
+        WHERE k.conrelid = c.oid AND k.convalidated ORDER BY 1) AS references
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+LEFT JOIN pg_depend i ON i.refobjid = c.oid AND i.refobjsubid = a.attnum AND i.deptype = 'i'
+    AND i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND a.attidentity <> ''
+LEFT JOIN pg_sequence s ON s.seqrelid = i.objid
 WHERE {ours} AND c.relkind = 'r' ORDER BY 1, a.attnum""",
     ours=_RELATION,
 )
 
-# Made after all tables: foreign keys, and what has not been validated.
+# Made after all tables, as DSQL has it for what is not validated.
 CONSTRAINTS = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table, quote_ident(k.conname) AS name,
     pg_get_constraintdef(k.oid) AS definition
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
-WHERE {ours} AND k.contype IN ('p', 'u', 'c', 'f') AND (k.contype = 'f' OR NOT k.convalidated)
+WHERE {ours} AND k.contype IN ('c', 'f') AND NOT k.convalidated
 ORDER BY 1, 2""",
     ours=_RELATION,
 )

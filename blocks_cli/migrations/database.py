@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
+import secrets
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
+from blocks_cli.commands.options import root
 from blocks_cli.exits import ExitCode
 from blocks_cli.problem import CommandError
+from blocks_cli.workspace import Workspace
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
 if TYPE_CHECKING:
@@ -53,10 +58,20 @@ def connected(place: Place, dialect: str | None = None) -> Iterator[Admin]:
 
 
 @contextlib.contextmanager
-def scratch(folder: Path, dialect: str | None) -> Iterator[Admin]:
-    """Connect to a local database of our own in `folder`, which the caller throws away."""
-    with _local_cluster(folder, dialect) as login, explaining(), _admin(login).open() as admin:
-        yield admin
+def scratch(dialect: str | None) -> Iterator[Admin]:
+    """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
+    folder = Workspace(root()).folder / "verify"
+    with _alone(folder), _local_cluster(folder, dialect, empty=True) as login:
+        with explaining(), _admin(login).open() as admin:
+            yield admin
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
@@ -91,7 +106,8 @@ def run_name() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()} blocks[{os.getpid()}]"
+    # The last part tells two runs apart whose process has the same number.
+    return f"{user}@{socket.gethostname()} blocks[{os.getpid()}/{secrets.token_hex(2)}]"
 
 
 def is_dead(holder: str) -> bool:
@@ -99,7 +115,7 @@ def is_dead(holder: str) -> bool:
 
     Only good for a database of this machine: elsewhere another machine may have the same name.
     """
-    match = re.fullmatch(rf".*@{re.escape(socket.gethostname())} blocks\[(?P<pid>[0-9]+)\]", holder)
+    match = re.fullmatch(rf".*@{re.escape(socket.gethostname())} blocks\[(?P<pid>[0-9]+)/[0-9a-f]+\]", holder)
     if match is None:
         return False
     try:
@@ -135,11 +151,23 @@ def _login(place: Place, dialect: str | None) -> Iterator[Login]:
 
 
 @contextlib.contextmanager
-def _local_cluster(folder: Path, dialect: str | None) -> Iterator[Login]:
+def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
+    """Run the local database in `folder`; one that is to be `empty` may be of another version, and is made anew."""
     from blocks_runtime.signing import Credentials
     from local_dsql import LocalCluster
+    from local_dsql.errors import FolderError
 
-    with LocalCluster(folder, dialect=dialect) as cluster:
+    cluster = LocalCluster(folder, dialect=dialect)
+    try:
+        cluster.start()
+    except FolderError:
+        if not empty:
+            raise
+        shutil.rmtree(folder)
+        cluster.start()
+    with cluster:
+        if empty:
+            cluster.reset()
         own = cluster.admin_credentials
         keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
         at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
@@ -184,7 +212,8 @@ def _admin(login: Login) -> Admin:
 def _refused(error: DatabaseError) -> CommandError:
     from blocks_runtime.errors import AccessDenied, ConfigurationError, ConnectionFailed
 
-    why = f"{error.args[0]}{f' (SQLSTATE {error.sqlstate})' if error.sqlstate else ''}"
+    said = "; ".join(line.strip() for line in str(error.args[0]).splitlines())
+    why = f"{said}{f' (SQLSTATE {error.sqlstate})' if error.sqlstate else ''}"
     if isinstance(error, ConfigurationError):
         what, _, remedy = str(error.args[0]).partition("; ")
         return CommandError("cannot sign a login", what, remedy, ExitCode.CANNOT_CONNECT)

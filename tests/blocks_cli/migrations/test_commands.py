@@ -1,0 +1,225 @@
+"""The commands on migrations as a shell sees them: what they print, where, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_cli.exits import ExitCode
+from blocks_cli.main import COMMANDS
+from tests.blocks_cli.migrations.conftest import BANK
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    from tests.blocks_cli.migrations.conftest import Project
+
+ROOT = Path(__file__).parents[3]
+TARGET = "target   local   .blocks/local/main"
+
+
+def test_a_project_from_its_first_migration_on(project: Project) -> None:
+    made = project.blocks("new", "Create accounts")
+    assert (made.code, made.out) == (ExitCode.OK, "")
+    assert made.err.splitlines() == [
+        "target   local   migrations",
+        "created  migrations/001_create_accounts.sql",
+    ]
+    assert project.blocks("lint").code == ExitCode.USAGE, "the new file has no statement yet"
+    (project.migrations / "001_create_accounts.sql").unlink()
+    project.write(BANK)
+
+    status = project.blocks("status", "--exit-code")
+    assert (status.code, status.err.splitlines()) == (ExitCode.PENDING, [TARGET, "3 pending"])
+    assert status.out.splitlines() == [
+        "[ ] 001_accounts  pending",
+        "[ ] 002_rows      pending",
+        "[ ] 003_index     pending",
+    ]
+
+    plan = project.blocks("plan")
+    assert (plan.code, plan.err) == (ExitCode.OK, f"{TARGET}\n")
+    assert plan.out.splitlines()[2] == (
+        "003_index.sql:1:1     index  CREATE INDEX ASYNC accounts_owner ON accounts (owner)"
+    )
+    assert project.blocks("up", "--dry-run").out == plan.out
+    assert project.blocks("status").out == status.out, "nothing was changed so far"
+
+    up = project.blocks("up", "--to", "2")
+    assert (up.code, up.out) == (ExitCode.OK, "")
+    assert [re.sub(r"\d+ ms", "N ms", line) for line in up.err.splitlines()] == [
+        TARGET,
+        "applied  001_accounts.sql   1 statement   N ms",
+        "applied  002_rows.sql   1 statement   N ms",
+        "applied 2 migrations; the newest is 002_rows",
+    ]
+    assert project.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
+    assert project.blocks("up").err.splitlines()[-1] == "applied no migrations; the newest is 003_index"
+    assert project.blocks("plan", "--exit-code").out == "nothing to do\n"
+
+    status = project.blocks("status", "--exit-code")
+    assert (status.code, status.err.splitlines()[-1]) == (ExitCode.OK, "3 applied")
+    when, who = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"\S+@\S+ blocks\[\d+/\w+\]"
+    assert re.match(rf"\[x\] 001_accounts  applied   {when}  {who}\n", status.out)
+    assert project.rows("SELECT count(*), sum(balance) FROM accounts") == [(10, 1000)]
+
+
+JSON_KEYS: dict[str, tuple[list[str], list[str]]] = {
+    "plan": (["plan"], ["ahead", "steps"]),
+    "up --dry-run": (["up", "--dry-run"], ["ahead", "steps"]),
+    "up": (["up"], ["ahead", "applied", "newest"]),
+    "status": (["status"], ["migrations", "migrator"]),
+    "repair": (["repair", "001_accounts", "--applied"], ["after", "before", "migration"]),
+    "baseline": (["baseline"], ["applied"]),
+    "schema": (["schema"], ["definitions"]),
+    "lint": (["lint"], ["findings"]),
+    "new": (["new", "x"], ["file"]),
+}
+
+
+@pytest.mark.parametrize(("command", "keys"), JSON_KEYS.values(), ids=JSON_KEYS)
+def test_json_alone_on_stdout(project: Project, command: list[str], keys: list[str]) -> None:
+    project.write(BANK)
+    result = project.blocks(*command, "--json")
+    assert result.code == ExitCode.OK
+    assert sorted(json.loads(result.out)) == keys
+    assert result.err.startswith("target   ")
+
+
+def test_the_same_on_a_cluster_that_is_named(project: Project, cluster_keys: list[str]) -> None:
+    project.write(BANK)
+    up = project.blocks("up", *cluster_keys)
+    assert up.code == ExitCode.OK
+    assert up.err.splitlines()[0] == f"target   cluster {project.cluster.endpoint()}   us-east-1   as admin"
+    assert project.blocks("status", *cluster_keys, "--exit-code").code == ExitCode.OK
+    assert project.blocks("schema", *cluster_keys).out == project.blocks("schema").out
+    assert "CREATE INDEX ASYNC accounts_owner" in project.blocks("schema", *cluster_keys).out
+    assert "X-Amz" not in up.text
+
+
+def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) -> None:
+    project.write(
+        BANK
+        | {"004_x": "\n  INSERT INTO accounts VALUES (1, 'x', 1);\n", "005_y": "DROP INDEX accounts_owner;"}
+    )
+    up = project.blocks("up")
+    assert up.code == ExitCode.MIGRATION_FAILED
+    assert up.err.splitlines()[-3:] == [
+        "error: 004_x.sql:2:3: DSQL refused the statement",
+        '  why: SQLSTATE 23505: duplicate key value violates unique constraint "accounts_pkey"'
+        " (Key (id)=(1) already exists.)",
+        "  do:  correct the file and migrate again; nothing of this statement took effect",
+    ]
+    assert [line.split("   ")[0] for line in up.err.splitlines()[1:4]] == [
+        f"applied  {name}.sql" for name in BANK
+    ]
+    status = project.blocks("status")
+    assert "[!] 004_x         failed" in status.out
+    assert status.err.splitlines()[-1] == "3 applied, 1 failed, 1 pending"
+
+
+def test_every_fault_of_every_file_is_an_error(project: Project) -> None:
+    project.write({"001_a": "TRUNCATE a", "002_b": "LISTEN c;\nCREATE TABLE b (id serial)"})
+    up = project.blocks("up")
+    assert (up.code, up.out) == (ExitCode.USAGE, "")
+    errors = [line.split(" ")[1] for line in up.err.splitlines() if line.startswith("error: ")]
+    assert errors == [
+        "migrations/001_a.sql:1:1:",
+        "migrations/002_b.sql:1:1:",
+        "migrations/002_b.sql:2:20:",
+    ]
+
+
+MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
+    "no folder": (
+        ["up", "--migrations", "nowhere"],
+        ExitCode.USAGE,
+        "nowhere: no such folder",
+        "migrations are in migrations",
+    ),
+    "unknown dialect": (
+        ["lint", "--dialect", "2031"],
+        ExitCode.USAGE,
+        "--dialect 2031",
+        "unknown dialect '2031'",
+    ),
+    "which Region": (["status", "--endpoint", "db.example"], ExitCode.USAGE, "in which Region?", "host name"),
+    "not a port": (
+        ["status", "--endpoint", "localhost:http", "--region", "us-east-1"],
+        ExitCode.USAGE,
+        "--endpoint localhost:http",
+        "not a port",
+    ),
+    "nobody listens": (
+        ["status", "--endpoint", "localhost:1", "--region", "us-east-1"],
+        ExitCode.CANNOT_CONNECT,
+        "the database cannot be reached",
+        "refused",
+    ),
+    "repair how": (["repair", "001_accounts"], ExitCode.USAGE, "how does it stand?", "exactly one"),
+    "repair what": (
+        ["repair", "009_x", "--applied"],
+        ExitCode.MIGRATION_FAILED,
+        "no migration 009_x",
+        "not in the",
+    ),
+    "new what": (["new", "!?"], ExitCode.USAGE, "no name", "letter"),
+}
+
+
+@pytest.mark.usefixtures("cluster_keys")
+@pytest.mark.parametrize(("command", "code", "what", "why"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_three_lines(
+    project: Project, monkeypatch: pytest.MonkeyPatch, command: list[str], code: ExitCode, what: str, why: str
+) -> None:
+    monkeypatch.setattr("blocks_cli.migrations.database.CONNECT_PATIENCE", 0.0)
+    project.write(BANK)
+    result = project.blocks(*command)
+    assert (result.code, result.out) == (code, "")
+    first, second, third = result.err.splitlines()[-3:]
+    assert first.startswith("error: ") and what in first
+    assert second.startswith("  why: ") and why in second
+    assert third.startswith("  do:  ")
+
+
+def test_a_wrong_key_is_told_from_an_unreachable_cluster(
+    project: Project, cluster_keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
+    project.write(BANK)
+    result = project.blocks("status", *cluster_keys)
+    assert result.code == ExitCode.CANNOT_CONNECT
+    assert "error: the database refused the login" in result.err
+    assert "not-the-secret" not in result.text
+
+
+def test_numbers_go_on_as_they_began(project: Project) -> None:
+    project.write({"0007_a": "DROP TABLE a", "0012_b": "DROP TABLE b"})
+    assert project.blocks("new", "Add column: owner!").code == ExitCode.OK
+    assert (project.migrations / "0013_add_column_owner.sql").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(project: Project, command: str, snapshot: SnapshotAssertion) -> None:
+    assert project.blocks(command, "--help").out == snapshot
+
+
+def test_status_does_without_parser_and_cdk(project: Project) -> None:
+    """Hundreds of milliseconds lie in what is not imported."""
+    project.write(BANK)
+    code = (
+        "import sys\nfrom blocks_cli.main import main\ntry:\n    main(['status'])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'aws_cdk', 'jsii', 'boto3', 'botocore', 'postgast', 'google', 'blocks', 'blocks_cli.local'}\n"
+        "print(heavy & {*sys.modules})"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
+    asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert asked.stdout.splitlines()[-1] == b"set()"

@@ -1,0 +1,149 @@
+"""Journals that people correct: repair, baseline, and every kind of drift on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_cli.exits import ExitCode
+from tests.blocks_cli.migrations.conftest import BANK
+
+if TYPE_CHECKING:
+    from tests.blocks_cli.migrations.conftest import Project
+
+
+@pytest.fixture
+def applied(project: Project) -> Project:
+    project.write(BANK)
+    assert project.blocks("up").code == ExitCode.OK
+    return project
+
+
+def test_a_statement_in_doubt_stops_the_run_and_repair_settles_it(applied: Project) -> None:
+    """A run died after sending a statement whose effect the catalog does not show."""
+    applied.run("UPDATE accounts SET balance = 7")
+    applied.write(
+        {"004_default": "ALTER TABLE accounts ALTER COLUMN owner SET DEFAULT 'nobody' || random();"}
+    )
+    applied.run(
+        "INSERT INTO _migrations SELECT 4, '004_default', 'x', 0, 'started', NULL, 0, now(), NULL, 'dead'"
+    )
+    up = applied.blocks("up")
+    assert up.code == ExitCode.USAGE, "its checksum is not the one that was begun"
+    assert "004_default.sql was changed after it was started" in up.err
+    assert "blocks repair 004_default --applied` or `--pending`" in up.err
+    assert "[!] 004_default   changed" in applied.blocks("status").out
+
+    repaired = applied.blocks("repair", "004_default", "--pending")
+    assert repaired.code == ExitCode.OK
+    assert repaired.err.splitlines()[-1] == "repaired 004_default: was started, is pending"
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 004_default"
+
+
+def test_a_changed_file_is_told_with_both_hashes_and_accepted_by_repair(applied: Project) -> None:
+    applied.write({"002_rows": BANK["002_rows"] + "\n-- reviewed"})
+    up = applied.blocks("up")
+    assert up.code == ExitCode.USAGE
+    (why,) = (line for line in up.err.splitlines() if line.startswith("  why: "))
+    assert len({word for word in why.split() if len(word) == 64}) == 2
+    assert "put 002_rows.sql back as it was and add a new migration with the change" in up.err
+    status = applied.blocks("status", "--exit-code")
+    assert status.code == ExitCode.PENDING
+    assert "[!] 002_rows      changed" in status.out
+    assert why.removeprefix("  why: ") in status.out
+
+    assert applied.blocks("repair", "002_rows.sql", "--applied").code == ExitCode.OK
+    assert applied.blocks("up").err.splitlines()[-1].startswith("applied no migrations")
+    assert applied.rows("SELECT count(*) FROM accounts") == [(10,)]
+
+
+def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -> None:
+    (applied.migrations / "002_rows.sql").unlink()
+    assert "002_rows.sql is applied, but the folder does not have it any more" in applied.blocks("up").err
+    assert "[!] 002_rows      gone" in applied.blocks("status").out
+    refused = applied.blocks("repair", "002_rows", "--applied")
+    assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.MIGRATION_FAILED, True)
+    forgotten = applied.blocks("repair", "002_rows", "--pending")
+    assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is forgotten"
+    assert applied.blocks("status", "--exit-code").code == ExitCode.OK
+
+
+def test_a_file_below_the_newest_applied_is_told(applied: Project) -> None:
+    (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
+    applied.run("DELETE FROM _migrations WHERE version = 2")
+    applied.write({"002_late": "ALTER TABLE accounts ADD COLUMN late text;"})
+    up = applied.blocks("up")
+    assert (up.code, "give 002_late.sql a number above 3" in up.err) == (ExitCode.USAGE, True)
+    assert "[!] 002_late      below" in applied.blocks("status").out
+
+
+def test_drift_of_several_files_is_told_at_once(applied: Project) -> None:
+    applied.write({"001_accounts": BANK["001_accounts"] + "\n", "003_index": BANK["003_index"] + "\n"})
+    up = applied.blocks("up")
+    assert "error: 2 migrations do not fit what the database has applied" in up.err
+    assert up.err.count("add a new migration with the change") == 2
+
+
+def test_repair_refuses_to_make_new_contradictions(applied: Project) -> None:
+    refused = applied.blocks("repair", "001_accounts", "--pending")
+    assert refused.code == ExitCode.USAGE
+    assert "its number is below 003_index, which is applied" in refused.err
+    applied.write({"004_a": "DROP INDEX accounts_owner;", "005_b": "DROP TABLE accounts;"})
+    assert applied.blocks("repair", "005_b", "--applied").code == ExitCode.USAGE, "004 would be below it"
+    assert len(applied.journal()) == 3
+
+
+def test_the_newest_may_be_run_again_after_it_was_undone_by_hand(applied: Project) -> None:
+    applied.run("DROP INDEX accounts_owner")
+    assert applied.blocks("repair", "003_index", "--pending").code == ExitCode.OK
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
+
+
+def test_baseline_of_a_database_that_was_there_before(project: Project) -> None:
+    project.run("CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint NOT NULL)")
+    project.write(BANK)
+    assert 'relation "accounts" already exists' in project.blocks("up").err
+    refused = project.blocks("baseline", "--to", "2")
+    assert (refused.code, "has a journal" in refused.err) == (ExitCode.MIGRATION_FAILED, True)
+    project.run("DELETE FROM _migrations")
+
+    done = project.blocks("baseline", "--to", "2")
+    assert (done.code, done.err.splitlines()[1]) == (ExitCode.OK, "recorded 2 migrations as applied")
+    assert project.rows("SELECT count(*) FROM accounts") == [(0,)], "nothing was run"
+    assert project.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
+
+
+def test_an_older_folder_finds_the_database_ahead(applied: Project) -> None:
+    (applied.migrations / "003_index.sql").unlink()
+    status = applied.blocks("status", "--exit-code")
+    assert (status.code, "[x] 003_index     ahead" in status.out) == (ExitCode.OK, True)
+    assert (
+        applied.blocks("plan").err.splitlines()[-1] == "note     applied, but not in this folder: 003_index"
+    )
+
+
+def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited_for(
+    applied: Project,
+) -> None:
+    import os
+    import socket
+    import subprocess
+
+    applied.write({"004_a": "DROP INDEX accounts_owner;"})
+    take = "UPDATE _migrations_lock SET holder = '{}', expires_at = now() + interval '1 hour'"
+    applied.run(take.format("deploy 7"))
+    up = applied.blocks("up", "--wait", "0")
+    assert up.code == ExitCode.MIGRATION_FAILED
+    assert "waiting  another migrator is at work: deploy 7 since 20" in up.err
+    assert "the lease is held by deploy 7 since 20" in up.err
+    assert "a migrator is at work: deploy 7 since" in applied.blocks("status").err
+
+    name = "somebody@{} blocks[{}/00ff]"
+    applied.run(take.format(name.format(socket.gethostname(), os.getpid())))
+    assert applied.blocks("up", "--wait", "0").code == ExitCode.MIGRATION_FAILED, "that process lives"
+
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    applied.run(take.format(name.format(socket.gethostname(), dead.pid)))
+    assert applied.blocks("up", "--wait", "0").code == ExitCode.OK
