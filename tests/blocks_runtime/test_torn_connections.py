@@ -47,17 +47,18 @@ def test_a_read_is_repeated_on_another_connection(
         assert value(db) == 100
 
 
-@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", 100), ("lose_next_answer", 101)])
+@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", {100}), ("lose_next_answer", {100, 101})])
 def test_a_write_that_went_unanswered_is_unknown(
-    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: int
+    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: set[int]
 ) -> None:
+    """The server begins to answer before it commits, and may notice the loss in between: either may be true."""
     with db:
         value(db)
         getattr(cutter, lose)()
         with pytest.raises(errors.CommitOutcomeUnknown, match="may or may not have taken effect") as caught:
             db.execute(ADD)
         assert caught.value.commit_unknown
-        assert value(db) == kept
+        assert value(db) in kept
 
 
 @pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", 100), ("lose_next_answer", 101)])
