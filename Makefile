@@ -38,7 +38,7 @@ demo: $(READY)  ## Synthesize, deploy locally, make 200 concurrent transfers, au
 	@$(PY) -m examples.bank.demo
 
 test: $(READY)  ## All tests but the slow ones, in under five minutes
-	@$(PY) -m pytest -q -m "not slow" -n auto --dist loadfile
+	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
