@@ -58,7 +58,7 @@ class ControlServer:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except ConnectionError:
-            log.debug("a control connection was lost")
+            log.debug("a control connection was lost, or PostgreSQL")
         finally:
             writer.close()
             del self._conversations[task]
@@ -68,6 +68,8 @@ class ControlServer:
             request = json.loads(line)
             handler = self._handlers[request["method"]]
             return {"result": await handler(request["parameters"])}
+        except ConnectionError:
+            raise  # PostgreSQL is gone, and so are we in a moment: hang up, as callers see any end of a server
         except (
             Exception
         ) as error:  # the server must survive a failing request, and the caller must hear of it

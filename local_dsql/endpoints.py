@@ -12,7 +12,9 @@ from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
 from local_dsql.errors import ServerError
 from local_dsql.front import Front
 from local_dsql.postgres import PORT
+from local_dsql.postgres.diagnosis import refused
 from local_dsql.tls import CertificateStore
+from local_dsql.wire.backend import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +119,14 @@ class Endpoints:
             tls=self._tls,
             cluster_identifier=self._name.identifier,
         )
-        await front.start()
+        try:
+            await front.start()
+        except BackendError as error:
+            raise refused(
+                f"the database in {self._folder.path} cannot be opened for clients",
+                str(error),
+                "reset it; if that fails too, remove the folder and start with an empty database",
+            ) from None
         return front
 
     async def _listen(self, regions: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_bi
 from local_dsql.postgres.built import Built
 from local_dsql.postgres.databases import Databases
 from local_dsql.sockets import make_socket_directory, remove_socket_directory
+from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
     from local_dsql.folder import Folder
@@ -73,7 +74,10 @@ class Instance:
         if self._built is not None:
             await self._databases.ensure_live()
             return
-        built = await self._databases.build(catalog.scripts())
+        try:
+            built = await self._databases.build(catalog.scripts())
+        except BackendGone:
+            raise self.failure() from None
         try:
             built.save(self._folder.built_file)
         except OSError as error:
@@ -95,11 +99,14 @@ class Instance:
         Who resets once resets again: the next live database is made ready in the background.
 
         Raises:
-            PostgresError: PostgreSQL refuses, with its words.
+            PostgresError: PostgreSQL refuses or breaks down, with its words.
         """
         assert self._built is not None
         await self.settle()
-        await self._databases.recreate(self._built)
+        try:
+            await self._databases.recreate(self._built)
+        except BackendGone:
+            raise self.failure() from None
         self._spare = asyncio.create_task(self._databases.prepare_spare())
 
     async def settle(self) -> None:

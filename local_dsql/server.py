@@ -103,6 +103,8 @@ class Server:
 
     async def _attach(self, parameters: Json) -> Json:
         """Agree with a new user on dialect and latency, and open the Regions that are asked for."""
+        if not self._instance.is_running:
+            raise ConnectionAbortedError("the next server is for whoever comes now")
         for option in ("dialect", "commit_latency"):
             wanted, served = parameters[option], getattr(self._options, option)
             if wanted is not None and wanted != served:

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from local_dsql.errors import PostgresError
 from local_dsql.postgres.built import Built, catalog_digest
+from local_dsql.postgres.diagnosis import refused
 from local_dsql.postgres.process import PORT, SUPERUSER
 from local_dsql.wire.backend import Backend, BackendError
 
@@ -38,17 +38,16 @@ _POLL = 0.002
 
 
 class Databases:
-    """The databases of a running PostgreSQL; `sockets` is the folder of its unix socket."""
+    """The databases of a running PostgreSQL; `sockets` is the folder of its unix socket.
+
+    Every method raises PostgresError with PostgreSQL's words where it refuses.
+    """
 
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
 
     async def build(self, scripts: Sequence[Path]) -> Built:
-        """Run the catalog's scripts in a fresh data directory and make the live database from the result.
-
-        Raises:
-            PostgresError: a script is refused, with PostgreSQL's words.
-        """
+        """Run the catalog's scripts in a fresh data directory and make the live database from the result."""
         async with self._connection(LIVE) as live:
             for script in scripts:
                 await _run_script(live, script)
@@ -61,32 +60,22 @@ class Databases:
         return Built(catalog_digest(scripts), tuple(int(oid) for (oid,) in rows if oid is not None))
 
     async def ensure_live(self) -> None:
-        """Make the live database where a kill in the middle of a reset left none."""
+        """Make the live database where a kill in the middle of a reset left none, or half of one."""
         async with self._connection(_MAINTENANCE) as maintenance:
             if not await _exists(maintenance, LIVE):
+                await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE}")
                 await _make_live(maintenance)
 
     async def recreate(self, built: Built) -> None:
-        """Replace the live database by a pristine one and drop every later role; open sessions are cut.
-
-        Raises:
-            PostgresError: PostgreSQL refuses, with its words.
-        """
-        try:
-            async with self._connection(_MAINTENANCE) as maintenance:
-                await _end_sessions(maintenance)
-                await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE} WITH (FORCE)")
-                known = ", ".join(map(str, built.roles))
-                ((later,),) = await maintenance.rows(_LATER_ROLES.format(known=known))
-                if later is not None:
-                    await maintenance.rows(f"DROP ROLE {later}")
-                await _make_live(maintenance)
-        except BackendError as error:
-            raise PostgresError(
-                "cannot reset the database",
-                str(error),
-                "reset again; if that fails too, remove the folder and start with an empty database",
-            ) from None
+        """Replace the live database by a pristine one and drop every later role; open sessions are cut."""
+        async with self._connection(_MAINTENANCE) as maintenance:
+            await _end_sessions(maintenance)
+            await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE} WITH (FORCE)")
+            known = ", ".join(map(str, built.roles))
+            ((later,),) = await maintenance.rows(_LATER_ROLES.format(known=known))
+            if later is not None:
+                await maintenance.rows(f"DROP ROLE {later}")
+            await _make_live(maintenance)
 
     async def prepare_spare(self) -> None:
         """Have the next live database ready; that takes longer than all the rest of a reset."""
@@ -96,18 +85,26 @@ class Databases:
 
     @contextlib.asynccontextmanager
     async def _connection(self, database: str) -> AsyncIterator[Backend]:
-        backend = await Backend.connect(self._sockets, PORT, {"user": SUPERUSER, "database": database})
+        backend = None
         try:
+            backend = await Backend.connect(self._sockets, PORT, {"user": SUPERUSER, "database": database})
             yield backend
+        except BackendError as error:
+            raise refused(
+                "PostgreSQL could not make the database",
+                str(error),
+                "try again; if that fails too, remove the folder and start with an empty database",
+            ) from None
         finally:
-            backend.close()
+            if backend is not None:
+                backend.close()
 
 
 async def _run_script(live: Backend, script: Path) -> None:
     try:
         await live.rows(script.read_text(encoding="utf-8"))
     except BackendError as error:
-        raise PostgresError(
+        raise refused(
             f"cannot build the database: {script.name} is refused",
             str(error),
             "reinstall the package; its catalog does not fit this PostgreSQL",
@@ -128,7 +125,10 @@ async def _copy_pristine(maintenance: Backend, name: str) -> None:
 
 
 async def _exists(maintenance: Backend, name: str) -> bool:
-    return bool(await maintenance.rows(f"SELECT FROM pg_database WHERE datname = '{name}'"))
+    """Tell whether there is such a database; one whose DROP was cut short has the limit -2 and is none."""
+    return bool(
+        await maintenance.rows(f"SELECT FROM pg_database WHERE datname = '{name}' AND datconnlimit <> -2")
+    )
 
 
 async def _end_sessions(maintenance: Backend) -> None:

@@ -20,6 +20,7 @@ class _Cause:
 
 _CAUSES = (
     _Cause("No space left on device", "free some space on the disk of that folder, then start again"),
+    _Cause("could not write init file", "free some space on the disk of that folder, then start again"),
     _Cause("Disk quota exceeded", "free some space in the quota of that folder, then start again"),
     _Cause(
         "could not create shared memory segment",
@@ -51,12 +52,14 @@ def failure(what: str, output: str, exit_code: int | None) -> PostgresError:
         exit_code: exit code as `subprocess` gives it, None where the process still runs.
     """
     lines = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
-    tail = "\n".join(lines)
-    remedy = next((cause.remedy for cause in _CAUSES if cause.text in tail), None)
     why = "\n       ".join([describe_exit(exit_code), *lines])
-    return PostgresError(
-        what, why, remedy or "read the lines above; then start again, which repairs what a crash left"
-    )
+    return refused(what, why, "read the lines above; then start again, which repairs what a crash left")
+
+
+def refused(what: str, words: str, remedy: str) -> PostgresError:
+    """Return the error for something that PostgreSQL refused; `remedy` is for where its words tell no known cause."""
+    known = next((cause.remedy for cause in _CAUSES if cause.text in words), None)
+    return PostgresError(what, words, known or remedy)
 
 
 def describe_exit(code: int | None) -> str:

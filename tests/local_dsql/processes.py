@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+PROJECT = Path(__file__).parents[2]
+
+STARTER = """
+import sys
+from local_dsql import LocalCluster
+with LocalCluster(sys.argv[1]) as cluster:
+    print(cluster.status.pid, cluster.identifier, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start_user(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", STARTER, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
 
 
 @dataclass(frozen=True, slots=True)
