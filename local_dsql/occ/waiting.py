@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.effects import holdings
 from local_dsql.occ.parking import park
+from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Holding
