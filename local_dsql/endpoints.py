@@ -89,15 +89,21 @@ class Endpoints:
                 await self._front.stop_region(region)
 
     async def stop_region(self, region: str) -> None:
-        """Cut the Region's connections and refuse new ones."""
+        """Cut the Region's connections and refuse new ones; nothing happens where it is stopped."""
         async with self._changing:
             await self.front_of(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
-        """Accept the Region's connections again, on the same port."""
+        """Accept the Region's connections again, on the same port; nothing happens where it is not stopped."""
         async with self._changing:
-            await self.front_of(region).start_region(region)
+            front = self.front_of(region)
+            if region not in self.stopped:
+                return
+            try:
+                await front.start_region(region)
+            except OSError as error:
+                raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
             self.stopped.discard(region)
 
     async def close(self) -> None:
@@ -173,9 +179,9 @@ class Endpoints:
         return self.front
 
 
-def _no_endpoint(region: str, error: OSError) -> ServerError:
+def _no_endpoint(place: str, error: OSError) -> ServerError:
     return ServerError(
-        f"cannot listen on the loopback address for {region}",
+        f"cannot listen on the loopback address for {place}",
         error.strerror or str(error),
-        "see what keeps this user from opening a port (a sandbox, the limit on open files)",
+        "see what keeps this user from opening the port (another program, a sandbox, the limit on open files)",
     )
