@@ -61,7 +61,13 @@ def repair(
     before, after = (state.value if state else None for state in (done.before, done.after))
     if as_json:
         console.give({"migration": done.name, "before": before, "after": after})
-    console.say(f"repaired {done.name}: was {before or 'unknown'}, is {after or 'forgotten'}", "green")
+    console.say(f"repaired {done.name}: {_described(before, after)}", "green")
+
+
+def _described(before: str | None, after: str | None) -> str:
+    if before == after:
+        return f"{after}, with the file as it is now"
+    return f"was {before or 'unknown'}, is {after or 'forgotten'}"
 
 
 def _repair(

@@ -13,6 +13,7 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected, scratch
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.options import Place
+from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,10 @@ def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.migrate import migrate
 
-    with scratch(dialect) as admin:
-        migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
-        return read_catalog(admin)
+    try:
+        with scratch(dialect) as admin:
+            migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
+            return read_catalog(admin)
+    except CommandError as error:
+        remedy = "the files do not build an empty database any more; yours was not touched"
+        raise CommandError(f"on an empty database: {error.what}", error.why, remedy, error.code) from error

@@ -109,3 +109,14 @@ def test_verify_sees_an_index_that_is_not_valid(project: Project) -> None:
         assert job is not None
         connection.execute("CALL sys.wait_for_job(%s)", job)
     assert "-- INVALID" in project.blocks("verify").out
+
+
+def test_verify_of_files_that_build_nothing(project: Project) -> None:
+    project.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY);"})
+    assert project.blocks("up").code == ExitCode.OK
+    project.write({"001_t": "ALTER TABLE nowhere ADD COLUMN n int;"})
+    assert project.blocks("repair", "001_t", "--applied").code == ExitCode.OK
+    verify = project.blocks("verify")
+    assert verify.code == ExitCode.MIGRATION_FAILED
+    assert "error: on an empty database: 001_t.sql:1:1: DSQL refused the statement" in verify.err
+    assert "yours was not touched" in verify.err

@@ -1,0 +1,47 @@
+"""A document whose commands are run: its files are written, its outputs put in, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.blocks_cli.migrations.conftest import Project
+
+_FENCE = re.compile(r"^```(?P<kind>sql|console) ?(?P<file>\S*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_CHANGING = {
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "2026-11-21 09:30:00",
+    r"\S+@\S+ blocks\[\d+/[0-9a-f]+\]": "ana@laptop blocks[4711/3fa2]",
+    r"\b\d+ ms": "12 ms",
+}
+
+
+def run(document: str, project: Project) -> str:
+    """Return the document with what its `$ blocks …` lines print now; times and names are made the same.
+
+    A fence `sql FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
+    """
+    return _FENCE.sub(lambda fence: _play(fence, project), document)
+
+
+def _play(fence: re.Match[str], project: Project) -> str:
+    if fence["kind"] == "sql":
+        (project.folder / fence["file"]).write_text(fence["body"])
+        return fence[0]
+    lines = [line for line in fence["body"].splitlines() if line.startswith("$ ")]
+    body = "".join(f"{line}\n{_output(line.removeprefix('$ '), project)}" for line in lines)
+    return f"```console\n{body}```"
+
+
+def _output(line: str, project: Project) -> str:
+    program, *arguments = shlex.split(line)
+    if program == "export":
+        name, _, value = arguments[0].partition("=")
+        project.monkeypatch.setenv(name, value)
+        return ""
+    assert program == "blocks"
+    text = project.blocks(*arguments).text
+    for pattern, same in _CHANGING.items():
+        text = re.sub(pattern, same, text)
+    return text
