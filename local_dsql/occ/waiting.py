@@ -68,6 +68,8 @@ async def _clear_away(engine: Engine, holder: Participant, holding: Holding) -> 
     ending, transaction = holder.ending, holder.transaction
     live = transaction is not None and transaction.parked is None
     if ending is not None and live and not (await engine.tables.current(engine.catalog)).defers:
-        await ending.now()
+        # Its client may hang up meanwhile; that must not look like the end of whoever has come this way.
+        with contextlib.suppress(BackendGone):
+            await ending.now()
     else:
         await park(engine, holder, holding)
