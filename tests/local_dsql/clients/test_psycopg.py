@@ -113,8 +113,8 @@ def test_executemany_with_returning(connection: Connection) -> None:
 
 def test_streaming_and_a_stream_that_is_broken_off(connection: Connection) -> None:
     cursor = connection.cursor()
-    query = "SELECT n, repeat('x', 1000) FROM generate_series(1, 50000) n"
-    assert sum(row[0] for row in cursor.stream(query)) == 1_250_025_000
+    query = "SELECT n, repeat('x', 1000) FROM generate_series(1, 10000) n"
+    assert sum(row[0] for row in cursor.stream(query)) == 50_005_000
     assert [row[0] for row in itertools.islice(cursor.stream(query, size=10), 5)] == [1, 2, 3, 4, 5]
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
@@ -296,7 +296,7 @@ def test_cancelled_task_leaves_nothing_behind(dsql: LocalCluster, other: Connect
         await connection.execute("INSERT INTO accounts (id, owner) VALUES (1, 'x')")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await connection.execute("SELECT count(*) FROM generate_series(1, 3000000)")
+                await connection.execute("SELECT count(*) FROM generate_series(1, 1000000)")
         await connection.close()
 
     asyncio.run(main())

@@ -67,20 +67,30 @@ def aws_engine(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> sa.Eng
     return engine
 
 
-@pytest.fixture(params=["postgresql+psycopg", "auroradsql+psycopg"])
-def engine(
-    dsql: LocalCluster, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[sa.Engine]:
-    """An engine with the tables made: one DDL statement a transaction."""
-    if request.param.startswith("aurora"):
-        engine = aws_engine(dsql, monkeypatch)
-        Base.metadata.create_all(engine)
-    else:
-        engine = plain_engine(dsql)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            Base.metadata.create_all(connection)
+@pytest.fixture
+def plain(dsql: LocalCluster) -> Iterator[sa.Engine]:
+    """An engine with the tables made, each by a DDL statement in a transaction of its own."""
+    engine = plain_engine(dsql)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        Base.metadata.create_all(connection)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def aws(dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    """The same with the dialect of AWS, which commits after each DDL statement by itself."""
+    engine = aws_engine(dsql, monkeypatch)
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["plain", "aws"])
+def engine(request: pytest.FixtureRequest) -> sa.Engine:
+    """Either of them."""
+    engine: sa.Engine = request.getfixturevalue(request.param)
+    return engine
 
 
 def test_core(engine: sa.Engine) -> None:
@@ -102,13 +112,13 @@ def test_core(engine: sa.Engine) -> None:
         assert connection.execute(total).scalar_one() == 0
 
 
-def test_streaming_wants_a_cursor_that_dsql_has_not(engine: sa.Engine) -> None:
+def test_streaming_wants_a_cursor_that_dsql_has_not(plain: sa.Engine) -> None:
     numbers = sa.text("SELECT n FROM generate_series(1, 5000) n")
-    with engine.connect() as connection:
+    with plain.connect() as connection:
         with pytest.raises(sa.exc.NotSupportedError, match="DeclareCursor"):
             connection.execution_options(stream_results=True).execute(numbers)
         connection.rollback()
-    with engine.connect() as connection:
+    with plain.connect() as connection:
         assert [len(part) for part in connection.execute(numbers).partitions(2000)] == [2000, 2000, 1000]
 
 
@@ -148,11 +158,11 @@ def test_orm_session_that_loses_is_rolled_back_and_tried_again(engine: sa.Engine
         assert one.get_one(Account, 1).balance == 12
 
 
-def test_row_lock(dsql: LocalCluster, engine: sa.Engine) -> None:
-    with orm.Session(engine) as setup:
+def test_row_lock(dsql: LocalCluster, plain: sa.Engine) -> None:
+    with orm.Session(plain) as setup:
         setup.add(Owner(name="ann", accounts=[Account(number=1, balance=10)]))
         setup.commit()
-    with orm.Session(engine) as session:
+    with orm.Session(plain) as session:
         session.execute(sa.select(Account).where(Account.number == 1).with_for_update()).scalar_one()
         session.execute(sa.update(Owner).values(name="bob"))
         with psycopg.connect(dsql.dsn("us-east-2"), autocommit=True) as other:
@@ -161,11 +171,8 @@ def test_row_lock(dsql: LocalCluster, engine: sa.Engine) -> None:
             session.commit()
 
 
-def test_inspection(dsql: LocalCluster) -> None:
-    engine = plain_engine(dsql)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        Base.metadata.create_all(connection)
-    inspector = sa.inspect(engine)
+def test_inspection(plain: sa.Engine) -> None:
+    inspector = sa.inspect(plain)
     assert sorted(inspector.get_table_names()) == ["accounts", "owners"]
     assert [column["name"] for column in inspector.get_columns("accounts")] == [
         "number",
@@ -175,7 +182,6 @@ def test_inspection(dsql: LocalCluster) -> None:
     assert inspector.get_pk_constraint("accounts")["constrained_columns"] == ["number"]
     assert inspector.get_foreign_keys("accounts")[0]["referred_table"] == "owners"
     assert [index["name"] for index in inspector.get_unique_constraints("owners")] == ["owners_name_key"]
-    engine.dispose()
 
 
 def test_index_of_the_dialect_for_dsql_is_built_in_the_background(
