@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def run(cluster: LocalCluster, transactions: int, seed: int) -> Run:
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for name, sql in TABLES.items():
             admin.execute(f"DROP TABLE IF EXISTS {name}")
-            admin.execute(sql)  # type: ignore[call-overload]
+            admin.execute(sql)
         for key in KEYS:
             admin.execute(_INSERT[_table(key)], (key, ""))
     numbers = count(1)
@@ -125,7 +126,7 @@ class Client:
     def read_everything(self) -> None:
         """Read every key in one transaction."""
         with self._connection:
-            self._run([lambda key=key: self._read(key) for key in KEYS])
+            self._run([partial(self._read, key) for key in KEYS])
 
     def _run(self, steps: Sequence[Callable[[], str]], *, autocommit: bool = False) -> None:
         self._operations, self._slowest, self._odd = [], 0.0, ""
@@ -136,7 +137,7 @@ class Client:
         try:
             remarks += [step() for step in steps]
         except psycopg.errors.UniqueViolation:
-            # By the snapshot, two of its own rows would have the same random id.
+            # One that has lost may be told of a duplicate: see `a second key put back after losing the row`.
             outcome = "fail"
             remarks.append("23505")
         try:
@@ -168,7 +169,7 @@ class Client:
 
     def _ask(self, sql: str, *parameters: Any) -> Any:
         began = time.monotonic()
-        cursor = self._connection.execute(sql, parameters)  # type: ignore[call-overload]
+        cursor = self._connection.execute(sql, parameters)
         self._slowest = max(self._slowest, time.monotonic() - began)
         rows = [(None,)] * cursor.rowcount if cursor.description is None else cursor.fetchall()
         if len(rows) != 1:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 
+from tests.isolation.setting_up import execute
 from tests.local_dsql.front.scenarios import OC000, Error, answer, matches
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Mode(enum.Enum):
 class Shape:
     """Tables and rows, what one transaction says and is answered, and what `look` shows after its COMMIT.
 
-    An expected `Error` ends the transaction. `open_faults` are the modes in which the local database is known to
-    answer something else, each with what it answers.
+    An expected `Error` ends the transaction. `faults` are the modes in which the local database answers something
+    else and should not, `divergences` those in which it does by design, with the id of the known difference.
     """
 
     name: str
@@ -51,7 +52,8 @@ class Shape:
     look: str = "SELECT 1"
     after: Any = ((1,),)
     commit: Any = "COMMIT"
-    open_faults: dict[Mode, str] = field(default_factory=dict)
+    faults: dict[Mode, str] = field(default_factory=dict)
+    divergences: dict[Mode, str] = field(default_factory=dict)
 
 
 def run(cluster: LocalCluster, shape: Shape, mode: Mode) -> None:
@@ -62,13 +64,15 @@ def run(cluster: LocalCluster, shape: Shape, mode: Mode) -> None:
     """
     cluster.reset()
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
-        for sql in ("CREATE TABLE hook (id int PRIMARY KEY, n int)", "INSERT INTO hook VALUES (1, 0)"):
-            admin.execute(sql)  # type: ignore[call-overload]
-        for sql in shape.setup:
-            admin.execute(sql)  # type: ignore[call-overload]
-        before = admin.execute(shape.look).fetchall()  # type: ignore[call-overload]
+        execute(
+            admin,
+            "CREATE TABLE hook (id int PRIMARY KEY, n int)",
+            "INSERT INTO hook VALUES (1, 0)",
+            *shape.setup,
+        )
+        before = admin.execute(shape.look).fetchall()
         won = _play(cluster, shape, mode)
-        after = admin.execute(shape.look).fetchall()  # type: ignore[call-overload]
+        after = admin.execute(shape.look).fetchall()
         assert matches(after, list(shape.after) if won else before)
         # Nothing is held any more: a fresh writer writes the row at once.
         assert admin.execute("UPDATE hook SET n = 9 WHERE id = 1").rowcount == 1

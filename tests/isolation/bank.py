@@ -1,0 +1,224 @@
+"""Clients of a bank who hang up whenever they please: transfers with every way to be cut short."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_dsql import LocalCluster
+
+ACCOUNTS = 6
+START = 1_000
+CLIENTS = 6
+LONGEST = 2.0
+"""Seconds of a statement on a busy machine."""
+
+SETUP = (
+    "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL CHECK (balance >= 0))",
+    "CREATE TABLE entry (key uuid PRIMARY KEY DEFAULT gen_random_uuid(), source int REFERENCES account (id),"
+    " target int REFERENCES account (id), amount int NOT NULL)",
+    f"INSERT INTO account SELECT g, {START} FROM generate_series(1, {ACCOUNTS}) g",
+)
+
+
+@dataclass
+class Books:
+    """What all clients together know: keys by outcome, how often which accident happened, the slowest answer."""
+
+    committed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    seen: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Client:
+    """One client; after every accident it connects again."""
+
+    def __init__(self, cluster: LocalCluster, process: int, seed: int, books: Books) -> None:
+        self._cluster = cluster
+        self._region = cluster.regions[process % len(cluster.regions)]
+        self._random = random.Random(f"{seed} {process}")
+        self._books = books
+        self._connection: psycopg.Connection[Any] | None = None
+        self._key = ""
+
+    def work(self, until: float) -> None:
+        """Make transfers and sum up, with accidents, until it is time."""
+        try:
+            while time.monotonic() < until:
+                if self._random.random() < 0.2:
+                    self._sum_up()
+                else:
+                    self._transfer()
+        except Exception as error:
+            self._books.wrong.append(repr(error))
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _session(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._cluster.dsn(self._region), connect_timeout=5)
+        return self._connection
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            took = time.monotonic() - began
+            with self._books.lock:
+                self._books.slowest = max(self._books.slowest, took)
+
+    def _ask(self, sql: str, *parameters: Any) -> list[Any]:
+        with self._timed():
+            cursor = self._session().execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def _sum_up(self) -> None:
+        with self._timed(), self._session() as session:
+            ((total,),) = session.execute("SELECT sum(balance) FROM account").fetchall()
+            rows = session.execute("SELECT balance FROM account").fetchall()
+        if total != ACCOUNTS * START or sum(row[0] for row in rows) != total:
+            self._books.wrong.append(f"a reader saw {total} and {rows}")
+
+    def _transfer(self) -> None:
+        source, target = self._random.sample(range(1, ACCOUNTS + 1), 2)
+        ((self._key,),) = self._ask("SELECT gen_random_uuid()::text")
+        self._session().rollback()
+        amount = self._random.randint(1, 50)
+        accident = self._random.choice(_ACCIDENTS)
+        steps: list[Callable[[], object]] = [
+            lambda: self._ask("SELECT balance FROM account WHERE id = %s FOR UPDATE", source),
+            lambda: self._ask("UPDATE account SET balance = balance - %s WHERE id = %s", amount, source),
+            lambda: self._ask("UPDATE account SET balance = balance + %s WHERE id = %s", amount, target),
+            lambda: self._ask("INSERT INTO entry VALUES (%s, %s, %s, %s)", self._key, source, target, amount),
+        ]
+        self._random.shuffle(steps)
+        at = len(steps) if accident is Client.cut_in_commit else self._random.randint(1, len(steps))
+        outcome = "failed"
+        try:
+            for step in steps[:at]:
+                step()
+            if accident is not None:
+                self._count(accident.__name__)
+            if accident is not None and accident(self):
+                outcome = "unknown" if accident is Client.cut_in_commit else "failed"
+            else:
+                for step in steps[at:]:
+                    step()
+                with self._timed():
+                    self._session().commit()
+                outcome = "committed"
+        except psycopg.errors.SerializationFailure:
+            self._count("40001")
+        except psycopg.errors.CheckViolation:
+            self._count("23514")
+        with contextlib.suppress(psycopg.OperationalError):
+            self._session().rollback()
+        with self._books.lock:
+            getattr(self._books, outcome).add(self._key)
+
+    def _count(self, what: str) -> None:
+        with self._books.lock:
+            self._books.seen[what] += 1
+
+    # accidents: return whether the transaction is over
+
+    def hang_up(self) -> bool:
+        """The process dies between two statements."""
+        self._cut()
+        return True
+
+    def cut_in_statement(self) -> bool:
+        """The network goes while a statement runs that others may be waiting behind."""
+        self._session().pgconn.send_query(b"UPDATE account SET balance = balance + 0")
+        self._session().pgconn.flush()
+        time.sleep(self._random.choice((0, 0, 0.001, 0.005)))
+        self._cut()
+        return True
+
+    def cut_in_commit(self) -> bool:
+        """The network goes before COMMIT is answered."""
+        self._session().pgconn.send_query(b"COMMIT")
+        self._session().pgconn.flush()
+        time.sleep(self._random.choice((0, 0.002, 0.02)))
+        self._cut()
+        return True
+
+    def fail(self) -> bool:
+        """A statement fails; the transaction is rolled back on the same connection."""
+        sql = self._random.choice(("SELECT 1 / 0 FROM account", "UPDATE account SET balance = -1", "SELEC"))
+        with contextlib.suppress(psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
+            self._ask(sql)
+            self._books.wrong.append(f"{sql} succeeded")
+        self._session().rollback()
+        return True
+
+    def cancel(self) -> bool:
+        """A statement is cancelled; whether it stops is the server's business, the session goes on."""
+        session = self._session()
+        timer = threading.Timer(0.005, session.cancel_safe)
+        timer.start()
+        stopped = False
+        try:
+            self._ask("SELECT pg_sleep(0.03)")
+        except psycopg.errors.QueryCanceled:
+            stopped = True
+            session.rollback()
+        finally:
+            timer.join()
+        return stopped
+
+    def _cut(self) -> None:
+        """Drop the connection as the kernel does for a process that was killed."""
+        connection = self._session()
+        with socket.socket(fileno=os.dup(connection.fileno())) as raw:
+            raw.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+_ACCIDENTS: tuple[Callable[[Client], bool] | None, ...] = (
+    None,
+    None,
+    None,
+    Client.hang_up,
+    Client.cut_in_statement,
+    Client.cut_in_commit,
+    Client.fail,
+    Client.cancel,
+)
+
+
+def run(cluster: LocalCluster, seconds: float, seed: int) -> Books:
+    """Let all clients work for so long and return the books; nobody may be left behind."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        for sql in SETUP:
+            admin.execute(sql)
+    books = Books()
+    clients = [Client(cluster, process, seed, books) for process in range(CLIENTS)]
+    until = time.monotonic() + seconds
+    threads = [threading.Thread(target=client.work, args=(until,), daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds + 10)
+    if any(thread.is_alive() for thread in threads):
+        books.wrong.append("a client hangs")
+    return books

@@ -1,0 +1,30 @@
+"""Making tables: what an index build in the background changes in the catalog may fail the next statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.errors import SerializationFailure
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def execute(admin: psycopg.Connection[Any], *statements: str) -> None:
+    """Run statements in autocommit mode, each until no change of the catalog fails it; wait for index builds."""
+    for sql in statements:
+        job = _one(admin, sql)
+        if "ASYNC" in sql and job is not None:
+            _one(admin, f"CALL sys.wait_for_job('{job}')")
+
+
+def _one(admin: psycopg.Connection[Any], sql: str) -> str | None:
+    while True:
+        try:
+            cursor = admin.execute(sql)
+        except SerializationFailure as error:
+            if "OC001" not in str(error):
+                raise
+        else:
+            row = cursor.fetchone() if "ASYNC" in sql and cursor.description else None
+            return None if row is None else str(row[0])
