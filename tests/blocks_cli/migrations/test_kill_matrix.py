@@ -40,7 +40,8 @@ FILES = {
 }
 APP = database_role("main", Access.READ_WRITE)
 APP_ARN = "arn:aws:iam::123456789012:role/app"
-LEAST = 100
+LEAST = 400
+"""Messages that a run takes at the very least; polling for jobs adds some."""
 LEFT_BEHIND = [
     "SELECT * FROM t ORDER BY id",
     "SELECT name, checksum, statement, state, rows_changed FROM _migrations ORDER BY version",
