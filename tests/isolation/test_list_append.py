@@ -50,7 +50,7 @@ def judge(cluster: LocalCluster, folder: Path, transactions: int, seed: int) -> 
 
 def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
     """As much as fits into a test run."""
-    judge(cluster, tmp_path, transactions=600, seed=1)
+    judge(cluster, tmp_path, transactions=420, seed=1)
 
 
 @pytest.mark.slow
