@@ -15,6 +15,7 @@ from local_dsql.wire.backend import BackendGone
 if TYPE_CHECKING:
     from local_dsql.front.session import Session
     from local_dsql.front.units import Unit
+    from local_dsql.occ.engine import Moment
     from local_dsql.wire.backend import Answer
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -33,8 +34,9 @@ class Transactions:
         """Open a transaction of our own around what follows."""
         backend = self.session.backend
         async with backend.turn:
+            before = self.session.engine.moment
             answers = await backend.ask(BEGIN + OPEN, 2)
-        self.opened(answers[1], implicit=True)
+        self.opened(answers[1], before, implicit=True)
 
     async def begin(self, unit: Unit) -> bool:
         """Run the client's BEGIN; its snapshot is taken at once, as DSQL does. Return whether it succeeded."""
@@ -47,18 +49,23 @@ class Transactions:
         if transaction is not None:
             return await session.work.pass_on(unit)
         async with session.backend.turn:
+            before = session.engine.moment
             answers = await session.backend.ask(unit.request() + OPEN, 2)
         session.client.send(b"".join(raw for _, raw in answers[0].frames))
         if answers[0].error is not None:
             return False
-        self.opened(answers[1], implicit=False)
+        self.opened(answers[1], before, implicit=False)
         return True
 
-    def opened(self, answer: Answer, *, implicit: bool) -> None:
-        """Note the transaction that PostgreSQL has opened; `answer` is that of `OPEN`."""
+    def opened(self, answer: Answer, before: Moment, *, implicit: bool) -> None:
+        """Note the transaction that PostgreSQL has opened; `answer` is that of `OPEN`.
+
+        `before` must not be later than its snapshot, or a commit in between would seem to be part of it. To take
+        a transaction for older than it is costs no more than a savepoint.
+        """
         engine = self.session.engine
         end, place = read_opened(answer)
-        self.session.transaction = Transaction(implicit, engine.sequence, engine.catalog, end, place)
+        self.session.transaction = Transaction(implicit, before.sequence, before.catalog, end, place)
         loop = asyncio.get_running_loop()
         self._age = loop.call_later(engine.limits.transaction_age, self._too_old)
 

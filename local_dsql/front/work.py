@@ -140,7 +140,7 @@ class Work:
             await counter.begin()
             opened, whole = await self._begin_and_run(request)
             answer = unit.own(whole)
-            session.transactions.opened(opened, implicit=True)
+            session.transactions.opened(opened, self.engine.moment, implicit=True)  # the mutex keeps it exact
             changed = await counter.end(answer)
         assert session.transaction is not None
         return await self._account(session.transaction, statement, answer, changed)

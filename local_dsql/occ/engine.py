@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.occ.injection import Injector
 from local_dsql.occ.journal import Journal
@@ -41,6 +41,13 @@ if TYPE_CHECKING:
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Backend
+
+
+class Moment(NamedTuple):
+    """How many commits that changed something, and how many that changed the catalog, there have been."""
+
+    sequence: int
+    catalog: int
 
 
 class Engine:
@@ -65,6 +72,11 @@ class Engine:
         """How many open transactions have changed the catalog."""
         self._background: set[asyncio.Task[None]] = set()
         self._participants: dict[int, Participant] = {}
+
+    @property
+    def moment(self) -> Moment:
+        """The counters as they stand; a COMMIT that PostgreSQL has made may not be counted yet."""
+        return Moment(self.sequence, self.catalog)
 
     async def start(self) -> None:
         """Connect to PostgreSQL."""
