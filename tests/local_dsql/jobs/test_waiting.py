@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 )
 def test_what_is_no_identifier_is_an_error(shared_cluster: LocalCluster, identifier: str) -> None:
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
-        with pytest.raises(psycopg.errors.InvalidTextRepresentation, match=r"^Unable to convert text to UUID"):
+        with pytest.raises(
+            psycopg.errors.InvalidTextRepresentation, match=r"^Unable to convert text to UUID"
+        ):
             connection.execute("CALL sys.wait_for_job(%s)", [identifier])
 
 
