@@ -62,6 +62,24 @@ def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> float:
 
 
 def _living() -> list[Process]:
+    return _from_proc() if Path("/proc/self/cmdline").exists() else _from_ps()
+
+
+def _from_proc() -> list[Process]:
+    living = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if command:  # neither a zombie nor a thread of the kernel
+                living.append(Process(int(entry.name), entry.stat().st_uid, command))
+        except OSError:
+            continue  # it has ended meanwhile
+    return living
+
+
+def _from_ps() -> list[Process]:
     listing = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,uid=,stat=,args="], capture_output=True, text=True, check=True
     )

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from local_dsql import LocalCluster
 from local_dsql.cli import main, serve
 from tests.local_dsql.processes import processes_of, wait_until
+from tests.local_dsql.programs import needs_psql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,7 @@ def test_foreground_ends_with_its_server(folder: Path) -> None:
     assert "the local database has stopped" in errors
 
 
+@needs_psql
 def test_background_runs_until_stop(folder: Path) -> None:
     printed = json.loads(command("start", "--path", folder, "--json").stdout)
     assert set(printed) == {"us-east-1"}

@@ -17,6 +17,7 @@ from local_dsql.access import sign_token
 from local_dsql.cluster import stop_server
 from local_dsql.errors import ServerError, ServerMismatchError
 from tests.local_dsql.processes import processes_of, start_user, wait_until
+from tests.local_dsql.programs import needs_psql
 from tests.local_dsql.queries import run, value
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ ROLE = "arn:aws:iam::000000000000:role/app"
 # as it is
 
 
+@needs_psql
 @pytest.mark.parametrize("region", ["us-east-1", "us-east-2", None])
 def test_the_dsn_works_as_it_is(shared_cluster: LocalCluster, region: str | None) -> None:
     dsn = shared_cluster.dsn(region)
@@ -37,6 +39,7 @@ def test_the_dsn_works_as_it_is(shared_cluster: LocalCluster, region: str | None
     assert answer.stdout == "42\n"
 
 
+@needs_psql
 def test_libpq_environment_is_the_same(shared_cluster: LocalCluster) -> None:
     environment = os.environ | shared_cluster.libpq_environment()
     answer = subprocess.run(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.local_dsql.programs import needs_psql
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from local_dsql import LocalCluster
 
     Other = psycopg.Connection[TupleRow]
+
+pytestmark = needs_psql
 
 
 def psql(

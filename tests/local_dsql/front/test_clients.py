@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+
+from tests.local_dsql.programs import needs_psql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +155,7 @@ def test_a_vanished_client_holds_nothing(cluster: Cluster, admin: psycopg.Connec
     assert admin.execute("UPDATE things SET name = 'here'").rowcount == 1
 
 
-@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
+@needs_psql
 def test_psql(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """psql verifies in full, describes tables, runs several statements, and shows DSQL's refusals."""
     script = r"""
