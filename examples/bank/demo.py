@@ -33,6 +33,7 @@ REGION = "us-east-1"
 TRANSFERS = 200
 INVOKERS = 8
 HOT_ACCOUNTS = 10
+PROGRESS = 50
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,12 @@ def move_money(deployment: LocalDeployment, events: Iterable[TransferEvent]) -> 
     def invoke(event: TransferEvent) -> InvocationResult:
         return deployment.invoke("Transfer", cast("Json", event))
 
+    results: list[InvocationResult] = []
     with ThreadPoolExecutor(INVOKERS) as pool:
-        results = list(pool.map(invoke, events))
+        for result in pool.map(invoke, events):
+            results.append(result)
+            if len(results) % PROGRESS == 0:
+                step(f"  {len(results)} done")
     made = [cast("TransferResult", result.payload) for result in results if not result.failed]
     refused = [result for result in results if result.error_type == "TransferRefused"]
     failed = [result for result in results if result.failed and result not in refused]
