@@ -81,6 +81,7 @@ class Names:
 
     def keep_batch(self, accepted: int | None = None) -> None:
         """Keep what the batch defined; `accepted` is how many of its Parse succeeded, None: all."""
+        self.portals.keep_fresh()
         if self._defined:
             for name in self._defined[:accepted]:
                 if name in self._tentative:
@@ -90,6 +91,7 @@ class Names:
 
     def forget_batch(self) -> None:
         """Forget what the batch defined, as if it had not been looked at."""
+        self.portals.forget_fresh()
         self._tentative.clear()
         self._defined.clear()
 

@@ -20,15 +20,21 @@ _SUSPENDED = messages.frame(b"s")
 
 
 class Portals:
-    """The portals of one session's transaction."""
+    """The portals of one session's transaction.
 
-    __slots__ = ("_begun", "_bound", "_drained", "_finished")
+    What a unit binds and executes is *fresh* until PostgreSQL has run the unit: a transaction that comes back before
+    that must not open its portals, whose statements may not have been parsed yet.
+    """
+
+    __slots__ = ("_begun", "_bound", "_drained", "_executed", "_finished", "_fresh")
 
     def __init__(self) -> None:
         self._bound: dict[bytes, bytes] = {}
         self._begun: set[bytes] = set()
         self._drained: dict[bytes, deque[Frame]] = {}
         self._finished: set[bytes] = set()
+        self._fresh: set[bytes] = set()
+        self._executed: dict[bytes, int] = {}
 
     @property
     def any_drained(self) -> bool:
@@ -39,13 +45,25 @@ class Portals:
         """Note a Bind."""
         self.closed(portal)
         self._bound[portal] = raw
+        self._fresh.add(portal)
 
     def executed(self, portal: bytes, limit: int) -> None:
         """Note an Execute; without a row limit the portal is read to its end."""
-        if limit:
-            self._begun.add(portal)
-        else:
-            self._finished.add(portal)
+        self._executed[portal] = limit
+
+    def keep_fresh(self) -> None:
+        """PostgreSQL has done what was noted since the last time."""
+        self._fresh.clear()
+        for portal, limit in self._executed.items():
+            (self._begun if limit else self._finished).add(portal)
+        self._executed.clear()
+
+    def forget_fresh(self) -> None:
+        """What was noted since the last time has not been done."""
+        for portal in self._fresh:
+            self._bound.pop(portal, None)
+        self._fresh.clear()
+        self._executed.clear()
 
     def closed(self, portal: bytes) -> None:
         """Note that a portal is gone."""
@@ -53,6 +71,8 @@ class Portals:
         self._begun.discard(portal)
         self._finished.discard(portal)
         self._drained.pop(portal, None)
+        self._fresh.discard(portal)
+        self._executed.pop(portal, None)
 
     def bind_of(self, portal: bytes) -> bytes:
         """Return the Bind that opened a portal; empty if there is no such portal."""
@@ -65,6 +85,8 @@ class Portals:
             self._begun.clear()
             self._finished.clear()
             self._drained.clear()
+            self._fresh.clear()
+        self._executed.clear()
 
     async def drain(self, backend: Backend) -> None:
         """Read what is left of every portal that has been begun. The backend must be ours to use."""
@@ -75,7 +97,7 @@ class Portals:
 
     async def bind_again(self, backend: Backend) -> None:
         """Open the portals again that nobody has read from."""
-        for portal in self._bound.keys() - self._begun - self._finished:
+        for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
             await backend.ask(self._bound[portal] + messages.SYNC)
 
     def serve(self, unit: Unit) -> bytes | None:

@@ -93,11 +93,6 @@ def many(connection: psycopg.Connection[Any]) -> object:
         return cursor.rowcount
 
 
-_PORTAL_TOO_EARLY = (
-    "25P02: coming back, the portal of this very batch is opened again, before the statement that it is bound to has"
-    " been parsed; that fails, and with it the transaction"
-)
-
 PROTOCOL = [
     Shape(
         "COPY from and to the client",
@@ -154,7 +149,6 @@ PROTOCOL = [
         (("UPDATE t SET v = 'A' WHERE id = 1", "UPDATE 1"), (many, 10)),
         "SELECT count(*) FROM t",
         rows([12]),
-        faults=dict.fromkeys((Mode.PARKED, Mode.LOST_LATE), _PORTAL_TOO_EARLY),
     ),
     Shape(
         "settings of the session and of the transaction",
