@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.effects import AS_SUPERUSER, made_by
-from local_dsql.occ.rebase import key_of
+from local_dsql.occ.rebase import is_key, key_of, table_of
 from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -38,11 +38,9 @@ async def is_invisible(participant: Participant, control: Backend, fields: Mappi
         columns = key_of(fields)[0]
     if columns is None:
         return True
-    _, values = key_of(fields)
-    table = f"{identifier(fields['s'])}.{identifier(fields['t'])}"
     rows = await participant.backend.rows(
         f"SAVEPOINT local_dsql_look; {AS_SUPERUSER}"
-        f"SELECT 1 FROM {table} WHERE concat_ws(', ', {columns}) = {literal(values)} LIMIT 1;"
+        f"SELECT 1 FROM {table_of(fields)} WHERE {is_key(fields, columns)} LIMIT 1;"
         "ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look"
     )
     return not rows

@@ -126,7 +126,10 @@ async def _run_again(
     unchecked = False
     for _ in range(rebase.MOST_EVICTIONS):
         if fields is not None and fields["C"] == "23505" and "D" in fields:
-            evictions.append(rebase.evict(fields))
+            eviction = rebase.evict(fields)
+            if eviction in evictions:
+                break  # it is the transaction's own duplicate
+            evictions.append(eviction)
             await ask(engine, participant, _eviction(evictions[-1:], participant.role))
         unchecked = unchecked or (fields is not None and fields["C"] == "23503")
         if unchecked:
