@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 
 from blocks_cli.local import LocalDeployment, Report
+from blocks_cli.problem import CommandError
 from blocks_cli.synth import synthesize
 
 if TYPE_CHECKING:
@@ -176,3 +177,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         step("interrupted; what was committed stays, run it again to go on")
         sys.exit(130)
+    except CommandError as error:
+        step(str(error))
+        sys.exit(int(error.code))
