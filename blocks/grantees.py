@@ -12,6 +12,7 @@ from blocks.errors import ConstructError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ def identify(grantee: iam.IGrantable) -> Grantee:
     if isinstance(behind, lambda_.Function):
         return Grantee(name, arn, behind, is_foreign_function=False)
     return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
+
+
+def stack_of(grantee: iam.IGrantable) -> Stack | None:
+    """Return the stack that `grantee` stands in, which says in which Region it runs; None where none does."""
+    if hasattr(grantee, "node"):
+        return Stack.of(cast("IConstruct", grantee))
+    arn = _arn(grantee.grant_principal)
+    return None if arn is None else owner_of(arn)
 
 
 def owner_of(arn: str) -> Stack | None:

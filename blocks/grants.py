@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations
 from aws_cdk import aws_iam as iam
 
 from blocks import functions
-from blocks.errors import ConstructError
-from blocks.grantees import Grantee, identify, owner_of
+from blocks.grantees import Grantee, identify, stack_of
 from blocks.mappings import RoleMapping
 from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
 
 if TYPE_CHECKING:
+    from blocks.endpoints import RegionalEndpoint
     from blocks.interface import IDistributedDatabase
 
 
@@ -46,8 +46,8 @@ class DatabaseGrants:
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known = identify(grantee)
-        self._map(known, access)
-        self._equip(known, database_role(self._database.node.id, access))
+        self._map(known, access, self._endpoint_of(grantee))
+        self._equip(known, database_role(self._database.node.id, access), self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -63,16 +63,18 @@ class DatabaseGrants:
             ConstructError: the grantee has no IAM role.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        self._equip(identify(grantee), ADMIN_ROLE)
+        self._equip(identify(grantee), ADMIN_ROLE, self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnectAdmin")
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow `grantee` the IAM `actions` on this cluster alone."""
-        return iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(actions), resource_arns=[self._database.cluster_arn]
-        )
+        arn = self._endpoint_of(grantee).cluster_arn
+        return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
-    def _map(self, known: Grantee, access: Access) -> None:
+    def _endpoint_of(self, grantee: iam.IGrantable) -> RegionalEndpoint:
+        return self._database.endpoint_for(stack_of(grantee))
+
+    def _map(self, known: Grantee, access: Access, endpoint: RegionalEndpoint) -> None:
         database = self._database
         if database.role_mappings is None:
             role = database_role(database.node.id, access)
@@ -82,21 +84,17 @@ class DatabaseGrants:
                 f"as admin, run AWS IAM GRANT {role} TO the ARN of each role that is let in",
             )
             return
-        owner = owner_of(known.arn)
-        if owner is not None and owner is not Stack.of(database):
-            raise _role_of_other_stack(database, known, owner)
-        database.role_mappings.add(RoleMapping(known.arn, access))
+        database.role_mappings.add(RoleMapping(endpoint.role_arn(known), access))
 
-    def _equip(self, known: Grantee, role: str) -> None:
+    def _equip(self, known: Grantee, role: str, endpoint: RegionalEndpoint) -> None:
         database = self._database
         if known.function is None:
             if known.is_foreign_function:
                 _warn_of_foreign_function(database, known)
             return
-        functions.set_variables(known.function, database, database.variables(role))
+        functions.set_variables(known.function, database, endpoint.variables(role))
         functions.add_runtime(known.function)
-        if database.migrated is not None:
-            functions.run_after(known.function, database.migrated)
+        endpoint.let_wait(known.function)
 
 
 def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) -> None:
@@ -104,14 +102,4 @@ def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) ->
         "@blocks/dsql:variablesByHand",
         f"{known.name} is no Function of this app, so its variables and layer cannot be set from here: "
         f"give it what environment() of {database.node.path} returns",
-    )
-
-
-def _role_of_other_stack(database: IDistributedDatabase, known: Grantee, owner: Stack) -> ConstructError:
-    home = Stack.of(database).node.path
-    return ConstructError(
-        f"{known.name} runs as a role of the stack {owner.node.path}, but the database is in {home}",
-        f"the migrations in {home} let the role in, so {home} would need {owner.node.path}, "
-        f"which itself needs the database of {home}",
-        f"make the role in {home} and pass it to what runs as it, such as lambda_.Function(role=…)",
     )

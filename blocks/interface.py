@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Resource, Stack
 
+from blocks.endpoints import RegionalEndpoint
 from blocks.grants import DatabaseGrants
 from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
 
@@ -88,6 +89,11 @@ class IDistributedDatabase(Resource):
             access: what `grant_connect` was called with. Default: reading and writing.
         """
         return self.variables(database_role(self.node.id, access)).environment(self.node.id)
+
+    def endpoint_for(self, stack: Stack | None) -> RegionalEndpoint:
+        """Return this database as what stands in `stack` sees it: one Region has one endpoint."""
+        del stack
+        return RegionalEndpoint(self)
 
     def variables(self, role: str) -> Variables:
         """Return where this database is, for logging in as the database role `role`."""
