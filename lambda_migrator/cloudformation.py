@@ -46,8 +46,8 @@ class Request:
     properties: Mapping[str, object]
 
     @classmethod
-    def of(cls, event: Mapping[str, object]) -> Request:
-        """Return the request that an event carries.
+    def of(cls, event: Mapping[str, object], kind: str = "migrations") -> Request:
+        """Return the request that an event carries; `kind` says what of a database the resource is.
 
         The physical id never changes in the life of a resource: a changed one would make CloudFormation
         delete the "old" resource after an update.
@@ -60,9 +60,7 @@ class Request:
             stack=str(event["StackId"]),
             request=str(event["RequestId"]),
             resource=str(event["LogicalResourceId"]),
-            physical_id=str(
-                event.get("PhysicalResourceId") or f"{known.get('Database', 'database')}/migrations"
-            ),
+            physical_id=str(event.get("PhysicalResourceId") or f"{known.get('Database', 'database')}/{kind}"),
             properties=known,
         )
 

@@ -10,7 +10,7 @@ import pytest
 
 from blocks_runtime.contract import Access, database_role
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator import admin, handler
+from lambda_migrator import admin, continuation, handler
 from local_dsql import Permission
 from tests.lambda_migrator.test_cloudformation import EVENT, response_server
 
@@ -209,7 +209,7 @@ def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
     with response_server() as inbox:
         event = EVENT | {
             "ResponseURL": inbox.url,
-            handler.STARTED_AT: time.time() - 3600,
+            continuation.STARTED_AT: time.time() - 3600,
             "ResourceProperties": {
                 "Database": "main",
                 "Endpoint": deployment.cluster.endpoint(),
