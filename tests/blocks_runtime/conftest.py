@@ -31,18 +31,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         yield started
 
 
-@pytest.fixture
-def function(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give this process the environment of the app's function, and the table its two rows."""
+def function_environment(cluster: LocalCluster) -> dict[str, str]:
+    """Return the environment of the app's function, as the stack and Lambda set it."""
     keys = cluster.identity(ARN, [Permission("dsql:DbConnect", cluster.arn())])
     variables = Variables(cluster.endpoint(), cluster.regions[0], ROLE, str(cluster.ca_file))
-    environment = variables.environment("main") | {
+    return variables.environment("main") | {
         "AWS_ACCESS_KEY_ID": keys.access_key_id,
         "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_SESSION_TOKEN": keys.session_token or "",
         "AWS_LAMBDA_FUNCTION_NAME": "app",
     }
-    for name, value in environment.items():
+
+
+@pytest.fixture
+def function(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the environment of the app's function, and the table its two rows."""
+    for name, value in function_environment(cluster).items():
         monkeypatch.setenv(name, value)
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         admin.execute("DELETE FROM items")

@@ -1,0 +1,91 @@
+"""Whether a piece of SQL ends where a new token may begin: a scanner for quotes and comments, nothing more.
+
+A value or a fragment may be set in only there. Inside a literal, `$1` would be two characters of text and what
+follows could end the literal; so every piece is closed by itself, and pieces set together stay what they were.
+
+Source: PostgreSQL 16 documentation, "Lexical Structure"; `standard_conforming_strings` cannot be turned off.
+"""
+
+from __future__ import annotations
+
+LINE_COMMENT = "a -- comment"
+
+
+def left_open(text: str) -> str | None:
+    """Return what the end of `text` lies inside of (`LINE_COMMENT` or another), or None where it is closed.
+
+    Raises:
+        ValueError: the text holds a parameter such as `$1`, whose number would collide with those given out.
+    """
+    at = 0
+    while at < len(text):
+        char, word = text[at], _past_word(text, at)
+        if word > at:
+            escapes = text[at:word] in ("e", "E") and text.startswith("'", word)
+            at = _past_escaped(text, word + 1) if escapes else word
+            inside = "a string literal"
+        elif char in "'\"":
+            at = text.find(char, at + 1) + 1 or -1  # a doubled quote closes and opens anew
+            inside = "a string literal" if char == "'" else "a quoted name"
+        elif text.startswith("--", at):
+            at = text.find("\n", at)
+            inside = LINE_COMMENT
+        elif text.startswith("/*", at):
+            at = _past_comment(text, at)
+            inside = "a /* comment"
+        elif char == "$":
+            at = _past_dollar(text, at)
+            inside = "a dollar-quoted string"
+        else:
+            at += 1
+        if at < 0:
+            return inside
+    return None
+
+
+def is_word(char: str) -> bool:
+    """Say whether a character can be part of a name, a number or a parameter."""
+    return char.isalnum() or char in "_$" or char > "\x7f"
+
+
+def _past_word(text: str, at: int) -> int:
+    """Return the place after the name that begins at `at`, or `at` where none does."""
+    if text[at] in "$0123456789":
+        return at
+    while at < len(text) and is_word(text[at]):
+        at += 1
+    return at
+
+
+def _past_escaped(text: str, at: int) -> int:
+    """Return the place after the quote that ends E'…', or -1; a backslash takes the next character with it."""
+    while at < len(text):
+        if text[at] == "'":
+            return at + 1
+        at += 2 if text[at] == "\\" else 1
+    return -1
+
+
+def _past_comment(text: str, at: int) -> int:
+    """The same for /* comments */, which nest."""
+    depth = 0
+    while at < len(text):
+        pair = text[at : at + 2]
+        depth += {"/*": 1, "*/": -1}.get(pair, 0)
+        at += 2 if pair in ("/*", "*/") else 1
+        if depth == 0:
+            return at
+    return -1
+
+
+def _past_dollar(text: str, at: int) -> int:
+    """The same for $tag$…$tag$; a lone dollar sign is left to the server, which will refuse it."""
+    if text[at + 1 : at + 2].isdecimal():
+        number = text[at : at + 2]
+        raise ValueError(f"a parameter {number}… written by hand; write {{name}} and pass name=…")
+    end = text.find("$", at + 1)
+    tag = text[at + 1 : end]
+    if end < 0 or not (tag == "" or tag.isidentifier()):
+        return at + 1
+    closing = text.find(text[at : end + 1], end + 1)
+    return closing + len(tag) + 2 if closing >= 0 else -1
