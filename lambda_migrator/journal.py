@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 
+from . import tables
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from blocks_runtime.rows import Row
     from blocks_runtime.session import Session
 
-    from .admin import Admin
     from .lease import Lease
     from .manifest import Migration
+    from .tables import Reader
 
 
 class State(enum.Enum):
@@ -74,9 +76,14 @@ READ = sql(
 )
 
 
-def read(admin: Admin) -> tuple[Entry, ...]:
+def read(reader: Reader) -> tuple[Entry, ...]:
     """Return the whole journal in the order of versions."""
-    return tuple(_entry(row) for row in admin.read(READ))
+    return tuple(_entry(row) for row in reader.read(READ))
+
+
+def read_if_there(reader: Reader) -> tuple[Entry, ...]:
+    """Return the journal, or nothing of a database that was never migrated."""
+    return () if tables.JOURNAL in tables.missing(reader) else read(reader)
 
 
 def _entry(row: Row) -> Entry:

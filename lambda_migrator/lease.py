@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from blocks_runtime.session import Session
 
     from .admin import Admin
+    from .tables import Reader
 
 TERM = 120
 """Seconds for which a lease holds without being renewed."""
@@ -149,9 +150,9 @@ def _occupied(holder: Holder) -> MigrationProblem:
     )
 
 
-def holder_of(admin: Admin) -> Holder | None:
+def holder_of(reader: Reader) -> Holder | None:
     """Return who holds the lease, or None where it is free."""
-    rows = admin.read(FIND)
+    rows = reader.read(FIND)
     return Holder(rows[0]["holder"], rows[0]["acquired_at"]) if rows and rows[0]["held"] else None
 
 

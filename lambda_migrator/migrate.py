@@ -97,11 +97,6 @@ def holding_lease(admin: Admin, holder: str, queue: Queue | None = None) -> Iter
     lease.release(admin)
 
 
-def read_journal(admin: Admin) -> tuple[Entry, ...]:
-    """Return the journal, or nothing of a database that was never migrated; changes nothing."""
-    return () if tables.JOURNAL in _missing(admin) else journal.read(admin)
-
-
 def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
     applied = [entry for entry in entries if entry.applied]
     return Outcome(
@@ -114,17 +109,12 @@ def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
 def _ensure_tables(admin: Admin) -> None:
     """Create the journal and the lease where they are missing; each is a transaction of its own."""
     unanswered = 0
-    while missing := _missing(admin):
+    while missing := tables.missing(admin):
         try:
             admin.ddl(tables.CREATE[missing[0]])
         except Unanswered:
             unanswered += 1
             admin.deadline.sleep(BACKOFF.wait(unanswered))
         except DatabaseError:
-            if missing == _missing(admin):  # otherwise another migrator was faster
+            if missing == tables.missing(admin):  # otherwise another migrator was faster
                 raise
-
-
-def _missing(admin: Admin) -> list[str]:
-    existing = {row["relname"] for row in admin.read(tables.EXISTING)}
-    return [name for name in tables.CREATE if name not in existing]

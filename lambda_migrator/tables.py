@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from blocks_runtime import sql
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from blocks_runtime import Sql
+    from blocks_runtime.rows import Row
+
+    class Reader(Protocol):
+        """What can be asked: an `Admin`, or whatever else only reads."""
+
+        def read(self, statement: Sql) -> list[Row]:
+            """Return the rows of a query."""
+            ...
+
 
 JOURNAL = "_migrations"
 LEASE = "_migrations_lock"
@@ -36,3 +52,9 @@ CREATE TABLE IF NOT EXISTS public._migrations_lock (
 EXISTING = sql("""\
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock')""")
+
+
+def missing(reader: Reader) -> list[str]:
+    """Return which of the tables are not there yet."""
+    existing = {row["relname"] for row in reader.read(EXISTING)}
+    return [name for name in CREATE if name not in existing]

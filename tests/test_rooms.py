@@ -85,6 +85,8 @@ ROOMS = [
             {
                 *("blocks", "blocks_runtime", "dsql_dialect", "lambda_migrator", "local_dsql"),
                 *("click", "awslambdaric"),
+                # Where a stack on AWS is named; installed by the extra `aws`.
+                *("boto3", "botocore"),
             }
         ),
         must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii"}),

@@ -9,29 +9,29 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected, queue, run_name
+from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.runs import queue, run_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks_cli.migrations.place import Place
     from lambda_migrator.repair import Correction
 
 
 @click.command()
 @options.folder
 @options.dialect
-@options.database
+@options.place
 @options.to
 @options.wait
 @as_json
 def baseline(
     folder: Path | None,
     dialect: str | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     to: int | None,
     wait: float,
     as_json: bool,
@@ -45,7 +45,7 @@ def baseline(
     For a database that was there before its migrations; its journal must be empty. Run `blocks verify` afterwards:
     it compares the database with the files.
     """
-    folder, place = find_folder(folder), Place(database, endpoint, region)
+    folder = find_folder(folder)
     done = _baseline(place, folder, dialect, to, wait)
     if as_json:
         console.give({"applied": [each.name for each in done]})
@@ -60,5 +60,6 @@ def _baseline(
     from lambda_migrator.repair import baseline
 
     manifest, by = compile_manifest(folder, dialect), run_name()
-    with connected(place, dialect) as admin, holding_lease(admin, by, queue(place, wait)) as lease:
+    located = locate(place)
+    with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
         return baseline(admin, lease, manifest, by, to)

@@ -12,19 +12,20 @@ from blocks_cli.exits import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.json_value import Json
+    from blocks_cli.migrations.place import Place
     from lambda_migrator.plan import Plan, Step
 
 
 @click.command()
 @options.folder
 @options.dialect
-@options.database
+@options.place
 @options.to
 @options.exit_code
 @as_json
@@ -33,9 +34,7 @@ def plan(
     context: click.Context,
     folder: Path | None,
     dialect: str | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     to: int | None,
     exit_code: bool,
     as_json: bool,
@@ -46,7 +45,7 @@ def plan(
       blocks plan
       blocks plan --exit-code --json
     """
-    todo = make_plan(Place(database, endpoint, region), find_folder(folder), dialect, to)
+    todo = make_plan(place, find_folder(folder), dialect, to)
     show(todo, as_json)
     if exit_code and todo.steps:
         context.exit(ExitCode.PENDING)
@@ -54,12 +53,12 @@ def plan(
 
 def make_plan(place: Place, folder: Path, dialect: str | None, to: int | None) -> Plan:
     """Compile the folder, read the journal, and return what is left to do."""
-    from lambda_migrator.migrate import read_journal
+    from lambda_migrator.journal import read_if_there
     from lambda_migrator.plan import plan as planned
 
     manifest = compile_manifest(folder, dialect)
-    with connected(place, dialect) as admin:
-        todo = planned(manifest, read_journal(admin))
+    with connected(locate(place), dialect) as admin:
+        todo = planned(manifest, read_if_there(admin))
     return todo if to is None else todo.up_to(to)
 
 

@@ -9,14 +9,16 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected, queue, run_name
+from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.runs import queue, run_name
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks_cli.migrations.place import Place
     from lambda_migrator.repair import Correction
 
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--pending", is_flag=True, help="Nothing of it is done; the next run begins it anew.")
 @options.folder
 @options.dialect
-@options.database
+@options.place
 @options.wait
 @as_json
 def repair(
@@ -35,9 +37,7 @@ def repair(
     pending: bool,
     folder: Path | None,
     dialect: str | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     wait: float,
     as_json: bool,
 ) -> None:
@@ -56,7 +56,6 @@ def repair(
             "give exactly one of --applied and --pending; only you can know",
             "look into the database (`blocks schema`), then choose",
         )
-    place = Place(database, endpoint, region)
     done = _repair(place, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
     before, after = (state.value if state else None for state in (done.before, done.after))
     if as_json:
@@ -79,5 +78,6 @@ def _repair(
 
     manifest, by = compile_manifest(folder, dialect), run_name()
     state = State.APPLIED if applied else State.PENDING
-    with connected(place, dialect) as admin, holding_lease(admin, by, queue(place, wait)) as lease:
+    located = locate(place)
+    with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
         return repair(admin, lease, manifest, name, state, by)

@@ -10,16 +10,17 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
+    from blocks_cli.migrations.place import Place
 
 
 @click.command()
-@options.database
+@options.place
 @as_json
-def schema(database: str, endpoint: str | None, region: str | None, as_json: bool) -> None:
+def schema(place: Place, as_json: bool) -> None:
     """Print the schema as SQL; change nothing.
 
     \b
@@ -31,7 +32,7 @@ def schema(database: str, endpoint: str | None, region: str | None, as_json: boo
     """
     from blocks_cli.migrations.catalog import read_catalog, render
 
-    with connected(Place(database, endpoint, region)) as admin:
+    with connected(locate(place)) as admin:
         found = read_catalog(admin)
     if as_json:
         rows: Json = [{"kind": each.kind, "name": each.name, "sql": each.sql} for each in found]

@@ -10,30 +10,29 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.exits import ExitCode
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.database import readable
 from blocks_cli.migrations.folder import find_folder, read_names
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from blocks_cli.migrations.place import Place
     from blocks_cli.migrations.standing import Standing
     from lambda_migrator.lease import Holder
 
 
 @click.command()
 @options.folder
-@options.database
+@options.place
 @options.exit_code
 @as_json
 @click.pass_context
 def status(
     context: click.Context,
     folder: Path | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     exit_code: bool,
     as_json: bool,
 ) -> None:
@@ -44,13 +43,13 @@ def status(
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
     from blocks_cli.migrations.standing import as_row, standings
+    from lambda_migrator.journal import read_if_there
     from lambda_migrator.lease import holder_of
-    from lambda_migrator.migrate import read_journal
 
     files = read_names(find_folder(folder))
-    with connected(Place(database, endpoint, region)) as admin:
-        journal = read_journal(admin)
-        holder = holder_of(admin) if journal else None
+    with readable(locate(place)) as database:
+        journal = read_if_there(database)
+        holder = holder_of(database) if journal else None
     found = standings(files, journal)
     if as_json:
         console.give({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})

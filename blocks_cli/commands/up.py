@@ -10,14 +10,16 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.commands.plan import make_plan, show
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected, queue, run_name
+from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.runs import queue, run_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.json_value import Json
+    from blocks_cli.migrations.place import Place
     from lambda_migrator.migrate import Outcome
     from lambda_migrator.plan import Step
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @options.dialect
-@options.database
+@options.place
 @options.to
 @click.option("--dry-run", is_flag=True, help="Only show what would be done, as `blocks plan`.")
 @options.wait
@@ -33,9 +35,7 @@ if TYPE_CHECKING:
 def up(
     folder: Path | None,
     dialect: str | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     to: int | None,
     dry_run: bool,
     wait: float,
@@ -50,7 +50,7 @@ def up(
 
     Index builds are awaited. Interrupted at any moment, it goes on from there when run again.
     """
-    folder, place = find_folder(folder), Place(database, endpoint, region)
+    folder = find_folder(folder)
     if dry_run:
         show(make_plan(place, folder, dialect, to), as_json)
         return
@@ -69,15 +69,16 @@ def _apply(
     from lambda_migrator.migrate import migrate
 
     manifest = compile_manifest(folder, dialect)
-    with connected(place, dialect) as admin:
+    located = locate(place)
+    with connected(located, dialect) as admin:
         return migrate(
             admin,
             manifest,
-            database=place.name,
+            database=located.database,
             grants=None,
             holder=run_name(),
             to=to,
-            queue=queue(place, wait),
+            queue=queue(located, wait),
             report=report,
         )
 

@@ -12,7 +12,7 @@ from blocks_cli.exits import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected, scratch
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.options import Place
+from blocks_cli.migrations.located import locate
 from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.catalog import Definition
+    from blocks_cli.migrations.place import Place
     from lambda_migrator.journal import Entry
     from lambda_migrator.manifest import Manifest
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @options.dialect
-@options.database
+@options.place
 @options.to
 @options.exit_code
 @as_json
@@ -37,9 +38,7 @@ def verify(
     context: click.Context,
     folder: Path | None,
     dialect: str | None,
-    database: str,
-    endpoint: str | None,
-    region: str | None,
+    place: Place,
     to: int | None,
     exit_code: bool,
     as_json: bool,
@@ -56,7 +55,7 @@ def verify(
     from blocks_cli.migrations.differences import as_row, compare, render
 
     manifest = compile_manifest(find_folder(folder), dialect)
-    journal, actual = _live(Place(database, endpoint, region), manifest, dialect)
+    journal, actual = _live(place, manifest, dialect)
     newest = max((entry.version for entry in journal if entry.applied), default=None)
     expected = _built(manifest, dialect, newest if to is None else to)
     differences = compare(expected, actual)
@@ -80,10 +79,10 @@ def _live(
     """Return journal and schema of the database; the files must not contradict its journal."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.drift import DriftProblem, find_drift
-    from lambda_migrator.migrate import read_journal
+    from lambda_migrator.journal import read_if_there
 
-    with connected(place, dialect) as admin:
-        journal = read_journal(admin)
+    with connected(locate(place), dialect) as admin:
+        journal = read_if_there(admin)
         if faults := find_drift(manifest, journal):
             raise DriftProblem(faults)
         return journal, read_catalog(admin)

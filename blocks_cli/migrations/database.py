@@ -5,12 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
-import secrets
 import shutil
-import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
@@ -22,20 +18,20 @@ from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from blocks_cli.migrations.options import Place
+    from blocks_cli.migrations.located import Located
+    from blocks_cli.migrations.plain_reader import PlainReader
     from blocks_runtime.errors import DatabaseError
     from blocks_runtime.signing import Credentials
     from lambda_migrator.admin import Admin
-    from lambda_migrator.lease import Holder, Queue
+    from lambda_migrator.tables import Reader
 
 PATIENCE = 24 * 3600.0
 """Seconds that a command may work; an index of a large table takes hours."""
 
 CONNECT_PATIENCE = 15.0
 """Seconds in which a cluster must answer; an idle one wakes within a few."""
-
-_HOST = re.compile(r"[a-z0-9]{26}\.dsql\.(?P<region>[a-z0-9-]+)\.on\.aws(\.cn)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +43,31 @@ class Login:
 
 
 @contextlib.contextmanager
-def connected(place: Place, dialect: str | None = None) -> Iterator[Admin]:
+def connected(located: Located, dialect: str | None = None) -> Iterator[Admin]:
     """Say which database it is and connect to it as `admin`; the local one is started if need be.
 
     Raises:
         CommandError: it cannot be reached, or what was done within the block was refused.
     """
-    with _login(place, dialect) as login, explaining(), _admin(login).open() as admin:
+    with _login(located, dialect) as login, explaining(), _admin(login).open() as admin:
         yield admin
+
+
+@contextlib.contextmanager
+def readable(located: Located) -> Iterator[Reader]:
+    """Say which database it is and connect to read in it; on this machine, without loading the driver.
+
+    Raises:
+        CommandError: it cannot be reached, or what was asked within the block was refused.
+    """
+    with _login(located, None) as login, explaining():
+        plain = None if located.folder is None else _plainly(login)
+        if plain is not None:
+            with contextlib.closing(plain):
+                yield plain
+        else:  # with the patience, and the words for what is wrong, that the driver's way has
+            with _admin(login).open() as admin:
+                yield admin
 
 
 @contextlib.contextmanager
@@ -98,55 +111,13 @@ def explaining() -> Iterator[None]:
         ) from None
 
 
-def run_name() -> str:
-    """Return the name of this run in the lease and the journal: who, on which machine, in which process."""
-    import getpass
-
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        user = f"uid {os.getuid()}"
-    # The last part tells two runs apart whose process has the same number.
-    return f"{user}@{socket.gethostname()} blocks[{os.getpid()}/{secrets.token_hex(2)}]"
-
-
-def is_dead(holder: str) -> bool:
-    """Tell whether a holder of the lease was a command on this machine whose process has ended.
-
-    Only good for a database of this machine: elsewhere another machine may have the same name.
-    """
-    match = re.fullmatch(rf".*@{re.escape(socket.gethostname())} blocks\[(?P<pid>[0-9]+)/[0-9a-f]+\]", holder)
-    if match is None:
-        return False
-    try:
-        os.kill(int(match["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def queue(place: Place, wait: float) -> Queue:
-    """Return how to behave while another migrator is at work: say who, wait that many seconds."""
-    from lambda_migrator.lease import Queue
-
-    def waiting(holder: Holder) -> None:
-        console.say(f"waiting  another migrator is at work: {holder}", "yellow")
-
-    return Queue(wait, waiting, is_dead) if place.endpoint is None else Queue(wait, waiting)
-
-
 @contextlib.contextmanager
-def _login(place: Place, dialect: str | None) -> Iterator[Login]:
-    if place.endpoint is not None:
-        yield _cluster(place, place.endpoint)
+def _login(located: Located, dialect: str | None) -> Iterator[Login]:
+    console.say(f"target   {located}")
+    if located.folder is None:
+        yield _cluster(located)
         return
-    from blocks_runtime.location import local_folder
-
-    folder = local_folder(place.name, Path.cwd())
-    console.target(folder)
-    with _local_cluster(folder, dialect) as login:
+    with _local_cluster(located.folder, dialect) as login:
         yield login
 
 
@@ -174,20 +145,22 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
         yield Login(at, lambda: keys)
 
 
-def _cluster(place: Place, endpoint: str) -> Login:
+def _cluster(located: Located) -> Login:
     from blocks_runtime import credentials
 
-    match = _HOST.fullmatch(endpoint)
-    region = place.region or (match and match["region"]) or os.environ.get("AWS_REGION")
-    if region is None:
-        raise CommandError(
-            f"--endpoint {endpoint}: in which Region?",
-            "its host name does not say, and a login is signed for one Region",
-            "pass --region as well",
-        )
-    console.say(f"target   cluster {endpoint}   {region}   as {ADMIN_ROLE}")
-    ca = os.environ.get(f"{variable_prefix(place.name)}_CA")
-    return Login(Variables(endpoint, region, ADMIN_ROLE, ca), credentials.provider(os.environ))
+    ca = os.environ.get(f"{variable_prefix(located.database)}_CA")
+    at = Variables(located.endpoint, located.region, ADMIN_ROLE, ca)
+    return Login(at, credentials.provider(os.environ))
+
+
+def _plainly(login: Login) -> PlainReader | None:
+    from blocks_cli.migrations.plain_reader import PlainReader
+    from blocks_runtime import signing
+    from blocks_runtime.target import Target
+
+    target = Target.of(login.variables)
+    token = signing.token(target.host, target.region, target.role, login.credentials())
+    return PlainReader.connect(target, token)
 
 
 def _admin(login: Login) -> Admin:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from blocks_cli.migrations.place import DEFAULT_DATABASE, Place
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    F = TypeVar("F", bound=Callable[..., object])
-
-DEFAULT_DATABASE = "main"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which database: the local one called `name`, or the cluster at `endpoint` in `region`."""
-
-    name: str = DEFAULT_DATABASE
-    endpoint: str | None = None
-    region: str | None = None
-
 
 folder = click.option(
     "--migrations",
@@ -49,17 +37,31 @@ wait = click.option(
     metavar="SECONDS",
     help="How long to wait while another migrator is at work.",
 )
-_DATABASE = (
-    click.option(
-        "--database", default=DEFAULT_DATABASE, show_default=True, help="Id of the DistributedDatabase."
-    ),
-    click.option("--endpoint", metavar="HOST", help="Work on this cluster instead of the local database."),
-    click.option("--region", help="Region of the cluster (default: the one in its host name)."),
+_PLACE = (
+    click.option("--database", help=f"Id of the DistributedDatabase (default: {DEFAULT_DATABASE})."),
+    click.option("--stack", metavar="NAME", help="Work on the cluster of this stack on AWS (needs boto3)."),
+    click.option("--local", is_flag=True, help="With --stack: the stack as deployed on this machine."),
+    click.option("--endpoint", metavar="HOST", help="Work on the cluster with this host name."),
+    click.option("--region", help="Region of stack or cluster (default: as AWS tools find it)."),
 )
 
 
-def database(command: F) -> F:
-    """Add the options that say which database; the command gets `database`, `endpoint` and `region`."""
-    for option in reversed(_DATABASE):
-        command = option(command)
-    return command
+def place(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options that say which database; the command gets them as `place`."""
+
+    @functools.wraps(command)
+    def placed(
+        *arguments: object,
+        database: str | None,
+        stack: str | None,
+        local: bool,
+        endpoint: str | None,
+        region: str | None,
+        **options: object,
+    ) -> object:
+        return command(*arguments, place=Place.of(database, stack, local, endpoint, region), **options)
+
+    result: Callable[..., object] = placed
+    for option in reversed(_PLACE):
+        result = option(result)
+    return result

@@ -211,14 +211,19 @@ def test_help(project: Project, command: str, snapshot: SnapshotAssertion) -> No
     assert project.blocks(command, "--help").out == snapshot
 
 
-def test_status_does_without_parser_and_cdk(project: Project) -> None:
+HEAVY = {
+    *("aws_cdk", "jsii", "boto3", "botocore", "postgast", "google", "blocks", "blocks_cli.local"),
+    *("psycopg", "asyncio"),
+}
+
+
+def test_status_does_without_driver_parser_and_cdk(project: Project) -> None:
     """Hundreds of milliseconds lie in what is not imported."""
     project.write(BANK)
     code = (
         "import sys\nfrom blocks_cli.main import main\ntry:\n    main(['status'])\n"
         "except SystemExit as end:\n    assert end.code == 0\n"
-        "heavy = {'aws_cdk', 'jsii', 'boto3', 'botocore', 'postgast', 'google', 'blocks', 'blocks_cli.local'}\n"
-        "print(heavy & {*sys.modules})"
+        f"print({HEAVY} & {{*sys.modules}})"
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)

@@ -1,0 +1,64 @@
+"""The databases of a stack, and the choice of the one that is meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_cli.problem import CommandError
+from blocks_runtime.contract import variable_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLUSTER = "AWS::DSQL::Cluster"
+ELSEWHERE = "a cluster that the app only imports belongs to another stack: name that one, or use --endpoint"
+
+_HASH = re.compile(r"[0-9A-F]{8}$")
+_OWN_IDS = {"Resource", "Default", "Cluster"}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A cluster of a stack: the id of its construct, and what it is found by."""
+
+    database: str
+    where: str
+
+
+def choose(stack: str, database: str | None, candidates: Sequence[Candidate]) -> Candidate:
+    """Return the one called `database`, or the only one.
+
+    Raises:
+        CommandError: there is none of that name, or no name was given and there are several.
+    """
+    names = ", ".join(sorted(each.database for each in candidates))
+    if not candidates:
+        raise CommandError(f"stack {stack} has no Aurora DSQL cluster", f"it has no {CLUSTER}", ELSEWHERE)
+    fitting = [each for each in candidates if database is None or _same(each.database, database)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise CommandError(
+            f"stack {stack} has several databases", f"they are {names}", "choose one with --database ID"
+        )
+    raise CommandError(
+        f"stack {stack} has no database {database}",
+        f"its databases: {names}",
+        f"pass --database {candidates[0].database}, or name another stack",
+    )
+
+
+def id_of_path(path: str, logical_id: str) -> str:
+    """Return the id of the construct that a cluster belongs to.
+
+    `path` is the cluster's construct path (`Stack/main/Resource`); where the template does not keep it, the
+    logical id without the CDK's digest is as near as one gets.
+    """
+    ids = [part for part in path.split("/")[1:] if part not in _OWN_IDS]
+    return ids[-1] if ids else _HASH.sub("", logical_id) or logical_id
+
+
+def _same(one: str, other: str) -> bool:
+    return variable_prefix(one) == variable_prefix(other)

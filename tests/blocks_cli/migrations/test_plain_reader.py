@@ -1,0 +1,86 @@
+"""Reading without the driver gives what the driver gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from blocks_cli.migrations.plain_reader import PlainReader
+from blocks_runtime import sql
+from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.errors import ConnectionFailed, DatabaseError, FeatureNotSupported
+from blocks_runtime.signing import Credentials, token
+from blocks_runtime.target import Target
+from lambda_migrator import journal, lease, tables
+from local_dsql.tls.certificates import make_authority
+from tests.blocks_cli.migrations.conftest import BANK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local_dsql import LocalCluster
+    from tests.blocks_cli.migrations.conftest import Project
+
+
+def login(cluster: LocalCluster, *, ca: str | None = None, secret: str | None = None) -> PlainReader | None:
+    own = cluster.admin_credentials
+    target = Target.of(
+        Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, ca or str(cluster.ca_file))
+    )
+    keys = Credentials(own.access_key_id, secret or own.secret_access_key, own.session_token)
+    return PlainReader.connect(target, token(target.host, target.region, target.role, keys))
+
+
+@pytest.fixture
+def reader(project: Project) -> Iterator[PlainReader]:
+    found = login(project.cluster)
+    assert found is not None
+    yield found
+    found.close()
+
+
+def test_it_reads_what_the_driver_reads(project: Project, reader: PlainReader) -> None:
+    project.write(BANK)
+    assert project.blocks("up").code == 0
+    with psycopg.connect(project.cluster.dsn(), autocommit=True, row_factory=dict_row) as driver:
+        driver.execute("SET TimeZone = 'UTC'")
+        for query in (journal.READ, lease.FIND, tables.EXISTING):
+            assert reader.read(query) == driver.execute(query.text.encode()).fetchall()
+    assert [entry.name for entry in journal.read(reader)] == [*BANK]
+
+
+def test_types_and_nulls(reader: PlainReader) -> None:
+    query = sql("SELECT 1::smallint AS a, -2::bigint AS b, 'ß🙂' AS c, NULL AS d, true AS e, '' AS f")
+    assert reader.read(query) == [{"a": 1, "b": -2, "c": "ß🙂", "d": None, "e": True, "f": ""}]
+    assert reader.read(sql("SELECT 1 AS a WHERE false")) == []
+
+
+def test_a_refused_query_is_the_runtime_s_error_and_the_connection_goes_on(reader: PlainReader) -> None:
+    with pytest.raises(FeatureNotSupported) as refused:
+        reader.read(sql("TRUNCATE a"))
+    assert refused.value.sqlstate == "0A000"
+    assert reader.read(sql("SELECT 1 AS a")) == [{"a": 1}]
+
+
+def test_a_lost_connection_is_told(project: Project, reader: PlainReader) -> None:
+    project.cluster.stop_region(project.cluster.regions[0])
+    try:
+        with pytest.raises(DatabaseError) as lost:
+            reader.read(sql("SELECT 1 AS a"))
+        assert isinstance(lost.value, ConnectionFailed)
+    finally:
+        project.cluster.start_region(project.cluster.regions[0])
+
+
+def test_nobody_gets_in_with_a_wrong_key_or_to_a_server_of_another_authority(
+    project: Project, tmp_path: Path
+) -> None:
+    assert login(project.cluster, secret="not-the-secret") is None
+    other = tmp_path / "ca.pem"
+    other.write_bytes(make_authority("another", dt.datetime.now(dt.UTC)).certificate)
+    assert login(project.cluster, ca=str(other)) is None
