@@ -15,32 +15,42 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from blocks.backups import BackupPolicy, DatabaseBackup
     from blocks.database import DistributedDatabase
     from blocks.errors import ConstructError
     from blocks.grants import DatabaseGrants
     from blocks.imported import ImportedDatabase
     from blocks.interface import IDistributedDatabase
     from blocks.migrator import Migrator
+    from blocks.roles import DatabaseRole, Privilege
     from blocks_runtime.contract import Access
 
 __all__ = [
     "Access",
+    "BackupPolicy",
     "ConstructError",
+    "DatabaseBackup",
     "DatabaseGrants",
+    "DatabaseRole",
     "DistributedDatabase",
     "IDistributedDatabase",
     "ImportedDatabase",
     "Migrator",
+    "Privilege",
 ]
 
 _HOMES = {
     "Access": "blocks_runtime.contract",
+    "BackupPolicy": "blocks.backups",
     "ConstructError": "blocks.errors",
+    "DatabaseBackup": "blocks.backups",
     "DatabaseGrants": "blocks.grants",
+    "DatabaseRole": "blocks.roles",
     "DistributedDatabase": "blocks.database",
     "IDistributedDatabase": "blocks.interface",
     "ImportedDatabase": "blocks.imported",
     "Migrator": "blocks.migrator",
+    "Privilege": "blocks.roles",
 }
 
 

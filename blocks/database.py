@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Tags
 from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_iam as iam
 
+from blocks.backups import DatabaseBackup
+from blocks.encryption import allow_dsql
 from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
 from blocks.protection import check_protection, follow_removal_policy
+from blocks.resource_policy import attach_policy
 from dsql_dialect import profile
 from dsql_dialect.migrations import CompiledMigrations, compile_folder
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import CfnResource, Duration, Size
-    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_logs as logs
     from constructs import Construct
+
+    from blocks.backups import BackupPolicy
 
 
 class DistributedDatabase(IDistributedDatabase):
@@ -37,6 +45,10 @@ class DistributedDatabase(IDistributedDatabase):
     """The cluster as CloudFormation sees it, for what has no argument here."""
     migrator: Migrator
     """What applies the migrations and maps the roles."""
+    encryption_key: kms.IKey | None
+    """The key of the data at rest; None where DSQL uses one of its own."""
+    backup: DatabaseBackup | None
+    """What backs the cluster up; None where nothing here does."""
 
     def __init__(
         self,
@@ -47,12 +59,21 @@ class DistributedDatabase(IDistributedDatabase):
         dialect: str = "portable",
         removal_policy: RemovalPolicy | None = None,
         deletion_protection: bool | None = None,
+        encryption_key: kms.IKey | None = None,
+        resource_policy: iam.PolicyDocument | None = None,
+        tags: Mapping[str, str] | None = None,
+        backup: BackupPolicy | None = None,
         migrator_runtime: lambda_.Runtime | None = None,
         migrator_architecture: lambda_.Architecture | None = None,
         migrator_memory: Size | None = None,
         migrator_timeout: Duration | None = None,
         migrator_log_group: logs.ILogGroup | None = None,
         migrator_role: iam.IRole | None = None,
+        migrator_tracing: lambda_.Tracing | None = None,
+        migrator_reserved_concurrency: int | None = None,
+        migrator_vpc: ec2.IVpc | None = None,
+        migrator_vpc_subnets: ec2.SubnetSelection | None = None,
+        migrator_security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
         """Make the cluster and its migrator.
 
@@ -67,7 +88,14 @@ class DistributedDatabase(IDistributedDatabase):
                 Default: RETAIN, it stays with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
                 Default: on, unless the removal policy is DESTROY.
-            migrator_runtime: the Python that runs the migrations. Default: Python 3.13.
+            encryption_key: the KMS key of the data at rest, in the Region of the stack; DSQL is let use it.
+                Default: a key that DSQL owns.
+            resource_policy: who may connect, seen from the cluster; it mostly denies, as IAM policies already
+                allow. It can be added to. Default: no policy, what IAM allows is allowed.
+            tags: tags of the cluster and everything else that is made here. Default: those of the scope.
+            backup: backs the cluster up with AWS Backup, such as `BackupPolicy.daily()`.
+                Default: no backups.
+            migrator_runtime: the Python that runs the migrations. Default: Python 3.14.
             migrator_architecture: the processor that runs them. Default: x86_64.
             migrator_memory: the memory of the migration function. Default: 512 MiB.
             migrator_timeout: how long one invocation of it may take, 4 to 15 minutes; it continues in another
@@ -76,6 +104,14 @@ class DistributedDatabase(IDistributedDatabase):
                 `removal_policy`.
             migrator_role: the role it runs as; the permissions it needs are added to it.
                 Default: a role of its own with nothing else.
+            migrator_tracing: whether X-Ray follows it. Default: disabled.
+            migrator_reserved_concurrency: how many invocations of it may run at once, and are set aside.
+                Default: none are set aside; it takes from the account's.
+            migrator_vpc: the network it runs in; it needs a way to the cluster, to CloudFormation's bucket for
+                answers, and to Lambda. Default: none of yours, with access to the internet.
+            migrator_vpc_subnets: where in `migrator_vpc`. Default: the private subnets.
+            migrator_security_groups: of its network interfaces. Default: one of its own that lets everything
+                out and nothing in.
 
         Raises:
             ConstructError: the arguments contradict each other, or cannot be deployed.
@@ -86,16 +122,19 @@ class DistributedDatabase(IDistributedDatabase):
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
         check_protection(policy, deletion_protection)
-        self.cluster = dsql.CfnCluster(self, "Resource", deletion_protection_enabled=deletion_protection)
-        self.cluster.apply_removal_policy(policy)
-        if deletion_protection is None:
-            follow_removal_policy(self.cluster)
-        self._role_mappings = RoleMappings(id)
+        compiled = _compile(migrations, dialect)
+        self.encryption_key = encryption_key
+        self._resource_policy = resource_policy or iam.PolicyDocument()
+        self._role_mappings = RoleMappings(id, compiled)
+        self.cluster = self._cluster(policy, deletion_protection)
+        self.backup = None if backup is None else self._backup(backup)
+        for key, value in (tags or {}).items():
+            Tags.of(self).add(key, value)
         self.migrator = Migrator(
             self,
             "Migrator",
             database=self,
-            migrations=_compile(migrations, dialect),
+            migrations=compiled,
             role_mappings=self._role_mappings,
             removal_policy=policy,
             runtime=migrator_runtime,
@@ -104,6 +143,11 @@ class DistributedDatabase(IDistributedDatabase):
             timeout=migrator_timeout,
             log_group=migrator_log_group,
             role=migrator_role,
+            tracing=migrator_tracing,
+            reserved_concurrency=migrator_reserved_concurrency,
+            vpc=migrator_vpc,
+            vpc_subnets=migrator_vpc_subnets,
+            security_groups=migrator_security_groups,
         )
 
     @staticmethod
@@ -114,10 +158,10 @@ class DistributedDatabase(IDistributedDatabase):
         cluster_identifier: str,
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
+        migrations: str | os.PathLike[str] | None = None,
+        dialect: str = "portable",
     ) -> IDistributedDatabase:
         """Return a database whose cluster exists already, in the Region and account of the stack.
-
-        It can be granted; its migrations and role mappings are somebody else's.
 
         Args:
             scope: the construct this belongs to.
@@ -126,6 +170,13 @@ class DistributedDatabase(IDistributedDatabase):
             cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
             vpc_endpoint_service_name: its service for interface endpoints.
                 Default: unknown, asking for it is an error.
+            migrations: the folder of `NNN_name.sql` files; it makes this app the one that migrates the cluster
+                and maps IAM roles to database roles. Default: both are somebody else's.
+            dialect: what SQL the migrations may use: `portable` or `2026-09`.
+                Default: `portable`, which every cluster of any age accepts.
+
+        Raises:
+            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
         """
         return ImportedDatabase(
             scope,
@@ -133,6 +184,8 @@ class DistributedDatabase(IDistributedDatabase):
             cluster_identifier=cluster_identifier,
             cluster_endpoint=cluster_endpoint,
             vpc_endpoint_service_name=vpc_endpoint_service_name,
+            migrations=migrations,
+            dialect=dialect,
         )
 
     @staticmethod
@@ -163,6 +216,36 @@ class DistributedDatabase(IDistributedDatabase):
     @property
     def migrated(self) -> CfnResource:
         return self.migrator.migrated
+
+    def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
+        """Add a statement to the policy on the cluster."""
+        self._resource_policy.add_statements(statement)
+        return iam.AddToResourcePolicyResult(statement_added=True, policy_dependable=self.cluster)
+
+    def _cluster(self, policy: RemovalPolicy, deletion_protection: bool | None) -> dsql.CfnCluster:
+        key = self.encryption_key
+        cluster = dsql.CfnCluster(
+            self,
+            "Resource",
+            deletion_protection_enabled=deletion_protection,
+            kms_encryption_key=None if key is None else key.key_arn,
+        )
+        cluster.apply_removal_policy(policy)
+        attach_policy(cluster, self._resource_policy)
+        if deletion_protection is None:
+            follow_removal_policy(cluster)
+        if key is not None:
+            allow_dsql(key, self)
+        return cluster
+
+    def _backup(self, policy: BackupPolicy) -> DatabaseBackup:
+        return DatabaseBackup(
+            self,
+            "Backup",
+            policy=policy,
+            cluster_arn=self.cluster_arn,
+            encryption_key=self.encryption_key,
+        )
 
 
 def _compile(folder: str | os.PathLike[str] | None, dialect: str) -> CompiledMigrations:

@@ -48,10 +48,14 @@ class FunctionVariables(Construct):
 
 
 def set_variables(function: lambda_.Function, database: Construct, variables: Variables) -> None:
-    """Write `variables` to the environment of `function`, unless it has those of a role to be preferred."""
+    """Write `variables` to the environment of `function`, unless it has those of a role to be preferred.
+
+    Raises:
+        ConstructError: it has those of another role, and one of the two is a custom role.
+    """
     known = FunctionVariables.of(function, database)
     name = database.node.id
-    if known.role is None or _preference(name, variables.role) > _preference(name, known.role):
+    if known.role is None or _is_preferred(name, variables.role, known.role, function):
         known.role = variables.role
         for variable, value in variables.environment(name).items():
             function.add_environment(variable, value)
@@ -74,7 +78,17 @@ def run_after(function: lambda_.Function, migrated: CfnResource) -> None:
     cast("CfnResource", function.node.default_child).add_resource_dependency(migrated)
 
 
-def _preference(name: str, role: str) -> int:
-    """Rank the roles one function may have: its everyday role before `admin`, writing before reading."""
+def _is_preferred(name: str, role: str, known: str, function: lambda_.Function) -> bool:
+    """Compare two roles one function may have: its everyday role before `admin`, writing before reading."""
     order = [ADMIN_ROLE, database_role(name, Access.READ_ONLY), database_role(name, Access.READ_WRITE)]
-    return order.index(role)
+    if role == known or known == ADMIN_ROLE:
+        return role != known
+    if role == ADMIN_ROLE:
+        return False
+    if role not in order or known not in order:
+        raise ConstructError(
+            f"{function.node.path} is let into {name!r} as {known} and as {role}",
+            "its variables name one role to log in as, and neither of these two includes the other",
+            "give it one DatabaseRole with all the privileges it needs",
+        )
+    return order.index(role) > order.index(known)

@@ -10,11 +10,13 @@ from aws_cdk import aws_iam as iam
 from blocks import functions
 from blocks.grantees import Grantee, identify, stack_of
 from blocks.mappings import RoleMapping
-from blocks_runtime.contract import ADMIN_ROLE, Access, database_role
+from blocks.roles import role_name
+from blocks_runtime.contract import ADMIN_ROLE, Access
 
 if TYPE_CHECKING:
     from blocks.endpoints import RegionalEndpoint
     from blocks.interface import IDistributedDatabase
+    from blocks.roles import Rights
 
 
 class DatabaseGrants:
@@ -28,26 +30,28 @@ class DatabaseGrants:
         """Return the grants on `database`."""
         return cls(database)
 
-    def connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
+    def connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
         """Let `grantee` log in to the database, as the database role of `access`.
 
         It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the
         database role on the next deploy; taking the grant out of the stack takes both away. A Lambda function
         also gets the variables that `blocks_runtime` reads, the runtime layer if it is written in Python, and
         new code of it is deployed only after the migrations. A function granted twice logs in with the wider
-        access.
+        access level.
 
         Args:
             grantee: a function, alias or version, or what else has an IAM role; an IAM user.
-            access: the rights on the tables. Default: reading and writing all of them.
+            access: the rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
+                Default: reading and writing all of them.
 
         Raises:
-            ConstructError: the grantee has no IAM role, or one of another stack.
+            ConstructError: the grantee has no IAM role, or one of another stack; a function is granted a
+                `DatabaseRole` and something else.
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known = identify(grantee)
         self._map(known, access, self._endpoint_of(grantee))
-        self._equip(known, database_role(self._database.node.id, access), self._endpoint_of(grantee))
+        self._equip(known, role_name(self._database.node.id, access), self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -74,10 +78,10 @@ class DatabaseGrants:
     def _endpoint_of(self, grantee: iam.IGrantable) -> RegionalEndpoint:
         return self._database.endpoint_for(stack_of(grantee))
 
-    def _map(self, known: Grantee, access: Access, endpoint: RegionalEndpoint) -> None:
+    def _map(self, known: Grantee, access: Rights, endpoint: RegionalEndpoint) -> None:
         database = self._database
         if database.role_mappings is None:
-            role = database_role(database.node.id, access)
+            role = role_name(database.node.id, access)
             Annotations.of(database).add_warning_v2(
                 "@blocks/dsql:roleMappingByHand",
                 f"{database.node.path} is imported, so no migrator maps IAM roles to {role}: "

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
+from aws_cdk import RemovalPolicy, Stack
 
 from blocks.errors import ConstructError
 from blocks.interface import IDistributedDatabase
+from blocks.mappings import RoleMappings
+from blocks.migrator import Migrator
+from dsql_dialect import profile
+from dsql_dialect.migrations import compile_folder
 
 if TYPE_CHECKING:
+    import os
+
     from aws_cdk import CfnResource
     from constructs import Construct
-
-    from blocks.mappings import RoleMappings
 
 
 class ImportedDatabase(IDistributedDatabase):
     """A cluster that another stack or tool made; made by `DistributedDatabase.from_cluster_attributes`."""
+
+    migrator: Migrator | None
+    """What applies the migrations and maps the roles; None where they are somebody else's."""
 
     def __init__(
         self,
@@ -27,6 +34,8 @@ class ImportedDatabase(IDistributedDatabase):
         cluster_identifier: str,
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
+        migrations: str | os.PathLike[str] | None = None,
+        dialect: str = "portable",
     ) -> None:
         """Describe the cluster.
 
@@ -37,11 +46,23 @@ class ImportedDatabase(IDistributedDatabase):
             cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
             vpc_endpoint_service_name: its service for interface endpoints.
                 Default: unknown, asking for it is an error.
+            migrations: the folder of `NNN_name.sql` files, relative to where the app is run. It makes this app
+                the one that migrates the cluster and maps IAM roles to database roles, as its `admin`.
+                Default: both are somebody else's.
+            dialect: what SQL the migrations may use: `portable` or `2026-09`.
+                Default: `portable`, which every cluster of any age accepts.
+
+        Raises:
+            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
+            BundlingError: a wheel of the runtime layer cannot be had.
+            ValueError: the id or the dialect is no name.
         """
         super().__init__(scope, id)
         self._identifier = cluster_identifier
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
         self._vpc_endpoint_service_name = vpc_endpoint_service_name
+        self._role_mappings: RoleMappings | None = None
+        self.migrator = None if migrations is None else self._migrator(migrations, dialect)
 
     @property
     def cluster_identifier(self) -> str:
@@ -67,8 +88,20 @@ class ImportedDatabase(IDistributedDatabase):
 
     @property
     def role_mappings(self) -> RoleMappings | None:
-        return None
+        return self._role_mappings
 
     @property
     def migrated(self) -> CfnResource | None:
-        return None
+        return None if self.migrator is None else self.migrator.migrated
+
+    def _migrator(self, migrations: str | os.PathLike[str], dialect: str) -> Migrator:
+        compiled = compile_folder(migrations, profile(dialect))
+        self._role_mappings = RoleMappings(self.node.id, compiled)
+        return Migrator(
+            self,
+            "Migrator",
+            database=self,
+            migrations=compiled,
+            role_mappings=self._role_mappings,
+            removal_policy=RemovalPolicy.RETAIN,
+        )

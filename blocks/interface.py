@@ -5,11 +5,13 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from aws_cdk import Resource, Stack
+from aws_cdk import Stack
 
 from blocks.endpoints import RegionalEndpoint
 from blocks.grants import DatabaseGrants
-from blocks_runtime.contract import Access, Variables, database_role, variable_prefix
+from blocks.metrics import ClusterMetrics
+from blocks.roles import role_name
+from blocks_runtime.contract import Access, Variables, variable_prefix
 
 if TYPE_CHECKING:
     from aws_cdk import CfnResource
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from blocks.mappings import RoleMappings
+    from blocks.roles import Rights
 
 
-class IDistributedDatabase(Resource):
+class IDistributedDatabase(ClusterMetrics):
     """A DSQL cluster that functions and roles can be let into; its id is the name that code opens it by."""
 
     def __init__(self, scope: Construct, id: str) -> None:
@@ -63,12 +66,13 @@ class IDistributedDatabase(Resource):
         """The grants on this database."""
         return self._grants
 
-    def grant_connect(self, grantee: iam.IGrantable, *, access: Access = Access.READ_WRITE) -> iam.Grant:
+    def grant_connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
         """Let `grantee` log in as the database role of `access`; see `DatabaseGrants.connect`.
 
         Args:
             grantee: a function, alias or version, or what else has an IAM role; an IAM user.
-            access: the rights on the tables. Default: reading and writing all of them.
+            access: the rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
+                Default: reading and writing all of them.
         """
         return self.grants.connect(grantee, access=access)
 
@@ -80,7 +84,7 @@ class IDistributedDatabase(Resource):
         """Allow `grantee` further IAM actions, such as `dsql:GetCluster`, on this cluster alone."""
         return self.grants.actions(grantee, *actions)
 
-    def environment(self, access: Access = Access.READ_WRITE) -> dict[str, str]:
+    def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
         """Return the environment variables that code needs to open this database with `access`.
 
         Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
@@ -88,7 +92,7 @@ class IDistributedDatabase(Resource):
         Args:
             access: what `grant_connect` was called with. Default: reading and writing.
         """
-        return self.variables(database_role(self.node.id, access)).environment(self.node.id)
+        return self.variables(role_name(self.node.id, access)).environment(self.node.id)
 
     def endpoint_for(self, stack: Stack | None) -> RegionalEndpoint:
         """Return this database as what stands in `stack` sees it: one Region has one endpoint."""

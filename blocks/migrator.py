@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack
+from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
+from blocks.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.errors import ConstructError
 from blocks.layers import code_of, runtime_layer, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_ec2 as ec2
+
     from blocks.interface import IDistributedDatabase
     from blocks.mappings import RoleMappings
     from dsql_dialect.migrations import CompiledMigrations
@@ -26,6 +31,17 @@ _HANDLER = "lambda_migrator.handler.handler"
 
 # Minutes. After 16 times Lambda stops a function that calls itself (AWS guide, recursive loop detection).
 _SHORTEST, _LONGEST = 4, 15
+
+# AWS Lambda guide, "Giving Lambda functions access to resources in an Amazon VPC". None of them takes a resource
+# that is known before Lambda makes the interfaces.
+_NETWORK_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 class Migrator(Construct):
@@ -59,6 +75,11 @@ class Migrator(Construct):
         timeout: Duration | None = None,
         log_group: logs.ILogGroup | None = None,
         role: iam.IRole | None = None,
+        tracing: lambda_.Tracing | None = None,
+        reserved_concurrency: int | None = None,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
         """Make the function and the custom resource.
 
@@ -69,24 +90,35 @@ class Migrator(Construct):
             migrations: what to apply.
             role_mappings: whom to let in; what is added until synthesis counts.
             removal_policy: what becomes of the log group of its own.
-            runtime: the Python version. Default: Python 3.13.
+            runtime: the Python version. Default: Python 3.14.
             architecture: the processor. Default: x86_64.
             memory: the function's memory. Default: 512 MiB.
             timeout: of one invocation, 4 to 15 minutes. Default: 15 minutes.
             log_group: where to log. Default: a log group of its own that keeps a month.
             role: what to run as. Default: a role of its own.
+            tracing: whether X-Ray follows an invocation. Default: disabled.
+            reserved_concurrency: how many invocations may run at once, and are set aside for it. Default: none
+                are set aside; it takes from the account's.
+            vpc: the network it runs in. Default: none of yours, with access to the internet.
+            vpc_subnets: where in `vpc`. Default: the private subnets.
+            security_groups: what may reach it in `vpc`, and whom it may reach. Default: one of its own that
+                lets everything out and nothing in.
 
         Raises:
-            ConstructError: the timeout is out of its bounds, or psycopg does not load in the runtime.
+            ConstructError: the timeout is out of its bounds, no invocation is reserved, psycopg does not load
+                in the runtime, or there is something about a VPC but no VPC.
             BundlingError: a wheel of the runtime layer cannot be had.
         """
         super().__init__(scope, id)
-        runtime = runtime or lambda_.Runtime.PYTHON_3_13
+        runtime = runtime or lambda_.Runtime.PYTHON_3_14
         architecture = architecture or lambda_.Architecture.X86_64
         self.log_group = log_group or self._own_log_group(removal_policy)
         self.role = role or self._own_role(database)
         self.log_group.grant_write(self.role)
         database.grants.actions(self.role, "dsql:DbConnectAdmin")
+        _check_network(vpc, vpc_subnets, security_groups)
+        if vpc is not None:
+            self._allow_network_interfaces()
         self.function = lambda_.Function(
             self,
             "Function",
@@ -99,8 +131,15 @@ class Migrator(Construct):
             layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
             log_group=self.log_group,
+            tracing=tracing,
+            reserved_concurrent_executions=_at_least_one(reserved_concurrency),
+            vpc=vpc,
+            vpc_subnets=vpc_subnets,
+            security_groups=security_groups,
             description=f"Migrates the database {database.node.id}",
         )
+        if vpc is not None or tracing not in (None, lambda_.Tracing.DISABLED):
+            acknowledge(self.role, ANY_RESOURCE)
         self.resource = CustomResource(
             self,
             "Resource",
@@ -137,6 +176,11 @@ class Migrator(Construct):
             description=f"Migrates the database {database.node.id} as its admin",
         )
 
+    def _allow_network_interfaces(self) -> None:
+        self.role.add_to_principal_policy(
+            iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
+        )
+
     def _allow_continuing(self) -> iam.Policy:
         """Let the function call itself with the same event when its time is nearly up.
 
@@ -164,3 +208,26 @@ def _checked(timeout: Duration) -> Duration:
             "leave it out for 15 minutes",
         )
     return timeout
+
+
+def _at_least_one(concurrency: int | None) -> int | None:
+    if concurrency is not None and not Token.is_unresolved(concurrency) and concurrency < 1:
+        raise ConstructError(
+            f"migrator_reserved_concurrency is {concurrency}",
+            "the migrations could then never run, and the deploy would wait for them for an hour",
+            "choose 1 or more, or leave it out",
+        )
+    return concurrency
+
+
+def _check_network(
+    vpc: ec2.IVpc | None,
+    subnets: ec2.SubnetSelection | None,
+    security_groups: Sequence[ec2.ISecurityGroup] | None,
+) -> None:
+    if vpc is None and (subnets is not None or security_groups is not None):
+        raise ConstructError(
+            "migrator_vpc_subnets or migrator_security_groups is given, but no migrator_vpc",
+            "subnets and security groups are those of a VPC",
+            "pass migrator_vpc, too, or leave them out",
+        )

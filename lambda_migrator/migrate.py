@@ -76,7 +76,10 @@ def migrate(
         todo = todo if to is None else todo.up_to(to)
         _logger.info("%s\nahead of these files: %s", todo.render(), ", ".join(todo.ahead) or "none")
         execute(todo, admin, journal.Journal(lease, holder), report)
-        provision(admin, database, existing_grants(admin, database) if grants is None else grants)
+        if grants is None:
+            provision(admin, database, existing_grants(admin, database), complete=False)
+        else:
+            provision(admin, database, grants)
         return _outcome(journal.read(admin), holder, todo)
 
 

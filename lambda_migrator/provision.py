@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.contract import Access, database_role
 
 from .admin import BACKOFF, Unanswered
-from .grants import Grant, Seen, Thing, is_own, plan_grants, things_of
+from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
 
     from .admin import Admin
+
+_logger = logging.getLogger("lambda_migrator")
 
 ROLES = sql("SELECT rolname AS role FROM pg_roles")
 MAPPINGS = sql("SELECT pg_role_name AS role, arn FROM sys.iam_pg_role_mappings")
@@ -30,17 +33,20 @@ SELECT grantee AS role, table_schema AS schema, table_name AS name, privilege_ty
 FROM information_schema.table_privileges WHERE grantor = current_user""")
 
 
-def provision(admin: Admin, database: str, desired: Sequence[Grant]) -> None:
+def provision(admin: Admin, database: str, desired: Sequence[Grant], *, complete: bool = True) -> None:
     """Make the database roles of `database`, their privileges and their IAM mappings what `desired` says.
 
-    A statement whose answer is lost is planned again from what the database then has, so nothing is sent
-    twice that took effect once.
+    With `complete` false, `desired` may lack some grantees, and nothing is revoked. A statement whose answer is
+    lost is planned again from what the database then has, so nothing is sent twice that took effect once.
     """
     unanswered = 0
     while True:
         try:
-            for statement in plan_grants(database, desired, look(admin, database)):
+            seen = look(admin, database)
+            for statement in plan_grants(database, desired, seen, complete=complete):
                 admin.ddl(statement)
+            for name in unknown_things(desired, seen):
+                _logger.warning("a custom role has privileges on %s, which is not in the database", name)
             return
         except Unanswered:
             unanswered += 1
@@ -58,11 +64,9 @@ def look(admin: Admin, database: str) -> Seen:
     """Return what the database has now."""
     roles = frozenset(row["role"] for row in admin.read(ROLES))
     mappings = frozenset((row["role"], row["arn"]) for row in admin.read(MAPPINGS))
-    rows = [row for row in admin.read(RELATIONS) if not is_own(row["name"])]
-    things = things_of(rows)
-    ours = roles & {database_role(database, access) for access in Access}
+    things = things_of(admin.read(RELATIONS))
     privileges = {*_on_tables(admin)}
-    for role in ours:
+    for role in sorted(role for role in roles if is_role_of(database, role)):
         privileges.update(_on_others(admin, role, things))
     return Seen(roles, mappings, things, frozenset(privileges))
 

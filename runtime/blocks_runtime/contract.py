@@ -64,6 +64,23 @@ def database_role(name: str, access: Access) -> str:
     return f"{role[:50]}_{hashlib.sha256(role.encode()).hexdigest()[:12]}"
 
 
+def custom_role(name: str, role: str) -> str:
+    """Return the database role that stands for a role of the app's own making in one database."""
+    return custom_role_prefix(name) + role
+
+
+def custom_role_prefix(name: str) -> str:
+    """Return what the custom roles of one database begin with, and no other role of ours.
+
+    No name of a database leaves two underscores in a row, so `main` never takes a role of `main-x` for its own.
+    It is 31 characters at most, which leaves 32 for the role's own name.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if len(plain) > 22:
+        plain = f"{plain[:9]}_{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
+    return f"blocks_{plain}__"
+
+
 @dataclass(frozen=True, slots=True)
 class Variables:
     """Where one database is, and as whom to log in, as carried by environment variables.

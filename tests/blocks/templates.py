@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = Any
 
-PYTHON = lambda_.Runtime.PYTHON_3_13
+PYTHON = lambda_.Runtime.PYTHON_3_14
 
 
 @dataclass(frozen=True)

@@ -185,10 +185,10 @@ def test_a_function_gets_variables_layer_and_order(stack: cdk.Stack, db: Distrib
 def test_functions_share_a_layer_when_they_run_the_same(stack: cdk.Stack, db: DistributedDatabase) -> None:
     arm = lambda_.Architecture.ARM_64
     for id, runtime, architecture in [
-        ("A", lambda_.Runtime.PYTHON_3_13, None),
-        ("B", lambda_.Runtime.PYTHON_3_13, arm),
+        ("A", lambda_.Runtime.PYTHON_3_14, None),
+        ("B", lambda_.Runtime.PYTHON_3_14, arm),
         ("C", lambda_.Runtime.PYTHON_3_12, None),
-        ("D", lambda_.Runtime.PYTHON_3_13, arm),
+        ("D", lambda_.Runtime.PYTHON_3_14, arm),
     ]:
         fn = function(stack, id, runtime=runtime, architecture=architecture)
         db.grant_connect(fn)
@@ -197,8 +197,8 @@ def test_functions_share_a_layer_when_they_run_the_same(stack: cdk.Stack, db: Di
     layers = [template.resources[id]["Properties"] for id in template.ids("AWS::Lambda::LayerVersion")]
     assert sorted((*layer["CompatibleRuntimes"], *layer["CompatibleArchitectures"]) for layer in layers) == [
         ("python3.12", "x86_64"),
-        ("python3.13", "arm64"),
-        ("python3.13", "x86_64"),
+        ("python3.14", "arm64"),
+        ("python3.14", "x86_64"),
     ]
     for id in template.ids("AWS::Lambda::Function"):
         assert len(template.resources[id]["Properties"]["Layers"]) == 1

@@ -28,7 +28,7 @@ def assembly(tmp_path: Path) -> Path:
     function = lambda_.Function(
         first,
         "Fn",
-        runtime=lambda_.Runtime.PYTHON_3_13,
+        runtime=lambda_.Runtime.PYTHON_3_14,
         handler="index.handler",
         code=lambda_.Code.from_asset(str(tmp_path / "code")),
     )

@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from blocks import Access, DistributedDatabase
 from blocks.layers import runtime_layer
 
-RUNTIME = lambda_.Runtime.PYTHON_3_13
+RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
 class ShopStack(cdk.Stack):

@@ -1,0 +1,46 @@
+"""A KMS key of the customer for the data at rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Stack
+from aws_cdk import aws_iam as iam
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+_SERVICE = "dsql.amazonaws.com"
+
+# AWS user guide, "Data encryption for Amazon Aurora DSQL", key policy.
+_USE = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+_DESCRIBE = ("kms:DescribeKey",)
+
+
+def allow_dsql(key: kms.IKey, database: Construct) -> None:
+    """Let DSQL use `key` for clusters of the account and Region of `database`.
+
+    The key's policy cannot name the cluster, whose identifier is made after it. Nobody who connects needs the
+    key: DSQL uses it in its own name. An imported key is its owner's to open, who is told how.
+    """
+    clusters = Stack.of(database).format_arn(service="dsql", resource="cluster", resource_name="*")
+    added = [
+        key.add_to_resource_policy(_statement(actions, clusters)).statement_added
+        for actions in (_USE, _DESCRIBE)
+    ]
+    if not all(added):
+        Annotations.of(database).add_warning_v2(
+            "@blocks/dsql:keyPolicyByHand",
+            f"{database.node.path} has an imported key, whose policy cannot be changed from here: let {_SERVICE} "
+            f"call {', '.join((*_USE, *_DESCRIBE))}",
+        )
+
+
+def _statement(actions: tuple[str, ...], clusters: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        principals=[iam.ServicePrincipal(_SERVICE)],
+        actions=list(actions),
+        resources=["*"],
+        conditions={"StringLike": {"aws:SourceArn": clusters}},
+    )
