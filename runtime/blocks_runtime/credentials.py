@@ -1,8 +1,8 @@
-"""The credentials to sign with: Lambda's own variables, or boto3's chain where there are none."""
+"""The credentials to sign with: the environment's, or those of boto3's chain where it holds none."""
 
 from __future__ import annotations
 
-import functools
+from _thread import allocate_lock
 
 from .errors import ConfigurationError
 from .signing import Credentials
@@ -11,7 +11,10 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from botocore.session import Session
+    from botocore.credentials import Credentials as ChainCredentials
+
+_KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+_EXPIRY = "AWS_CREDENTIAL_EXPIRATION"
 
 
 def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
@@ -20,39 +23,78 @@ def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
     Temporary credentials end, so it is asked again for each connection. Lambda puts its own into the
     environment; where there are none, boto3 looks in all the other places (containers, instances, profiles,
     SSO) and refreshes them. Only then is it imported.
+
+    Raises (the function returned):
+        ConfigurationError: there are none, or they are incomplete, or they have expired.
     """
-    if "AWS_ACCESS_KEY_ID" in environ and "AWS_SECRET_ACCESS_KEY" in environ:
-        return lambda: from_environment(environ)
-    return _from_chain
+    return lambda: from_environment(environ) if environ.get(_KEY) else _chain()
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials:
-    """Return the credentials that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN hold."""
-    return Credentials(
-        environ["AWS_ACCESS_KEY_ID"],
-        environ["AWS_SECRET_ACCESS_KEY"],
-        environ.get("AWS_SESSION_TOKEN") or None,
-    )
+    """Return the credentials that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN hold.
 
-
-def _from_chain() -> Credentials:
-    found = _session().get_credentials()
-    if found is None:
+    Raises:
+        ConfigurationError: the secret is missing, or AWS_CREDENTIAL_EXPIRATION has passed (`aws configure
+            export-credentials` sets it).
+    """
+    if not environ.get(_SECRET):
         raise ConfigurationError(
-            "no AWS credentials to sign a login token: AWS_ACCESS_KEY_ID is not set and boto3 found none; "
-            "run `aws configure` or `aws sso login`, or set the variables"
+            f"no AWS credentials to sign a login token: {_KEY} is set, but {_SECRET} is not; set both, or neither"
         )
-    frozen = found.get_frozen_credentials()
-    return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+    if environ.get(_EXPIRY):
+        _refuse_expired(environ[_EXPIRY])
+    return Credentials(environ[_KEY], environ[_SECRET], environ.get(_TOKEN) or None)
 
 
-@functools.cache
-def _session() -> Session:
+def _refuse_expired(moment: str) -> None:
+    from datetime import UTC, datetime
+
     try:
-        from botocore.session import get_session
-    except ImportError as missing:
+        expiry = datetime.fromisoformat(moment)
+    except ValueError:
         raise ConfigurationError(
-            "no AWS credentials in the environment, and boto3 is not installed to look elsewhere; "
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or install boto3"
-        ) from missing
-    return get_session()
+            f"{_EXPIRY} is {moment!r}, which is no time; set it as in 2026-11-26T12:00:00Z, or unset it"
+        ) from None
+    expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
+    if expiry <= datetime.now(UTC):
+        raise ConfigurationError(
+            f"the AWS credentials in the environment expired at {moment} ({_EXPIRY}), so a token signed with "
+            "them would be refused; fetch new ones, for instance with `aws sso login`"
+        )
+
+
+class _Chain:
+    """boto3's chain, found once; the lock keeps threads from looking at the same time, which botocore minds."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._found: ChainCredentials | None = None
+
+    def __call__(self) -> Credentials:
+        try:
+            from botocore.exceptions import BotoCoreError
+            from botocore.session import get_session
+        except ImportError as missing:
+            raise ConfigurationError(
+                f"no AWS credentials to sign a login token: {_KEY} is not set, and boto3, which would look in "
+                f"profiles, SSO, containers and instances, is not installed; set {_KEY} and {_SECRET}, or run "
+                "`pip install boto3`"
+            ) from missing
+        with self._lock:
+            try:
+                self._found = self._found or get_session().get_credentials()
+                frozen = self._found and self._found.get_frozen_credentials()
+            except BotoCoreError as error:
+                raise ConfigurationError(
+                    f"no AWS credentials to sign a login token: boto3 could not load them ({error}); "
+                    "check AWS_PROFILE and ~/.aws/config, or run `aws sso login`"
+                ) from error
+        if not frozen:
+            raise ConfigurationError(
+                f"no AWS credentials to sign a login token: {_KEY} is not set, and boto3 found none in "
+                "profiles, SSO, containers or instances; run `aws configure` or `aws sso login`, or set the variables"
+            )
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+_chain = _Chain()
