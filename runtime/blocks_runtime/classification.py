@@ -29,10 +29,13 @@ _TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("53", "", errors.LimitExceeded),
     ("54", "", errors.LimitExceeded),
     ("XX000", "server unavailable", errors.ServerUnavailable),
+    ("08P01", "invalid message length", errors.LimitExceeded),
     ("28", "", errors.AccessDenied),
     ("08", "", errors.ConnectionFailed),
     ("57P", "", errors.ConnectionFailed),
+    ("", "waking up cluster", errors.ConnectionFailed),
     ("", "access denied", errors.AccessDenied),
+    ("", "sni was not received", errors.ConnectionFailed),
     ("", "too many open connections", errors.ConnectionLimitExceeded),
     ("", "rate exceeded", errors.ConnectionLimitExceeded),
     ("", "connection failed", errors.ConnectionFailed),
@@ -41,14 +44,32 @@ _TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("", "", errors.QueryFailed),
 )
 
-# A failure to connect that waiting does not mend.
-_HOPELESS = (
-    "certificate verify failed",
-    "does not match host name",
-    "connection refused",
-    "could not translate host name",
-    "failed to resolve host",
-    "no such file",
+# What to do about a failure to connect, by a part of the text: whether waiting helps (None: as the class says), and
+# the way out. libpq's words, and DSQL's (AWS user guide, "troubleshooting").
+_WAYS_OUT: tuple[tuple[str, bool | None, str], ...] = (
+    ("signature expired", None, "tokens are signed with this machine's clock: set it right"),
+    ("signature not yet current", None, "tokens are signed with this machine's clock: set it right"),
+    ("waking up cluster", None, "it answers within seconds; try again"),
+    ("sni was not received", False, "use a libpq of version 14 or later"),
+    (
+        "certificate verify failed",
+        False,
+        "the endpoint must be a cluster's own, or BLOCKS_…_CA name its authority",
+    ),
+    (
+        "does not match host name",
+        False,
+        "connect by the cluster's own host name, public or private (`….dsql-….<region>.on.aws`)",
+    ),
+    (
+        "connection refused",
+        False,
+        "check host and port of the endpoint, and that a local database is running",
+    ),
+    ("could not translate host name", False, "check the endpoint's host name, and DNS where this runs"),
+    ("failed to resolve host", False, "check the endpoint's host name, and DNS where this runs"),
+    ("no such file", False, "check the CA file that BLOCKS_…_CA names"),
+    ("timeout", None, "check routes and security groups between here and the endpoint's port"),
 )
 
 
@@ -64,16 +85,32 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     `lost` says that the connection tore, whatever the last words on it were.
     """
     diagnosis = error.diag
-    said = diagnosis.message_primary or str(error)
+    code = error.sqlstate or ""
+    said = diagnosis.message_primary or " ".join(str(error).split())
     kind = classify(error.sqlstate, said)
-    if lost and not issubclass(kind, errors.ConnectionFailed):
+    if lost and not issubclass(kind, (errors.ConnectionFailed, errors.LimitExceeded)):
         kind = errors.ConnectionFailed
     hint = f"; {diagnosis.message_hint}" if diagnosis.message_hint else ""
+    if code.startswith("22"):
+        said = _without_values(said)
+    retryable, advice = _way_out(said) if issubclass(kind, errors.ConnectionFailed) else (None, None)
     return kind(
         f"{said}{hint}",
         sqlstate=error.sqlstate,
         detail=diagnosis.message_detail,
         constraint=diagnosis.constraint_name,
         table=diagnosis.table_name,
-        retryable=False if any(part in said.lower() for part in _HOPELESS) else None,
+        retryable=retryable,
+        advice=advice,
     )
+
+
+def _way_out(said: str) -> tuple[bool | None, str | None]:
+    known = (row[1:] for row in _WAYS_OUT if row[0] in said.lower())
+    return next(known, (None, None))
+
+
+def _without_values(said: str) -> str:
+    """Return what a data exception says without the value that it quotes, which may be anybody's secret."""
+    before, quote, rest = said.partition('"')
+    return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else said

@@ -23,8 +23,9 @@
         └── CommitOutcomeUnknown             the answer to COMMIT was lost
 
 Each carries `sqlstate` (None where the server said nothing), `retryable` (the same transaction may be run
-again and may then succeed), `commit_unknown`, `attempts`, and `name`, the string by which Blocks for
-TypeScript knows it. The driver's own error is the `__cause__`. All of them survive pickling.
+again and may then succeed), `commit_unknown` (it may have taken effect), `attempts`, `advice` (the way out), and
+`name`, the string by which Blocks for TypeScript knows it. The driver's own error is the `__cause__`. All of them
+survive pickling. `str()` says what happened, the SQLSTATE and the way out, and never a value or a token.
 
 Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
@@ -75,12 +76,14 @@ class DatabaseError(Exception):
     """Anything that went wrong between an application and its database.
 
     `attempts` counts how often the transaction was run. `detail`, `constraint` and `table` repeat what the
-    server reported; `detail` may quote values of a row, so it is kept out of the message.
+    server reported; `detail` may quote values of a row, so it is kept out of the message. `advice` is what to
+    do about it, "" where only the application can know.
     """
 
     name: str = DistributedDatabaseErrors.QueryFailed
     retryable: bool = False
     commit_unknown: bool = False
+    advice: str = ""
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class DatabaseError(Exception):
         constraint: str | None = None,
         table: str | None = None,
         retryable: bool | None = None,
+        advice: str | None = None,
     ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
@@ -100,12 +104,15 @@ class DatabaseError(Exception):
         self.attempts = 1
         if retryable is not None:
             self.retryable = retryable
+        if advice is not None:
+            self.advice = advice
 
     def __str__(self) -> str:
         said = super().__str__()
         code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
         tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
-        return f"{said}{code}{tries}"
+        way_out = f"; {self.advice}" if self.advice else ""
+        return f"{said}{code}{tries}{way_out}"
 
 
 class ConfigurationError(DatabaseError):
@@ -124,11 +131,14 @@ class ConnectionFailed(DatabaseError):
 class AccessDenied(ConnectionFailed):
     """The cluster refused the token, or the database role is not granted to the signer's IAM role."""
 
+    advice = "grant it with `db.grant_connect(fn)` and deploy, and sign with the credentials of that role"
     retryable = False
 
 
 class ConnectionLimitExceeded(ConnectionFailed):
     """The cluster has too many connections, or they are opened too fast."""
+
+    advice = "open fewer connections, or more slowly; the quotas can be raised"
 
 
 class QueryFailed(DatabaseError):
@@ -156,18 +166,27 @@ class CheckViolation(QueryFailed):
 class PermissionDenied(QueryFailed):
     """The database role may not do this."""
 
+    advice = (
+        "tables and privileges are made by migrations; `grant_connect(access=…)` says what a function may do"
+    )
+
 
 class FeatureNotSupported(QueryFailed):
     """Aurora DSQL does not have this feature of PostgreSQL."""
+
+    advice = "see what DSQL supports, or let `blocks lint` name the alternative"
 
 
 class LimitExceeded(QueryFailed):
     """A statement crossed one of the cluster's limits."""
 
+    advice = "see the quotas of Aurora DSQL; some can be raised"
+
 
 class ServerUnavailable(QueryFailed):
     """The server could not take the statement now; AWS says to run the whole transaction again."""
 
+    advice = "run the whole transaction again, or pass retry_on_conflict=True"
     retryable = True
 
 
@@ -180,6 +199,7 @@ class TransactionFailed(DatabaseError):
 class SerializationFailure(TransactionFailed):
     """Another transaction committed a conflicting change first; nothing of this one was kept."""
 
+    advice = "run the whole transaction again, or pass retry_on_conflict=True"
     name = DistributedDatabaseErrors.SerializationFailure
     retryable = True
 
@@ -187,19 +207,26 @@ class SerializationFailure(TransactionFailed):
 class TransactionAborted(TransactionFailed):
     """A statement had failed earlier in the transaction, so nothing of it could be committed."""
 
+    advice = "look at the error before this one; do not swallow errors inside a transaction"
+
 
 class TransactionRowLimitExceeded(TransactionFailed):
     """The transaction changed more than 3,000 rows."""
 
+    advice = "change at most 3,000 rows a transaction, in several transactions"
     name = DistributedDatabaseErrors.TransactionRowLimitExceeded
 
 
 class TransactionSizeLimitExceeded(TransactionFailed):
     """The transaction changed more than 10 MiB."""
 
+    advice = "change at most 10 MiB a transaction, in several transactions"
+
 
 class TransactionAgeLimitExceeded(TransactionFailed):
     """The transaction was open for more than 300 seconds."""
+
+    advice = "do slow work before or after the transaction"
 
 
 class CommitOutcomeUnknown(TransactionFailed):
@@ -208,6 +235,7 @@ class CommitOutcomeUnknown(TransactionFailed):
     Read the data to find out before running the transaction again.
     """
 
+    advice = "read the data to find out before running it again"
     commit_unknown = True
 
 
