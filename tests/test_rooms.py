@@ -57,7 +57,7 @@ ROOMS = [
     Room(
         "blocks_runtime",
         entries=("blocks_runtime.database", "blocks_runtime.signing"),
-        may_name=frozenset({"psycopg", "boto3", "botocore", "local_dsql"}),
+        may_name=frozenset({"psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"}),
         must_not_load=frozenset(
             {"aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast", "local_dsql", "dsql_dialect"}
         ),

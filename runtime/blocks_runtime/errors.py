@@ -13,7 +13,8 @@
     │   ├── PermissionDenied                 42501
     │   ├── FeatureNotSupported              0A000
     │   ├── LimitExceeded                    53xxx, 54xxx
-    │   └── ServerUnavailable                XX000 `server unavailable`
+    │   ├── ServerUnavailable                XX000 `server unavailable`
+    │   └── DeadlineExceeded                 no answer in time; the connection was closed
     └── TransactionFailed             the transaction as a whole came to nothing
         ├── SerializationFailure             40001 (OC000, OC001)
         ├── TransactionAborted               25P02, or COMMIT answered ROLLBACK
@@ -42,6 +43,7 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionLimitExceeded",
     "DatabaseError",
+    "DeadlineExceeded",
     "DistributedDatabaseErrors",
     "FeatureNotSupported",
     "ForeignKeyViolation",
@@ -188,6 +190,13 @@ class ServerUnavailable(QueryFailed):
 
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     retryable = True
+
+
+class DeadlineExceeded(QueryFailed):
+    """The caller's deadline passed before the server answered; a transaction is rolled back by that."""
+
+    sent = True
+    """False if the server cannot have got the statement."""
 
 
 class TransactionFailed(DatabaseError):

@@ -1,11 +1,12 @@
-"""The connections of one process: a warm one for the single thread of a Lambda, more for a threaded app."""
+# Derived from aio/pool.py by runtime/derive.py; change that one.
+"""The connections of one process: a warm one for a Lambda's single thread, more for a busy application."""
 
 from __future__ import annotations
 
-import threading
 import time
 
 from .errors import ConnectionFailed
+from .primitives import Turnstile, together
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -13,26 +14,55 @@ if TYPE_CHECKING:
 
     from .session import Session
 
+    Wake = Callable[[Session, float | None], None]
+
 SIZE = 10
-"""Connections at most; a thread that wants an eleventh waits."""
+"""Connections at most; who wants an eleventh waits."""
 
 PATIENCE = 30.0
-"""Seconds a thread waits for a connection that others hold."""
+"""Seconds that one waits for a connection which others hold."""
 
 
 class Pool:
     """Opens connections on demand up to `size`, and hands out the one used last first."""
 
-    def __init__(self, connect: Callable[[], Session], size: int = SIZE, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        connect: Callable[[float | None], Session],
+        size: int = SIZE,
+        patience: float = PATIENCE,
+    ) -> None:
         self._connect = connect
         self._size = size
         self._patience = patience
+        self._turnstile = Turnstile(size)
         self._idle: list[Session] = []
-        self._taken = 0
+        self._open: set[Session] = set()
+        self._past_statements = 0
+        self._replaced = 0
         self._closed = False
-        self._changed = threading.Condition()
 
-    def take(self, wake: Callable[[Session], None]) -> tuple[Session, bool]:
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._open)
+
+    @property
+    def idle(self) -> int:
+        """How many of them nobody uses."""
+        return len(self._idle)
+
+    @property
+    def replaced(self) -> int:
+        """How many were found dead or too old when they were wanted."""
+        return self._replaced
+
+    @property
+    def statements(self) -> int:
+        """How many statements all of them, closed ones included, have executed."""
+        return self._past_statements + sum(session.statements for session in tuple(self._open))
+
+    def take(self, wake: Wake, until: float | None = None) -> tuple[Session, bool]:
         """Return a connection that `wake` found working, and whether it had been used before.
 
         `wake` says something to the server and raises ConnectionFailed where no answer comes; a torn
@@ -41,75 +71,87 @@ class Pool:
         Raises:
             ConnectionFailed: all are in use and stay so, the pool is closed, or a new one cannot be opened.
         """
-        self._reserve()
+        patience = self._patience if until is None else min(self._patience, until - time.monotonic())
+        if not self._turnstile.enter(max(0.0, patience)):
+            raise ConnectionFailed(
+                f"all {self._size} connections were in use for {patience:g} s; "
+                "keep transactions short, or raise max_connections"
+            )
         try:
+            self._check_open()
             while (session := self._newest()) is not None:
-                if _awake(session, wake):
+                if self._awake(session, wake, until):
                     return session, True
-            session = self._connect()
+                self._replaced += 1
+            session = self._connect(until)
+            self._open.add(session)
             try:
-                wake(session)
+                wake(session, until)
             except BaseException:
-                session.close()
+                self._drop(session)
                 raise
             return session, False
         except BaseException:
-            self._release()
+            self._turnstile.leave()
             raise
 
     def give(self, session: Session) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        if not session.usable:
-            session.close()
-        with self._changed:
-            if self._closed:
-                session.close()
-            elif not session.lost:
-                self._idle.append(session)
-        self._release()
+        if session.at_rest:
+            self._idle.append(session)
+        else:
+            self._drop(session)
+        if self._closed:  # perhaps by another thread, and only now
+            self._close_idle()
+        self._turnstile.leave()
+
+    def fill(self, count: int, wake: Wake) -> None:
+        """Have `count` connections open and idle, opened side by side; `size` is the most."""
+        taken: list[Session] = []
+
+        def take() -> None:
+            taken.append((self.take(wake))[0])
+
+        try:
+            together(take, min(count, self._size))
+        finally:
+            for session in taken:
+                self.give(session)
 
     def close(self) -> None:
         """Close what is idle now, and what is in use as soon as it comes back."""
-        with self._changed:
-            self._closed = True
-            idle, self._idle = self._idle, []
-            self._changed.notify_all()
-        for session in idle:
-            session.close()
+        self._closed = True
+        self._close_idle()
 
-    def _reserve(self) -> None:
-        until = time.monotonic() + self._patience
-        with self._changed:
-            while self._taken >= self._size and not self._closed:
-                if not self._changed.wait(until - time.monotonic()):
-                    raise ConnectionFailed(
-                        f"all {self._size} connections were in use for {self._patience:g} s; "
-                        "keep transactions short, or raise max_connections"
-                    )
-            if self._closed:
-                raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
-            self._taken += 1
-
-    def _release(self) -> None:
-        with self._changed:
-            self._taken -= 1
-            self._changed.notify()
+    def _close_idle(self) -> None:
+        while (session := self._newest()) is not None:
+            self._drop(session)
 
     def _newest(self) -> Session | None:
-        with self._changed:
-            return self._idle.pop() if self._idle else None
+        try:
+            return self._idle.pop()
+        except IndexError:  # not asked beforehand: another thread may come in between
+            return None
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
-def _awake(session: Session, wake: Callable[[Session], None]) -> bool:
-    """Wake a connection that has been idle; close it where that fails."""
-    try:
-        if session.usable:
-            wake(session)
-            return True
-    except ConnectionFailed:
-        pass  # torn while nobody used it: nothing is lost but the connection
-    except BaseException:
+    def _awake(self, session: Session, wake: Wake, until: float | None) -> bool:
+        """Wake a connection that has been idle; close it where that fails."""
+        try:
+            if session.usable:
+                wake(session, until)
+                return True
+        except ConnectionFailed:
+            pass  # torn while nobody used it: nothing is lost but the connection
+        except BaseException:
+            self._drop(session)
+            raise
+        self._drop(session)
+        return False
+
+    def _drop(self, session: Session) -> None:
+        self._open.discard(session)
+        self._past_statements += session.statements
         session.close()
-        raise
-    session.close()
-    return False

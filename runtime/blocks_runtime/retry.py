@@ -32,6 +32,9 @@ class Backoff:
 CONFLICTS = Backoff(base=0.010, cap=1.0)
 """For conflicts: the loser's rival has committed already, so the first wait may be short."""
 
+AUTOCOMMIT = 10
+"""How often a single statement that met a conflict is run again: nothing of it was kept, nobody has seen it."""
+
 CONNECTS = Backoff(base=0.1, cap=2.0)
 """For connecting: an idle cluster needs seconds to wake, and 100 connections a second is the limit."""
 

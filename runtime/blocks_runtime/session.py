@@ -1,7 +1,8 @@
+# Derived from aio/session.py by runtime/derive.py; change that one.
 """One connection to Aurora DSQL, spoken to in the only ways that DSQL understands.
 
 This is the one module that calls psycopg. What it decides lies in pure modules beside it (`target`,
-`classification`, `retry`); its asyncio twin belongs in `blocks_runtime.aio.session`.
+`classification`, `retry`).
 """
 
 from __future__ import annotations
@@ -12,29 +13,37 @@ import random
 import select
 import socket
 import time
+from typing import cast
 
 import psycopg
 from psycopg import pq
 from psycopg.rows import dict_row
 
 from .classification import translate
-from .errors import CommitOutcomeUnknown, ConnectionFailed, TransactionAborted
+from .deadline import sooner
+from .errors import CommitOutcomeUnknown, ConnectionFailed, DeadlineExceeded, TransactionAborted
 from .fragments import Sql
+from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
     from typing import Any
 
+    from .errors import DatabaseError
+    from .primitives import Cursor
+    from .rows import Factory
     from .target import Target
-
-    Cursor = psycopg.Cursor[dict[str, Any]]
-    Connection = psycopg.Connection[dict[str, Any]]
+    from .watch import Watch
 
 LIFETIME = (45 * 60.0, 55 * 60.0)
 """Seconds, drawn from this range, after which a connection is not used; DSQL closes it after an hour."""
 
 IDLE = 20.0
 """Seconds of rest after which a connection is asked whether it is still there."""
+
+SIGN_OF_LIFE = 3.0
+"""Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
 
 _PROBE, _BEGIN, _COMMIT, _ROLLBACK = (Sql((text,)) for text in ("SELECT 1", "BEGIN", "COMMIT", "ROLLBACK"))
 
@@ -43,17 +52,26 @@ _PROBE, _BEGIN, _COMMIT, _ROLLBACK = (Sql((text,)) for text in ("SELECT 1", "BEG
 # statements".
 _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 
+_CHUNKED = psycopg.capabilities.has_stream_chunked()
+_STALE_PLAN = "cached plan must not change result type"
 
-def open_session(target: Target, password: str) -> Session:
+
+def open_session(
+    target: Target, password: str, *, watch: Watch | None = None, until: float | None = None
+) -> Session:
     """Connect, with TLS verified.
 
     Raises:
         AccessDenied: the token or the database role was refused.
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
+    parameters = target.parameters(password, pq.version())
+    if until is not None:
+        left = max(1, round(until - time.monotonic()))
+        parameters["connect_timeout"] = min(left, int(parameters["connect_timeout"]))
     try:
-        connection: Connection = psycopg.connect(
-            **target.parameters(password, pq.version()),  # type: ignore[arg-type]
+        connection = Connection.connect(
+            **parameters,  # type: ignore[arg-type]
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
             row_factory=dict_row,
@@ -61,14 +79,22 @@ def open_session(target: Target, password: str) -> Session:
         )
     except psycopg.Error as error:
         raise translate(error, lost=True) from error
-    return Session(connection)
+    return Session(connection, watch)
 
 
 class Session:
-    """A connection and what is known of its health. Not for two threads at once."""
+    """A connection and what is known of its health. One statement at a time."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
+        self.statements = 0
+        """How many statements it has executed, those of its own included."""
         self._connection = connection
+        self._watch = watch
+        # One cursor serves all statements: psycopg then keeps what it found out about a repeated one.
+        self._cursor: Cursor = psycopg.RawCursor(connection)
+        self._descriptor = connection.fileno()
+        self._readable = _watcher(self._descriptor)
+        self._stale = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
         self._used = time.monotonic(), time.time()
@@ -79,11 +105,16 @@ class Session:
 
         A frozen sandbox stops the monotonic clock and a set clock moves the other, so both are asked.
         """
-        if self.lost or time.monotonic() > self._expires or time.time() > self._expires_by_wall:
+        if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE or self._stale:
             return False
-        if self._connection.info.transaction_status != pq.TransactionStatus.IDLE:
+        if time.monotonic() > self._expires or time.time() > self._expires_by_wall:
             return False
-        return not _readable(self._connection.fileno())
+        return not self._readable()
+
+    @property
+    def at_rest(self) -> bool:
+        """True between transactions, on a connection that was in order when it was last used."""
+        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
 
     @property
     def _rested(self) -> bool:
@@ -96,44 +127,100 @@ class Session:
         """True once the connection is closed or broken."""
         return self._connection.closed or self._connection.broken
 
-    def run(self, statement: Sql) -> Cursor:
+    def run(self, statement: Sql, row_factory: Factory = dict_row, until: float | None = None) -> Cursor:
         """Execute one statement with its values bound by the server.
 
+        The cursor is good until the next statement. `until` is the `time.monotonic()` at which to give up.
+
         Raises:
+            DeadlineExceeded: no answer at `until`; the connection is closed.
             DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
         """
-        cursor: Cursor = self._connection.cursor()
+        if self._watch is None or not self._watch.awake:
+            return self._execute(statement, row_factory, until)
+        with self._watch.statement(statement.text) as seen:
+            cursor = self._execute(statement, row_factory, until)
+            seen.rows = max(cursor.rowcount, 0)
+            return cursor
+
+    def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
+        if until is not None and time.monotonic() >= until:
+            late = DeadlineExceeded("the deadline passed before the statement was sent")
+            late.sent = False
+            raise late
+        cursor = self._cursor
+        self._connection.until = until
+        cursor.row_factory = row_factory
+        self.statements += 1
         try:
             cursor.execute(statement.text, statement.values or None)
         except psycopg.Error as error:
-            raise translate(error, lost=self.lost) from error
+            raise self._failure(error, until) from error
         self._used = time.monotonic(), time.time()
         return cursor
 
-    def wake(self) -> None:
+    def stream(self, statement: Sql, row_factory: Factory, until: float | None, size: int) -> Iterator[Any]:
+        """Yield the rows of a statement while they arrive, `size` at a time in memory.
+
+        The connection is closed where the caller stops before the last row: DSQL would send the rest.
+        """
+        cursor = psycopg.RawCursor(self._connection, row_factory=row_factory)
+        self._connection.until = until
+        self.statements += 1
+        arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
+        rows = cast("Generator[Any, None]", arriving)
+        try:
+            for row in rows:
+                yield row
+        except psycopg.Error as error:
+            raise self._failure(error, until) from error
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            rows.close()
+        self._used = time.monotonic(), time.time()
+
+    def wake(self, until: float | None = None) -> None:
         """After a rest, ask the server for a sign of life.
 
         Raises:
             ConnectionFailed: none came.
         """
         if self._rested:
-            self.run(_PROBE)
+            self.ping(until)
 
-    def begin(self) -> None:
+    def ping(self, until: float | None = None) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            ConnectionFailed: none came.
+        """
+        self._promptly(_PROBE, until)
+
+    def begin(self, until: float | None = None) -> None:
         """Open a transaction; DSQL has one isolation level, so there is nothing to choose."""
-        self.run(_BEGIN)
+        if self._rested:
+            self._promptly(_BEGIN, until)
+        else:
+            self.run(_BEGIN, until=until)
 
-    def commit(self) -> None:
+    def commit(self, until: float | None = None) -> None:
         """Commit, and believe only an answer that says so.
 
         Raises:
             SerializationFailure: another transaction came first.
             TransactionAborted: the server rolled back instead, because a statement had failed.
+            DeadlineExceeded: `until` had passed before COMMIT was sent.
             CommitOutcomeUnknown: no answer came.
         """
         try:
-            cursor = self.run(_COMMIT)
+            cursor = self.run(_COMMIT, until=until)
         except ConnectionFailed as error:
+            raise _unknown(error) from error.__cause__
+        except DeadlineExceeded as error:
+            if not error.sent:
+                raise
             raise _unknown(error) from error.__cause__
         if cursor.statusmessage != "COMMIT":
             raise TransactionAborted(
@@ -147,30 +234,50 @@ class Session:
         if self.lost or self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
             return
         try:
-            self.run(_ROLLBACK)
-        except ConnectionFailed:
+            self.run(_ROLLBACK, until=time.monotonic() + SIGN_OF_LIFE)
+        except (ConnectionFailed, DeadlineExceeded):
             self.close()
 
     def abort(self) -> None:
-        """Tear the connection under a statement that is running in another thread, which then fails."""
+        """Tear the connection under a statement that is running elsewhere, which then fails."""
         with contextlib.suppress(OSError, psycopg.Error):  # gone already
             with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Say goodbye and close; safe to repeat."""
-        self._connection.close()
+        """Say goodbye and close, without waiting for anything; safe to repeat."""
+        self._connection.pgconn.finish()
+
+    def _promptly(self, statement: Sql, until: float | None) -> None:
+        """Run a statement that a living server answers at once."""
+        soon = time.monotonic() + SIGN_OF_LIFE
+        try:
+            self.run(statement, until=sooner(until, soon))
+        except DeadlineExceeded as error:
+            if until is not None and until < soon:
+                raise
+            raise ConnectionFailed("the connection was lost while it was idle") from error
+
+    def _failure(self, error: psycopg.Error, until: float | None) -> DatabaseError:
+        """Return our error for one of psycopg's; a plan that a migration has outdated is seen to here."""
+        if self.lost and until is not None and time.monotonic() >= until:
+            return DeadlineExceeded("no answer before the deadline; the connection was closed")
+        failure = translate(error, lost=self.lost)
+        if _STALE_PLAN in failure.args[0]:  # another connection has none, so this may simply be run again
+            failure.retryable = self._stale = True
+        return failure
 
 
-def _readable(descriptor: int) -> bool:
+def _watcher(descriptor: int) -> Callable[[], object]:
+    """Return a function that tells whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows, where select() takes a socket of any number
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: poll.poll(0)
 
 
-def _unknown(error: ConnectionFailed) -> CommitOutcomeUnknown:
+def _unknown(error: DatabaseError) -> CommitOutcomeUnknown:
     return CommitOutcomeUnknown(
         f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
         "not be there: read the data before running the transaction again",

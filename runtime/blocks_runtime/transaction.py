@@ -1,53 +1,84 @@
-"""What a transaction's callback gets: the same three calls as the database has, on one connection."""
+# Derived from aio/transaction.py by runtime/derive.py; change that one.
+"""What a transaction's callback gets: the calls that run a statement, on one connection and one snapshot."""
 
 from __future__ import annotations
 
 from .errors import DatabaseError, TransactionAborted
-from .fragments import Sql
+from .statements import Statements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from .rows import Row
-    from .session import Cursor, Session
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeVar
+
+    from .deadline import Deadline
+    from .fragments import Sql
+    from .info import TransactionInfo
+    from .primitives import Cursor
+    from .session import Session
+
+    R = TypeVar("R")
 
 
-class Transaction:
+class Transaction(Statements):
     """One open transaction. It sees one snapshot; conflicts are reported when it commits."""
 
-    def __init__(self, session: Session, attempt: int) -> None:
+    def __init__(self, session: Session, info: TransactionInfo, until: float | None = None) -> None:
         self._session = session
-        self.attempt = attempt
+        self._until = until
+        self.info = info
+        """How the transaction goes, over all its attempts."""
+        self.attempt = info.attempts
         """Which run of the callback this is, from 1."""
         self._failure: DatabaseError | None = None
         self._over = False
 
-    def query(self, statement: Sql) -> list[Row]:
-        """Return all rows, each a dict by column name; an empty list where there are none."""
-        return self._run(statement).fetchall()
-
-    def query_one(self, statement: Sql) -> Row | None:
-        """Return the first row, or None where there is none."""
-        return self._run(statement).fetchone()
-
-    def execute(self, statement: Sql) -> int:
-        """Return how many rows the statement changed (or returned)."""
-        return max(self._run(statement).rowcount, 0)
-
-    def _run(self, statement: Sql) -> Cursor:
+    def _run(
+        self,
+        statement: Sql,
+        fetch: Callable[[Cursor], R],
+        row_type: type[Any] | None,
+        deadline: Deadline | None,
+    ) -> R:
         if self._over:
-            raise TransactionAborted("the transaction is over; use `tx` only inside the callback")
+            raise _over()
+        checked(statement)
+        until = self._until if deadline is None else self._sooner(deadline)
         try:
-            return self._session.run(checked(statement))
+            if row_type is None:
+                return fetch(self._session.run(statement, until=until))
+            return fetch(self._session.run(statement, _factory(row_type), until))
         except DatabaseError as error:
-            error.attempts = self.attempt
-            self._failure = self._failure or error
+            self._note(error)
             raise
+
+    def _stream(
+        self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
+    ) -> Iterator[Any]:
+        if self._over:
+            raise _over()
+        until = self._until if deadline is None else self._sooner(deadline)
+        try:
+            for row in self._session.stream(checked(statement), _factory(row_type), until, size):
+                yield row
+        except DatabaseError as error:
+            self._note(error)
+            raise
+
+    def _sooner(self, deadline: Deadline) -> float | None:
+        from .deadline import moment, sooner
+
+        return sooner(self._until, moment(deadline))
+
+    def _note(self, error: DatabaseError) -> None:
+        error.attempts = self.attempt
+        self._failure = self._failure or error
 
     def _commit(self) -> None:
         """Commit, as the engine does after the callback; an error that it swallowed becomes the cause."""
         self._end()
         try:
-            self._session.commit()
+            self._session.commit(self._until)
         except TransactionAborted as aborted:
             if self._failure is None:
                 raise
@@ -59,15 +90,11 @@ class Transaction:
         self._over = True
 
 
-def checked(statement: Sql) -> Sql:
-    """Return the statement, if it is one made by `sql`.
+def _factory(row_type: type[Any] | None) -> Any:
+    from .rows import factory
 
-    Raises:
-        TypeError: it is plain text, into which somebody may have formatted a value.
-    """
-    if isinstance(statement, Sql):
-        return statement
-    raise TypeError(
-        f"a statement must be made by sql(), not {type(statement).__name__}: "
-        'write sql("SELECT … WHERE id = {id}", id=value), so that values are bound'
-    )
+    return factory(row_type)
+
+
+def _over() -> TransactionAborted:
+    return TransactionAborted("the transaction is over; use `tx` only inside the callback or the block")

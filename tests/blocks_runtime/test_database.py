@@ -136,7 +136,7 @@ def test_refusals(db: DistributedDatabase, text: str, kind: type[DatabaseError],
 def test_plain_text_is_refused_before_anything_is_sent() -> None:
     nowhere = DistributedDatabase("nowhere")
     with pytest.raises(TypeError, match=r"must be made by sql\(\), not str"):
-        nowhere.query("SELECT 1")  # type: ignore[arg-type]
+        nowhere.query("SELECT 1")  # type: ignore[call-overload]
 
 
 def conflicting(db: DistributedDatabase, times: int) -> list[int]:

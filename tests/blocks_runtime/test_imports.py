@@ -29,7 +29,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_import_pulls_in_nothing_else() -> None:
-    own = {"errors", "fragments", "lexical", "templates", "transaction", "database"}
+    own = {"errors", "fragments", "lexical", "templates", "statements", "database"}
     assert modules_after("import blocks_runtime") == {
         "__future__",
         "blocks_runtime",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blocks_runtime import Sql, Transaction
+    from blocks_runtime.primitives import Cursor
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
 
@@ -23,8 +24,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[session.Session]:
     collected: list[session.Session] = []
     original = session.Session.__init__
 
-    def init(self: session.Session, connection: session.Connection) -> None:
-        original(self, connection)
+    def init(self: session.Session, *arguments: Any) -> None:
+        original(self, *arguments)
         collected.append(self)
 
     monkeypatch.setattr(session.Session, "__init__", init)
@@ -61,9 +62,9 @@ def test_after_a_rest_the_connection_is_asked_first(
     sent: list[str] = []
     original = session.Session.run
 
-    def run(self: session.Session, statement: Sql) -> session.Cursor:
+    def run(self: session.Session, statement: Sql, *rest: Any, **options: Any) -> Cursor:
         sent.append(statement.text)
-        return original(self, statement)
+        return original(self, statement, *rest, **options)
 
     monkeypatch.setattr(session.Session, "run", run)
     db.query(ONE)

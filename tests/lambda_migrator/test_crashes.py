@@ -7,7 +7,7 @@ started again. Schema, data, journal and grants must be those of a run that nobo
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blocks_runtime import Sql
-    from blocks_runtime.session import Cursor
+    from blocks_runtime.primitives import Cursor
     from tests.lambda_migrator.conftest import Deployment
 
 FILES = {
@@ -52,14 +52,14 @@ def fault(at: int, *, after: bool, kill: bool) -> Iterator[list[int]]:
     count = [0]
     original = Session.run
 
-    def run(self: Session, statement: Sql) -> Cursor:
+    def run(self: Session, statement: Sql, *rest: Any, **options: Any) -> Cursor:
         count[0] += 1
         if count[0] != at:
-            return original(self, statement)
+            return original(self, statement, *rest, **options)
         if after:
-            original(self, statement)
+            original(self, statement, *rest, **options)
         self.abort()
-        self._connection.close()
+        self.close()
         raise Killed if kill else ConnectionFailed("torn by the test")
 
     with pytest.MonkeyPatch.context() as patch:

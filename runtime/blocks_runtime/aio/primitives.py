@@ -1,0 +1,98 @@
+"""What waits: the few things that asyncio and threads do differently. `blocks_runtime.primitives` is its twin.
+
+Nothing here belongs to one event loop, so a database may outlive the loop of an `asyncio.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import waiting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from psycopg.abc import PQGen
+
+R = TypeVar("R")
+
+Cursor: TypeAlias = psycopg.AsyncRawCursor[Any]
+
+sleep = asyncio.sleep
+
+
+class Connection(psycopg.AsyncConnection[Any]):
+    """psycopg's connection, closed under a statement that is cancelled or has no answer at `until`.
+
+    DSQL has no `statement_timeout`, and was seen to run on after a CancelRequest; waiting for the end of a
+    cancelled statement, as psycopg does, could take minutes there.
+    """
+
+    until: float | None = None
+    """The `time.monotonic()` at which the statement under way is given up; None: never."""
+
+    async def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
+        """Run one of psycopg's generators to its end."""
+        if self.until is not None:
+            timeout = max(0.0, self.until - time.monotonic())
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except psycopg.OperationalError:
+            if self.until is not None and time.monotonic() >= self.until:
+                self.pgconn.finish()
+            raise
+        except Exception:
+            raise
+        except BaseException:  # a cancelled task, in the middle of a message
+            self.pgconn.finish()
+            raise
+
+
+class Turnstile:
+    """Lets `size` tasks through at a time; the others wait in line, first come, first served."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._line: collections.deque[asyncio.Future[None]] = collections.deque()
+
+    async def enter(self, patience: float) -> bool:
+        """Return True as soon as there is room, False after `patience` seconds without."""
+        if self._free:
+            self._free -= 1
+            return True
+        ticket = asyncio.get_running_loop().create_future()
+        self._line.append(ticket)
+        try:
+            await asyncio.wait((ticket,), timeout=patience)
+        except BaseException:
+            if not self._gave_up(ticket):
+                self.leave()
+            raise
+        return not self._gave_up(ticket)
+
+    def leave(self) -> None:
+        """Make room for the next in line."""
+        if self._line:
+            self._line.popleft().set_result(None)
+        else:
+            self._free += 1
+
+    def _gave_up(self, ticket: asyncio.Future[None]) -> bool:
+        """Leave the line; return False where it was this one's turn."""
+        if ticket in self._line:
+            self._line.remove(ticket)
+            return True
+        return False
+
+
+async def together(work: Callable[[], Awaitable[None]], times: int) -> None:
+    """Run `work` in so many tasks at once and return when all have ended; raise what the first raised."""
+    done = await asyncio.gather(*(work() for _ in range(times)), return_exceptions=True)
+    for error in done:
+        if error is not None:
+            raise error

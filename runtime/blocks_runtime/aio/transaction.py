@@ -1,0 +1,99 @@
+"""What a transaction's callback gets: the calls that run a statement, on one connection and one snapshot."""
+
+from __future__ import annotations
+
+from ..errors import DatabaseError, TransactionAborted
+from .statements import AsyncStatements, checked
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import Any, TypeVar
+
+    from ..deadline import Deadline
+    from ..fragments import Sql
+    from ..info import TransactionInfo
+    from .primitives import Cursor
+    from .session import AsyncSession
+
+    R = TypeVar("R")
+
+
+class AsyncTransaction(AsyncStatements):
+    """One open transaction. It sees one snapshot; conflicts are reported when it commits."""
+
+    def __init__(self, session: AsyncSession, info: TransactionInfo, until: float | None = None) -> None:
+        self._session = session
+        self._until = until
+        self.info = info
+        """How the transaction goes, over all its attempts."""
+        self.attempt = info.attempts
+        """Which run of the callback this is, from 1."""
+        self._failure: DatabaseError | None = None
+        self._over = False
+
+    async def _run(
+        self,
+        statement: Sql,
+        fetch: Callable[[Cursor], Awaitable[R]],
+        row_type: type[Any] | None,
+        deadline: Deadline | None,
+    ) -> R:
+        if self._over:
+            raise _over()
+        checked(statement)
+        until = self._until if deadline is None else self._sooner(deadline)
+        try:
+            if row_type is None:
+                return await fetch(await self._session.run(statement, until=until))
+            return await fetch(await self._session.run(statement, _factory(row_type), until))
+        except DatabaseError as error:
+            self._note(error)
+            raise
+
+    async def _stream(
+        self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
+    ) -> AsyncIterator[Any]:
+        if self._over:
+            raise _over()
+        until = self._until if deadline is None else self._sooner(deadline)
+        try:
+            async for row in self._session.stream(checked(statement), _factory(row_type), until, size):
+                yield row
+        except DatabaseError as error:
+            self._note(error)
+            raise
+
+    def _sooner(self, deadline: Deadline) -> float | None:
+        from ..deadline import moment, sooner
+
+        return sooner(self._until, moment(deadline))
+
+    def _note(self, error: DatabaseError) -> None:
+        error.attempts = self.attempt
+        self._failure = self._failure or error
+
+    async def _commit(self) -> None:
+        """Commit, as the engine does after the callback; an error that it swallowed becomes the cause."""
+        self._end()
+        try:
+            await self._session.commit(self._until)
+        except TransactionAborted as aborted:
+            if self._failure is None:
+                raise
+            aborted.retryable = self._failure.retryable
+            raise aborted from self._failure
+
+    def _end(self) -> None:
+        """Refuse further statements; the connection will serve somebody else."""
+        self._over = True
+
+
+def _factory(row_type: type[Any] | None) -> Any:
+    from ..rows import factory
+
+    return factory(row_type)
+
+
+def _over() -> TransactionAborted:
+    return TransactionAborted("the transaction is over; use `tx` only inside the callback or the block")

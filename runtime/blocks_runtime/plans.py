@@ -1,0 +1,105 @@
+"""What EXPLAIN answers, as text and as a tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .fragments import Sql
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_NODE = re.compile(r"(?P<label>.+?)  \((?P<figures>(?:cost|actual)[ =].*)\)$")
+_COST = re.compile(r"cost=([\d.]+)\.\.([\d.]+) rows=(\d+) width=(\d+)")
+_ACTUAL = re.compile(r"actual (?:time=([\d.]+)\.\.([\d.]+) )?rows=([\d.]+) loops=(\d+)")
+
+
+@dataclass(slots=True)
+class PlanNode:
+    """One step of a plan. Costs are in the planner's own unit, times in milliseconds for one loop."""
+
+    label: str
+    """Such as `Index Scan using items_pkey on items`."""
+    startup_cost: float | None = None
+    total_cost: float | None = None
+    estimated_rows: int | None = None
+    width: int | None = None
+    """Bytes of a row, as estimated."""
+    startup_time: float | None = None
+    total_time: float | None = None
+    rows: float | None = None
+    """Rows of one loop, as counted; None where it was not run."""
+    loops: int | None = None
+    details: list[str] = field(default_factory=list)
+    """What else the server says of it, such as `Index Cond: (id = 1)`."""
+    children: list[PlanNode] = field(default_factory=list)
+
+    def walk(self) -> Iterator[PlanNode]:
+        """Yield this step and all below it, each before its own children."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan: `text` as psql would show it, `root` as a tree, and what is said of the whole."""
+
+    text: str
+    root: PlanNode
+    summary: tuple[str, ...]
+    """Lines such as `Execution Time: 0.05 ms`."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def explaining(statement: Sql, analyze: bool) -> Sql:
+    """Return the statement that explains `statement`, with the same values."""
+    if not isinstance(statement, Sql):
+        raise TypeError(f"a statement must be made by sql(), not {type(statement).__name__}")
+    words = "EXPLAIN (ANALYZE, VERBOSE) " if analyze else "EXPLAIN (VERBOSE) "
+    return Sql((words + statement.texts[0], *statement.texts[1:]), statement.values)
+
+
+def plan(lines: Sequence[str]) -> Plan:
+    """Read the lines of an answer to EXPLAIN.
+
+    A step stands behind an arrow, deeper than the one it feeds; what is indented below it belongs to it; what
+    is not indented at all speaks of the whole.
+    """
+    root = _node(lines[0])
+    summary: list[str] = []
+    above: list[tuple[int, PlanNode]] = [(-1, root)]
+    for line in lines[1:]:
+        indent = len(line) - len(line.lstrip())
+        said = line.strip()
+        if indent == 0:
+            summary.append(said)
+            continue
+        while above[-1][0] >= indent:
+            above.pop()
+        if said.startswith("->"):
+            node = _node(said.removeprefix("->").strip())
+            above[-1][1].children.append(node)
+            above.append((indent, node))
+        else:
+            above[-1][1].details.append(said)
+    return Plan("\n".join(lines), root, tuple(summary))
+
+
+def _node(line: str) -> PlanNode:
+    found = _NODE.match(line)
+    if found is None:
+        return PlanNode(line)
+    node, figures = PlanNode(found["label"]), found["figures"]
+    if cost := _COST.search(figures):
+        node.startup_cost, node.total_cost = float(cost[1]), float(cost[2])
+        node.estimated_rows, node.width = int(cost[3]), int(cost[4])
+    if actual := _ACTUAL.search(figures):
+        if actual[1]:
+            node.startup_time, node.total_time = float(actual[1]), float(actual[2])
+        node.rows, node.loops = float(actual[3]), int(actual[4])
+    return node

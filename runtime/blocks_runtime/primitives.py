@@ -1,0 +1,115 @@
+"""What waits: the few things that threads and asyncio do differently. `aio.primitives` is its twin.
+
+Everything else is written once, for asyncio, and derived for threads (`runtime/derive.py`).
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import waiting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg.abc import PQGen
+
+R = TypeVar("R")
+
+Cursor: TypeAlias = psycopg.RawCursor[Any]
+
+sleep = time.sleep
+
+
+class Connection(psycopg.Connection[Any]):
+    """psycopg's connection, closed under a statement that is interrupted or has no answer at `until`.
+
+    DSQL has no `statement_timeout`, and was seen to run on after a CancelRequest; waiting for the end of a
+    cancelled statement, as psycopg does, could take minutes there.
+    """
+
+    until: float | None = None
+    """The `time.monotonic()` at which the statement under way is given up; None: never."""
+
+    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
+        """Run one of psycopg's generators to its end."""
+        if self.until is not None:
+            timeout = max(0.0, self.until - time.monotonic())
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except psycopg.OperationalError:
+            if self.until is not None and time.monotonic() >= self.until:
+                self.pgconn.finish()
+            raise
+        except Exception:
+            raise
+        except BaseException:  # an interrupt, in the middle of a message
+            self.pgconn.finish()
+            raise
+
+
+class Turnstile:
+    """Lets `size` threads through at a time; the others wait in line, first come, first served."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._lock = threading.Lock()
+        self._line: collections.deque[threading.Lock] = collections.deque()
+
+    def enter(self, patience: float) -> bool:
+        """Return True as soon as there is room, False after `patience` seconds without."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._line.append(ticket)
+        try:
+            if ticket.acquire(timeout=patience):
+                return True
+        except BaseException:
+            if not self._gave_up(ticket):
+                self.leave()
+            raise
+        return not self._gave_up(ticket)
+
+    def leave(self) -> None:
+        """Make room for the next in line."""
+        with self._lock:
+            if self._line:
+                self._line.popleft().release()
+            else:
+                self._free += 1
+
+    def _gave_up(self, ticket: threading.Lock) -> bool:
+        """Leave the line; return False where it was this one's turn at the very last moment."""
+        with self._lock:
+            if ticket in self._line:
+                self._line.remove(ticket)
+                return True
+        return False
+
+
+def together(work: Callable[[], None], times: int) -> None:
+    """Run `work` in so many threads at once and return when all have ended; raise what the first raised."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, name=f"blocks-{number}") for number in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
