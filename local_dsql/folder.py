@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from local_dsql.access.cluster_name import new_identifier
 from local_dsql.errors import FolderError
 from local_dsql.files import write_private
 
@@ -129,6 +128,8 @@ class ClusterRecord:
         """
         file = folder.record_file
         if not file.exists():
+            from local_dsql.access.cluster_name import new_identifier
+
             record = cls(new_identifier())
             record.save(folder)
             return record

@@ -1,8 +1,10 @@
-"""The PostgreSQL of one folder: made on the first start, repaired on the next, reset in one step."""
+"""The PostgreSQL of one folder: made on the first start, repaired on the next, reset in one step.
+
+PostgreSQL needs a moment to start. What is needed only afterwards is therefore imported when it is on its way.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,11 @@ from local_dsql import catalog
 from local_dsql.folder import unusable
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.built import Built
-from local_dsql.postgres.databases import Databases
 from local_dsql.sockets import make_socket_directory, remove_socket_directory
-from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
+    import asyncio
+
     from local_dsql.folder import Folder
 
 log = logging.getLogger(__name__)
@@ -51,11 +53,13 @@ class Instance:
             folder.postgres_log.touch(mode=0o600)
         except OSError as error:
             raise unusable(folder.path, error) from None
-        self._databases = Databases(self.sockets)
         self._spare: asyncio.Task[None] | None = None
         self._postgres = Postgres.start(
             binaries, data, sockets=self.sockets, log=folder.postgres_log, account=account
         )
+        from local_dsql.postgres.databases import Databases
+
+        self._databases = Databases(self.sockets)
 
     def wait_until_ready(self) -> None:
         """Wait until PostgreSQL accepts connections.
@@ -71,6 +75,8 @@ class Instance:
         Raises:
             LocalDatabaseError: the catalog is refused, or the folder cannot be written.
         """
+        from local_dsql.wire.backend import BackendGone
+
         if self._built is not None:
             await self._databases.ensure_live()
             return
@@ -101,6 +107,10 @@ class Instance:
         Raises:
             PostgresError: PostgreSQL refuses or breaks down, with its words.
         """
+        import asyncio
+
+        from local_dsql.wire.backend import BackendGone
+
         assert self._built is not None
         await self.settle()
         try:
@@ -112,6 +122,8 @@ class Instance:
     async def settle(self) -> None:
         """Wait for what runs in the background."""
         if self._spare is not None:
+            import asyncio
+
             spare, self._spare = self._spare, None
             await asyncio.wait([spare])
             if error := spare.exception():

@@ -5,6 +5,7 @@ PostgreSQL needs a moment to start, so it is started first, and what serves it i
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -51,11 +52,15 @@ def serve(options: ServerOptions, starter: Starter) -> None:
     try:
         import asyncio
 
+        import uvloop
+
         from local_dsql.server import Server
 
         server = Server(options, instance)
+        gc.freeze()  # what is here stays: no look for garbage has to go through it while somebody waits for an answer
         instance.wait_until_ready()
-        asyncio.run(server.run(starter))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.run(starter))
     finally:
         instance.stop()
 

@@ -68,6 +68,7 @@ ROOMS = [
         may_name=frozenset(
             {
                 "blocks_runtime",
+                "uvloop",
                 "dsql_dialect",
                 "psycopg",
                 "cryptography",

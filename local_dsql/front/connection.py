@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from local_dsql.front import texts
 from local_dsql.wire import messages
@@ -42,8 +42,7 @@ class ClientConnection(Receiver):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self.endpoint.connections.add(self)
 
     def received(self, data: bytes) -> None:
@@ -56,9 +55,12 @@ class ClientConnection(Receiver):
             except (ssl.SSLError, EOFError):
                 self.close()
                 return
+        session = self.session
+        if session is not None and not self._reader.rest and session.pass_prepared(data):
+            return
         if not data:
             return
-        if self.session is None and self._password is None:
+        if session is None and self._password is None:
             self._raw += data
             self._read_startup()
         else:
@@ -82,6 +84,11 @@ class ClientConnection(Receiver):
         """The client has caught up."""
         if self.session is not None:
             self.session.backend.resume()
+
+    @property
+    def server_name(self) -> str | None:
+        """The host name that the client asked for in the TLS handshake."""
+        return None if self.tls is None else self.tls.server_name
 
     @property
     def closing(self) -> bool:

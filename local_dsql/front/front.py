@@ -64,7 +64,7 @@ class Front:
         self.cluster_identifier = cluster_identifier
         self.engine = Engine(self._connect, limits or Limits())
         self.jobs = Worker(self.engine, self._connect)
-        self._tls = tls
+        self.tls = tls
         self._endpoints: dict[str, Endpoint] = {}
         remember_server_names(tls)
 
@@ -118,7 +118,7 @@ class Front:
         """
         if region in self._endpoints:
             raise ValueError(f"{region} has an endpoint already")
-        endpoint = Endpoint(self, region, self._tls, commit_latency)
+        endpoint = Endpoint(self, region, self.tls, commit_latency)
         await endpoint.open(port)
         self._endpoints[region] = endpoint
         return endpoint.port

@@ -12,6 +12,7 @@ from local_dsql.front.connection import ClientConnection
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from local_dsql.front.front import Front
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Endpoint:
     """Where the clients of one Region connect: a port on the loopback addresses.
 
-    `commit_latency` is in seconds; it is added to every COMMIT of a transaction that changed something.
+    `commit_latency` is in seconds; it is added to every COMMIT of a transaction that changed something. `serve`
+    makes the protocol of each connection.
     """
 
     front: Front
@@ -29,6 +31,7 @@ class Endpoint:
     commit_latency: float = 0.0
     port: int = 0
     connections: set[ClientConnection] = field(default_factory=set)
+    serve: Callable[[Endpoint], ClientConnection] = ClientConnection
     _servers: list[asyncio.Server] = field(default_factory=list)
 
     async def open(self, port: int) -> int:
@@ -38,14 +41,12 @@ class Endpoint:
             OSError: the port is taken.
         """
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: ClientConnection(self), "127.0.0.1", port, backlog=512)
+        server = await loop.create_server(lambda: self.serve(self), "127.0.0.1", port, backlog=512)
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
         if socket.has_ipv6:
             with contextlib.suppress(OSError):  # no IPv6 here, or somebody else has that port there
-                other = await loop.create_server(
-                    lambda: ClientConnection(self), "::1", self.port, backlog=512
-                )
+                other = await loop.create_server(lambda: self.serve(self), "::1", self.port, backlog=512)
                 self._servers.append(other)
         return self.port
 

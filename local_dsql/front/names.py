@@ -35,6 +35,15 @@ class Names:
         """Return what there is to know of a text."""
         return plan(sql, self._profile)
 
+    def prepared(self, name: bytes) -> Planned | None:
+        """Return what a name stands for that PostgreSQL has accepted; the unnamed statement has none."""
+        return self._statements.get(name) if name else None
+
+    def read_at_once(self, planned: Planned) -> None:
+        """Note that a batch binds the unnamed portal and reads it to its end."""
+        self._portals[b""] = planned
+        self.portals.closed(b"")
+
     def note(self, kind: bytes, raw: bytes) -> Planned | None:
         """Take note of one extended message; return what it refers to, if it refers to a text.
 

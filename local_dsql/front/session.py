@@ -31,6 +31,10 @@ _MOST_WAITING = 1024 * 1024
 _ENDS = b"QSHF"
 _COPY = b"dcf"
 _WHOLE = (b"S", b"Q")
+_PREPARED_READ = messages.frame(b"D", b"P\0") + messages.frame(b"E", b"\0\0\0\0\0") + messages.SYNC
+"""What follows the Bind where a driver runs a prepared statement: describe the portal, execute it, Sync."""
+
+_BIND = b"B"[0]
 _NOT_WITHIN = frozenset((b"Q", b"S", b"H", b"F", b"X", b"d", b"c", b"f"))
 
 
@@ -183,6 +187,41 @@ class Session:
             self._retire()
 
     # what passes straight through
+
+    def pass_prepared(self, data: bytes) -> bool:
+        """Pass on the commonest batch of all, the execution of a prepared read, without taking it apart.
+
+        Returns:
+            Whether `data` was just that, and nothing stood in its way; if not, nothing has been done.
+        """
+        if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._waiting:
+            return False
+        if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1 or data[5]:
+            return False  # several messages, or a portal with a name
+        if self.engine.altering or self._exchange.skipping or self.names.portals.any_drained:
+            return False
+        transaction = self.transaction
+        if transaction is not None and not self.engine.untroubled(transaction):
+            return False
+        planned = self.names.prepared(data[6 : data.index(0, 6)])
+        if planned is None or not self._plain(planned) or not self.backend.turn.try_take():
+            return False
+        self._busy = True
+        if transaction is not None:
+            self.names.read_at_once(planned)
+        try:
+            self.backend.relay(data, self.client.send, self._passed)
+        except BackendGone:
+            self.client.close(texts.BACKEND_GONE)
+        return True
+
+    def _passed(self, end: EndFinder) -> None:
+        if end.failed and self.transaction is not None:
+            self.transaction.failed = True
+        self.backend.turn.release()
+        self._busy = False
+        if self._waiting:
+            self._next()
 
     def _passes(self, batch: list[Frame]) -> bool:
         """Tell whether nothing has to be done for a batch but to pass it on."""

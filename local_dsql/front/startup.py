@@ -49,13 +49,13 @@ async def log_in(client: ClientConnection, body: bytes, password: asyncio.Future
     """Lead a client from its startup message to a session, or send it away with DSQL's words."""
     try:
         parameters = _read(body)
-        assert client.tls is not None
-        if client.tls.server_name is None:
+        host = client.server_name
+        if host is None:
             raise LoginRefused(texts.NO_SERVER_NAME)
         settings = _settings(parameters)
         client.send(messages.PASSWORD_REQUEST)
         role = parameters["user"]
-        principal = _authenticate(client.endpoint, role, await password, client.tls.server_name)
+        principal = _authenticate(client.endpoint, role, await password, host)
         backend = await _backend(client.endpoint, role, principal, settings)
     except LoginRefused as refused:
         client.close(refused.reason)

@@ -39,13 +39,20 @@ class Postgres:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], data: DataDirectory, sockets: Path, log: Path, log_start: int
+        self,
+        process: subprocess.Popen[bytes],
+        data: DataDirectory,
+        sockets: Path,
+        port: int,
+        log: Path,
+        log_start: int,
     ) -> None:
         self._process = process
         self._data = data
         self._log = log
         self._log_start = log_start
         self.sockets = sockets
+        self.port = port
 
     @classmethod
     def start(
@@ -57,6 +64,7 @@ class Postgres:
         log: Path,
         account: Account,
         settings: Mapping[str, str] = SETTINGS,
+        port: int = PORT,
         death_signal: bool = HAS_DEATH_SIGNAL,
     ) -> Postgres:
         """Start the server on an initialised data directory and return at once; see `wait_until_ready`.
@@ -68,10 +76,11 @@ class Postgres:
             log: file that the server's messages are appended to.
             account: who PostgreSQL runs as.
             settings: configuration parameters.
+            port: number in the socket's name; a TCP port only where the settings make it listen on one.
             death_signal: let the kernel end the server with this thread; else a supervisor process does.
         """
         data.heal(account)
-        command: list[str | Path] = [binaries.postgres, "-D", data.path, "-k", sockets, "-p", str(PORT)]
+        command: list[str | Path] = [binaries.postgres, "-D", data.path, "-k", sockets, "-p", str(port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         if not death_signal:
@@ -87,12 +96,12 @@ class Postgres:
                 stderr=stream,
                 start_new_session=True,  # Ctrl-C is for the front, which then stops the server in order
             )
-        return cls(process, data, sockets, log, log_start)
+        return cls(process, data, sockets, port, log, log_start)
 
     @property
     def socket(self) -> Path:
         """The unix socket of the server."""
-        return self.sockets / f".s.PGSQL.{PORT}"
+        return self.sockets / f".s.PGSQL.{self.port}"
 
     @property
     def exit_code(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, EndFinder, Frame, FrameReader
@@ -225,8 +225,7 @@ class Backend(Receiver):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def received(self, data: bytes) -> None:
         """Pass on or collect."""

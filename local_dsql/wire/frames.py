@@ -23,11 +23,12 @@ class FrameReader:
         limit: most bytes that the length field of a frame may announce; None: whatever it says.
     """
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_limit", "rest")
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._rest = b""
+        self.rest = b""
+        """Bytes that are not a frame yet."""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames completed by `data`.
@@ -35,8 +36,8 @@ class FrameReader:
         Raises:
             FrameTooLong: a frame is longer than the limit, or its length is impossible.
         """
-        if self._rest:
-            data = self._rest + data
+        if self.rest:
+            data = self.rest + data
         frames: list[Frame] = []
         start, end = 0, len(data)
         while end - start >= BODY:
@@ -48,12 +49,12 @@ class FrameReader:
                 break
             frames.append((kind, data[start:stop]))
             start = stop
-        self._rest = data[start:] if start else data
+        self.rest = data[start:] if start else data
         return frames
 
     def take_rest(self) -> bytes:
         """Return the bytes that are not a frame yet, and forget them."""
-        rest, self._rest = self._rest, b""
+        rest, self.rest = self.rest, b""
         return rest
 
 

@@ -54,33 +54,40 @@ class TlsSession:
             except ssl.SSLWantReadError:
                 return b""
             self._established = True
-        return self._read()
+        try:
+            plain = self._session.read(_CHUNK)
+        except ssl.SSLWantReadError:
+            return b""
+        except ssl.SSLZeroReturnError:
+            plain = b""
+        if not plain:
+            raise EOFError
+        if self._incoming.pending or self._session.pending():
+            plain += self._read()
+        return plain
 
     def _read(self) -> bytes:
+        """Return the rest of what is there; the end of the connection shows with the next packet."""
         parts = []
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             while part := self._session.read(_CHUNK):
                 parts.append(part)
                 if not self._incoming.pending and not self._session.pending():
                     break  # cheaper than to ask once more and be told to wait
-        except ssl.SSLWantReadError:
-            return b"".join(parts)
-        except ssl.SSLZeroReturnError:
-            pass
-        if parts:
-            return b"".join(parts)
-        raise EOFError
+        return b"".join(parts)
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data`, and whatever TLS itself has to say, as bytes for the network."""
-        view = memoryview(data)
-        while view:
-            view = view[self._session.write(view) :]
+        written = self._session.write(data)
+        if written < len(data):
+            view = memoryview(data)[written:]
+            while view:
+                view = view[self._session.write(view) :]
         return self._outgoing.read()
 
     def to_send(self) -> bytes:
         """Return what TLS itself has to say: handshake messages and alerts."""
-        return self._outgoing.read()
+        return self._outgoing.read() if self._outgoing.pending else b""
 
     def close_notify(self) -> bytes:
         """Return the alert that says that nothing more will come."""

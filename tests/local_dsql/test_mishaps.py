@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -84,7 +85,8 @@ def test_a_start_cut_short_is_repeated(tmp_path: Path) -> None:
         wait_until((folder / "data").exists)
         time.sleep(0.1)
         for process in processes_of(folder):
-            os.kill(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(process.pid, signal.SIGKILL)
         user.wait()
     with LocalCluster(folder) as cluster:
         assert value(cluster.dsn(), "SELECT 1") == 1

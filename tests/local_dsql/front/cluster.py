@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+import uvloop
 
 from dsql_dialect import profile
 from local_dsql import catalog
@@ -24,10 +25,11 @@ from local_dsql.access import (
 )
 from local_dsql.front import Front, Limits
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
+from local_dsql.postgres.settings import SETTINGS
 from local_dsql.tls import CertificateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -38,7 +40,14 @@ REGION = "us-east-1"
 class Cluster:
     """One PostgreSQL and one front; `connect` gives psycopg connections through it."""
 
-    def __init__(self, dialect: str = "2026-09", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        dialect: str = "2026-09",
+        limits: Limits | None = None,
+        *,
+        settings: Mapping[str, str] = SETTINGS,
+        port: int = PORT,
+    ) -> None:
         # A short path: the address of a unix socket holds about 100 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="dsql-"))
         self.folder.chmod(0o755)
@@ -50,7 +59,13 @@ class Cluster:
         self.sockets.mkdir()
         account.own(self.sockets)
         self.postgres = Postgres.start(
-            binaries, data, sockets=self.sockets, log=self.folder / "log", account=account
+            binaries,
+            data,
+            sockets=self.sockets,
+            log=self.folder / "log",
+            account=account,
+            settings=settings,
+            port=port,
         )
         self.postgres.wait_until_ready()
         with self.direct() as connection:
@@ -70,14 +85,14 @@ class Cluster:
         )
         self.front = Front(
             socket_directory=self.sockets,
-            port=PORT,
+            port=self.postgres.port,
             profile=profile(dialect),
             authenticator=TokenAuthenticator(name, self.identities),
             tls=store.context(),
             cluster_identifier=name.identifier,
             limits=limits,
         )
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.run(self.front.start())
@@ -119,7 +134,11 @@ class Cluster:
     def direct(self) -> psycopg.Connection[Any]:
         """Connect to PostgreSQL itself, as superuser."""
         return psycopg.connect(
-            host=str(self.sockets), port=PORT, user="postgres", dbname="postgres", autocommit=True
+            host=str(self.sockets),
+            port=self.postgres.port,
+            user="postgres",
+            dbname="postgres",
+            autocommit=True,
         )
 
     def close(self) -> None:
