@@ -10,7 +10,7 @@ import pytest
 from blocks_runtime import DistributedDatabase
 from blocks_runtime.contract import Variables
 from local_dsql import LocalCluster, Permission
-from tests.blocks_runtime.wire_cutter import WireCutter, wire_cutter
+from tests.relay import Relay, relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +61,8 @@ def db(function: None) -> Iterator[DistributedDatabase]:
 
 
 @pytest.fixture
-def cutter(function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[WireCutter]:
+def wire(function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     """A relay that the app's database is reached through."""
-    with wire_cutter(cluster.endpoint()) as relay:
-        monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{relay.port}")
-        yield relay
+    with relay(cluster.endpoint()) as made:
+        monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{made.port}")
+        yield made

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
+from tests.relay import Direction
 
 if TYPE_CHECKING:
     from blocks_runtime import Transaction
-    from tests.blocks_runtime.wire_cutter import WireCutter
+    from tests.relay import Relay
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
 ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
 
 
 @pytest.fixture
-def db(cutter: WireCutter) -> DistributedDatabase:
+def db(wire: Relay) -> DistributedDatabase:
     return DistributedDatabase("main")
 
 
@@ -27,50 +28,50 @@ def value(db: DistributedDatabase) -> int:
     return int(row["n"])
 
 
-def test_a_connection_torn_while_idle_is_replaced_unseen(db: DistributedDatabase, cutter: WireCutter) -> None:
+def test_a_connection_torn_while_idle_is_replaced_unseen(db: DistributedDatabase, wire: Relay) -> None:
     with db:
         assert value(db) == 100
-        cutter.cut_all()
+        wire.tear()
         assert db.execute(ADD) == 1
-        cutter.cut_all()
+        wire.tear()
         assert db.transaction(lambda tx: tx.execute(ADD)) == 1
         assert value(db) == 102
 
 
-@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
+@pytest.mark.parametrize("lose", Direction)
 def test_a_read_is_repeated_on_another_connection(
-    db: DistributedDatabase, cutter: WireCutter, lose: str
+    db: DistributedDatabase, wire: Relay, lose: Direction
 ) -> None:
     with db:
         value(db)
-        getattr(cutter, lose)()
+        wire.lose_next(lose)
         assert value(db) == 100
 
 
-@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", {100}), ("lose_next_answer", {100, 101})])
+@pytest.mark.parametrize(("lose", "kept"), [(Direction.REQUEST, {100}), (Direction.ANSWER, {100, 101})])
 def test_a_write_that_went_unanswered_is_unknown(
-    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: set[int]
+    db: DistributedDatabase, wire: Relay, lose: Direction, kept: set[int]
 ) -> None:
     """The server begins to answer before it commits, and may notice the loss in between: either may be true."""
     with db:
         value(db)
-        getattr(cutter, lose)()
+        wire.lose_next(lose)
         with pytest.raises(errors.CommitOutcomeUnknown, match="may or may not have taken effect") as caught:
             db.execute(ADD)
         assert caught.value.commit_unknown
         assert value(db) in kept
 
 
-@pytest.mark.parametrize(("lose", "kept"), [("lose_next_request", 100), ("lose_next_answer", 101)])
+@pytest.mark.parametrize(("lose", "kept"), [(Direction.REQUEST, 100), (Direction.ANSWER, 101)])
 def test_a_commit_that_went_unanswered_is_never_repeated(
-    db: DistributedDatabase, cutter: WireCutter, lose: str, kept: int
+    db: DistributedDatabase, wire: Relay, lose: Direction, kept: int
 ) -> None:
     runs: list[int] = []
 
     def work(tx: Transaction) -> None:
         runs.append(tx.attempt)
         tx.execute(ADD)
-        getattr(cutter, lose)()
+        wire.lose_next(lose)
 
     with db:
         with pytest.raises(errors.CommitOutcomeUnknown, match="before COMMIT was answered"):
@@ -79,14 +80,14 @@ def test_a_commit_that_went_unanswered_is_never_repeated(
         assert value(db) == kept
 
 
-@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
-def test_torn_inside_a_transaction(db: DistributedDatabase, cutter: WireCutter, lose: str) -> None:
+@pytest.mark.parametrize("lose", Direction)
+def test_torn_inside_a_transaction(db: DistributedDatabase, wire: Relay, lose: Direction) -> None:
     runs: list[int] = []
 
     def work(tx: Transaction) -> None:
         runs.append(tx.attempt)
         if tx.attempt == 1:
-            getattr(cutter, lose)()
+            wire.lose_next(lose)
         tx.execute(ADD)
 
     with db:
@@ -100,20 +101,20 @@ def test_torn_inside_a_transaction(db: DistributedDatabase, cutter: WireCutter, 
         assert value(db) == 101
 
 
-@pytest.mark.parametrize("lose", ["lose_next_request", "lose_next_answer"])
-def test_torn_at_begin_is_replaced_unseen(db: DistributedDatabase, cutter: WireCutter, lose: str) -> None:
+@pytest.mark.parametrize("lose", Direction)
+def test_torn_at_begin_is_replaced_unseen(db: DistributedDatabase, wire: Relay, lose: Direction) -> None:
     with db:
         value(db)
-        getattr(cutter, lose)()
+        wire.lose_next(lose)
         assert db.transaction(lambda tx: tx.execute(ADD)) == 1
         assert value(db) == 101
 
 
-def test_failures_leak_no_connections(db: DistributedDatabase, cutter: WireCutter) -> None:
+def test_failures_leak_no_connections(db: DistributedDatabase, wire: Relay) -> None:
     """More failures than there are connections; each must have been given back."""
 
     def torn(tx: Transaction) -> None:
-        cutter.cut_all()
+        wire.tear()
         tx.execute(ADD)
 
     with DistributedDatabase("main", max_connections=2) as small:

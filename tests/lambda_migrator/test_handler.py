@@ -12,11 +12,11 @@ from blocks_runtime.contract import Access, database_role
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import admin, continuation, handler
 from local_dsql import Permission
-from tests.lambda_migrator.test_cloudformation import EVENT, response_server
+from tests.lambda_migrator.inbox import EVENT, response_server
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment
-    from tests.lambda_migrator.test_cloudformation import Inbox
+    from tests.lambda_migrator.inbox import Inbox
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:Migrator"
 FILES = {

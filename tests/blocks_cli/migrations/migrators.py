@@ -1,4 +1,4 @@
-"""Migrating processes made by the dozen: one process imports everything, and forks a migrator on request.
+"""Deploying processes made by the dozen: one process imports everything, and forks a migrator on request.
 
 As a program it reads lines of JSON, forks, and answers with the process id, then with how the child ended.
 """
@@ -12,6 +12,8 @@ import select
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """The migration function invoked once.
+
+    `manifest` is the file with the compiled migrations, `term` how many seconds its lease holds without being
+    renewed, `seconds` how long Lambda lets it run.
+    """
+
+    event: Mapping[str, object]
+    environment: Mapping[str, str]
+    manifest: str
+    term: float = 120.0
+    seconds: float = 60.0
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:Migrator"
+    log_stream_name: str = "2026/09/17/[$LATEST]abc"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left, as Lambda's context does; it counts from the fork."""
+        return int(self.seconds * 1000)
+
+
 class Migrator:
-    """A migrating process."""
+    """A process that runs the migration function once."""
 
     def __init__(self, nursery: Nursery, pid: int) -> None:
         self._nursery = nursery
@@ -37,6 +60,14 @@ class Migrator:
         """End it as a power cut does."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop it as a frozen sandbox or a suspended machine does, until `thaw`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on as if no time had passed."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def wait(self) -> int:
         """Return its exit status once it has ended, negative for a signal."""
         return self._nursery.wait()
@@ -48,10 +79,10 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def migrate(self, folder: Path, environment: Mapping[str, str], port: int) -> Migrator:
-        """Begin to apply a folder of migrations to the cluster behind a port of this machine."""
+    def invoke(self, invocation: Invocation) -> Migrator:
+        """Begin an invocation in a process of its own."""
         assert self._process.stdin is not None
-        print(json.dumps([str(folder), dict(environment), port]), file=self._process.stdin, flush=True)
+        print(json.dumps(asdict(invocation)), file=self._process.stdin, flush=True)
         return Migrator(self, self.wait())
 
     @property
@@ -81,28 +112,33 @@ def nursery() -> Iterator[Nursery]:
 
 def main() -> None:
     """Fork a migrator for each line of standard input."""
-    import lambda_migrator.migrate  # noqa: F401 (all of them so that no child has to)
+    import lambda_migrator.handler  # noqa: F401 (and psycopg, so that no child has to)
+    from blocks_runtime import session  # noqa: F401
 
     for line in sys.stdin:
-        folder, environment, port = json.loads(line)
+        invocation = Invocation(**json.loads(line))
         pid = os.fork()
         if pid == 0:
-            os._exit(_migrate(Path(folder), environment, port))
+            os._exit(_invoke(invocation))
         print(pid, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
-def _migrate(folder: Path, environment: dict[str, str], port: int) -> int:
-    """Run `blocks up` as a shell would, and return its exit code."""
-    from blocks_cli.main import main as blocks
+def _invoke(invocation: Invocation) -> int:
+    """Run the handler, and return 0 if it returned: that it has answered, whatever the answer."""
+    from lambda_migrator import handler, lease
 
-    os.environ.update(environment)
+    os.environ.update(invocation.environment)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    options = ["--migrations", str(folder), "--dialect", "2026-09"]
+    lease.TERM = invocation.term
+    handler.MANIFEST = Path(invocation.manifest)
+    began = time.time()
     try:
-        blocks(["up", *options, "--endpoint", f"localhost:{port}", "--region", "us-east-1"])
-    except SystemExit as end:
-        return int(end.code or 0)
+        handler.handler(dict(invocation.event), invocation)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error} after {time.time() - began:.1f} s", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

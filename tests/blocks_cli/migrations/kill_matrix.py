@@ -1,0 +1,188 @@
+"""A deploy stopped at a message between it and the cluster: killed there, or its connections torn.
+
+The set is of twelve migrations of every kind, with a function to be let in afterwards.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from blocks_runtime.contract import Access, database_role
+from dsql_dialect import profile
+from dsql_dialect.migrations import compile_folder
+from lambda_migrator import tables
+from tests.blocks_cli.migrations.migrators import Invocation
+from tests.lambda_migrator.inbox import EVENT
+from tests.relay import relay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.blocks_cli.migrations.conftest import Project
+    from tests.blocks_cli.migrations.migrators import Migrator, Nursery
+    from tests.lambda_migrator.inbox import Inbox
+    from tests.relay import Relay
+
+ARN = "arn:aws:iam::123456789012:role/{}"
+FILES = {
+    "001_table": "CREATE TABLE t (id int PRIMARY KEY, n int, label text);",
+    "002_rows": "INSERT INTO t SELECT n, n - 1 FROM generate_series(1, 50) AS n;\nUPDATE t SET n = n + 1;",
+    "003_unique": "CREATE UNIQUE INDEX ASYNC t_n ON t (n);",
+    "004_batch": "-- blocks: batch\n"
+    "UPDATE t SET label = 'x' WHERE id IN (SELECT id FROM t WHERE label IS NULL LIMIT 20);\n"
+    "INSERT INTO t VALUES (99, 99, 'last');",
+    "005_column": "ALTER TABLE t ADD COLUMN extra text;",
+    "006_check": "ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;",
+    "007_validate": "ALTER TABLE ASYNC t VALIDATE CONSTRAINT positive;",
+    "008_rename": "ALTER TABLE t RENAME COLUMN label TO name;",
+    "009_role": "CREATE ROLE reader WITH LOGIN;",
+    "010_grant": "GRANT SELECT ON t TO reader;",
+    "011_iam": f"AWS IAM GRANT reader TO '{ARN.format('analyst')}';",
+    "012_drop": "DROP INDEX t_n;",
+}
+BEFORE, AFTER = "journal and lease", "roles and answer"
+PHASES = (BEFORE, *FILES, AFTER)
+"""What a deploy is at: before its migrations, at one of them, after them."""
+
+LEAST = 400
+"""Messages that a deploy takes at the very least; polling for jobs adds some."""
+
+LEFT_BEHIND = [
+    "SELECT * FROM t ORDER BY id",
+    "SELECT name, checksum, statement, state, rows_changed FROM _migrations ORDER BY version",
+    "SELECT rolname FROM pg_roles WHERE rolname = 'reader' OR rolname LIKE 'blocks%' ORDER BY 1",
+    "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges "
+    "WHERE table_schema = 'public' ORDER BY 1, 2, 3",
+    "SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings ORDER BY 1, 2",
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid",
+]
+DONE = "SELECT count(*) FROM public._migrations WHERE state = 'applied'"
+NO_TABLE = psycopg.errors.UndefinedTable
+
+
+class How(enum.Enum):
+    """What becomes of a deploy at the chosen message."""
+
+    KILL = "kill"
+    """Its process ends at once, and another deploy follows."""
+    TEAR = "tear"
+    """Its connections are torn, and it has to get over that by itself."""
+
+
+class Matrix:
+    """A project that is deployed again and again, each time from nothing."""
+
+    def __init__(self, project: Project, nursery: Nursery, inbox: Inbox) -> None:
+        self._project = project
+        self._nursery = nursery
+        self._inbox = inbox
+        self._numbers = itertools.count(1)
+        own = project.cluster.admin_credentials
+        self._environment = {
+            "AWS_ACCESS_KEY_ID": own.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": own.secret_access_key,
+            "AWS_SESSION_TOKEN": own.session_token or "",
+            "BLOCKS_MAIN_CA": str(project.cluster.ca_file),
+        }
+        project.write(FILES)
+        self._manifest = project.folder / "manifest.json"
+        compiled = compile_folder(project.migrations, profile("2026-09"))
+        self._manifest.write_bytes(compiled.canonical_json())
+
+    def undisturbed(self) -> tuple[int, list[object]]:
+        """Return how many messages a deploy takes, and what it leaves behind."""
+        self.empty()
+        with relay(self._project.cluster.endpoint()) as wire:
+            self.finish(self.start(wire.port))
+            return wire.count, self.state()
+
+    def interrupt(self, at: int, how: How) -> str | None:
+        """Let a deploy meet its fate at message `at`, and end in the end; return the phase it was in.
+
+        None means that it ended before there were that many messages.
+        """
+        self.empty()
+        with self.stopped(at) as (wire, migrator):
+            phase = self.phase() if wire.reached.is_set() else None
+            if phase is None or how is How.TEAR:
+                wire.tear()
+                self.finish(migrator)
+                return phase
+            migrator.kill()
+            assert migrator.wait() == -9
+        self._release()
+        self.finish(self.start())
+        return phase
+
+    @contextmanager
+    def stopped(self, at: int, term: float = 120.0) -> Iterator[tuple[Relay, Migrator]]:
+        """Start a deploy and hold its traffic at message `at`, unless it ends before."""
+        with relay(self._project.cluster.endpoint()) as wire:
+            wire.stop_at(at)
+            migrator = self.start(wire.port, term)
+            while not migrator.ended and not wire.reached.wait(0.01):
+                pass
+            yield wire, migrator
+
+    def start(self, port: int | None = None, term: float = 120.0) -> Migrator:
+        """Start a deploy, through a relay's port or directly."""
+        endpoint = self._project.cluster.endpoint() if port is None else f"localhost:{port}"
+        event = EVENT | {
+            "ResponseURL": self._inbox.url,
+            "RequestId": f"deploy-{next(self._numbers)}",
+            "ResourceProperties": {
+                "Database": "main",
+                "Endpoint": endpoint,
+                "Region": self._project.cluster.regions[0],
+                "Grants": [
+                    {
+                        "DatabaseRole": database_role("main", Access.READ_WRITE),
+                        "Access": Access.READ_WRITE.value,
+                        "RoleArn": ARN.format("app"),
+                    }
+                ],
+            },
+        }
+        return self._nursery.invoke(Invocation(event, self._environment, str(self._manifest), term))
+
+    def finish(self, migrator: Migrator) -> None:
+        """Let a deploy end, and see that CloudFormation was told so, once."""
+        status, answers = migrator.wait(), self.answers()
+        assert (status, [answer["Status"] for answer in answers]) == (0, ["SUCCESS"]), answers
+
+    def answers(self) -> list[dict[str, str]]:
+        """Return what CloudFormation has been told since it was asked last."""
+        told = [*self._inbox.bodies]
+        self._inbox.bodies.clear()
+        return told
+
+    def state(self) -> list[object]:
+        """Return schema, data, journal, roles, privileges and mappings."""
+        with psycopg.connect(self._project.cluster.dsn(), autocommit=True) as connection:
+            rows = [connection.execute(query).fetchall() for query in LEFT_BEHIND]
+        return [self._project.blocks("schema").out, *rows]
+
+    def phase(self) -> str:
+        """Return what the deploy that is under way is at, by the journal."""
+        with psycopg.connect(self._project.cluster.dsn(), autocommit=True) as connection:
+            try:
+                done = connection.execute(DONE).fetchone()
+                begun = connection.execute("SELECT 1 FROM public._migrations_lock").fetchone()
+            except NO_TABLE:
+                return BEFORE
+        assert done is not None
+        return BEFORE if begun is None else PHASES[done[0] + 1]
+
+    def empty(self) -> None:
+        """Start from an empty database."""
+        self._project.cluster.reset()
+
+    def _release(self) -> None:
+        """Let the lease of a dead deploy expire, which by itself takes two minutes."""
+        if self._project.rows(tables.EXISTING.text + " AND c.relname = '_migrations_lock'"):
+            self._project.run("UPDATE _migrations_lock SET expires_at = now()")
