@@ -8,7 +8,7 @@ looked for in the catalog.
 from __future__ import annotations
 
 import contextlib
-import math
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -40,10 +40,13 @@ BACKOFF = Backoff(base=0.05, cap=5.0)
 """A change of the schema is worth more patience than a transaction of an application."""
 
 MAX_RETRIES = 12
-
+"""How often a statement is repeated that met a conflict, an unavailable server or a torn connection."""
 
 ACCESS_PATIENCE = 30.0
 """Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known."""
+
+CONNECT_PATIENCE = 180.0
+"""Seconds in which a connection is tried for: a cluster may have to wake up, or be crowded."""
 
 
 class Unanswered(Exception):
@@ -59,7 +62,7 @@ class Admin:
         credentials: Callable[[], Credentials],
         deadline: Deadline,
         access_patience: float = ACCESS_PATIENCE,
-        connect_patience: float = math.inf,
+        connect_patience: float = CONNECT_PATIENCE,
     ) -> None:
         """Describe the connection; it is opened by the first thing to be said.
 
@@ -68,14 +71,13 @@ class Admin:
             credentials: gives what to sign the next token with.
             deadline: when to stop.
             access_patience: seconds in which a denied login is tried again.
-            connect_patience: seconds in which the first connection is tried for; those after a loss are tried
-                for as often as anything else.
+            connect_patience: seconds in which a connection is tried for, the first one and one after a loss.
         """
         self._target = target
         self._credentials = credentials
         self._session: Session | None = None
         self._denied_until = time.monotonic() + access_patience
-        self._unreached_until = time.monotonic() + connect_patience
+        self._connect_patience = connect_patience
         self.deadline = deadline
 
     def read(self, statement: Sql) -> list[Row]:
@@ -147,18 +149,26 @@ class Admin:
         self.deadline.check()
         if self._session is None or not self._session.usable:
             self._close()
-            target = self._target
+            self._session = self._open()
+        return self._session
+
+    def _open(self) -> Session:
+        """Connect, again and again until the patience for the kind of failure ends."""
+        target, began, number = self._target, time.monotonic(), 1
+        while True:
             token = signing.token(target.host, target.region, target.role, self._credentials())
             try:
-                self._session = open_session(target, token)
-            except AccessDenied as error:
-                error.retryable = time.monotonic() < self._denied_until
-                raise
+                return open_session(target, token)
             except ConnectionFailed as error:
-                error.retryable = error.retryable and time.monotonic() < self._unreached_until
-                raise
-            self._unreached_until = math.inf
-        return self._session
+                denied = isinstance(error, AccessDenied)
+                until = self._denied_until if denied else began + self._connect_patience
+                error.attempts, error.retryable = number, error.retryable or denied
+                wait = RetryPolicy(sys.maxsize, until, BACKOFF).wait(error, number, time.monotonic())
+                if wait is None:
+                    error.retryable = False
+                    raise
+            self.deadline.sleep(wait)
+            number += 1
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
         policy, number = RetryPolicy(MAX_RETRIES, backoff=BACKOFF), 1
@@ -169,7 +179,6 @@ class Admin:
                 raise
             except DatabaseError as error:
                 self.deadline.check()
-                error.attempts = number
                 wait = policy.wait(error, number, time.monotonic())
                 if wait is None:
                     raise

@@ -20,14 +20,19 @@ from urllib.parse import urlsplit
 from blocks_runtime.retry import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _logger = logging.getLogger("lambda_migrator")
 
 LIMIT = 4096
 """Bytes of an answer that CloudFormation reads."""
 
-_ATTEMPTS = 6
+INVOCATION = "BlocksInvocation"
+"""Key that an event carries which a function passed on to itself: how many invocations came before."""
+
+PATIENCE = 15.0
+"""Seconds in which an answer is tried to be delivered; less than the function keeps for it."""
+
 _BACKOFF = Backoff(base=0.5, cap=5.0)
 _TIMEOUT = 5.0
 _CUT = "… (the rest is in the function's log)"
@@ -35,7 +40,10 @@ _CUT = "… (the rest is in the function's log)"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What CloudFormation asks for: `type` is Create, Update or Delete."""
+    """What CloudFormation asks for: `type` is Create, Update or Delete.
+
+    `invocation` counts the invocations that worked on it before this one.
+    """
 
     type: str
     url: str
@@ -44,6 +52,7 @@ class Request:
     resource: str
     physical_id: str
     properties: Mapping[str, object]
+    invocation: int = 0
 
     @classmethod
     def of(cls, event: Mapping[str, object], kind: str = "migrations") -> Request:
@@ -62,6 +71,7 @@ class Request:
             resource=str(event["LogicalResourceId"]),
             physical_id=str(event.get("PhysicalResourceId") or f"{known.get('Database', 'database')}/{kind}"),
             properties=known,
+            invocation=int(str(event.get(INVOCATION, 0))),
         )
 
     def succeeded(self, data: Mapping[str, str], reason: str = "") -> bytes:
@@ -73,19 +83,15 @@ class Request:
         return self._answer("FAILED", reason, {})
 
     def _answer(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
-        """Return the answer; one that is too long loses its longest data, then the end of its reason."""
+        """Return the answer; one that is too long loses its longest data, then of its reason."""
         while len(self._document(status, reason, data)) > LIMIT and data:
             longest = max(data, key=lambda name: len(data[name]))
             data = {name: value for name, value in data.items() if name != longest}
-        whole = self._document(status, reason, data)
-        if len(whole) <= LIMIT:
-            return whole
 
-        def size(kept: int) -> int:
-            return len(self._document(status, reason[:kept] + _CUT, data))
+        def size(text: str) -> int:
+            return len(self._document(status, text, data))
 
-        fitting = bisect.bisect_right(range(len(reason)), LIMIT, key=size) - 1
-        return self._document(status, reason[: max(fitting, 0)] + _CUT, data)
+        return self._document(status, reason if size(reason) <= LIMIT else _shorten(reason, size), data)
 
     def _document(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
         document = {
@@ -100,27 +106,55 @@ class Request:
         return json.dumps(document, ensure_ascii=False).encode()
 
 
+def _shorten(reason: str, size: Callable[[str], int]) -> str:
+    """Return a text that fits: the longest line loses its end, or the whole text if that is not enough.
+
+    The longest line is what the server said; the lines around it are the place and the way out.
+    """
+    before, line, after = _around_longest_line(reason)
+    if size(before + _CUT + after) > LIMIT:
+        before, line, after = "", reason, ""
+    fitting = bisect.bisect_right(
+        range(len(line)), LIMIT, key=lambda kept: size(before + line[:kept] + _CUT + after)
+    )
+    return before + line[: max(fitting - 1, 0)] + _CUT + after
+
+
+def _around_longest_line(text: str) -> tuple[str, str, str]:
+    lines = text.split("\n")
+    at = max(range(len(lines)), key=lambda number: len(lines[number]))
+    return (
+        "".join(f"{line}\n" for line in lines[:at]),
+        lines[at],
+        "".join(f"\n{line}" for line in lines[at + 1 :]),
+    )
+
+
 def send(url: str, answer: bytes) -> None:
-    """PUT the answer, again and again for about 20 seconds if need be.
+    """PUT the answer, again and again for `PATIENCE` seconds if need be.
 
     Raises:
         ValueError: the URL is not HTTPS (plain HTTP is good for this machine only).
-        OSError: the answer could not be delivered.
+        OSError: the answer could not be delivered; Lambda then runs the same event again, twice.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempt, until = 1, time.monotonic() + PATIENCE
+    while True:
         try:
-            return _put(url, answer)
+            return _put(url, answer, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
         except (OSError, http.client.HTTPException) as error:
             _logger.warning("answer not delivered (attempt %d): %s", attempt, error)
-            if attempt == _ATTEMPTS:
-                raise OSError(f"CloudFormation could not be answered: {error}") from error
-        time.sleep(_BACKOFF.wait(attempt))
-    return None
+            wait = _BACKOFF.wait(attempt)
+            if time.monotonic() + wait >= until:
+                raise OSError(
+                    f"CloudFormation could not be answered in {attempt} attempts: {error}"
+                ) from error
+        time.sleep(wait)
+        attempt += 1
 
 
-def _put(url: str, answer: bytes) -> None:
+def _put(url: str, answer: bytes, timeout: float) -> None:
     parts = urlsplit(url)
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port)
+    connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout)
     try:
         # The URL was signed without a content type, so none may be sent.
         connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=answer)
@@ -132,11 +166,11 @@ def _put(url: str, answer: bytes) -> None:
         connection.close()
 
 
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+def _connection(scheme: str, host: str, port: int | None, timeout: float) -> http.client.HTTPConnection:
     if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT)
+        return http.client.HTTPSConnection(host, port, timeout=timeout)
     if scheme == "http" and _is_loopback(host):
-        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        return http.client.HTTPConnection(host, port, timeout=timeout)
     raise ValueError(f"response URL is {scheme}://{host}, which is neither HTTPS nor this machine")
 
 

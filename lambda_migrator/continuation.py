@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from . import cloudformation
+from .cloudformation import INVOCATION
 from .deadline import Deadline, OutOfTime
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _pass_on(
             f"{why or work.left_off}\ndeploy again to go on from there"
         )
     try:
-        _invoke(context.invoked_function_arn, event)
+        _invoke(context.invoked_function_arn, event | {INVOCATION: request.invocation + 1})
     except Exception as error:
         _logger.exception("cannot go on in another invocation")
         return request.failed(

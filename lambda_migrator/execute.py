@@ -152,6 +152,7 @@ class Execution:
             self._record(self._moved(State.STARTED, self._step.first))
         unanswered = 0
         while True:
+            self._journal.lease.keep(self._admin)
             try:
                 return self._admin.ddl(Sql((self._statement.sql,)))
             except Unanswered:
@@ -210,12 +211,15 @@ class Execution:
         dropping = sql(
             "DROP INDEX IF EXISTS {name}", name=sql.identifier(str(probe["schema"]), str(probe["name"]))
         )
+        unanswered = 0
         while True:
+            self._journal.lease.keep(self._admin)
             try:
                 self._admin.ddl(dropping)
                 return
             except Unanswered:
-                self._admin.deadline.sleep(BACKOFF.base)
+                unanswered += 1
+                self._admin.deadline.sleep(BACKOFF.wait(unanswered))
 
     def _record(self, move: Move) -> None:
         self._write(lambda session: self._journal.record(session, self._step.migration, move), move)

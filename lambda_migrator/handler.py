@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from .admin import Admin
 from .cloudformation import Request
 from .continuation import Work
 from .grants import read_grants
+from .lease import Queue
 from .migrate import Outcome, migrate
 from .problem import MigrationProblem, server_words
 
@@ -53,16 +56,36 @@ def _migrate(request: Request, deadline: Deadline) -> Outcome:
     )
     grants = read_grants(database, properties.get("Grants", []))
     compiled = manifest.load(MANIFEST)
+    holder = f"deploy {request.request}"
     admin = Admin(Target.of(variables), credentials.provider(os.environ), deadline)
     with admin.open():
-        return migrate(admin, compiled, database=database, grants=grants, holder=f"deploy {request.request}")
+        return migrate(
+            admin,
+            compiled,
+            database=database,
+            grants=grants,
+            holder=holder,
+            process=f"[{request.invocation}/{secrets.token_hex(4)}]",
+            queue=_queue(holder, request.invocation),
+        )
+
+
+def _queue(holder: str, invocation: int) -> Queue:
+    """Return how to wait for others: all but the invocation that has called this one may be at work.
+
+    Lambda may deliver an event twice, and delivers one again whose invocation failed. A twin of our own is
+    waited for like anybody else.
+    """
+    caller = re.compile(rf"{re.escape(holder)} \[{invocation - 1}/[0-9a-f]+\]")
+    return Queue(gone=lambda name: caller.fullmatch(name) is not None)
 
 
 def _succeeded(request: Request, outcome: Outcome) -> bytes:
-    reason = ""
-    if outcome.ahead:
-        reason = f"the database is ahead of these files and stays there: {', '.join(outcome.ahead)}"
-    return request.succeeded({"Newest": outcome.newest, "Applied": ", ".join(outcome.applied)}, reason)
+    ahead = ", ".join(outcome.ahead)
+    return request.succeeded(
+        {"Newest": outcome.newest, "Applied": ", ".join(outcome.applied), "Ahead": ahead},
+        f"the database is ahead of these files and stays there: {ahead}" if ahead else "",
+    )
 
 
 def _explain(error: BaseException) -> tuple[str, bool]:

@@ -4,11 +4,14 @@ DSQL has no advisory locks. Every transaction that writes the journal reads this
 checks at COMMIT: once another migrator has taken the lease over, nothing of the former holder's can commit
 any more. (FOR UPDATE rather than an update, so that it does not count as one of the transaction's 3,000
 rows.) A lease that is not renewed expires.
+
+A DDL statement cannot share a transaction with anything, so before it is sent the holder looks at the time
+since the last renewal instead, and asks the database if the lease may have expired. That covers a process that
+was frozen and goes on; it does not cover a statement that is on the wire already when the lease expires.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 import time
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from .admin import Admin
     from .tables import Reader
 
-TERM = 120
+TERM = 120.0
 """Seconds for which a lease holds without being renewed."""
 
 _POLL = (1.0, 3.0)
@@ -46,7 +49,7 @@ class Lease:
 
     def __init__(self, token: int) -> None:
         self.token = token
-        self._renewed = time.monotonic()
+        self._renewed = _clocks()
 
     def fence(self, session: Session) -> None:
         """Let the transaction that `session` has open commit only if the lease is still ours then.
@@ -58,37 +61,47 @@ class Lease:
             raise _taken_over(self.token)
 
     def keep(self, admin: Admin) -> None:
-        """Prolong the lease if a third of its term is over.
+        """Prolong the lease if a third of its term is over; to be called before every DDL statement.
 
         Raises:
             MigrationProblem: another migrator has taken over.
         """
-        if time.monotonic() - self._renewed > TERM / 3:
+        # A suspended machine stops the monotonic clock, a set one moves the other: the larger counts.
+        if max(now - then for now, then in zip(_clocks(), self._renewed, strict=True)) > TERM / 3:
             self._until(admin, TERM)
 
     def release(self, admin: Admin) -> None:
         """Let the next migrator in at once."""
         self._until(admin, 0)
 
-    def _until(self, admin: Admin, seconds: int) -> None:
+    def _until(self, admin: Admin, seconds: float) -> None:
         statement = prolonging(self.token, seconds)
-        with contextlib.suppress(CommitOutcomeUnknown):  # it is asked again soon, or expires
-            if admin.write(lambda session: session.run(statement).rowcount) != 1:
-                raise _taken_over(self.token)
-        self._renewed = time.monotonic()
+        while True:
+            began = _clocks()
+            try:
+                if admin.write(lambda session: session.run(statement).rowcount) != 1:
+                    raise _taken_over(self.token)
+            except CommitOutcomeUnknown:
+                continue  # doing it twice does no harm
+            self._renewed = began
+            return
+
+
+def _clocks() -> tuple[float, float]:
+    return time.monotonic(), time.time()
 
 
 def _taken_over(token: int) -> MigrationProblem:
     return MigrationProblem(
         "another migrator took over from this one",
-        f"the lease with token {token} was not renewed for {TERM} s, and expired",
+        f"the lease with token {token} was not renewed for {TERM:.0f} s, and expired",
         "nothing to do if the other one succeeds; otherwise migrate again",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the lease: the name of a run, and since when."""
+    """Who holds the lease: the name of a process, and since when."""
 
     name: str
     since: datetime
@@ -112,7 +125,7 @@ class Queue:
 
 
 def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
-    """Wait for the lease and take it; `name` is this run's, and a run may take over its own lease.
+    """Wait for the lease and take it; `name` is this process's, and it may take over its own lease.
 
     Raises:
         OutOfTime: somebody else held it all the time.
@@ -146,7 +159,7 @@ def _occupied(holder: Holder) -> MigrationProblem:
     return MigrationProblem(
         "another migrator is at work",
         f"the lease is held by {holder}",
-        f"let it end, then migrate again; should it be dead, its lease expires within {TERM} s",
+        f"let it end, then migrate again; should it be dead, its lease expires within {TERM:.0f} s",
     )
 
 
@@ -172,7 +185,7 @@ def fencing(token: int) -> Sql:
     )
 
 
-def prolonging(token: int, seconds: int) -> Sql:
+def prolonging(token: int, seconds: float) -> Sql:
     """Return the statement that lets the lease with this token hold for `seconds` from now."""
     return sql(
         "UPDATE public._migrations_lock SET expires_at = now() + {seconds} * interval '1 second' "

@@ -48,6 +48,7 @@ def migrate(
     database: str,
     grants: Sequence[Grant] | None,
     holder: str,
+    process: str = "",
     to: int | None = None,
     queue: Queue | None = None,
     report: Report = log_step,
@@ -60,8 +61,9 @@ def migrate(
         database: the construct's id, which the names of its database roles are made from.
         grants: all grantees there should be; None leaves those that are there, and lets them have what is
             new.
-        holder: names this run in the lease and the journal; a run of the same name goes on at once where an
-            earlier one left off.
+        holder: names this run in the lease and the journal.
+        process: tells apart, in the lease, processes that work on one run: the same request may reach two at
+            a time. By default there is one.
         to: number of the last migration to apply; by default all.
         queue: how to wait for another migrator; by default until the deadline.
         report: is told of each step that is done; by default the log.
@@ -71,15 +73,15 @@ def migrate(
         OutOfTime: the deadline of `admin` came first; call again to go on.
         DatabaseError: the database cannot be reached.
     """
-    with holding_lease(admin, holder, queue) as lease:
+    with holding_lease(admin, f"{holder} {process}".rstrip(), queue) as lease:
         todo = plan(manifest, journal.read(admin))
         todo = todo if to is None else todo.up_to(to)
         _logger.info("%s\nahead of these files: %s", todo.render(), ", ".join(todo.ahead) or "none")
         execute(todo, admin, journal.Journal(lease, holder), report)
         if grants is None:
-            provision(admin, database, existing_grants(admin, database), complete=False)
+            provision(admin, lease, database, existing_grants(admin, database), complete=False)
         else:
-            provision(admin, database, grants)
+            provision(admin, lease, database, grants)
         return _outcome(journal.read(admin), holder, todo)
 
 
@@ -87,7 +89,7 @@ def migrate(
 def holding_lease(admin: Admin, holder: str, queue: Queue | None = None) -> Iterator[Lease]:
     """Be the only migrator within a `with` block; the migrator's tables are created where they are missing.
 
-    Out of time, the lease is kept for the run of the same name that goes on.
+    Out of time, the lease is kept for the process that goes on.
     """
     _ensure_tables(admin)
     lease = acquire(admin, holder, queue)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
 
     from .admin import Admin
+    from .lease import Lease
 
 _logger = logging.getLogger("lambda_migrator")
 
@@ -33,17 +34,23 @@ SELECT grantee AS role, table_schema AS schema, table_name AS name, privilege_ty
 FROM information_schema.table_privileges WHERE grantor = current_user""")
 
 
-def provision(admin: Admin, database: str, desired: Sequence[Grant], *, complete: bool = True) -> None:
+def provision(
+    admin: Admin, lease: Lease, database: str, desired: Sequence[Grant], *, complete: bool = True
+) -> None:
     """Make the database roles of `database`, their privileges and their IAM mappings what `desired` says.
 
     With `complete` false, `desired` may lack some grantees, and nothing is revoked. A statement whose answer is
     lost is planned again from what the database then has, so nothing is sent twice that took effect once.
+
+    Raises:
+        MigrationProblem: another migrator has taken the lease over.
     """
     unanswered = 0
     while True:
         try:
             seen = look(admin, database)
             for statement in plan_grants(database, desired, seen, complete=complete):
+                lease.keep(admin)
                 admin.ddl(statement)
             for name in unknown_things(desired, seen):
                 _logger.warning("a custom role has privileges on %s, which is not in the database", name)

@@ -12,6 +12,7 @@ from blocks_runtime.contract import ADMIN_ROLE, Variables
 from blocks_runtime.signing import Credentials
 from blocks_runtime.target import Target
 from dsql_dialect.migrations import compile_folder
+from lambda_migrator import handler
 from lambda_migrator.admin import Admin
 from lambda_migrator.deadline import Deadline
 from lambda_migrator.manifest import Manifest, read
@@ -85,3 +86,16 @@ def deployment(cluster: LocalCluster, tmp_path: Path) -> Deployment:
     folder = tmp_path / "migrations"
     folder.mkdir()
     return Deployment(cluster, folder)
+
+
+@pytest.fixture
+def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the process what the migration function's environment and code hold."""
+    own = deployment.cluster.admin_credentials
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", own.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", own.secret_access_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", own.session_token or "")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
+    monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
+    monkeypatch.setattr(Admin.__init__, "__defaults__", (0.0, 5.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -49,13 +50,18 @@ def test_delivery_is_repeated() -> None:
     assert inbox.bodies[0]["Status"] == "FAILED"
 
 
-def test_giving_up_is_an_error() -> None:
-    with (
-        response_server(*[403] * 10) as inbox,
-        pytest.raises(OSError, match="answered: HTTP 403"),
-    ):
+def test_giving_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudformation, "PATIENCE", 0.2)
+    with response_server(*[403] * 10_000) as inbox, pytest.raises(OSError, match="attempts: HTTP 403"):
         send(inbox.url, b"{}")
-    assert len(inbox.paths) == cloudformation._ATTEMPTS
+    assert len(inbox.paths) > 3
+
+
+def test_a_url_that_takes_and_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudformation, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with pytest.raises(OSError, match="could not be answered in"):
+            send(f"http://127.0.0.1:{mute.getsockname()[1]}/answer", b"{}")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
     from tests.blocks_cli.migrations.migrators import Migrator, Nursery
     from tests.lambda_migrator.inbox import Inbox
-    from tests.relay import Relay
+    from tests.relay import Direction, Relay
 
 ARN = "arn:aws:iam::123456789012:role/{}"
 FILES = {
@@ -120,16 +120,18 @@ class Matrix:
         return phase
 
     @contextmanager
-    def stopped(self, at: int, term: float = 120.0) -> Iterator[tuple[Relay, Migrator]]:
-        """Start a deploy and hold its traffic at message `at`, unless it ends before."""
+    def stopped(
+        self, at: int, direction: Direction | None = None, term: float = 120.0
+    ) -> Iterator[tuple[Relay, Migrator]]:
+        """Start a deploy and hold its traffic at message `at`, of one direction or of both, if it comes so far."""
         with relay(self._project.cluster.endpoint()) as wire:
-            wire.stop_at(at)
+            wire.stop_at(at, direction)
             migrator = self.start(wire.port, term)
             while not migrator.ended and not wire.reached.wait(0.01):
                 pass
             yield wire, migrator
 
-    def start(self, port: int | None = None, term: float = 120.0) -> Migrator:
+    def start(self, port: int | None = None, term: float = 120.0, nursery: Nursery | None = None) -> Migrator:
         """Start a deploy, through a relay's port or directly."""
         endpoint = self._project.cluster.endpoint() if port is None else f"localhost:{port}"
         event = EVENT | {
@@ -148,7 +150,8 @@ class Matrix:
                 ],
             },
         }
-        return self._nursery.invoke(Invocation(event, self._environment, str(self._manifest), term))
+        invocation = Invocation(event, self._environment, str(self._manifest), term)
+        return (nursery or self._nursery).invoke(invocation)
 
     def finish(self, migrator: Migrator) -> None:
         """Let a deploy end, and see that CloudFormation was told so, once."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Invocation:
     """The migration function invoked once.
 
@@ -131,6 +131,7 @@ def _invoke(invocation: Invocation) -> int:
     os.environ.update(invocation.environment)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     lease.TERM = invocation.term
+    lease._POLL = (0.05, 0.1)
     handler.MANIFEST = Path(invocation.manifest)
     began = time.time()
     try:

@@ -1,0 +1,171 @@
+"""What CloudFormation does in the life of a stack, beyond the first deploy: each case against a real cluster."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from blocks_runtime.contract import Access, database_role
+from lambda_migrator import cloudformation, handler
+from lambda_migrator.cloudformation import LIMIT
+from local_dsql import LocalCluster
+from tests.lambda_migrator.inbox import response_server
+from tests.lambda_migrator.invocation import Context, invoke, request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lambda_migrator.conftest import Deployment
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+ARN, OTHER = (f"arn:aws:iam::123456789012:role/{name}" for name in ("app", "other"))
+ROLE = database_role("main", Access.READ_ONLY)
+FILES = {
+    "001_t": "CREATE TABLE t (id int PRIMARY KEY, label text);",
+    "002_rows": "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 10) AS n;",
+}
+EVERYTHING = [
+    "SELECT * FROM _migrations ORDER BY version",
+    "SELECT * FROM _migrations_lock",
+    "SELECT * FROM t ORDER BY id",
+    "SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings ORDER BY 1, 2",
+    "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges "
+    "WHERE table_schema = 'public' ORDER BY 1, 2, 3",
+]
+LEASE = 1
+"""Which of them is the lease: every run takes it."""
+
+
+def grant(arn: str) -> dict[str, str]:
+    return {"DatabaseRole": ROLE, "Access": "READ_ONLY", "RoleArn": arn}
+
+
+def everything(deployment: Deployment) -> list[object]:
+    """Return all there is, times included."""
+    return [deployment.rows(query) for query in EVERYTHING]
+
+
+def test_delete_touches_nothing(deployment: Deployment) -> None:
+    deployment.write(FILES)
+    with response_server() as inbox:
+        invoke(deployment, inbox, Grants=[grant(ARN)])
+        before = everything(deployment)
+        invoke(deployment, inbox, "Delete", Grants=[grant(ARN)])
+    assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"] * 2
+    assert everything(deployment) == before, "not even the lease was taken"
+
+
+@pytest.mark.parametrize("changed", [{"CodeDigest": "new"}, {"ManifestDigest": "comments only"}], ids=str)
+def test_code_that_changed_alone_changes_nothing(deployment: Deployment, changed: dict[str, str]) -> None:
+    deployment.write(FILES)
+    with response_server() as inbox:
+        invoke(deployment, inbox, Grants=[grant(ARN)])
+        before = everything(deployment)
+        invoke(deployment, inbox, "Update", Grants=[grant(ARN)], **changed)
+    after = everything(deployment)
+    assert after[LEASE] != before[LEASE]
+    assert after[:LEASE] + after[LEASE + 1 :] == before[:LEASE] + before[LEASE + 1 :]
+    assert (inbox.bodies[1]["Status"], inbox.bodies[1]["Data"]["Applied"]) == ("SUCCESS", "")
+
+
+def test_grants_that_changed_alone_move_the_mappings_and_nothing_else(deployment: Deployment) -> None:
+    deployment.write(FILES)
+    with response_server() as inbox:
+        invoke(deployment, inbox, Grants=[grant(ARN)])
+        journal = everything(deployment)[0]
+        invoke(deployment, inbox, "Update", Grants=[grant(OTHER)])
+    assert everything(deployment)[0] == journal
+    assert deployment.rows("SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings") == [(ROLE, OTHER)]
+    assert (inbox.bodies[1]["Status"], inbox.bodies[1]["Data"]["Applied"]) == ("SUCCESS", "")
+
+
+def test_a_replaced_cluster_is_migrated_from_the_start(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudFormation sends an Update whose Endpoint is that of the new cluster; the old one is left alone."""
+    deployment.write(FILES)
+    with response_server() as inbox, LocalCluster(tmp_path / "other") as other:
+        invoke(deployment, inbox, Grants=[grant(ARN)])
+        before = everything(deployment)
+        own = other.admin_credentials
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", own.access_key_id)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", own.secret_access_key)
+        monkeypatch.setenv("BLOCKS_MAIN_CA", str(other.ca_file))
+        invoke(deployment, inbox, "Update", Grants=[grant(ARN)], Endpoint=other.endpoint())
+        with psycopg.connect(other.dsn()) as connection:
+            assert connection.execute("SELECT count(*) FROM t").fetchall() == [(10,)]
+            assert connection.execute(EVERYTHING[3]).fetchall() == [(ROLE, ARN)]
+    assert inbox.bodies[1]["Data"]["Applied"] == "001_t, 002_rows"
+    assert everything(deployment) == before
+
+
+def test_a_rollback_to_older_files_and_grants_is_accepted_and_said(deployment: Deployment) -> None:
+    """What was applied stays; the roles that the newer version let in go."""
+    deployment.write(FILES | {"003_more": "ALTER TABLE t ADD COLUMN more text;"})
+    with response_server() as inbox:
+        invoke(deployment, inbox, Grants=[grant(ARN), grant(OTHER)])
+        (deployment.folder / "003_more.sql").unlink()
+        invoke(deployment, inbox, "Update", Grants=[grant(ARN)])
+    answer = inbox.bodies[1]
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Reason"] == "the database is ahead of these files and stays there: 003_more"
+    assert answer["Data"] == {"Applied": "", "Newest": "003_more", "Ahead": "003_more"}
+    assert deployment.rows("SELECT count(more) FROM t") == [(0,)], "the column is still there"
+    assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
+
+
+def test_an_answer_to_a_lost_url_is_an_error_and_the_next_delivery_answers(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda runs an event again whose invocation failed; by then the work is done and only told."""
+    monkeypatch.setattr(cloudformation, "PATIENCE", 0.3)
+    deployment.write(FILES)
+    with response_server(*[403] * 1000) as lost:
+        event = request(deployment, lost)
+        with pytest.raises(OSError, match="CloudFormation could not be answered"):
+            handler.handler(dict(event), Context())
+        applied = everything(deployment)[0]
+        lost.statuses.clear()
+        handler.handler(event, Context())
+    (answer,) = lost.bodies
+    assert answer["Status"] == "SUCCESS"
+    assert answer["Data"]["Applied"] == "001_t, 002_rows"
+    assert everything(deployment)[0] == applied
+
+
+def test_an_event_delivered_twice_is_done_once_and_never_answered_by_a_failure(
+    deployment: Deployment,
+) -> None:
+    """Lambda may hand one asynchronous event to two invocations at a time."""
+    deployment.write(FILES | {"003_slow": "UPDATE t SET label = 'y' FROM (SELECT pg_sleep(1)) AS s;"})
+    with response_server() as inbox:
+        event = request(deployment, inbox)
+        twins = [threading.Thread(target=handler.handler, args=(dict(event), Context())) for _ in range(2)]
+        for twin in twins:
+            twin.start()
+        for twin in twins:
+            twin.join()
+    assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"] * 2
+    assert deployment.journal()[2] == ("003_slow", 1, "applied", 10)
+
+
+LONG = "x" * 9000
+
+
+def test_a_reason_that_is_too_long_keeps_place_code_text_and_remedy(deployment: Deployment) -> None:
+    deployment.write(FILES | {"003_long": f"\n\n  INSERT INTO t VALUES ('{LONG}');"})
+    with response_server() as inbox:
+        invoke(deployment, inbox)
+    (answer,) = inbox.bodies
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) <= LIMIT
+    place, why, remedy, log = answer["Reason"].splitlines()
+    assert place == "003_long.sql:3:3: DSQL refused the statement"
+    assert why.startswith('SQLSTATE 22P02: invalid input syntax for type integer: "xxxx')
+    assert why.endswith("… (the rest is in the function's log)")
+    assert remedy == "correct the file and migrate again; nothing of this statement took effect"
+    assert log == "log stream: 2026/09/17/[$LATEST]abc"
