@@ -256,6 +256,18 @@ class LocalCluster:
         found = cast("list[Json]", self._call("conflicts", {})["conflicts"])
         return tuple(decode_conflict(each) for each in found)
 
+    def delay_jobs(self, seconds: float) -> None:
+        """Let each index build and validation begin so many seconds late, until the database is reset.
+
+        On DSQL they take from seconds to hours; this shows what an application or a deploy does meanwhile.
+
+        Raises:
+            ValueError: `seconds` is negative.
+        """
+        if seconds < 0:
+            raise ValueError(f"jobs cannot be delayed by {seconds} seconds; give 0 or more")
+        self._call("delay_jobs", {"seconds": seconds})
+
     def pin(self) -> None:
         """Let the server run on after its last user, until `stop_server`."""
         self._call("pin", {})

@@ -95,6 +95,7 @@ class Server:
             "reset": self._reset,
             "stop_region": self._stop_region,
             "start_region": self._start_region,
+            "delay_jobs": self._delay_jobs,
             **ConflictRequests(self._endpoints).handlers,
             "pin": self._pin_server,
             "leave": self._leave,
@@ -142,6 +143,10 @@ class Server:
 
     async def _start_region(self, parameters: Json) -> Json:
         await self._endpoints.start_region(str(parameters["region"]))
+        return {}
+
+    async def _delay_jobs(self, parameters: Json) -> Json:
+        self._endpoints.front.jobs.delay = float(str(parameters["seconds"]))
         return {}
 
     async def _pin_server(self, _: Json) -> Json:

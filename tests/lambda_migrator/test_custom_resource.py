@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -61,7 +61,7 @@ def test_delete_touches_nothing(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"CodeDigest": "new"}, {"ManifestDigest": "comments only"}], ids=str)
-def test_code_that_changed_alone_changes_nothing(deployment: Deployment, changed: dict[str, str]) -> None:
+def test_code_that_changed_alone_changes_nothing(deployment: Deployment, changed: dict[str, Any]) -> None:
     deployment.write(FILES)
     with response_server() as inbox:
         invoke(deployment, inbox, Grants=[grant(ARN)])

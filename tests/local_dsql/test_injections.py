@@ -205,3 +205,13 @@ def test_log_of_a_schema_change(cluster: LocalCluster, connection: Connection) -
     (conflict,) = cluster.conflicts()
     assert (conflict.code, conflict.tables) == ("OC001", ("orders",))
     assert [winner.partition("#")[0] for winner in conflict.winners] == ["admin@us-east-1"]
+
+
+def test_jobs_are_delayed_until_told_otherwise(cluster: LocalCluster, connection: Connection) -> None:
+    connection.autocommit = True
+    cluster.delay_jobs(3600)
+    connection.execute("CREATE INDEX ASYNC accounts_late ON accounts (id)")
+    assert connection.execute("SELECT status FROM sys.jobs").fetchall() == [("submitted",)]
+    cluster.reset()
+    with pytest.raises(ValueError, match="give 0 or more"):
+        cluster.delay_jobs(-1)
