@@ -35,6 +35,9 @@ PATIENCE = 15.0
 
 _BACKOFF = Backoff(base=0.5, cap=5.0)
 _TIMEOUT = 5.0
+_TAIL = 400
+"""Characters at the end of a reason that are kept."""
+
 _CUT = "… (the rest is in the function's log)"
 
 
@@ -107,13 +110,13 @@ class Request:
 
 
 def _shorten(reason: str, size: Callable[[str], int]) -> str:
-    """Return a text that fits: the longest line loses its end, or the whole text if that is not enough.
+    """Return a text that fits: the longest line loses its end, or the whole text its middle if that is not enough.
 
-    The longest line is what the server said; the lines around it are the place and the way out.
+    The longest line is what the server said; what comes before and after it are the place and the way out.
     """
     before, line, after = _around_longest_line(reason)
     if size(before + _CUT + after) > LIMIT:
-        before, line, after = "", reason, ""
+        before, line, after = "", reason[:-_TAIL], reason[-_TAIL:]
     fitting = bisect.bisect_right(
         range(len(line)), LIMIT, key=lambda kept: size(before + line[:kept] + _CUT + after)
     )

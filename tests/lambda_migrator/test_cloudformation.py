@@ -77,8 +77,19 @@ def test_a_long_reason_is_cut_to_fit(reason: str) -> None:
     answer = Request.of(EVENT).failed(reason)
     assert LIMIT - 200 < len(answer) <= LIMIT
     told = json.loads(answer)["Reason"]
-    assert told.endswith("log)")
+    assert "… (the rest is in the function's log)" in told
+    assert reason.endswith(told[-300:])
     assert reason.startswith(told[:500])
+
+
+def test_what_the_server_said_is_cut_and_not_the_lines_around_it() -> None:
+    place, remedy = "003_x.sql:3:3: DSQL refused the statement", "correct the file and migrate again"
+    answer = Request.of(EVENT).failed(f"{place}\nSQLSTATE 42601: {'ä' * 9000}\n{remedy}\nlog stream: abc")
+    assert LIMIT - 2 <= len(answer) <= LIMIT
+    first, why, *rest = json.loads(answer)["Reason"].splitlines()
+    assert (first, rest) == (place, [remedy, "log stream: abc"])
+    assert why.startswith("SQLSTATE 42601: ää")
+    assert why.endswith("ä… (the rest is in the function's log)")
 
 
 def test_long_data_gives_way() -> None:

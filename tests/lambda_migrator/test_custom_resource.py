@@ -154,18 +154,21 @@ def test_an_event_delivered_twice_is_done_once_and_never_answered_by_a_failure(
     assert deployment.journal()[2] == ("003_slow", 1, "applied", 10)
 
 
-LONG = "x" * 9000
-
-
-def test_a_reason_that_is_too_long_keeps_place_code_text_and_remedy(deployment: Deployment) -> None:
-    deployment.write(FILES | {"003_long": f"\n\n  INSERT INTO t VALUES ('{LONG}');"})
+def test_a_reason_that_is_too_long_begins_with_place_and_way_out(deployment: Deployment) -> None:
+    """Fifty applied files were changed: each is told with both checksums."""
+    files = {f"{n:03}_note": f"COMMENT ON TABLE t IS '{n}';" for n in range(3, 53)}
+    deployment.write({"001_t": FILES["001_t"]} | files)
     with response_server() as inbox:
         invoke(deployment, inbox)
-    (answer,) = inbox.bodies
-    assert len(json.dumps(answer, ensure_ascii=False).encode()) <= LIMIT
-    place, why, remedy, log = answer["Reason"].splitlines()
-    assert place == "003_long.sql:3:3: DSQL refused the statement"
-    assert why.startswith('SQLSTATE 22P02: invalid input syntax for type integer: "xxxx')
-    assert why.endswith("… (the rest is in the function's log)")
-    assert remedy == "correct the file and migrate again; nothing of this statement took effect"
-    assert log == "log stream: 2026/09/17/[$LATEST]abc"
+        deployment.write({name: f"-- reviewed\n{text}" for name, text in files.items()})
+        invoke(deployment, inbox, "Update")
+    answer = inbox.bodies[1]
+    assert LIMIT - 200 < len(json.dumps(answer, ensure_ascii=False).encode()) <= LIMIT
+    lines = answer["Reason"].splitlines()
+    assert (answer["Status"], lines[0]) == (
+        "FAILED",
+        "50 migrations do not fit what the database has applied",
+    )
+    assert "003_note.sql was changed after it was applied" in answer["Reason"]
+    assert "add a new migration with the change" in answer["Reason"]
+    assert answer["Reason"].endswith("log stream: 2026/09/17/[$LATEST]abc")

@@ -57,8 +57,9 @@ class Migrator:
         return self._nursery.has_spoken
 
     def kill(self) -> None:
-        """End it as a power cut does."""
-        os.kill(self.pid, signal.SIGKILL)
+        """End it as a power cut does, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop it as a frozen sandbox or a suspended machine does, until `thaw`."""
