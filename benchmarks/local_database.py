@@ -17,7 +17,7 @@ from benchmarks.harness import compare, pin, report
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 THREADS, INCREMENTS = 8, 25
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -26,6 +26,12 @@ Connection = psycopg.Connection[tuple[object, ...]]
 def lookup(connection: Connection) -> Callable[[], object]:
     """Return a prepared look-up by primary key."""
     return lambda: connection.execute("SELECT v FROM lookup WHERE id = %s", (17,), prepare=True).fetchone()
+
+
+def many_rows(connection: Connection) -> Callable[[], object]:
+    """Return a query of 10,000 rows: what the front does for each row would show."""
+    query = "SELECT n, 'some text ' || n FROM generate_series(1, 10000) AS n"
+    return lambda: connection.execute(query, prepare=True).fetchall()
 
 
 def insert(connection: Connection, table: str) -> Callable[[], object]:
@@ -106,33 +112,35 @@ def main() -> None:
         print(
             f"start to first answer: from nothing {cold:.2f} s (bar: 1.5), again {warm[3]:.2f} s (bar: 0.3)"
         )
-        print(look_ups())
+        for compared in reads():
+            print(compared)
         with LocalCluster(Path(temporary) / "cluster", dialect="2026-09") as cluster:
             measure(cluster)
 
 
-def look_ups() -> str:
-    """Compare look-ups through each door of one PostgreSQL."""
+def reads() -> Iterator[str]:
+    """Compare reads through each door of one PostgreSQL."""
+    names = {
+        "tcp": "PostgreSQL, TCP, plain text",
+        "socket": "PostgreSQL, unix socket",
+        "tls": "local DSQL, TLS",
+        "plain": "local DSQL, TLS taken out",
+    }
     with bare_front.running() as doors, contextlib.ExitStack() as stack:
         connections = {
-            name: stack.enter_context(psycopg.connect(**parameters, autocommit=True))  # type: ignore[arg-type]
-            for name, parameters in doors.items()
+            title: stack.enter_context(psycopg.connect(**doors[name], autocommit=True))  # type: ignore[arg-type]
+            for name, title in names.items()
         }
-        connections["tls"].execute("CREATE TABLE lookup (id int PRIMARY KEY, v text)")
-        connections["tls"].execute("INSERT INTO lookup SELECT n, 'v' || n FROM generate_series(1, 1000) AS n")
-        names = {
-            "tcp": "PostgreSQL, TCP, plain text",
-            "socket": "PostgreSQL, unix socket",
-            "tls": "local DSQL, TLS",
-            "plain": "local DSQL, TLS taken out",
-        }
-        results = compare({title: lookup(connections[name]) for name, title in names.items()})
-    return report(
-        "prepared look-up by key",
-        results,
-        baseline=names["tcp"],
-        bar={names["tls"]: "0.35", names["plain"]: "0.50"},
-    )
+        admin = connections[names["tls"]]
+        admin.execute("CREATE TABLE lookup (id int PRIMARY KEY, v text)")
+        admin.execute("INSERT INTO lookup SELECT n, 'v' || n FROM generate_series(1, 1000) AS n")
+        bars = {names["tls"]: "0.35", names["plain"]: "0.50"}
+        for title, query, bar in (
+            ("prepared look-up by key", lookup, bars),
+            ("10,000 rows", many_rows, {}),
+        ):
+            results = compare({name: query(each) for name, each in connections.items()})
+            yield report(title, results, baseline=names["tcp"], bar=bar)
 
 
 def measure(cluster: LocalCluster) -> None:

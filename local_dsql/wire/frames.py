@@ -10,6 +10,8 @@ Frame: TypeAlias = tuple[bytes, bytes]
 
 BODY = 5
 _HEADER = struct.Struct("!cI")
+_LENGTH = struct.Struct("!I")
+_DATA_ROW = b"D"[0]
 
 
 class FrameTooLong(Exception):
@@ -86,8 +88,11 @@ class EndFinder:
             data = self._header + data
             end += len(self._header)
             self._header = b""
-        unpack = _HEADER.unpack_from
+        unpack, length_at = _HEADER.unpack_from, _LENGTH.unpack_from
         while end - position >= 6:
+            if data[position] == _DATA_ROW:  # nothing else comes in thousands
+                position += length_at(data, position + 1)[0] + 1
+                continue
             kind, length = unpack(data, position)
             if kind == b"Z":
                 self.status = data[position + BODY : position + BODY + 1]
