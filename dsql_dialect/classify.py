@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect import json_tree
 from dsql_dialect.statement import Kind, Traits
 
 if TYPE_CHECKING:
@@ -68,12 +69,17 @@ def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[K
         return Kind.DDL, Traits()
     rows = name in _RETURNING_ROWS or bool(root.get("returningClause") or root.get("returningList"))
     if root.get("is_from"):  # COPY … FROM
-        return Kind.DML, Traits(inserts=True)
+        return Kind.DML, Traits(inserts=True, takes_rows=True)
     if name == "ExplainStmt" and not analyzes(root):
         return Kind.QUERY, Traits(returns_rows=True)
     traits = _traits({_flag(each) for each in seen}, merges=name == "MergeStmt", rows=rows)
     writes = traits.inserts or traits.updates or traits.deletes
     return (Kind.DML if writes else Kind.QUERY), traits
+
+
+def traits_within(tree: Node) -> Traits:
+    """Return what a tree does, whatever its top node: of a function its body in the standard's form."""
+    return _traits({_flag(each) for each in json_tree.walk(tree, WANTED)}, merges=False, rows=False)
 
 
 def _traits(flags: set[str | None], *, merges: bool, rows: bool) -> Traits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import classify, json_tree
+from dsql_dialect import bodies, classify, json_tree
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
@@ -80,16 +80,29 @@ def _statement(source: Source, piece: Piece, profile: Profile) -> Statement:
     seen = list(json_tree.walk(piece.tree, table.wanted))
     hits = list(_hits(name, root, seen, table.rules))
     kind, traits = classify.classify(name, root, seen)
+    found = findings(source, piece, hits) if hits else ()
+    if name == "CreateFunctionStmt":
+        found += tuple(_body_findings(source, piece, root, profile))
     return Statement(
         text=text,
         position=source.position(piece.start),
         kind=kind,
         node=name.removesuffix("Stmt"),
         backend_sql=text if piece.blank is None else _blanked(source, piece, piece.blank),
-        findings=findings(source, piece, hits) if hits else (),
+        findings=found,
         traits=traits,
         async_job=None if piece.blank is None else _JOBS.get(name),
     )
+
+
+def _body_findings(source: Source, piece: Piece, root: Node, profile: Profile) -> Iterator[Finding]:
+    """Yield what is refused within the body of a SQL function; they all stand at the body."""
+    text = bodies.body(root)
+    if text is None:
+        return
+    at = source.position(piece.base + (bodies.place(root) or 0))
+    for finding in parse(text, profile).findings:
+        yield Finding(finding.rule, finding.message, at)
 
 
 def _blanked(source: Source, piece: Piece, blank: tuple[int, int]) -> str:

@@ -55,6 +55,7 @@ class Traits:
     for_update: bool = False
     for_key_share: bool = False
     returns_rows: bool = False
+    takes_rows: bool = False
     transaction: str | None = None
 
 
@@ -127,6 +128,11 @@ class Statement:
     def returns_rows(self) -> bool:
         """Whether its answer has columns."""
         return self.traits.returns_rows
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the client has to send rows for it: COPY … FROM."""
+        return self.traits.takes_rows
 
     @property
     def transaction(self) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.bodies import body, place, statements
+from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import BY_NODE, GUIDE, options, refusal, unsupported, where
 
@@ -22,6 +24,22 @@ def _other_language(node: Node) -> Iterator[Hit]:
             language = option["arg"]["String"].get("sval", "")
             if language.lower() != "sql":
                 yield Hit(option.get("location"), values={"language": language})
+
+
+_IN_A_BODY = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt"})
+
+
+def _other_statement_in_body(node: Node) -> Iterator[Hit]:
+    text = body(node)
+    if text is None:
+        return
+    try:
+        names = [next(iter(tree)) for tree in statements(text)]
+    except SqlSyntaxError:
+        return  # the parser says so
+    for name in names:
+        if name not in _IN_A_BODY:
+            yield Hit(place(node), values={"node": name.removesuffix("Stmt")})
 
 
 def _unknown_procedure(node: Node) -> bool:
@@ -56,6 +74,17 @@ RULES = (
         refused="CREATE PROCEDURE p() LANGUAGE sql AS $$ SELECT 1 $$",
         accepted="CREATE FUNCTION procedure() RETURNS int LANGUAGE sql RETURN 1",
         source="AWS dsql-lint, statements refused by a live cluster in August 2026",
+    ),
+    refusal(
+        "function-body",
+        "A function reads and writes rows; it changes no catalog, setting or transaction.",
+        "Leave SELECT, INSERT, UPDATE and DELETE in the function, and send the statement by itself.",
+        text="unsupported statement: {node}",
+        nodes=("CreateFunctionStmt",),
+        find=_other_statement_in_body,
+        refused="CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SET search_path = app $$",
+        accepted="CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ INSERT INTO a VALUES (1) $$",
+        source=BY_NODE,
     ),
     unsupported(
         "alter-function",

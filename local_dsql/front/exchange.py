@@ -99,7 +99,8 @@ class Exchange:
         if await self._refused_at_once(planned):
             return
         several = len(statements) > 1
-        for statement in statements:
+        for each in statements:
+            statement = self.session.engine.hidden.seen(each)
             if several and self.session.transaction is None and statement.transaction is None:
                 await self.session.transactions.begin_implicit()
             if not await self._run_unit(simple_unit(statement, statement.backend_sql)):
@@ -144,6 +145,8 @@ class Exchange:
     async def _run_group(self, group: _Group, several: bool) -> None:
         session = self.session
         only = group.planned.only if group.planned is not None else None
+        if only is not None:
+            only = session.engine.hidden.seen(only)
         unit = Unit(only, tuple(group.frames), session.names.unnamed if group.borrows else b"")
         statement = unit.statement
         if group.unknown:

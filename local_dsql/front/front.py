@@ -89,6 +89,7 @@ class Front:
             "database": "postgres",
             "application_name": "local-dsql",
             "default_transaction_isolation": "read committed",
+            "search_path": "pg_catalog",
         }
         return await Backend.connect(self.socket_directory, self.port, parameters)
 

@@ -109,7 +109,7 @@ class LocalStatements:
             return "AWS IAM REVOKE"
         await self.session.work.privileged_rows(
             "INSERT INTO local_dsql.iam_mapping (iam_oid, arn, role, grantor)"
-            f" SELECT nextval('local_dsql.iam_oid'), {arn}, {oid}, oid"
+            f" SELECT pg_catalog.nextval('local_dsql.iam_oid'), {arn}, {oid}, oid"
             " FROM pg_catalog.pg_roles WHERE rolname = 'admin' ON CONFLICT (arn, role) DO NOTHING"
         )
         return "AWS IAM GRANT"

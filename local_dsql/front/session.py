@@ -235,6 +235,8 @@ class Session:
         return batch[-1][0] == b"S" and self._plain_extended(batch)
 
     def _plain(self, planned: Planned) -> bool:
+        if self.engine.hidden and planned.only is not None and self.engine.hidden.concerns(planned.only.text):
+            return False
         return planned.plain and (self.transaction is None or not planned.outside_transaction)
 
     def _plain_extended(self, batch: list[Frame]) -> bool:

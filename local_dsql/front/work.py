@@ -104,14 +104,14 @@ class Work:
     async def write(self, unit: Unit, statement: Statement) -> bool:
         """Run a statement that changes or locks something."""
         session = self.session
-        if session.transaction is None and statement.writes and statement.node != "Copy":
+        if session.transaction is None and statement.writes and not statement.takes_rows:
             return await self._write_alone(unit, statement)
         if session.transaction is None:
             await session.transactions.begin_implicit()
         transaction = session.transaction
         assert transaction is not None
         rows = b""
-        if statement.node == "Copy":
+        if statement.takes_rows:
             taken = await take_rows(session, unit)
             if taken is None:
                 return self.fail()
@@ -168,6 +168,9 @@ class Work:
         transaction.removed = transaction.removed or await self._takes_keys(statement, written.assigned)
         transaction.rules = transaction.rules.after(statement)
         if statement.is_ddl:
+            if self.engine.hidden.may_change(statement):
+                transaction.redefines = True
+                self.engine.hidden.expect(statement)
             self.changed_catalog(transaction, self._redo(statement.text))
         if transaction.rows > self.engine.limits.rows:
             self._send(texts.ROW_LIMIT.encode())

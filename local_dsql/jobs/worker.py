@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.waiting import ask
@@ -25,12 +26,24 @@ _log = logging.getLogger(__name__)
 DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
 """What a failed build says (measured on a cluster in eu-central-1, 2026-09-23)."""
 
+_LOOK_AGAIN = 1.0
+"""Seconds between looks for jobs that nobody has announced."""
+
+_PASSING = frozenset({"40001", "40P01", "55P03", "57014"})
+"""SQLSTATEs of what goes better the next time: conflicts, deadlocks, locks, cancellations."""
+
+_MOST_TRIES = 60
+
 DROPPED = "relation does not exist"
 """What a job says whose object was dropped meanwhile: nothing is left to do, so it is completed, as on DSQL."""
 
 
 class Worker:
-    """Finishes index builds and validates constraints; jobs of an earlier run of the server are taken up again.
+    """Finishes index builds and validates constraints, in the order in which they were asked for.
+
+    Who commits a job wakes the worker. It does not rely on that: every second it looks by itself, so that the job of
+    a client that died in its COMMIT, and what an earlier run of the server has left, end as `completed` or `failed`
+    too. Where its connection breaks it makes a new one and begins the job again.
 
     To the engine it is a participant: transactions in its way are parked. `delay` is in seconds, before each job;
     0 by default, more for tests that want to see a job that is not finished.
@@ -48,6 +61,7 @@ class Worker:
         self._engine = engine
         self._connect = connect
         self._work = asyncio.Event()
+        self._tries: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -76,10 +90,23 @@ class Worker:
 
     async def _run(self) -> None:
         while True:
-            await self._work.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), _LOOK_AGAIN)
             self._work.clear()
-            while (job := await self._next()) is not None:
-                await self._do(*job)
+            try:
+                while (job := await self._next()) is not None:
+                    await self._do(*job)
+            except BackendGone:
+                await self._reconnect()
+            except BackendError as error:
+                _log.warning("a job is tried again after SQLSTATE %s", error.sqlstate)
+            except Exception:
+                _log.exception("a fault of the worker; it goes on")
+
+    async def _reconnect(self) -> None:
+        self.backend.close()
+        with contextlib.suppress(OSError, BackendError):  # PostgreSQL is going; the server sees to that
+            self.backend = await self._connect()
 
     async def _next(self) -> tuple[str, str, str] | None:
         rows = await self.backend.rows(
@@ -98,6 +125,9 @@ class Worker:
         try:
             status, details = await (self._index(target) if kind == "INDEX_BUILD" else self._validate(target))
         except BackendError as error:
+            self._tries[job_id] += 1
+            if error.sqlstate in _PASSING and self._tries[job_id] < _MOST_TRIES:
+                raise
             if await self._is_gone(target):
                 status, details = "completed", DROPPED
             else:
@@ -124,14 +154,14 @@ class Worker:
         rows = await self.backend.rows(_INDEX.format(oid=oid))
         if not rows:
             return "completed", DROPPED
-        table, unique, nulls, predicate, keys = rows[0]
+        table, owner, unique, nulls, predicate, keys = rows[0]
         if unique == "t" and await self._has_duplicates(
-            str(table), str(keys).split("\1"), predicate, nulls == "t"
+            str(table), str(owner), str(keys).split("\1"), predicate, nulls == "t"
         ):
             return "failed", DUPLICATE_FOUND
         request = messages.query(
-            "BEGIN; SET LOCAL allow_system_table_mods = on;"
-            f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}; COMMIT"
+            "SET LOCAL allow_system_table_mods = on;"
+            f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}"
         )
         async with self._engine.mutex:  # a DROP of the index at the same moment would fail, not wait
             (answer,) = await ask(self._engine, self, request)
@@ -139,8 +169,9 @@ class Worker:
         return "completed", None
 
     async def _has_duplicates(
-        self, table: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
+        self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
     ) -> bool:
+        """Look for duplicates as the table's owner, whose functions the keys and the predicate may call."""
         conditions = [f"({predicate})"] if predicate else []
         if not nulls_are_equal:
             conditions += [f"({key}) IS NOT NULL" for key in keys]
@@ -148,27 +179,39 @@ class Worker:
         groups = ", ".join(str(number) for number in range(1, len(keys) + 1))
         columns = ", ".join(f"({key})" for key in keys)
         found = await self.backend.rows(
-            f"SELECT {columns} FROM {table}{where} GROUP BY {groups} HAVING count(*) > 1 LIMIT 1"
+            f"{_as_owner(owner)}SELECT {columns} FROM {table}{where}"
+            f" GROUP BY {groups} HAVING pg_catalog.count(*) > 1 LIMIT 1"
         )
         return bool(found)
 
     async def _validate(self, oid: str) -> tuple[str, str | None]:
         rows = await self.backend.rows(
-            "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_catalog.pg_constraint"
-            f" WHERE oid = {oid} AND NOT convalidated"
+            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_userbyid(relowner)"
+            " FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
+            f" WHERE k.oid = {oid} AND NOT convalidated"
         )
         if not rows:
             return "completed", None
-        table, name = rows[0]
-        request = messages.query(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+        table, name, owner = rows[0]
+        request = messages.query(f"{_as_owner(str(owner))}ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
         async with self._engine.mutex:
             (answer,) = await ask(self._engine, self, request, exclusive=True)
         answer.rows()
         return "completed", None
 
 
+def _as_owner(owner: str) -> str:
+    """Return what makes the rest of a text the owner's, with the schema where its functions look for their tables.
+
+    Texts of several statements are one transaction by themselves: after an error nothing is left to be rolled back.
+    """
+    return f"SET LOCAL SESSION AUTHORIZATION {literal(owner)}; SET LOCAL search_path = public; "
+
+
 _INDEX = """
-SELECT i.indrelid::regclass::text, i.indisunique, i.indnullsnotdistinct,
+SELECT i.indrelid::regclass::text,
+  (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = i.indrelid),
+  i.indisunique, i.indnullsnotdistinct,
   pg_catalog.pg_get_expr(i.indpred, i.indrelid),
   (SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k, true), chr(1) ORDER BY k)
    FROM pg_catalog.generate_series(1, i.indnkeyatts) k)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ import size, verdicts
 from local_dsql.occ.conflict import SUSPECTS, is_invisible
-from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, made_by
+from local_dsql.occ.effects import NOTHING, made_by
 from local_dsql.occ.injection import Attempt, Fault
 from local_dsql.occ.journal import Commit
 from local_dsql.occ.parking import capture, resume
+from local_dsql.occ.privilege import AS_SUPERUSER
 from local_dsql.occ.registry import clash
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Effects
@@ -86,13 +88,18 @@ class Ending:
                 await self._lose(transaction, verdict, injected=fault is not None)
                 self.lost = fault is Fault.LOST
                 return
-        (answer,) = await ask(self._engine, self._participant, _COMMIT)
+        try:
+            (answer,) = await ask(self._engine, self._participant, _COMMIT)
+        except BackendGone:
+            # The client hung up meanwhile, and nobody knows whether PostgreSQL has committed: as if it had.
+            await self._won(transaction, effects)
+            raise
         if (fields := answer.error) is not None:
             conflict = fields["C"] == "40001"
             self.error = verdicts.CONFLICT.encode() if conflict else messages.error(fields)
             return
         self.lost = fault is Fault.UNKNOWN
-        self._won(transaction, effects)
+        await self._won(transaction, effects)
 
     async def _lose(self, transaction: Transaction, verdict: ServerMessage | None, *, injected: bool) -> None:
         """Roll back, and write into the journal who lost what."""
@@ -107,7 +114,7 @@ class Ending:
             engine.journal.lost(code, participant.label, since, tables, rows, injected=injected)
         self.error = None if verdict is None else verdict.encode()
 
-    def _won(self, transaction: Transaction, effects: Effects) -> None:
+    async def _won(self, transaction: Transaction, effects: Effects) -> None:
         engine = self._engine
         if not transaction.reads_only:
             engine.sequence += 1
@@ -118,6 +125,8 @@ class Ending:
             engine.catalog += 1
         for call in transaction.on_commit:
             call()
+        if transaction.redefines:
+            await engine.hidden.refresh(engine.control)
 
 
 def _attempt(participant: Participant, transaction: Transaction) -> Attempt:
@@ -161,7 +170,7 @@ async def _breaks_a_deferred_check(engine: Engine, participant: Participant) -> 
     if fields is None:
         return False
     await participant.backend.ask(_UNDO)
-    return fields["C"] in SUSPECTS and await is_invisible(participant, engine.control, fields)
+    return fields["C"] in SUSPECTS and await is_invisible(engine, participant, fields)
 
 
 def _is_remembered(engine: Engine, participant: Participant, transaction: Transaction) -> bool:
@@ -186,7 +195,7 @@ async def _rows_and_rollback(
         return tuple(row for row, _ in zip(written, range(_ROWS_SHOWN), strict=False))
     made = made_by(transaction.snapshot_end)
     looks = [
-        f"SELECT {table.identity} FROM {table.name} WHERE pg_relation_size({table.oid}) < {_SMALL_TABLE}"
+        f"SELECT {table.identity} FROM {table.name} WHERE pg_catalog.pg_relation_size({table.oid}) < {_SMALL_TABLE}"
         f" AND {made} LIMIT {_ROWS_SHOWN}"
         for table in await engine.tables.named(transaction.tables, engine.catalog)
     ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.effects import AS_SUPERUSER, made_by
+from local_dsql.occ.effects import made_by
+from local_dsql.occ.privilege import AS_SUPERUSER, as_writer_of
 from local_dsql.occ.rebase import is_key, key_of, table_of
 from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.tables import Table
     from local_dsql.wire.backend import Backend
@@ -19,7 +21,7 @@ SUSPECTS = frozenset({"40001", "40P01", "23505", "23503"})
 """SQLSTATEs that a concurrent commit can cause."""
 
 
-async def is_invisible(participant: Participant, control: Backend, fields: Mapping[str, str]) -> bool:
+async def is_invisible(engine: Engine, participant: Participant, fields: Mapping[str, str]) -> bool:
     """Tell whether the row behind an error is invisible to the transaction, whose backend is before the statement.
 
     A duplicate that the snapshot shows is a real duplicate, a child that it shows a real child. Where PostgreSQL
@@ -33,13 +35,13 @@ async def is_invisible(participant: Participant, control: Backend, fields: Mappi
     if sqlstate == "23503":
         if "is still referenced" not in fields["D"]:
             return False
-        columns = await _referencing_columns(control, fields)
+        columns = await _referencing_columns(engine.control, fields)
     else:
         columns = key_of(fields)[0]
     if columns is None:
         return True
     rows = await participant.backend.rows(
-        f"SAVEPOINT local_dsql_look; {AS_SUPERUSER}"
+        f"SAVEPOINT local_dsql_look; {await as_writer_of(engine, fields)}"
         f"SELECT 1 FROM {table_of(fields)} WHERE {is_key(fields, columns)} LIMIT 1;"
         "ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look"
     )
@@ -72,7 +74,7 @@ async def hidden_duplicate(participant: Participant, tables: Iterable[Table]) ->
             values = ", ".join(f"a.{column}" for column in columns)
             rows = await participant.backend.rows(
                 f"SAVEPOINT local_dsql_look; {AS_SUPERUSER}"
-                f"SELECT concat_ws(', ', {values}) FROM {table.name} a JOIN {table.name} b ON {both}"
+                f"SELECT pg_catalog.concat_ws(', ', {values}) FROM {table.name} a JOIN {table.name} b ON {both}"
                 f" AND a.ctid <> b.ctid WHERE {made} LIMIT 1;"
                 " ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look"
             )

@@ -13,6 +13,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from local_dsql.occ.privilege import AS_SUPERUSER
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
 
 Row = list[str | None]
 
-AS_SUPERUSER = "SET LOCAL SESSION AUTHORIZATION DEFAULT; "
 _PINNED = (
-    "SELECT set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'iso_8601', true),"
-    " set_config('extra_float_digits', '1', true), set_config('client_encoding', 'UTF8', true); "
+    "SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = iso_8601; SET LOCAL extra_float_digits = 1;"
+    " SET LOCAL client_encoding = UTF8; "
 )
 
 
@@ -116,9 +116,11 @@ def _list(text: str | None) -> tuple[str, ...]:
 def made_by(end: int) -> str:
     """Return the condition that a visible row version is the transaction's own work, `end` being its snapshot's.
 
-    Compares modulo 2^32, as transaction numbers wrap; 1 and 2 are PostgreSQL's own.
+    Compares modulo 2^32, as transaction numbers wrap; 1 and 2 are PostgreSQL's own. Types are named with their schema:
+    a client's `search_path` may hold others of that name.
     """
-    return f"((xmin::text::bigint - {end & 0xFFFFFFFF}) & 4294967295) < 2147483648 AND xmin::text::bigint > 2"
+    number = "xmin::pg_catalog.text::bigint"
+    return f"(({number} - {end & 0xFFFFFFFF}) & 4294967295) < 2147483648 AND {number} > 2"
 
 
 async def capture(
@@ -134,10 +136,11 @@ async def capture(
     if not tables:
         return NOTHING
     made = made_by(transaction.snapshot_end)
-    own = "SELECT current_setting('client_encoding'); " + _PINNED
+    own = "SHOW client_encoding; " + _PINNED
     own += "; ".join(
-        f"SELECT ctid::text, {table.identity}, {table.keys}, CASE WHEN {made} THEN (t.*)::{table.name}::text END"
-        f" FROM {table.name} t WHERE ({made}) OR xmax <> '0'::xid"
+        f"SELECT ctid::pg_catalog.text, {table.identity}, {table.keys},"
+        f" CASE WHEN {made} THEN (t.*)::{table.name}::pg_catalog.text END"
+        f" FROM {table.name} t WHERE ({made}) OR xmax <> '0'::pg_catalog.xid"
         for table in tables
     )
     mine = f"ARRAY[{','.join(literal(number) for number in holding.numbers)}]::xid[]"
@@ -150,7 +153,7 @@ async def capture(
         _sets(holder.backend, AS_SUPERUSER + own), _exclusive_sets(control, taken)
     )
     encoding = str(seen[0][0][0])
-    paired = zip(tables, seen[2:], gone, strict=True)
+    paired = zip(tables, seen[1:], gone, strict=True)
     effects = [_table_effects(table, own_rows, old) for table, own_rows, old in paired]
     return Effects(tuple(each for each in effects if each is not None), encoding)
 

@@ -27,10 +27,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from local_dsql.occ.hidden import Hidden
 from local_dsql.occ.injection import Injector
 from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables
+from local_dsql.occ.waits import Waits
 from local_dsql.wire.backend import BackendGone
 from local_dsql.wire.turn import Turn
 
@@ -65,7 +67,9 @@ class Engine:
         self.mutex = Turn()
         self.registry = Registry()
         self.journal = Journal()
+        self.waits = Waits()
         self.injector = Injector()
+        self.hidden = Hidden()
         self.sequence = 0
         self.catalog = 0
         self.altering = 0
@@ -82,6 +86,7 @@ class Engine:
         """Connect to PostgreSQL."""
         self.control = await self._connect()
         self.tables = Tables(self.control)
+        await self.hidden.refresh(self.control)
 
     async def close(self) -> None:
         """Leave PostgreSQL."""

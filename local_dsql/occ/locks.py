@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.effects import AS_SUPERUSER, holdings
+from local_dsql.occ.effects import holdings
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RowLocks:
         for (table, _), lock in self.rows.items():
             grouped.setdefault((table, lock.strength), []).append(lock.at)
         return [
-            f"SELECT 1 FROM {table.name} WHERE ctid = ANY(ARRAY[{','.join(map(literal, places))}]::tid[])"
+            f"SELECT 1 FROM {table.name} WHERE ctid = ANY(ARRAY[{','.join(map(literal, places))}]::pg_catalog.tid[])"
             f" {strength.value}"
             for (table, strength), places in grouped.items()
         ]
@@ -86,6 +86,3 @@ async def note_locks(
         )
         for identity, at in rows:
             transaction.locks.add(table, str(identity), str(at), strength)
-
-
-__all__ = ["AS_SUPERUSER", "RowLock", "RowLocks", "Strength", "note_locks"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ import effects as effects_of
 from local_dsql.occ import rebase, restore, verdicts
-from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, Holding
+from local_dsql.occ.effects import NOTHING, Effects, Holding
+from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer
 from local_dsql.wire import messages
 from local_dsql.wire.backend import BackendError, BackendGone
-from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
     from local_dsql.occ.engine import Engine
@@ -107,7 +107,7 @@ async def _restore(
         if error.sqlstate != "23505" or not any(each.updates for each in effects.tables):
             raise
         try:
-            await _as_superuser(engine, participant, restore.permuted(effects))
+            await _as_writer(engine, participant, effects, restore.permuted(effects))
         except BackendError:
             await participant.backend.ask(BACK_TO_BASE)
             raise
@@ -126,18 +126,18 @@ async def _run_restore(
         statements.append(changes)
     if not statements:
         return
-    sets = await _as_superuser(engine, participant, statements)
+    sets = await _as_writer(engine, participant, effects, statements)
     if changes is not None and sets[-1] != [restore.expected(effects)]:
         raise BackendError({"C": "40001", "M": "rows are gone"})
 
 
-async def _as_superuser(
-    engine: Engine, participant: Participant, statements: list[str]
+async def _as_writer(
+    engine: Engine, participant: Participant, effects: Effects, statements: list[str]
 ) -> list[list[list[str | None]]]:
     from local_dsql.occ.waiting import ask
 
-    role = literal(participant.role)
-    text = f"{AS_SUPERUSER}{'; '.join(statements)}; SET LOCAL SESSION AUTHORIZATION {role}"
+    writer = as_writer(each.table for each in effects.tables)
+    text = f"{writer}{'; '.join(statements)}; {as_client(participant.role)}"
     (answer,) = await ask(engine, participant, messages.query(text))
     return answer.row_sets()
 
@@ -175,9 +175,7 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
             await run(AS_SUPERUSER.rstrip("; "))
             await rebase.force(run, effects)
             # What fails from here on must not undo the change of role, which it does to its own savepoint's.
-            await run(
-                f"SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}; SAVEPOINT local_dsql_forced"
-            )
+            await run(f"{as_client(participant.role)}; SAVEPOINT local_dsql_forced")
         except BackendError as error:
             if error.sqlstate != "40001":
                 raise

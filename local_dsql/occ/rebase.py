@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.occ import restore
+from local_dsql.occ.privilege import AS_SUPERUSER, as_writer
 from local_dsql.wire.backend import BackendError
 from local_dsql.wire.sql import identifier, literal
 
@@ -29,12 +30,14 @@ async def force(run: Callable[[str], Awaitable[object]], effects: Effects) -> No
     """Put the effects on top of what the current snapshot shows, with foreign keys switched off."""
     await run("SET LOCAL session_replication_role = replica")
     for each in effects.tables:
+        await run(as_writer((each.table,)).rstrip("; "))
         await _clear(run, each)
     for each in effects.tables:
         rows = [*(new for _, new in each.updates), *each.inserts]
         if rows:
+            await run(as_writer((each.table,)).rstrip("; "))
             await _insert(run, restore.insert_images(each.table, rows))
-    await run("SET LOCAL session_replication_role = origin")
+    await run(AS_SUPERUSER + "SET LOCAL session_replication_role = origin")
 
 
 async def _clear(run: Callable[[str], Awaitable[object]], each: TableEffects) -> None:
@@ -55,7 +58,7 @@ def _delete_newest(table: Table, gone: Iterable[Removed]) -> str:
     `currtid2` follows a row's chain of versions to the newest one that is committed.
     """
     name = literal(table.name)
-    places = ",".join(f"pg_catalog.currtid2({name},{literal(row.at)}::tid)" for row in gone)
+    places = ",".join(f"pg_catalog.currtid2({name},{literal(row.at)}::pg_catalog.tid)" for row in gone)
     return f"DELETE FROM {table.name} WHERE ctid = ANY(ARRAY[{places}])"
 
 
@@ -70,7 +73,7 @@ def _delete_keys(table: Table, gone: Sequence[Removed]) -> Iterator[str]:
         keys = {tuple(row[column] for column in columns) for row in rows}
         texts = ",".join(literal(f"({','.join(key)})") for key in sorted(keys) if all(key))
         if texts:
-            yield f"DELETE FROM {table.name} WHERE ROW({','.join(columns)})::text = ANY(ARRAY[{texts}])"
+            yield f"DELETE FROM {table.name} WHERE ROW({','.join(columns)})::pg_catalog.text = ANY(ARRAY[{texts}])"
 
 
 async def _insert(run: Callable[[str], Awaitable[object]], sql: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.occ.privilege import AS_SUPERUSER, as_writer
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def statement(effects: Effects) -> str | None:
     # Deletes run before updates before inserts: the select list is evaluated in order, and a CTE when it is read.
     parts.sort(key=lambda part: part[0])
     clauses = ", ".join(f"{name} AS ({sql} RETURNING 1)" for name, sql, _ in parts)
-    counts = ", ".join(f"(SELECT count(*) FROM {name})" for name, _, _ in parts)
+    counts = ", ".join(f"(SELECT pg_catalog.count(*) FROM {name})" for name, _, _ in parts)
     return f"WITH {clauses} SELECT {counts}"
 
 
@@ -50,11 +51,13 @@ def _parts(index: int, effects: TableEffects) -> Iterator[tuple[str, str, int]]:
 def delete_places(table: Table, rows: Iterable[Removed]) -> str:
     """Return the DELETE of row versions by their place."""
     places = ",".join(literal(row.at) for row in rows)
-    return f"DELETE FROM {table.name} WHERE ctid = ANY(ARRAY[{places}]::tid[])"
+    return f"DELETE FROM {table.name} WHERE ctid = ANY(ARRAY[{places}]::pg_catalog.tid[])"
 
 
 def _update(table: Table, rows: Sequence[tuple[Removed, Made]]) -> str:
-    values = ",".join(f"({literal(old.at)}::tid,{literal(new.image)}::{table.name})" for old, new in rows)
+    values = ",".join(
+        f"({literal(old.at)}::pg_catalog.tid,{literal(new.image)}::{table.name})" for old, new in rows
+    )
     targets = ",".join(table.updatable)
     sources = ",".join(f"(v.r).{column}" for column in table.updatable)
     return f"UPDATE {table.name} o SET ({targets}) = ROW({sources}) FROM (VALUES {values}) v(at, r) WHERE o.ctid = v.at"
@@ -75,12 +78,14 @@ def permuted(effects: Effects) -> list[str]:
     each new row is updated to itself, which makes PostgreSQL check it as it checks any row made by this transaction.
     """
     rest = _without_updates(effects)
-    found = ["SET LOCAL session_replication_role = replica"]
+    writer = as_writer(each.table for each in effects.tables).rstrip("; ")
+    superuser = AS_SUPERUSER.rstrip("; ")
+    found = [superuser, "SET LOCAL session_replication_role = replica", writer]
     for each in effects.tables:
         if each.updates:
             found.append(delete_places(each.table, [old for old, _ in each.updates]))
             found.append(insert_images(each.table, [new for _, new in each.updates]))
-    found.append("SET LOCAL session_replication_role = origin")
+    found += [superuser, "SET LOCAL session_replication_role = origin", writer]
     other = statement(rest)
     if other is not None:
         found.append(other)

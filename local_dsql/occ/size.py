@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.effects import AS_SUPERUSER, holdings, made_by
+from local_dsql.occ.effects import holdings, made_by
+from local_dsql.occ.privilege import AS_SUPERUSER, as_client
 from local_dsql.wire.messages import ServerMessage
 from local_dsql.wire.sql import literal
 
@@ -50,8 +51,9 @@ async def _changed(engine: Engine, participant: Participant, transaction: Transa
     total = 0
     for table in await engine.tables.of(holding.relations, engine.catalog):
         rows = await participant.backend.rows(
-            f"{AS_SUPERUSER}SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM {table.name} t WHERE {made};"
-            f" SET LOCAL SESSION AUTHORIZATION {literal(participant.role)}"
+            f"{AS_SUPERUSER}SELECT coalesce(pg_catalog.sum(pg_catalog.pg_column_size(t.*)), 0)"
+            f" FROM {table.name} t WHERE {made};"
+            f" {as_client(participant.role)}"
         )
         total += int(str(rows[0][0]))
     return total

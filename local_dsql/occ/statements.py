@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ import rebase, verdicts
 from local_dsql.occ.conflict import SUSPECTS, hidden_duplicate, is_invisible
-from local_dsql.occ.effects import AS_SUPERUSER, NOTHING, Effects, holdings
+from local_dsql.occ.effects import NOTHING, Effects, holdings
 from local_dsql.occ.locks import Strength, note_locks
 from local_dsql.occ.parking import ANEW, OPEN, capture, rebased, reopened
+from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer_of
 from local_dsql.occ.registry import Fact
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.backend import Answer
-from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +89,7 @@ async def _after_error(
         answer = await _run_anew(engine, participant, request)
         return without(answer, request.surplus)
     await participant.backend.ask(_UNDO)
-    if not await is_invisible(participant, engine.control, fields):
+    if not await is_invisible(engine, participant, fields):
         return answer
     effects = await capture(engine, participant) if transaction.wrote else NOTHING
     transaction.doomed = transaction.doomed or verdicts.CONFLICT
@@ -126,7 +126,7 @@ async def _run_again(
     unchecked = False
     for _ in range(rebase.MOST_EVICTIONS):
         if fields is not None and fields["C"] == "23505" and "D" in fields:
-            eviction = rebase.evict(fields)
+            eviction = await as_writer_of(engine, fields) + rebase.evict(fields)
             if eviction in evictions:
                 break  # it is the transaction's own duplicate
             evictions.append(eviction)
@@ -151,15 +151,14 @@ async def _run_again(
 def _eviction(evictions: list[str], role: str) -> bytes:
     return messages.query(
         f"{AS_SUPERUSER}SET LOCAL session_replication_role = replica; {'; '.join(evictions)};"
-        f" SET LOCAL session_replication_role = origin; SET LOCAL SESSION AUTHORIZATION {literal(role)}"
+        f" {AS_SUPERUSER}SET LOCAL session_replication_role = origin; {as_client(role)}"
     )
 
 
 def _foreign_keys(replication_role: str, role: str) -> bytes:
     """Switch foreign keys off (`replica`): by newer rows the statement violates one that by its snapshot it did not."""
     return messages.query(
-        f"{AS_SUPERUSER}SET LOCAL session_replication_role = {replication_role};"
-        f" SET LOCAL SESSION AUTHORIZATION {literal(role)}"
+        f"{AS_SUPERUSER}SET LOCAL session_replication_role = {replication_role}; {as_client(role)}"
     )
 
 

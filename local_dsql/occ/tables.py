@@ -17,13 +17,16 @@ class Table:
 
     `name` is qualified and quoted. `identity` and `keys` are SQL expressions over its columns: the primary key (its
     place, where it has none) and all columns of unique indexes, as text. `columns` can be inserted, `updatable` can
-    be updated to a value. `unique` are the unique keys: index name and columns.
+    be updated to a value. `runs_code` says that to write to it may call functions made by clients, in checks, generated
+    columns, index expressions or domains. `unique` are the unique keys: index name and columns.
     """
 
     oid: str
     name: str
     schema: str
     relation: str
+    owner: str
+    runs_code: bool
     has_key: bool
     identity: str
     keys: str
@@ -34,6 +37,14 @@ class Table:
 
 _SQL = """
 SELECT c.oid, n.nspname, c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname),
+  pg_catalog.pg_get_userbyid(c.relowner),
+  EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
+    AND (d.classid, d.objid) IN (
+      SELECT 'pg_constraint'::regclass, k.oid FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid
+      UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_catalog.pg_index x WHERE x.indrelid = c.oid
+      UNION ALL SELECT 'pg_attrdef'::regclass, f.oid FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid))
+  OR EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+    WHERE a.attrelid = c.oid AND y.typtype = 'd'),
   (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY attnum) FROM pg_catalog.pg_attribute
    WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''),
   (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY attnum) FROM pg_catalog.pg_attribute
@@ -107,7 +118,7 @@ class Tables:
 
 
 def _table(row: list[str | None]) -> Table:
-    oid, schema, relation, name, columns, updatable, indexes = row
+    oid, schema, relation, name, owner, runs_code, columns, updatable, indexes = row
     lines = [line.split("\1") for line in indexes.split("\2")] if indexes else []
     primary = next((tuple(line[2:]) for line in lines if line[0] == "1"), ())
     everything = dict.fromkeys(column for line in lines for column in line[2:])
@@ -116,9 +127,11 @@ def _table(row: list[str | None]) -> Table:
         name=str(name),
         schema=str(schema),
         relation=str(relation),
+        owner=str(owner),
+        runs_code=runs_code == "t",
         has_key=bool(primary),
-        identity=f"ROW({','.join(primary)})::text" if primary else "ctid::text",
-        keys=f"ROW({','.join(everything)})::text" if everything else "''",
+        identity=f"ROW({','.join(primary)})::pg_catalog.text" if primary else "ctid::pg_catalog.text",
+        keys=f"ROW({','.join(everything)})::pg_catalog.text" if everything else "''",
         columns=_split(columns),
         updatable=_split(updatable),
         unique=tuple((line[1], tuple(line[2:])) for line in lines),

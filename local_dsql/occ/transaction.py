@@ -52,6 +52,8 @@ class Transaction:
     """What to call once it has committed."""
     settings: list[str] = field(default_factory=list)
     """SET and SET CONSTRAINTS since BEGIN, in order."""
+    redefines: bool = False
+    """Its DDL statement may change what functions or views do."""
     failed: bool = False
     doomed: ServerMessage | None = None
     parked: Effects | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.effects import holdings
@@ -38,25 +39,33 @@ async def ask(
         return await backend.ask(data, answers)
     asking = asyncio.ensure_future(backend.ask(data, answers))
     try:
-        await _clear_the_way(engine, backend.pid, asking)
+        await _clear_the_way(engine, participant, asking)
     except BaseException:
         asking.cancel()
         raise
     return await asking
 
 
-async def _clear_the_way(engine: Engine, pid: int, asking: asyncio.Future[list[Answer]]) -> None:
+async def _clear_the_way(
+    engine: Engine, participant: Participant, asking: asyncio.Future[list[Answer]]
+) -> None:
     looks = 0
+    holders: dict[str, None] = {}
+    pid = participant.backend.pid
+    began = ended = time.monotonic()
     while True:
         pause = _PAUSES[min(looks, len(_PAUSES) - 1)]
         await asyncio.wait({asking}, timeout=pause)
         if asking.done():
+            engine.waits.note(participant, holders, began, ended)
             return
         looks += 1
         for holding in await holdings(engine.control, f"pg_blocking_pids({pid})"):
             holder = engine.find(holding.pid)
             if holder is not None and not asking.done():
+                holders[holder.label] = None
                 await _clear_away(engine, holder, holding)
+                ended = time.monotonic()
                 looks = 0
 
 

@@ -39,6 +39,9 @@ HARMLESS = (
     "DROP TABLE a",
     "CREATE INDEX ASYNC i ON a (c NULLS FIRST, d NULLS LAST)",
     "CREATE UNIQUE INDEX ASYNC i ON a (descending, asc_order)",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT ''TRUNCATE a'' FROM a; VALUES (1)'",
+    "CREATE FUNCTION f(n int) RETURNS void LANGUAGE sql AS $$ /* LOCK a */ DELETE FROM a WHERE id = n $$",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS ''",
     "SELECT row_to_json(x) FROM json_to_recordset('[]') AS x (a int[], b money)",
 )
 
@@ -78,6 +81,13 @@ REFUSED_EVERYWHERE = {
     "SELECT pg_catalog.pg_advisory_xact_lock(1)": "advisory-lock",
     "WITH x AS (SELECT 1 FROM a FOR NO KEY UPDATE) SELECT * FROM x": "locking-clause",
     "EXPLAIN CREATE TABLE b AS SELECT 1": "create-table-as",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SET SESSION AUTHORIZATION postgres $$": "function-body",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT 1; CREATE TABLE a (id int) $$": "function-body",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE 'sql' AS 'COMMIT'": "function-body",
+    r"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS E'TRUNC\x41TE a'": "truncate",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT pg_advisory_lock(1); END": "advisory-lock",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_lock(1) $$": "advisory-lock",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELEC 1 $$": "syntax-error",
     "CREATE TABLE a (b int REFERENCES c MATCH PARTIAL)": "not-implemented",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO app": "grant-schema-public",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -152,3 +153,41 @@ def test_a_job_does_not_wait_for_open_transactions(cluster: Cluster, admin: psyc
         assert wait(admin, ask(admin, "CREATE INDEX ASYNC jobbed_k ON jobbed (k)"))
         with pytest.raises(psycopg.errors.SerializationFailure, match="OC001"):
             writer.commit()
+
+
+def test_a_job_that_nobody_announced_is_found(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    """As of a client that died in its COMMIT: the worker looks by itself."""
+    with cluster.direct() as direct:
+        direct.execute(
+            "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id)"
+            " VALUES ('unannounced', 'INDEX_BUILD', 1259, 1)"
+        )
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            row = direct.execute("SELECT status FROM local_dsql.job WHERE job_id = 'unannounced'").fetchone()
+            if row == ("completed",):
+                return
+            time.sleep(0.05)
+    pytest.fail("the job was never looked at")
+
+
+def test_a_worker_that_is_cut_off_begins_the_job_again(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    cluster.front.jobs.delay = 0.3
+    job = ask(admin, "CREATE INDEX ASYNC jobbed_k ON jobbed (k)")
+    with cluster.direct() as direct:
+        direct.execute("SELECT pg_terminate_backend(%s)", (cluster.front.jobs.backend.pid,))
+    cluster.front.jobs.delay = 0.0
+    assert wait(admin, job)
+    assert admin.execute(INDEX, ("jobbed_k",)).fetchone() == (True, False)
+
+
+def test_a_job_that_fails_leaves_the_next_one_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    admin.execute("ALTER TABLE jobbed ADD CONSTRAINT above CHECK (k > 50) NOT VALID")
+    cluster.front.jobs.delay = 0.1
+    first = ask(admin, "ALTER TABLE ASYNC jobbed VALIDATE CONSTRAINT above")
+    second = ask(admin, "CREATE UNIQUE INDEX ASYNC jobbed_k ON jobbed (k)")
+    assert wait(admin, second)
+    assert job_row(admin, first)[0] == "failed"
+    assert admin.execute(INDEX, ("jobbed_k",)).fetchone() == (True, True)
