@@ -48,10 +48,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "OC001 is more frequent locally while DDL runs, and never hits a transaction that begins after the change.",
     ),
     Divergence(
-        "implicit-key-share-forgotten",
-        "A foreign key's implicit lock on the parent does not meet a FOR UPDATE of the parent committed before.",
-        "PostgreSQL keeps no trace of a committed lock, and the front remembers explicit locks only.",
-        "A child inserted on an old snapshot commits although somebody took its parent FOR UPDATE meanwhile.",
+        "reference-gone-again",
+        "A FOR UPDATE of a parent does not meet a child that was made and removed again by others meanwhile.",
+        "PostgreSQL keeps no trace of a committed lock; what a foreign key has locked is told by the rows that refer.",
+        "Such a transaction commits here, and gets OC000 on Aurora DSQL.",
     ),
     Divergence(
         "index-filled-by-statement",

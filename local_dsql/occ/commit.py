@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ import size, verdicts
+from local_dsql.occ import references, size, verdicts
 from local_dsql.occ.conflict import SUSPECTS, is_invisible
 from local_dsql.occ.effects import NOTHING, made_by
 from local_dsql.occ.injection import Attempt, Fault
@@ -156,6 +156,8 @@ async def _verdict(
         effects = await capture(engine, participant)
         if clash(newer, effects, transaction.locks) is not None:
             return verdicts.CONFLICT, effects
+    if await references.clash(engine, participant, newer):
+        return verdicts.CONFLICT, effects
     if transaction.sequence < engine.sequence and await _breaks_a_deferred_check(engine, participant):
         return verdicts.CONFLICT, effects
     return await size.excess(engine, participant, transaction), effects

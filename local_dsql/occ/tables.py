@@ -35,6 +35,27 @@ class Table:
     unique: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: the OIDs of its tables, its quoted columns and the columns that they refer to."""
+
+    child: str
+    parent: str
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+_REFERENCES = """
+SELECT conrelid, confrelid, condeferrable, confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'),
+  (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY place)
+   FROM pg_catalog.unnest(conkey) WITH ORDINALITY k(number, place)
+   JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = number),
+  (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), chr(1) ORDER BY place)
+   FROM pg_catalog.unnest(confkey) WITH ORDINALITY k(number, place)
+   JOIN pg_catalog.pg_attribute ON attrelid = confrelid AND attnum = number)
+FROM pg_catalog.pg_constraint WHERE contype = 'f'
+"""
+
 _SQL = """
 SELECT c.oid, n.nspname, c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname),
   pg_catalog.pg_get_userbyid(c.relowner),
@@ -68,7 +89,8 @@ class Tables:
     def __init__(self, control: Backend) -> None:
         self._control = control
         self._catalog = -1
-        self._known: dict[str, Table] = {}
+        self.by_oid: dict[str, Table] = {}
+        """The tables of clients."""
         self._others: set[str] = set()
         self.key_columns: frozenset[str] = frozenset()
         """Every column name that is part of some unique key."""
@@ -76,6 +98,7 @@ class Tables:
         """Some foreign key is deferrable."""
         self.cascades = False
         """Some foreign key changes child rows by itself."""
+        self.references: tuple[Reference, ...] = ()
 
     async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of those relations that are tables of clients."""
@@ -83,32 +106,33 @@ class Tables:
         if not wanted:
             return []
         if self._catalog != catalog or any(
-            oid not in self._known and oid not in self._others for oid in wanted
+            oid not in self.by_oid and oid not in self._others for oid in wanted
         ):
             await self.refresh(catalog)
-            self._others = {oid for oid in wanted if oid not in self._known}
-        return [self._known[oid] for oid in wanted if oid in self._known]
+            self._others = {oid for oid in wanted if oid not in self.by_oid}
+        return [self.by_oid[oid] for oid in wanted if oid in self.by_oid]
 
     async def refresh(self, catalog: int) -> None:
         """Read all shapes anew, if the catalog has changed or tables have been made in a transaction still open."""
         rows = await self._control.exclusive_rows(_SQL)
         self._catalog = catalog
-        self._known = {str(row[0]): _table(row) for row in rows}
-        shapes = self._known.values()
+        self.by_oid = {str(row[0]): _table(row) for row in rows}
+        shapes = self.by_oid.values()
         self.key_columns = frozenset(
             _unquoted(column) for table in shapes for _, columns in table.unique for column in columns
         )
-        ((defers, cascades),) = await self._control.exclusive_rows(
-            "SELECT bool_or(condeferrable), bool_or(confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))"
-            " FROM pg_constraint WHERE contype = 'f'"
+        keys = await self._control.exclusive_rows(_REFERENCES)
+        self.defers = any(row[2] == "t" for row in keys)
+        self.cascades = any(row[3] == "t" for row in keys)
+        self.references = tuple(
+            Reference(str(row[0]), str(row[1]), _split(row[4]), _split(row[5])) for row in keys
         )
-        self.defers, self.cascades = defers == "t", cascades == "t"
 
     async def named(self, names: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of the tables with those names, in lower case, in whatever schema."""
         wanted = set(names)
         await self.current(catalog)
-        return [table for table in self._known.values() if table.relation.lower() in wanted]
+        return [table for table in self.by_oid.values() if table.relation.lower() in wanted]
 
     async def current(self, catalog: int) -> Tables:
         """Return self, read anew if the catalog has changed."""
