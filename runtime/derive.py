@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "blocks_runtime"
-MODULES = ("bulk", "database", "engine", "pool", "session", "statements", "transaction")
+MODULES = ("bulk", "database", "engine", "orm", "pool", "session", "statements", "transaction")
 
 _HEADER = "# Derived from aio/{name}.py by runtime/derive.py; change that one.\n"
 
@@ -24,6 +24,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"\bAbstractAsync(?=[A-Z])", "Abstract"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basynccontextmanager\b", "contextmanager"),
+    (r"\b(make|create)_async_engine\b", r"\1_engine"),
+    (r"\basync_sessionmaker\b", "sessionmaker"),
     (r"\b(a)(?=(?:close|next|iter)\()", ""),
     (r"\b__a(?=enter__|exit__|iter__|next__)", "__"),
     (r"(?m)^(\s*from )\.\.(?=\w| )", r"\1."),

@@ -57,7 +57,12 @@ ROOMS = [
     Room(
         "blocks_runtime",
         entries=("blocks_runtime.database", "blocks_runtime.signing"),
-        may_name=frozenset({"psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"}),
+        may_name=frozenset(
+            {
+                *("psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"),
+                *("sqlalchemy", "aurora_dsql_sqlalchemy"),
+            }
+        ),
         must_not_load=frozenset(
             {"aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast", "local_dsql", "dsql_dialect"}
         ),

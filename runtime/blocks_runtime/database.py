@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .health import Health
     from .loading import Loaded
     from .primitives import Cursor
+    from .query_builder import AlchemyEngine
     from .stats import Stats
     from .transaction import Transaction
 
@@ -226,6 +227,25 @@ class DistributedDatabase(Statements):
         from .simulation import inject
 
         inject(self._connected().location, code, times, table)
+
+    def sqlalchemy_engine(self, **options: object) -> AlchemyEngine:
+        """Return a new SQLAlchemy engine for this database, on the dialect that AWS publishes for DSQL.
+
+        It signs, verifies and retries logins as everything here does, and keeps a pool of its own with up to
+        `max_connections`, whose connections are replaced in time and checked after a rest. `orm.transaction` runs
+        a function again after a conflict. Dispose of it before `close`, which lets go of a local database.
+
+        Args:
+            options: those of SQLAlchemy's `create_engine`, such as `echo` or `pool_size`.
+
+        Raises:
+            ConfigurationError: SQLAlchemy or the dialect is not installed: `pip install 'blocks-dsql[sqlalchemy]'`.
+        """
+        from .orm import open_plain
+        from .query_builder import make_engine
+
+        engine = self._connected()
+        return make_engine(lambda: engine.login(open_plain), self._max_connections, options)
 
     def close(self) -> None:
         """Close every connection; safe to repeat. The next statement connects anew."""

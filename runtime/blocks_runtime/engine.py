@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from . import signing
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
     from .fragments import Sql
     from .primitives import Cursor
+    from .target import Target
 
+    C = TypeVar("C")
     R = TypeVar("R")
     T = TypeVar("T")
 
@@ -240,13 +243,19 @@ class Engine:
         conflict = isinstance(error, SerializationFailure)
         self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
 
-    def _connect(self, until: float | None) -> Session:
+    def login(self, connect: Callable[[Target, str], C], until: float | None = None) -> C:
+        """Return what `connect` opens with a token; it is asked again, with a new one, while waiting helps.
+
+        Raises:
+            AccessDenied: the token or the database role was refused.
+            ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
+        """
         started, attempt = time.monotonic(), 1
         patience = sooner(until, started + CONNECT_PATIENCE)
         policy = RetryPolicy(max_retries=100, deadline=patience, backoff=CONNECTS)
         while True:
             try:
-                session = open_session(self.location.target, self._token(), watch=self._watch, until=until)
+                connection = connect(self.location.target, self._token())
             except ConnectionFailed as error:
                 error.attempts = attempt
                 self.counters.add(refused=1)
@@ -256,9 +265,12 @@ class Engine:
             else:
                 self.counters.add(connects=1)
                 self._watch.connected(time.monotonic() - started, attempt)
-                return session
+                return connection
             sleep(wait)
             attempt += 1
+
+    def _connect(self, until: float | None) -> Session:
+        return self.login(partial(open_session, watch=self._watch, until=until), until)
 
     def _token(self) -> str:
         target = self.location.target

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..fragments import Sql
     from ..health import Health
     from ..loading import Loaded
+    from ..query_builder import AsyncAlchemyEngine
     from ..stats import Stats
     from .engine import AsyncEngine
     from .primitives import Cursor
@@ -227,6 +228,25 @@ class AsyncDistributedDatabase(AsyncStatements):
         from ..simulation import inject
 
         inject(self._connected().location, code, times, table)
+
+    def sqlalchemy_engine(self, **options: object) -> AsyncAlchemyEngine:
+        """Return a new SQLAlchemy engine for this database, on the dialect that AWS publishes for DSQL.
+
+        It signs, verifies and retries logins as everything here does, and keeps a pool of its own with up to
+        `max_connections`, whose connections are replaced in time and checked after a rest. `orm.transaction` runs
+        a function again after a conflict. Dispose of it before `close`, which lets go of a local database.
+
+        Args:
+            options: those of SQLAlchemy's `create_async_engine`, such as `echo` or `pool_size`.
+
+        Raises:
+            ConfigurationError: SQLAlchemy or the dialect is not installed: `pip install 'blocks-dsql[sqlalchemy]'`.
+        """
+        from ..query_builder import make_async_engine
+        from .orm import open_plain
+
+        engine = self._connected()
+        return make_async_engine(lambda: engine.login(open_plain), self._max_connections, options)
 
     async def close(self) -> None:
         """Close every connection; safe to repeat. The next statement connects anew."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from .. import signing
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..fragments import Sql
+    from ..target import Target
     from .primitives import Cursor
 
+    C = TypeVar("C")
     R = TypeVar("R")
     T = TypeVar("T")
 
@@ -243,15 +246,19 @@ class AsyncEngine:
         conflict = isinstance(error, SerializationFailure)
         self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
 
-    async def _connect(self, until: float | None) -> AsyncSession:
+    async def login(self, connect: Callable[[Target, str], Awaitable[C]], until: float | None = None) -> C:
+        """Return what `connect` opens with a token; it is asked again, with a new one, while waiting helps.
+
+        Raises:
+            AccessDenied: the token or the database role was refused.
+            ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
+        """
         started, attempt = time.monotonic(), 1
         patience = sooner(until, started + CONNECT_PATIENCE)
         policy = RetryPolicy(max_retries=100, deadline=patience, backoff=CONNECTS)
         while True:
             try:
-                session = await open_session(
-                    self.location.target, self._token(), watch=self._watch, until=until
-                )
+                connection = await connect(self.location.target, self._token())
             except ConnectionFailed as error:
                 error.attempts = attempt
                 self.counters.add(refused=1)
@@ -261,9 +268,12 @@ class AsyncEngine:
             else:
                 self.counters.add(connects=1)
                 self._watch.connected(time.monotonic() - started, attempt)
-                return session
+                return connection
             await sleep(wait)
             attempt += 1
+
+    async def _connect(self, until: float | None) -> AsyncSession:
+        return await self.login(partial(open_session, watch=self._watch, until=until), until)
 
     def _token(self) -> str:
         target = self.location.target

@@ -92,7 +92,7 @@ class AsyncSession:
         # One cursor serves all statements: psycopg then keeps what it found out about a repeated one.
         self._cursor: Cursor = psycopg.AsyncRawCursor(connection)
         self._descriptor = connection.fileno()
-        self._readable = _watcher(self._descriptor)
+        self._readable = watcher(self._descriptor)
         self._stale = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
@@ -271,7 +271,7 @@ class AsyncSession:
         return failure
 
 
-def _watcher(descriptor: int) -> Callable[[], object]:
+def watcher(descriptor: int) -> Callable[[], object]:
     """Return a function that tells whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows, where select() takes a socket of any number
         return lambda: select.select([descriptor], [], [], 0)[0]
