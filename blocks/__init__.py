@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from blocks.imported import ImportedDatabase
     from blocks.interface import IDistributedDatabase
     from blocks.migrator import Migrator
+    from blocks.multi_region import MultiRegion
+    from blocks.peer import PeerCluster
+    from blocks.peering import Peering
     from blocks.roles import DatabaseRole, Privilege
     from blocks_runtime.contract import Access
 
@@ -36,6 +39,9 @@ __all__ = [
     "IDistributedDatabase",
     "ImportedDatabase",
     "Migrator",
+    "MultiRegion",
+    "PeerCluster",
+    "Peering",
     "Privilege",
 ]
 
@@ -50,6 +56,9 @@ _HOMES = {
     "IDistributedDatabase": "blocks.interface",
     "ImportedDatabase": "blocks.imported",
     "Migrator": "blocks.migrator",
+    "MultiRegion": "blocks.multi_region",
+    "PeerCluster": "blocks.peer",
+    "Peering": "blocks.peering",
     "Privilege": "blocks.roles",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Tags
+from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_iam as iam
 
@@ -14,6 +14,9 @@ from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
+from blocks.multi_region import MultiRegion, check_regions
+from blocks.peer import PeerCluster, endpoint_in
+from blocks.peering import Peering, peer_arn
 from blocks.protection import check_protection, follow_removal_policy
 from blocks.resource_policy import attach_policy
 from dsql_dialect import profile
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from blocks.backups import BackupPolicy
+    from blocks.endpoints import RegionalEndpoint
 
 
 class DistributedDatabase(IDistributedDatabase):
@@ -49,6 +53,10 @@ class DistributedDatabase(IDistributedDatabase):
     """The key of the data at rest; None where DSQL uses one of its own."""
     backup: DatabaseBackup | None
     """What backs the cluster up; None where nothing here does."""
+    peer: PeerCluster | None
+    """The cluster in the second Region, where there is one."""
+    peering: Peering | None
+    """What joins the two clusters, where there are two."""
 
     def __init__(
         self,
@@ -63,6 +71,7 @@ class DistributedDatabase(IDistributedDatabase):
         resource_policy: iam.PolicyDocument | None = None,
         tags: Mapping[str, str] | None = None,
         backup: BackupPolicy | None = None,
+        multi_region: MultiRegion | None = None,
         migrator_runtime: lambda_.Runtime | None = None,
         migrator_architecture: lambda_.Architecture | None = None,
         migrator_memory: Size | None = None,
@@ -95,6 +104,8 @@ class DistributedDatabase(IDistributedDatabase):
             tags: tags of the cluster and everything else that is made here. Default: those of the scope.
             backup: backs the cluster up with AWS Backup, such as `BackupPolicy.daily()`.
                 Default: no backups.
+            multi_region: the stack in a second Region, and the witness Region. A cluster cannot become one
+                of two later. Default: one Region.
             migrator_runtime: the Python that runs the migrations. Default: Python 3.14.
             migrator_architecture: the processor that runs them. Default: x86_64.
             migrator_memory: the memory of the migration function. Default: 512 MiB.
@@ -128,8 +139,7 @@ class DistributedDatabase(IDistributedDatabase):
         self._role_mappings = RoleMappings(id, compiled)
         self.cluster = self._cluster(policy, deletion_protection)
         self.backup = None if backup is None else self._backup(backup)
-        for key, value in (tags or {}).items():
-            Tags.of(self).add(key, value)
+        self.peer = self.peering = None
         self.migrator = Migrator(
             self,
             "Migrator",
@@ -149,6 +159,37 @@ class DistributedDatabase(IDistributedDatabase):
             vpc_subnets=migrator_vpc_subnets,
             security_groups=migrator_security_groups,
         )
+        if multi_region is not None:
+            self._spread(multi_region, policy, deletion_protection)
+        for made_here in filter(None, (self, self.peer)):
+            for key, value in (tags or {}).items():
+                Tags.of(made_here).add(key, value)
+
+    def _spread(self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None) -> None:
+        """Make the second cluster, and migrate only once both are one database."""
+        check_regions(self, wanted)
+        self.peer = PeerCluster(
+            wanted.peer,
+            self.node.id,
+            multi_region=wanted,
+            removal_policy=policy,
+            deletion_protection=deletion_protection,
+        )
+        Stack.of(self).add_stack_dependency(wanted.peer)
+        self.cluster.multi_region_properties = dsql.CfnCluster.MultiRegionPropertiesProperty(
+            witness_region=wanted.witness_region, clusters=[peer_arn(self.peer)]
+        )
+        self.peering = Peering(
+            self,
+            "Peering",
+            cluster=self.cluster,
+            peer=self.peer,
+            witness_region=wanted.witness_region,
+            removal_policy=policy,
+            runtime=self.migrator.function.runtime,
+            architecture=self.migrator.function.architecture,
+        )
+        self.migrator.migrated.add_resource_dependency(self.peering.peered)
 
     @staticmethod
     def from_cluster_attributes(
@@ -216,6 +257,11 @@ class DistributedDatabase(IDistributedDatabase):
     @property
     def migrated(self) -> CfnResource:
         return self.migrator.migrated
+
+    def endpoint_for(self, stack: Stack | None) -> RegionalEndpoint:
+        if self.peer is None or stack is None:
+            return super().endpoint_for(stack)
+        return endpoint_in(self, self.peer, stack)
 
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
         """Add a statement to the policy on the cluster."""

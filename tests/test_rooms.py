@@ -21,6 +21,7 @@ OURS = {
     "blocks_runtime": ROOT / "runtime" / "blocks_runtime",
     "dsql_dialect": ROOT / "dsql_dialect",
     "lambda_migrator": ROOT / "lambda_migrator",
+    "lambda_peering": ROOT / "lambda_peering",
     "local_dsql": ROOT / "local_dsql",
 }
 
@@ -53,6 +54,14 @@ ROOMS = [
         entries=("lambda_migrator.handler",),
         may_name=frozenset({"blocks_runtime", "psycopg", "boto3"}),
         must_not_load=frozenset({"aws_cdk", "postgast", "boto3", "botocore", "dsql_dialect", "local_dsql"}),
+    ),
+    Room(
+        "lambda_peering",
+        entries=("lambda_peering.handler",),
+        may_name=frozenset({"lambda_migrator", "boto3", "botocore"}),
+        must_not_load=frozenset(
+            {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "dsql_dialect", "local_dsql"}
+        ),
     ),
     Room(
         "blocks_runtime",

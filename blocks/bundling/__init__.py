@@ -7,7 +7,7 @@ cache folder, so that later runs need no network. Nothing here imports aws_cdk.
 from __future__ import annotations
 
 from blocks.bundling.bundle import Bundle
-from blocks.bundling.bundles import migrator, migrator_code_digest, runtime_client, runtime_layer
+from blocks.bundling.bundles import migrator, migrator_code_digest, peering, runtime_client, runtime_layer
 from blocks.bundling.errors import BundlingError
 from blocks.bundling.target import Target, every_target
 
@@ -18,6 +18,7 @@ __all__ = [
     "every_target",
     "migrator",
     "migrator_code_digest",
+    "peering",
     "runtime_client",
     "runtime_layer",
 ]

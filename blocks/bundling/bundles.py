@@ -1,4 +1,4 @@
-"""The three bundles this distribution makes: runtime layer, migrator, local runtime client."""
+"""The bundles this distribution makes: runtime layer, migrator, peering function, local runtime client."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ _LAYER_PREFIX = "python/"
 
 _MIGRATOR = PackagePart("lambda_migrator")
 
+# It shares the custom resource protocol with the migrator, which needs no driver: there is no layer to it.
+_PEERING = [PackagePart("lambda_peering"), _MIGRATOR, PackagePart("blocks_runtime")]
+
 
 def runtime_layer(target: Target) -> Bundle:
     """Return the layer of an app function: `blocks_runtime`, psycopg and libpq for `target`, below `python/`.
@@ -37,6 +40,11 @@ def migrator(manifest: str) -> Bundle:
 def migrator_code_digest(target: Target) -> str:
     """Return what changes when the migrator would run other code: its own, the runtime's or the driver's."""
     return digest_of_texts(_MIGRATOR.digest, digest_of(_layer_parts(target)))
+
+
+def peering() -> Bundle:
+    """Return the code of the function that joins two clusters; boto3 is part of Lambda's own Python."""
+    return bundle(_PEERING)
 
 
 def runtime_client(target: Target) -> Path:

@@ -1,0 +1,130 @@
+"""A database in two Regions: what is asked for, and whether it can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Stack, Token
+
+from blocks.errors import ConstructError
+from blocks.region_sets import REGION_SETS, is_known, set_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiRegion:
+    """The second Region of a database and its witness.
+
+    Args:
+        peer: the stack in the second Region; it gets a cluster of its own, and is deployed first. Stack and
+            database need an explicit account, the same one, and an explicit Region.
+        witness_region: the third Region, which keeps the log of both and has no endpoint, such as
+            `us-west-2`. All three are of one Region set.
+        encryption_key: the customer-managed key of the peer's cluster, in the peer's Region.
+            Default: a key that AWS owns.
+    """
+
+    peer: Stack
+    witness_region: str
+    encryption_key: kms.IKey | None = None
+
+
+def check_regions(database: Construct, wanted: MultiRegion) -> None:
+    """Refuse what DSQL could not set up, or a deploy could not put in order.
+
+    Raises:
+        ConstructError: an environment is not explicit, the accounts differ, or the three Regions are not
+            three of one set.
+    """
+    home, peer = Stack.of(database), wanted.peer
+    for stack in (home, peer):
+        _check_environment(stack)
+    if peer.node.root is not home.node.root:
+        raise ConstructError(
+            f"{peer.node.path} is a stack of another app",
+            "the order in which the two stacks are deployed can be kept only within one app",
+            f"make both stacks in the app of {home.node.path}",
+        )
+    if home.account != peer.account:
+        raise ConstructError(
+            f"{home.node.path} is in account {home.account}, {peer.node.path} in {peer.account}",
+            "DSQL peers clusters of one account",
+            "give both stacks the same account",
+        )
+    _check_three(database, home.region, peer.region, wanted.witness_region)
+    if wanted.encryption_key is not None:
+        _check_key(wanted.encryption_key, peer)
+
+
+def _check_environment(stack: Stack) -> None:
+    missing = [
+        name
+        for name, value in (("account", stack.account), ("region", stack.region))
+        if Token.is_unresolved(value)
+    ]
+    if missing:
+        raise ConstructError(
+            f"the stack {stack.node.path} has no explicit {' and '.join(missing)}",
+            "a database in two Regions has to know both of them when it is synthesized",
+            'pass env=cdk.Environment(account="123456789012", region="us-east-1") to the stack',
+        )
+    if stack.nested_stack_parent is not None:
+        raise ConstructError(
+            f"{stack.node.path} is a nested stack",
+            "a nested stack is deployed in its parent's Region and has no outputs of its own to read",
+            "use a Stack",
+        )
+
+
+def _check_three(database: Construct, home: str, peer: str, witness: str) -> None:
+    if Token.is_unresolved(witness):
+        raise ConstructError(
+            "witness_region is not known at synth",
+            "whether the three Regions belong together has to be told before the deploy",
+            'write it out, such as witness_region="us-west-2"',
+        )
+    regions = {"the database": home, "its peer": peer, "the witness": witness}
+    if len(set(regions.values())) < len(regions):
+        raise ConstructError(
+            f"{_spoken(regions)} are not three different Regions",
+            "DSQL keeps the database in two Regions and its log in a third",
+            f"choose three of one set: {_sets()}",
+        )
+    unknown = [region for region in regions.values() if not is_known(region)]
+    if unknown:
+        Annotations.of(database).add_warning_v2(
+            "@blocks/dsql:unknownRegionSet",
+            f"whether {' and '.join(unknown)} can share a database with the other Regions is not known to this "
+            f"release; {_spoken(regions)}",
+        )
+    elif len({set_of(region) for region in regions.values()} - {None}) > 1 or None in map(
+        set_of, regions.values()
+    ):
+        raise ConstructError(
+            f"{_spoken(regions)} are not of one Region set",
+            "DSQL peers clusters, and places the witness, within one set of Regions",
+            f"choose three of one set: {_sets()}",
+        )
+
+
+def _check_key(key: kms.IKey, peer: Stack) -> None:
+    region = key.env.region
+    if not Token.is_unresolved(region) and region != peer.region:
+        raise ConstructError(
+            f"the encryption_key of the peer is in {region}",
+            f"a cluster uses a key of its own Region, and the peer is in {peer.region}",
+            f"make the key in {peer.node.path}, or leave it out for a key that AWS owns",
+        )
+
+
+def _spoken(regions: dict[str, str]) -> str:
+    *first, last = (f"{name} in {region}" for name, region in regions.items())
+    return f"{', '.join(first)} and {last}"
+
+
+def _sets() -> str:
+    return "; ".join(f"{name}: {', '.join(regions)}" for name, regions in REGION_SETS.items())

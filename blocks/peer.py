@@ -1,0 +1,203 @@
+"""The cluster in the second Region, and how what runs there reaches the database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
+from aws_cdk import aws_dsql as dsql
+from constructs import Construct
+
+from blocks.endpoints import RegionalEndpoint
+from blocks.errors import ConstructError
+from blocks.grantees import Grantee, owner_of
+from blocks.protection import follow_removal_policy
+from blocks_runtime.contract import Access, Variables, database_role
+
+if TYPE_CHECKING:
+    from aws_cdk import Reference
+    from aws_cdk import aws_lambda as lambda_
+
+    from blocks.interface import IDistributedDatabase
+    from blocks.multi_region import MultiRegion
+
+
+class PeerCluster(Construct):
+    """The cluster of a database in its second Region; it stands in the peer's stack under the database's id.
+
+    It is created with the witness alone and waits in PENDING_SETUP for the peering, which the stack of the
+    database does.
+    """
+
+    cluster: dsql.CfnCluster
+    """The cluster as CloudFormation sees it, for what has no argument here."""
+
+    def __init__(
+        self,
+        scope: Stack,
+        id: str,
+        *,
+        multi_region: MultiRegion,
+        removal_policy: RemovalPolicy,
+        deletion_protection: bool | None = None,
+    ) -> None:
+        """Make the cluster.
+
+        Args:
+            scope: the stack in the second Region.
+            id: the database's id.
+            multi_region: what was asked for.
+            removal_policy: what becomes of the cluster when it leaves the stack.
+            deletion_protection: whether DSQL refuses to delete it.
+                Default: on, unless the removal policy is DESTROY.
+        """
+        super().__init__(scope, id)
+        key = multi_region.encryption_key
+        self.cluster = dsql.CfnCluster(
+            self,
+            "Resource",
+            deletion_protection_enabled=deletion_protection,
+            kms_encryption_key=None if key is None else key.key_arn,
+            multi_region_properties=dsql.CfnCluster.MultiRegionPropertiesProperty(
+                witness_region=multi_region.witness_region
+            ),
+        )
+        self.cluster.apply_removal_policy(removal_policy)
+        if deletion_protection is None:
+            follow_removal_policy(self.cluster)
+
+    @property
+    def cluster_identifier(self) -> str:
+        """The identifier of the cluster: 26 characters."""
+        return self.cluster.attr_identifier
+
+    @property
+    def cluster_arn(self) -> str:
+        """The ARN of the cluster."""
+        return self.cluster.attr_resource_arn
+
+    @property
+    def cluster_endpoint(self) -> str:
+        """The host name to connect to in this Region, port 5432."""
+        return self.cluster.attr_endpoint
+
+    @property
+    def vpc_endpoint_service_name(self) -> str:
+        """The service to make an interface endpoint for in this Region."""
+        return self.cluster.attr_vpc_endpoint_service_name
+
+    def environment(self, access: Access = Access.READ_WRITE) -> dict[str, str]:
+        """Return the environment variables that code of this Region needs to open the database.
+
+        Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
+
+        Args:
+            access: what `grant_connect` was called with. Default: reading and writing.
+        """
+        return self.variables(database_role(self.node.id, access)).environment(self.node.id)
+
+    def variables(self, role: str) -> Variables:
+        """Return where the database is in this Region, for logging in as the database role `role`."""
+        return Variables(endpoint=self.cluster_endpoint, region=Stack.of(self).region, role=role)
+
+    def tell(self, id: str, value: str) -> str:
+        """Return `value` of this stack as another stack of the app, in any Region, can read it.
+
+        An output, read by `Fn::GetStackOutput`: it needs no parameter store and no function of CDK's own, as
+        `cross_region_references` would. The reader must be deployed after this stack.
+        """
+        stack = Stack.of(self)
+        output = self.node.try_find_child(id) or CfnOutput(self, id, value=value)
+        logical_id = cast("CfnOutput", output).logical_id
+        return Fn.get_stack_output(stack.stack_name, logical_id, stack.region)
+
+
+class PeerEndpoint(RegionalEndpoint):
+    """The endpoint in the peer's Region."""
+
+    def __init__(self, database: IDistributedDatabase, peer: PeerCluster) -> None:
+        super().__init__(database)
+        self._peer = peer
+
+    @property
+    def cluster_arn(self) -> str:
+        return self._peer.cluster_arn
+
+    def variables(self, role: str) -> Variables:
+        return self._peer.variables(role)
+
+    def role_arn(self, grantee: Grantee) -> str:
+        """Return the ARN: a role of the peer's stack is read from there, another one needs a name.
+
+        Raises:
+            ConstructError: the role's name is only known once a stack is deployed that is deployed later.
+        """
+        owner = owner_of(grantee.arn)
+        home = Stack.of(self._database)
+        if owner is None:
+            return grantee.arn
+        if owner is Stack.of(self._peer):
+            return self._peer.tell(_output_id(grantee.arn, owner), grantee.arn)
+        if not _has_name(grantee.arn, home):
+            raise self._unnamed(grantee, owner)
+        return grantee.arn
+
+    def let_wait(self, function: lambda_.Function) -> None:
+        """Deploy `function` after the migrations, unless its stack has to be there before them."""
+        if Stack.of(function) is not Stack.of(self._peer):
+            super().let_wait(function)
+
+    def _unnamed(self, grantee: Grantee, owner: Stack) -> ConstructError:
+        peer = Stack.of(self._peer).node.path
+        return ConstructError(
+            f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after the migrations",
+            "the migrations let the role in, so its name must be known before it exists",
+            f"make the role in {peer} and pass it to what runs as it, such as lambda_.Function(role=…), "
+            "or give it role_name=PhysicalName.GENERATE_IF_NEEDED",
+        )
+
+
+def endpoint_in(database: IDistributedDatabase, peer: PeerCluster, stack: Stack) -> RegionalEndpoint:
+    """Return the endpoint in the Region of `stack`.
+
+    Raises:
+        ConstructError: the database has none there.
+    """
+    own = {Stack.of(database).region: RegionalEndpoint(database)}
+    own[Stack.of(peer).region] = PeerEndpoint(database, peer)
+    if stack.region not in own:
+        raise ConstructError(
+            f"{stack.node.path} is in {_spoken(stack)}, where {database.node.path} has no endpoint",
+            f"the database has endpoints in {' and '.join(own)}",
+            "make what connects in a stack of one of these Regions, with an explicit env",
+        )
+    return own[stack.region]
+
+
+def _spoken(stack: Stack) -> str:
+    from aws_cdk import Token
+
+    return "no explicit Region" if Token.is_unresolved(stack.region) else stack.region
+
+
+def _output_id(arn: str, stack: Stack) -> str:
+    """Return an id for the output of a role's ARN.
+
+    It differs where the role would be another one, so that the reader's template does, too: what is read by
+    `Fn::GetStackOutput` is read again only when the reader is deployed.
+    """
+    role = cast("Reference", Tokenization.reverse_string(arn).first_token).target
+    names = [stack.resolve(getattr(role, name, None)) for name in ("role_name", "user_name", "path")]
+    digest = hashlib.sha256(json.dumps([role.node.addr, *names], sort_keys=True).encode())
+    return f"Grantee{digest.hexdigest()[:8]}"
+
+
+def _has_name(arn: str, home: Stack) -> bool:
+    """Say whether `arn` can be written in the stack `home`, which is in another environment."""
+    try:
+        home.resolve(arn)
+    except RuntimeError:  # as jsii calls an error of CDK's: the physical name is not set
+        return False
+    return True

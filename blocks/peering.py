@@ -1,0 +1,231 @@
+"""The function that joins the two clusters of a database, and the custom resource that calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import (
+    CfnDeletionPolicy,
+    CfnResource,
+    CustomResource,
+    Duration,
+    Fn,
+    IAnyProducer,
+    IResolveContext,
+    Lazy,
+    RemovalPolicy,
+    Stack,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from blocks import bundling
+from blocks.layers import code_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_dsql as dsql
+
+    from blocks.peer import PeerCluster
+
+RESOURCE_TYPE = "Custom::DsqlPeering"
+
+_HANDLER = "lambda_peering.handler.handler"
+_SERVICE = "dsql.amazonaws.com"
+_SERVICE_LINKED_ROLE = f"aws-service-role/{_SERVICE}/AWSServiceRoleForAuroraDsql"
+
+
+class Peering(Construct):
+    """Lets two clusters name each other and waits until both are usable; on deletion, lets both go.
+
+    As with the migrations, the custom resource calls the function itself. It runs in the database's own
+    Region and calls the control planes of both; there is none in the peer's Region and none in the witness's.
+    """
+
+    log_group: logs.ILogGroup
+    """Where the function writes its log."""
+    role: iam.IRole
+    """The role the function runs as: it may configure these two clusters, and log in to neither."""
+    function: lambda_.Function
+    """The function that CloudFormation calls."""
+    resource: CustomResource
+    """Complete once both clusters are usable."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: dsql.CfnCluster,
+        peer: PeerCluster,
+        witness_region: str,
+        removal_policy: RemovalPolicy,
+        runtime: lambda_.Runtime,
+        architecture: lambda_.Architecture,
+    ) -> None:
+        """Make the function and the custom resource.
+
+        Args:
+            scope: the database this belongs to.
+            id: the id below it.
+            cluster: the cluster of the database's own stack, which names the peer.
+            peer: the cluster of the other stack.
+            witness_region: the third Region.
+            removal_policy: what becomes of the log group.
+            runtime: the Python version.
+            architecture: the processor.
+        """
+        super().__init__(scope, id)
+        self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
+        self.log_group = logs.LogGroup(
+            self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Peers the clusters of the database {scope.node.id}",
+        )
+        self.log_group.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code_of(bundling.peering()),
+            handler=_HANDLER,
+            runtime=runtime,
+            architecture=architecture,
+            memory_size=256,
+            timeout=Duration.minutes(15),
+            role=self.role,
+            log_group=self.log_group,
+            description=f"Peers the clusters of the database {scope.node.id}",
+        )
+        self.resource = CustomResource(
+            self,
+            "Resource",
+            resource_type=RESOURCE_TYPE,
+            service_token=self.function.function_arn,
+            # The longest that CloudFormation waits for a custom resource.
+            service_timeout=Duration.hours(1),
+            properties={
+                "Database": scope.node.id,
+                "PrimaryCluster": cluster.attr_resource_arn,
+                "PeerCluster": peer_arn(peer),
+                "WitnessRegion": witness_region,
+                "OnDelete": Lazy.uncached_any(_OnDelete(cluster, peer.cluster)),
+            },
+        )
+        self.resource.node.add_dependency(self._permissions(), self._allow_continuing())
+
+    @property
+    def peered(self) -> CfnResource:
+        """The custom resource as CloudFormation sees it."""
+        return cast("CfnResource", self.resource.node.default_child)
+
+    def _permissions(self) -> iam.CfnPolicy:
+        """Allow what UpdateCluster is checked for, on these two clusters; deleting, only where it will be done.
+
+        PutWitnessRegion is checked on the cluster in its own Region and in the witness's (API reference,
+        UpdateCluster, "Required permissions").
+        """
+        arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
+        identifiers = [self._cluster.attr_identifier, Fn.select(1, Fn.split("/", arns[1]))]
+        witnessed = [self._in_witness_region(identifier) for identifier in identifiers]
+        document = _Permissions(
+            deletes=_OnDelete(self._cluster, self._peer.cluster),
+            clusters=arns,
+            witnessed=witnessed,
+            witness_region=self._witness_region,
+            service_linked_role=Stack.of(self).format_arn(
+                service="iam", region="", resource="role", resource_name=_SERVICE_LINKED_ROLE
+            ),
+        )
+        return iam.CfnPolicy(
+            self,
+            "Permissions",
+            policy_name="PeerClusters",
+            policy_document=Lazy.uncached_any(document),
+            roles=[self.role.role_name],
+        )
+
+    def _in_witness_region(self, identifier: str) -> str:
+        return Stack.of(self).format_arn(
+            service="dsql", region=self._witness_region, resource="cluster", resource_name=identifier
+        )
+
+    def _allow_continuing(self) -> iam.Policy:
+        """Let the function call itself when its time is nearly up; see `Migrator`."""
+        policy = iam.Policy(self, "Continue", roles=[self.role])
+        policy.add_statements(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
+        )
+        return policy
+
+
+def peer_arn(peer: PeerCluster) -> str:
+    """Return the ARN of the peer's cluster as the database's own stack can read it."""
+    return peer.tell("ClusterArn", peer.cluster_arn)
+
+
+@jsii.implements(IAnyProducer)
+class _OnDelete:
+    """Whether the end of the stacks is the end of both clusters, also where an aspect says so later."""
+
+    def __init__(self, *clusters: dsql.CfnCluster) -> None:
+        self._clusters = clusters
+
+    def produce(self, context: IResolveContext) -> str:
+        del context
+        policies = {cluster.cfn_options.deletion_policy for cluster in self._clusters}
+        return "DELETE" if policies == {CfnDeletionPolicy.DELETE} else "RETAIN"
+
+
+@jsii.implements(IAnyProducer)
+class _Permissions:
+    """The policy of the peering function."""
+
+    def __init__(
+        self,
+        *,
+        deletes: _OnDelete,
+        clusters: list[str],
+        witnessed: list[str],
+        witness_region: str,
+        service_linked_role: str,
+    ) -> None:
+        self._deletes = deletes
+        self._clusters = clusters
+        self._witnessed = witnessed
+        self._witness_region = witness_region
+        self._service_linked_role = service_linked_role
+
+    def produce(self, context: IResolveContext) -> object:
+        return context.resolve({"Version": "2012-10-17", "Statement": self._statements(context)})
+
+    def _statements(self, context: IResolveContext) -> list[dict[str, object]]:
+        configure = [
+            *("dsql:AddPeerCluster", "dsql:GetCluster"),
+            *("dsql:PutMultiRegionProperties", "dsql:UpdateCluster"),
+        ]
+        statements: list[dict[str, object]] = [
+            {"Effect": "Allow", "Action": configure, "Resource": self._clusters},
+            {
+                "Effect": "Allow",
+                "Action": "dsql:PutWitnessRegion",
+                "Resource": [*self._clusters, *self._witnessed],
+                "Condition": {"StringEquals": {"dsql:WitnessRegion": self._witness_region}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": "iam:CreateServiceLinkedRole",
+                "Resource": self._service_linked_role,
+                "Condition": {"StringEquals": {"iam:AWSServiceName": _SERVICE}},
+            },
+        ]
+        if self._deletes.produce(context) == "DELETE":
+            statements.append(
+                {"Effect": "Allow", "Action": "dsql:DeleteCluster", "Resource": self._clusters[1]}
+            )
+        return statements

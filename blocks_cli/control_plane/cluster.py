@@ -1,0 +1,107 @@
+"""One cluster as the control plane knows it."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+
+from blocks_cli.control_plane.errors import validation
+
+_ARN = re.compile(r"arn:aws(-[^:]+)?:dsql:([a-z0-9-]{1,20}):([0-9]{12}):cluster/([a-z0-9]{26})")
+
+
+class Status(enum.Enum):
+    """The states of a cluster in the API model."""
+
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    IDLE = "IDLE"
+    INACTIVE = "INACTIVE"
+    UPDATING = "UPDATING"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+    FAILED = "FAILED"
+    PENDING_SETUP = "PENDING_SETUP"
+    PENDING_DELETE = "PENDING_DELETE"
+
+
+IN_TRANSITION = {Status.CREATING, Status.UPDATING}
+LEAVING = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cluster is: the parts of its ARN."""
+
+    region: str
+    identifier: str
+    account: str
+    partition: str = "aws"
+
+    @property
+    def arn(self) -> str:
+        """Return the cluster's ARN."""
+        return f"arn:{self.partition}:dsql:{self.region}:{self.account}:cluster/{self.identifier}"
+
+    @classmethod
+    def of(cls, arn: str) -> Place:
+        """Return the place in an ARN.
+
+        Raises:
+            ApiError: it is not the ARN of a cluster.
+        """
+        match = _ARN.fullmatch(arn)
+        if match is None:
+            raise validation(f"{arn} is not the ARN of a cluster", "fieldValidationFailed")
+        return cls(match[2], match[4], match[3], f"aws{match[1] or ''}")
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A cluster; `peers` holds the ARNs it names, its own left out, and `ahead` the states to come."""
+
+    place: Place
+    status: Status
+    created: float
+    protected: bool = False
+    witness: str | None = None
+    peers: frozenset[str] = frozenset()
+    tags: dict[str, str] = field(default_factory=dict)
+    ahead: list[Status] = field(default_factory=list)
+
+    @property
+    def arn(self) -> str:
+        """Return the cluster's ARN."""
+        return self.place.arn
+
+    def go(self, *states: Status) -> None:
+        """Be in the first of `states` now, and in the others after it."""
+        self.status, *self.ahead = states
+
+    def advance(self) -> None:
+        """Let time pass: be in the next state, if there is one."""
+        if self.ahead:
+            self.status = self.ahead.pop(0)
+
+    def summary(self) -> dict[str, object]:
+        """Return the members that every operation answers with."""
+        return {
+            "identifier": self.place.identifier,
+            "arn": self.arn,
+            "status": self.status.value,
+            "creationTime": self.created,
+        }
+
+    def description(self) -> dict[str, object]:
+        """Return what GetCluster answers; a cluster lists itself among its peers (user guide)."""
+        described = self.summary() | {
+            "deletionProtectionEnabled": self.protected,
+            "tags": self.tags,
+            "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
+            "endpoint": f"{self.place.identifier}.dsql.{self.place.region}.on.aws",
+        }
+        if self.witness is not None:
+            listed = sorted({self.arn, *self.peers}) if self.peers else []
+            described["multiRegionProperties"] = {"witnessRegion": self.witness, "clusters": listed}
+        return described

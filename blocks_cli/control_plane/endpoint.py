@@ -1,0 +1,117 @@
+"""The control plane behind HTTP on the loopback interface, in the API's own protocol (REST with JSON)."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from blocks_cli.control_plane.authorization import needs
+from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.errors import ApiError, denied, validation
+from blocks_cli.json_value import Json, mapping
+from blocks_cli.lambda_.http_server import Handler, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blocks_cli.control_plane.states import ControlPlane
+
+_PATH = re.compile(r"/cluster(?:/([a-z0-9]{26}))?")
+# The Region a request is meant for stands in its signature's scope.
+_CALLER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}/([a-z0-9-]+)/dsql/aws4_request")
+_OPERATIONS = {
+    ("POST", False): "CreateCluster",
+    ("GET", True): "GetCluster",
+    ("POST", True): "UpdateCluster",
+    ("DELETE", True): "DeleteCluster",
+}
+
+
+class ControlPlaneEndpoint(Server):
+    """Serves a control plane; `url` is what goes into `AWS_ENDPOINT_URL_DSQL`.
+
+    `may(access_key_id, action, arn, witness)` tells whether the owner of an access key may do something; the
+    signature itself is not checked, for only this machine can call.
+    """
+
+    def __init__(
+        self, plane: ControlPlane, may: Callable[[str, str, str, str | None], bool] = lambda *_: True
+    ) -> None:
+        self.plane = plane
+        self.may = may
+        super().__init__(_ApiHandler)
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint's base URL."""
+        return f"http://{self.address}"
+
+    def carry_out(
+        self, operation: str, region: str, identifier: str | None, request: dict[str, Json]
+    ) -> dict[str, object]:
+        """Do what a request asks for, the caller's permissions aside.
+
+        Raises:
+            ApiError: it cannot be done.
+        """
+        if identifier is None:
+            return self.plane.create(region, request)
+        match operation:
+            case "GetCluster":
+                return self.plane.get(region, identifier)
+            case "UpdateCluster":
+                return self.plane.update(region, identifier, request)
+            case _:
+                return self.plane.delete(region, identifier)
+
+    def authorize(
+        self, caller: str, operation: str, region: str, identifier: str | None, request: dict[str, Json]
+    ) -> None:
+        """Refuse a caller who lacks a permission.
+
+        Raises:
+            ApiError: the first one that is lacking.
+        """
+        place = Place(region, identifier or "*", self.plane.account)
+        known = self.plane.clusters.get((region, identifier or ""))
+        current = known.peers if known else frozenset[str]()
+        witness = mapping(request.get("multiRegionProperties")).get("witnessRegion")
+        for action, arn in needs(operation, place, current, request):
+            if not self.may(caller, action, arn, str(witness) if witness else None):
+                raise denied(action, arn)
+
+
+class _ApiHandler(Handler):
+    server: ControlPlaneEndpoint
+
+    def do_GET(self) -> None:  # noqa: N802 - the names http.server looks for
+        self._serve()
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._serve()
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        self._serve()
+
+    def _serve(self) -> None:
+        try:
+            answer = self._answer(self.body())
+        except ApiError as error:
+            headers = {"x-amzn-ErrorType": error.name, "Content-Type": "application/json"}
+            return self.reply(error.status, json.dumps(error.body).encode(), headers)
+        return self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _answer(self, body: bytes) -> dict[str, object]:
+        path = urllib.parse.urlsplit(self.path).path
+        match = _PATH.fullmatch(path)
+        operation = _OPERATIONS.get((self.command, bool(match and match[1])))
+        if match is None or operation is None:
+            raise validation(f"{self.command} {path} is not served locally", "unknownOperation")
+        signed = _CALLER.match(self.headers.get("Authorization", ""))
+        if signed is None:
+            raise denied(f"dsql:{operation}", path)
+        request = mapping(json.loads(body or b"{}"))
+        self.server.authorize(signed[1], operation, signed[2], match[1], request)
+        return self.server.carry_out(operation, signed[2], match[1], request)

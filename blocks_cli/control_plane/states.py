@@ -1,0 +1,203 @@
+"""The state machine: which call is possible in which state, and what becomes of a cluster and its peer.
+
+A cluster with a witness waits in PENDING_SETUP until it and its peer name each other, then both are set up. A
+peered cluster that is deleted waits in PENDING_DELETE until its peer is deleted as well. Sources: DSQL user
+guide, "Configuring multi-Region clusters"; AWS's samples for creating and deleting them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from blocks_cli.control_plane.cluster import IN_TRANSITION, LEAVING, Cluster, Place, Status
+from blocks_cli.control_plane.errors import conflict, not_found, validation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from blocks_cli.json_value import Json
+
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+class ControlPlane:
+    """The clusters of one account in every Region.
+
+    Time passes by being looked at: a state that will be left lasts for `pace` calls of GetCluster. With 0
+    nothing takes time.
+    """
+
+    def __init__(self, account: str = "000000000000", *, pace: int = 0) -> None:
+        self.account = account
+        self.clusters: dict[tuple[str, str], Cluster] = {}
+        self._pace = pace
+        self._lock = threading.RLock()
+        self._answered: dict[str, dict[str, object]] = {}
+
+    def create(self, region: str, request: Mapping[str, Json]) -> dict[str, object]:
+        """Carry out CreateCluster.
+
+        Raises:
+            ApiError: the request contradicts itself.
+        """
+        with self._lock:
+            place = Place(region, "".join(secrets.choice(_LETTERS) for _ in range(26)), self.account)
+            cluster = Cluster(place, Status.CREATING, time.time())
+            # The model names no default; the CLI examples of the user guide answer true.
+            cluster.protected = bool(request.get("deletionProtectionEnabled", True))
+            self._configure(cluster, _multi_region(request), new=True)
+            self.add(cluster)
+            return cluster.description()
+
+    def add(self, cluster: Cluster) -> None:
+        """Take in a cluster that is being created, or was by somebody else."""
+        with self._lock:
+            self.clusters[cluster.place.region, cluster.place.identifier] = cluster
+            if cluster.status is Status.CREATING:
+                self._pass(
+                    cluster, Status.CREATING, Status.PENDING_SETUP if cluster.witness else Status.ACTIVE
+                )
+            self._set_up(cluster)
+
+    def get(self, region: str, identifier: str) -> dict[str, object]:
+        """Carry out GetCluster.
+
+        Raises:
+            ApiError: there is no such cluster.
+        """
+        with self._lock:
+            described = self.find(region, identifier).description()
+            for cluster in [*self.clusters.values()]:
+                cluster.advance()
+                if cluster.status is Status.DELETED:
+                    del self.clusters[cluster.place.region, cluster.place.identifier]
+                self._set_up(cluster)
+            return described
+
+    def update(self, region: str, identifier: str, request: Mapping[str, Json]) -> dict[str, object]:
+        """Carry out UpdateCluster.
+
+        Raises:
+            ApiError: there is no such cluster, it cannot be updated now, or not so.
+        """
+        with self._lock:
+            cluster = self.find(region, identifier)
+            token = str(request.get("clientToken", ""))
+            if token in self._answered:
+                return self._answered[token]
+            if cluster.status in IN_TRANSITION | LEAVING | {Status.FAILED}:
+                raise conflict(identifier, f"Cluster {identifier} is {cluster.status.value}")
+            if "deletionProtectionEnabled" in request:
+                cluster.protected = bool(request["deletionProtectionEnabled"])
+                self._pass(cluster, Status.UPDATING, cluster.status)
+            self._configure(cluster, _multi_region(request), new=False)
+            self._set_up(cluster)
+            if token:
+                self._answered[token] = cluster.summary()
+            return cluster.summary()
+
+    def delete(self, region: str, identifier: str) -> dict[str, object]:
+        """Carry out DeleteCluster.
+
+        Raises:
+            ApiError: there is no such cluster, it is protected, or it cannot be deleted now.
+        """
+        with self._lock:
+            cluster = self.find(region, identifier)
+            if cluster.protected:
+                raise validation(
+                    f"Cluster {identifier} has deletion protection enabled", "deletionProtectionEnabled"
+                )
+            if cluster.status in IN_TRANSITION:
+                raise conflict(identifier, f"Cluster {identifier} is {cluster.status.value}")
+            if cluster.status not in LEAVING:
+                self._take_down(cluster)
+            return cluster.summary()
+
+    def find(self, region: str, identifier: str) -> Cluster:
+        """Return a cluster.
+
+        Raises:
+            ApiError: there is none of that name in the Region.
+        """
+        if (region, identifier) not in self.clusters:
+            raise not_found(identifier)
+        return self.clusters[region, identifier]
+
+    def peer_of(self, cluster: Cluster) -> Cluster | None:
+        """Return the cluster that names `cluster` and is named by it."""
+        return next((each for each in self._named_by(cluster) if cluster.arn in each.peers), None)
+
+    def _named_by(self, cluster: Cluster) -> Iterator[Cluster]:
+        for arn in cluster.peers:
+            place = Place.of(arn)
+            if (place.region, place.identifier) in self.clusters:
+                yield self.clusters[place.region, place.identifier]
+
+    def _configure(self, cluster: Cluster, wanted: Mapping[str, Json] | None, *, new: bool) -> None:
+        if wanted is None:
+            return
+        witness = wanted.get("witnessRegion") or cluster.witness
+        listed = [str(arn) for arn in _listed(wanted)]
+        peers = frozenset(listed) - {cluster.arn}
+        if cluster.witness is None and not new:
+            # A single-Region cluster stays one (user guide); the error's text is ours.
+            raise validation("A single-Region cluster cannot become a multi-Region cluster")
+        if not isinstance(witness, str):
+            raise validation("multiRegionProperties needs a witnessRegion")
+        self._check(cluster, witness, peers)
+        cluster.witness = witness
+        if "clusters" in wanted:
+            cluster.peers = peers
+
+    def _check(self, cluster: Cluster, witness: str, peers: frozenset[str]) -> None:
+        regions = [cluster.place.region, witness, *(Place.of(arn).region for arn in peers)]
+        if len(set(regions)) < len(regions):
+            raise validation(f"Cluster, witness and peer must be in different Regions: {', '.join(regions)}")
+        if len(peers) > 1:
+            raise validation(f"A cluster has one peer, not {len(peers)}")
+        for arn in peers:
+            place = Place.of(arn)
+            peer = self.find(place.region, place.identifier)
+            if peer.peers - {cluster.arn}:
+                raise conflict(place.identifier, f"Cluster {arn} has another peer")
+
+    def _set_up(self, cluster: Cluster) -> None:
+        """Begin to set up two clusters that name each other."""
+        peer = self.peer_of(cluster)
+        if peer is None or {cluster.status, peer.status} != {Status.PENDING_SETUP}:
+            return
+        for each in (cluster, peer):
+            if not each.ahead:
+                self._pass(each, Status.PENDING_SETUP, Status.CREATING, Status.ACTIVE)
+
+    def _take_down(self, cluster: Cluster) -> None:
+        peer = self.peer_of(cluster)
+        if peer is None:
+            self._pass(cluster, Status.DELETING, Status.DELETED)
+        elif peer.status is not Status.PENDING_DELETE:
+            cluster.go(Status.PENDING_DELETE)
+        else:
+            for each in (cluster, peer):
+                self._pass(each, Status.DELETING, Status.DELETED)
+        if cluster.status is Status.DELETED:
+            for gone in [each for each in self.clusters.values() if each.status is Status.DELETED]:
+                del self.clusters[gone.place.region, gone.place.identifier]
+
+    def _pass(self, cluster: Cluster, *states: Status) -> None:
+        """Go through `states`, each but the last lasting for the pace."""
+        cluster.go(*(state for state in states[:-1] for _ in range(self._pace)), states[-1])
+
+
+def _multi_region(request: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    wanted = request.get("multiRegionProperties")
+    return wanted if isinstance(wanted, dict) else None
+
+
+def _listed(wanted: Mapping[str, Json]) -> list[Json]:
+    listed = wanted.get("clusters")
+    return listed if isinstance(listed, list) else []
