@@ -55,6 +55,12 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
             "DSQL peers clusters of one account",
             "give both stacks the same account",
         )
+    if peer.node.try_find_child(database.node.id) is not None:
+        raise ConstructError(
+            f"{peer.node.path} has something called {database.node.id} already",
+            "the peer's cluster stands there under the id of the database",
+            "give one of the two another id",
+        )
     _check_three(database, home.region, peer.region, wanted.witness_region)
     if wanted.encryption_key is not None:
         _check_key(wanted.encryption_key, peer)

@@ -11,13 +11,14 @@ import secrets
 import string
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from blocks_cli.control_plane.cluster import IN_TRANSITION, LEAVING, Cluster, Place, Status
 from blocks_cli.control_plane.errors import conflict, not_found, validation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from blocks_cli.json_value import Json
 
@@ -28,11 +29,18 @@ class ControlPlane:
     """The clusters of one account in every Region.
 
     Time passes by being looked at: a state that will be left lasts for `pace` calls of GetCluster. With 0
-    nothing takes time.
+    nothing takes time. `changed` hears of every cluster that is in another state or has another peer.
     """
 
-    def __init__(self, account: str = "000000000000", *, pace: int = 0) -> None:
+    def __init__(
+        self,
+        account: str = "000000000000",
+        *,
+        pace: int = 0,
+        changed: Callable[[Cluster], None] = lambda _: None,
+    ) -> None:
         self.account = account
+        self._changed = changed
         self.clusters: dict[tuple[str, str], Cluster] = {}
         self._pace = pace
         self._lock = threading.RLock()
@@ -44,7 +52,7 @@ class ControlPlane:
         Raises:
             ApiError: the request contradicts itself.
         """
-        with self._lock:
+        with self._watching():
             place = Place(region, "".join(secrets.choice(_LETTERS) for _ in range(26)), self.account)
             cluster = Cluster(place, Status.CREATING, time.time())
             # The model names no default; the CLI examples of the user guide answer true.
@@ -55,7 +63,7 @@ class ControlPlane:
 
     def add(self, cluster: Cluster) -> None:
         """Take in a cluster that is being created, or was by somebody else."""
-        with self._lock:
+        with self._watching():
             self.clusters[cluster.place.region, cluster.place.identifier] = cluster
             if cluster.status is Status.CREATING:
                 self._pass(
@@ -69,7 +77,7 @@ class ControlPlane:
         Raises:
             ApiError: there is no such cluster.
         """
-        with self._lock:
+        with self._watching():
             described = self.find(region, identifier).description()
             for cluster in [*self.clusters.values()]:
                 cluster.advance()
@@ -84,7 +92,7 @@ class ControlPlane:
         Raises:
             ApiError: there is no such cluster, it cannot be updated now, or not so.
         """
-        with self._lock:
+        with self._watching():
             cluster = self.find(region, identifier)
             token = str(request.get("clientToken", ""))
             if token in self._answered:
@@ -106,7 +114,7 @@ class ControlPlane:
         Raises:
             ApiError: there is no such cluster, it is protected, or it cannot be deleted now.
         """
-        with self._lock:
+        with self._watching():
             cluster = self.find(region, identifier)
             if cluster.protected:
                 raise validation(
@@ -131,6 +139,16 @@ class ControlPlane:
     def peer_of(self, cluster: Cluster) -> Cluster | None:
         """Return the cluster that names `cluster` and is named by it."""
         return next((each for each in self._named_by(cluster) if cluster.arn in each.peers), None)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Do one thing at a time, and tell what it changed."""
+        with self._lock:
+            before = [(cluster, cluster.status, cluster.peers) for cluster in self.clusters.values()]
+            yield
+            for cluster, *known in before:
+                if known != [cluster.status, cluster.peers]:
+                    self._changed(cluster)
 
     def _named_by(self, cluster: Cluster) -> Iterator[Cluster]:
         for arn in cluster.peers:

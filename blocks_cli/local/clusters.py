@@ -19,43 +19,59 @@ if TYPE_CHECKING:
 
 
 class Clusters:
-    """Running clusters by the name of their folder; each serves one Region."""
+    """Running clusters by the name of their folder; each has an endpoint in one Region or several."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._running: dict[str, tuple[LocalCluster, str]] = {}
+        self._running: dict[str, LocalCluster] = {}
 
     def start(self, name: str, region: str, dialect: str | None = None) -> LocalCluster:
-        """Return the cluster in folder `name`, started unless it runs in this dialect already.
+        """Return the cluster in folder `name`, started unless it serves the Region in this dialect already.
 
         Raises:
             CommandError: it cannot be started, or somebody else uses it in another dialect.
         """
-        if name in self._running and dialect not in (None, self._running[name][0].status.dialect):
+        running = self._running.get(name)
+        regions = running.regions if running else ()
+        if running and dialect not in (None, running.status.dialect):
             self.stop(name)
-        if name not in self._running:
-            cluster = LocalCluster(self._folder / name, regions=(region,), dialect=dialect)
-            try:
-                cluster.start()
-            except LocalDatabaseError as error:
-                raise CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT) from error
-            self._running[name] = (cluster, region)
-        return self._running[name][0]
+            running = None
+        if running is None or region not in regions:
+            # The one that has it holds the server until the other one is there.
+            self._running[name] = self._open(name, (*regions, region), dialect)
+            if running:
+                running.close()
+        return self._running[name]
+
+    def _open(self, name: str, regions: tuple[str, ...], dialect: str | None) -> LocalCluster:
+        cluster = LocalCluster(self._folder / name, regions=regions, dialect=dialect)
+        try:
+            cluster.start()
+        except LocalDatabaseError as error:
+            raise CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT) from error
+        return cluster
+
+    def get(self, name: str) -> LocalCluster | None:
+        """Return the cluster in folder `name` if it runs."""
+        return self._running.get(name)
 
     def stop(self, name: str) -> None:
         """Let go of a cluster; its server ends when nobody else uses it."""
         if running := self._running.pop(name, None):
-            running[0].close()
+            running.close()
 
     def by_arn(self) -> Mapping[str, LocalCluster]:
-        """Return the running clusters by their ARN."""
-        return {cluster.arn(region): cluster for cluster, region in self._running.values()}
+        """Return the running clusters by their ARNs, one for each Region."""
+        return {
+            cluster.arn(region): cluster for cluster in self._running.values() for region in cluster.regions
+        }
 
     def ca_files(self) -> Mapping[str, str]:
         """Return, by endpoint, the file with the certificate authority to verify it against."""
         return {
             cluster.endpoint(region): str(cluster.ca_file.resolve())
-            for cluster, region in self._running.values()
+            for cluster in self._running.values()
+            for region in cluster.regions
         }
 
     def close(self) -> None:

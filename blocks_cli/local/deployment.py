@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
+from blocks_cli.assembly.graph import order
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.host import Host
@@ -125,7 +126,7 @@ class LocalDeployment:
     @property
     def clusters(self) -> tuple[LocalCluster, ...]:
         """Return the running local clusters."""
-        return tuple(self._host.clusters.by_arn().values())
+        return tuple(dict.fromkeys(self._host.clusters.by_arn().values()))
 
     def invoke(self, function: str, event: Json = None, *, stack: str | None = None) -> InvocationResult:
         """Invoke a function and wait for the result; as many sandboxes run at a time as there are callers.
@@ -152,8 +153,9 @@ class LocalDeployment:
         Raises:
             CommandError: something cannot be deleted.
         """
+        after = {name: state.dependencies for name, state in self._host.states.items()}
         with self._host.workspace.deploying():
-            return {name: destroy(self._host, name, purge=purge) for name in reversed([*self._host.states])}
+            return {name: destroy(self._host, name, purge=purge) for name in reversed(order(after, "stacks"))}
 
     def close(self) -> None:
         """End sandboxes and let go of the clusters; safe to call twice."""

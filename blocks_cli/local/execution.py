@@ -153,7 +153,9 @@ class StackDeployment:
             outputs[name] = resolve(output.get("Value"), scope, place, dynamic=True)
             if export := mapping(output.get("Export")).get("Name"):
                 exports[text(resolve(export, scope, place))] = outputs[name]
-        return dataclasses.replace(self._state, outputs=outputs, exports=exports)
+        return dataclasses.replace(
+            self._state, outputs=outputs, exports=exports, dependencies=self._stack.dependencies
+        )
 
 
 def remove(host: Host, stack: str, changes: Sequence[Change], *, purge: bool = False) -> list[Change]:

@@ -7,12 +7,16 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
+from blocks_cli.control_plane.states import ControlPlane
 from blocks_cli.json_value import text
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.endpoint import LambdaEndpoint
 from blocks_cli.lambda_.environment import Keys
 from blocks_cli.lambda_.service import LambdaService
 from blocks_cli.local.clusters import Clusters
+from blocks_cli.local.control import admit, remembered
 from blocks_cli.local.functions import authorities, configuration, missing_layers
 from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
 from blocks_cli.local.responses import ResponseServer
@@ -23,6 +27,7 @@ from local_dsql.access import Permission, allowed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from blocks_cli.control_plane.cluster import Cluster
     from blocks_cli.local.report import Report
     from blocks_cli.local.state import DeployedResource, StackState
     from blocks_cli.workspace import Workspace
@@ -48,7 +53,12 @@ class Host:
             self.store, workspace.packages, workspace.scratch, self.keys, report.output
         )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
-        self.functions.defaults = {"AWS_ENDPOINT_URL_LAMBDA": self._endpoint.url}
+        self.control_plane = ControlPlane(LOCAL_ACCOUNT, changed=self._cluster_changed)
+        self._control_endpoint = ControlPlaneEndpoint(self.control_plane, self._may_configure)
+        self.functions.defaults = {
+            "AWS_ENDPOINT_URL_LAMBDA": self._endpoint.url,
+            "AWS_ENDPOINT_URL_DSQL": self._control_endpoint.url,
+        }
         self._noted: set[str] = set()
         self._given: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}
@@ -150,11 +160,14 @@ class Host:
         """End everything that is alive."""
         self.functions.close()
         self._endpoint.close()
+        self._control_endpoint.close()
         self.responses.close()
         self.clusters.close()
 
-    def _permissions(self, role: DeployedResource) -> tuple[Permission, ...]:
-        return permissions_of(role, self.resources(), self.clusters.by_arn())
+    def _permissions(
+        self, role: DeployedResource, context: Mapping[str, str] | None = None
+    ) -> tuple[Permission, ...]:
+        return permissions_of(role, self.resources(), self.clusters.by_arn(), context)
 
     def _role(self, arn: str) -> DeployedResource | None:
         return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
@@ -170,3 +183,17 @@ class Host:
     def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))
         return role is not None and allowed(self._permissions(role), INVOKE, function_arn)
+
+    def _may_configure(self, access_key_id: str, action: str, arn: str, witness: str | None) -> bool:
+        role = self._role(self._owners.get(access_key_id, ""))
+        context = {"dsql:WitnessRegion": witness} if witness else {}
+        return role is not None and allowed(self._permissions(role, context), action, arn)
+
+    def _cluster_changed(self, cluster: Cluster) -> None:
+        """Write down what became of a cluster, and let clients in while it is usable."""
+        for state in [*self.states.values()]:
+            for resource in state.resources.values():
+                if resource.attributes.get("ResourceArn") == cluster.arn:
+                    local = {**resource.local, **remembered(cluster)}
+                    self.save(state.having(dataclasses.replace(resource, local=local)))
+        admit(cluster, self.clusters.by_arn().get(cluster.arn))

@@ -27,12 +27,16 @@ _DSQL_ARN = re.compile(r"arn:aws[a-z-]*:dsql:([^:]*):[0-9]{12}:")
 
 
 def permissions_of(
-    role: DeployedResource, resources: Iterable[DeployedResource], known_arns: Iterable[str]
+    role: DeployedResource,
+    resources: Iterable[DeployedResource],
+    known_arns: Iterable[str],
+    context: Mapping[str, str] | None = None,
 ) -> tuple[Permission, ...]:
     """Return what `role` is allowed and denied by its inline, attached and AWS managed policies.
 
-    `known_arns` are the resources that a `NotResource` can speak of. A statement with a condition that allows
-    is left out, one that denies is kept: nothing works here that might fail on AWS.
+    `known_arns` are the resources that a `NotResource` can speak of. `context` has the condition keys of a
+    request. A statement that allows on another condition than their equality is left out, one that denies is
+    kept: nothing works here that might fail on AWS.
     """
     everything = tuple(resources)
     arns = tuple(known_arns)
@@ -41,7 +45,7 @@ def permissions_of(
         permission
         for document in documents
         for statement in sequence(mapping(document).get("Statement"))
-        for permission in _permissions(mapping(statement), arns)
+        for permission in _permissions(mapping(statement), arns, context or {})
     )
 
 
@@ -75,13 +79,23 @@ def _managed(arn: str) -> Json:
     return {"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
 
 
-def _permissions(statement: Mapping[str, Json], known_arns: tuple[str, ...]) -> Iterator[Permission]:
+def _permissions(
+    statement: Mapping[str, Json], known_arns: tuple[str, ...], context: Mapping[str, str]
+) -> Iterator[Permission]:
     effect = Effect.DENY if statement.get("Effect") == "Deny" else Effect.ALLOW
-    if effect is Effect.ALLOW and statement.get("Condition"):
+    if effect is Effect.ALLOW and not _holds(mapping(statement.get("Condition")), context):
         return
     for action in _subjects(statement, "Action", CONNECT_ACTIONS):
         for resource in _subjects(statement, "Resource", known_arns):
             yield Permission(action, local_arn(resource), effect)
+
+
+def _holds(condition: Mapping[str, Json], context: Mapping[str, str]) -> bool:
+    """Return whether a condition is certain to be met: it asks for the equality of keys we have, or nothing."""
+    if set(condition) - {"StringEquals"}:
+        return False
+    wanted = mapping(condition.get("StringEquals"))
+    return all(context.get(key) in [text(item) for item in sequence(value)] for key, value in wanted.items())
 
 
 def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> list[str]:

@@ -39,7 +39,10 @@ class DeployedResource:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """One stack as deployed; `leftovers` are replaced resources that are still to be deleted."""
+    """One stack as deployed; `leftovers` are replaced resources that are still to be deleted.
+
+    `dependencies` names the stacks that were deployed before it, and are destroyed after it.
+    """
 
     name: str
     region: str
@@ -48,6 +51,7 @@ class StackState:
     leftovers: tuple[DeployedResource, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     exports: Mapping[str, Json] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
 
     def having(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
@@ -134,6 +138,7 @@ def _decode(body: dict[str, Json]) -> StackState:
         leftovers=tuple(_decode_resource(mapping(raw)) for raw in leftovers),
         outputs=mapping(body["outputs"]),
         exports=mapping(body["exports"]),
+        dependencies=tuple(cast("list[str]", body.get("dependencies", []))),
     )
 
 

@@ -7,7 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.dialect import DIALECT
-from blocks_cli.json_value import Json, text
+from blocks_cli.control_plane.cluster import Place, Status
+from blocks_cli.control_plane.errors import ApiError
+from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.local.control import admit, described, remembered
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.problem import CommandError
 from blocks_runtime.contract import variable_prefix
@@ -42,12 +45,20 @@ class ClusterHandler:
     """Starts, restarts and removes local clusters; data outlive the process, and a destroy if retained."""
 
     def apply(self, request: Request, host: Host) -> Outcome:
-        """Start the cluster."""
-        folder = request.previous.local[FOLDER] if request.previous else _free_folder(request, host)
-        local = {FOLDER: folder, REGION: request.region}
+        """Start the cluster; one that names a peer is the same database in another Region."""
+        previous = request.previous
+        folder = (
+            previous.local[FOLDER]
+            if previous
+            else _peers_folder(request, host) or _free_folder(request, host)
+        )
         cluster = host.clusters.start(folder, request.region, _dialect(request.properties))
-        created = request.previous.attributes.get("CreationTime") if request.previous else None
-        return Outcome(cluster.identifier, _attributes(cluster, request.region, created), local)
+        arn = cluster.arn(request.region)
+        known = described(arn, request.properties, previous.local if previous else {})
+        local = {FOLDER: folder, REGION: request.region, **remembered(known)}
+        created = previous.attributes.get("CreationTime") if previous else None
+        attributes = _attributes(cluster, request.region, created) | {"Status": known.status.value}
+        return Outcome(cluster.identifier, attributes, local)
 
     def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
         """Start the cluster; its endpoint may have moved to another port since.
@@ -55,23 +66,56 @@ class ClusterHandler:
         Raises:
             OtherDatabaseError: its folder was removed or replaced, and with it the database.
         """
-        dialect = _dialect(resource.properties)
-        cluster = host.clusters.start(resource.local[FOLDER], resource.local[REGION], dialect)
+        region, arn = resource.local[REGION], text(resource.attributes["ResourceArn"])
+        known = described(arn, resource.properties, resource.local)
+        if known.status is Status.DELETED:
+            return {}  # by the API, and not yet by its stack
+        cluster = host.clusters.start(resource.local[FOLDER], region, _dialect(resource.properties))
         if cluster.identifier != resource.physical_id:
             raise OtherDatabaseError(resource, cluster.identifier)
-        old, new = text(resource.attributes["Endpoint"]), cluster.endpoint(resource.local[REGION])
+        host.control_plane.add(known)
+        admit(known, cluster)
+        old, new = text(resource.attributes["Endpoint"]), cluster.endpoint(region)
         return {} if old == new else {old: new}
 
     def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
-        """Stop the cluster and delete its data, unless deletion protection is on."""
-        if resource.properties.get("DeletionProtectionEnabled") is True and not purge:
-            raise CommandError(
-                f"{resource.path}: cannot be deleted",
-                "deletion protection is enabled (ValidationException: deletionProtectionEnabled)",
-                "deploy it with deletion protection off first, or destroy with --purge",
-            )
-        host.clusters.stop(resource.local[FOLDER])
-        shutil.rmtree(host.workspace.clusters / resource.local[FOLDER], ignore_errors=True)
+        """Delete the cluster by its API, and its data with the last cluster of the database."""
+        folder, place = resource.local[FOLDER], Place.of(text(resource.attributes["ResourceArn"]))
+        try:
+            status = host.control_plane.delete(place.region, place.identifier)["status"]
+        except ApiError as error:
+            if error.name == "ValidationException" and not purge:
+                raise _protected(resource) from None
+            status = Status.DELETED.value  # CloudFormation takes one that is not there for deleted
+        if status == Status.PENDING_DELETE.value and not purge:
+            raise _pending(resource)
+        if not any(other.local.get(FOLDER) == folder for other in host.resources() if other != resource):
+            host.clusters.stop(folder)
+            shutil.rmtree(host.workspace.clusters / folder, ignore_errors=True)
+
+
+def _protected(resource: DeployedResource) -> CommandError:
+    return CommandError(
+        f"{resource.path}: cannot be deleted",
+        "deletion protection is enabled (ValidationException: deletionProtectionEnabled)",
+        "deploy it with deletion protection off first, or destroy with --purge",
+    )
+
+
+def _pending(resource: DeployedResource) -> CommandError:
+    return CommandError(
+        f"{resource.path}: waits in PENDING_DELETE",
+        "one of two peered clusters is deleted together with the other one",
+        "destroy the stack of its peer as well, or destroy with --purge",
+    )
+
+
+def _peers_folder(request: Request, host: Host) -> str | None:
+    """Return the folder of the cluster that the request names as its peer."""
+    wanted = mapping(request.properties.get("MultiRegionProperties"))
+    named = {text(arn) for arn in sequence(wanted.get("Clusters"))}
+    found = (r.local.get(FOLDER) for r in host.resources() if r.attributes.get("ResourceArn") in named)
+    return next((folder for folder in found if folder), None)
 
 
 def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, Json]:
@@ -80,7 +124,6 @@ def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, 
         "Identifier": cluster.identifier,
         "ResourceArn": cluster.arn(region),
         "Endpoint": cluster.endpoint(region),
-        "Status": "ACTIVE",
         "CreationTime": created or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "VpcEndpoint": cluster.endpoint(region),
         "VpcEndpointServiceName": f"com.amazonaws.{region}.dsql-local",

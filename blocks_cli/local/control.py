@@ -1,0 +1,55 @@
+"""What the control plane knows of a deployed cluster, between its state there and the record of the deployment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from blocks_cli.control_plane.cluster import Cluster, Place, Status
+from blocks_cli.json_value import Json, mapping, sequence, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql import LocalCluster
+
+STATUS, WITNESS, PEERS = "status", "witness", "peers"
+"""Keys in `DeployedResource.local`."""
+
+USABLE = {Status.ACTIVE, Status.IDLE, Status.INACTIVE}
+
+
+def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
+    """Return a cluster as its template and what became of it since describe it.
+
+    What the API added to a cluster, such as a peer, is in no template and is kept, as CloudFormation keeps
+    what a template does not speak of.
+    """
+    wanted = mapping(properties.get("MultiRegionProperties"))
+    witness = text(wanted.get("WitnessRegion")) or None
+    listed = [text(each) for each in sequence(wanted.get("Clusters"))]
+    peers = frozenset(listed or json.loads(local.get(PEERS, "[]")))
+    fresh = Status.PENDING_SETUP if witness else Status.ACTIVE
+    return Cluster(
+        place=Place.of(arn),
+        status=Status(local[STATUS]) if STATUS in local else fresh,
+        created=0.0,
+        protected=properties.get("DeletionProtectionEnabled") is True,
+        witness=witness,
+        peers=peers - {arn},
+    )
+
+
+def remembered(cluster: Cluster) -> dict[str, str]:
+    """Return what of a cluster is to be kept with its record."""
+    return {STATUS: cluster.status.value, PEERS: json.dumps(sorted(cluster.peers))}
+
+
+def admit(cluster: Cluster, endpoint: LocalCluster | None) -> None:
+    """Let clients connect in the cluster's Region exactly while it is usable."""
+    if endpoint is None:
+        return
+    if cluster.status in USABLE:
+        endpoint.start_region(cluster.place.region)
+    else:
+        endpoint.stop_region(cluster.place.region)

@@ -1,0 +1,1 @@
+CREATE TABLE rooms (number TEXT PRIMARY KEY, guest TEXT);

@@ -1,0 +1,462 @@
+"""A database in two Regions as templates: what each stack holds, who may do what, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Annotations, Match
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from blocks import ConstructError, DistributedDatabase, MultiRegion
+from blocks.region_sets import REGION_SETS, SINGLE
+from blocks_cli.control_plane.authorization import needs
+from blocks_cli.control_plane.cluster import Place
+from blocks_runtime.contract import Access
+from examples.two_regions.stacks import add_hotel
+from tests.blocks.templates import Template, function, logical_id, readable
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+ACCOUNT = "123456789012"
+EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
+ROOT = Path(__file__).parents[2]
+
+
+def stack_in(app: cdk.App, region: str | None, account: str | None = ACCOUNT, id: str = "") -> cdk.Stack:
+    environment = cdk.Environment(account=account, region=region)
+    return cdk.Stack(app, id or f"In-{region}", env=environment)
+
+
+@pytest.fixture
+def virginia(app: cdk.App) -> cdk.Stack:
+    return stack_in(app, EAST, id="Virginia")
+
+
+@pytest.fixture
+def ohio(app: cdk.App) -> cdk.Stack:
+    return stack_in(app, OHIO, id="Ohio")
+
+
+def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: Any) -> DistributedDatabase:
+    key = options.pop("peer_key", None)
+    wanted = MultiRegion(peer=peer, witness_region=witness, encryption_key=key)
+    return DistributedDatabase(home, "main", multi_region=wanted, **options)
+
+
+# --- the templates ----------------------------------------------------------------------------------
+
+
+def test_the_templates_of_the_example_are_as_reviewed(app: cdk.App, snapshot: SnapshotAssertion) -> None:
+    add_hotel(app, ACCOUNT)
+    for name in ("HotelOhio", "HotelVirginia"):
+        template = app.synth().get_stack_by_name(name).template
+        outputs = {"Outputs": template["Outputs"]} if "Outputs" in template else {}
+        assert readable(template) | outputs == snapshot(name=name, extension_class=JSONSnapshotExtension)
+
+
+def test_there_is_one_migrator_one_peering_and_nothing_for_the_witness(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    database(virginia, ohio)
+    home, peer = Template.of(virginia), Template.of(ohio)
+    assert set(home.ids("Custom::DsqlMigrations") + home.ids("Custom::DsqlPeering")) == {
+        "mainMigrator38D43FA1",
+        "mainPeering5FEB7F77",
+    }
+    assert [resource["Type"] for resource in peer.resources.values()] == ["AWS::DSQL::Cluster"]
+    regions = {stack.environment.region for stack in app.synth().stacks}
+    assert regions == {EAST, OHIO}
+
+
+def test_the_peer_knows_its_witness_and_the_primary_names_its_peer(
+    virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    assert db.peer is not None
+    home, peer = Template.of(virginia), Template.of(ohio)
+    assert peer.named(db.peer.cluster)["Properties"]["MultiRegionProperties"] == {"WitnessRegion": WEST}
+    (output,) = [name for name, value in peer.document["Outputs"].items() if "ResourceArn" in str(value)]
+    assert home.named(db.cluster)["Properties"]["MultiRegionProperties"] == {
+        "WitnessRegion": WEST,
+        "Clusters": [
+            {"Fn::GetStackOutput": {"StackName": "Ohio", "Region": OHIO, "OutputName": output}},
+        ],
+    }
+
+
+def test_the_peer_is_deployed_first_and_the_migrations_wait_for_the_peering(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    assert db.peering is not None
+    order = Template.of(virginia).order()
+    assert order.index(logical_id(db.peering.peered)) < order.index(logical_id(db.migrator.migrated))
+    depends = [stack.id for stack in app.synth().get_stack_by_name("Virginia").dependencies]
+    assert "Ohio" in depends
+
+
+def test_ids_are_frozen_because_a_changed_one_replaces_a_cluster_or_ends_the_peering(
+    virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    database(virginia, ohio)
+    assert list(Template.of(ohio).resources) == ["main7AD10839"]
+    assert {id for id in Template.of(virginia).resources if "Peering" in id} == {
+        "mainPeering5FEB7F77",
+        "mainPeeringContinue83DCB9FE",
+        "mainPeeringFunctionBA913E30",
+        "mainPeeringLogGroup718C9A76",
+        "mainPeeringPermissions17EF8E04",
+        "mainPeeringRoleB91BC0E7",
+        "mainPeeringRoleDefaultPolicy341B0869",
+    }
+
+
+def test_nothing_of_cdks_own_is_needed_to_read_across_regions(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    db.grant_connect(function(ohio))
+    types = {
+        resource["Type"] for stack in (virginia, ohio) for resource in Template.of(stack).resources.values()
+    }
+    assert not any("Export" in type or "SSM" in type for type in types)
+    for stack in (virginia, ohio):
+        assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "on_delete", "protected"),
+    [
+        (None, "RETAIN", True),
+        (cdk.RemovalPolicy.RETAIN, "RETAIN", True),
+        (cdk.RemovalPolicy.DESTROY, "DELETE", False),
+    ],
+)
+def test_both_clusters_are_kept_or_deleted(
+    virginia: cdk.Stack, ohio: cdk.Stack, policy: cdk.RemovalPolicy | None, on_delete: str, protected: bool
+) -> None:
+    db = database(virginia, ohio, removal_policy=policy)
+    assert db.peer is not None and db.peering is not None
+    home, peer = Template.of(virginia), Template.of(ohio)
+    for cluster in (home.named(db.cluster), peer.named(db.peer.cluster)):
+        assert cluster["DeletionPolicy"] == ("Retain" if protected else "Delete")
+        assert cluster["Properties"]["DeletionProtectionEnabled"] is protected
+    assert home.named(db.peering.peered)["Properties"]["OnDelete"] == on_delete
+    assert ("dsql:DeleteCluster" in json.dumps(home.document)) is not protected
+
+
+def test_an_aspect_that_keeps_one_cluster_keeps_both(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio, removal_policy=cdk.RemovalPolicy.DESTROY)
+    cdk.RemovalPolicies.of(ohio).retain()
+    assert db.peering is not None
+    assert Template.of(virginia).named(db.peering.peered)["Properties"]["OnDelete"] == "RETAIN"
+    assert "dsql:DeleteCluster" not in json.dumps(Template.of(virginia).document)
+
+
+def test_each_region_has_its_own_key(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    key = kms.Key(ohio, "Key")
+    db = database(virginia, ohio, peer_key=key)
+    assert db.peer is not None
+    cluster = Template.of(ohio).named(db.peer.cluster)
+    assert cluster["Properties"]["KmsEncryptionKey"] == {"Fn::GetAtt": [logical_id(key), "Arn"]}
+    assert "KmsEncryptionKey" not in Template.of(virginia).named(db.cluster)["Properties"]
+
+
+# --- grants -----------------------------------------------------------------------------------------
+
+
+def test_functions_of_both_stacks_get_their_own_endpoint_and_permission(
+    virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    assert db.peer is not None
+    for stack, cluster, region in ((virginia, db.cluster, EAST), (ohio, db.peer.cluster, OHIO)):
+        db.grant_connect(fn := function(stack, "Fn"))
+        template = Template.of(stack)
+        variables = template.named(fn)["Properties"]["Environment"]["Variables"]
+        assert variables == {
+            "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": [logical_id(cluster), "Endpoint"]},
+            "BLOCKS_MAIN_REGION": region,
+            "BLOCKS_MAIN_ROLE": "blocks_main_read_write",
+        }
+        connects = [row for row in template.statements() if row[1] == ("dsql:DbConnect",)]
+        assert [row[2] for row in connects] == [{"Fn::GetAtt": [logical_id(cluster), "ResourceArn"]}]
+
+
+def test_a_role_of_the_peers_stack_is_read_from_there(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio)
+    fn = function(ohio)
+    db.grant_connect(fn, access=Access.READ_ONLY)
+    db.grant_connect(fn, access=Access.READ_ONLY)
+    outputs = Template.of(ohio).document["Outputs"]
+    (grant,) = Template.of(virginia).named(db.migrator.migrated)["Properties"]["Grants"]
+    place = grant["RoleArn"]["Fn::GetStackOutput"]
+    assert (place["StackName"], place["Region"]) == ("Ohio", OHIO)
+    assert fn.role is not None
+    assert outputs[place["OutputName"]]["Value"] == {"Fn::GetAtt": [logical_id(fn.role), "Arn"]}
+
+
+def test_a_renamed_role_is_another_output_so_that_the_migrator_reads_it_again(app: cdk.App) -> None:
+    names = set()
+    for number, role_name in enumerate(("first", "second")):
+        home = stack_in(app, EAST, id=f"Home{number}")
+        peer = stack_in(app, OHIO, id=f"Peer{number}")
+        role = iam.Role(
+            peer, "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"), role_name=role_name
+        )
+        db = database(home, peer)
+        db.grant_connect(role)
+        (grant,) = Template.of(home).named(db.migrator.migrated)["Properties"]["Grants"]
+        names.add(grant["RoleArn"]["Fn::GetStackOutput"]["OutputName"])
+    assert len(names) == 2
+
+
+def test_a_later_stack_of_the_peers_region_waits_for_the_migrations(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    later = stack_in(app, OHIO, id="Later")
+    named = iam.Role(
+        later,
+        "Named",
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        role_name=cdk.PhysicalName.GENERATE_IF_NEEDED,
+    )
+    made_before = iam.Role(ohio, "Made", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    for id, role in (("A", named), ("B", made_before)):
+        db.grant_connect(function(later, id, role=role))
+    grants = Template.of(virginia).named(db.migrator.migrated)["Properties"]["Grants"]
+    kinds = sorted(next(iter(grant["RoleArn"])) for grant in grants)
+    assert kinds == ["Fn::GetStackOutput", "Fn::Join"]
+    depends = {stack.id for stack in app.synth().get_stack_by_name("Later").dependencies}
+    assert {"Virginia", "Ohio"} <= depends
+
+
+def test_an_unnamed_role_of_a_later_stack_is_refused_with_two_ways_out(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    db = database(virginia, ohio)
+    with pytest.raises(ConstructError, match="which is deployed after the migrations") as refused:
+        db.grant_connect(function(stack_in(app, OHIO, id="Later")))
+    assert "make the role in Ohio" in refused.value.remedy
+    assert "PhysicalName.GENERATE_IF_NEEDED" in refused.value.remedy
+
+
+@pytest.mark.parametrize(("region", "place"), [("eu-west-1", "eu-west-1"), (None, "no explicit Region")])
+def test_a_function_elsewhere_is_refused(
+    app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack, region: str | None, place: str
+) -> None:
+    db = database(virginia, ohio)
+    with pytest.raises(
+        ConstructError, match=f"is in {place}, where Virginia/main has no endpoint"
+    ) as refused:
+        db.grant_connect(function(stack_in(app, region, None if region is None else ACCOUNT, id="Elsewhere")))
+    assert refused.value.why == f"the database has endpoints in {EAST} and {OHIO}"
+
+
+def test_what_has_no_function_asks_the_peer_for_its_variables(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio)
+    assert db.peer is not None
+    assert ohio.resolve(db.peer.environment(Access.READ_ONLY)) == {
+        "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": ["main7AD10839", "Endpoint"]},
+        "BLOCKS_MAIN_REGION": OHIO,
+        "BLOCKS_MAIN_ROLE": "blocks_main_read_only",
+    }
+
+
+# --- permissions ------------------------------------------------------------------------------------
+
+
+def granted(statements: Any, arns: dict[str, str]) -> set[tuple[str, str]]:
+    """Return every (action, ARN) that the statements allow, tokens replaced by `arns`."""
+
+    def resolve(resource: object) -> str:
+        text = json.dumps(resource)
+        found = [arn for token, arn in arns.items() if token in text]
+        if "us-west-2" in text:
+            return Place(WEST, Place.of(found[0]).identifier, ACCOUNT).arn
+        return found[0] if found else "the service-linked role"
+
+    pairs = set()
+    for statement in statements:
+        actions, resources = (
+            value if isinstance(value := statement[key], list) else [value] for key in ("Action", "Resource")
+        )
+        pairs |= {(action, resolve(resource)) for action in actions for resource in resources}
+    return pairs
+
+
+@pytest.mark.parametrize("policy", [cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY])
+def test_the_peering_may_do_what_it_does_and_nothing_else(
+    virginia: cdk.Stack, ohio: cdk.Stack, policy: cdk.RemovalPolicy
+) -> None:
+    """What is allowed equals what the calls are checked for, action by action and ARN by ARN."""
+    database(virginia, ohio, removal_policy=policy)
+    home, peer = Place(EAST, "a" * 26, ACCOUNT), Place(OHIO, "p" * 26, ACCOUNT)
+    properties = {"witnessRegion": WEST, "clusters": [home.arn, peer.arn]}
+    needed = {("iam:CreateServiceLinkedRole", "the service-linked role")}
+    for place in (home, peer):
+        needed |= {*needs("GetCluster", place, frozenset(), {})}
+        needed |= {*needs("UpdateCluster", place, frozenset(), {"multiRegionProperties": properties})}
+    if policy is cdk.RemovalPolicy.DESTROY:
+        needed |= {*needs("DeleteCluster", peer, frozenset({home.arn}), {})}
+    document = Template.of(virginia).resources["mainPeeringPermissions17EF8E04"]["Properties"][
+        "PolicyDocument"
+    ]
+    arns = {"main7AD10839": home.arn, "mainClusterArn2151BC67": peer.arn}
+    assert granted(document["Statement"], arns) == needed
+    assert "*" not in json.dumps(document)
+    conditions = {
+        statement["Action"]: statement["Condition"]
+        for statement in document["Statement"]
+        if "Condition" in statement
+    }
+    assert conditions == {
+        "dsql:PutWitnessRegion": {"StringEquals": {"dsql:WitnessRegion": WEST}},
+        "iam:CreateServiceLinkedRole": {"StringEquals": {"iam:AWSServiceName": "dsql.amazonaws.com"}},
+    }
+
+
+def test_the_peering_logs_in_to_nothing(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    database(virginia, ohio)
+    actions = {
+        action
+        for role, names, _ in Template.of(virginia).statements()
+        if "Peering" in role
+        for action in names
+    }
+    assert not {action for action in actions if "Connect" in action}
+
+
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
+    for name, regions in REGION_SETS.items():
+        first, second, witness = regions[-3:]
+        prefix = name.replace(" ", "")
+        database(
+            stack_in(app, first, id=f"{prefix}1"),
+            stack_in(app, second, id=f"{prefix}2"),
+            witness,
+        )
+    assert not {region for regions in REGION_SETS.values() for region in regions} & set(SINGLE)
+
+
+REFUSED_REGIONS = {
+    "the witness is the primary": (EAST, OHIO, EAST, "are not three different Regions"),
+    "the witness is the peer": (EAST, OHIO, OHIO, "are not three different Regions"),
+    "peer in the same Region": (EAST, EAST, WEST, "are not three different Regions"),
+    "witness of another set": (EAST, OHIO, "eu-west-1", "are not of one Region set"),
+    "peer of another set": (EAST, "eu-west-1", WEST, "are not of one Region set"),
+    "single-Region only": (EAST, "sa-east-1", WEST, "are not of one Region set"),
+}
+
+
+@pytest.mark.parametrize(("home", "peer", "witness", "what"), REFUSED_REGIONS.values(), ids=REFUSED_REGIONS)
+def test_regions_that_do_not_belong_together_are_refused(
+    app: cdk.App, home: str, peer: str, witness: str, what: str
+) -> None:
+    with pytest.raises(ConstructError, match=what) as refused:
+        database(stack_in(app, home, id="Home"), stack_in(app, peer, id="Peer"), witness)
+    assert f"the database in {home}, its peer in {peer} and the witness in {witness}" in str(refused.value)
+    assert "US: us-east-1, us-east-2, us-west-2" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("account", "region", "missing"),
+    [(None, None, "account and region"), (ACCOUNT, None, "region"), (None, OHIO, "account")],
+)
+@pytest.mark.parametrize("side", ["home", "peer"])
+def test_an_environment_that_is_not_explicit_is_refused(
+    app: cdk.App, virginia: cdk.Stack, account: str | None, region: str | None, missing: str, side: str
+) -> None:
+    vague = stack_in(app, region, account, id="Vague")
+    home, peer = (vague, virginia) if side == "home" else (virginia, vague)
+    with pytest.raises(ConstructError, match=f"the stack Vague has no explicit {missing}") as refused:
+        database(home, peer)
+    assert "cdk.Environment(account=" in refused.value.remedy
+
+
+def test_two_accounts_are_refused(app: cdk.App, virginia: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="is in account 123456789012, Other in 210987654321"):
+        database(virginia, stack_in(app, OHIO, "210987654321", id="Other"))
+
+
+def test_another_app_is_refused(virginia: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="is a stack of another app"):
+        database(virginia, stack_in(cdk.App(), OHIO, id="Other"))
+
+
+def test_a_nested_stack_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="is a nested stack"):
+        database(virginia, cdk.NestedStack(ohio, "Nested"))
+
+
+def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="witness_region is not known at synth"):
+        database(virginia, ohio, cdk.CfnParameter(virginia, "Witness").value_as_string)
+
+
+def test_a_key_of_another_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match=f"the encryption_key of the peer is in {EAST}"):
+        database(virginia, ohio, peer_key=kms.Key(virginia, "Key"))
+
+
+def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    function(ohio, "main")
+    with pytest.raises(ConstructError, match="Ohio has something called main already"):
+        database(virginia, ohio)
+
+
+@pytest.mark.parametrize("partition", ["us-gov-east-1", "cn-north-1"])
+def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partition: str) -> None:
+    """Any partition: no ARN is written out, and a Region that AWS adds does not need a release of ours."""
+    home, peer = stack_in(app, partition, id="Home"), stack_in(app, partition.replace("1", "2"), id="Peer")
+    database(home, peer, partition.replace("1", "3"))
+    assert '"arn:aws:' not in json.dumps(Template.of(home).document)
+    warnings = Annotations.from_stack(home).find_warning(
+        "*", Match.string_like_regexp("not known to this release")
+    )
+    assert len(warnings) == 1
+
+
+# --- the same bytes ---------------------------------------------------------------------------------
+
+
+def test_another_process_writes_the_same_bytes_and_the_validator_finds_nothing(tmp_path: Path) -> None:
+    documents = []
+    for seed in ("1", "2"):
+        outdir = tmp_path / seed
+        environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+        own = {
+            "CDK_OUTDIR": str(outdir),
+            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+            "PYTHONHASHSEED": seed,
+            "CDK_CONTEXT_JSON": json.dumps({"@aws-cdk/core:validateAgainstDefaultRules": True}),
+        }
+        command = [sys.executable, "-m", "examples.two_regions.app"]
+        ran = subprocess.run(
+            command, cwd=ROOT, env=environment | own, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        documents.append({path.name: path.read_bytes() for path in outdir.glob("*.json")})
+    report = {
+        name: documents[0].pop(name) and documents[1].pop(name)
+        for name in ["validation-report.json"]
+        if name in documents[0]
+    }
+    for content in report.values():
+        assert all(not plugin["violations"] for plugin in json.loads(content)["pluginReports"])
+    assert documents[0] == documents[1]
+    assert {"HotelOhio.template.json", "HotelVirginia.template.json"} <= set(documents[0])
