@@ -54,6 +54,7 @@ class PeerCluster(Construct):
                 Default: on, unless the removal policy is DESTROY.
         """
         super().__init__(scope, id)
+        self._told: dict[str, str] = {}
         key = multi_region.encryption_key
         self.cluster = dsql.CfnCluster(
             self,
@@ -108,10 +109,10 @@ class PeerCluster(Construct):
         An output, read by `Fn::GetStackOutput`: it needs no parameter store and no function of CDK's own, as
         `cross_region_references` would. The reader must be deployed after this stack.
         """
-        stack = Stack.of(self)
-        output = self.node.try_find_child(id) or CfnOutput(self, id, value=value)
-        logical_id = cast("CfnOutput", output).logical_id
-        return Fn.get_stack_output(stack.stack_name, logical_id, stack.region)
+        if id not in self._told:
+            stack, output = Stack.of(self), CfnOutput(self, id, value=value)
+            self._told[id] = Fn.get_stack_output(stack.stack_name, output.logical_id, stack.region)
+        return self._told[id]
 
 
 class PeerEndpoint(RegionalEndpoint):

@@ -17,6 +17,7 @@ import pytest
 
 from blocks import DistributedDatabase
 from blocks.bundling import cache
+from examples.two_regions.stacks import add_hotel
 from tests.blocks.templates import function
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ REPORT = "validation-report.json"
 
 
 def build(outdir: Path) -> cdk.App:
-    """Return an app of two stacks; the spoilt one shows that the validator was on."""
+    """Return an app of four stacks, two of them one database; the spoilt one shows that the validator was on."""
     app = cdk.App(outdir=str(outdir), context={"@aws-cdk/core:validateAgainstDefaultRules": True})
     for name in ("Sound", "Spoilt"):
         stack = cdk.Stack(app, name)
@@ -33,6 +34,7 @@ def build(outdir: Path) -> cdk.App:
         for id in ("Transfer", "Audit"):
             db.grant_connect(function(stack, id))
     db.cluster.add_property_override("Nonsense", 1)
+    add_hotel(app, "123456789012")
     return app
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +23,8 @@ from tests.blocks.templates import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
+
+    from blocks_cli.json_value import Json
 
 ACCOUNT = "123456789012"
 EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
@@ -303,7 +302,7 @@ def test_the_peering_may_do_what_it_does_and_nothing_else(
     """What is allowed equals what the calls are checked for, action by action and ARN by ARN."""
     database(virginia, ohio, removal_policy=policy)
     home, peer = Place(EAST, "a" * 26, ACCOUNT), Place(OHIO, "p" * 26, ACCOUNT)
-    properties = {"witnessRegion": WEST, "clusters": [home.arn, peer.arn]}
+    properties: dict[str, Json] = {"witnessRegion": WEST, "clusters": [home.arn, peer.arn]}
     needed = {("iam:CreateServiceLinkedRole", "the service-linked role")}
     for place in (home, peer):
         needed |= {*needs("GetCluster", place, frozenset(), {})}
@@ -429,34 +428,3 @@ def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partiti
         "*", Match.string_like_regexp("not known to this release")
     )
     assert len(warnings) == 1
-
-
-# --- the same bytes ---------------------------------------------------------------------------------
-
-
-def test_another_process_writes_the_same_bytes_and_the_validator_finds_nothing(tmp_path: Path) -> None:
-    documents = []
-    for seed in ("1", "2"):
-        outdir = tmp_path / seed
-        environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
-        own = {
-            "CDK_OUTDIR": str(outdir),
-            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
-            "PYTHONHASHSEED": seed,
-            "CDK_CONTEXT_JSON": json.dumps({"@aws-cdk/core:validateAgainstDefaultRules": True}),
-        }
-        command = [sys.executable, "-m", "examples.two_regions.app"]
-        ran = subprocess.run(
-            command, cwd=ROOT, env=environment | own, capture_output=True, text=True, check=False
-        )
-        assert ran.returncode == 0, ran.stderr
-        documents.append({path.name: path.read_bytes() for path in outdir.glob("*.json")})
-    report = {
-        name: documents[0].pop(name) and documents[1].pop(name)
-        for name in ["validation-report.json"]
-        if name in documents[0]
-    }
-    for content in report.values():
-        assert all(not plugin["violations"] for plugin in json.loads(content)["pluginReports"])
-    assert documents[0] == documents[1]
-    assert {"HotelOhio.template.json", "HotelVirginia.template.json"} <= set(documents[0])
