@@ -14,7 +14,7 @@ from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
-from blocks.multi_region import MultiRegion, check_regions
+from blocks.multi_region import MultiRegion, check_regions, warn_of_open_peer
 from blocks.peer import PeerCluster, endpoint_in
 from blocks.peering import Peering, peer_arn
 from blocks.protection import check_protection, follow_removal_policy
@@ -168,6 +168,8 @@ class DistributedDatabase(IDistributedDatabase):
     def _spread(self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None) -> None:
         """Make the second cluster, and migrate only once both are one database."""
         check_regions(self, wanted)
+        if wanted.resource_policy is None and not self._resource_policy.is_empty:
+            warn_of_open_peer(self, wanted.peer)
         self.peer = PeerCluster(
             wanted.peer,
             self.node.id,
@@ -182,7 +184,7 @@ class DistributedDatabase(IDistributedDatabase):
         self.peering = Peering(
             self,
             "Peering",
-            cluster=self.cluster,
+            database=self,
             peer=self.peer,
             witness_region=wanted.witness_region,
             removal_policy=policy,

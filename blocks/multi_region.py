@@ -11,6 +11,7 @@ from blocks.errors import ConstructError
 from blocks.region_sets import REGION_SETS, is_known, set_of
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -24,13 +25,16 @@ class MultiRegion:
             database need an explicit account, the same one, and an explicit Region.
         witness_region: the third Region, which keeps the log of both and has no endpoint, such as
             `us-west-2`. All three are of one Region set.
-        encryption_key: the customer-managed key of the peer's cluster, in the peer's Region.
-            Default: a key that AWS owns.
+        encryption_key: the KMS key of the peer's data at rest, in the peer's Region; DSQL is let use it.
+            Default: a key that DSQL owns.
+        resource_policy: who may connect in the peer's Region, seen from its cluster; it can be added to. The
+            database's own policy is that of the other Region alone. Default: no policy.
     """
 
     peer: Stack
     witness_region: str
     encryption_key: kms.IKey | None = None
+    resource_policy: iam.PolicyDocument | None = None
 
 
 def check_regions(database: Construct, wanted: MultiRegion) -> None:
@@ -64,6 +68,15 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
     _check_three(database, home.region, peer.region, wanted.witness_region)
     if wanted.encryption_key is not None:
         _check_key(wanted.encryption_key, peer)
+
+
+def warn_of_open_peer(database: Construct, peer: Stack) -> None:
+    """Say that a policy on one cluster says nothing about the same data's other endpoint."""
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:peerWithoutPolicy",
+        f"{database.node.path} has a resource policy, its cluster in {peer.node.path} has none, and both have the "
+        "same data: give MultiRegion(resource_policy=…) one for the peer's Region, or an empty one",
+    )
 
 
 def _check_environment(stack: Stack) -> None:

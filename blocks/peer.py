@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
 from aws_cdk import aws_dsql as dsql
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from blocks.encryption import allow_dsql
 from blocks.endpoints import RegionalEndpoint
 from blocks.errors import ConstructError
 from blocks.grantees import Grantee, owner_of
 from blocks.protection import follow_removal_policy
+from blocks.resource_policy import attach_policy
 from blocks_runtime.contract import Access, Variables, database_role
 
 if TYPE_CHECKING:
@@ -66,8 +69,11 @@ class PeerCluster(Construct):
             ),
         )
         self.cluster.apply_removal_policy(removal_policy)
+        attach_policy(self.cluster, multi_region.resource_policy or iam.PolicyDocument())
         if deletion_protection is None:
             follow_removal_policy(self.cluster)
+        if key is not None:
+            allow_dsql(key, self)
 
     @property
     def cluster_identifier(self) -> str:

@@ -28,6 +28,7 @@ from blocks.layers import code_of
 if TYPE_CHECKING:
     from aws_cdk import aws_dsql as dsql
 
+    from blocks.database import DistributedDatabase
     from blocks.peer import PeerCluster
 
 RESOURCE_TYPE = "Custom::DsqlPeering"
@@ -58,7 +59,7 @@ class Peering(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: dsql.CfnCluster,
+        database: DistributedDatabase,
         peer: PeerCluster,
         witness_region: str,
         removal_policy: RemovalPolicy,
@@ -70,15 +71,15 @@ class Peering(Construct):
         Args:
             scope: the database this belongs to.
             id: the id below it.
-            cluster: the cluster of the database's own stack, which names the peer.
-            peer: the cluster of the other stack.
+            database: what has its first cluster in this stack.
+            peer: its second cluster.
             witness_region: the third Region.
             removal_policy: what becomes of the log group.
             runtime: the Python version.
             architecture: the processor.
         """
         super().__init__(scope, id)
-        self._cluster, self._peer, self._witness_region = cluster, peer, witness_region
+        self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
         self.log_group = logs.LogGroup(
             self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
         )
@@ -86,7 +87,7 @@ class Peering(Construct):
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Peers the clusters of the database {scope.node.id}",
+            description=f"Peers the clusters of the database {database.node.id}",
         )
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
@@ -100,7 +101,7 @@ class Peering(Construct):
             timeout=Duration.minutes(15),
             role=self.role,
             log_group=self.log_group,
-            description=f"Peers the clusters of the database {scope.node.id}",
+            description=f"Peers the clusters of the database {database.node.id}",
         )
         self.resource = CustomResource(
             self,
@@ -110,11 +111,11 @@ class Peering(Construct):
             # The longest that CloudFormation waits for a custom resource.
             service_timeout=Duration.hours(1),
             properties={
-                "Database": scope.node.id,
-                "PrimaryCluster": cluster.attr_resource_arn,
+                "Database": database.node.id,
+                "PrimaryCluster": database.cluster_arn,
                 "PeerCluster": peer_arn(peer),
                 "WitnessRegion": witness_region,
-                "OnDelete": Lazy.uncached_any(_OnDelete(cluster, peer.cluster)),
+                "OnDelete": Lazy.uncached_any(_OnDelete(database.cluster, peer.cluster)),
             },
         )
         self.resource.node.add_dependency(self._permissions(), self._allow_continuing())

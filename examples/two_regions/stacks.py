@@ -37,7 +37,7 @@ class HotelStack(Stack):
         return lambda_.Function(
             self,
             id,
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             code=lambda_.Code.from_asset(str(HERE / "functions"), exclude=["**/__pycache__"]),
             handler=handler,
             memory_size=512,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blocks
-from blocks import DatabaseGrants, DistributedDatabase, ImportedDatabase, Migrator
+from blocks import DatabaseGrants, DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-CONSTRUCTS = [DistributedDatabase, ImportedDatabase, Migrator]
+CONSTRUCTS = [DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering]
 SOURCES = sorted(Path(blocks.__file__).parent.rglob("*.py"))
 
 

@@ -47,8 +47,11 @@ def ohio(app: cdk.App) -> cdk.Stack:
 
 
 def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: Any) -> DistributedDatabase:
-    key = options.pop("peer_key", None)
-    wanted = MultiRegion(peer=peer, witness_region=witness, encryption_key=key)
+    own = {
+        "encryption_key": options.pop("peer_key", None),
+        "resource_policy": options.pop("peer_policy", None),
+    }
+    wanted = MultiRegion(peer=peer, witness_region=witness, **own)
     return DistributedDatabase(home, "main", multi_region=wanted, **options)
 
 
@@ -168,7 +171,45 @@ def test_each_region_has_its_own_key(virginia: cdk.Stack, ohio: cdk.Stack) -> No
     assert db.peer is not None
     cluster = Template.of(ohio).named(db.peer.cluster)
     assert cluster["Properties"]["KmsEncryptionKey"] == {"Fn::GetAtt": [logical_id(key), "Arn"]}
+    statements = Template.of(ohio).named(key)["Properties"]["KeyPolicy"]["Statement"]
+    services = [statement["Principal"].get("Service") for statement in statements]
+    assert "dsql.amazonaws.com" in services
     assert "KmsEncryptionKey" not in Template.of(virginia).named(db.cluster)["Properties"]
+
+
+def refusing(sid: str) -> iam.PolicyDocument:
+    statement = iam.PolicyStatement(
+        sid=sid,
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["dsql:DbConnect"],
+        resources=["*"],
+    )
+    return iam.PolicyDocument(statements=[statement])
+
+
+def test_each_region_has_its_own_policy(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio, resource_policy=refusing("Home"), peer_policy=refusing("Peer"))
+    assert db.peer is not None
+    for stack, cluster, sid in ((virginia, db.cluster, "Home"), (ohio, db.peer.cluster, "Peer")):
+        document = json.loads(Template.of(stack).named(cluster)["Properties"]["PolicyDocument"])
+        assert [statement["Sid"] for statement in document["Statement"]] == [sid]
+        assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_a_policy_on_one_endpoint_alone_is_warned_of(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    database(virginia, ohio, resource_policy=refusing("Home"))
+    found = Annotations.from_stack(virginia).find_warning("*", Match.string_like_regexp("has none"))
+    assert len(found) == 1
+
+
+def test_tags_reach_both_regions(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio, tags={"team": "hotel"})
+    assert db.peer is not None and db.peering is not None
+    tag = {"Key": "team", "Value": "hotel"}
+    assert tag in Template.of(ohio).named(db.peer.cluster)["Properties"]["Tags"]
+    for construct in (db.cluster, db.peering.function):
+        assert tag in Template.of(virginia).named(construct)["Properties"]["Tags"]
 
 
 # --- grants -----------------------------------------------------------------------------------------
