@@ -9,8 +9,8 @@ import pytest
 
 from lambda_migrator import continuation
 from lambda_peering import clusters, handler
-from tests.lambda_migrator.test_cloudformation import response_server
-from tests.lambda_migrator.test_handler import Context
+from tests.lambda_migrator.inbox import response_server
+from tests.lambda_migrator.invocation import Context
 from tests.lambda_peering.laboratory import Laboratory, event, laboratory
 
 if TYPE_CHECKING:
