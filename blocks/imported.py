@@ -50,7 +50,7 @@ class ImportedDatabase(IDistributedDatabase):
                 the one that migrates the cluster and maps IAM roles to database roles, as its `admin`.
                 Default: both are somebody else's.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: `portable`, which every cluster of any age accepts.
+                Default: the `portable` subset, which every cluster of any age accepts.
 
         Raises:
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.

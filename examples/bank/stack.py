@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, Stack
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import Stack
 
 from blocks import Access, DistributedDatabase
+from examples.logged_function import LoggedFunction
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -25,13 +25,5 @@ class BankStack(Stack):
         db.grant_connect(self.function("Transfer", "transfer.handler"))
         db.grant_connect(self.function("Accounts", "accounts.handler"), access=Access.READ_ONLY)
 
-    def function(self, id: str, handler: str) -> lambda_.Function:
-        return lambda_.Function(
-            self,
-            id,
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            code=lambda_.Code.from_asset(str(HERE / "functions"), exclude=["**/__pycache__"]),
-            handler=handler,
-            memory_size=512,
-            timeout=Duration.seconds(30),
-        )
+    def function(self, id: str, handler: str) -> LoggedFunction:
+        return LoggedFunction(self, id, folder=HERE / "functions", handler=handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blocks_runtime.contract import Access
-from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of
+from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of, unknown_things
 from lambda_migrator.problem import MigrationProblem
 
 RW, RO = "blocks_main_read_write", "blocks_main_read_only"
@@ -15,6 +15,9 @@ WRITER, READER = Grant(RW, Access.READ_WRITE, ARN), Grant(RO, Access.READ_ONLY, 
 
 TABLE, VIEW = Thing("TABLE", ("public", "accounts")), Thing("TABLE", ("app", 'odd "name'))
 SCHEMA, SEQUENCE = Thing("SCHEMA", ("app",)), Thing("SEQUENCE", ("public", "numbers"))
+JOURNAL, OTHER_TABLE = Thing("TABLE", ("public", "_migrations")), Thing("TABLE", ("app", "log"))
+CLERK = "blocks_main__clerk"
+CUSTOM = Grant(CLERK, {("app", "log"): ("SELECT", "INSERT"), ("public", "numbers"): ("USAGE",)}, ARN)
 ALL_ON_TABLE = frozenset((RW, TABLE, each) for each in ("SELECT", "INSERT", "UPDATE", "DELETE"))
 
 CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
@@ -58,6 +61,66 @@ CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
         Seen(frozenset({RW}), frozenset({(RW, "arn:aws:iam::1:role/old")})),
         [f"AWS IAM REVOKE \"{RW}\" FROM 'arn:aws:iam::1:role/old'", f"AWS IAM GRANT \"{RW}\" TO '{ARN}'"],
     ),
+    "a role that nobody has any more keeps no privilege": (
+        [],
+        Seen(frozenset({RW}), frozenset(), (SCHEMA, TABLE), ALL_ON_TABLE | {(RW, SCHEMA, "USAGE")}),
+        [
+            f'REVOKE SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."accounts" FROM "{RW}"',
+            f'REVOKE USAGE ON SCHEMA "app" FROM "{RW}"',
+        ],
+    ),
+    "a custom role has what it names and the schema around it": (
+        [CUSTOM],
+        Seen(frozenset(), frozenset(), (SCHEMA, OTHER_TABLE, TABLE, JOURNAL, SEQUENCE)),
+        [
+            f'CREATE ROLE "{CLERK}" WITH LOGIN',
+            f'GRANT USAGE ON SCHEMA "app" TO "{CLERK}"',
+            f'GRANT SELECT, INSERT ON TABLE "app"."log" TO "{CLERK}"',
+            f'GRANT USAGE ON SEQUENCE "public"."numbers" TO "{CLERK}"',
+            f"AWS IAM GRANT \"{CLERK}\" TO '{ARN}'",
+        ],
+    ),
+    "a custom role was narrowed": (
+        [CUSTOM],
+        Seen(
+            frozenset({CLERK}),
+            frozenset({(CLERK, ARN)}),
+            (OTHER_TABLE, TABLE),
+            frozenset({(CLERK, OTHER_TABLE, each) for each in ("SELECT", "INSERT", "DELETE")})
+            | {(CLERK, TABLE, "SELECT")},
+        ),
+        [
+            f'REVOKE SELECT ON TABLE "public"."accounts" FROM "{CLERK}"',
+            f'REVOKE DELETE ON TABLE "app"."log" FROM "{CLERK}"',
+        ],
+    ),
+    "a custom role was renamed": (
+        [CUSTOM],
+        Seen(
+            frozenset({CLERK, "blocks_main__teller"}),
+            frozenset({("blocks_main__teller", ARN)}),
+            (OTHER_TABLE,),
+            frozenset({(CLERK, OTHER_TABLE, "SELECT"), (CLERK, OTHER_TABLE, "INSERT")})
+            | {("blocks_main__teller", OTHER_TABLE, "SELECT")},
+        ),
+        [
+            f"AWS IAM REVOKE \"blocks_main__teller\" FROM '{ARN}'",
+            'REVOKE SELECT ON TABLE "app"."log" FROM "blocks_main__teller"',
+            f"AWS IAM GRANT \"{CLERK}\" TO '{ARN}'",
+        ],
+    ),
+    "the journal is nobody's, whoever gave it": (
+        [WRITER],
+        Seen(
+            frozenset({RW}), frozenset({(RW, ARN)}), (JOURNAL,), frozenset({(RW, JOURNAL, "SELECT")})
+        ),
+        [f'REVOKE SELECT ON TABLE "public"."_migrations" FROM "{RW}"'],
+    ),
+    "roles of a database with a longer name are left alone": (
+        [],
+        Seen(frozenset({"blocks_main_x__clerk"}), frozenset({("blocks_main_x__clerk", ARN)})),
+        [],
+    ),
     "other roles are left alone": (
         [],
         Seen(frozenset({"app"}), frozenset({("app", ARN), ("blocks_other_read_write", ARN)})),
@@ -73,6 +136,23 @@ def test_plan(desired: list[Grant], seen: Seen, expected: list[str]) -> None:
     assert not any(statement.values for statement in statements), "DDL takes no parameters"
 
 
+def test_nothing_is_revoked_for_somebody_who_knows_a_part_only() -> None:
+    seen = Seen(frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE)
+    assert plan_grants("main", [], seen, complete=False) == ()
+
+
+def test_what_a_custom_role_names_and_is_not_there_is_said() -> None:
+    assert unknown_things([CUSTOM, WRITER], Seen(things=(SEQUENCE, TABLE))) == ("app.log",)
+
+
+def test_no_statement_is_about_the_schema_public() -> None:
+    """DSQL refuses GRANT … ON SCHEMA public (0A000)."""
+    rows = [{"schema": "public", "name": "t", "kind": "r"}]
+    custom = Grant(CLERK, {("public", "t"): ("SELECT",)}, ARN)
+    for statement in plan_grants("main", [WRITER, custom], Seen(things=things_of(rows))):
+        assert "ON SCHEMA" not in statement.text
+
+
 def test_two_functions_with_one_access_share_the_role() -> None:
     second = Grant(RW, Access.READ_WRITE, "arn:aws:iam::1:role/b")
     texts = [statement.text for statement in plan_grants("main", [WRITER, second, WRITER], Seen())]
@@ -82,7 +162,9 @@ def test_two_functions_with_one_access_share_the_role() -> None:
 
 def test_read() -> None:
     entry = {"DatabaseRole": RW, "Access": "READ_WRITE", "RoleArn": ARN}
-    assert read_grants("main", [entry]) == (WRITER,)
+    privileges = {"app.log": ["SELECT", "INSERT"], "public.numbers": ["USAGE"]}
+    custom = {"DatabaseRole": CLERK, "Privileges": privileges, "RoleArn": ARN}
+    assert read_grants("main", [entry, custom]) == (WRITER, CUSTOM)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +177,11 @@ def test_read() -> None:
         [{"DatabaseRole": "admin", "Access": "READ_WRITE", "RoleArn": ARN}],
         [{"DatabaseRole": "blocks_other_read_write", "Access": "READ_WRITE", "RoleArn": ARN}],
         [{"DatabaseRole": RW, "Access": "READ_WRITE", "RoleArn": "app"}],
+        [{"DatabaseRole": RW, "Privileges": {}, "RoleArn": ARN}],
+        [{"DatabaseRole": "blocks_main_x__clerk", "Privileges": {}, "RoleArn": ARN}],
+        [{"DatabaseRole": CLERK, "Privileges": {"log": ["SELECT"]}, "RoleArn": ARN}],
+        [{"DatabaseRole": CLERK, "Privileges": {"app.log": ["ALL"]}, "RoleArn": ARN}],
+        [{"DatabaseRole": CLERK, "Privileges": [], "RoleArn": ARN}],
     ],
 )
 def test_malformed(entries: object) -> None:

@@ -1,0 +1,4 @@
+CREATE TABLE results (
+    job uuid PRIMARY KEY,
+    outcome text NOT NULL
+);

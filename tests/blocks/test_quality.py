@@ -1,0 +1,114 @@
+"""What others say of the templates: cdk-nag, cfn-lint and CDK's own validator, on every option and every example.
+
+One process makes them all, because it takes a quarter of a minute; there CDK's validator is on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blocks.acknowledgments import REASONS
+from tests.blocks.catalogue import OPTIONS, SPECIAL, name_of
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "construct.md"
+EXAMPLES = ("BankStack", "WorkerStack", "PlatformStack", "NotesStack")
+STACKS = [*(name_of(each) for each in (*OPTIONS, *SPECIAL)), *EXAMPLES]
+IN_DOCS = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the assemblies `all` and `bare`."""
+    folder = tmp_path_factory.mktemp("quality")
+    environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+    subprocess.run(
+        [sys.executable, "-m", "tests.blocks.catalogue", str(folder)],
+        cwd=ROOT,
+        env=environment | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return folder
+
+
+def findings(made: Path, app: str) -> set[tuple[str, str]]:
+    """Return what was found in one app, as (rule, path of the construct)."""
+    report = json.loads((made / app / "validation-report.json").read_text(encoding="utf-8"))
+    return {
+        (violation["ruleName"], construct["constructPath"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    }
+
+
+def templates(made: Path, app: str = "all") -> dict[str, str]:
+    return {
+        path.name.removesuffix(".template.json"): path.read_text(encoding="utf-8")
+        for path in (made / app).glob("*.template.json")
+    }
+
+
+def test_every_option_and_every_example_is_there(made: Path) -> None:
+    assert sorted(templates(made)) == sorted(STACKS)
+    apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
+    assert apps == {"bank", "ecs", "existing_cluster"}, "put the example into the catalogue"
+
+
+def test_neither_awssolutions_nor_the_cdk_find_anything(made: Path) -> None:
+    packs = ("HIPAA.Security-", "Serverless-")
+    assert {finding for finding in findings(made, "all") if not finding[0].startswith(packs)} == set()
+
+
+def test_the_acknowledgments_are_those_that_are_needed(made: Path) -> None:
+    found = {rule for rule, _ in findings(made, "bare") if rule.startswith("AwsSolutions-")}
+    assert found == set(REASONS)
+    # The validator was on: it saw the one mistake.
+    assert ("F3002", "Spoilt/main/Resource") in findings(made, "bare")
+    used = {rule for text in templates(made).values() for rule in REASONS if REASONS[rule][:40] in text}
+    assert used == set(REASONS)
+
+
+def ours(made: Path, stack: str) -> set[str]:
+    return {
+        rule.partition("-")[2] for rule, path in findings(made, "all") if path.startswith(f"{stack}/main/")
+    }
+
+
+def test_what_hipaa_and_serverless_still_say_is_answered_in_the_docs(made: Path) -> None:
+    answered = dict(IN_DOCS.findall(DOCS.read_text(encoding="utf-8").partition("### Other packs")[2]))
+    assert ours(made, name_of("nothing")) == set(answered)
+    stays = {rule for rule, answer in answered.items() if answer.strip() == "stays"}
+    assert ours(made, name_of("hardened")) == stays
+
+
+def test_cfn_lint_finds_nothing(made: Path) -> None:
+    # W3005: CDK's own Function names its role under DependsOn as well as under Role.
+    command = ["-c", "import sys; from cfnlint.runner import main; sys.exit(main())"]
+    options = ["--regions", "us-east-1", "--ignore-checks", "W3005", "--format", "parseable"]
+    files = sorted(map(str, (made / "all").glob("*.template.json")))
+    ran = subprocess.run(
+        [sys.executable, *command, *options, "--", *files], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.returncode) == ("", 0), ran.stderr
+
+
+def test_no_template_names_a_partition_region_or_account(made: Path) -> None:
+    for name, text in templates(made).items():
+        assert not re.search(r"arn:aws[a-z-]*:", text), name
+        assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", text), name
+        assert not re.search(r"(?<![0-9a-f])\d{12}(?![0-9a-f])", text), name
+
+
+def test_there_is_no_password_and_no_secret(made: Path) -> None:
+    for name, text in templates(made).items():
+        assert not re.search(r"password|SecretString|AWS::SecretsManager", text, re.IGNORECASE), name
