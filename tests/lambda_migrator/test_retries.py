@@ -1,0 +1,140 @@
+"""What DSQL refuses for a while: each is tried again, as long as there is time, and nothing is done twice.
+
+Texts: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_runtime.contract import Access, database_role
+from blocks_runtime.errors import ConnectionLimitExceeded, ServerUnavailable
+from blocks_runtime.target import Target
+from lambda_migrator import admin
+from lambda_migrator.admin import Admin
+from lambda_migrator.deadline import Deadline, OutOfTime
+from lambda_migrator.grants import Grant
+from lambda_migrator.migrate import migrate
+from local_dsql import Fault
+from tests.lambda_migrator.doorman import doorman
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lambda_migrator.migrate import Outcome
+    from tests.lambda_migrator.conftest import Deployment
+    from tests.lambda_migrator.doorman import Doorman, Error
+
+FILES = {
+    "001_t": "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL);",
+    "002_rows": "INSERT INTO t SELECT n, 0 FROM generate_series(1, 40) AS n;\nUPDATE t SET n = n + 1;",
+    "003_index": "CREATE INDEX ASYNC t_n ON t (n);",
+    "004_batch": "-- blocks: batch\nUPDATE t SET n = 9 WHERE id IN (SELECT id FROM t WHERE n = 1 LIMIT 15);",
+    "005_column": "ALTER TABLE t ADD COLUMN extra text;",
+}
+GRANT = Grant(database_role("main", Access.READ_ONLY), Access.READ_ONLY, "arn:aws:iam::123456789012:role/app")
+TURNED_AWAY: dict[str, Error] = {
+    "too many connections": ("53300", "Unable to accept connection, too many open connections."),
+    "too fast": ("53400", "Unable to accept connection, rate exceeded."),
+    "waking up": ("08006", "unable to accept connection, waking up cluster, please retry later"),
+}
+REFUSED: tuple[Error, ...] = (
+    ("40001", "change conflicts with another transaction (OC000)"),
+    ("40001", "schema has been updated by another transaction (OC001)"),
+    ("XX000", "server unavailable"),
+)
+
+
+@pytest.fixture
+def guarded(deployment: Deployment) -> Iterator[Doorman]:
+    deployment.write(FILES)
+    with doorman(deployment.cluster) as made:
+        yield made
+
+
+def deploy(
+    deployment: Deployment, guarded: Doorman, seconds: float = 60.0, patience: float = 10.0
+) -> Outcome:
+    """Deploy once, past the doorman."""
+    straight = deployment.target()
+    target = Target(straight.host, guarded.port, straight.region, straight.role, straight.ca)
+    keys = deployment.admin()._credentials
+    with Admin(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
+        return migrate(admin, deployment.manifest(), database="main", grants=[GRANT], holder="test")
+
+
+def check(deployment: Deployment) -> None:
+    """See that everything was done, and once."""
+    assert deployment.journal() == [
+        ("001_t", 1, "applied", 0),
+        ("002_rows", 2, "applied", 80),
+        ("003_index", 1, "applied", 0),
+        ("004_batch", 1, "applied", 40),
+        ("005_column", 1, "applied", 0),
+    ]
+    assert deployment.rows("SELECT count(*), sum(n) FROM t") == [(40, 360)]
+    assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(GRANT.arn,)]
+    assert deployment.rows("SELECT count(*) FROM sys.jobs WHERE job_type = 'INDEX_BUILD'") == [(1,)]
+
+
+@pytest.mark.parametrize("error", TURNED_AWAY.values(), ids=TURNED_AWAY)
+def test_a_connection_that_is_turned_away_is_tried_again(
+    deployment: Deployment, guarded: Doorman, error: Error
+) -> None:
+    guarded.turn_away = lambda number: error if number <= 6 else None
+    deploy(deployment, guarded)
+    assert guarded.connections == 7
+    check(deployment)
+
+
+def test_turned_away_for_longer_than_the_patience(deployment: Deployment, guarded: Doorman) -> None:
+    guarded.turn_away = lambda number: TURNED_AWAY["too fast"]
+    began = time.monotonic()
+    with pytest.raises(ConnectionLimitExceeded, match="rate exceeded") as caught:
+        deploy(deployment, guarded, patience=0.5)
+    assert caught.value.attempts == guarded.connections > 1
+    assert time.monotonic() - began < 10.0
+
+
+@pytest.mark.parametrize("first", range(1, 12))
+def test_requests_that_are_refused_are_tried_again(
+    deployment: Deployment, guarded: Doorman, first: int
+) -> None:
+    """Every eleventh request, from each of the first eleven on: so each request of a deploy is refused in a case."""
+    guarded.refuse = lambda number: REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
+    deploy(deployment, guarded)
+    assert guarded.requests > 100
+    check(deployment)
+
+
+def test_refused_again_and_again(
+    deployment: Deployment, guarded: Doorman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "MAX_RETRIES", 4)
+    guarded.refuse = lambda number: REFUSED[2]
+    with pytest.raises(ServerUnavailable, match="server unavailable"):
+        deploy(deployment, guarded)
+    assert guarded.requests == 5
+
+
+def test_refused_until_the_deadline(deployment: Deployment, guarded: Doorman) -> None:
+    guarded.refuse = lambda number: REFUSED[2] if number > 20 else None
+    began = time.monotonic()
+    with pytest.raises(OutOfTime):
+        deploy(deployment, guarded, seconds=1.5)
+    assert time.monotonic() - began < 10.0
+    guarded.refuse = lambda number: None
+    deploy(deployment, guarded)
+    check(deployment)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.UNKNOWN, Fault.OC000, Fault.OC001])
+def test_a_commit_that_went_wrong_is_not_repeated_blindly(deployment: Deployment, fault: Fault) -> None:
+    """Whether its answer or itself was lost, the rows are changed once: the journal tells."""
+    deployment.write(FILES)
+    deployment.cluster.inject(fault, table="t", times=None, every=2)
+    deployment.migrate([GRANT])
+    check(deployment)
