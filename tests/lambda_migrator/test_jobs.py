@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 import pytest
 
 from blocks_runtime import Sql
 from lambda_migrator import jobs
 from lambda_migrator.deadline import Deadline, OutOfTime
 from lambda_migrator.jobs import Awaited, JobFailed
+from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from lambda_migrator.admin import Admin
     from lambda_migrator.lease import Lease
+    from tests.lambda_migrator.conftest import Deployment
 
 VALID, JOB = Sql(("valid",)), Sql(("job",))
 NO_JOB: list[str] = []
@@ -78,3 +85,60 @@ def test_waits_until_the_deadline() -> None:
     with pytest.raises(OutOfTime):
         wait(course)
     assert course.kept > 1, "the lease must not expire while we wait"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A job that ends while no migrator looks, and what the next one makes of it."""
+
+    name: str
+    statement: str
+    says: str | None = None
+
+
+UNSEEN = [
+    Unseen("built", "CREATE INDEX ASYNC t_n ON t (n);"),
+    Unseen(
+        "not unique",
+        "CREATE UNIQUE INDEX ASYNC t_n ON t (n);",
+        "002_job.sql:1:1: the index t_n could not be built\n"
+        "DSQL says: it is invalid, and no job works on it\n"
+        "correct the rows that are in the way and migrate again; the invalid index has been dropped",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", UNSEEN, ids=[case.name for case in UNSEEN])
+def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
+    """Half an hour after a job's end DSQL forgets it; a deploy may come back later than that."""
+    deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY, n int);"})
+    deployment.migrate()
+    deployment.run("INSERT INTO t VALUES (1, 5), (2, 5)")
+    deployment.write({"002_job": case.statement})
+    deployment.cluster.delay_jobs(5.0)
+    with pytest.raises(OutOfTime):
+        deployment.migrate(holder="gave up", seconds=4.0)
+    assert deployment.journal()[1:] == [("002_job", 0, "started", 0)]
+    while deployment.rows("SELECT 1 FROM sys.jobs WHERE status IN ('submitted', 'processing')"):
+        time.sleep(0.2)
+    assert deployment.rows("SELECT count(*) FROM sys.jobs") == [(1,)]
+    forget_jobs(deployment)
+    assert deployment.rows("SELECT count(*) FROM sys.jobs") == [(0,)]
+
+    deployment.run("UPDATE _migrations_lock SET expires_at = now()")
+    if case.says is None:
+        assert deployment.migrate(holder="came back").applied == ("002_job",)
+    else:
+        with pytest.raises(MigrationProblem) as told:
+            deployment.migrate(holder="came back")
+        assert str(told.value) == case.says
+    left = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_n')"
+    assert deployment.rows(left) == ([(True,)] if case.says is None else [])
+
+
+def forget_jobs(deployment: Deployment) -> None:
+    """Let half an hour pass for the jobs that have ended."""
+    state = json.loads(deployment.cluster.folder.state_file.read_text())
+    sockets = str(Path(state["control"]).parent)
+    with psycopg.connect(host=sockets, user="postgres", dbname="postgres") as superuser:
+        superuser.execute("UPDATE local_dsql.job SET update_time = update_time - interval '31 minutes'")
