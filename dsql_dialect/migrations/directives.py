@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.position import position_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,19 @@ class Directive:
             return "no statement follows it"
         if not self.statement.is_dml:
             return "only a statement that changes rows can be repeated until it changes none"
-        return None
+        return _endless(self.statement)
+
+
+def _endless(statement: Statement) -> str | None:
+    """Why a statement never comes to change no row, where that can be seen from its text."""
+    name, root = tree_of(statement)
+    if name == "UpdateStmt" and not {"whereClause", "fromClause"} & root.keys():
+        return "an UPDATE without WHERE changes its rows again and again, so it never ends"
+    if name == "InsertStmt" and "onConflictClause" not in root:
+        source = root.get("selectStmt", {}).get("SelectStmt", {})
+        if source.get("op") == "SETOP_NONE" and not {"whereClause", "fromClause"} & source.keys():
+            return "an INSERT of the same rows adds them again and again, so it never ends"
+    return None
 
 
 def read_directives(text: str, script: Script) -> Iterator[Directive]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Rule
 
+_BOM = "\ufeff"
 _NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", re.ASCII)
 
 
@@ -70,11 +72,23 @@ def _read(path: Path) -> MigrationFile | MigrationFinding:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")
-        at = position_of(before, len(before))
-        why = rules.ENCODING.text.format(byte=data[error.start], offset=error.start)
-        return MigrationFinding(path, at.line, at.column, rules.ENCODING, why, rules.ENCODING.remedy)
+        return _unreadable(path, data[: error.start].decode("utf-8-sig"), _not_utf8(data, error.start))
+    before, mark, _ = text.partition(_BOM)
+    if mark:
+        return _unreadable(path, before, "a byte order mark stands here, as where two files were joined")
     return MigrationFile(path, int(match["version"]), text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _not_utf8(data: bytes, offset: int) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "it begins with the byte order mark of UTF-16"
+    return f"byte 0x{data[offset]:02x} at offset {offset} is not UTF-8"
+
+
+def _unreadable(path: Path, before: str, reason: str) -> MigrationFinding:
+    """Return the finding at the place behind the text `before`."""
+    at = position_of(before, len(before))
+    return MigrationFinding(path, at.line, at.column, rules.ENCODING, reason, rules.ENCODING.remedy)
 
 
 def _duplicates(files: Sequence[MigrationFile]) -> Iterator[MigrationFinding]:

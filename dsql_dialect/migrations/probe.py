@@ -45,7 +45,7 @@ def probe(statement: Statement) -> Probe | None:
     if statement.iam is not None:
         iam = statement.iam
         return {"object": "iam", "role": iam.role, "arn": iam.arn, "present": not iam.revoke}
-    name, root = _read(statement)
+    name, root = tree_of(statement)
     look = _PROBES.get(name)
     return None if look is None else look(root)
 
@@ -54,7 +54,7 @@ def repeatable(statement: Statement) -> bool:
     """Tell whether a DDL statement run twice leaves the catalog as once, without an error."""
     if statement.iam is not None or not statement.is_ddl:
         return False
-    name, root = _read(statement)
+    name, root = tree_of(statement)
     if name == "AlterTableStmt":
         return all(_harmless(command["AlterTableCmd"]) for command in root["cmds"])
     if name == "AlterSeqStmt":
@@ -80,7 +80,8 @@ def _harmless(command: Node) -> bool:
     return command["subtype"] in _HARMLESS_COMMANDS or bool(command.get("missing_ok"))
 
 
-def _read(statement: Statement) -> tuple[str, Node]:
+def tree_of(statement: Statement) -> tuple[str, Node]:
+    """Return the name and the content of a statement's node in PostgreSQL's parse tree."""
     return unwrap(libpg_query.parse(statement.backend_sql.encode())[0]["stmt"])
 
 

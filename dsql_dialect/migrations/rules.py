@@ -47,8 +47,8 @@ VERSION = _rule(
 ENCODING = _rule(
     "migration-encoding",
     "A migration is UTF-8 text.",
-    "Save the file as UTF-8.",
-    "byte 0x{byte:02x} at offset {offset} is not UTF-8",
+    "Save the file as UTF-8; a byte order mark may stand at its beginning, and only there.",
+    "{reason}",
     refused="\xff",
     accepted="\ufeffSELECT 'é'",
 )

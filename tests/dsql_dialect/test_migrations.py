@@ -49,7 +49,7 @@ def test_manifest(tmp_path: Path) -> None:
         {
             "10_index.sql": "CREATE UNIQUE INDEX ASYNC accounts_id ON accounts (id)",
             "001_create_accounts.sql": b"\xef\xbb\xbf" + text.encode(),
-            "2_fill.sql": "-- blocks: batch\nUPDATE accounts SET id = id;\n\nINSERT INTO accounts VALUES (1)",
+            "2_fill.sql": "-- blocks: batch\nDELETE FROM accounts;\n\nINSERT INTO accounts VALUES (1)",
             "README.md": "not a migration",
         },
         "portable",
@@ -83,7 +83,7 @@ def test_manifest(tmp_path: Path) -> None:
                 "kind": "dml",
                 "statements": [
                     {
-                        "sql": "UPDATE accounts SET id = id",
+                        "sql": "DELETE FROM accounts",
                         "kind": "dml",
                         "line": 2,
                         "column": 1,
@@ -265,6 +265,33 @@ def test_missing_folder(tmp_path: Path) -> None:
 def test_a_bad_byte_is_placed_by_characters(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, {"1_a.sql": "é\néé".encode() + b"\xfe"})
     assert (fault.line, fault.column, fault.why) == (2, 3, "byte 0xfe at offset 7 is not UTF-8")
+
+
+def test_what_is_no_utf_8_is_called_by_its_name(tmp_path: Path) -> None:
+    utf16, joined = faults(tmp_path, {"1_a.sql": ACCOUNTS.encode("utf-16"), "2_b.sql": f"{ACCOUNTS};\ufeff"})
+    assert utf16.why == "it begins with the byte order mark of UTF-16"
+    assert joined.why == "a byte order mark stands here, as where two files were joined"
+
+
+ENDLESS = {
+    "UPDATE a SET n = n + 1": "an UPDATE without WHERE changes its rows again and again, so it never ends",
+    "INSERT INTO a VALUES (1)": "an INSERT of the same rows adds them again and again, so it never ends",
+    "INSERT INTO a SELECT 1": "an INSERT of the same rows adds them again and again, so it never ends",
+    "INSERT INTO a SELECT n FROM b WHERE n NOT IN (SELECT n FROM a) LIMIT 9": None,
+    "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING": None,
+    "UPDATE a SET n = 1 FROM b": None,
+    "DELETE FROM a": None,
+}
+
+
+@pytest.mark.parametrize(("sql", "why"), ENDLESS.items())
+def test_a_batch_that_would_never_end(tmp_path: Path, sql: str, why: str | None) -> None:
+    text = f"-- blocks: batch\n{sql};"
+    if why is None:
+        assert compiled(tmp_path, {"1_a.sql": text}).migrations[0].statements[0].batch
+    else:
+        (fault,) = faults(tmp_path, {"1_a.sql": text})
+        assert (fault.rule.id, fault.why, fault.line) == ("directive", why, 1)
 
 
 def test_columns_behind_a_byte_order_mark(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ FOLDERS: dict[str, dict[str, str | bytes]] = {
 BYTES: dict[str, tuple[bytes, int, int]] = {
     "Latin-1": ("INSERT INTO a\nVALUES ('Grö".encode("latin-1"), 2, 12),
     "UTF-16": (TABLE.encode("utf-16"), 1, 1),
+    "a byte order mark between two joined files": (f"{TABLE}\n{BOM}{TABLE}".encode(), 2, 1),
     "cut in the middle of a letter": ("-- é\n-- caf".encode() + b"\xc3", 2, 7),
 }
-"""Files that are no UTF-8, with line and column of the first byte that is not."""
+"""Files that are no plain UTF-8, with line and column of the first byte that is not."""
