@@ -37,6 +37,8 @@ class CustomResourceHandler:
             host.note(f"{request.path}: {request.type} was not run: its handler does not run locally")
             return stand_in(request)
         answer = _drive(host, arn, request.path, _event(request), _timeout(request.properties))
+        if reason := text(answer.get("Reason")):
+            host.note(f"{request.path}: {reason}")
         physical_id = text(answer.get("PhysicalResourceId"))
         return Outcome(physical_id, mapping(answer.get("Data")))
 

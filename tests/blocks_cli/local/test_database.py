@@ -9,6 +9,7 @@ import pytest
 from blocks_cli.exits import ExitCode
 from blocks_cli.local import LocalDeployment
 from blocks_cli.problem import CommandError
+from tests.blocks_cli.local.listener import Listener
 from tests.blocks_cli.local.shop import synthesize_shop
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def migration(folder: Path, name: str, text: str) -> Path:
     return place
 
 
-def deploy(folder: Path, *, dialect: str = "portable") -> LocalDeployment:
+def deploy(folder: Path, *, dialect: str = "portable", report: Listener | None = None) -> LocalDeployment:
     """Synthesize and deploy the shop with the migrations in `folder`."""
     number = len(list(folder.glob("cdk.out.*")))
     assembly = synthesize_shop(folder / "migrations", folder / f"cdk.out.{number}", dialect=dialect)
-    return LocalDeployment.deploy(assembly, folder)
+    return LocalDeployment.deploy(assembly, folder, report=report)
 
 
 def test_a_shop_opens(tmp_path: Path) -> None:
@@ -60,6 +61,13 @@ def test_a_shop_opens(tmp_path: Path) -> None:
         assert shop.invoke("Look", "select name from items order by id").payload == [["tea"], ["milk"]]
     with deploy(tmp_path) as shop:
         assert shop.migrations_applied == ()
+
+    (tmp_path / "migrations" / "002_more.sql").unlink()
+    listener = Listener()
+    with deploy(tmp_path, report=listener) as shop:
+        assert shop.migrations_applied == ()
+    (note,) = (note for note in listener.notes if "Migrator" in note)
+    assert note.endswith("the database is ahead of these files and stays there: 002_more")
 
 
 def test_the_cluster_speaks_the_dialect_of_the_migrations(tmp_path: Path) -> None:

@@ -16,21 +16,12 @@ from blocks_cli.exits import ExitCode
 from blocks_cli.local import Action, LocalDeployment, Report
 from blocks_cli.problem import CommandError
 from tests.blocks_cli.local.lab import Lab, synthesize
+from tests.blocks_cli.local.listener import Listener
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.json_value import Json
-
-
-class Listener(Report):
-    """Remembers the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture

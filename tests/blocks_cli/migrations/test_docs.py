@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
+import pytest
+
 from blocks_cli.exits import ExitCode
 from blocks_cli.main import COMMANDS
 from tests.blocks_cli.migrations import transcript
@@ -25,6 +28,27 @@ def test_every_example_prints_what_the_page_says(project: Project) -> None:
         PAGE.write_text(printed, "utf-8")
     else:
         assert printed == page
+
+
+def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None:
+    """On a table that has rows; all of them and all new ones have a currency in the end."""
+    project.run(
+        "CREATE TABLE accounts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner text, balance bigint)",
+        "INSERT INTO accounts (owner, balance) SELECT 'owner ' || n, 100 FROM generate_series(1, 2500) AS n",
+    )
+    files = transcript.files(PAGE.read_text("utf-8"))
+    recipe = {name: text for name, text in files.items() if "currency" in name}
+    assert len(recipe) == 5
+    project.write(recipe)
+    assert project.blocks("up", "--dialect", "2026-09").code == ExitCode.OK
+    assert project.rows("SELECT count(*), count(currency) FROM accounts") == [(2500, 2500)]
+    project.run("INSERT INTO accounts (owner, balance) VALUES ('new', 1)")
+    assert project.rows("SELECT currency FROM accounts WHERE owner = 'new'") == [("EUR",)]
+    with pytest.raises(psycopg.errors.CheckViolation, match="currency_is_there"):
+        project.run("INSERT INTO accounts (owner, balance, currency) VALUES ('nobody', 1, NULL)")
+    assert project.rows("SELECT convalidated FROM pg_constraint WHERE conname = 'currency_is_there'") == [
+        (True,)
+    ]
 
 
 def test_exit_codes_are_those_there_are() -> None:

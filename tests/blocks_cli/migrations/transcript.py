@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ def run(document: str, project: Project) -> str:
     A fence `sql FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
     """
     return _FENCE.sub(lambda fence: _play(fence, project), document)
+
+
+def files(document: str) -> dict[str, str]:
+    """Return the files that the document writes, by name without `.sql`."""
+    fences = _FENCE.finditer(document)
+    return {PurePath(each["file"]).stem: each["body"] for each in fences if each["kind"] == "sql"}
 
 
 def _play(fence: re.Match[str], project: Project) -> str:
