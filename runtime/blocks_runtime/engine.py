@@ -27,7 +27,7 @@ from .location import Location, locate
 from .pool import Pool
 from .primitives import sleep
 from .retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from .rows import factory
+from .row_factories import factory
 from .session import Session, open_session
 from .stats import Counters, Stats
 from .transaction import Transaction

@@ -97,7 +97,7 @@ class Pool:
 
     def give(self, session: Session) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        if session.at_rest:
+        if session.put_down():
             self._idle.append(session)
         else:
             self._drop(session)

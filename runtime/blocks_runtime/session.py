@@ -16,13 +16,12 @@ import time
 from typing import cast
 
 import psycopg
-from psycopg import pq
+from psycopg import generators, pq
 from psycopg.rows import dict_row
 
 from .classification import translate
 from .deadline import sooner
 from .errors import CommitOutcomeUnknown, ConnectionFailed, DeadlineExceeded, TransactionAborted
-from .fragments import Sql
 from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .errors import DatabaseError
+    from .fragments import Sql
     from .primitives import Cursor
-    from .rows import Factory
+    from .row_factories import Factory
     from .target import Target
     from .watch import Watch
 
@@ -45,7 +45,8 @@ IDLE = 20.0
 SIGN_OF_LIFE = 3.0
 """Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
 
-_PROBE, _BEGIN, _COMMIT, _ROLLBACK = (Sql((text,)) for text in ("SELECT 1", "BEGIN", "COMMIT", "ROLLBACK"))
+KEPT = 1000
+"""Rows of the last result that may stay in memory while a connection is idle."""
 
 # psycopg drops the statements it prepared with DEALLOCATE <name>, which DSQL refuses, unless libpq can close
 # them in the protocol (17 and later). AWS user guide, "supported SQL"; psycopg documentation, "Prepared
@@ -90,8 +91,7 @@ class Session:
         """How many statements it has executed, those of its own included."""
         self._connection = connection
         self._watch = watch
-        # One cursor serves all statements: psycopg then keeps what it found out about a repeated one.
-        self._cursor: Cursor = psycopg.RawCursor(connection)
+        self._renew_cursor()
         self._descriptor = connection.fileno()
         self._readable = watcher(self._descriptor)
         self._stale = False
@@ -111,9 +111,10 @@ class Session:
             return False
         return not self._readable()
 
-    @property
-    def at_rest(self) -> bool:
-        """True between transactions, on a connection that was in order when it was last used."""
+    def put_down(self) -> bool:
+        """Let go of a large result; return True between transactions, if the connection was in order."""
+        if self._cursor.rowcount > KEPT:
+            self._renew_cursor()
         return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
 
     @property
@@ -144,14 +145,10 @@ class Session:
             return cursor
 
     def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
-        if until is not None and time.monotonic() >= until:
-            late = DeadlineExceeded("the deadline passed before the statement was sent")
-            late.sent = False
-            raise late
+        self._prepare(until)
         cursor = self._cursor
-        self._connection.until = until
-        cursor.row_factory = row_factory
-        self.statements += 1
+        if row_factory is not self._row_factory:  # setting it makes psycopg look at the last result again
+            self._row_factory = cursor.row_factory = row_factory
         try:
             cursor.execute(statement.text, statement.values or None)
         except psycopg.Error as error:
@@ -159,14 +156,47 @@ class Session:
         self._used = time.monotonic(), time.time()
         return cursor
 
+    def _renew_cursor(self) -> None:
+        """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
+        self._cursor: Cursor = psycopg.RawCursor(self._connection)
+        self._row_factory: Factory | None = None
+
+    def _command(self, command: str, until: float | None) -> str:
+        """Execute one of our own statements, in half the time that a cursor takes; return what was done."""
+        if self._watch is None or not self._watch.awake:
+            return self._send(command, until)
+        with self._watch.statement(command):
+            return self._send(command, until)
+
+    def _send(self, command: str, until: float | None) -> str:
+        self._prepare(until)
+        pgconn = self._connection.pgconn
+        try:
+            pgconn.send_query(command.encode())
+            *_, result = self._connection.wait(generators.execute(pgconn))
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        except psycopg.Error as error:
+            raise self._failure(error, until) from error
+        self._used = time.monotonic(), time.time()
+        return (result.command_status or b"").decode()
+
+    def _prepare(self, until: float | None) -> None:
+        """Get ready to send something that must be answered before `until`."""
+        if until is not None and time.monotonic() >= until:
+            late = DeadlineExceeded("the deadline passed before the statement was sent")
+            late.sent = False
+            raise late
+        self._connection.until = until
+        self.statements += 1
+
     def stream(self, statement: Sql, row_factory: Factory, until: float | None, size: int) -> Iterator[Any]:
         """Yield the rows of a statement while they arrive, `size` at a time in memory.
 
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
         """
         cursor = psycopg.RawCursor(self._connection, row_factory=row_factory)
-        self._connection.until = until
-        self.statements += 1
+        self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
         rows = cast("Generator[Any, None]", arriving)
         try:
@@ -196,14 +226,14 @@ class Session:
         Raises:
             ConnectionFailed: none came.
         """
-        self._promptly(_PROBE, until)
+        self._promptly("SELECT 1", until)
 
     def begin(self, until: float | None = None) -> None:
         """Open a transaction; DSQL has one isolation level, so there is nothing to choose."""
         if self._rested:
-            self._promptly(_BEGIN, until)
+            self._promptly("BEGIN", until)
         else:
-            self.run(_BEGIN, until=until)
+            self._command("BEGIN", until)
 
     def commit(self, until: float | None = None) -> None:
         """Commit, and believe only an answer that says so.
@@ -215,16 +245,16 @@ class Session:
             CommitOutcomeUnknown: no answer came.
         """
         try:
-            cursor = self.run(_COMMIT, until=until)
+            done = self._command("COMMIT", until)
         except ConnectionFailed as error:
             raise _unknown(error) from error.__cause__
         except DeadlineExceeded as error:
             if not error.sent:
                 raise
             raise _unknown(error) from error.__cause__
-        if cursor.statusmessage != "COMMIT":
+        if done != "COMMIT":
             raise TransactionAborted(
-                f"COMMIT was answered {cursor.statusmessage}: a statement of the transaction had failed, "
+                f"COMMIT was answered {done}: a statement of the transaction had failed, "
                 "nothing was kept; do not swallow errors inside a transaction",
                 sqlstate="25P02",
             )
@@ -234,7 +264,7 @@ class Session:
         if self.lost or self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
             return
         try:
-            self.run(_ROLLBACK, until=time.monotonic() + SIGN_OF_LIFE)
+            self._command("ROLLBACK", time.monotonic() + SIGN_OF_LIFE)
         except (ConnectionFailed, DeadlineExceeded):
             self.close()
 
@@ -248,11 +278,11 @@ class Session:
         """Say goodbye and close, without waiting for anything; safe to repeat."""
         self._connection.pgconn.finish()
 
-    def _promptly(self, statement: Sql, until: float | None) -> None:
-        """Run a statement that a living server answers at once."""
+    def _promptly(self, command: str, until: float | None) -> None:
+        """Execute what a living server answers at once."""
         soon = time.monotonic() + SIGN_OF_LIFE
         try:
-            self.run(statement, until=sooner(until, soon))
+            self._command(command, sooner(until, soon))
         except DeadlineExceeded as error:
             if until is not None and until < soon:
                 raise

@@ -91,7 +91,7 @@ class Transaction(Statements):
 
 
 def _factory(row_type: type[Any] | None) -> Any:
-    from .rows import factory
+    from .row_factories import factory
 
     return factory(row_type)
 

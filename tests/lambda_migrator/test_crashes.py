@@ -11,10 +11,8 @@ from blocks_runtime.session import Session
 from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from blocks_runtime import Sql
-    from blocks_runtime.primitives import Cursor
     from tests.lambda_migrator.conftest import Deployment
 
 
@@ -26,19 +24,22 @@ class Killed(BaseException):
 def killed_before(at: int) -> Iterator[None]:
     """Kill the run before it sends statement number `at` (from 1)."""
     count = 0
-    original = Session.run
 
-    def run(self: Session, statement: Sql, *rest: Any, **options: Any) -> Cursor:
-        nonlocal count
-        count += 1
-        if count != at:
-            return original(self, statement, *rest, **options)
-        self.abort()
-        self.close()
-        raise Killed
+    def mortal(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Session, *arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count != at:
+                return original(self, *arguments, **options)
+            self.abort()
+            self.close()
+            raise Killed
+
+        return call
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "run", run)
+        for way_to_speak in ("run", "_command"):
+            patch.setattr(Session, way_to_speak, mortal(getattr(Session, way_to_speak)))
         yield
 
 

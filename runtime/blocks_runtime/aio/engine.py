@@ -24,7 +24,7 @@ from ..errors import (
 from ..info import TransactionInfo
 from ..location import Location, locate
 from ..retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from ..rows import factory
+from ..row_factories import factory
 from ..stats import Counters, Stats
 from ..watch import Watch
 from .pool import AsyncPool

@@ -96,7 +96,7 @@ class AsyncPool:
 
     def give(self, session: AsyncSession) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        if session.at_rest:
+        if session.put_down():
             self._idle.append(session)
         else:
             self._drop(session)

@@ -90,7 +90,7 @@ class AsyncTransaction(AsyncStatements):
 
 
 def _factory(row_type: type[Any] | None) -> Any:
-    from ..rows import factory
+    from ..row_factories import factory
 
     return factory(row_type)
 
