@@ -50,6 +50,7 @@ class Relay:
         self._flowing = threading.Event()
         self._flowing.set()
         self._open: list[socket.socket] = []
+        self._deaf: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -59,9 +60,18 @@ class Relay:
         """Hold everything from the message on that is number `number` (from 1) from now; then go on or tear."""
         self._trap = _Trap(number, direction, tear=False)
 
-    def lose_next(self, direction: Direction) -> None:
-        """Tear every connection in place of delivering the next message that goes this way."""
-        self._trap = _Trap(1, direction, tear=True)
+    def lose_next(self, direction: Direction, number: int = 1) -> None:
+        """Tear every connection in place of delivering the next message that goes this way, or a later one."""
+        self._trap = _Trap(number, direction, tear=True)
+
+    @property
+    def armed(self) -> bool:
+        """True while the message that was to be stopped at, or lost, has not come."""
+        return self._trap is not None
+
+    def fall_silent(self) -> None:
+        """Keep the connections there are, and swallow whatever is said on them from now on."""
+        self._deaf.update(self._open)
 
     def go_on(self) -> None:
         """Deliver what is held, and everything that follows."""
@@ -105,7 +115,8 @@ class Relay:
                 if record[0] == _APPLICATION_DATA:
                     self._look(direction)
                 self._flowing.wait()
-                sink.sendall(record)
+                if source not in self._deaf:
+                    sink.sendall(record)
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

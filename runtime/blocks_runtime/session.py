@@ -86,6 +86,9 @@ def open_session(
 class Session:
     """A connection and what is known of its health. One statement at a time."""
 
+    _cursor: Cursor
+    _row_factory: Factory
+
     def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
         self.statements = 0
         """How many statements it has executed, those of its own included."""
@@ -158,8 +161,8 @@ class Session:
 
     def _renew_cursor(self) -> None:
         """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
-        self._cursor: Cursor = psycopg.RawCursor(self._connection)
-        self._row_factory: Factory | None = None
+        self._cursor = psycopg.RawCursor(self._connection, row_factory=dict_row)
+        self._row_factory = dict_row
 
     def _command(self, command: str, until: float | None) -> str:
         """Execute one of our own statements, in half the time that a cursor takes; return what was done."""

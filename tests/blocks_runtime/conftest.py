@@ -61,6 +61,14 @@ def db(function: None) -> Iterator[DistributedDatabase]:
 
 
 @pytest.fixture
+def direct(function: None) -> Iterator[DistributedDatabase]:
+    """The app's database, connected before a relay may stand in between."""
+    with DistributedDatabase("main") as database:
+        database.warm_up()
+        yield database
+
+
+@pytest.fixture
 def wire(function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     """A relay that the app's database is reached through."""
     with relay(cluster.endpoint()) as made:

@@ -85,6 +85,9 @@ async def open_session(
 class AsyncSession:
     """A connection and what is known of its health. One statement at a time."""
 
+    _cursor: Cursor
+    _row_factory: Factory
+
     def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
         self.statements = 0
         """How many statements it has executed, those of its own included."""
@@ -159,8 +162,8 @@ class AsyncSession:
 
     def _renew_cursor(self) -> None:
         """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
-        self._cursor: Cursor = psycopg.AsyncRawCursor(self._connection)
-        self._row_factory: Factory | None = None
+        self._cursor = psycopg.AsyncRawCursor(self._connection, row_factory=dict_row)
+        self._row_factory = dict_row
 
     async def _command(self, command: str, until: float | None) -> str:
         """Execute one of our own statements, in half the time that a cursor takes; return what was done."""
