@@ -1,0 +1,342 @@
+"""The calls beyond the first three: rows of other types, streams, blocks, decorators, plans, deadlines, counters."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+import pytest
+
+from blocks_runtime import DistributedDatabase, TransactionInfo, errors, sql
+from blocks_runtime.deadline import RESERVE, moment
+from blocks_runtime.engine import engine_for
+from blocks_runtime.primitives import Cursor
+from blocks_runtime.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from blocks_runtime import Transaction
+    from local_dsql import LocalCluster
+
+ALL = sql("SELECT id, n FROM items ORDER BY id")
+ONE = sql("SELECT n FROM items WHERE id = 1")
+ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
+SLEEP = sql("SELECT pg_sleep(30)")
+
+
+@dataclass(frozen=True)
+class Item:
+    id: int
+    n: int
+
+
+class Pair(NamedTuple):
+    id: int
+    n: int
+
+
+class Named(TypedDict):
+    id: int
+    n: int
+
+
+@pytest.mark.parametrize(
+    ("row_type", "first"),
+    [
+        (Item, Item(1, 100)),
+        (Pair, Pair(1, 100)),
+        (Named, {"id": 1, "n": 100}),
+        (dict, {"id": 1, "n": 100}),
+        (tuple, (1, 100)),
+    ],
+)
+def test_rows_of_a_type(db: DistributedDatabase, row_type: type[Any], first: object) -> None:
+    assert db.query_one(ALL, row_type) == first
+    assert db.query(ALL, row_type)[0] == first
+    assert next(iter(db.stream(ALL, row_type))) == first
+    assert db.transaction(lambda tx: tx.query_one(ALL, row_type)) == first
+    assert db.query_one(ALL) == {"id": 1, "n": 100}, "the next one is a dict again"
+
+
+def test_columns_that_do_not_fit_are_named(db: DistributedDatabase) -> None:
+    with pytest.raises(
+        TypeError, match=r"a row with the columns n makes no Item: .*select exactly the columns"
+    ):
+        db.query(ONE, Item)
+    with pytest.raises(TypeError, match="give a class"):
+        db.query(ONE, lambda: None)  # type: ignore[call-overload]
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_stream_holds_one_chunk_at_a_time(db: DistributedDatabase) -> None:
+    many = sql("SELECT n FROM generate_series(1, {last}) AS n", last=5000)
+    assert sum(n for (n,) in db.stream(many, tuple, size=100)) == 5000 * 5001 // 2
+    assert db.stats.idle == db.stats.open == 1, "the connection is given back after the last row"
+
+
+def test_a_stream_left_early_costs_its_connection(db: DistributedDatabase) -> None:
+    rows = db.stream(sql("SELECT n FROM generate_series(1, 1000000) AS n"), size=10)
+    assert next(iter(rows)) == {"n": 1}
+    del rows
+    assert db.stats.open == 0
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_stream_in_a_transaction(db: DistributedDatabase) -> None:
+    def double(tx: Transaction) -> int:
+        total = 0
+        for row in list(tx.stream(ALL, size=1)):
+            total += tx.execute(sql("UPDATE items SET n = n * 2 WHERE id = {id}", id=row["id"]))
+        return total
+
+    assert db.transaction(double) == 2
+    assert db.query(ALL, tuple) == [(1, 200), (2, 200)]
+
+
+def test_a_stream_tells_its_errors(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed, match="division by zero"):
+        list(db.stream(sql("SELECT 1 / (3 - n) FROM generate_series(1, 9) AS n"), size=1))
+    with pytest.raises(ValueError, match="size is 0"):
+        db.stream(ALL, size=0)
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_block_commits_or_rolls_back(db: DistributedDatabase) -> None:
+    with db.transaction() as tx:
+        tx.execute(ADD)
+    assert (tx.info.attempts, tx.info.conflicts) == (1, [])
+    with pytest.raises(LookupError), db.transaction() as tx:
+        tx.execute(ADD)
+        raise LookupError
+    assert db.query_one(ONE) == {"n": 101}
+    with pytest.raises(errors.TransactionAborted, match="the transaction is over"):
+        tx.query(ONE)
+
+
+def test_a_block_cannot_be_retried(db: DistributedDatabase) -> None:
+    with pytest.raises(TypeError, match="a with block cannot be run again"):
+        db.transaction(retry_on_conflict=True)  # type: ignore[call-overload]
+    db.simulate_conflict()
+    with pytest.raises(errors.SerializationFailure), db.transaction() as tx:
+        tx.execute(ADD)
+    assert tx.info.conflicts == ["40001"]
+
+
+def test_a_decorated_function_is_a_transaction(db: DistributedDatabase) -> None:
+    @db.transactional(retry_on_conflict=True)
+    def add(tx: Transaction, amount: int, *, id: int) -> tuple[int, TransactionInfo]:
+        """Add."""
+        return tx.execute(sql("UPDATE items SET n = n + {a} WHERE id = {id}", a=amount, id=id)), tx.info
+
+    db.simulate_conflict(times=2)
+    changed, info = add(5, id=2)
+    assert add.__doc__ == "Add."
+    assert (changed, info.attempts, info.conflicts) == (1, 3, ["40001", "40001"])
+    assert info.milliseconds > 0
+    assert db.query(ALL, tuple) == [(1, 100), (2, 105)]
+
+
+def test_a_single_statement_survives_conflicts(db: DistributedDatabase) -> None:
+    """Nothing of it was kept and nobody has seen it, so it is run again by itself."""
+    db.simulate_conflict(times=2)
+    assert db.execute(ADD) == 1
+    assert db.query_one(ONE) == {"n": 101}
+    assert (db.stats.conflicts, db.stats.retries) == (2, 2)
+
+
+def test_conflicts_can_be_aimed(db: DistributedDatabase) -> None:
+    db.simulate_conflict("OC001", table="items")
+    with pytest.raises(errors.SerializationFailure, match="OC001"):
+        db.transaction(lambda tx: tx.execute(ADD))
+    with pytest.raises(ValueError, match="OC000"):
+        db.simulate_conflict("40001")
+
+
+def test_only_a_local_database_simulates(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BLOCKS_MAIN_CA")
+    monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", "abc.dsql.us-east-1.on.aws")
+    with pytest.raises(errors.ConfigurationError, match="is not a local database"):
+        DistributedDatabase("main").simulate_conflict()
+
+
+def test_a_plan_is_text_and_tree(db: DistributedDatabase) -> None:
+    plan = db.explain(sql("SELECT count(*) FROM generate_series(1, {x}) AS n WHERE n > 2", x=9))
+    assert str(plan).startswith("Aggregate  (cost=")
+    assert plan.root.label == "Aggregate"
+    (scan,) = plan.root.children
+    assert scan.label == "Function Scan on pg_catalog.generate_series n"
+    assert any(detail.startswith("Filter: (n.n > 2)") for detail in scan.details)
+    assert scan.estimated_rows is not None
+    assert scan.rows is None
+    assert list(plan.root.walk()) == [plan.root, scan]
+
+
+def test_an_analyzed_plan_measures_and_changes_nothing(db: DistributedDatabase) -> None:
+    plan = db.explain(sql("UPDATE items SET n = 0"), analyze=True)
+    assert plan.root.label.startswith("Update on ")
+    assert plan.root.children[0].rows == 2
+    assert any(line.startswith("Execution Time") for line in plan.summary)
+    assert db.query_one(ONE) == {"n": 100}
+    assert db.transaction(lambda tx: tx.explain(ALL)).root.label
+
+
+def test_a_deadline_ends_a_statement(db: DistributedDatabase) -> None:
+    started = time.monotonic()
+    with pytest.raises(errors.DeadlineExceeded) as caught:
+        db.query(SLEEP, deadline=0.2)
+    assert time.monotonic() - started < 10
+    assert caught.value.sent
+    assert (db.stats.open, db.stats.idle) == (0, 0), "the connection is closed"
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_write_past_its_deadline_is_unknown(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.CommitOutcomeUnknown):
+        db.execute(sql("UPDATE items SET n = 0 WHERE (SELECT true FROM pg_sleep(30))"), deadline=0.2)
+
+
+def test_a_deadline_ends_a_transaction(db: DistributedDatabase) -> None:
+    def slow(tx: Transaction) -> None:
+        tx.execute(ADD)
+        tx.query(SLEEP)
+
+    with pytest.raises(errors.DeadlineExceeded):
+        db.transaction(slow, retry_on_conflict=True, deadline=0.3)
+    with pytest.raises(errors.DeadlineExceeded, match="before the statement was sent"):
+        db.transaction(lambda tx: time.sleep(0.4), deadline=0.3)
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_deadline_for_every_statement(function: None) -> None:
+    with DistributedDatabase("main", statement_deadline=0.3) as db:
+        assert db.query_one(ONE) == {"n": 100}
+        for run in (db.query, lambda statement: list(db.stream(statement))):
+            with pytest.raises(errors.DeadlineExceeded):
+                run(SLEEP)
+
+
+class Context:
+    """Lambda's, as far as it matters."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._milliseconds
+
+
+def test_lambda_says_what_is_left(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.DeadlineExceeded):
+        db.query(SLEEP, deadline=Context(int(RESERVE * 1000) + 200))
+    assert db.query_one(ONE, deadline=Context(30_000)) == {"n": 100}
+    assert db.transaction(lambda tx: tx.query_one(ONE), deadline=Context(30_000)) == {"n": 100}
+
+
+def test_retries_end_with_the_deadline(db: DistributedDatabase) -> None:
+    db.simulate_conflict(times=1000)
+    try:
+        with pytest.raises((errors.SerializationFailure, errors.DeadlineExceeded)) as caught:
+            db.transaction(
+                lambda tx: tx.execute(ADD), retry_on_conflict=True, max_retries=10_000, deadline=0.5
+            )
+        assert caught.value.attempts > 1
+    finally:
+        _disarm(db)
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def _disarm(db: DistributedDatabase) -> None:
+    from pathlib import Path
+
+    from local_dsql import LocalCluster
+
+    with LocalCluster(Path(os.environ["BLOCKS_MAIN_CA"]).parent) as cluster:
+        cluster.clear_injections()
+
+
+@pytest.mark.parametrize("deadline", [0, -1.0])
+def test_a_deadline_in_the_past_is_a_mistake(deadline: float) -> None:
+    with pytest.raises(ValueError, match="give a positive number"):
+        moment(deadline)
+
+
+def test_a_migration_outdates_prepared_statements(db: DistributedDatabase, cluster: LocalCluster) -> None:
+    """PostgreSQL then refuses them; a new connection has none, so the statement is run again on one."""
+    import psycopg
+
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE TABLE growing (id int)")
+        admin.execute("GRANT SELECT ON growing TO app")
+        star = sql("SELECT * FROM growing")
+        for _ in range(8):
+            db.query(star)
+        admin.execute("ALTER TABLE growing ADD COLUMN more int")
+        assert db.query(star) == []
+        for _ in range(8):
+            db.query(star)
+        admin.execute("ALTER TABLE growing ADD COLUMN yet_more int")
+        assert db.transaction(lambda tx: tx.query(star), retry_on_conflict=True) == []
+        admin.execute("DROP TABLE growing")
+
+
+def test_the_counters_count(db: DistributedDatabase) -> None:
+    assert db.stats == type(db.stats)()
+    db.query(ONE)
+    db.transaction(lambda tx: tx.query(ONE))
+    stats = db.stats
+    assert (stats.statements, stats.commits, stats.connects, stats.open, stats.idle) == (4, 1, 1, 1, 1)
+    assert (stats.conflicts, stats.retries, stats.unknown, stats.refused, stats.replaced) == (0, 0, 0, 0, 0)
+
+
+def test_a_forked_process_connects_for_itself(db: DistributedDatabase, tmp_path: Path) -> None:
+    db.query(ONE)
+    child = os.fork()
+    if child == 0:
+        answer = "nothing"
+        try:
+            answer = f"{db.query_one(ONE)} {db.stats.connects}"
+        finally:
+            (tmp_path / "answer").write_text(answer)
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / "answer").read_text() == "{'n': 100} 1"
+    assert db.query_one(ONE) == {"n": 100}
+    assert db.stats.connects == 1, "the parent's connection is as it was"
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(1, True), (2000, False)])
+def test_a_large_result_is_let_go(function: None, rows: int, kept: bool) -> None:
+    """A warm Lambda would carry it along for hours otherwise."""
+    engine = engine_for("main", 1)
+    engine.run(sql("SELECT n FROM generate_series(1, {rows}) AS n", rows=rows), Cursor.fetchall, None, None)
+    session, _ = engine.pool.take(Session.wake)
+    assert (session._cursor.pgresult is not None) is kept
+    engine.pool.give(session)
+    engine.close()
+
+
+def test_names_that_load_later_are_there() -> None:
+    import blocks_runtime
+
+    for name in blocks_runtime.__all__:
+        assert getattr(blocks_runtime, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        blocks_runtime.nothing  # noqa: B018
+
+
+REFUSED: dict[str, Callable[[], object]] = {
+    "no connections": lambda: DistributedDatabase("main", max_connections=0),
+    "negative retries": lambda: DistributedDatabase("main").transaction(
+        lambda tx: None, retry_on_conflict=True, max_retries=-1
+    ),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_impossible_numbers_are_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="give"):
+        call()
