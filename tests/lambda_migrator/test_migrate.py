@@ -80,6 +80,24 @@ def test_a_refused_file_may_be_corrected(
     assert deployment.rows("SELECT count(*) FROM t") == [(3,)]
 
 
+def test_batches_as_large_as_a_transaction_allows(deployment: Deployment) -> None:
+    """Of the 3,000 rows one is the journal's; more is refused, and what was done before stays and counts."""
+    fill = (
+        "-- blocks: batch\nINSERT INTO t SELECT n FROM generate_series(1, 7000) AS n "
+        "WHERE NOT EXISTS (SELECT 1 FROM t WHERE id = n) LIMIT {limit};"
+    )
+    deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY);", "002_fill": fill.format(limit=3000)})
+    with pytest.raises(MigrationProblem) as refused:
+        deployment.migrate()
+    assert "002_fill.sql:2:1" in refused.value.what
+    assert "transaction row limit exceeded" in refused.value.why
+    assert "one of the 3,000 rows is the journal's" in refused.value.remedy
+    deployment.write({"002_fill": fill.format(limit=2999)})
+    assert deployment.migrate(holder="corrected").applied == ("002_fill",)
+    assert deployment.journal()[1] == ("002_fill", 1, "applied", 7000)
+    assert deployment.rows("SELECT count(*) FROM t") == [(7000,)]
+
+
 def test_a_unique_index_over_duplicates_is_dropped(deployment: Deployment) -> None:
     deployment.write(
         {

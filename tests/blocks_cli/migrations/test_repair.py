@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from blocks_cli.exits import ExitCode
+from blocks_runtime.session import Session
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
+    from blocks_runtime import Sql
+    from blocks_runtime.primitives import Cursor
     from tests.blocks_cli.migrations.conftest import Project
 
 
@@ -147,3 +150,35 @@ def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited
         dead.wait()
     applied.run(take.format(name.format(socket.gethostname(), dead.pid)))
     assert applied.blocks("up", "--wait", "0").code == ExitCode.OK
+
+
+@pytest.mark.parametrize("choice", ["--applied", "--pending"])
+def test_a_statement_whose_effect_cannot_be_seen_stops_the_run_that_follows(
+    project: Project, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """Interrupted between the statement and its journal row; whether it ran shows nowhere in the catalog."""
+    project.run("CREATE SEQUENCE numbers CACHE 1")
+    project.write({"001_restart": "-- a new year\nALTER SEQUENCE numbers RESTART WITH 5000;"})
+    original = Session.run
+
+    def run(self: Session, statement: Sql, *rest: Any, **options: Any) -> Cursor:
+        answer = original(self, statement, *rest, **options)
+        if statement.text.startswith("ALTER SEQUENCE"):
+            raise KeyboardInterrupt
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "run", run)
+        assert project.blocks("up", "--dialect", "2026-09").code not in (ExitCode.OK, ExitCode.USAGE)
+    assert project.journal() == [("001_restart", 0, "started")]
+
+    stopped = project.blocks("up", "--dialect", "2026-09")
+    assert stopped.code == ExitCode.MIGRATION_FAILED
+    assert "001_restart.sql:2:1: nobody knows whether this statement took effect" in stopped.err
+    assert "look for yourself, then `blocks repair 001_restart --applied` or `--pending`" in stopped.err
+    assert project.journal() == [("001_restart", 0, "started")]
+
+    assert project.blocks("repair", "001_restart", choice, "--dialect", "2026-09").code == ExitCode.OK
+    assert project.blocks("up", "--dialect", "2026-09").code == ExitCode.OK
+    assert project.journal() == [("001_restart", 1, "applied")]
+    assert project.rows("SELECT nextval('numbers')") == [(5000,)]

@@ -1,15 +1,17 @@
-"""A deploy frozen in the midst of its work, for longer than its lease holds, and thawed when another is done.
+"""Two migrators at once: who waits, what is said of the other one, and what a holder may still do that was frozen.
 
-So it goes for a suspended machine, or a process that waits for memory. What it still believes to hold, it must
-not write with.
+Frozen for longer than its lease holds, and thawed when another one is done: so it goes for a suspended machine, or
+a process that waits for memory. What it still believes to hold, it must not write with.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.exits import ExitCode
 from tests.blocks_cli.migrations.kill_matrix import LEAST, Matrix
 from tests.blocks_cli.migrations.migrators import nursery
 from tests.lambda_migrator.inbox import response_server
@@ -43,6 +45,20 @@ def second() -> Iterator[Nursery]:
 def matrix(project: Project, first: Nursery) -> Iterator[Matrix]:
     with response_server() as inbox:
         yield Matrix(project, first, inbox)
+
+
+def test_a_command_says_which_deploy_is_at_work(project: Project, matrix: Matrix) -> None:
+    with matrix.stopped(100, Direction.ANSWER) as (wire, deploy):
+        refused = project.blocks("up", "--dialect", "2026-09", "--wait", "0")
+        assert refused.code == ExitCode.MIGRATION_FAILED
+        assert re.search(
+            r"the lease is held by deploy deploy-\d+ \[0/[0-9a-f]{8}\] since 20\d\d-", refused.err
+        )
+        assert "let it end, then migrate again" in refused.err
+        wire.go_on()
+        matrix.finish(deploy)
+    done = project.blocks("up", "--dialect", "2026-09", "--wait", "0")
+    assert (done.code, done.err.splitlines()[-1].partition(";")[0]) == (ExitCode.OK, "applied no migrations")
 
 
 def freeze(matrix: Matrix, other: Nursery, at: int) -> str:
