@@ -19,6 +19,7 @@ from blocks import Access, BackupPolicy, DatabaseRole, DistributedDatabase, Priv
 from examples.bank.stack import BankStack
 from examples.ecs.stack import WorkerStack
 from examples.existing_cluster.stacks import NotesStack, PlatformStack
+from examples.two_regions.stacks import add_hotel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,6 +153,7 @@ def examples(app: cdk.App) -> None:
         cluster_identifier=platform.cluster.attr_identifier,
         cluster_endpoint=platform.cluster.attr_endpoint,
     )
+    add_hotel(app, "123456789012")
 
 
 PACKS = (cdk_nag.AwsSolutionsChecks, cdk_nag.HIPAASecurityChecks, cdk_nag.ServerlessChecks)

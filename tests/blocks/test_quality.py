@@ -5,6 +5,7 @@ One process makes them all, because it takes a quarter of a minute; there CDK's 
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from blocks import DistributedDatabase
 from blocks.acknowledgments import REASONS
 from tests.blocks.catalogue import OPTIONS, SPECIAL, name_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
-EXAMPLES = ("BankStack", "WorkerStack", "PlatformStack", "NotesStack")
+TWO_REGIONS = ("HotelOhio", "HotelVirginia")
+EXAMPLES = ("BankStack", "WorkerStack", "PlatformStack", "NotesStack", *TWO_REGIONS)
 STACKS = [*(name_of(each) for each in (*OPTIONS, *SPECIAL)), *EXAMPLES]
 IN_DOCS = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
 
@@ -61,7 +64,9 @@ def templates(made: Path, app: str = "all") -> dict[str, str]:
 def test_every_option_and_every_example_is_there(made: Path) -> None:
     assert sorted(templates(made)) == sorted(STACKS)
     apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
-    assert apps == {"bank", "ecs", "existing_cluster"}, "put the example into the catalogue"
+    assert apps == {"bank", "ecs", "existing_cluster", "two_regions"}, "put the example into the catalogue"
+    alone = {*OPTIONS, "multi_region", "migrator_vpc_subnets", "migrator_security_groups"}
+    assert alone == set(inspect.signature(DistributedDatabase.__init__).parameters) - {"self", "scope", "id"}
 
 
 def test_neither_awssolutions_nor_the_cdk_find_anything(made: Path) -> None:
@@ -99,12 +104,16 @@ def test_cfn_lint_finds_nothing(made: Path) -> None:
     ran = subprocess.run(
         [sys.executable, *command, *options, "--", *files], capture_output=True, text=True, check=False
     )
-    assert (ran.stdout, ran.returncode) == ("", 0), ran.stderr
+    assert ran.stderr == ""
+    # cfn-lint 1.58 does not know what the CDK writes for an output of a stack in another Region.
+    assert [line for line in ran.stdout.splitlines() if "'Fn::GetStackOutput'" not in line] == []
 
 
 def test_no_template_names_a_partition_region_or_account(made: Path) -> None:
     for name, text in templates(made).items():
         assert not re.search(r"arn:aws[a-z-]*:", text), name
+        if name in TWO_REGIONS:  # two Regions are named, and so is the account
+            continue
         assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", text), name
         assert not re.search(r"(?<![0-9a-f])\d{12}(?![0-9a-f])", text), name
 
