@@ -10,7 +10,6 @@ from aws_cdk import (
     CfnResource,
     CustomResource,
     Duration,
-    Fn,
     IAnyProducer,
     IResolveContext,
     Lazy,
@@ -132,8 +131,10 @@ class Peering(Construct):
         UpdateCluster, "Required permissions").
         """
         arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
-        identifiers = [self._cluster.attr_identifier, Fn.select(1, Fn.split("/", arns[1]))]
-        witnessed = [self._in_witness_region(identifier) for identifier in identifiers]
+        witnessed = [
+            _in_region(self._witness_region, self._cluster),
+            self._peer.tell("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
+        ]
         document = _Permissions(
             deletes=_OnDelete(self._cluster, self._peer.cluster),
             clusters=arns,
@@ -151,11 +152,6 @@ class Peering(Construct):
             roles=[self.role.role_name],
         )
 
-    def _in_witness_region(self, identifier: str) -> str:
-        return Stack.of(self).format_arn(
-            service="dsql", region=self._witness_region, resource="cluster", resource_name=identifier
-        )
-
     def _allow_continuing(self) -> iam.Policy:
         """Let the function call itself when its time is nearly up; see `Migrator`."""
         policy = iam.Policy(self, "Continue", roles=[self.role])
@@ -168,6 +164,13 @@ class Peering(Construct):
 def peer_arn(peer: PeerCluster) -> str:
     """Return the ARN of the peer's cluster as the database's own stack can read it."""
     return peer.tell("ClusterArn", peer.cluster_arn)
+
+
+def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
+    """Return the ARN under which a permission on the cluster is checked in another Region."""
+    return Stack.of(cluster).format_arn(
+        service="dsql", region=region, resource="cluster", resource_name=cluster.attr_identifier
+    )
 
 
 @jsii.implements(IAnyProducer)

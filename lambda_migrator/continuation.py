@@ -103,7 +103,7 @@ def _pass_on(
         _logger.exception("cannot go on in another invocation")
         return request.failed(
             f"out of time, and calling {context.invoked_function_arn} again failed: {error}\n"
-            f"deploy again to go on from where {work.what} are, or raise the migrator's timeout"
+            f"deploy again to go on from there, or raise the function's timeout"
         )
     return None
 

@@ -323,7 +323,7 @@ def granted(statements: Any, arns: dict[str, str]) -> set[tuple[str, str]]:
     def resolve(resource: object) -> str:
         text = json.dumps(resource)
         found = [arn for token, arn in arns.items() if token in text]
-        if "us-west-2" in text:
+        if WEST in text:
             return Place(WEST, Place.of(found[0]).identifier, ACCOUNT).arn
         return found[0] if found else "the service-linked role"
 
@@ -353,7 +353,18 @@ def test_the_peering_may_do_what_it_does_and_nothing_else(
     document = Template.of(virginia).resources["mainPeeringPermissions17EF8E04"]["Properties"][
         "PolicyDocument"
     ]
-    arns = {"main7AD10839": home.arn, "mainClusterArn2151BC67": peer.arn}
+    (identifier,) = [
+        part
+        for part in Template.of(ohio).document["Outputs"]["mainWitnessedArn78E31681"]["Value"]["Fn::Join"][1]
+        if "Fn::GetAtt" in part
+    ]
+    assert identifier == {"Fn::GetAtt": ["main7AD10839", "Identifier"]}
+    witnessed = Place(WEST, peer.identifier, ACCOUNT).arn
+    arns = {
+        "mainClusterArn2151BC67": peer.arn,
+        "mainWitnessedArn78E31681": witnessed,
+        "main7AD10839": home.arn,
+    }
     assert granted(document["Statement"], arns) == needed
     assert "*" not in json.dumps(document)
     conditions = {
