@@ -195,11 +195,10 @@ def test_a_connection_that_rested_is_asked_for_a_sign_of_life(
             raise psycopg.OperationalError("timeout")
         return ping(connection)
 
-    monkeypatch.setattr("blocks_runtime.query_builder.IDLE", -1.0)
-    monkeypatch.setattr(engine.dialect, "do_ping", watched)
     seen = connects(engine)
     lent(engine)
-    asked.clear()
+    monkeypatch.setattr("blocks_runtime.query_builder.IDLE", -1.0)
+    monkeypatch.setattr(engine.dialect, "do_ping", watched)
     with engine.begin() as connection:
         assert connection.scalar(N) == 100
     assert asked
