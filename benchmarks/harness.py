@@ -41,22 +41,28 @@ def pin() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def compare(contenders: Mapping[str, Callable[[], object]], *, turns: int = 21) -> dict[str, Result]:
-    """Call every contender over and over for `WINDOW` seconds, one after the other, `turns` times around."""
+def compare(
+    contenders: Mapping[str, Callable[[], object]], *, turns: int = 21, window: float = WINDOW
+) -> dict[str, Result]:
+    """Call every contender over and over for `window` seconds, one after the other, `turns` times around.
+
+    With a window of 0 each is called once a turn.
+    """
     seen: dict[str, list[float]] = {name: [] for name in contenders}
     for call in contenders.values():
         call()
     for _ in range(turns):
         for name, call in contenders.items():
-            seen[name].append(_window(call))
+            seen[name].append(_window(call, window))
     return {name: Result(tuple(figures)) for name, figures in seen.items()}
 
 
-def _window(call: Callable[[], object]) -> float:
-    calls, started = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < WINDOW:
+def _window(call: Callable[[], object], window: float) -> float:
+    calls, started, elapsed = 0, time.perf_counter(), 0.0
+    while not calls or elapsed < window:
         call()
         calls += 1
+        elapsed = time.perf_counter() - started
     return elapsed / calls
 
 
@@ -67,4 +73,18 @@ def report(title: str, results: Mapping[str, Result], *, baseline: str, bar: Map
     for name, result in results.items():
         wanted = f"   bar: {bar[name]}" if name in bar else ""
         lines.append(f"  {name:<34} {base / result.median:6.2f} x   spread {result.spread}{wanted}")
+    return "\n".join(lines)
+
+
+def costs(title: str, results: Mapping[str, Result], *, ours: str, bars: Mapping[str, float | None]) -> str:
+    """Lay out what `ours` costs as a multiple of each peer's time; below 1 is faster. `bars` names the peers.
+
+    The ratio is taken turn by turn, so that both of its sides saw the same weather; the median is shown.
+    """
+    lines = [title]
+    for peer, bar in bars.items():
+        pairs = zip(results[ours].seconds, results[peer].seconds, strict=True)
+        ratio = Result(tuple(one / other for one, other in pairs))
+        wanted = "" if bar is None else f"   bar: {bar:.2f}{'' if ratio.median <= bar else '  OVER'}"
+        lines.append(f"  {ours} / {peer:<36} {ratio.median:6.2f} x   spread {ratio.spread}{wanted}")
     return "\n".join(lines)

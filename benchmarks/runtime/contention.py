@@ -1,0 +1,93 @@
+"""Sixty threads add one to one row, and each must succeed: how often they try and how long that takes."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from benchmarks.harness import Result
+from blocks_runtime import DistributedDatabase, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.runtime.place import Place
+    from blocks_runtime import Transaction
+
+THREADS, ROUNDS = 60, 7
+
+
+def contention(place: Place) -> str:
+    """Return attempts and seconds of our retry, and of the two loops that one finds in code by hand."""
+    with ExitStack() as stack:
+        db = stack.enter_context(DistributedDatabase("main", max_connections=THREADS))
+        db.warm_up(THREADS)
+        parameters = place.parameters()
+        raw = [
+            stack.enter_context(psycopg.connect(**parameters, autocommit=True))  # type: ignore[arg-type]
+            for _ in range(THREADS)
+        ]
+        contenders: dict[str, Callable[[int], int]] = {
+            "ours": lambda _: db.transaction(_add_one, retry_on_conflict=True, max_retries=10_000),
+            "loop: continue at once": lambda number: _by_hand(raw[number], 0.0),
+            "loop: sleep 8 ms x attempt": lambda number: _by_hand(raw[number], 0.008),
+        }
+        seen: dict[str, list[tuple[int, float]]] = {name: [] for name in contenders}
+        for _ in range(ROUNDS):
+            for name, add in contenders.items():
+                seen[name].append(_all_at_once(add))
+        row = db.query_one(sql("SELECT n FROM counter WHERE id = 1"))
+    lines = [f"contention: {THREADS} threads on one row, each must succeed; medians of {ROUNDS} rounds"]
+    for name, figures in seen.items():
+        attempts = statistics.median(tried for tried, _ in figures)
+        wall = Result(tuple(seconds for _, seconds in figures))
+        lines.append(f"  {name:<28} {attempts:6.0f} attempts   {wall.median:6.2f} s   spread {wall.spread}")
+    lines.append(
+        f"  bar: ours at most the others', in attempts and seconds   (the row says {row and row['n']})"
+    )
+    return "\n".join(lines)
+
+
+def _all_at_once(add: Callable[[int], int]) -> tuple[int, float]:
+    """Return the attempts of all threads together, and the seconds until the last has succeeded."""
+    gate, attempts = threading.Barrier(THREADS + 1), [0] * THREADS
+
+    def work(number: int) -> None:
+        gate.wait()
+        attempts[number] = add(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    gate.wait()
+    started = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    return sum(attempts), time.perf_counter() - started
+
+
+def _add_one(tx: Transaction) -> int:
+    row = tx.query_one(sql("SELECT n FROM counter WHERE id = 1"))
+    assert row is not None
+    tx.execute(sql("UPDATE counter SET n = {n} WHERE id = 1", n=row["n"] + 1))
+    return tx.attempt
+
+
+def _by_hand(connection: psycopg.Connection[tuple[int, ...]], pause: float) -> int:
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            with connection.transaction():
+                row = connection.execute("SELECT n FROM counter WHERE id = 1").fetchone()
+                assert row is not None
+                connection.execute("UPDATE counter SET n = %s WHERE id = 1", (row[0] + 1,))
+        except psycopg.errors.SerializationFailure:
+            time.sleep(pause * attempt)
+            continue
+        return attempt

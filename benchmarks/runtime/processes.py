@@ -1,0 +1,73 @@
+"""New processes: what the import costs, and how long it takes until the first row."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks.harness import compare, costs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOGIN = (
+    'host=os.environ["PEER_HOST"], hostaddr="127.0.0.1", port=int(os.environ["PEER_PORT"]), user="app",'
+    ' dbname="postgres", sslmode="verify-full", sslrootcert=os.environ["PEER_CA"], sslnegotiation="direct",'
+    " autocommit=True"
+)
+_QUERY = 'assert connection.execute("SELECT v FROM lookup WHERE id = %s", (17,)).fetchone() == ("v17",)'
+
+PROGRAMS = {
+    "bare interpreter": "pass",
+    "import blocks_runtime": "import blocks_runtime",
+    "ours": (
+        "from blocks_runtime import DistributedDatabase, sql\n"
+        'db = DistributedDatabase("main")\n'
+        'assert db.query_one(sql("SELECT v FROM lookup WHERE id = {id}", id=17)) == {"v": "v17"}'
+    ),
+    "connector + psycopg": (
+        "import os, aurora_dsql_psycopg\n"
+        f'with aurora_dsql_psycopg.connect(region="us-east-1", {_LOGIN}) as connection:\n    {_QUERY}'
+    ),
+    "boto3 + psycopg by hand": (
+        "import os, boto3, psycopg\n"
+        'client = boto3.client("dsql", region_name="us-east-1")\n'
+        'token = client.generate_db_connect_auth_token(os.environ["PEER_HOST"], "us-east-1")\n'
+        f"with psycopg.connect(password=token, {_LOGIN}) as connection:\n    {_QUERY}"
+    ),
+}
+
+
+def imports(turns: int = 31) -> str:
+    """Return what importing the runtime adds to a bare interpreter, in CPU time, which other programs leave alone."""
+    pairs = [(_cpu("bare interpreter"), _cpu("import blocks_runtime")) for _ in range(turns)]
+    added = sorted((ours - bare) * 1000 for bare, ours in pairs)
+    low, median, high = statistics.quantiles(added, n=4)
+    over = "" if median <= 15 else "  OVER"
+    return (
+        f"import blocks_runtime: +{median:.1f} ms over a bare interpreter"
+        f"   quartiles {low:.1f} {high:.1f}   bar: 15{over}"
+    )
+
+
+def _cpu(name: str) -> float:
+    """Return the CPU seconds of a new process that runs a program."""
+    process = subprocess.Popen([sys.executable, "-c", PROGRAMS[name]])
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def cold_starts(turns: int = 15) -> str:
+    """Return how long a new process takes to import, sign, connect and read a row, beside its peers."""
+    peers = ("connector + psycopg", "boto3 + psycopg by hand")
+    results = compare({name: _runs(name) for name in ("ours", *peers)}, turns=turns, window=0)
+    return costs("cold start: new process to first row", results, ours="ours", bars=dict.fromkeys(peers, 0.5))
+
+
+def _runs(name: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, "-c", PROGRAMS[name]], check=True)

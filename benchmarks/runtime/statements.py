@@ -1,0 +1,137 @@
+"""Warm connections: a token, a look-up, a transaction, for threads and for asyncio, beside psycopg itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import boto3
+import psycopg
+from psycopg.rows import dict_row
+
+from benchmarks.harness import compare, costs
+from benchmarks.runtime.place import REGION
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, sql
+from blocks_runtime.signing import Credentials, token
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from benchmarks.runtime.place import Place
+    from blocks_runtime import Transaction
+    from blocks_runtime.aio.transaction import AsyncTransaction
+
+BATCH = 20
+"""Awaited in a row, so that entering the event loop does not count."""
+
+TURNS, WINDOW = 61, 0.06
+"""Many short turns: what disturbs one of a pair is likely to disturb the other."""
+
+LOOKUP = "SELECT v FROM lookup WHERE id = %s"
+READ, WRITE = "SELECT n FROM counter WHERE id = %s", "UPDATE counter SET n = n + %s WHERE id = 1"
+
+
+def tokens() -> str:
+    """Return what a token costs, with temporary credentials as Lambda has them and a client that is there."""
+    keys = Credentials("ASIAEXAMPLE", "secret" * 6, "IQoJb3JpZ2luX2VjEJr//+=" * 40)
+    client = boto3.client(
+        "dsql",
+        region_name=REGION,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token,
+    )
+    host = f"4iabtwnq2j55iez4j4bkykghgm.dsql.{REGION}.on.aws"
+    results = compare(
+        {
+            "ours": lambda: token(host, REGION, "app", keys),
+            "boto3, client made": lambda: client.generate_db_connect_auth_token(host, REGION),
+        },
+        turns=11,
+    )
+    return costs("token", results, ours="ours", bars={"boto3, client made": 0.25})
+
+
+def synchronous(place: Place) -> str:
+    """Return a prepared look-up and a transaction of two statements, beside psycopg's own."""
+    with (
+        DistributedDatabase("main") as db,
+        place.connect(autocommit=True, row_factory=dict_row) as raw,
+    ):
+
+        def by_hand() -> None:
+            with raw.transaction():
+                raw.execute(READ, (1,), prepare=True).fetchone()
+                raw.execute(WRITE, (1,), prepare=True)
+
+        def ours(tx: Transaction) -> None:
+            tx.query_one(sql("SELECT n FROM counter WHERE id = {id}", id=1))
+            tx.execute(sql("UPDATE counter SET n = n + {add} WHERE id = 1", add=1))
+
+        lookups = compare(
+            {
+                "ours": lambda: db.query_one(sql("SELECT v FROM lookup WHERE id = {id}", id=17)),
+                "psycopg": lambda: raw.execute(LOOKUP, (17,), prepare=True).fetchone(),
+            },
+            turns=TURNS,
+            window=WINDOW,
+        )
+        transactions = compare(
+            {"ours": lambda: db.transaction(ours), "psycopg": by_hand}, turns=TURNS, window=WINDOW
+        )
+    return _both("threads", lookups, transactions)
+
+
+def asynchronous(place: Place) -> str:
+    """Return the same for asyncio."""
+    with asyncio.Runner() as runner:
+        db = AsyncDistributedDatabase("main")
+        raw = runner.run(
+            psycopg.AsyncConnection.connect(**place.parameters(), autocommit=True, row_factory=dict_row)  # type: ignore[arg-type]
+        )
+
+        async def lookup() -> None:
+            await (await raw.execute(LOOKUP, (17,), prepare=True)).fetchone()
+
+        async def by_hand() -> None:
+            async with raw.transaction():
+                await (await raw.execute(READ, (1,), prepare=True)).fetchone()
+                await raw.execute(WRITE, (1,), prepare=True)
+
+        async def ours(tx: AsyncTransaction) -> None:
+            await tx.query_one(sql("SELECT n FROM counter WHERE id = {id}", id=1))
+            await tx.execute(sql("UPDATE counter SET n = n + {add} WHERE id = 1", add=1))
+
+        def batch(once: Callable[[], Awaitable[object]]) -> Callable[[], object]:
+            async def many() -> None:
+                for _ in range(BATCH):
+                    await once()
+
+            return lambda: runner.run(many())
+
+        lookups = compare(
+            {
+                "ours": batch(lambda: db.query_one(sql("SELECT v FROM lookup WHERE id = {id}", id=17))),
+                "psycopg": batch(lookup),
+            },
+            turns=TURNS,
+            window=WINDOW,
+        )
+        transactions = compare(
+            {"ours": batch(lambda: db.transaction(ours)), "psycopg": batch(by_hand)},
+            turns=TURNS,
+            window=WINDOW,
+        )
+        runner.run(db.close())
+        runner.run(raw.close())
+    return _both("asyncio", lookups, transactions)
+
+
+def _both(kind: str, lookups: object, transactions: object) -> str:
+    return "\n".join(
+        costs(f"{title}, {kind}", results, ours="ours", bars={"psycopg": 1.10})  # type: ignore[arg-type]
+        for title, results in (
+            ("prepared look-up by key", lookups),
+            ("transaction of two statements", transactions),
+        )
+    )
