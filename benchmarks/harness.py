@@ -51,8 +51,9 @@ def compare(
     seen: dict[str, list[float]] = {name: [] for name in contenders}
     for call in contenders.values():
         call()
-    for _ in range(turns):
-        for name, call in contenders.items():
+    for turn in range(turns):
+        # There and back again, so that nobody always comes after the same one.
+        for name, call in list(contenders.items())[:: 1 if turn % 2 else -1]:
             seen[name].append(_window(call, window))
     return {name: Result(tuple(figures)) for name, figures in seen.items()}
 
