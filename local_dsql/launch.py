@@ -102,6 +102,8 @@ def connect(folder: Folder) -> ControlConnection | None:
 def wait_for_end(folder: Folder, request: str) -> bool:
     """Send `leave` or `stop`, wait until the server is gone if it goes, and return whether there was one."""
     connection = connect(folder)
+    if connection is None and not folder.path.is_dir():
+        return False  # nobody has ever started one here
     stopping = connection is None or _ask_to_go(connection, request)
     lock = FileLock(folder.server_lock)
     if stopping:

@@ -3,12 +3,36 @@ REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_pr
 
 -- The backend is logged in as superuser and runs under the client's role; whoever can set session_authorization,
 -- by function or by rule, would be superuser again. The front refuses the statements.
+-- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
+ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;
+CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_local boolean) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
+            'intervalstyle', 'timezone', 'search_path') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
+        RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
+            HINT = 'Leave it out; for a time limit, set one in the client.';
+    END IF;
+    RETURN pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+END
+$$;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
 
 -- What one session could do to another one's backend, or to its own transaction behind the front's back.
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint),
-    pg_catalog.pg_export_snapshot() FROM PUBLIC;
+    pg_catalog.pg_export_snapshot(), pg_catalog.pg_lock_status(), pg_catalog.pg_stat_get_activity(int),
+    pg_catalog.pg_prepared_statement() FROM PUBLIC;
+-- Messages between sessions, the log, and SQL in a string, which the front could not look into.
+REVOKE EXECUTE ON FUNCTION pg_catalog.pg_notify(text, text),
+    pg_catalog.pg_logical_emit_message(boolean, text, text), pg_catalog.pg_logical_emit_message(boolean, text, bytea),
+    pg_catalog.query_to_xml(text, boolean, boolean, text), pg_catalog.query_to_xmlschema(text, boolean, boolean, text),
+    pg_catalog.query_to_xml_and_xmlschema(text, boolean, boolean, text), pg_catalog.ts_stat(text),
+    pg_catalog.ts_stat(text, text), pg_catalog.ts_rewrite(tsquery, text) FROM PUBLIC;
+-- Large objects, which DSQL does not have: rows beside all tables, that nothing would count.
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(int), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
+    pg_catalog.lo_open(oid, int), pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lo_unlink(oid),
+    pg_catalog.lo_truncate(int, int), pg_catalog.lo_truncate64(int, bigint), pg_catalog.lowrite(int, bytea) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_advisory_lock(bigint), pg_catalog.pg_advisory_lock(int, int),
     pg_catalog.pg_advisory_xact_lock(bigint), pg_catalog.pg_advisory_xact_lock(int, int),
     pg_catalog.pg_advisory_lock_shared(bigint), pg_catalog.pg_advisory_lock_shared(int, int),

@@ -65,11 +65,16 @@ _plan_kept = lru_cache(maxsize=8192)(_plan)
 
 def is_plain(statement: Statement) -> bool:
     """Tell whether a statement only reads, and takes no lock that another transaction could feel."""
-    if statement.findings or statement.for_update or statement.for_key_share:
+    if statement.findings or statement.for_update or statement.for_key_share or sets_parameters(statement):
         return False
     if statement.node == "VariableShow":
         return not is_version(statement)
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
+
+
+def sets_parameters(statement: Statement) -> bool:
+    """Tell whether a query may set parameters, by set_config()."""
+    return statement.kind in (Kind.QUERY, Kind.DML) and "set_config" in statement.text.lower()
 
 
 def is_answered_here(statement: Statement) -> bool:

@@ -148,6 +148,9 @@ async def _backend(endpoint: Endpoint, role: str, principal: Principal, settings
     front = endpoint.front
     await _check_role(endpoint, role, principal)
     parameters = {"user": "postgres", "database": DATABASE, "application_name": "", **settings}
+    parameters["local_dsql.principal"] = (
+        principal.arn
+    )  # what sys.iam_session_user() tells; RESET ALL keeps it
     backend = await Backend.connect(front.socket_directory, front.port, parameters)
     await backend.rows(f"SET SESSION AUTHORIZATION {literal(role)}")
     return backend

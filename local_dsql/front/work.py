@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
 from local_dsql.front.copying import take_rows
+from local_dsql.front.planned import sets_parameters
 from local_dsql.front.requests import request_for
 from local_dsql.front.rows import Counter
 from local_dsql.front.transactions import BEGIN
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import EndFinder
 
 _ROLLBACK = messages.query("ROLLBACK")
+_PARAMETERS = (
+    *("application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle"),
+    *("search_path", "timezone"),
+)
 
 
 class Work:
@@ -123,10 +129,26 @@ class Work:
                 return False
             await counter.begin()
             answer = unit.own(await statements.run(self.engine, session, request))
+            if sets_parameters(statement) and answer.error is None:
+                transaction.settings.append(await self._parameters(statement))
             changed = await counter.end(answer)
         if rows:
             answer = Answer([frame for frame in answer.frames if frame[0] != b"G"], answer.status)
         return await self._account(transaction, statement, answer, changed)
+
+    async def _parameters(self, statement: Statement) -> str:
+        """Return what sets the parameters as they are now, after a statement that has called set_config().
+
+        Its arguments may have been anything; that it sets for the transaction alone is believed where it says so.
+        """
+        local = str(bool(re.search(r",\s*true\s*\)", statement.text, re.IGNORECASE))).lower()
+        names = ", ".join(map(literal, _PARAMETERS))
+        rows = await self.backend.rows(
+            "SELECT pg_catalog.string_agg(pg_catalog.format("
+            f"'pg_catalog.set_config(%L, %L, {local})', name, setting), ', ')"
+            f" FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) IN ({names})"
+        )
+        return f"SELECT {rows[0][0]}"
 
     async def _write_alone(self, unit: Unit, statement: Statement) -> bool:
         """Run the first statement of an implicit transaction together with its BEGIN.

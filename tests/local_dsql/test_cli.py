@@ -205,3 +205,10 @@ def test_a_region_that_is_none_of_the_cluster_is_wrong_usage(folder: Path) -> No
     with LocalCluster(folder):
         answer = command("inject", "--path", folder, "OC000", "--region", "eu-west-9", status=2)
     assert "eu-west-9 is not a Region of this cluster" in answer.stderr
+
+
+def test_stop_where_nobody_has_ever_started_one(tmp_path: Path) -> None:
+    """As anywhere else where there is nothing to stop, and no folder is made."""
+    answer = CliRunner().invoke(main, ["stop", "--path", str(tmp_path / "none" / "at all"), "--json"])
+    assert (answer.exit_code, json.loads(answer.stdout)) == (0, {"stopped": False})
+    assert not (tmp_path / "none").exists()

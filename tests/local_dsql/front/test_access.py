@@ -174,3 +174,22 @@ def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.
     cluster.run(cluster.front.start_region("us-east-2"))
     with cluster.connect(**there) as again:
         assert again.execute("SELECT v FROM everywhere").fetchall() == [("there",)]
+
+
+def test_what_is_said_of_other_sessions_is_out_of_reach(cluster: Cluster) -> None:
+    """Nor are large objects, messages and SQL in strings, which the front could not hold to any rule."""
+    with cluster.connect() as connection:
+        for call in (
+            "* FROM pg_lock_status()",
+            "* FROM pg_stat_get_activity(NULL)",
+            "pg_notify('a', 'b')",
+            "lo_from_bytea(0, 'a')",
+            "lo_create(0)",
+            "pg_logical_emit_message(true, 'a', 'b')",
+            "query_to_xml('SELECT 1', true, true, '')",
+            "* FROM ts_stat('SELECT to_tsvector(''a'')')",
+            "pg_export_snapshot()",
+            "postgres_set_config('session_authorization', 'postgres', false)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SELECT {call}")

@@ -1,0 +1,41 @@
+-- Functions of sys whose names were seen on clusters (August and September 2026). Made are those whose meaning the name
+-- and other recordings settle; the rest is left out rather than guessed.
+CREATE FUNCTION sys.uuid_to_base32_str(id uuid) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    bits CONSTANT bit(130) := (('x' || pg_catalog.replace(id::pg_catalog.text, '-', ''))::bit(128))::bit(130);
+    alphabet CONSTANT pg_catalog.text := 'abcdefghijklmnopqrstuvwxyz234567';
+BEGIN
+    RETURN (SELECT pg_catalog.string_agg(pg_catalog.substr(alphabet,
+            pg_catalog.substring(bits, 5 * n + 1, 5)::bit(5)::int + 1, 1), '' ORDER BY n)
+        FROM pg_catalog.generate_series(0, 25) n);
+END
+$$;
+
+CREATE FUNCTION sys.base32_str_to_uuid(str text) RETURNS uuid LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    alphabet CONSTANT pg_catalog.text := 'abcdefghijklmnopqrstuvwxyz234567';
+    bits bit varying := '';
+    hex pg_catalog.text := '';
+BEGIN
+    IF str !~ '^[a-z2-7]{25}[aeimquy4]$' THEN
+        RAISE EXCEPTION 'Unable to convert text to UUID' USING ERRCODE = '22P02',
+            HINT = 'Pass 26 characters of base 32, in lower case and without padding, as in a job_id.';
+    END IF;
+    FOR n IN 1..26 LOOP
+        bits := bits || (pg_catalog.strpos(alphabet, pg_catalog.substr(str, n, 1)) - 1)::bit(5);
+    END LOOP;
+    FOR n IN 0..31 LOOP
+        hex := hex || pg_catalog.to_hex(pg_catalog.substring(bits, 4 * n + 1, 4)::bit(4)::int);
+    END LOOP;
+    RETURN hex::pg_catalog.uuid;
+END
+$$;
+
+-- Bytes. The limit is what a new cluster has (AWS user guide, quotas).
+CREATE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE
+RETURN pg_catalog.pg_database_size(pg_catalog.current_database());
+CREATE FUNCTION sys.cluster_size_limit() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 10995116277760;
+
+-- The ARN of the IAM identity that signed the token; the front tells it at login.
+CREATE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE
+RETURN pg_catalog.current_setting('local_dsql.principal');
