@@ -90,6 +90,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "About 10 ms for 100,000 rows.",
     ),
     Divergence(
+        "for-update-in-read-only",
+        "FOR UPDATE in a READ ONLY transaction is refused with 25006, as PostgreSQL does.",
+        "Aurora DSQL says “SELECT FOR UPDATE in a read-only transaction is a no-op”; whether that is an error or a "
+        "warning is not documented.",
+        "Leave FOR UPDATE out of READ ONLY transactions.",
+    ),
+    Divergence(
         "catalog-shows-front",
         "The system catalog shows what the local database is made of: the schema local_dsql, the databases pristine, "
         "spare, template0 and template1, the role postgres, event triggers.",

@@ -24,6 +24,12 @@ def _persistence(letter: str) -> Detector:
     return where(lambda node: node["relation"].get("relpersistence") == letter)
 
 
+def _temporary(node: Node) -> bool:
+    """Tell whether a table is temporary, by the word or by its schema."""
+    relation = node["relation"]
+    return relation.get("relpersistence") == "t" or relation.get("schemaname") == "pg_temp"
+
+
 def _partition_by(node: Node) -> Iterable[Hit]:
     return (Hit(node["partspec"].get("location")),) if "partspec" in node else ()
 
@@ -56,7 +62,7 @@ RULES = (
         "Use a WITH query, or an ordinary table whose rows carry the session that they belong to.",
         text="TEMPORARY or TEMP table not supported for CREATE TABLE",
         nodes=("CreateStmt",),
-        find=_persistence("t"),
+        find=where(_temporary),
         refused="CREATE TEMP TABLE a (id int)",
         accepted="CREATE TABLE temp_a (id int)",
     ),

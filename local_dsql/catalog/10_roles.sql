@@ -10,3 +10,6 @@ $$;
 
 -- Only admin creates objects in public; everybody may use it.
 GRANT USAGE, CREATE ON SCHEMA public TO admin;
+
+-- There is nothing temporary, and a name in pg_temp would come before all others.
+REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;

@@ -62,6 +62,7 @@ REFUSED_EVERYWHERE = {
     "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()": "create-trigger",
     "CREATE FUNCTION f() RETURNS int LANGUAGE 'PLpgSQL' AS $b$\nBEGIN RETURN 1; END $b$": "function-language",
     "CREATE LOCAL TEMP TABLE a (id int)": "temp-table",
+    "CREATE TABLE pg_temp.a (id int)": "temp-table",
     "ALTER TABLE a ADD c int DEFAULT 1": "add-column-constraint",
     "ALTER TABLE a FORCE ROW LEVEL SECURITY": "row-level-security",
     'SELECT * FROM a ORDER BY name COLLATE "en_US"': "collation",

@@ -189,6 +189,9 @@ def test_what_is_said_of_other_sessions_is_out_of_reach(cluster: Cluster) -> Non
             "query_to_xml('SELECT 1', true, true, '')",
             "* FROM ts_stat('SELECT to_tsvector(''a'')')",
             "pg_export_snapshot()",
+            "1; CREATE VIEW pg_temp.v AS SELECT 1",
+            "1; CREATE DOMAIN pg_temp.text AS int",
+            "1; CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql RETURN 1",
             "postgres_set_config('session_authorization', 'postgres', false)",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
