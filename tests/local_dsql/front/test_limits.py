@@ -134,5 +134,8 @@ def test_connection_grows_too_old(impatient: Cluster) -> None:
     busy.commit()
     for connection in (idle, busy):
         with pytest.raises(psycopg.OperationalError):
-            connection.execute("SELECT 1")
+            for _ in range(1000):  # the clock strikes when the machine lets it
+                connection.execute("SELECT 1")
+                connection.rollback()
+                time.sleep(0.01)
         connection.close()

@@ -43,6 +43,7 @@ def test_a_job_id_is_one(admin: psycopg.Connection[Any]) -> None:
     admin.execute("CREATE TABLE IF NOT EXISTS identified (id int)")
     row = admin.execute("CREATE INDEX ASYNC ON identified (id)").fetchone()
     assert row is not None
+    admin.execute("CALL sys.wait_for_job(%s)", row)
     assert admin.execute("SELECT sys.uuid_to_base32_str(sys.base32_str_to_uuid(%s))", row).fetchone() == row
 
 
