@@ -27,7 +27,7 @@ def _persistence(letter: str) -> Detector:
 def _temporary(node: Node) -> bool:
     """Tell whether a table is temporary, by the word or by its schema."""
     relation = node["relation"]
-    return relation.get("relpersistence") == "t" or relation.get("schemaname") == "pg_temp"
+    return bool(relation.get("relpersistence") == "t" or relation.get("schemaname") == "pg_temp")
 
 
 def _partition_by(node: Node) -> Iterable[Hit]:
