@@ -100,6 +100,16 @@ class Admin:
         """
         return self._patiently(lambda: self._ddl(statement))
 
+    def await_answer(self, unanswered: int) -> None:
+        """Pause before a DDL statement goes out again whose answer was lost so many times.
+
+        Raises:
+            ConnectionFailed: that was too often.
+        """
+        if unanswered > MAX_RETRIES:
+            raise ConnectionFailed(f"a DDL statement was sent {unanswered} times, and no answer came")
+        self.deadline.sleep(BACKOFF.wait(unanswered))
+
     @contextlib.contextmanager
     def open(self) -> Iterator[Admin]:
         """Use the connection within a `with` block; it is torn at the deadline, and closed at the end.

@@ -15,7 +15,7 @@ from blocks_runtime.errors import (
 )
 
 from . import jobs, probes
-from .admin import BACKOFF, Unanswered
+from .admin import Unanswered
 from .journal import Move, Overtaken, State, read
 from .plan import Action
 from .problem import MigrationProblem, server_words
@@ -157,7 +157,7 @@ class Execution:
                 return self._admin.ddl(Sql((self._statement.sql,)))
             except Unanswered:
                 unanswered += 1
-                self._admin.deadline.sleep(BACKOFF.wait(unanswered))
+                self._admin.await_answer(unanswered)
                 if not foreign and self._landed():
                     return []
             except DatabaseError as error:
@@ -219,7 +219,7 @@ class Execution:
                 return
             except Unanswered:
                 unanswered += 1
-                self._admin.deadline.sleep(BACKOFF.wait(unanswered))
+                self._admin.await_answer(unanswered)
 
     def _record(self, move: Move) -> None:
         self._write(lambda session: self._journal.record(session, self._step.migration, move), move)

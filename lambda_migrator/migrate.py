@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blocks_runtime.errors import DatabaseError
 
 from . import journal, tables
-from .admin import BACKOFF, Unanswered
+from .admin import Unanswered
 from .deadline import OutOfTime
 from .execute import execute, log_step
 from .lease import acquire
@@ -119,7 +119,7 @@ def _ensure_tables(admin: Admin) -> None:
             admin.ddl(tables.CREATE[missing[0]])
         except Unanswered:
             unanswered += 1
-            admin.deadline.sleep(BACKOFF.wait(unanswered))
+            admin.await_answer(unanswered)
         except DatabaseError:
             if missing == tables.missing(admin):  # otherwise another migrator was faster
                 raise

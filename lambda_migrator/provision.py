@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blocks_runtime import sql
 from blocks_runtime.contract import Access, database_role
 
-from .admin import BACKOFF, Unanswered
+from .admin import Unanswered
 from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def provision(
             return
         except Unanswered:
             unanswered += 1
-            admin.deadline.sleep(BACKOFF.wait(unanswered))
+            admin.await_answer(unanswered)
 
 
 def existing_grants(admin: Admin, database: str) -> tuple[Grant, ...]:

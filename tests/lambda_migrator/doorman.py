@@ -29,13 +29,14 @@ _ROLLBACK = b"Q" + struct.pack("!I", 13) + b"ROLLBACK\0"
 class Doorman:
     """Listens on `port` of this machine.
 
-    `turn_away` is asked for each connection and `refuse` for each request, by their numbers from 1: an error, or
-    None to let it through. A request is a query, or the messages of the extended protocol up to Sync.
+    `turn_away` is asked for each connection and `refuse` for each request, by their numbers from 1 (and what the
+    request is): an error, or None to let it through. A request is a query, or the messages of the extended protocol
+    up to Sync.
     """
 
     def __init__(self, cluster: LocalCluster) -> None:
         self.turn_away: Callable[[int], Error | None] = lambda number: None
-        self.refuse: Callable[[int], Error | None] = lambda number: None
+        self.refuse: Callable[[int, bytes], Error | None] = lambda number, request: None
         self.connections = 0
         self.requests = 0
         self._server = ("localhost", int(cluster.endpoint().partition(":")[2]))
@@ -130,7 +131,7 @@ class Conversation:
 
     def _pass(self, request: bytes) -> None:
         self._doorman.requests += 1
-        error = self._doorman.refuse(self._doorman.requests)
+        error = self._doorman.refuse(self._doorman.requests, request)
         if error is None:
             self._server.sendall(request)
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime.contract import Access, database_role
-from blocks_runtime.errors import ConnectionLimitExceeded, ServerUnavailable
+from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
 from blocks_runtime.target import Target
 from lambda_migrator import admin
 from lambda_migrator.admin import Admin
@@ -104,7 +104,7 @@ def test_requests_that_are_refused_are_tried_again(
     deployment: Deployment, guarded: Doorman, first: int
 ) -> None:
     """Every eleventh request, from each of the first eleven on: so each request of a deploy is refused in a case."""
-    guarded.refuse = lambda number: REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
+    guarded.refuse = lambda number, request: REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
     deploy(deployment, guarded)
     assert guarded.requests > 100
     check(deployment)
@@ -114,19 +114,33 @@ def test_refused_again_and_again(
     deployment: Deployment, guarded: Doorman, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
-    guarded.refuse = lambda number: REFUSED[2]
+    guarded.refuse = lambda number, request: REFUSED[2]
     with pytest.raises(ServerUnavailable, match="server unavailable"):
         deploy(deployment, guarded)
     assert guarded.requests == 5
 
 
+def test_a_statement_that_is_never_answered(
+    deployment: Deployment, guarded: Doorman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What became of it is looked up each time, and in the end nothing is claimed of it."""
+    monkeypatch.setattr(admin, "MAX_RETRIES", 4)
+    guarded.refuse = lambda number, request: REFUSED[2] if b"ALTER TABLE" in request else None
+    with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no answer came"):
+        deploy(deployment, guarded)
+    assert deployment.journal()[4] == ("005_column", 0, "started", 0)
+    guarded.refuse = lambda number, request: None
+    deploy(deployment, guarded)
+    check(deployment)
+
+
 def test_refused_until_the_deadline(deployment: Deployment, guarded: Doorman) -> None:
-    guarded.refuse = lambda number: REFUSED[2] if number > 20 else None
+    guarded.refuse = lambda number, request: REFUSED[2] if number > 20 else None
     began = time.monotonic()
     with pytest.raises(OutOfTime):
         deploy(deployment, guarded, seconds=1.5)
     assert time.monotonic() - began < 10.0
-    guarded.refuse = lambda number: None
+    guarded.refuse = lambda number, request: None
     deploy(deployment, guarded)
     check(deployment)
 
