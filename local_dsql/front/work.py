@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from local_dsql.front.session import Session
     from local_dsql.front.units import Unit
     from local_dsql.occ.statements import Request
+    from local_dsql.occ.targets import Targets
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.frames import EndFinder
 
@@ -187,7 +188,7 @@ class Work:
         transaction.rows += changed
         transaction.tables |= written.tables
         transaction.wrote |= statement.writes
-        transaction.removed = transaction.removed or await self._takes_keys(statement, written.assigned)
+        transaction.removed = transaction.removed or await self._takes_keys(statement, written)
         transaction.rules = transaction.rules.after(statement)
         if statement.is_ddl:
             if self.engine.hidden.may_change(statement):
@@ -199,12 +200,12 @@ class Work:
             return self.fail()
         return self._answered(answer)
 
-    async def _takes_keys(self, statement: Statement, assigned: frozenset[str]) -> bool:
+    async def _takes_keys(self, statement: Statement, written: Targets) -> bool:
         """Tell whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
-        if statement.deletes or not assigned:
+        if statement.deletes or not written.assigned:
             return statement.deletes
-        tables = await self.engine.tables.current(self.engine.catalog)
-        return not tables.key_columns.isdisjoint(assigned)
+        keys = await self.engine.tables.key_columns(written.tables, self.engine.catalog)
+        return not keys.isdisjoint(written.assigned)
 
     def _redo(self, sql: str) -> Callable[[], Awaitable[None]]:
         async def redo() -> None:

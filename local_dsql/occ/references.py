@@ -68,12 +68,19 @@ async def clash(engine: Engine, participant: Participant, newer: Iterable[Entry]
     locked = _locked(transaction) if transaction.sequence < engine.sequence else {}
     if not (taken and transaction.wrote) and not locked:
         return False
-    tables = await engine.tables.current(engine.catalog)
+    references = (await engine.tables.current(engine.catalog)).references
+    ends = [
+        oid
+        for each in references
+        if each.parent in taken.keys() | locked
+        for oid in (each.child, each.parent)
+    ]
+    tables = {table.oid: table for table in await engine.tables.of(ends, engine.catalog)}
     made = made_by(transaction.snapshot_end)
-    for look in _looks(tables.references, tables.by_oid, taken if transaction.wrote else {}):
+    for look in _looks(references, tables, taken if transaction.wrote else {}):
         if await _own(participant, look.sql(made)) - await _committed(engine, look.sql()):
             return True
-    for look in _looks(tables.references, tables.by_oid, locked):
+    for look in _looks(references, tables, locked):
         if await _committed(engine, look.sql()) - await _own(participant, look.sql()):
             return True
     return False

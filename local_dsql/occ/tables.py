@@ -1,9 +1,11 @@
-"""The shape of tables, read once for each version of the catalog."""
+"""The shape of tables, each read once for a version of the catalog."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,62 +85,108 @@ WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 
 """
 
 
+# Prepared, because after DDL planning these would take ten times as long as running them; a generic plan, because
+# the first five would be planned all the same.
+_PREPARE = f"""
+SET plan_cache_mode = force_generic_plan;
+PREPARE shapes_by_oid(text[]) AS {_SQL} AND c.oid = ANY ($1::oid[]);
+PREPARE shapes_by_name(text[]) AS {_SQL} AND pg_catalog.lower(c.relname) = ANY ($1);
+"""
+
+_KEY_COLUMNS = """
+SELECT DISTINCT a.attname FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+WHERE i.indisunique AND i.indrelid >= 16384
+"""
+
+
 class Tables:
-    """Shapes by OID; `catalog` is the version of the catalog that they belong to."""
+    """Shapes by OID; `catalog` is the version of the catalog that they belong to.
+
+    A shape is read when it is asked for: after each of a thousand migrations, only those of the tables in use.
+    """
 
     def __init__(self, control: Backend) -> None:
         self._control = control
+        self._prepared = False
         self._catalog = -1
-        self.by_oid: dict[str, Table] = {}
-        """The tables of clients."""
+        self._known: dict[str, Table] = {}
         self._others: set[str] = set()
-        self.key_columns: frozenset[str] = frozenset()
-        """Every column name that is part of some unique key."""
+        self._named: dict[str, list[Table]] = {}
+        self._key_columns: frozenset[str] | None = None
         self.defers = False
         """Some foreign key is deferrable."""
         self.cascades = False
         """Some foreign key changes child rows by itself."""
         self.references: tuple[Reference, ...] = ()
 
+    async def current(self, catalog: int) -> Tables:
+        """Return self, with what is known of an older version of the catalog forgotten.
+
+        Whoever is reading shapes of that version meanwhile goes on with the dictionaries it has begun with.
+        """
+        if self._catalog != catalog:
+            keys = await self._control.exclusive_rows(_REFERENCES)
+        if self._catalog != catalog:  # still: others have come meanwhile
+            self._catalog = catalog
+            self._known, self._others, self._named, self._key_columns = {}, set(), {}, None
+            self.defers = any(row[2] == "t" for row in keys)
+            self.cascades = any(row[3] == "t" for row in keys)
+            self.references = tuple(
+                Reference(str(row[0]), str(row[1]), _split(row[4]), _split(row[5])) for row in keys
+            )
+        return self
+
     async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of those relations that are tables of clients."""
         wanted = list(oids)
         if not wanted:
             return []
-        if self._catalog != catalog or any(
-            oid not in self.by_oid and oid not in self._others for oid in wanted
-        ):
-            await self.refresh(catalog)
-            self._others = {oid for oid in wanted if oid not in self.by_oid}
-        return [self.by_oid[oid] for oid in wanted if oid in self.by_oid]
-
-    async def refresh(self, catalog: int) -> None:
-        """Read all shapes anew, if the catalog has changed or tables have been made in a transaction still open."""
-        rows = await self._control.exclusive_rows(_SQL)
-        self._catalog = catalog
-        self.by_oid = {str(row[0]): _table(row) for row in rows}
-        shapes = self.by_oid.values()
-        self.key_columns = frozenset(
-            _unquoted(column) for table in shapes for _, columns in table.unique for column in columns
-        )
-        keys = await self._control.exclusive_rows(_REFERENCES)
-        self.defers = any(row[2] == "t" for row in keys)
-        self.cascades = any(row[3] == "t" for row in keys)
-        self.references = tuple(
-            Reference(str(row[0]), str(row[1]), _split(row[4]), _split(row[5])) for row in keys
-        )
+        await self.current(catalog)
+        known, others = self._known, self._others
+        if strangers := [oid for oid in wanted if oid not in known and oid not in others]:
+            found = await self._read("shapes_by_oid", strangers)
+            known |= {table.oid: table for table in found}
+            others |= set(strangers) - known.keys()
+        return [known[oid] for oid in wanted if oid in known]
 
     async def named(self, names: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of the tables with those names, in lower case, in whatever schema."""
+        return [table for tables in (await self._by_name(names, catalog)).values() for table in tables]
+
+    async def key_columns(self, names: Iterable[str], catalog: int) -> frozenset[str]:
+        """Return every column that is part of some unique key of the tables with those names, in lower case.
+
+        Where one of them is not the name of a table but, say, of a view: of any table.
+        """
+        found = await self._by_name(names, catalog)
+        if all(found.values()):
+            shapes = [table for tables in found.values() for table in tables]
+            return frozenset(
+                _unquoted(column) for table in shapes for _, key in table.unique for column in key
+            )
+        if self._key_columns is None:
+            rows = await self._control.exclusive_rows(_KEY_COLUMNS)
+            self._key_columns = frozenset(str(column) for (column,) in rows)
+        return self._key_columns
+
+    async def _by_name(self, names: Iterable[str], catalog: int) -> dict[str, list[Table]]:
         wanted = set(names)
         await self.current(catalog)
-        return [table for table in self.by_oid.values() if table.relation.lower() in wanted]
+        named = self._named
+        if strangers := wanted - named.keys():
+            found = await self._read("shapes_by_name", strangers)
+            for name in strangers:
+                named[name] = [table for table in found if table.relation.lower() == name]
+        return {name: named[name] for name in wanted}
 
-    async def current(self, catalog: int) -> Tables:
-        """Return self, read anew if the catalog has changed."""
-        if self._catalog != catalog:
-            await self.refresh(catalog)
-        return self
+    async def _read(self, prepared: str, wanted: Iterable[str]) -> list[Table]:
+        if not self._prepared:
+            await self._control.exclusive_rows(_PREPARE)
+            self._prepared = True
+        listed = ", ".join(literal(each) for each in wanted)
+        rows = await self._control.exclusive_rows(f"EXECUTE {prepared}(ARRAY[{listed}]::text[])")
+        return [_table(row) for row in rows]
 
 
 def _table(row: list[str | None]) -> Table:
