@@ -1,0 +1,186 @@
+"""What a migration costs: ours beside Alembic and a bare loop, the same tables on one local cluster.
+
+Alembic runs on AWS's dialect for SQLAlchemy, with the small implementation class that the dialect lacks, one
+transaction a revision. The bare loop is one `execute` a table: no journal, no lease, nothing to go on from.
+All three go in turns of a few files, so that a noisy machine is noisy for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.ddl.postgresql import PostgresqlImpl
+
+from benchmarks.harness import Result, pin, report
+from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.signing import Credentials
+from blocks_runtime.target import Target
+from dsql_dialect.migrations import compile_folder
+from lambda_migrator.admin import Admin
+from lambda_migrator.deadline import Deadline
+from lambda_migrator.manifest import read
+from lambda_migrator.migrate import migrate
+from local_dsql import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FILES = 500
+TURN = 25
+"""Files that a contender applies before the next one has its turn."""
+
+COLUMNS = "id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner text NOT NULL, balance bigint NOT NULL"
+
+_ENV = """\
+from alembic import context
+
+with context.config.attributes["engine"].connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+_REVISION = """\
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{revision}", {before!r}
+
+
+def upgrade():
+    op.create_table(
+        "alembic_{revision}",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), primary_key=True),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("balance", sa.BigInteger(), nullable=False),
+    )
+"""
+
+
+class AuroraDsqlImpl(PostgresqlImpl):
+    """What Alembic has to know of AWS's dialect: that it is there."""
+
+    __dialect__ = "auroradsql"
+
+
+def statement(contender: str, number: int) -> str:
+    """Return the DDL of one file; Alembic's dialect writes the same for a revision."""
+    return f"CREATE TABLE {contender}_{number:03} ({COLUMNS})"
+
+
+def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
+    """Return what applies our files up to a number, as `blocks up --to` does; compiled beforehand, as on deploy."""
+    for number in range(1, FILES + 1):
+        (folder / f"{number:03}_t.sql").write_text(statement("ours", number))
+    manifest = read(compile_folder(folder).manifest())
+    own = cluster.admin_credentials
+    keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
+    at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
+
+    def apply(to: int) -> None:
+        with Admin(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
+            migrate(
+                admin,
+                manifest,
+                database="bench",
+                grants=(),
+                holder="bench",
+                to=to,
+                report=lambda step, seconds: None,
+            )
+
+    return apply
+
+
+def alembic(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
+    """Return what upgrades an Alembic database to a revision."""
+    versions = folder / "versions"
+    versions.mkdir()
+    (folder / "env.py").write_text(_ENV)
+    for number in range(1, FILES + 1):
+        before = f"{number - 1:03}" if number > 1 else None
+        (versions / f"{number:03}.py").write_text(_REVISION.format(revision=f"{number:03}", before=before))
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes["engine"] = sqlalchemy.create_engine(
+        "auroradsql+psycopg://", creator=lambda: psycopg.connect(cluster.dsn()), poolclass=sqlalchemy.NullPool
+    )
+
+    def apply(to: int) -> None:
+        command.upgrade(config, f"{to:03}")
+
+    return apply
+
+
+def bare(cluster: LocalCluster) -> Callable[[int], None]:
+    """Return what makes the tables up to a number, one statement after the other."""
+    done = 0
+
+    def apply(to: int) -> None:
+        nonlocal done
+        with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+            for number in range(done + 1, to + 1):
+                connection.execute(statement("bare", number).encode())
+        done = to
+
+    return apply
+
+
+def take_turns(contenders: dict[str, Callable[[int], None]]) -> dict[str, Result]:
+    """Let every contender apply all files, `TURN` of them at a time; seconds for one file, one figure a turn."""
+    seen: dict[str, list[float]] = {name: [] for name in contenders}
+    for to in range(TURN, FILES + 1, TURN):
+        for name, apply in contenders.items():
+            started = time.perf_counter()
+            apply(to)
+            seen[name].append((time.perf_counter() - started) / TURN)
+    return {name: Result(tuple(figures)) for name, figures in seen.items()}
+
+
+@contextlib.contextmanager
+def contenders() -> Iterator[tuple[LocalCluster, dict[str, Callable[[int], None]]]]:
+    """Start a cluster and make everything ready."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [Path(temporary) / name for name in ("cluster", "files", "alembic")]
+        for folder in folders:
+            folder.mkdir()
+        with LocalCluster(folders[0]) as cluster:
+            yield (
+                cluster,
+                {
+                    "bare psycopg loop": bare(cluster),
+                    "Alembic": alembic(cluster, folders[2]),
+                    "blocks": ours(cluster, folders[1]),
+                },
+            )
+
+
+def main() -> None:
+    pin()
+    with contenders() as (cluster, named):
+        results = take_turns(named)
+        with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_class WHERE relname ~ '^(ours|alembic|bare)_[0-9]{3}$'"
+            ).fetchone()
+        assert row == (3 * FILES,), row
+    print(
+        report(
+            f"{FILES} migrations, per file",
+            results,
+            baseline="bare psycopg loop",
+            bar={"blocks": "0.50, and not below Alembic"},
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
