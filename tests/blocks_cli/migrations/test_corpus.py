@@ -10,7 +10,12 @@ import pytest
 
 from blocks_cli.exits import ExitCode
 from dsql_dialect.migrations import MigrationErrors, compile_folder
+from dsql_dialect.migrations import rules as migration_rules
+from dsql_dialect.profiles import profile
+from dsql_dialect.rule import Rule
+from dsql_dialect.rules import RULES
 from tests.blocks_cli.migrations.corpus import BYTES, FOLDERS, ONE_FILE
+from tests.blocks_cli.migrations.corpus_of_rules import NEWEST, PORTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 
 MARK = re.compile("«([a-z0-9-]+)»")
 CORPUS: dict[str, dict[str, str | bytes]] = {
-    **{name: {"001_x.sql": text} for name, text in ONE_FILE.items()},
+    **{name: {"001_x.sql": text} for name, text in (ONE_FILE | PORTABLE).items()},
     **FOLDERS,
 }
 
@@ -50,9 +55,9 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> list[Place]:
     return expected
 
 
-def found(folder: Path) -> list[Place]:
+def found(folder: Path, dialect: str = "portable") -> list[Place]:
     with pytest.raises(MigrationErrors) as caught:
-        compile_folder(folder)
+        compile_folder(folder, profile(dialect))
     return [(each.path.name, each.line, each.column, each.rule.id) for each in caught.value.findings]
 
 
@@ -70,10 +75,26 @@ def test_what_is_not_utf_8_is_placed_at_its_first_byte(
     assert found(tmp_path) == [("001_x.sql", line, column, "migration-encoding")]
 
 
-def test_the_corpus_is_large_and_all_of_it_is_faulty() -> None:
-    rules = {rule for files in CORPUS.values() for text in files.values() for rule in MARK.findall(str(text))}
-    assert len(CORPUS) + len(BYTES) >= 60
-    assert len(rules) >= 55
+@pytest.mark.parametrize("text", NEWEST.values(), ids=NEWEST)
+def test_findings_of_the_newest_dialect_are_where_they_are_marked(tmp_path: Path, text: str) -> None:
+    expected = write(tmp_path, {"001_x.sql": text})
+    assert sorted(found(tmp_path, "2026-09")) == sorted(expected)
+
+
+ELSEWHERE = {
+    "migration-encoding": "a file of bytes that are no text has no place for a mark: BYTES",
+    "migrations-folder": "there is no file",
+    "multiple-ddl": "a rule of transactions; in a file it is one-ddl-per-file",
+    "ddl-with-dml": "a rule of transactions; in a file it is ddl-beside-dml",
+}
+
+
+def test_every_rule_that_a_file_can_break_has_a_case() -> None:
+    texts = [str(text) for files in CORPUS.values() for text in files.values()] + [*NEWEST.values()]
+    marks = {rule for text in texts for rule in MARK.findall(text)}
+    ours = {rule.id for rule in vars(migration_rules).values() if isinstance(rule, Rule)}
+    assert marks == (RULES.keys() | ours) - ELSEWHERE.keys()
+    assert len(CORPUS) + len(BYTES) + len(NEWEST) >= 60
 
 
 FORMATS: dict[str, tuple[list[str], str]] = {
