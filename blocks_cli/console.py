@@ -53,10 +53,19 @@ def clear() -> None:
 
 
 def fail(error: CommandError) -> None:
-    """Write an error: what, why, what to do."""
-    say(f"error: {error.what}", "red")
-    say(_indented(f"  why: {error.why}"))
-    say(_indented(f"  do:  {error.remedy}"))
+    """Write an error, and those found with it: what, why, what to do."""
+    for each in (*error.before, error):
+        say(f"error: {each.what}", "red")
+        say(_indented(f"  why: {each.why}"))
+        say(_indented(f"  do:  {each.remedy}"))
+
+
+def give_error(error: CommandError) -> None:
+    """Write an error, and those found with it, as data."""
+    rows: Json = [
+        {"what": each.what, "why": each.why, "remedy": each.remedy} for each in (*error.before, error)
+    ]
+    give({"errors": rows, "exitCode": int(error.code)})
 
 
 def _indented(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -14,6 +16,9 @@ from blocks_cli.problem import CommandError
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""
+
+NOBODY_READS = 141
+"""What it expects of one whose output nobody reads any more, as of `blocks schema | head`: 128 and SIGPIPE."""
 
 
 COMMANDS = (
@@ -83,43 +88,56 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
+        sys.stdout.flush()
     except click.exceptions.Abort:
         console.say("interrupted")
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(NOBODY_READS)
     except Exception as error:
         if "--debug" in given:
             import traceback
 
             traceback.print_exc()
-        sys.exit(_explain(error))
+        sys.exit(_tell(_explained(error), as_json="--json" in given))
     sys.exit(int(code))
 
 
-def _explain(error: Exception) -> int:
-    """Print an error in three lines and return the exit code."""
-    from local_dsql import LocalDatabaseError
+def _forget_output() -> None:
+    """Let what is still to be written go nowhere; otherwise the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: CommandError, *, as_json: bool) -> int:
+    """Write an error for people, for programs too where they were promised JSON, and return the exit code."""
+    console.clear()
+    console.fail(error)
+    if as_json:
+        with contextlib.suppress(BrokenPipeError):
+            console.give_error(error)
+    return error.code
+
+
+def _explained(error: Exception) -> CommandError:
+    """Return any error in three parts."""
+    from local_dsql.errors import LocalDatabaseError
 
     match error:
         case CommandError():
-            console.fail(error)
-            return error.code
+            return error
         case LocalDatabaseError():
-            known = CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
+            return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
         case click.ClickException():
-            where = (
-                f"blocks {error.ctx.info_name}"
-                if isinstance(error, click.UsageError) and error.ctx
-                else "blocks"
-            )
-            known = CommandError(where, error.format_message(), "see --help")
-        case _:
-            known = CommandError(
-                f"{type(error).__name__}: {error}",
-                "a fault of this program",
-                "run it with --debug and report it",
-            )
-    console.fail(known)
-    return known.code
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            command = "blocks" if context is None or context.parent is None else f"blocks {context.info_name}"
+            return CommandError(command, error.format_message(), f"see `{command} --help`")
+    return CommandError(
+        f"{type(error).__name__}: {error}",
+        "a fault of this program",
+        "run it with --debug and report it",
+        ExitCode.FAULT,
+    )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def compile_manifest(folder: Path, dialect: str | None) -> Manifest:
     """Compile a folder for the migrator.
 
     Raises:
-        CommandError: the folder has faults; all but the last have been printed already.
+        CommandError: the folder has faults; it carries all of them.
     """
     from dsql_dialect.migrations import MigrationErrors, compile_folder
     from lambda_migrator.manifest import read
@@ -63,7 +63,7 @@ def read_names(folder: Path) -> Manifest:
     """Return the migrations without their statements, which needs no parser: number, name and checksum.
 
     Raises:
-        CommandError: a file's name or encoding is wrong; all faults but the last have been printed already.
+        CommandError: a file's name or encoding is wrong; it carries all such faults.
     """
     from dsql_dialect.migrations.files import read_folder
     from lambda_migrator.manifest import Manifest, Migration
@@ -90,11 +90,10 @@ def profile_named(dialect: str | None) -> Profile:
 
 
 def explain(findings: Sequence[MigrationFinding]) -> CommandError:
-    """Print every finding but the last as an error, and return the last as one to be raised."""
-    errors = [as_error(finding) for finding in findings]
-    for error in errors[:-1]:
-        console.fail(error)
-    return errors[-1]
+    """Return all findings as one error to be raised: the last of them, with the others before it."""
+    *before, last = [as_error(finding) for finding in findings]
+    last.before = tuple(before)
+    return last
 
 
 def as_error(finding: MigrationFinding) -> CommandError:

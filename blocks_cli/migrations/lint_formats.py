@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from blocks_cli import console
 
@@ -85,7 +86,7 @@ def _row(finding: MigrationFinding) -> Json:
 
 def _result(finding: MigrationFinding) -> Json:
     where: Json = {
-        "artifactLocation": {"uri": Path(console.shown(finding.path)).as_posix()},
+        "artifactLocation": {"uri": quote(Path(console.shown(finding.path)).as_posix())},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     text = f"{finding.rule.sentence} {finding.why}{_sqlstate(finding)}. {finding.remedy}"

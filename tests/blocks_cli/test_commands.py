@@ -104,7 +104,7 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         "the commands are deploy, invoke, destroy, new",
         "did you mean `blocks deploy`?",
     ),
-    "unknown option": (["deploy", "--locl"], "blocks deploy", "No such option", "see --help"),
+    "unknown option": (["deploy", "--locl"], "blocks deploy", "No such option", "see `blocks deploy --help`"),
     "no app": (
         ["deploy", "--local"],
         "cdk.json: no app command",

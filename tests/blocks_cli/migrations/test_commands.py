@@ -71,26 +71,90 @@ def test_a_project_from_its_first_migration_on(project: Project) -> None:
     assert project.rows("SELECT count(*), sum(balance) FROM accounts") == [(10, 1000)]
 
 
-JSON_KEYS: dict[str, tuple[list[str], list[str]]] = {
-    "plan": (["plan"], ["ahead", "steps"]),
-    "up --dry-run": (["up", "--dry-run"], ["ahead", "steps"]),
-    "up": (["up"], ["ahead", "applied", "newest"]),
-    "status": (["status"], ["migrations", "migrator"]),
-    "repair": (["repair", "001_accounts", "--applied"], ["after", "before", "migration"]),
-    "baseline": (["baseline"], ["applied"]),
-    "schema": (["schema"], ["definitions"]),
-    "lint": (["lint"], ["findings"]),
-    "new": (["new", "x"], ["file"]),
+JSON: dict[str, tuple[list[str], ExitCode]] = {
+    "plan": (["plan", "--exit-code"], ExitCode.PENDING),
+    "up --dry-run": (["up", "--dry-run"], ExitCode.OK),
+    "up": (["up"], ExitCode.OK),
+    "status, nothing applied": (["status", "--exit-code"], ExitCode.PENDING),
+    "baseline": (["baseline"], ExitCode.OK),
+    "repair": (["repair", "001_accounts", "--applied"], ExitCode.OK),
+    "lint": (["lint"], ExitCode.OK),
+    "new": (["new", "x"], ExitCode.OK),
+    "schema of nothing": (["schema"], ExitCode.OK),
+    "no such folder": (["up", "--migrations", "nowhere"], ExitCode.USAGE),
+    "unknown option": (["up", "--nope"], ExitCode.USAGE),
+    "repair of an unknown one": (["repair", "009_x", "--applied"], ExitCode.MIGRATION_FAILED),
+    "nobody listens": (
+        ["plan", "--endpoint", "localhost:1", "--region", "us-east-1"],
+        ExitCode.CANNOT_CONNECT,
+    ),
+}
+AFTER_UP: dict[str, tuple[list[str], ExitCode]] = {
+    "status": (["status", "--exit-code"], ExitCode.OK),
+    "schema": (["schema"], ExitCode.OK),
+    "verify": (["verify", "--exit-code"], ExitCode.OK),
+    "up again": (["up"], ExitCode.OK),
+    "plan of nothing": (["plan", "--exit-code"], ExitCode.OK),
+    "baseline of an applied one": (["baseline"], ExitCode.MIGRATION_FAILED),
+}
+_CHANGING = {
+    r"\d{4}-\d\d-\d\dT[0-9:.+]+": "TIME",
+    r"\S+@\S+ blocks\[\d+/[0-9a-f]+\]": "RUN",
+    r'"milliseconds": [0-9.]+': '"milliseconds": N',
+    r"[^\" ]*/project[0-9]+/": "",
+    r"connection failed: .*(?=\")": "connection failed: WHY",
 }
 
 
-@pytest.mark.parametrize(("command", "keys"), JSON_KEYS.values(), ids=JSON_KEYS)
-def test_json_alone_on_stdout(project: Project, command: list[str], keys: list[str]) -> None:
+def _shown(text: str) -> str:
+    """Return what a command printed, with what is different each time made the same; it must be JSON."""
+    json.loads(text)
+    for pattern, same in _CHANGING.items():
+        text = re.sub(pattern, same, text)
+    return text
+
+
+@pytest.mark.usefixtures("cluster_keys")
+@pytest.mark.parametrize(("command", "code"), JSON.values(), ids=JSON)
+def test_json_and_exit_code(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: SnapshotAssertion,
+    command: list[str],
+    code: ExitCode,
+) -> None:
+    monkeypatch.setattr("blocks_cli.migrations.database.CONNECT_PATIENCE", 0.0)
     project.write(BANK)
     result = project.blocks(*command, "--json")
-    assert result.code == ExitCode.OK
-    assert sorted(json.loads(result.out)) == keys
-    assert result.err.startswith("target   ")
+    assert (result.code, _shown(result.out)) == (code, snapshot)
+
+
+def test_json_and_exit_code_of_an_applied_database(project: Project, snapshot: SnapshotAssertion) -> None:
+    project.write(BANK)
+    project.blocks("up")
+    for command, code in AFTER_UP.values():
+        result = project.blocks(*command, "--json")
+        assert (command, result.code, _shown(result.out)) == (command, code, snapshot)
+        assert result.err.startswith("target   ")
+
+
+def test_json_and_exit_code_of_what_goes_wrong(project: Project, snapshot: SnapshotAssertion) -> None:
+    project.write(BANK)
+    project.blocks("up", "--to", "1")
+    project.write({"001_accounts": "DROP TABLE a", "002_rows": "INSERT INTO accounts VALUES (1)"})
+    for command, code in (
+        (["status", "--exit-code"], ExitCode.PENDING),
+        (["up"], ExitCode.USAGE),
+        (["repair", "001_accounts", "--applied"], ExitCode.OK),
+        (["up"], ExitCode.MIGRATION_FAILED),
+        (["verify", "--exit-code"], ExitCode.MIGRATION_FAILED),
+    ):
+        result = project.blocks(*command, "--json")
+        assert (command, result.code, _shown(result.out)) == (command, code, snapshot)
+    project.write({"003_a": "TRUNCATE a", "004_b": "LISTEN c"})
+    for command in (["lint"], ["plan"]):
+        result = project.blocks(*command, "--json")
+        assert (command, result.code, _shown(result.out)) == (command, ExitCode.USAGE, snapshot)
 
 
 def test_the_same_on_a_cluster_that_is_named(project: Project, cluster_keys: list[str]) -> None:
