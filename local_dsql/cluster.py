@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from blocks_runtime.contract import Variables
 from local_dsql.access import ClusterName, Credentials, sign_token
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
@@ -172,6 +173,19 @@ class LocalCluster:
             "PGPASSWORD": self._admin_token(region),
             "PGSSLMODE": "verify-full",
             "PGSSLROOTCERT": str(self.ca_file),
+        }
+
+    def environment(self, name: str = "main", region: str | None = None) -> dict[str, str]:
+        """Return the variables with which `DistributedDatabase(name)` finds this cluster, and logs in as `admin`.
+
+        For tests: a function that is deployed has the same variables, with a role and keys of its own.
+        """
+        keys = self.admin_credentials
+        where = Variables(self.endpoint(region), region or self.regions[0], ADMIN_ROLE, str(self.ca_file))
+        return where.environment(name) | {
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            "AWS_SESSION_TOKEN": keys.session_token or "",
         }
 
     def _admin_token(self, region: str | None) -> str:

@@ -36,6 +36,9 @@ class Connection(psycopg.Connection[Any]):
     until: float | None = None
     """The `time.monotonic()` at which the statement under way is given up; None: never."""
 
+    def __del__(self) -> None:  # type: ignore[override]
+        """Close without a warning: a database at the top of a module is open until the process ends."""
+
     def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
         """Run one of psycopg's generators to its end."""
         if self.until is not None:

@@ -1,0 +1,91 @@
+"""The pages on the runtime: every example is run, and prints what the page says."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from local_dsql import LocalCluster
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """Return the code blocks of a page: language, file name or "", text."""
+    return _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+
+
+def test_the_examples_print_what_the_page_says(dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in dsql.environment("main").items():
+        monkeypatch.setenv(name, value)
+    module = types.ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    names = vars(module)
+    exec(
+        "from blocks_runtime import DistributedDatabase, sql\n"
+        "with DistributedDatabase('main') as first:\n"
+        "    first.execute(sql('CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL)'))\n"
+        "    first.execute(sql('INSERT INTO accounts SELECT n, 100 FROM generate_series(1, 1000) AS n'))\n",
+        names,
+    )
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
+    said: list[str] = []
+    shown = 0
+    for language, _, text in blocks("runtime.md"):
+        if language == "python":
+            exec(compile(text, "docs/runtime.md", "exec"), names)
+        elif language == "pycon":
+            example = doctest.DocTestParser().get_doctest(text, names, "runtime.md", "docs/runtime.md", 0)
+            runner.run(example, out=said.append, clear_globs=False)
+            names.update(example.globs)
+            shown += 1
+    names["db"].close()
+    assert not said, "".join(said)
+    assert shown > 10
+
+
+def test_a_handler_is_tested_as_the_page_says(tmp_path: Path) -> None:
+    found = {name: text for language, name, text in blocks("testing.md") if language == "python"}
+    assert set(found) == {"transfers.py", "conftest.py", "test_transfers.py"}
+    for name, text in found.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    (_, _, printed) = next(block for block in blocks("testing.md") if block[0] == "console")
+    passed = printed.splitlines()[-1]
+    assert passed in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", ["runtime.md", "testing.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([\w./-]+\.md)\)", (DOCS / page).read_text(encoding="utf-8")):
+        assert (DOCS / link).exists(), link
+
+
+def test_every_public_name_is_mentioned() -> None:
+    """A call that the page keeps quiet about is one that nobody finds."""
+    from blocks_runtime import DistributedDatabase
+
+    page = (DOCS / "runtime.md").read_text(encoding="utf-8") + (DOCS / "testing.md").read_text(
+        encoding="utf-8"
+    )
+    for name in vars(DistributedDatabase) | vars(DistributedDatabase.__mro__[1]):
+        if not name.startswith("_"):
+            assert name in page, name
