@@ -51,9 +51,10 @@ lint: $(READY)  ## ruff and a strict type checker over package, tests and exampl
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-format: $(READY)  ## Let ruff lay out the code
+format: $(READY)  ## Let ruff lay out the code, and derive the runtime for threads from that for asyncio
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix --quiet .
+	@$(PY) runtime/derive.py
 
 bench: $(READY)  ## Every benchmark: ratios to peers, in one run each, on one core
 	@for file in $$(grep -l '^if __name__' benchmarks/*.py); do \
