@@ -44,7 +44,7 @@ def index(probe: Probe, job: str | None) -> Awaited:
         "SELECT EXISTS (SELECT 1 FROM pg_index i WHERE i.indexrelid = ({oid}) AND i.indisvalid) AS present",
         oid=_index_oid(probe),
     )
-    return Awaited(valid, _job_row(job, _index_oid(probe)))
+    return Awaited(valid, _job_row(job, _index_oid(probe), "INDEX_BUILD"))
 
 
 def validation(probe: Probe, job: str | None) -> Awaited:
@@ -52,7 +52,7 @@ def validation(probe: Probe, job: str | None) -> Awaited:
     valid = probes.presence(probe)
     if valid is None:
         raise ValueError(f"no constraint to look for: {probe}")
-    return Awaited(valid, _job_row(job, _constraint_oid(probe)))
+    return Awaited(valid, _job_row(job, _constraint_oid(probe), "VALIDATE_CONSTRAINT"))
 
 
 def wait(admin: Admin, lease: Lease, awaited: Awaited) -> None:
@@ -77,13 +77,20 @@ def wait(admin: Admin, lease: Lease, awaited: Awaited) -> None:
         pause = min(pause * 1.5, _LONGEST_POLL)
 
 
-def _job_row(job: str | None, oid: Sql) -> Sql:
+def _job_row(job: str | None, oid: Sql, kind: str) -> Sql:
+    """Return the query for a job's row.
+
+    Without its id, that is the newest job on the object, or else one of its kind that has not ended: which
+    object DSQL names in the row of a job is recorded for few kinds, and nothing must be given up too early.
+    """
     if job is not None:
         return sql("SELECT status, details FROM sys.jobs WHERE job_id = {job}", job=job)
     return sql(
         "SELECT status, details FROM sys.jobs WHERE object_id::text = ({oid})::text "
-        "ORDER BY start_time DESC LIMIT 1",
+        "OR (job_type = {kind} AND status IN ('submitted', 'processing')) "
+        "ORDER BY object_id::text = ({oid})::text DESC, start_time DESC LIMIT 1",
         oid=oid,
+        kind=kind,
     )
 
 

@@ -136,6 +136,22 @@ def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment
     assert deployment.rows(left) == ([(True,)] if case.says is None else [])
 
 
+def test_a_job_whose_id_was_lost_is_found_by_its_object_and_else_any_of_its_kind_is_awaited(
+    deployment: Deployment,
+) -> None:
+    deployment.run("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE INDEX ASYNC done ON t (n)")
+    while deployment.rows("SELECT 1 FROM sys.jobs WHERE status <> 'completed'"):
+        time.sleep(0.1)
+    deployment.cluster.delay_jobs(60.0)
+    unknown = jobs.index({"schema": "public", "table": "t", "name": "unknown"}, None)
+    known = jobs.index({"schema": "public", "table": "t", "name": "done"}, None)
+    with deployment.admin().open() as admin:
+        assert admin.read(unknown.job) == []
+        deployment.run("CREATE INDEX ASYNC other ON t (id, n)")
+        assert [row["status"] for row in admin.read(unknown.job)] == ["submitted"]
+        assert [row["status"] for row in admin.read(known.job)] == ["completed"]
+
+
 def forget_jobs(deployment: Deployment) -> None:
     """Let half an hour pass for the jobs that have ended."""
     state = json.loads(deployment.cluster.folder.state_file.read_text())
