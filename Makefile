@@ -13,7 +13,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow conformance lint format bench synth clean
+.PHONY: help setup demo test test-slow test-pythons conformance lint format bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,9 @@ test: $(READY)  ## All tests but the slow ones, in under five minutes
 test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
 
+test-pythons: $(READY)  ## The runtime's tests under every python3.x on PATH, or PYTHONS='...', from the built wheel
+	@$(PY) -m tests.pythons $(PYTHONS)
+
 conformance: $(READY)  ## Ask the local DSQL everything that was recorded of a real one; DSN=... asks another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
 
@@ -64,4 +67,4 @@ synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
 clean:  ## Remove what the targets made, the local database included
-	rm -rf $(VENV) node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache

@@ -14,12 +14,12 @@ import time
 
 import psycopg
 from psycopg import pq
-from sqlalchemy.exc import DBAPIError
 
 from .classification import translate
 from .deadline import moment
 from .errors import CommitOutcomeUnknown, ConnectionFailed
 from .primitives import sleep
+from .query_builder import DBAPIError
 from .retry import RetryPolicy
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime

@@ -15,7 +15,8 @@ try:
     from sqlalchemy import create_engine, event
     from sqlalchemy.dialects import registry
     from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
-    from sqlalchemy.exc import DBAPIError, DisconnectionError
+    from sqlalchemy.exc import DBAPIError as DBAPIError
+    from sqlalchemy.exc import DisconnectionError
 except ImportError as missing:
     from .errors import ConfigurationError
 

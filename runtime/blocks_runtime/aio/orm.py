@@ -13,11 +13,11 @@ import time
 
 import psycopg
 from psycopg import pq
-from sqlalchemy.exc import DBAPIError
 
 from ..classification import translate
 from ..deadline import moment
 from ..errors import CommitOutcomeUnknown, ConnectionFailed
+from ..query_builder import DBAPIError
 from ..retry import RetryPolicy
 from .primitives import sleep
 
