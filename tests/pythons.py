@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".venv-pythons"
 OLDEST = (3, 11)
 # pytest and what the tests ask for beside the wheel and its extras; the versions are those of requirements.txt.
-TESTING = ("pytest", "hypothesis", "boto3", "opentelemetry-sdk")
+TESTING = ("pytest", "hypothesis", "boto3", "opentelemetry-sdk", "ruff")
 
 
 def main(arguments: list[str]) -> int:

@@ -68,15 +68,20 @@ def _local(name: str, folder: Path) -> Location:
     On a laptop the developer owns the cluster, so this logs in as `admin`; inside the local deploy, functions
     get the variables and their own identities and never come here.
     """
+    absent = f"no variable {variable_prefix(name)}_ENDPOINT, and the local database"
     try:
-        from local_dsql import LocalCluster
+        from local_dsql import LocalCluster, LocalDatabaseError
     except ImportError as missing:
         raise ConfigurationError(
-            f"no variable {variable_prefix(name)}_ENDPOINT, and the local database is not installed; "
-            "run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
+            f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
         ) from missing
     cluster = LocalCluster(folder)
-    cluster.start()
+    try:
+        cluster.start()
+    except LocalDatabaseError as error:
+        raise ConfigurationError(
+            f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a cluster"
+        ) from error
     own = cluster.admin_credentials
     variables = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
     signing_with = Credentials(own.access_key_id, own.secret_access_key, own.session_token)

@@ -82,3 +82,14 @@ def test_the_roots_are_certificates() -> None:
     context = ssl.create_default_context(cafile=str(AMAZON_ROOTS))
     names = {dict(entry[0] for entry in each["subject"])["commonName"] for each in context.get_ca_certs()}  # type: ignore[misc]
     assert {f"Amazon Root CA {n}" for n in (1, 2, 3, 4)} <= names
+
+
+def test_a_local_database_that_does_not_start_is_a_matter_of_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the wheel is installed without its extra, which brings PostgreSQL."""
+    monkeypatch.setenv("LOCAL_DSQL_POSTGRES_BIN", str(tmp_path))
+    (tmp_path / "cdk.json").touch()
+    says = "(?s)no variable BLOCKS_MAIN_ENDPOINT, and the local database does not start: .*set the variables"
+    with pytest.raises(ConfigurationError, match=says):
+        locate("main", {}, tmp_path)

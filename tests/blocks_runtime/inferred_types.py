@@ -1,0 +1,96 @@
+"""What type checkers make of the public calls: read by mypy (`make lint`) and pyright (`test_types`), never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict, assert_type
+
+from blocks_runtime import (
+    AsyncDistributedDatabase,
+    AsyncTransaction,
+    DistributedDatabase,
+    Loaded,
+    Plan,
+    Sql,
+    Transaction,
+    sql,
+)
+from blocks_runtime.errors import DatabaseError, SerializationFailure
+
+
+@dataclass
+class Account:
+    id: int
+    owner: str
+
+
+class Pair(NamedTuple):
+    id: int
+    owner: str
+
+
+class Record(TypedDict):
+    id: int
+    owner: str
+
+
+STATEMENT = sql("SELECT id, owner FROM {table:i} WHERE id = {id}", table="accounts", id=1)
+assert_type(STATEMENT, Sql)
+assert_type(sql.identifier("app", "accounts"), Sql)
+assert_type(sql.join(", ", [1, STATEMENT]), Sql)
+
+
+def threads(db: DistributedDatabase) -> None:
+    assert_type(db.query(STATEMENT), list[dict[str, Any]])
+    assert_type(db.query(STATEMENT, Account), list[Account])
+    assert_type(db.query(STATEMENT, Pair), list[Pair])
+    assert_type(db.query(STATEMENT, Record), list[Record])
+    assert_type(db.query_one(STATEMENT), dict[str, Any] | None)
+    assert_type(db.query_one(STATEMENT, Account), Account | None)
+    assert_type(db.execute(STATEMENT), int)
+    assert_type(db.stream(STATEMENT), Iterator[dict[str, Any]])
+    assert_type(db.stream(STATEMENT, Account), Iterator[Account])
+    assert_type(db.insert_many("accounts", [Account(1, "ann")]), int)
+    assert_type(db.load("accounts", ({"id": n} for n in range(9)), key="id"), Loaded)
+    assert_type(db.explain(STATEMENT, analyze=True), Plan)
+
+
+def transactions(db: DistributedDatabase) -> None:
+    def transfer(tx: Transaction) -> int:
+        assert_type(tx.query_one(STATEMENT, Account), Account | None)
+        return tx.attempt
+
+    assert_type(db.transaction(transfer, retry_on_conflict=True), int)
+    assert_type(db.transaction(lambda tx: tx.query(STATEMENT, Pair)), list[Pair])
+    with db.transaction() as tx:
+        assert_type(tx, Transaction)
+
+    @db.transactional(retry_on_conflict=True)
+    def pay(tx: Transaction, payer: int, amount: float) -> str:
+        return f"{tx.attempt} {payer} {amount}"
+
+    assert_type(pay(1, amount=2.5), str)
+
+
+async def tasks(db: AsyncDistributedDatabase) -> None:
+    assert_type(await db.query(STATEMENT), list[dict[str, Any]])
+    assert_type(await db.query_one(STATEMENT, Account), Account | None)
+    assert_type(await db.execute(STATEMENT), int)
+    assert_type(db.stream(STATEMENT, Account), AsyncIterator[Account])
+
+    async def transfer(tx: AsyncTransaction) -> int:
+        assert_type(await tx.query_one(STATEMENT, Account), Account | None)
+        return tx.attempt
+
+    assert_type(await db.transaction(transfer, retry_on_conflict=True), int)
+    async with db.transaction() as tx:
+        assert_type(tx, AsyncTransaction)
+
+
+def failures(error: DatabaseError) -> None:
+    assert_type(error.sqlstate, str | None)
+    assert_type(error.retryable, bool)
+    assert_type(error.attempts, int)
+    if isinstance(error, SerializationFailure):
+        assert_type(error, SerializationFailure)
