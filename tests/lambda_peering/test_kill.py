@@ -1,0 +1,70 @@
+"""The function as a process of its own, with boto3's own settings, killed by the kernel while it changes something."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lambda_migrator.inbox import response_server
+from tests.lambda_peering.laboratory import EAST, Laboratory, event, laboratory
+
+if TYPE_CHECKING:
+    from tests.lambda_migrator.inbox import Inbox
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import json, sys
+from lambda_peering import handler
+
+class Context:
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:Peering"
+    log_stream_name = "stream"
+    def get_remaining_time_in_millis(self): return 60_000
+
+handler.PAUSES = (0.0,)
+handler.handler(json.loads(sys.argv[1]), Context())
+"""
+
+
+def start(lab: Laboratory, inbox: Inbox, kind: str) -> subprocess.Popen[bytes]:
+    request = event(lab, kind) | {"ResponseURL": inbox.url}
+    own = {
+        "AWS_ENDPOINT_URL_DSQL": lab.url,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not a secret",
+        "AWS_REGION": EAST,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}",
+    }
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, json.dumps(request)], env=os.environ | own)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("kind", "change"), [("Create", "UpdateCluster"), ("Delete", "DeleteCluster")], ids=["peering", "parting"]
+)
+def test_a_process_that_is_killed_is_followed_by_one_that_ends_the_work(
+    kind: str, change: str, moment: str
+) -> None:
+    with laboratory() as lab, response_server() as inbox:
+        if kind == "Delete":
+            lab.run(event(lab))
+        killed = start(lab, inbox, kind)
+
+        def kill(_: int, operation: str) -> None:
+            if operation == change and killed.returncode is None:
+                killed.send_signal(signal.SIGKILL)
+                killed.wait()
+
+        setattr(lab, moment, kill)
+        assert killed.wait(60) == -signal.SIGKILL
+        assert inbox.bodies == []
+        assert start(lab, inbox, kind).wait(60) == 0
+        assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"]
+        assert lab.status(lab.arns["peer"]) == ("ACTIVE" if kind == "Create" else "PENDING_DELETE")
