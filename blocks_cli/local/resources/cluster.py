@@ -89,9 +89,18 @@ class ClusterHandler:
             status = Status.DELETED.value  # CloudFormation takes one that is not there for deleted
         if status == Status.PENDING_DELETE.value and not purge:
             raise _pending(resource)
-        if not any(other.local.get(FOLDER) == folder for other in host.resources() if other != resource):
+        if not _others(resource, host):
             host.clusters.stop(folder)
             shutil.rmtree(host.workspace.clusters / folder, ignore_errors=True)
+
+
+def _others(resource: DeployedResource, host: Host) -> bool:
+    """Return whether another cluster of the same database is deployed."""
+    folder, arn = resource.local[FOLDER], resource.attributes["ResourceArn"]
+    return any(
+        other.local.get(FOLDER) == folder and other.attributes["ResourceArn"] != arn
+        for other in host.resources()
+    )
 
 
 def _protected(resource: DeployedResource) -> CommandError:
