@@ -13,6 +13,7 @@ from constructs import Construct
 
 from blocks import bundling
 from blocks.acknowledgments import ANY_RESOURCE, acknowledge
+from blocks.continuing import allow_continuing
 from blocks.errors import ConstructError
 from blocks.layers import code_of, runtime_layer, target_of
 
@@ -156,7 +157,7 @@ class Migrator(Construct):
                 "Grants": role_mappings.render(),
             },
         )
-        self.resource.node.add_dependency(self._allow_continuing())
+        self.resource.node.add_dependency(allow_continuing(self, self.role, self.function))
 
     @property
     def migrated(self) -> CfnResource:
@@ -180,18 +181,6 @@ class Migrator(Construct):
         self.role.add_to_principal_policy(
             iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
         )
-
-    def _allow_continuing(self) -> iam.Policy:
-        """Let the function call itself with the same event when its time is nearly up.
-
-        A policy of its own, because the function waits for its role's default policy, which therefore cannot
-        name the function. `grant_invoke` would allow every version and alias too.
-        """
-        policy = iam.Policy(self, "Continue", roles=[self.role])
-        policy.add_statements(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
-        )
-        return policy
 
 
 def _code(migrations: CompiledMigrations) -> lambda_.Code:

@@ -22,6 +22,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
+from blocks.continuing import allow_continuing
 from blocks.layers import code_of
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class Peering(Construct):
                 "OnDelete": Lazy.uncached_any(_OnDelete(database.cluster, peer.cluster)),
             },
         )
-        self.resource.node.add_dependency(self._permissions(), self._allow_continuing())
+        self.resource.node.add_dependency(
+            self._permissions(), allow_continuing(self, self.role, self.function)
+        )
 
     @property
     def peered(self) -> CfnResource:
@@ -151,14 +154,6 @@ class Peering(Construct):
             policy_document=Lazy.uncached_any(document),
             roles=[self.role.role_name],
         )
-
-    def _allow_continuing(self) -> iam.Policy:
-        """Let the function call itself when its time is nearly up; see `Migrator`."""
-        policy = iam.Policy(self, "Continue", roles=[self.role])
-        policy.add_statements(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
-        )
-        return policy
 
 
 def peer_arn(peer: PeerCluster) -> str:
