@@ -8,6 +8,7 @@ can leave alone what is there already.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import time
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 ROWS = 3_000
 """Rows a transaction may change. AWS user guide, "quotas"."""
+
+PORTION = 100
+"""Rows that are encoded in one go; also the most that is read ahead of what a chunk takes."""
 
 BYTES = 4 * 1024 * 1024
 """Bytes of JSON in a chunk. A transaction may change 10 MiB, and the rows' overhead and index entries count too."""
@@ -73,23 +77,31 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows, encoded."""
+    """Some rows, and what is sent of them."""
 
     text: str
-    rows: tuple[str, ...]
-    bytes: int
+    rows: list[Mapping[str, object]]
+    array: str
+    """The rows as JSON, without the brackets."""
+    encode: Encoder
+
+    @property
+    def bytes(self) -> int:
+        """How much the rows are, as sent."""
+        return _size(self.array)
 
     def statement(self) -> Sql:
         """Return the INSERT."""
         before, _, after = self.text.partition("$1")
-        return Sql((before, after), (f"[{','.join(self.rows)}]",))
+        return Sql((before, after), (f"[{self.array}]",), self.text)
 
     def halves(self) -> tuple[Chunk, Chunk]:
         """Return two chunks with half of the rows each."""
         middle = len(self.rows) // 2
-        return tuple(  # type: ignore[return-value]
-            Chunk(self.text, part, sum(map(len, part))) for part in (self.rows[:middle], self.rows[middle:])
-        )
+        return self._of(self.rows[:middle]), self._of(self.rows[middle:])
+
+    def _of(self, rows: list[Mapping[str, object]]) -> Chunk:
+        return Chunk(self.text, rows, self.encode(rows), self.encode)
 
 
 def chunks(plan: Plan, rows: Iterable[object]) -> Iterator[Chunk]:
@@ -99,22 +111,36 @@ def chunks(plan: Plan, rows: Iterable[object]) -> Iterator[Chunk]:
         TypeError: the columns of a row are not known, or a value is of a type that psycopg cannot adapt.
         ValueError: a row has other columns than the first.
     """
-    text, encode = "", None
-    batch: list[str] = []
-    size = 0
-    for number, row in enumerate(rows, start=1):
-        if encode is None:
-            columns = plan.columns or _columns_of(row)
-            text, encode = plan.statement(columns), Encoder(columns)
-        line = encode(row, number)
-        length = len(line) if line.isascii() else len(line.encode())
-        if batch and (len(batch) == ROWS or size + length > BYTES):
-            yield Chunk(text, tuple(batch), size)
-            batch, size = [], 0
-        batch.append(line)
-        size += length + 1
-    if batch:
-        yield Chunk(text, tuple(batch), size)
+    source = iter(rows)
+    for first in source:
+        columns = plan.columns or _columns_of(first)
+        text, encode, names = plan.statement(columns), Encoder(), Names(columns)
+        named = map(names, itertools.chain((first,), source))
+        batch: list[Mapping[str, object]] = []
+        parts: list[str] = []
+        size = 0
+        for portion, part in _portions(named, encode):
+            length = _size(part) + 1
+            if batch and (len(batch) + len(portion) > ROWS or size + length > BYTES):
+                yield Chunk(text, batch, ",".join(parts), encode)
+                batch, parts, size = [], [], 0
+            batch += portion
+            parts.append(part)
+            size += length
+        yield Chunk(text, batch, ",".join(parts), encode)
+
+
+def _portions(
+    rows: Iterator[Mapping[str, object]], encode: Encoder
+) -> Iterator[tuple[list[Mapping[str, object]], str]]:
+    """Yield rows with their JSON, a hundred at a time, or one where a hundred are a large part of a chunk."""
+    while portion := list(itertools.islice(rows, PORTION)):
+        part = encode(portion)
+        if len(part) < BYTES // 10:
+            yield portion, part
+        else:
+            for row in portion:
+                yield [row], encode([row])
 
 
 def one_chunk(plan: Plan, rows: Iterable[object]) -> Chunk | None:
@@ -133,36 +159,51 @@ def one_chunk(plan: Plan, rows: Iterable[object]) -> Chunk | None:
     return first
 
 
-class Encoder:
-    """Writes rows as JSON objects by column name."""
+class Names:
+    """Gives every row its column names."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
-        self._names = frozenset(columns)
-        self._transformer = Transformer()
-        options = {"ensure_ascii": False, "separators": (",", ":"), "default": self._adapted}
-        self._plain = json.JSONEncoder(**options, allow_nan=False).encode  # type: ignore[arg-type]
+        self._set = frozenset(columns)
+        self._number = 0
 
-    def __call__(self, row: object, number: int) -> str:
-        """Return row number `number` as JSON."""
-        named = self._named(row, number)
-        try:
-            return self._plain(named)
-        except ValueError:  # NaN or infinity, which JSON has no number for
-            return self._plain({name: _spelt(value) for name, value in named.items()})
-
-    def _named(self, row: object, number: int) -> Mapping[str, object]:
+    def __call__(self, row: object) -> Mapping[str, object]:
+        """Return the next row as a mapping."""
+        self._number += 1
+        if type(row) is dict and row.keys() == self._set:
+            return row
+        if isinstance(row, (tuple, list)) or (
+            isinstance(row, Sequence) and not isinstance(row, (str, bytes))
+        ):
+            if len(row) == len(self._columns):
+                return dict(zip(self._columns, row))  # noqa: B905 (just compared)
+            columns = ", ".join(self._columns)
+            raise ValueError(f"row {self._number} has {len(row)} values for the columns {columns}")
         if isinstance(row, Mapping):
-            if row.keys() == self._names:
-                return row if type(row) is dict else dict(row)
-            raise ValueError(_misfit(number, row.keys(), self._columns))
+            if row.keys() == self._set:
+                return dict(row)
+            raise ValueError(_misfit(self._number, row.keys(), self._columns))
         if dataclasses.is_dataclass(row):
             return {name: getattr(row, name) for name in self._columns}
-        if isinstance(row, Sequence) and not isinstance(row, (str, bytes)):
-            if len(row) == len(self._columns):
-                return dict(zip(self._columns, row, strict=True))
-            raise ValueError(f"row {number} has {len(row)} values for the columns {', '.join(self._columns)}")
-        raise TypeError(f"row {number} is a {type(row).__name__}; give dicts, dataclasses or sequences")
+        kind = type(row).__name__
+        raise TypeError(f"row {self._number} is a {kind}; give dicts, dataclasses or sequences")
+
+
+class Encoder:
+    """Writes rows as JSON objects."""
+
+    def __init__(self) -> None:
+        self._transformer = Transformer()
+        self._encode = json.JSONEncoder(
+            ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=self._adapted
+        ).encode
+
+    def __call__(self, rows: list[Mapping[str, object]]) -> str:
+        """Return rows as the inside of a JSON array."""
+        try:
+            return self._encode(rows)[1:-1]
+        except ValueError:  # NaN or infinity, which JSON has no number for
+            return self._encode([{name: _spelt(value) for name, value in row.items()} for row in rows])[1:-1]
 
     def _adapted(self, value: object) -> object:
         """Return what stands for a value that JSON does not know: its text in PostgreSQL, as psycopg writes it."""
@@ -192,6 +233,10 @@ class Meter:
             time.monotonic() - self._started,
         )
         return self.loaded
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _columns_of(row: object) -> tuple[str, ...]:

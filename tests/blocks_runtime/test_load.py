@@ -15,7 +15,7 @@ import pytest
 from psycopg.types.json import Json
 
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, Loaded, errors, loading, sql
-from blocks_runtime.loading import Chunk, Plan, chunks
+from blocks_runtime.loading import Plan, chunks
 from tests.relay import Direction
 
 if TYPE_CHECKING:
@@ -115,8 +115,10 @@ def test_chunks_are_cut_by_rows_and_by_bytes() -> None:
     assert all(chunk.bytes <= loading.BYTES for chunk in by_bytes)
     (alone, after) = chunks(plan, [{"id": 1, "t": "x" * 5_000_000}, {"id": 2, "t": ""}])
     assert (len(alone.rows), len(after.rows)) == (1, 1)
-    first, second = Chunk("…", ("a", "b", "c"), 3).halves()
-    assert (first.rows, second.rows) == (("a",), ("b", "c"))
+    (whole,) = chunks(plan, numbered(3))
+    first, second = whole.halves()
+    assert (len(first.rows), len(second.rows)) == (1, 2)
+    assert f"{first.array},{second.array}" == whole.array
 
 
 def test_a_chunk_that_dsql_finds_too_large_is_halved(
