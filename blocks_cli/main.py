@@ -31,6 +31,10 @@ Only the one that runs is imported: a deploy needs much that `blocks status` doe
 """
 
 
+class _NobodyReads(Exception):
+    """Whoever read standard output has gone, as `head` does."""
+
+
 class _Commands(click.Group):
     """A group that imports a command when it is asked for, and suggests the nearest for an unknown one."""
 
@@ -45,6 +49,14 @@ class _Commands(click.Group):
         command = getattr(importlib.import_module(f"blocks_cli.commands.{name}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            result: object = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise _NobodyReads from None  # an OSError would make click exit with 1, which says something else
+        return result
 
     def resolve_command(
         self, context: click.Context, arguments: list[str]
@@ -88,19 +100,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
-        sys.stdout.flush()
     except click.exceptions.Abort:
         console.say("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
+    except _NobodyReads:
         _forget_output()
         sys.exit(NOBODY_READS)
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.say(error.format_message())
+        sys.exit(ExitCode.USAGE)
     except Exception as error:
         if "--debug" in given:
             import traceback
 
             traceback.print_exc()
-        sys.exit(_tell(_explained(error), as_json="--json" in given))
+        sys.exit(_tell(_explained(error, given), as_json="--json" in given))
     sys.exit(int(code))
 
 
@@ -119,8 +133,8 @@ def _tell(error: CommandError, *, as_json: bool) -> int:
     return error.code
 
 
-def _explained(error: Exception) -> CommandError:
-    """Return any error in three parts."""
+def _explained(error: Exception, given: list[str]) -> CommandError:
+    """Return any error of a command line in three parts."""
     from local_dsql.errors import LocalDatabaseError
 
     match error:
@@ -129,8 +143,7 @@ def _explained(error: Exception) -> CommandError:
         case LocalDatabaseError():
             return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
         case click.ClickException():
-            context = error.ctx if isinstance(error, click.UsageError) else None
-            command = "blocks" if context is None or context.parent is None else f"blocks {context.info_name}"
+            command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
             return CommandError(command, error.format_message(), f"see `{command} --help`")
     return CommandError(
         f"{type(error).__name__}: {error}",

@@ -13,6 +13,7 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import readable
 from blocks_cli.migrations.folder import find_folder, read_names
 from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.runs import is_dead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +48,12 @@ def status(
     from lambda_migrator.lease import holder_of
 
     files = read_names(find_folder(folder))
-    with readable(locate(place)) as database:
+    located = locate(place)
+    with readable(located) as database:
         journal = read_if_there(database)
         holder = holder_of(database) if journal else None
+    if holder is not None and located.folder is not None and is_dead(holder.name):
+        holder = None  # the next run takes over at once
     found = standings(files, journal)
     if as_json:
         console.give({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})

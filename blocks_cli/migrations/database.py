@@ -49,7 +49,7 @@ def connected(located: Located, dialect: str | None = None) -> Iterator[Admin]:
     Raises:
         CommandError: it cannot be reached, or what was done within the block was refused.
     """
-    with _login(located, dialect) as login, explaining(), _admin(login).open() as admin:
+    with _login(located, dialect) as login, explaining(located), _admin(login).open() as admin:
         yield admin
 
 
@@ -60,7 +60,7 @@ def readable(located: Located) -> Iterator[Reader]:
     Raises:
         CommandError: it cannot be reached, or what was asked within the block was refused.
     """
-    with _login(located, None) as login, explaining():
+    with _login(located, None) as login, explaining(located):
         plain = None if located.folder is None else _plainly(login)
         if plain is not None:
             with contextlib.closing(plain):
@@ -88,7 +88,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explaining() -> Iterator[None]:
+def explaining(located: Located | None = None) -> Iterator[None]:
     """Turn errors of the migrator and of the database into those of the command line."""
     from blocks_runtime.errors import DatabaseError
     from lambda_migrator.deadline import OutOfTime
@@ -101,7 +101,7 @@ def explaining() -> Iterator[None]:
         code = ExitCode.USAGE if isinstance(problem, DriftProblem) else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:
-        raise _refused(error) from error
+        raise _refused(error, local=located is None or located.folder is not None) from error
     except OutOfTime:
         raise CommandError(
             f"not done within {PATIENCE / 3600:.0f} hours",
@@ -182,7 +182,7 @@ def _admin(login: Login) -> Admin:
     )
 
 
-def _refused(error: DatabaseError) -> CommandError:
+def _refused(error: DatabaseError, *, local: bool) -> CommandError:
     from blocks_runtime.errors import AccessDenied, ConfigurationError, ConnectionFailed
 
     said = "; ".join(line.strip() for line in str(error.args[0]).splitlines())
@@ -193,6 +193,9 @@ def _refused(error: DatabaseError) -> CommandError:
     if isinstance(error, AccessDenied):
         remedy = "sign with credentials that may dsql:DbConnectAdmin on this cluster, and name its Region"
         return CommandError("the database refused the login", why, remedy, ExitCode.CANNOT_CONNECT)
+    if isinstance(error, ConnectionFailed) and local:
+        remedy = "run the command again: it starts the database, and goes on where this run stopped"
+        return CommandError("the local database has stopped", why, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, ConnectionFailed):
         remedy = "check the endpoint and the network, then run the command again"
         return CommandError("the database cannot be reached", why, remedy, ExitCode.CANNOT_CONNECT)

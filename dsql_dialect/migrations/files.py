@@ -61,14 +61,18 @@ def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFindin
 
 
 def _is_migration(entry: Path) -> bool:
-    return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and entry.is_file()
+    """Tell whether it counts; so does what is no readable file, such as a link that leads nowhere."""
+    return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and not entry.is_dir()
 
 
 def _read(path: Path) -> MigrationFile | MigrationFinding:
     match = _NAME.fullmatch(path.name)
     if match is None:
         return _finding(path, rules.NAME, name=path.name)
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return _finding(path, rules.FILE, reason=error.strerror or str(error))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

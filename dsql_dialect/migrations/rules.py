@@ -27,6 +27,14 @@ FOLDER = _rule(
     refused="",
     accepted="",
 )
+FILE = _rule(
+    "migration-file",
+    "A migration is a file that can be read.",
+    "Give yourself the right to read it, or remove it; a link has to lead to a file.",
+    "{reason}",
+    refused="",
+    accepted="",
+)
 NAME = _rule(
     "migration-name",
     "A migration is called NNN_name.sql.",

@@ -81,9 +81,15 @@ def test_findings_of_the_newest_dialect_are_where_they_are_marked(tmp_path: Path
     assert sorted(found(tmp_path, "2026-09")) == sorted(expected)
 
 
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "001_x.sql").symlink_to("nowhere.sql")
+    assert found(tmp_path) == [("001_x.sql", 1, 1, "migration-file")]
+
+
 ELSEWHERE = {
     "migration-encoding": "a file of bytes that are no text has no place for a mark: BYTES",
     "migrations-folder": "there is no file",
+    "migration-file": "there is nothing to read: test_a_file_that_cannot_be_read",
     "multiple-ddl": "a rule of transactions; in a file it is one-ddl-per-file",
     "ddl-with-dml": "a rule of transactions; in a file it is ddl-beside-dml",
 }
