@@ -80,7 +80,6 @@ def test_it_is_the_dialect_of_aws_with_our_login(engine: sa.Engine) -> None:
 
 
 def test_session(engine: sa.Engine) -> None:
-    """The example of docs/runtime.md: load, change, add, delete, in one transaction."""
     with orm.Session(engine) as session, session.begin():
         item = session.get_one(Item, 1)
         item.n -= 30
