@@ -104,7 +104,8 @@ def environment(interpreter: Path, folder: Path, *packages: str) -> Path:
 def pip(python: Path | None, *arguments: str) -> None:
     """Run this environment's pip, for another environment if one is named."""
     into = [] if python is None else ["--python", str(python)]
-    subprocess.run([sys.executable, "-m", "pip", *into, *arguments], check=True)
+    quiet = os.environ | {"PYTHONWARNINGS": "ignore"}  # pip's own code, read by a Python newer than it
+    subprocess.run([sys.executable, "-m", "pip", *into, *arguments], check=True, env=quiet)
 
 
 if __name__ == "__main__":
