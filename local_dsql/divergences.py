@@ -111,12 +111,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "A call of another one is refused with 42883.",
     ),
     Divergence(
-        "large-values-pass",
-        "The limits of 1 MiB a value and 2 MiB a row are not held, and neither are those on the size of a key and of a "
-        "view.",
-        "How Aurora DSQL counts after compression is not documented, and the sizes of keys differ between its "
-        "documentation and what was seen.",
-        "A document of some megabytes is stored here, and refused with 54000 on Aurora DSQL: keep it in Amazon S3.",
+        "sizes-of-what-is-sent",
+        "The limits of 1 MiB a value and 2 MiB a row are held against what a client sends, not against what a query "
+        "makes of it; those on the size of a key and of a view are not held.",
+        "To measure every row would cost more than the statement, and the sizes of keys differ between Aurora DSQL's "
+        "documentation and what was seen. Values are compressed as PostgreSQL does it.",
+        "INSERT … SELECT repeat('x', …) may store here what Aurora DSQL refuses with 54000.",
     ),
     Divergence(
         "texts-unknown",

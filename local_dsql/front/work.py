@@ -12,7 +12,7 @@ from local_dsql.front.planned import sets_parameters
 from local_dsql.front.requests import request_for
 from local_dsql.front.rows import Counter
 from local_dsql.front.transactions import BEGIN
-from local_dsql.occ import statements, verdicts
+from local_dsql.occ import size, statements, verdicts
 from local_dsql.occ.parking import OPEN, resume
 from local_dsql.occ.targets import NOTHING, targets
 from local_dsql.occ.waiting import ask
@@ -133,6 +133,7 @@ class Work:
             if sets_parameters(statement) and answer.error is None:
                 transaction.settings.append(await self._parameters(statement))
             changed = await counter.end(answer)
+            answer = await self._unless_too_large(statement, request, answer)
         if rows:
             answer = Answer([frame for frame in answer.frames if frame[0] != b"G"], answer.status)
         return await self._account(transaction, statement, answer, changed)
@@ -165,8 +166,19 @@ class Work:
             answer = unit.own(whole)
             session.transactions.opened(opened, self.engine.moment, implicit=True)  # the mutex keeps it exact
             changed = await counter.end(answer)
+            answer = await self._unless_too_large(statement, request, answer)
         assert session.transaction is not None
         return await self._account(session.transaction, statement, answer, changed)
+
+    async def _unless_too_large(self, statement: Statement, request: Request, answer: Answer) -> Answer:
+        """Return the answer, or the refusal of what the statement has stored."""
+        if len(request.data) < size.LARGE_REQUEST or answer.error is not None or not statement.writes:
+            return answer
+        transaction = self.session.transaction
+        assert transaction is not None
+        names = targets(statement.backend_sql).tables
+        refusal = await size.too_large(self.engine, self.session, transaction, names)
+        return answer if refusal is None else Answer([(b"E", refusal.encode())], messages.FAILED)
 
     async def _begin_and_run(self, request: Request) -> tuple[Answer, Answer]:
         data = request.data

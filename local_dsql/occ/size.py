@@ -10,6 +10,8 @@ from local_dsql.wire.messages import ServerMessage
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 _MEBIBYTE = 1024 * 1024
 _FEW_ROWS = 5
 """A row holds 2 MiB at most, so five are never too many."""
+
+LARGE_REQUEST = _MEBIBYTE
+"""Bytes of a statement with its parameters or rows, below which no value that it brings can be too large."""
 
 
 async def excess(engine: Engine, participant: Participant, transaction: Transaction) -> ServerMessage | None:
@@ -43,6 +48,39 @@ async def excess(engine: Engine, participant: Participant, transaction: Transact
         detail=f"Current transaction size {whole}mb > {limit // _MEBIBYTE}mb",
         hint="Change fewer or smaller rows in one transaction: split the work into batches.",
     )
+
+
+async def too_large(
+    engine: Engine, participant: Participant, transaction: Transaction, names: Iterable[str]
+) -> ServerMessage | None:
+    """Return the refusal of a value or a row that is larger than one may be, in tables of those names, or None.
+
+    Sizes are those of what is stored, after compression (AWS user guide, quotas). The backend must be ours to use.
+    """
+    for table in await engine.tables.named(names, engine.catalog):
+        columns = await engine.control.exclusive_rows(_LARGE_COLUMNS.format(oid=table.oid))
+        sizes = "".join(f", pg_catalog.max(pg_catalog.pg_column_size({name}))" for name, _ in columns)
+        rows = await participant.backend.rows(
+            f"{AS_SUPERUSER}SELECT pg_catalog.max(pg_catalog.pg_column_size(t.*)){sizes} FROM {table.name} t"
+            f" WHERE {made_by(transaction.snapshot_end)}; {as_client(participant.role)}"
+        )
+        whole, *values = (int(size or 0) for size in rows[0])
+        for size, (_, kind) in zip(values, columns, strict=True):
+            if size > _MEBIBYTE:
+                text = f"datatype limit greater than {_MEBIBYTE} bytes not supported for {kind}"
+                return ServerMessage(
+                    "54000", text, hint="Keep large values in Amazon S3, and their keys here."
+                )
+        if whole > 2 * _MEBIBYTE:
+            hint = "Divide the columns among several tables, or keep large values in Amazon S3."
+            return ServerMessage("54000", "maximum row size exceeded", hint=hint)
+    return None
+
+
+_LARGE_COLUMNS = """
+SELECT pg_catalog.quote_ident(attname), pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
+WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped AND attlen = -1 ORDER BY attnum
+"""
 
 
 async def _changed(engine: Engine, participant: Participant, transaction: Transaction) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -139,3 +140,31 @@ def test_connection_grows_too_old(impatient: Cluster) -> None:
                 connection.rollback()
                 time.sleep(0.01)
         connection.close()
+
+
+@pytest.mark.parametrize("way", ["autocommit", "in a transaction", "copy"])
+def test_a_value_of_more_than_1_mib(cluster: Cluster, admin: psycopg.Connection[Any], way: str) -> None:
+    """As it is stored: what compresses well is smaller."""
+    noise = random.Random(1).randbytes(800_000).hex()
+    with cluster.connect(autocommit=way != "in a transaction") as connection:
+        connection.execute("INSERT INTO bulk (id, v) VALUES (1, %s)", ("x" * 3_000_000,))
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            if way == "copy":
+                with connection.cursor().copy("COPY bulk (id, v) FROM STDIN") as copy:
+                    copy.write_row((2, noise * 2))
+            else:
+                connection.execute("INSERT INTO bulk (id, v) VALUES (2, %s)", (noise * 2,))
+        connection.rollback()
+    assert (
+        raised.value.diag.message_primary
+        == "datatype limit greater than 1048576 bytes not supported for text"
+    )
+    assert admin.execute("SELECT count(*) FROM bulk WHERE id = 2").fetchone() == (0,)
+
+
+def test_a_row_of_more_than_2_mib(admin: psycopg.Connection[Any]) -> None:
+    noise = [random.Random(seed).randbytes(900_000) for seed in range(3)]
+    admin.execute("CREATE TABLE IF NOT EXISTS heavy (id int PRIMARY KEY, a bytea, b bytea, c bytea)")
+    admin.execute("INSERT INTO heavy VALUES (1, %s, %s)", noise[:2])
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="maximum row size exceeded"):
+        admin.execute("INSERT INTO heavy VALUES (2, %s, %s, %s)", noise)
