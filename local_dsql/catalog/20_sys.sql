@@ -49,7 +49,7 @@ GRANT SELECT ON sys.jobs, sys.iam_pg_role_mappings TO PUBLIC;
 CREATE PROCEDURE sys.wait_for_job(job_id text, INOUT succeeded boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
-    found text;
+    found pg_catalog.text;
 BEGIN
     IF job_id !~ '^[a-z2-7]{26}$' THEN
         RAISE EXCEPTION 'Unable to convert text to UUID' USING ERRCODE = '22P02',

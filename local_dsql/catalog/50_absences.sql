@@ -14,12 +14,12 @@ $$;
 -- see the catalog as it was before the command, with the key that PostgreSQL has just dropped along with its column.
 CREATE FUNCTION local_dsql.keep_primary_key() RETURNS event_trigger LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    name text;
+    name pg_catalog.text;
 BEGIN
     SELECT dropped.address_names[3] INTO name
     FROM pg_catalog.pg_event_trigger_dropped_objects() dropped
     JOIN pg_catalog.pg_index i ON i.indrelid = dropped.objid AND i.indisprimary
-    WHERE dropped.original AND dropped.object_type = 'table column' AND dropped.objsubid = ANY (i.indkey::int2[]);
+    WHERE dropped.original AND dropped.object_type = 'table column' AND dropped.objsubid = ANY (i.indkey::pg_catalog.int2[]);
     IF FOUND THEN
         RAISE EXCEPTION 'cannot drop primary key column %', name USING ERRCODE = '0A000',
             HINT = 'Make a new table with the key that you want, and copy the rows in batches of 3,000.';

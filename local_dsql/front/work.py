@@ -215,7 +215,9 @@ class Work:
     async def _takes_keys(self, statement: Statement, written: Targets) -> bool:
         """Tell whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
         if statement.deletes or not written.assigned:
-            return statement.deletes
+            return statement.deletes or (
+                statement.updates and not written.writes
+            )  # by a function: nobody knows
         keys = await self.engine.tables.key_columns(written.tables, self.engine.catalog)
         return not keys.isdisjoint(written.assigned)
 

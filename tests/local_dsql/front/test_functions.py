@@ -18,6 +18,8 @@ DEFINITIONS = (
     "CREATE FUNCTION hid_up(n int) RETURNS int LANGUAGE sql"
     " BEGIN ATOMIC UPDATE hid SET v = v + 1 WHERE id = n RETURNING v; END",
     "CREATE FUNCTION hid_deep(n int) RETURNS int LANGUAGE sql RETURN hid_up(n)",
+    "CREATE FUNCTION hid_move(old int, new int) RETURNS void LANGUAGE sql AS 'UPDATE hid SET id = new WHERE id = old'",
+    "CREATE FUNCTION hid_drop(n int) RETURNS void LANGUAGE sql AS 'DELETE FROM hid WHERE id = n'",
     "CREATE VIEW hid_view AS SELECT hid_deep(id) AS v FROM (VALUES (1)) one (id)",
     "CREATE VIEW hid_locked AS SELECT id, v FROM hid FOR UPDATE",
     "CREATE FUNCTION hid_read(n int) RETURNS int LANGUAGE sql RETURN (SELECT v FROM hid WHERE id = n)",
@@ -32,7 +34,13 @@ def defined(cluster: Cluster) -> Iterator[None]:
         yield
         for kind, name in (
             *(("VIEW", "hid_view"), ("VIEW", "hid_locked"), ("FUNCTION", "hid_deep"), ("FUNCTION", "hid_up")),
-            *(("FUNCTION", "hid_add"), ("FUNCTION", "hid_read"), ("TABLE", "hid")),
+            *(
+                ("FUNCTION", "hid_move"),
+                ("FUNCTION", "hid_drop"),
+                ("FUNCTION", "hid_add"),
+                ("FUNCTION", "hid_read"),
+                ("TABLE", "hid"),
+            ),
         ):
             admin.execute(f"DROP {kind} {name}")
     assert not cluster.front.engine.hidden
@@ -81,6 +89,21 @@ def test_first_committer_wins(
         winner.commit()
         with pytest.raises(psycopg.errors.SerializationFailure, match="OC000"):
             loser.commit()
+
+
+def test_a_key_that_a_function_has_taken_away_is_remembered(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    """PostgreSQL would let a stale insert of it through."""
+    for function in ("hid_move(1, 8)", "hid_drop(1)"):
+        admin.execute("DELETE FROM hid")
+        admin.execute("INSERT INTO hid VALUES (1, 0)")
+        with cluster.connect(autocommit=False) as stale:
+            stale.execute("SELECT 1")
+            admin.execute(f"SELECT {function}")
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                stale.execute("INSERT INTO hid VALUES (1, 1)")
+            stale.rollback()
 
 
 def test_ddl_and_a_function_that_writes_share_no_transaction(admin: psycopg.Connection[Any]) -> None:
