@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_runtime import DistributedDatabase, errors, pool, session, sql
+from blocks_runtime import DistributedDatabase, Sql, errors, pool, session, sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +93,12 @@ def test_an_interrupted_statement_costs_its_connection_only(
         db.transaction(lambda tx: tx.query(sql("SELECT pg_sleep(5)")))
     assert opened[0].lost
     assert db.query_one(ONE) == {"n": 100}
+
+
+def test_more_statements_than_psycopg_keeps_prepared(db: DistributedDatabase) -> None:
+    """It drops the oldest; DSQL refuses DEALLOCATE of one statement, so libpq must close it in the protocol."""
+    for number in range(105):
+        statement = Sql((f"SELECT {number} + ", "::int AS sum"), (1,))
+        for _ in range(6):
+            assert db.query_one(statement) == {"sum": number + 1}
+    assert db.stats.connects == 1
