@@ -25,7 +25,7 @@ from .errors import (
 from .info import TransactionInfo
 from .location import Location, locate
 from .pool import Pool
-from .primitives import sleep
+from .primitives import settled, sleep
 from .retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .row_factories import factory
 from .session import Session, open_session
@@ -197,7 +197,7 @@ class Engine:
 
     def _attempt(self, fn: Callable[[Transaction], T], info: TransactionInfo, until: float | None) -> T:
         with self._transaction(info, until) as tx:
-            return fn(tx)
+            return settled(fn(tx))
 
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:

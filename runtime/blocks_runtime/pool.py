@@ -75,7 +75,8 @@ class Pool:
         if not self._turnstile.enter(max(0.0, patience)):
             raise ConnectionFailed(
                 f"all {self._size} connections were in use for {patience:g} s; "
-                "keep transactions short, or raise max_connections"
+                "keep transactions short, or raise max_connections",
+                retryable=False,
             )
         try:
             self._check_open()

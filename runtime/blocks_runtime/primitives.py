@@ -45,8 +45,8 @@ class Connection(psycopg.Connection[Any]):
             timeout = max(0.0, self.until - time.monotonic())
         try:
             return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=timeout)
-        except psycopg.OperationalError:
-            if self.until is not None and time.monotonic() >= self.until:
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None and self.until is not None and time.monotonic() >= self.until:
                 self.pgconn.finish()
             raise
         except Exception:
@@ -54,6 +54,21 @@ class Connection(psycopg.Connection[Any]):
         except BaseException:  # an interrupt, in the middle of a message
             self.pgconn.finish()
             raise
+
+
+def settled(result: R) -> R:
+    """Return what a callback returned.
+
+    Raises:
+        TypeError: it is a coroutine, which nobody would ever run.
+    """
+    if hasattr(result, "__await__"):
+        if hasattr(result, "close"):
+            result.close()
+        raise TypeError(
+            "the callback is a coroutine function; use AsyncDistributedDatabase, or write it with def"
+        )
+    return result
 
 
 class Turnstile:

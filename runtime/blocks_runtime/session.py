@@ -21,7 +21,13 @@ from psycopg.rows import dict_row
 
 from .classification import translate
 from .deadline import sooner
-from .errors import CommitOutcomeUnknown, ConnectionFailed, DeadlineExceeded, TransactionAborted
+from .errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DeadlineExceeded,
+    QueryFailed,
+    TransactionAborted,
+)
 from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -55,6 +61,7 @@ _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 
 _CHUNKED = psycopg.capabilities.has_stream_chunked()
 _STALE_PLAN = "cached plan must not change result type"
+_NO_SUCH_PLAN = "26000"
 
 
 def open_session(
@@ -98,6 +105,7 @@ class Session:
         self._descriptor = connection.fileno()
         self._readable = watcher(self._descriptor)
         self._stale = False
+        self._streaming = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
         self._used = time.monotonic(), time.time()
@@ -190,6 +198,10 @@ class Session:
             late = DeadlineExceeded("the deadline passed before the statement was sent")
             late.sent = False
             raise late
+        if self._streaming:  # psycopg would wait for the end of the stream, which is ours to read
+            raise QueryFailed(
+                "rows of a stream are still to come; read it to its end first, or collect the rows"
+            )
         self._connection.until = until
         self.statements += 1
 
@@ -202,6 +214,7 @@ class Session:
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
         rows = cast("Generator[Any, None]", arriving)
+        self._streaming = True
         try:
             for row in rows:
                 yield row
@@ -211,6 +224,7 @@ class Session:
             self.close()
             raise
         finally:
+            self._streaming = False
             rows.close()
         self._used = time.monotonic(), time.time()
 
@@ -264,7 +278,10 @@ class Session:
 
     def rollback(self) -> None:
         """Give up the transaction, if one is open; a connection that cannot even do that is closed."""
-        if self.lost or self._connection.info.transaction_status == pq.TransactionStatus.IDLE:
+        if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            return
+        if self._streaming:
+            self.close()
             return
         try:
             self._command("ROLLBACK", time.monotonic() + SIGN_OF_LIFE)
@@ -296,7 +313,8 @@ class Session:
         if self.lost and until is not None and time.monotonic() >= until:
             return DeadlineExceeded("no answer before the deadline; the connection was closed")
         failure = translate(error, lost=self.lost)
-        if _STALE_PLAN in failure.args[0]:  # another connection has none, so this may simply be run again
+        # Another connection has no prepared statements, so this may simply be run again.
+        if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
             failure.retryable = self._stale = True
         return failure
 

@@ -79,6 +79,15 @@ def test_transactions(run: Callable[[Scene], None]) -> None:
     run(scene)
 
 
+def test_a_plain_function_is_no_callback(run: Callable[[Scene], None]) -> None:
+    async def scene(db: AsyncDistributedDatabase) -> None:
+        with pytest.raises(TypeError, match="write it with async def"):
+            await db.transaction(lambda tx: 1)  # type: ignore[arg-type, return-value]
+        assert db.stats.commits == 0
+
+    run(scene)
+
+
 def test_tasks_share_a_database(run: Callable[[Scene], None]) -> None:
     async def scene(db: AsyncDistributedDatabase) -> None:
         async def add(tx: AsyncTransaction) -> None:

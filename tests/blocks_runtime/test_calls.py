@@ -97,6 +97,30 @@ def test_a_stream_in_a_transaction(db: DistributedDatabase) -> None:
     assert db.query(ALL, tuple) == [(1, 200), (2, 200)]
 
 
+def test_an_exception_amid_a_stream_passes_through(db: DistributedDatabase) -> None:
+    def work(tx: Transaction) -> None:
+        tx.execute(ADD)
+        for row in tx.stream(sql("SELECT n FROM generate_series(1, 100000) AS n"), size=1):
+            raise LookupError(row["n"])
+
+    with pytest.raises(LookupError, match="1"):
+        db.transaction(work)
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_a_stream_has_its_connection_to_itself(db: DistributedDatabase) -> None:
+    """Anything else would wait for its end, for ever."""
+
+    def work(tx: Transaction) -> None:
+        for _ in tx.stream(ALL, size=1):
+            tx.execute(ADD)
+
+    with pytest.raises(errors.QueryFailed, match="read it to its end first, or collect the rows"):
+        db.transaction(work)
+    for row in db.stream(ALL, size=1):
+        assert db.execute(sql("UPDATE items SET n = 0 WHERE id = {id}", id=row["id"])) == 1
+
+
 def test_a_stream_tells_its_errors(db: DistributedDatabase) -> None:
     with pytest.raises(errors.QueryFailed, match="division by zero"):
         list(db.stream(sql("SELECT 1 / (3 - n) FROM generate_series(1, 9) AS n"), size=1))
@@ -124,6 +148,17 @@ def test_a_block_cannot_be_retried(db: DistributedDatabase) -> None:
     with pytest.raises(errors.SerializationFailure), db.transaction() as tx:
         tx.execute(ADD)
     assert tx.info.conflicts == ["40001"]
+
+
+def test_a_coroutine_is_no_callback(db: DistributedDatabase) -> None:
+    """It would commit an empty transaction and never run."""
+
+    async def work(tx: Transaction) -> None:
+        tx.execute(ADD)
+
+    with pytest.raises(TypeError, match="use AsyncDistributedDatabase"):
+        db.transaction(work)  # type: ignore[unused-coroutine]
+    assert db.stats.commits == 0
 
 
 def test_a_decorated_function_is_a_transaction(db: DistributedDatabase) -> None:

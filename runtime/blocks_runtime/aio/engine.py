@@ -28,7 +28,7 @@ from ..row_factories import factory
 from ..stats import Counters, Stats
 from ..watch import Watch
 from .pool import AsyncPool
-from .primitives import sleep
+from .primitives import settled, sleep
 from .session import AsyncSession, open_session
 from .transaction import AsyncTransaction
 
@@ -198,7 +198,7 @@ class AsyncEngine:
         self, fn: Callable[[AsyncTransaction], Awaitable[T]], info: TransactionInfo, until: float | None
     ) -> T:
         async with self._transaction(info, until) as tx:
-            return await fn(tx)
+            return await settled(fn(tx))
 
     @contextlib.asynccontextmanager
     async def _transaction(

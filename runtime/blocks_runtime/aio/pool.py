@@ -74,7 +74,8 @@ class AsyncPool:
         if not await self._turnstile.enter(max(0.0, patience)):
             raise ConnectionFailed(
                 f"all {self._size} connections were in use for {patience:g} s; "
-                "keep transactions short, or raise max_connections"
+                "keep transactions short, or raise max_connections",
+                retryable=False,
             )
         try:
             self._check_open()

@@ -45,8 +45,8 @@ class Connection(psycopg.AsyncConnection[Any]):
             timeout = max(0.0, self.until - time.monotonic())
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
-        except psycopg.OperationalError:
-            if self.until is not None and time.monotonic() >= self.until:
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None and self.until is not None and time.monotonic() >= self.until:
                 self.pgconn.finish()
             raise
         except Exception:
@@ -54,6 +54,19 @@ class Connection(psycopg.AsyncConnection[Any]):
         except BaseException:  # a cancelled task, in the middle of a message
             self.pgconn.finish()
             raise
+
+
+async def settled(result: Awaitable[R]) -> R:
+    """Return what a callback's coroutine returns.
+
+    Raises:
+        TypeError: it is no coroutine, so whatever it should have awaited has not been done.
+    """
+    if not hasattr(result, "__await__"):
+        raise TypeError(
+            "the callback is not a coroutine function; write it with async def, or use DistributedDatabase"
+        )
+    return await result
 
 
 class Turnstile:
