@@ -97,6 +97,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Leave FOR UPDATE out of READ ONLY transactions.",
     ),
     Divergence(
+        "disable-trigger-all",
+        "ALTER TABLE … DISABLE TRIGGER ALL of a table with foreign keys is refused with 42501.",
+        "In PostgreSQL foreign keys are triggers, which only a superuser may disable; on Aurora DSQL it does nothing.",
+        "Leave it out, or write DISABLE TRIGGER USER.",
+    ),
+    Divergence(
         "catalog-shows-front",
         "The system catalog shows what the local database is made of: the schema local_dsql, the databases pristine, "
         "spare, template0 and template1, the role postgres, event triggers.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_dsql.wire.backend import Answer, Backend
 
 _COUNT = (
-    "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables"
+    "SELECT coalesce(pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables"
     " WHERE schemaname <> 'local_dsql'"
 )
 _TAGS = ("INSERT", "UPDATE", "DELETE", "COPY")

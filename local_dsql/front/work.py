@@ -199,6 +199,8 @@ class Work:
         written = targets(statement.backend_sql) if statement.writes else NOTHING
         transaction.rows += changed
         transaction.tables |= written.tables
+        if self.engine.hidden:
+            transaction.tables |= self.engine.hidden.tables(statement.backend_sql)
         transaction.wrote |= statement.writes
         transaction.removed = transaction.removed or await self._takes_keys(statement, written)
         transaction.rules = transaction.rules.after(statement)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _DEFINING = frozenset({"CreateFunction", "View", "CreateSchema"})
 _CALLS = frozenset({"FuncCall", "RangeVar", "relation", "CreateFunctionStmt"})
 
+_WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt"})
+
 _DEFINITIONS = """
 SELECT p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -41,10 +43,11 @@ WHERE c.relkind = 'v' AND c.oid >= 16384
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """What a text does by itself, and the names that it mentions."""
+    """What a text does by itself, the names that it mentions, and those of the tables that it writes to."""
 
     traits: Traits
     mentions: frozenset[str]
+    tables: frozenset[str]
 
 
 class Hidden:
@@ -52,6 +55,7 @@ class Hidden:
 
     def __init__(self) -> None:
         self._traits: dict[str, Traits] = {}
+        self._known: dict[str, list[_Definition]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
@@ -97,7 +101,18 @@ class Hidden:
                 traits = _union(*(self._whole(each, found) for each in definitions))
                 if _does_something(traits):
                     found[name] = traits
-        self._traits = found
+        self._traits, self._known = found, known
+
+    def tables(self, sql: str) -> frozenset[str]:
+        """Return the names, in lower case, of the tables that a text writes to by way of what it mentions."""
+        found: set[str] = set()
+        todo, done = set(_read(sql).mentions) & self._traits.keys(), set[str]()
+        while todo:
+            done |= todo
+            definitions = [each for name in todo for each in self._known.get(name, ())]
+            found |= {table for each in definitions for table in each.tables}
+            todo = {name for each in definitions for name in each.mentions & self._traits.keys()} - done
+        return frozenset(found)
 
     @staticmethod
     def _whole(definition: _Definition, found: dict[str, Traits]) -> Traits:
@@ -138,6 +153,11 @@ def _read_anew(sql: str) -> _Definition:
     return _Definition(
         _union(Traits(), *(traits_within(tree) for tree in trees)),
         frozenset(name for tree in trees for name in _mentions(tree)),
+        frozenset(
+            node["relation"]["relname"].lower()
+            for tree in trees
+            for _, node in json_tree.walk(tree, _WRITING)
+        ),
     )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from local_dsql.front import Injection
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -117,6 +119,14 @@ def test_ddl_and_a_function_that_writes_share_no_transaction(admin: psycopg.Conn
     assert admin.execute("SELECT count(*) FROM hid").fetchone() == (2,)
     admin.execute("CREATE TABLE hid_other (id int); SELECT hid_read(1)")
     admin.execute("DROP TABLE hid_other")
+
+
+def test_conflicts_are_injected_and_logged_by_table(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    cluster.front.injector.add(Injection(table="hid"))
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        admin.execute("SELECT hid_deep(1)")
+    assert cluster.front.conflicts[-1].tables == ("hid",)
+    admin.execute("SELECT hid_deep(1)")
 
 
 def test_copy_out_of_what_writes(admin: psycopg.Connection[Any]) -> None:

@@ -52,6 +52,10 @@ def test_a_search_path_leads_the_front_nowhere(cluster: Cluster, trapped: str) -
     with cluster.connect() as admin:
         admin.execute("CREATE TABLE pathed (id int PRIMARY KEY, v varchar UNIQUE)")
         admin.execute("INSERT INTO pathed SELECT g, 'v' || g FROM generate_series(1, 10) g")
+        # A function that writes makes the front count rows by PostgreSQL's counters.
+        admin.execute(
+            "CREATE FUNCTION trap.writes() RETURNS void LANGUAGE sql AS 'DELETE FROM public.pathed'"
+        )
     with cluster.connect(autocommit=False) as one, cluster.connect(autocommit=False) as two:
         for session in (one, two):
             session.execute(trapped)
