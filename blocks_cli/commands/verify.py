@@ -68,7 +68,10 @@ def verify(
         number = len(differences)
         console.say(f"{number} difference{'s' * (number != 1)} between the files and the database", "red")
     else:
-        console.say(f"the database is as the files make it: {len(actual)} definitions", "green")
+        number = len(actual)
+        console.say(
+            f"the database is as the files make it: {number} definition{'s' * (number != 1)}", "green"
+        )
     if exit_code and differences:
         context.exit(ExitCode.PENDING)
 

@@ -1,4 +1,4 @@
-"""The page on migrations shows what the commands print."""
+"""The pages on migrations and on the command line show what the commands print."""
 
 from __future__ import annotations
 
@@ -17,17 +17,29 @@ if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
 
 PAGE = Path(__file__).parents[3] / "docs" / "migrations.md"
+REFERENCE = PAGE.with_name("cli.md")
 NOT_ABOUT_MIGRATIONS = {"deploy", "invoke", "destroy"}
 
 
-def test_every_example_prints_what_the_page_says(project: Project) -> None:
+@pytest.mark.parametrize("file", [PAGE, REFERENCE], ids=lambda file: file.name)
+def test_every_example_prints_what_the_page_says(project: Project, file: Path) -> None:
     """With BLOCKS_WRITE_DOCS set, the page is written anew instead."""
-    page = PAGE.read_text("utf-8")
+    page = file.read_text("utf-8")
     printed = transcript.run(page, project)
     if "BLOCKS_WRITE_DOCS" in os.environ:
-        PAGE.write_text(printed, "utf-8")
+        file.write_text(printed, "utf-8")
     else:
         assert printed == page
+
+
+def test_the_reference_has_every_command() -> None:
+    page = REFERENCE.read_text("utf-8")
+    assert [
+        line.removeprefix("## blocks ") for line in page.splitlines() if line.startswith("## blocks ")
+    ] == [
+        *COMMANDS[3:],
+        *COMMANDS[:3],
+    ]
 
 
 def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None:
