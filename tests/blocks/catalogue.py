@@ -121,6 +121,8 @@ SPECIAL: Mapping[str, Callable[[cdk.Stack], object]] = {
         .create_alarm(stack, "Alarm", threshold=1, evaluation_periods=1)
     ),
 }
+
+
 OPTIONS = tuple(options(cdk.Stack()))
 
 

@@ -11,41 +11,60 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from blocks import DistributedDatabase
 from blocks.acknowledgments import REASONS
-from tests.blocks.catalogue import OPTIONS, SPECIAL, name_of
+from blocks.bundling import cache
+from tests.blocks.catalogue import OPTIONS, SPECIAL, build, name_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
 TWO_REGIONS = ("HotelOhio", "HotelVirginia")
 EXAMPLES = ("BankStack", "WorkerStack", "PlatformStack", "NotesStack", *TWO_REGIONS)
 STACKS = [*(name_of(each) for each in (*OPTIONS, *SPECIAL)), *EXAMPLES]
+OF_THE_CDK = ("manifest.json", ".metadata.json", "validation-report.json")
 IN_DOCS = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Made:
+    """The folder with the assemblies `all` and `bare`, and what their making said."""
+
+    folder: Path
+    said: str
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the assemblies `all` and `bare`."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Another process makes them: without network, from wheels alone, with other hashes and another time zone."""
     folder = tmp_path_factory.mktemp("quality")
+    (folder / "cache").mkdir()
+    (folder / "cache" / "wheels").symlink_to(cache.folder() / "wheels")
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
-    subprocess.run(
-        [sys.executable, "-m", "tests.blocks.catalogue", str(folder)],
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.blocks.offline", "tests.blocks.catalogue", str(folder)],
         cwd=ROOT,
-        env=environment | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"},
+        env=environment
+        | {
+            cache.VARIABLE: str(folder / "cache"),
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "PYTHONHASHSEED": "7",
+            "TZ": "Asia/Tokyo",
+        },
         capture_output=True,
         text=True,
         check=True,
     )
-    return folder
+    return Made(folder, ran.stdout)
 
 
-def findings(made: Path, app: str) -> set[tuple[str, str]]:
+def findings(made: Made, app: str) -> set[tuple[str, str]]:
     """Return what was found in one app, as (rule, path of the construct)."""
-    report = json.loads((made / app / "validation-report.json").read_text(encoding="utf-8"))
+    report = json.loads((made.folder / app / "validation-report.json").read_text(encoding="utf-8"))
     return {
         (violation["ruleName"], construct["constructPath"])
         for plugin in report["pluginReports"]
@@ -54,14 +73,46 @@ def findings(made: Path, app: str) -> set[tuple[str, str]]:
     }
 
 
-def templates(made: Path, app: str = "all") -> dict[str, str]:
+def templates(made: Made, app: str = "all") -> dict[str, str]:
     return {
         path.name.removesuffix(".template.json"): path.read_text(encoding="utf-8")
-        for path in (made / app).glob("*.template.json")
+        for path in (made.folder / app).glob("*.template.json")
     }
 
 
-def test_every_option_and_every_example_is_there(made: Path) -> None:
+def test_a_warm_cache_needs_no_network(made: Made) -> None:
+    if made.said.startswith("online"):
+        pytest.skip("this system does not let a process leave its network")
+    assert made.said.startswith("offline\n")
+    assert list((made.folder / "all").glob("asset.*/python/psycopg/__init__.py"))
+
+
+def test_synthesizing_here_gives_the_same_bytes(made: Made, assembly: Path) -> None:
+    """Every template and every asset, layers of all targets among them."""
+    here = assembly.parent / "same"
+    build(here).synth()
+    assert differences(here, made.folder / "all") == []
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Return the files that are not the same in two assemblies.
+
+    Left out is where the CDK itself writes of its process: context, traces of its warnings, reports.
+    """
+    names = {
+        str(path.relative_to(root))
+        for root in (one, other)
+        for path in root.rglob("*")
+        if path.is_file() and not path.name.endswith(OF_THE_CDK)
+    }
+    return sorted(name for name in names if not is_same(one / name, other / name))
+
+
+def is_same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def test_every_option_and_every_example_is_there(made: Made) -> None:
     assert sorted(templates(made)) == sorted(STACKS)
     apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
     assert apps == {"bank", "ecs", "existing_cluster", "two_regions"}, "put the example into the catalogue"
@@ -69,12 +120,12 @@ def test_every_option_and_every_example_is_there(made: Path) -> None:
     assert alone == set(inspect.signature(DistributedDatabase.__init__).parameters) - {"self", "scope", "id"}
 
 
-def test_neither_awssolutions_nor_the_cdk_find_anything(made: Path) -> None:
+def test_neither_awssolutions_nor_the_cdk_find_anything(made: Made) -> None:
     packs = ("HIPAA.Security-", "Serverless-")
     assert {finding for finding in findings(made, "all") if not finding[0].startswith(packs)} == set()
 
 
-def test_the_acknowledgments_are_those_that_are_needed(made: Path) -> None:
+def test_the_acknowledgments_are_those_that_are_needed(made: Made) -> None:
     found = {rule for rule, _ in findings(made, "bare") if rule.startswith("AwsSolutions-")}
     assert found == set(REASONS)
     # The validator was on: it saw the one mistake.
@@ -83,24 +134,24 @@ def test_the_acknowledgments_are_those_that_are_needed(made: Path) -> None:
     assert used == set(REASONS)
 
 
-def ours(made: Path, stack: str) -> set[str]:
+def ours(made: Made, stack: str) -> set[str]:
     return {
         rule.partition("-")[2] for rule, path in findings(made, "all") if path.startswith(f"{stack}/main/")
     }
 
 
-def test_what_hipaa_and_serverless_still_say_is_answered_in_the_docs(made: Path) -> None:
+def test_what_hipaa_and_serverless_still_say_is_answered_in_the_docs(made: Made) -> None:
     answered = dict(IN_DOCS.findall(DOCS.read_text(encoding="utf-8").partition("### Other packs")[2]))
     assert ours(made, name_of("nothing")) == set(answered)
     stays = {rule for rule, answer in answered.items() if answer.strip() == "stays"}
     assert ours(made, name_of("hardened")) == stays
 
 
-def test_cfn_lint_finds_nothing(made: Path) -> None:
+def test_cfn_lint_finds_nothing(made: Made) -> None:
     # W3005: CDK's own Function names its role under DependsOn as well as under Role.
     command = ["-c", "import sys; from cfnlint.runner import main; sys.exit(main())"]
     options = ["--regions", "us-east-1", "--ignore-checks", "W3005", "--format", "parseable"]
-    files = sorted(map(str, (made / "all").glob("*.template.json")))
+    files = sorted(map(str, (made.folder / "all").glob("*.template.json")))
     ran = subprocess.run(
         [sys.executable, *command, *options, "--", *files], capture_output=True, text=True, check=False
     )
@@ -109,7 +160,7 @@ def test_cfn_lint_finds_nothing(made: Path) -> None:
     assert [line for line in ran.stdout.splitlines() if "'Fn::GetStackOutput'" not in line] == []
 
 
-def test_no_template_names_a_partition_region_or_account(made: Path) -> None:
+def test_no_template_names_a_partition_region_or_account(made: Made) -> None:
     for name, text in templates(made).items():
         assert not re.search(r"arn:aws[a-z-]*:", text), name
         if name in TWO_REGIONS:  # two Regions are named, and so is the account
@@ -118,6 +169,6 @@ def test_no_template_names_a_partition_region_or_account(made: Path) -> None:
         assert not re.search(r"(?<![0-9a-f])\d{12}(?![0-9a-f])", text), name
 
 
-def test_there_is_no_password_and_no_secret(made: Path) -> None:
+def test_there_is_no_password_and_no_secret(made: Made) -> None:
     for name, text in templates(made).items():
         assert not re.search(r"password|SecretString|AWS::SecretsManager", text, re.IGNORECASE), name
