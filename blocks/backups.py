@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_kms as kms
 
+    from blocks.interface import IDistributedDatabase
+
 
 @dataclass(frozen=True, slots=True)
 class BackupPolicy:
@@ -98,8 +100,8 @@ class DatabaseBackup(Construct):
         scope: Construct,
         id: str,
         *,
+        database: IDistributedDatabase,
         policy: BackupPolicy,
-        cluster_arn: str,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Make what `policy` needs.
@@ -107,8 +109,8 @@ class DatabaseBackup(Construct):
         Args:
             scope: the database this belongs to.
             id: the id below it.
+            database: what to back up.
             policy: when and where to.
-            cluster_arn: the cluster to back up.
             encryption_key: the key of a vault of its own. Default: AWS's key for backups.
         """
         super().__init__(scope, id)
@@ -123,7 +125,7 @@ class DatabaseBackup(Construct):
             self,
             "Selection",
             backup_plan=self.plan,
-            resources=[backup.BackupResource.from_arn(cluster_arn)],
+            resources=[backup.BackupResource.from_arn(database.cluster_arn)],
             role=self.role,
             disable_default_backup_policy=True,
         )

@@ -290,8 +290,8 @@ class DistributedDatabase(IDistributedDatabase):
         return DatabaseBackup(
             self,
             "Backup",
+            database=self,
             policy=policy,
-            cluster_arn=self.cluster_arn,
             encryption_key=self.encryption_key,
         )
 

@@ -17,7 +17,8 @@ from blocks.errors import ConstructError
 from blocks.grantees import Grantee, owner_of
 from blocks.protection import follow_removal_policy
 from blocks.resource_policy import attach_policy
-from blocks_runtime.contract import Access, Variables, database_role
+from blocks.roles import role_name
+from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
     from aws_cdk import Reference
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from blocks.interface import IDistributedDatabase
     from blocks.multi_region import MultiRegion
+    from blocks.roles import Rights
 
 
 class PeerCluster(Construct):
@@ -95,7 +97,7 @@ class PeerCluster(Construct):
         """The service to make an interface endpoint for in this Region."""
         return self.cluster.attr_vpc_endpoint_service_name
 
-    def environment(self, access: Access = Access.READ_WRITE) -> dict[str, str]:
+    def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
         """Return the environment variables that code of this Region needs to open the database.
 
         Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
@@ -103,7 +105,7 @@ class PeerCluster(Construct):
         Args:
             access: what `grant_connect` was called with. Default: reading and writing.
         """
-        return self.variables(database_role(self.node.id, access)).environment(self.node.id)
+        return self.variables(role_name(self.node.id, access)).environment(self.node.id)
 
     def variables(self, role: str) -> Variables:
         """Return where the database is in this Region, for logging in as the database role `role`."""

@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blocks
-from blocks import DatabaseGrants, DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering
+from blocks import (
+    BackupPolicy,
+    ConstructError,
+    DatabaseBackup,
+    DatabaseGrants,
+    DatabaseRole,
+    DistributedDatabase,
+    ImportedDatabase,
+    Migrator,
+    MultiRegion,
+    PeerCluster,
+    Peering,
+)
 
 if TYPE_CHECKING:
     from constructs import Construct
 
-CONSTRUCTS = [DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering]
+CONSTRUCTS = [DatabaseBackup, DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering]
+VALUES = [BackupPolicy, DatabaseRole, MultiRegion]
 SOURCES = sorted(Path(blocks.__file__).parent.rglob("*.py"))
 
 
@@ -42,8 +55,9 @@ def own_callables(owner: type) -> list[tuple[str, inspect.Signature]]:
 
 SIGNATURES = [
     pytest.param(owner, name, signature, id=f"{owner.__name__}.{name}")
-    for owner in [*CONSTRUCTS, DatabaseGrants]
+    for owner in [*CONSTRUCTS, *VALUES, DatabaseGrants]
     for name, signature in own_callables(owner)
+    if name != "__init__" or owner not in VALUES  # their classes say what their fields are
 ]
 
 
@@ -79,7 +93,11 @@ def test_every_option_says_what_happens_without_it(
     documented = " ".join((inspect.getdoc(inspect.getattr_static(owner, name)) or "").split())
     for parameter in signature.parameters.values():
         if parameter.default is not inspect.Parameter.empty:
-            said = re.search(rf"\b{parameter.name}: .*?Default: (\w[^.]*)", documented)
+            # What is said of a parameter ends where the next one's begins.
+            others = "|".join(name for name in signature.parameters if name != parameter.name)
+            own = re.search(rf"\b{parameter.name}: (.*?)(?= (?:{others}|Raises): |$)", documented)
+            assert own, f"{parameter.name} is not documented"
+            said = re.search(r"Default: (\w[^.]*)", own[1])
             assert said, f"{parameter.name} has no 'Default:'"
             assert said[1] != "None"
 
@@ -98,6 +116,86 @@ def test_grants_take_a_grantee_first_and_return_a_grant() -> None:
                 first = list(signature.parameters.values())[1]
                 assert (first.name, first.annotation) == ("grantee", "iam.IGrantable"), name
                 assert signature.return_annotation == "iam.Grant", name
+
+
+@pytest.mark.parametrize(("owner", "name", "signature"), SIGNATURES)
+def test_docstrings_begin_with_one_short_sentence(
+    owner: type, name: str, signature: inspect.Signature
+) -> None:
+    del signature
+    first = (inspect.getdoc(inspect.getattr_static(owner, name)) or "").partition("\n")[0]
+    assert first.endswith((".", ";")) or len(first) <= 110, first
+    assert first, name
+
+
+def test_names_say_what_cdk_calls_it() -> None:
+    """Units are in the types, keys and networks are constructs, and nothing is passed as an ARN."""
+    expected = {
+        "removal_policy": "RemovalPolicy",
+        "encryption_key": "kms.IKey",
+        "resource_policy": "iam.PolicyDocument",
+        "migrator_timeout": "Duration",
+        "migrator_memory": "Size",
+        "migrator_log_group": "logs.ILogGroup",
+        "migrator_role": "iam.IRole",
+        "migrator_runtime": "lambda_.Runtime",
+        "migrator_architecture": "lambda_.Architecture",
+        "migrator_tracing": "lambda_.Tracing",
+        "migrator_vpc": "ec2.IVpc",
+    }
+    annotations = inspect.signature(DistributedDatabase.__init__).parameters
+    assert {name: str(annotations[name].annotation) for name in expected} == {
+        name: f"{type} | None" for name, type in expected.items()
+    }
+
+
+def test_options_of_the_migrator_are_the_migrators_with_its_name_before_them() -> None:
+    database = {
+        name.removeprefix("migrator_"): str(parameter.annotation)
+        for name, parameter in inspect.signature(DistributedDatabase.__init__).parameters.items()
+        if name.startswith("migrator_")
+    }
+    migrator = {
+        name: str(parameter.annotation)
+        for name, parameter in inspect.signature(Migrator.__init__).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    assert database == migrator
+
+
+def test_an_import_knows_only_what_it_was_told() -> None:
+    for name in ("deletion_protection", "encryption_key", "backup", "cluster", "add_to_resource_policy"):
+        assert not hasattr(ImportedDatabase, name), name
+
+
+def test_warnings_have_ids_that_are_kept() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    page = (Path(__file__).parents[2] / "docs" / "construct.md").read_text(encoding="utf-8")
+    ids = set(re.findall(r'"(@blocks/[^"]+)"', text))
+    assert (
+        {id for id in ids if f"`{id}`" in page}
+        == ids
+        == {
+            "@blocks/dsql:keyPolicyByHand",
+            "@blocks/dsql:peerWithoutPolicy",
+            "@blocks/dsql:roleMappingByHand",
+            "@blocks/dsql:unknownRegionSet",
+            "@blocks/dsql:variablesByHand",
+        }
+    )
+
+
+def test_every_refusal_names_a_way_out() -> None:
+    """ConstructError takes what, why and what to do; nothing else is raised on a wrong argument."""
+    parameters = list(inspect.signature(ConstructError.__init__).parameters)
+    assert parameters == ["self", "what", "why", "remedy"]
+    for path in SOURCES:
+        raised = set(re.findall(r"^\s+raise ([A-Z]\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE))
+        allowed = {
+            *("ConstructError", "BundlingError", "PipError", "AttributeError", "ModuleNotFoundError"),
+            *("NotImplementedError", "ArgumentTypeError"),
+        }
+        assert raised <= allowed, path
 
 
 def test_names_are_those_of_the_alpha_module() -> None:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_ec2 as ec2
@@ -19,6 +20,8 @@ from tests.blocks.templates import Json, Template, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from constructs import IConstruct
 
 CLUSTER = "AWS::DSQL::Cluster"
 ONLY_FROM_VPC = {"Null": {"aws:SourceVpc": "true"}}
@@ -220,3 +223,40 @@ def test_numbers_and_durations_may_be_tokens(stack: cdk.Stack) -> None:
     )
     properties: Json = Template.of(stack).named(db.migrator.function)["Properties"]
     assert properties["ReservedConcurrentExecutions"] == properties["Timeout"] == {"Ref": "Number"}
+
+
+@jsii.implements(cdk.IAspect)
+class Census:
+    """Counts what an aspect visits."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, cdk.CfnResource):
+            self.seen.add(cdk.Stack.of(node).resolve(node.logical_id))
+
+
+def test_aspects_tags_and_boundaries_reach_every_child(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(
+        stack,
+        "main",
+        backup=BackupPolicy.daily(),
+        encryption_key=kms.Key(stack, "Key", enable_key_rotation=True),
+        migrator_vpc=ec2.Vpc(stack, "Vpc", max_azs=1),
+        migrator_tracing=lambda_.Tracing.ACTIVE,
+    )
+    census = Census()
+    cdk.Aspects.of(db).add(census)
+    cdk.Tags.of(stack).add("team", "payments")
+    iam.PermissionsBoundary.of(stack).apply(
+        iam.ManagedPolicy.from_managed_policy_name(stack, "Boundary", "limits")
+    )
+    template = Template.of(stack)
+    assert census.seen == {id for id in template.resources if id.startswith("main")}
+    for id in template.ids("AWS::IAM::Role"):
+        assert "PermissionsBoundary" in template.resources[id]["Properties"], id
+    tagged = {id for id, resource in template.resources.items() if "payments" in str(resource)}
+    untaggable = {"AWS::IAM::Policy", "AWS::Backup::BackupSelection", "Custom::DsqlMigrations"}
+    for id in census.seen:
+        assert (id in tagged) != (template.resources[id]["Type"] in untaggable), id
