@@ -58,12 +58,37 @@ def _past_word(text: str, at: int) -> int:
 
 
 def _past_escaped(text: str, at: int) -> int:
-    """Return the place after the quote that ends E'…', or -1; a backslash takes the next character with it."""
+    """Return the place after the quote that ends E'…', or -1; a backslash takes the next character with it.
+
+    It goes on after a doubled quote, and where another quote follows on a later line: were these an end and a new
+    beginning, backslashes would count no more.
+    """
     while at < len(text):
-        if text[at] == "'":
-            return at + 1
-        at += 2 if text[at] == "\\" else 1
+        if text[at] == "'" and text[at : at + 2] != "''":
+            at, end = _continuation(text, at + 1), at + 1
+            if at < 0:
+                return end
+            at += 1
+        else:
+            at += 2 if text[at] in "\\'" else 1
     return -1
+
+
+def _continuation(text: str, at: int) -> int:
+    """Return the place of the quote with which a literal goes on after a line's end, or -1.
+
+    Versions of PostgreSQL differ on whether a comment may stand in between; here it may, which refuses the more.
+    """
+    line_ended = False
+    while at < len(text):
+        if text[at] in " \t\f\v\n\r":
+            line_ended = line_ended or text[at] in "\n\r"
+            at += 1
+        elif text.startswith("--", at):
+            at = min(end for end in (text.find("\n", at), text.find("\r", at), len(text)) if end >= 0)
+        else:
+            break
+    return at if line_ended and text.startswith("'", at) else -1
 
 
 def _past_comment(text: str, at: int) -> int:
