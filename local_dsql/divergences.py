@@ -125,6 +125,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "INSERT … SELECT repeat('x', …) may store here what Aurora DSQL refuses with 54000.",
     ),
     Divergence(
+        "one-identifier",
+        "The clusters of a database in two Regions have one identifier, and are set up and deleted in no time.",
+        "They are two endpoints of one server, which has one folder, one certificate and nothing to set up.",
+        "Tell Regions apart by ARN or endpoint; on Aurora DSQL each cluster has an identifier of its own, and the "
+        "states CREATING and DELETING last for seconds to minutes.",
+    ),
+    Divergence(
         "texts-unknown",
         "Some refusals have a text of our own: plain-text connections, sequences of messages DSQL was not asked about.",
         "No recording of them exists.",

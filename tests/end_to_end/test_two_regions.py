@@ -134,7 +134,6 @@ def test_a_second_deploy_changes_nothing_and_destroying_it_goes_in_the_right_ord
     with LocalDeployment.deploy(assembly, tmp_path) as again:
         steps = [change.action for changes in again.changes.values() for change in changes]
         assert set(steps) == {Action.KEEP}
-    with LocalDeployment.open(tmp_path) as later:
-        assert rooms(later, "HotelOhio") == {}
-        assert [*later.destroy()] == ["HotelVirginia", "HotelOhio"]
+        assert rooms(again, "HotelOhio") == {}
+        assert [*again.destroy()] == ["HotelVirginia", "HotelOhio"]
     assert [*(tmp_path / ".blocks" / "local").iterdir()] == []

@@ -18,6 +18,7 @@ from blocks_cli.control_plane.cluster import Place
 from blocks_cli.json_value import text
 from blocks_cli.local import LocalDeployment
 from blocks_cli.problem import CommandError
+from local_dsql.divergences import BY_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,9 @@ def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path)
     with LocalDeployment.deploy(assembly, tmp_path) as deployment:
         (cluster,) = deployment.clusters
         assert set(cluster.regions) == {EAST, OHIO}
+        assert len({Place.of(cluster.arn(region)).identifier for region in (EAST, OHIO)}) == 1, BY_ID[
+            "one-identifier"
+        ].sentence
         assert takes_connections(cluster) == []
         join(deployment)
         assert takes_connections(cluster) == [EAST, OHIO]
