@@ -46,6 +46,14 @@ def ohio(app: cdk.App) -> cdk.Stack:
     return stack_in(app, OHIO, id="Ohio")
 
 
+def templates(*stacks: cdk.Stack) -> list[Template]:
+    """Synthesize the app once and return the templates of its stacks."""
+    app = stacks[0].node.root
+    assert isinstance(app, cdk.App)
+    assembly = app.synth(force=True)
+    return [Template(assembly.get_stack_by_name(stack.stack_name).template) for stack in stacks]
+
+
 def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: Any) -> DistributedDatabase:
     own = {
         "encryption_key": options.pop("peer_key", None),
@@ -70,7 +78,7 @@ def test_there_is_one_migrator_one_peering_and_nothing_for_the_witness(
     app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
 ) -> None:
     database(virginia, ohio)
-    home, peer = Template.of(virginia), Template.of(ohio)
+    home, peer = templates(virginia, ohio)
     assert set(home.ids("Custom::DsqlMigrations") + home.ids("Custom::DsqlPeering")) == {
         "mainMigrator38D43FA1",
         "mainPeering5FEB7F77",
@@ -85,7 +93,7 @@ def test_the_peer_knows_its_witness_and_the_primary_names_its_peer(
 ) -> None:
     db = database(virginia, ohio)
     assert db.peer is not None
-    home, peer = Template.of(virginia), Template.of(ohio)
+    home, peer = templates(virginia, ohio)
     assert peer.named(db.peer.cluster)["Properties"]["MultiRegionProperties"] == {"WitnessRegion": WEST}
     (output,) = [name for name, value in peer.document["Outputs"].items() if "ResourceArn" in str(value)]
     assert home.named(db.cluster)["Properties"]["MultiRegionProperties"] == {
@@ -111,8 +119,9 @@ def test_ids_are_frozen_because_a_changed_one_replaces_a_cluster_or_ends_the_pee
     virginia: cdk.Stack, ohio: cdk.Stack
 ) -> None:
     database(virginia, ohio)
-    assert list(Template.of(ohio).resources) == ["main7AD10839"]
-    assert {id for id in Template.of(virginia).resources if "Peering" in id} == {
+    home, peer = templates(virginia, ohio)
+    assert list(peer.resources) == ["main7AD10839"]
+    assert {id for id in home.resources if "Peering" in id} == {
         "mainPeering5FEB7F77",
         "mainPeeringContinue83DCB9FE",
         "mainPeeringFunctionBA913E30",
@@ -129,7 +138,7 @@ def test_nothing_of_cdks_own_is_needed_to_read_across_regions(
     db = database(virginia, ohio)
     db.grant_connect(function(ohio))
     types = {
-        resource["Type"] for stack in (virginia, ohio) for resource in Template.of(stack).resources.values()
+        resource["Type"] for template in templates(virginia, ohio) for resource in template.resources.values()
     }
     assert not any("Export" in type or "SSM" in type for type in types)
     for stack in (virginia, ohio):
@@ -149,7 +158,7 @@ def test_both_clusters_are_kept_or_deleted(
 ) -> None:
     db = database(virginia, ohio, removal_policy=policy)
     assert db.peer is not None and db.peering is not None
-    home, peer = Template.of(virginia), Template.of(ohio)
+    home, peer = templates(virginia, ohio)
     for cluster in (home.named(db.cluster), peer.named(db.peer.cluster)):
         assert cluster["DeletionPolicy"] == ("Retain" if protected else "Delete")
         assert cluster["Properties"]["DeletionProtectionEnabled"] is protected
@@ -161,20 +170,22 @@ def test_an_aspect_that_keeps_one_cluster_keeps_both(virginia: cdk.Stack, ohio: 
     db = database(virginia, ohio, removal_policy=cdk.RemovalPolicy.DESTROY)
     cdk.RemovalPolicies.of(ohio).retain()
     assert db.peering is not None
-    assert Template.of(virginia).named(db.peering.peered)["Properties"]["OnDelete"] == "RETAIN"
-    assert "dsql:DeleteCluster" not in json.dumps(Template.of(virginia).document)
+    template = Template.of(virginia)
+    assert template.named(db.peering.peered)["Properties"]["OnDelete"] == "RETAIN"
+    assert "dsql:DeleteCluster" not in json.dumps(template.document)
 
 
 def test_each_region_has_its_own_key(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     key = kms.Key(ohio, "Key")
     db = database(virginia, ohio, peer_key=key)
     assert db.peer is not None
-    cluster = Template.of(ohio).named(db.peer.cluster)
+    home, peer = templates(virginia, ohio)
+    cluster = peer.named(db.peer.cluster)
     assert cluster["Properties"]["KmsEncryptionKey"] == {"Fn::GetAtt": [logical_id(key), "Arn"]}
-    statements = Template.of(ohio).named(key)["Properties"]["KeyPolicy"]["Statement"]
+    statements = peer.named(key)["Properties"]["KeyPolicy"]["Statement"]
     services = [statement["Principal"].get("Service") for statement in statements]
     assert "dsql.amazonaws.com" in services
-    assert "KmsEncryptionKey" not in Template.of(virginia).named(db.cluster)["Properties"]
+    assert "KmsEncryptionKey" not in home.named(db.cluster)["Properties"]
 
 
 def refusing(sid: str) -> iam.PolicyDocument:
@@ -191,9 +202,11 @@ def refusing(sid: str) -> iam.PolicyDocument:
 def test_each_region_has_its_own_policy(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio, resource_policy=refusing("Home"), peer_policy=refusing("Peer"))
     assert db.peer is not None
-    for stack, cluster, sid in ((virginia, db.cluster, "Home"), (ohio, db.peer.cluster, "Peer")):
-        document = json.loads(Template.of(stack).named(cluster)["Properties"]["PolicyDocument"])
+    home, peer = templates(virginia, ohio)
+    for template, cluster, sid in ((home, db.cluster, "Home"), (peer, db.peer.cluster, "Peer")):
+        document = json.loads(template.named(cluster)["Properties"]["PolicyDocument"])
         assert [statement["Sid"] for statement in document["Statement"]] == [sid]
+    for stack in (virginia, ohio):
         assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
@@ -207,9 +220,10 @@ def test_tags_reach_both_regions(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio, tags={"team": "hotel"})
     assert db.peer is not None and db.peering is not None
     tag = {"Key": "team", "Value": "hotel"}
-    assert tag in Template.of(ohio).named(db.peer.cluster)["Properties"]["Tags"]
+    home, peer = templates(virginia, ohio)
+    assert tag in peer.named(db.peer.cluster)["Properties"]["Tags"]
     for construct in (db.cluster, db.peering.function):
-        assert tag in Template.of(virginia).named(construct)["Properties"]["Tags"]
+        assert tag in home.named(construct)["Properties"]["Tags"]
 
 
 # --- grants -----------------------------------------------------------------------------------------
@@ -220,9 +234,11 @@ def test_functions_of_both_stacks_get_their_own_endpoint_and_permission(
 ) -> None:
     db = database(virginia, ohio)
     assert db.peer is not None
-    for stack, cluster, region in ((virginia, db.cluster, EAST), (ohio, db.peer.cluster, OHIO)):
-        db.grant_connect(fn := function(stack, "Fn"))
-        template = Template.of(stack)
+    functions = [function(stack, "Fn") for stack in (virginia, ohio)]
+    for fn in functions:
+        db.grant_connect(fn)
+    places = ((db.cluster, EAST), (db.peer.cluster, OHIO))
+    for fn, template, (cluster, region) in zip(functions, templates(virginia, ohio), places, strict=True):
         variables = template.named(fn)["Properties"]["Environment"]["Variables"]
         assert variables == {
             "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": [logical_id(cluster), "Endpoint"]},
@@ -238,8 +254,9 @@ def test_a_role_of_the_peers_stack_is_read_from_there(virginia: cdk.Stack, ohio:
     fn = function(ohio)
     db.grant_connect(fn, access=Access.READ_ONLY)
     db.grant_connect(fn, access=Access.READ_ONLY)
-    outputs = Template.of(ohio).document["Outputs"]
-    (grant,) = Template.of(virginia).named(db.migrator.migrated)["Properties"]["Grants"]
+    home, peer = templates(virginia, ohio)
+    outputs = peer.document["Outputs"]
+    (grant,) = home.named(db.migrator.migrated)["Properties"]["Grants"]
     place = grant["RoleArn"]["Fn::GetStackOutput"]
     assert (place["StackName"], place["Region"]) == ("Ohio", OHIO)
     assert fn.role is not None

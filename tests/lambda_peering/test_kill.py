@@ -45,9 +45,10 @@ def start(lab: Laboratory, inbox: Inbox, kind: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, json.dumps(request)], env=os.environ | own)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
-    ("kind", "change"), [("Create", "UpdateCluster"), ("Delete", "DeleteCluster")], ids=["peering", "parting"]
+    ("kind", "change", "moment"),
+    [("Create", "UpdateCluster", "after"), ("Delete", "DeleteCluster", "before")],
+    ids=["peering", "parting"],
 )
 def test_a_process_that_is_killed_is_followed_by_one_that_ends_the_work(
     kind: str, change: str, moment: str
