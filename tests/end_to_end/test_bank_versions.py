@@ -1,4 +1,7 @@
-"""The reference app through three versions of its migrations, by the command line: the second fails half-way."""
+"""The reference app through three versions of its migrations, by the command line.
+
+The second fails half-way; the third is the second mended, and one migration more.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,10 @@ SECOND = {
     "UPDATE accounts SET balance = balance - 20000;\n",
     "006_index_branch": "CREATE INDEX ASYNC accounts_branch ON accounts (branch);\n",
 }
-MENDED = {"005_found_branches": SECOND["005_found_branches"].replace("20000", "0")}
-THIRD = {"007_note": "COMMENT ON COLUMN accounts.branch IS 'where the account was opened';\n"}
+THIRD = {
+    "005_found_branches": SECOND["005_found_branches"].replace("20000", "0"),
+    "007_note": "COMMENT ON COLUMN accounts.branch IS 'where the account was opened';\n",
+}
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,7 @@ def test_three_versions_of_which_one_fails_half_way_and_is_mended(app: App) -> N
     }
     assert app.accounts() == before, "the functions of the first version go on"
 
-    app.write(MENDED)
-    app.deploy()
     app.write(THIRD)
     app.deploy()
-    assert app.status() == dict.fromkeys([*first, *SECOND, *THIRD], "applied")
+    assert app.status() == dict.fromkeys(sorted({*first, *SECOND, *THIRD}), "applied")
     assert app.accounts() == before

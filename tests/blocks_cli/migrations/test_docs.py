@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,19 @@ def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None
     assert project.rows("SELECT convalidated FROM pg_constraint WHERE conname = 'currency_is_there'") == [
         (True,)
     ]
+
+
+def test_the_figure_is_the_one_that_the_page_counts() -> None:
+    """The slow test of the kill matrix draws it, from what it has done."""
+    drawn = (PAGE.parent / "kill-matrix.svg").read_text("utf-8")
+    killed, torn = (
+        re.search(rf"(\d+) times {how}", drawn) for how in ("the process was killed", "its connections")
+    )
+    assert killed is not None
+    assert torn is not None
+    total = int(killed[1]) + int(torn[1])
+    assert f"<title>{total:,} interruptions, all with the same end</title>" in drawn
+    assert f"{killed[1]} kills and {torn[1]} torn connections" in " ".join(PAGE.read_text("utf-8").split())
 
 
 def test_exit_codes_are_those_there_are() -> None:
