@@ -5,7 +5,7 @@ Every other migration makes a table, the one after it adds a column: with 500 ta
 
 Alembic runs on AWS's dialect for SQLAlchemy, with the small implementation class that the dialect lacks, one
 transaction a revision. The bare loop is one `execute` a table: no journal, no lease, nothing to go on from.
-All three go in turns of a few files, so that a noisy machine is noisy for all.
+All three go in turns, so that a noisy machine is noisy for all.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FILES = 500
-TURN = 25
-"""Files that a contender applies before the next one has its turn."""
+TURN = 100
+"""Files that a contender applies in one run before the next one has its turn."""
 
 COLUMNS = "id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner text NOT NULL, balance bigint NOT NULL"
 
