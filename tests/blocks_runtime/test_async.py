@@ -177,25 +177,24 @@ def test_nothing_is_left_to_the_garbage_collector(function: None, recwarn: pytes
 
 def test_the_turnstile_is_fair_and_loses_nobody() -> None:
     async def scene() -> list[str]:
-        turnstile, seen = Turnstile(1), []
+        turnstile, seen, done = Turnstile(1), [], asyncio.Event()
 
-        async def pass_through(name: str, patience: float, hold: float) -> None:
+        async def pass_through(name: str, patience: float) -> None:
             if await turnstile.enter(patience):
                 seen.append(name)
-                await asyncio.sleep(hold)
+                await done.wait()
                 turnstile.leave()
             else:
                 seen.append(f"{name} gave up")
 
-        first = asyncio.create_task(pass_through("first", 1, 0.1))
-        await asyncio.sleep(0)
-        second = asyncio.create_task(pass_through("second", 1, 0))
-        third = asyncio.create_task(pass_through("third", 0.01, 0))
-        fourth = asyncio.create_task(pass_through("fourth", 1, 0))
-        fifth = asyncio.create_task(pass_through("fifth", 1, 0))
-        await asyncio.sleep(0.05)
+        first, second, third, fourth, fifth = (
+            asyncio.create_task(pass_through(name, 0.01 if name == "third" else 60))
+            for name in ("first", "second", "third", "fourth", "fifth")
+        )
+        await third
         fourth.cancel()
-        await asyncio.gather(first, second, third, fourth, fifth, return_exceptions=True)
+        done.set()
+        await asyncio.gather(first, second, fourth, fifth, return_exceptions=True)
         assert await turnstile.enter(0)
         return seen
 

@@ -65,12 +65,12 @@ def test_the_same_with_asyncio(
 def test_patience_ends_with_the_deadline(
     function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CONNECTS", Backoff(base=100.0, cap=100.0))
+    monkeypatch.setattr(engine, "CONNECTS", Backoff(base=1e9, cap=1e9))
     with refusing(cluster, [refusal(*PASSING["waking up"])]) as relay:
         monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{relay.port}")
         with DistributedDatabase("main") as db:
             with pytest.raises(errors.ConnectionFailed, match="waking up"):
-                db.query(ONE, deadline=1.5)
+                db.query(ONE, deadline=10.0)
             health = db.health()
     assert health.ok, "the second login is let through"
 

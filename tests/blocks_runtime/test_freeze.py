@@ -25,7 +25,7 @@ ONE = sql("SELECT n FROM items WHERE id = 1")
 SANDBOX = """
 import sys
 from blocks_runtime import DistributedDatabase, session, sql
-session.IDLE, session.SIGN_OF_LIFE = 0.3, 0.5
+session.IDLE, session.SIGN_OF_LIFE = 0.3, 2.0
 db = DistributedDatabase("main")
 for line in sys.stdin:
     changed = db.execute(sql("UPDATE items SET n = n + 1 WHERE id = 1"))
