@@ -23,7 +23,7 @@ def target(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
     """The cluster named on the command line, or a local one."""
     dsn = pytestconfig.getoption("--dsn", default=None)
     if dsn is not None:
-        yield Target(dsn, local=False)
+        yield Target.at(dsn)
         return
     dialect = pytestconfig.getoption("--dialect", default=DEFAULT_DIALECT)
     with LocalCluster(tmp_path_factory.mktemp("conformance"), dialect=dialect) as cluster:
@@ -43,7 +43,7 @@ def runner(target: Target) -> Iterator[Runner]:
 
 @pytest.fixture(scope="session")
 def judge(target: Target) -> Judge:
-    """Known divergences excuse the local cluster and no other."""
+    """Known divergences excuse a local cluster and no other."""
     return Judge(KNOWN if target.local else {})
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn
 
 from local_dsql.conformance.cases import Answer, Refusal, Result
@@ -32,13 +33,25 @@ class ConformanceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The cluster to ask: its connection string, and whether it is a local one that was started for this.
+    """The cluster to ask: its connection string, and whether it is a local one.
 
     The connection string holds a token, so no error and no `repr` shows it.
     """
 
     dsn: str = field(repr=False)
     local: bool
+
+    @classmethod
+    def at(cls, dsn: str) -> Target:
+        """Return the cluster at a connection string; the schema `local_dsql` tells that it is a local one."""
+        try:
+            with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+                found = connection.execute(
+                    "SELECT 1 FROM pg_namespace WHERE nspname = 'local_dsql'"
+                ).fetchone()
+        except psycopg.Error:
+            return cls(dsn, local=False)  # the next to connect says what is wrong
+        return cls(dsn, local=found is not None)
 
     def connect(self) -> Session:
         """Open a session.

@@ -14,6 +14,7 @@ from local_dsql.conformance.cases import Result
 from local_dsql.conformance.known import KNOWN
 from local_dsql.conformance.library import cases, conflicts, tables
 from local_dsql.conformance.score import CASE, DIVERGENCE, Judge, Score
+from local_dsql.conformance.session import Target
 from local_dsql.divergences import DIVERGENCES
 
 if TYPE_CHECKING:
@@ -51,14 +52,19 @@ def test_local_cluster_answers_as_recorded(tmp_path: Path) -> None:
     assert identical >= 0.98 * asked
 
 
-def test_other_cluster_is_asked_and_gets_no_excuse(shared_cluster: LocalCluster, tmp_path: Path) -> None:
+def test_other_cluster_is_asked(shared_cluster: LocalCluster, tmp_path: Path) -> None:
     chosen = ["-k", "select_one or create_view or lateral_left_outer_ref_cast"]
     output = suite(tmp_path, "--dsn", shared_cluster.dsn(), *chosen, status=1)  # which is a portable one
     assert "1 of 3 recorded cases identical (33.3 %)" in output
     assert "differs: create_view (NOT LISTED)" in output
-    assert "differs: lateral_left_outer_ref_cast (NOT LISTED)" in output
+    assert "differs: lateral_left_outer_ref_cast (divergence lateral-left-join)" in output
     assert "recorded: CREATE VIEW\n" in output
     assert "X-Amz" not in output
+
+
+def test_only_a_local_cluster_is_excused(shared_cluster: LocalCluster) -> None:
+    assert Target.at(shared_cluster.dsn()).local
+    assert not Target.at(shared_cluster.dsn().replace("localhost:", "localhost:1")).local
 
 
 def test_unreachable_cluster_is_one_clear_error(shared_cluster: LocalCluster, tmp_path: Path) -> None:
