@@ -15,6 +15,8 @@ from tests.end_to_end.conftest import REGION, ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def deploy(example: str, folder: Path) -> LocalDeployment:
     command = f"{sys.executable} -m examples.{example}.app"
@@ -28,7 +30,6 @@ def test_an_existing_cluster_is_migrated_and_used(tmp_path: Path) -> None:
         assert deployment.invoke("Read", {}).payload == ["hello"]
 
 
-@pytest.mark.slow
 def test_a_worker_on_ecs_gets_its_role_in_the_database(tmp_path: Path) -> None:
     """There is no ECS locally; cluster, migrations and the role's mapping are."""
     with deploy("ecs", tmp_path) as deployment:

@@ -73,6 +73,7 @@ def synthesize(root: Path, pythons: list[str]) -> Path:
     return root / "cdk.out"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="Lambda's wheels are for Linux")
 def test_migrator_and_layer_run_under_every_python_found(tmp_path: Path) -> None:
     (tmp_path / "migrations").mkdir()
