@@ -298,7 +298,7 @@ def _without_transaction(error: DatabaseError, statement: Sql) -> DatabaseError:
         return error
     return CommitOutcomeUnknown(
         f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
-        "have taken effect: read the data before running it again",
+        "have taken effect",
         sqlstate=error.sqlstate,
     )
 

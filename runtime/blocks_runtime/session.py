@@ -271,8 +271,7 @@ class Session:
             raise _unknown(error) from error.__cause__
         if done != "COMMIT":
             raise TransactionAborted(
-                f"COMMIT was answered {done}: a statement of the transaction had failed, "
-                "nothing was kept; do not swallow errors inside a transaction",
+                f"COMMIT was answered {done}: a statement of the transaction had failed, nothing was kept",
                 sqlstate="25P02",
             )
 
@@ -331,6 +330,6 @@ def watcher(descriptor: int) -> Callable[[], object]:
 def _unknown(error: DatabaseError) -> CommitOutcomeUnknown:
     return CommitOutcomeUnknown(
         f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
-        "not be there: read the data before running the transaction again",
+        "not be there",
         sqlstate=error.sqlstate,
     )
