@@ -14,7 +14,7 @@ from local_dsql.front.rows import Counter
 from local_dsql.front.transactions import BEGIN
 from local_dsql.occ import size, statements, verdicts
 from local_dsql.occ.parking import OPEN, resume
-from local_dsql.occ.targets import NOTHING, targets
+from local_dsql.occ.targets import NOTHING, reshaped, targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.backend import Answer
@@ -208,6 +208,7 @@ class Work:
             if self.engine.hidden.may_change(statement):
                 transaction.redefines = True
                 self.engine.hidden.expect(statement)
+            transaction.reshapes = reshaped(statement.backend_sql)
             self.changed_catalog(transaction, self._redo(statement.text))
         if transaction.rows > self.engine.limits.rows:
             self._send(texts.ROW_LIMIT.encode())

@@ -123,6 +123,7 @@ class Ending:
             _remember(engine, self._participant, transaction, effects)
         if transaction.rules.ddl:
             engine.catalog += 1
+            engine.tables.changed(engine.catalog, transaction.reshapes)
         for call in transaction.on_commit:
             call()
         if transaction.redefines:

@@ -137,6 +137,21 @@ class Tables:
             )
         return self
 
+    def changed(self, catalog: int, names: frozenset[str] | None) -> None:
+        """Note that the change of the catalog that made this version has touched just the tables with those names.
+
+        None: it may have touched any table.
+        """
+        if names is None or self._catalog != catalog - 1:
+            return
+        self._catalog = catalog
+        self._known = {
+            oid: table for oid, table in self._known.items() if table.relation.lower() not in names
+        }
+        self._others = set(self._others)
+        self._named = {name: tables for name, tables in self._named.items() if name not in names}
+        self._key_columns = None
+
     async def of(self, oids: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of those relations that are tables of clients."""
         wanted = list(oids)

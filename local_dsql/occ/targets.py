@@ -1,4 +1,4 @@
-"""What a statement writes to, by its text: tables, and columns that it assigns to."""
+"""What a statement changes, by its text: tables it writes to, columns it assigns to, tables it gives another shape."""
 
 from __future__ import annotations
 
@@ -54,3 +54,33 @@ _read_kept = lru_cache(maxsize=4096)(_read)
 def _assigned(node: Node) -> Iterator[str]:
     for target in node.get("targetList", ()):
         yield target["ResTarget"].get("name", "")
+
+
+def reshaped(sql: str) -> frozenset[str] | None:
+    """Return the names, in lower case, of the tables whose shape a DDL statement makes or changes.
+
+    None: some, and nobody knows which. What migrations mostly do is known, a new table or column without foreign keys.
+    """
+    trees = libpg_query.parse(sql.encode())
+    if len(trees) != 1:
+        return None
+    (name, node), *_ = trees[0]["stmt"].items()
+    known = {"CreateStmt": _makes_only_itself, "AlterTableStmt": _adds_columns}.get(name)
+    return frozenset({node["relation"]["relname"].lower()}) if known is not None and known(node) else None
+
+
+def _makes_only_itself(create: Node) -> bool:
+    if "inhRelations" in create or "partbound" in create:
+        return False
+    return not any(
+        constraint.get("contype") == "CONSTR_FOREIGN"
+        for _, constraint in json_tree.walk(create, frozenset({"Constraint"}))
+    )
+
+
+def _adds_columns(alter: Node) -> bool:
+    commands = [command["AlterTableCmd"] for command in alter["cmds"]]
+    return alter.get("objtype") == "OBJECT_TABLE" and all(
+        command["subtype"] == "AT_AddColumn" and "constraints" not in command["def"]["ColumnDef"]
+        for command in commands
+    )

@@ -52,6 +52,8 @@ class Transaction:
     """What to call once it has committed."""
     settings: list[str] = field(default_factory=list)
     """SET and SET CONSTRAINTS since BEGIN, in order."""
+    reshapes: frozenset[str] | None = None
+    """Names of the tables that its DDL statement makes or changes; None: any."""
     redefines: bool = False
     """Its DDL statement may change what functions or views do."""
     failed: bool = False
