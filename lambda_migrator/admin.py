@@ -92,6 +92,14 @@ class Admin:
         """
         return self._patiently(lambda: self._transaction(fn))
 
+    def change(self, statement: Sql) -> int:
+        """Run one statement that is its own transaction, and return how many rows it changed; repeated on conflict.
+
+        Raises:
+            CommitOutcomeUnknown: no answer came; read the journal before doing it again.
+        """
+        return self._patiently(lambda: self._change(statement))
+
     def ddl(self, statement: Sql) -> list[Row]:
         """Run one DDL statement, which is its own transaction, and return its rows; repeated on conflict.
 
@@ -143,6 +151,13 @@ class Admin:
         except (ConnectionFailed, ServerUnavailable) as error:
             raise Unanswered from error
         return cursor.fetchall() if cursor.description else []
+
+    def _change(self, statement: Sql) -> int:
+        session = self._connected()
+        try:
+            return session.run(statement).rowcount
+        except (ConnectionFailed, ServerUnavailable) as error:
+            raise CommitOutcomeUnknown("no answer came to a statement that commits by itself") from error
 
     def _transaction(self, fn: Callable[[Session], T]) -> T:
         session = self._connected()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from blocks_runtime import Sql, sql
 from blocks_runtime.errors import (
-    CommitOutcomeUnknown,
     ConnectionFailed,
     DatabaseError,
     TransactionRowLimitExceeded,
@@ -16,9 +15,10 @@ from blocks_runtime.errors import (
 
 from . import jobs, probes
 from .admin import Unanswered
-from .journal import Move, Overtaken, State, read
+from .journal import Move, State
 from .plan import Action
 from .problem import MigrationProblem, server_words
+from .progress import Note, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,20 +54,22 @@ def execute(plan: Plan, admin: Admin, journal: Journal, report: Report = log_ste
         MigrationProblem: a statement was refused, or nobody can tell whether it took effect.
         OutOfTime: the deadline came first; a new plan goes on from there.
     """
-    for step in plan.steps:
-        journal.lease.keep(admin)
-        began = time.monotonic()
-        Execution(step, admin, journal).run()
-        report(step, time.monotonic() - began)
+    with Progress(admin, journal, report) as progress:
+        for step in plan.steps:
+            journal.lease.keep(admin)
+            began = time.monotonic()
+            Execution(step, admin, progress).run()
+            progress.done(step, time.monotonic() - began)
 
 
 class Execution:
     """One step, being carried out."""
 
-    def __init__(self, step: Step, admin: Admin, journal: Journal) -> None:
+    def __init__(self, step: Step, admin: Admin, progress: Progress) -> None:
         self._step = step
         self._admin = admin
-        self._journal = journal
+        self._progress = progress
+        self._journal = progress.journal
         self._at = step.first
 
     @property
@@ -87,7 +89,7 @@ class Execution:
 
     def _ddl(self) -> None:
         self._sent()
-        self._record(self._done())
+        self._progress.hold(Note(self._step, self._done()))
 
     def _index(self) -> None:
         awaited = jobs.index(self._probe(), self._started_job())
@@ -117,6 +119,8 @@ class Execution:
         self._record(self._done())
 
     def _rows(self) -> None:
+        self._progress.settle()  # in a transaction of its own: the rows of this one are counted
+
         def work(session: Session) -> None:
             changed = 0
             for index, statement in enumerate(self._step.statements, start=self._step.first):
@@ -128,6 +132,7 @@ class Execution:
 
     def _batches(self) -> None:
         changed = 1
+        self._progress.settle()
 
         def work(session: Session) -> None:
             nonlocal changed
@@ -222,27 +227,10 @@ class Execution:
                 self._admin.await_answer(unanswered)
 
     def _record(self, move: Move) -> None:
-        self._write(lambda session: self._journal.record(session, self._step.migration, move), move)
+        self._progress.advance(Note(self._step, move))
 
-    def _write(self, work: Callable[[Session], None], move: Move | None = None) -> None:
-        """Run a transaction that records progress; an unanswered COMMIT is looked up in the journal."""
-        while True:
-            try:
-                self._admin.write(work)
-            except CommitOutcomeUnknown:
-                if self._recorded(move or self._done()):
-                    return
-                continue
-            except Overtaken:
-                if self._recorded(move or self._done()):
-                    return
-                raise self._moved_by_another() from None
-            return
-
-    def _recorded(self, move: Move) -> bool:
-        version = self._step.migration.version
-        found = [entry for entry in read(self._admin) if entry.version == version]
-        return bool(found) and (found[0].statement, found[0].state) == (move.now, move.state)
+    def _write(self, work: Callable[[Session], None]) -> None:
+        self._progress.write(work, Note(self._step, self._done()))
 
     def _done(self, rows: int = 0) -> Move:
         state = State.APPLIED if self._step.completes else State.PENDING
@@ -260,13 +248,6 @@ class Execution:
                 "name the index: CREATE INDEX ASYNC name ON …",
             )
         return dict(probe)
-
-    def _moved_by_another(self) -> MigrationProblem:
-        return MigrationProblem(
-            f"{self._step.place}: another migrator is applying this migration",
-            "its row in _migrations moved although this run holds the lease",
-            "let the other one end, then migrate again",
-        )
 
     def _refused(self, error: DatabaseError) -> DatabaseError | MigrationProblem:
         """Record that the statement had no effect, and return what to tell people."""

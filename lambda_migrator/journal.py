@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
+from blocks_runtime.errors import FeatureNotSupported
 
 from . import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from blocks_runtime import Sql
     from blocks_runtime.rows import Row
     from blocks_runtime.session import Session
 
+    from .admin import Admin
     from .lease import Lease
     from .manifest import Migration
     from .tables import Reader
@@ -105,22 +108,56 @@ class Overtaken(Exception):
     """The row is not where the writer believed; somebody, perhaps the writer itself, moved it on."""
 
 
-@dataclass(frozen=True, slots=True)
 class Journal:
-    """Writes the journal in the name of the holder of a lease."""
+    """Writes the journal in the name of the holder of a lease, and of the run `by`.
 
-    lease: Lease
-    by: str
+    `at_once` says that the cluster is believed to do in one statement what takes a transaction of two otherwise.
+    """
+
+    def __init__(self, lease: Lease, by: str, *, at_once: bool = True) -> None:
+        self.lease = lease
+        self.by = by
+        self._at_once = at_once
 
     def record(self, session: Session, migration: Migration, move: Move) -> None:
-        """Write how far a migration got, in the transaction that `session` has open.
+        """Write how far a migration got, in the transaction in which `session` has changed rows for it.
 
         Raises:
             Overtaken: the row had not the statement that `move` starts from.
             MigrationProblem: the lease was lost.
         """
         self.lease.fence(session)
-        if session.run(recording(migration, move, self.by)).rowcount != 1:
+        self._write(session, [(migration, move)])
+
+    def advance(self, admin: Admin, moves: Sequence[tuple[Migration, Move]]) -> None:
+        """Write how far migrations got, in a transaction that does nothing else.
+
+        One statement can do it where FOR UPDATE takes a join, as DSQL does since 2026-08-24. A cluster that refuses
+        that once is told in a transaction of two from then on.
+
+        Raises:
+            Overtaken: a row had not the statement that its move starts from.
+            CommitOutcomeUnknown: no answer came.
+            MigrationProblem: the lease was lost.
+        """
+        if self._at_once:
+            try:
+                changed = admin.change(advancing(self.lease.token, moves, self.by))
+            except FeatureNotSupported:
+                self._at_once = False
+            else:
+                if changed != len(moves):
+                    admin.write(self.lease.fence)  # tells a lost lease from a row that moved
+                    raise Overtaken
+                return
+        admin.write(lambda session: self._advance(session, moves))
+
+    def _advance(self, session: Session, moves: Sequence[tuple[Migration, Move]]) -> None:
+        self.lease.fence(session)
+        self._write(session, moves)
+
+    def _write(self, session: Session, moves: Sequence[tuple[Migration, Move]]) -> None:
+        if session.run(recording(moves, self.by)).rowcount != len(moves):
             raise Overtaken
 
     def note_job(self, session: Session, migration: Migration, job: str) -> None:
@@ -138,19 +175,47 @@ class Move:
     state: State
     rows: int = 0
 
+    def then(self, later: Move) -> Move:
+        """Return the move that comes to the same as this one and a later one of the same migration."""
+        return Move(self.done, later.now, later.state, self.rows + later.rows)
 
-def recording(migration: Migration, move: Move, by: str) -> Sql:
-    """Return the statement that writes a migration's row, or none if it is not where the move starts."""
+
+def recording(moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
+    """Return the statement that writes rows of different migrations, each only where its move starts."""
+    return _inserting(sql("VALUES {rows}", rows=sql.join(", ", [_row(*each, by) for each in moves])), moves)
+
+
+def advancing(token: int, moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
+    """Return the statement that does the same while the lease has this token, and lets nobody change that."""
+    rows = sql(
+        """\
+SELECT move.* FROM public._migrations_lock AS lease CROSS JOIN (VALUES {rows}) AS move
+WHERE lease.id = 1 AND lease.token = {token} FOR UPDATE OF lease""",
+        rows=sql.join(", ", [_row(*each, by) for each in moves]),
+        token=token,
+    )
+    return _inserting(rows, moves)
+
+
+def _inserting(rows: Sql, moves: Sequence[tuple[Migration, Move]]) -> Sql:
     return sql(
         """\
 INSERT INTO public._migrations AS journal
     (version, name, checksum, statement, state, rows_changed, started_at, applied_at, applied_by)
-VALUES ({version}, {name}, {checksum}, {now}, {state}, {rows}, now(), {applied_at}, {by})
+{rows}
 ON CONFLICT (version) DO UPDATE SET
     name = excluded.name, checksum = excluded.checksum, statement = excluded.statement, state =
     excluded.state, job = NULL, rows_changed = journal.rows_changed + excluded.rows_changed, applied_at =
     excluded.applied_at, applied_by = excluded.applied_by
-WHERE journal.state <> 'applied' AND journal.statement = {done}""",
+WHERE journal.state <> 'applied' AND ({starts})""",
+        rows=rows,
+        starts=sql.join(" OR ", [_start(migration, move) for migration, move in moves]),
+    )
+
+
+def _row(migration: Migration, move: Move, by: str) -> Sql:
+    return sql(
+        "({version}, {name}, {checksum}, {now}, {state}, {rows}, now(), {applied_at}::timestamptz, {by})",
         version=migration.version,
         name=migration.name,
         checksum=migration.checksum,
@@ -159,6 +224,13 @@ WHERE journal.state <> 'applied' AND journal.statement = {done}""",
         rows=move.rows,
         applied_at=sql("now()" if move.state is State.APPLIED else "NULL"),
         by=by,
+    )
+
+
+def _start(migration: Migration, move: Move) -> Sql:
+    return sql(
+        "journal.version = {version} AND journal.statement = {done}",
+        version=migration.version,
         done=move.done,
     )
 

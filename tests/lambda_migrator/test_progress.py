@@ -1,0 +1,130 @@
+"""What a run notes in the journal, and when: one transaction between two DDL statements, and none too few."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_runtime import sql
+from lambda_migrator import journal
+from lambda_migrator.execute import execute
+from lambda_migrator.journal import Journal, Move, Overtaken, State
+from lambda_migrator.lease import acquire
+from lambda_migrator.migrate import holding_lease
+from lambda_migrator.plan import plan
+from lambda_migrator.problem import MigrationProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks_runtime import Sql
+    from lambda_migrator.manifest import Migration
+    from lambda_migrator.plan import Step
+    from tests.lambda_migrator.conftest import Deployment
+
+TABLES = {f"{number:03}_t{number}": f"CREATE TABLE t{number} (id int PRIMARY KEY);" for number in range(1, 5)}
+APPLIED = [(name, 1, "applied", 0) for name in TABLES]
+
+
+class Told:
+    """Counts the statements that note progress, and keeps the moves of each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moves: list[list[tuple[str, str]]] = []
+        original = journal.advancing
+
+        def advancing(token: int, moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
+            self.moves.append([(migration.name, move.state.value) for migration, move in moves])
+            return original(token, moves, by)
+
+        monkeypatch.setattr(journal, "advancing", advancing)
+
+
+def test_one_statement_between_two_of_ddl(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    deployment.write(TABLES)
+    deployment.migrate()
+    names = list(TABLES)
+    assert told.moves == [
+        [(names[0], "started")],
+        *([(done, "applied"), (next_, "started")] for done, next_ in pairwise(names)),
+        [(names[-1], "applied")],
+    ]
+    assert deployment.journal() == APPLIED
+
+
+def test_rows_are_counted_without_what_is_noted_before(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(monkeypatch)
+    deployment.write({**TABLES, "005_rows": "INSERT INTO t1 SELECT n FROM generate_series(1, 2999) AS n;"})
+    deployment.migrate()
+    assert told.moves[-1] == [("004_t4", "applied")]
+    assert deployment.journal() == [*APPLIED, ("005_rows", 1, "applied", 2999)]
+
+
+def test_a_cluster_that_refuses_to_do_it_at_once(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster of before 2026-08-24 may answer 0A000 to FOR UPDATE of a join."""
+    asked: list[object] = []
+
+    def refused(*arguments: object) -> Sql:
+        asked.append(arguments)
+        return sql("TRUNCATE public._migrations")
+
+    monkeypatch.setattr(journal, "advancing", refused)
+    deployment.write(TABLES)
+    deployment.migrate()
+    assert len(asked) == 1
+    assert deployment.journal() == APPLIED
+
+
+def test_what_was_done_is_noted_when_the_next_one_is_refused(deployment: Deployment) -> None:
+    deployment.write({**TABLES, "005_again": "CREATE TABLE t1 (id int PRIMARY KEY);"})
+    with pytest.raises(MigrationProblem, match=r"005_again\.sql:1:1: DSQL refused the statement"):
+        deployment.migrate()
+    assert deployment.journal() == [*APPLIED, ("005_again", 0, "failed", 0)]
+
+
+def test_a_step_is_reported_once_it_is_noted(deployment: Deployment) -> None:
+    """And in the order of the steps."""
+    reported: list[tuple[str, bool]] = []
+    deployment.write(TABLES)
+
+    def report(step: Step, seconds: float) -> None:
+        (state,) = deployment.rows(f"SELECT state FROM _migrations WHERE name = '{step.migration.name}'")
+        reported.append((step.migration.name, state == ("applied",)))
+
+    with deployment.admin().open() as admin, holding_lease(admin, "test") as lease:
+        execute(plan(deployment.manifest(), ()), admin, Journal(lease, "test"), report)
+    assert reported == [(name, True) for name in TABLES]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_who_lost_the_lease_notes_nothing(deployment: Deployment, at_once: bool) -> None:
+    deployment.write(TABLES)
+    deployment.migrate()
+    migration = deployment.manifest().migrations[0]
+    with deployment.admin().open() as one, deployment.admin().open() as two:
+        lost = acquire(one, "one")
+        deployment.run("UPDATE _migrations_lock SET expires_at = now()", "DELETE FROM _migrations")
+        acquire(two, "two")
+        told = Journal(lost, "one", at_once=at_once)
+        with pytest.raises(MigrationProblem, match="another migrator took over"):
+            told.advance(one, [(migration, Move(0, 1, State.APPLIED))])
+    assert deployment.journal() == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_row_that_moved_is_left_alone(deployment: Deployment, at_once: bool) -> None:
+    deployment.write(TABLES)
+    deployment.migrate()
+    migration = deployment.manifest().migrations[0]
+    with deployment.admin().open() as admin, holding_lease(admin, "test") as lease:
+        told = Journal(lease, "test", at_once=at_once)
+        with pytest.raises(Overtaken):
+            told.advance(admin, [(migration, Move(0, 0, State.STARTED))])
+    assert deployment.journal() == APPLIED
