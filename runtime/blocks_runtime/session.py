@@ -279,8 +279,8 @@ class Session:
         """Give up the transaction, if one is open; a connection that cannot even do that is closed."""
         if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
-        if self._streaming:
-            self.close()
+        if self._streaming or self._connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+            self.close()  # an answer is still to come: somebody was interrupted while it waited for it
             return
         try:
             self._command("ROLLBACK", time.monotonic() + SIGN_OF_LIFE)

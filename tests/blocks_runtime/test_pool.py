@@ -6,11 +6,14 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg import generators
 
 from blocks_runtime import DistributedDatabase, Sql, errors, pool, session, sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg.pq.abc import PGconn
 
     from blocks_runtime import Transaction
 
@@ -91,6 +94,24 @@ def test_an_interrupted_statement_costs_its_connection_only(
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     with pytest.raises(KeyboardInterrupt):
         db.transaction(lambda tx: tx.query(sql("SELECT pg_sleep(5)")))
+    assert opened[0].lost
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_what_was_interrupted_before_its_answer_can_be_rolled_back(
+    db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ROLLBACK cannot be sent while an answer is to come; its refusal would take the place of the interrupt."""
+
+    def interrupted(pgconn: PGconn) -> None:
+        raise KeyboardInterrupt
+
+    db.query(ONE)
+    opened[0].begin()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(generators, "execute", interrupted)
+        opened[0].commit()
+    opened[0].rollback()
     assert opened[0].lost
     assert db.query_one(ONE) == {"n": 100}
 

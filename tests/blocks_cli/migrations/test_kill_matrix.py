@@ -56,7 +56,7 @@ def test_some_points(matrix: Matrix) -> None:
 
 @pytest.mark.slow
 def test_every_point(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
-    """About 2,000 deploys; with BLOCKS_WRITE_DOCS set, the figure of the docs is drawn from it."""
+    """About 1,200 deploys; with BLOCKS_WRITE_DOCS set, the figure of the docs is drawn from it."""
     messages, expected = matrix.undisturbed()
     points = {how: Counter[str]() for how in How}
     faults: list[str] = []
