@@ -37,7 +37,7 @@ $(READY): requirements.txt pyproject.toml package-lock.json
 demo: $(READY)  ## Synthesize, deploy locally, make 200 concurrent transfers, audit the books
 	@$(PY) -m examples.bank.demo
 
-test: $(READY)  ## All tests but the slow ones, in under five minutes
+test: $(READY)  ## All tests but the slow ones, in about six minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
