@@ -126,7 +126,7 @@ class Execution:
             for index, statement in enumerate(self._step.statements, start=self._step.first):
                 self._at = index
                 changed += max(session.run(Sql((statement.sql,))).rowcount, 0)
-            self._journal.record(session, self._step.migration, self._done(changed))
+            self._journal.record(session, (self._step.migration, self._done(changed)))
 
         self._change(work)
 
@@ -138,7 +138,7 @@ class Execution:
             nonlocal changed
             changed = max(session.run(Sql((self._statement.sql,))).rowcount, 0)
             move = self._moved(State.PENDING, self._step.first, changed) if changed else self._done()
-            self._journal.record(session, self._step.migration, move)
+            self._journal.record(session, (self._step.migration, move))
 
         while changed:
             self._journal.lease.keep(self._admin)

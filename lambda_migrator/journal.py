@@ -119,15 +119,16 @@ class Journal:
         self.by = by
         self._at_once = at_once
 
-    def record(self, session: Session, migration: Migration, move: Move) -> None:
-        """Write how far a migration got, in the transaction in which `session` has changed rows for it.
+    def record(self, session: Session, *moves: tuple[Migration, Move]) -> None:
+        """Write how far migrations got, in the transaction that `session` has open, with what it changed for them.
 
         Raises:
-            Overtaken: the row had not the statement that `move` starts from.
+            Overtaken: a row had not the statement that its move starts from.
             MigrationProblem: the lease was lost.
         """
         self.lease.fence(session)
-        self._write(session, [(migration, move)])
+        if session.run(recording(moves, self.by)).rowcount != len(moves):
+            raise Overtaken
 
     def advance(self, admin: Admin, moves: Sequence[tuple[Migration, Move]]) -> None:
         """Write how far migrations got, in a transaction that does nothing else.
@@ -150,15 +151,7 @@ class Journal:
                     admin.write(self.lease.fence)  # tells a lost lease from a row that moved
                     raise Overtaken
                 return
-        admin.write(lambda session: self._advance(session, moves))
-
-    def _advance(self, session: Session, moves: Sequence[tuple[Migration, Move]]) -> None:
-        self.lease.fence(session)
-        self._write(session, moves)
-
-    def _write(self, session: Session, moves: Sequence[tuple[Migration, Move]]) -> None:
-        if session.run(recording(moves, self.by)).rowcount != len(moves):
-            raise Overtaken
+        admin.write(lambda session: self.record(session, *moves))
 
     def note_job(self, session: Session, migration: Migration, job: str) -> None:
         """Keep the id of the asynchronous job that the current statement began."""
