@@ -64,13 +64,24 @@ _WAYS_OUT: tuple[tuple[str, bool | None, str], ...] = (
     (
         "connection refused",
         False,
-        "check host and port of the endpoint, and that a local database is running",
+        "check host and port of the endpoint; a local database that has ended is started again after close()",
     ),
     ("could not translate host name", False, "check the endpoint's host name, and DNS where this runs"),
     ("failed to resolve host", False, "check the endpoint's host name, and DNS where this runs"),
     ("no such file", False, "check the CA file that BLOCKS_…_CA names"),
     ("timeout", None, "check routes and security groups between here and the endpoint's port"),
 )
+
+# What to do about a statement that was refused, by its SQLSTATE; for others see their class.
+_MISSING = "correct the name, or apply the migration that makes it (`blocks status` tells)"
+_ADVICE = {
+    "42P01": _MISSING,
+    "42703": _MISSING,
+    "42883": "correct the name or the types of the arguments; DSQL has fewer functions than PostgreSQL",
+    "42601": "correct the statement near the place that is named",
+    "42P18": "say the type of the value, as in {name}::text",
+}
+_NOT_ADAPTED = "cannot adapt type"
 
 
 def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
@@ -93,7 +104,12 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     hint = f"; {diagnosis.message_hint}" if diagnosis.message_hint else ""
     if code.startswith("22"):
         said = _without_values(said)
-    retryable, advice = _way_out(said) if issubclass(kind, errors.ConnectionFailed) else (None, None)
+    retryable, advice = None, _ADVICE.get(code)
+    if issubclass(kind, errors.ConnectionFailed):
+        retryable, advice = _way_out(said)
+    elif said.startswith(_NOT_ADAPTED):
+        said = said.partition(" using placeholder")[0]
+        advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
     return kind(
         f"{said}{hint}",
         sqlstate=error.sqlstate,

@@ -26,6 +26,7 @@ def moment(deadline: Deadline | None, longest: float | None = None) -> float | N
     `longest` is a number of seconds that applies as well; the earlier one counts.
 
     Raises:
+        TypeError: it is neither a number nor the context of an invocation.
         ValueError: the number of seconds is not positive.
     """
     if deadline is None:
@@ -34,6 +35,10 @@ def moment(deadline: Deadline | None, longest: float | None = None) -> float | N
         if not deadline > 0:
             raise ValueError(f"deadline is {deadline} s; give a positive number of seconds from now")
         seconds = float(deadline)
+    elif not hasattr(deadline, "get_remaining_time_in_millis"):
+        raise TypeError(
+            f"deadline is a {type(deadline).__name__}; give seconds from now, or the context of the invocation"
+        )
     else:
         seconds = max(0.0, deadline.get_remaining_time_in_millis() / 1000 - RESERVE)
     return time.monotonic() + (seconds if longest is None else min(seconds, longest))

@@ -26,6 +26,7 @@ from .info import TransactionInfo
 from .location import Location, locate
 from .pool import Pool
 from .primitives import settled, sleep
+from .reading import only_reads
 from .retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .row_factories import factory
 from .session import Session, open_session
@@ -280,12 +281,6 @@ class Engine:
 def engine_for(name: str, max_connections: int) -> Engine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
     return Engine(name, locate(name, os.environ, Path.cwd()), max_connections)
-
-
-def only_reads(statement: Sql) -> bool:
-    """Say whether a statement is plainly a SELECT or the like; WITH is not, for it may hold an INSERT."""
-    words = statement.texts[0].split(None, 1)
-    return bool(words) and words[0].upper() in ("SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 
 
 def _without_transaction(error: DatabaseError, statement: Sql) -> DatabaseError:

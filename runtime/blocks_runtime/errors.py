@@ -195,6 +195,7 @@ class ServerUnavailable(QueryFailed):
 class DeadlineExceeded(QueryFailed):
     """The caller's deadline passed before the server answered; a transaction is rolled back by that."""
 
+    advice = "give it more time (`deadline`), or less to do at once"
     sent = True
     """False if the server cannot have got the statement."""
 

@@ -9,6 +9,8 @@ Source: PostgreSQL 16 documentation, "Lexical Structure"; `standard_conforming_s
 from __future__ import annotations
 
 LINE_COMMENT = "a -- comment"
+_LITERAL, _NAME, _DOLLAR = "a string literal", "a quoted name", "a dollar-quoted string"
+_STAND_INS = {_LITERAL: "'", _NAME: '"', _DOLLAR: "'"}
 
 
 def left_open(text: str) -> str | None:
@@ -17,30 +19,38 @@ def left_open(text: str) -> str | None:
     Raises:
         ValueError: the text holds a parameter such as `$1`, whose number would collide with those given out.
     """
-    at = 0
-    while at < len(text):
-        char, word = text[at], _past_word(text, at)
-        if word > at:
-            escapes = text[at:word] in ("e", "E") and text.startswith("'", word)
-            at = _past_escaped(text, word + 1) if escapes else word
-            inside = "a string literal"
-        elif char in "'\"":
-            at = text.find(char, at + 1) + 1 or -1  # a doubled quote closes and opens anew
-            inside = "a string literal" if char == "'" else "a quoted name"
-        elif text.startswith("--", at):
-            at = text.find("\n", at)
-            inside = LINE_COMMENT
-        elif text.startswith("/*", at):
-            at = _past_comment(text, at)
-            inside = "a /* comment"
-        elif char == "$":
-            at = _past_dollar(text, at)
-            inside = "a dollar-quoted string"
-        else:
-            at += 1
-        if at < 0:
-            return inside
-    return None
+    at, inside = 0, None
+    while 0 <= at < len(text):
+        at, inside = _step(text, at)
+    return inside if at < 0 else None
+
+
+def bare(text: str) -> str:
+    """Return a closed text without what quotes and comments hold, a single quote character in the place of each."""
+    pieces, at = [], 0
+    while 0 <= at < len(text):
+        after, inside = _step(text, at)
+        pieces.append(text[at:after] if inside is None else _STAND_INS.get(inside, " "))
+        at = after
+    return "".join(pieces)
+
+
+def _step(text: str, at: int) -> tuple[int, str | None]:
+    """Return the place after what begins at `at`, -1 where it has no end, and what it is, None for plain text."""
+    char, word = text[at], _past_word(text, at)
+    if word > at:
+        escapes = text[at:word] in ("e", "E") and text.startswith("'", word)
+        return (_past_escaped(text, word + 1), _LITERAL) if escapes else (word, None)
+    if char in "'\"":
+        after = text.find(char, at + 1) + 1 or -1  # a doubled quote closes and opens anew
+        return after, _LITERAL if char == "'" else _NAME
+    if text.startswith("--", at):
+        return text.find("\n", at), LINE_COMMENT
+    if text.startswith("/*", at):
+        return _past_comment(text, at), "a /* comment"
+    if char == "$":
+        return _past_dollar(text, at), _DOLLAR
+    return at + 1, None
 
 
 def is_word(char: str) -> bool:

@@ -18,6 +18,7 @@ from typing import cast
 import psycopg
 from psycopg import generators, pq
 from psycopg.rows import dict_row
+from psycopg.types.json import JsonDumper
 
 from .classification import translate
 from .deadline import sooner
@@ -87,7 +88,14 @@ def open_session(
         )
     except psycopg.Error as error:
         raise translate(error, lost=True) from error
+    connection.adapters.register_dumper(dict, _JsonText)
     return Session(connection, watch)
+
+
+class _JsonText(JsonDumper):
+    """A dict as JSON text, which the server takes for json, jsonb or text, whichever stands there."""
+
+    oid = 0
 
 
 class Session:
@@ -160,11 +168,14 @@ class Session:
         cursor = self._cursor
         if row_factory is not self._row_factory:  # setting it makes psycopg look at the last result again
             self._row_factory = cursor.row_factory = row_factory
+        before = self._connection.pgconn.transaction_status
         try:
             cursor.execute(statement.text, statement.values or None)
         except psycopg.Error as error:
             raise self._failure(error, until) from error
         self._used = time.monotonic(), time.time()
+        if self._connection.pgconn.transaction_status != before:
+            raise _by_hand(cursor.statusmessage or "")
         return cursor
 
     def _renew_cursor(self) -> None:
@@ -310,7 +321,7 @@ class Session:
     def _failure(self, error: psycopg.Error, until: float | None) -> DatabaseError:
         """Return our error for one of psycopg's; a plan that a migration has outdated is seen to here."""
         if self.lost and until is not None and time.monotonic() >= until:
-            return DeadlineExceeded("no answer before the deadline; the connection was closed")
+            return DeadlineExceeded("no answer before the deadline, so the connection was closed")
         failure = translate(error, lost=self.lost)
         # Another connection has no prepared statements, so this may simply be run again.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
@@ -332,4 +343,18 @@ def _unknown(error: DatabaseError) -> CommitOutcomeUnknown:
         f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
         "not be there",
         sqlstate=error.sqlstate,
+    )
+
+
+def _by_hand(command: str) -> DatabaseError:
+    """Return the error for a BEGIN, COMMIT or ROLLBACK that was sent as a statement."""
+    if command == "BEGIN":
+        return QueryFailed(
+            "BEGIN as a statement: the next one may use another connection, and would not belong to it",
+            advice="pass a function to transaction(), or use transaction() in a with statement",
+        )
+    return TransactionAborted(
+        f"{command} as a statement ended the transaction"
+        + (", and what came before it is committed" if command == "COMMIT" else ""),
+        advice="return from the function to commit, raise an exception to roll back",
     )

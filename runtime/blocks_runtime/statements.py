@@ -146,11 +146,29 @@ class Statements:
 
 
 def _all(cursor: Cursor) -> list[Any]:
-    return cursor.fetchall()
+    try:
+        return cursor.fetchall()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
 
 
 def _first(cursor: Cursor) -> Any:
-    return cursor.fetchone()
+    try:
+        return cursor.fetchone()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
+
+
+def _explained(error: Exception, cursor: Cursor) -> Exception:
+    """Return what is wrong where the statement returns no rows, else `error` itself."""
+    if cursor.rownumber is not None:
+        return error
+    from .errors import QueryFailed
+
+    return QueryFailed(
+        f"the statement was executed and returns no rows to read ({cursor.statusmessage or 'it is empty'})",
+        advice="use execute() for it, or add RETURNING",
+    )
 
 
 def _count(cursor: Cursor) -> int:

@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..info import TransactionInfo
 from ..location import Location, locate
+from ..reading import only_reads
 from ..retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..row_factories import factory
 from ..stats import Counters, Stats
@@ -283,12 +284,6 @@ class AsyncEngine:
 def engine_for(name: str, max_connections: int) -> AsyncEngine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
     return AsyncEngine(name, locate(name, os.environ, Path.cwd()), max_connections)
-
-
-def only_reads(statement: Sql) -> bool:
-    """Say whether a statement is plainly a SELECT or the like; WITH is not, for it may hold an INSERT."""
-    words = statement.texts[0].split(None, 1)
-    return bool(words) and words[0].upper() in ("SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 
 
 def _without_transaction(error: DatabaseError, statement: Sql) -> DatabaseError:

@@ -151,11 +151,29 @@ class AsyncStatements:
 
 
 async def _all(cursor: Cursor) -> list[Any]:
-    return await cursor.fetchall()
+    try:
+        return await cursor.fetchall()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
 
 
 async def _first(cursor: Cursor) -> Any:
-    return await cursor.fetchone()
+    try:
+        return await cursor.fetchone()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
+
+
+def _explained(error: Exception, cursor: Cursor) -> Exception:
+    """Return what is wrong where the statement returns no rows, else `error` itself."""
+    if cursor.rownumber is not None:
+        return error
+    from ..errors import QueryFailed
+
+    return QueryFailed(
+        f"the statement was executed and returns no rows to read ({cursor.statusmessage or 'it is empty'})",
+        advice="use execute() for it, or add RETURNING",
+    )
 
 
 async def _count(cursor: Cursor) -> int:

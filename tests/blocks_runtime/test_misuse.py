@@ -1,0 +1,93 @@
+"""What people try who come from psycopg: each is told what to write, as an error of the runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
+
+if TYPE_CHECKING:
+    from blocks_runtime import Sql, Transaction
+
+ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
+
+
+def value(db: DistributedDatabase) -> int:
+    ((n,),) = db.query(sql("SELECT n FROM items WHERE id = 1"), tuple)
+    return int(n)
+
+
+@pytest.mark.parametrize("call", ["query", "query_one"])
+def test_rows_of_a_statement_that_has_none(db: DistributedDatabase, call: str) -> None:
+    with pytest.raises(errors.QueryFailed, match=r"no rows to read \(UPDATE 1\); use execute\(\)"):
+        getattr(db, call)(ADD)
+    assert value(db) == 101, "it was executed, as the error says"
+    with pytest.raises(errors.QueryFailed, match=r"no rows"):
+        db.transaction(lambda tx: getattr(tx, call)(ADD))
+    assert value(db) == 101, "an error in a transaction rolls it back"
+
+
+def test_rows_of_a_statement_that_has_none_with_asyncio(function: None) -> None:
+    async def work() -> None:
+        async with AsyncDistributedDatabase("main") as db:
+            await db.query(ADD)
+
+    with pytest.raises(errors.QueryFailed, match=r"no rows to read \(UPDATE 1\)"):
+        asyncio.run(work())
+
+
+def test_begin_by_hand_is_refused(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed, match=r"another connection.*transaction\(\)"):
+        db.execute(sql("BEGIN"))
+    assert db.stats.idle == 1, "rolled back and given back"
+
+
+@pytest.mark.parametrize(("command", "kept"), [("COMMIT", 101), ("ROLLBACK", 100)])
+def test_an_end_by_hand_is_refused(db: DistributedDatabase, command: str, kept: int) -> None:
+    def work(tx: Transaction) -> None:
+        tx.execute(ADD)
+        tx.execute(sql("{end:q}", end=_command(command)))
+        tx.execute(ADD)
+
+    with pytest.raises(errors.TransactionAborted, match=f"{command} as a statement ended the transaction"):
+        db.transaction(work, retry_on_conflict=True)
+    assert value(db) == kept
+
+
+def _command(text: str) -> Sql:
+    return {"COMMIT": sql("COMMIT"), "ROLLBACK": sql("ROLLBACK")}[text]
+
+
+def test_a_deadline_of_another_type(db: DistributedDatabase) -> None:
+    with pytest.raises(TypeError, match="deadline is a str; give seconds from now"):
+        db.execute(ADD, deadline="5")  # type: ignore[arg-type]
+
+
+def test_a_dict_is_json(db: DistributedDatabase) -> None:
+    document = {"name": 'Ann\'s "shop"', "tags": ["a", None, 1.5, {"deep": "é"}]}
+    statement = sql("SELECT {d}::json AS a, {d}::jsonb AS b, {d}::text::json AS c", d=document)
+    assert db.query_one(statement) == {"a": document, "b": document, "c": document}
+
+
+def test_a_value_without_a_type_in_sql(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed, match=r"cannot adapt type 'object'; pass a str") as caught:
+        db.query(sql("SELECT {it}", it=object()))
+    assert "%s" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "advice"),
+    [
+        (sql("SELECT 1 FROM nowhere"), "apply the migration that makes it"),
+        (sql("SELECT nothing FROM items"), "apply the migration that makes it"),
+        (sql("SELECT no_such_function(1)"), "DSQL has fewer functions"),
+        (sql("SELEC 1"), "correct the statement"),
+        (sql("SELECT pg_sleep(9)"), "give it more time"),
+    ],
+)
+def test_the_way_out(db: DistributedDatabase, statement: Sql, advice: str) -> None:
+    with pytest.raises(errors.QueryFailed, match=advice):
+        db.query(statement, deadline=0.2)
