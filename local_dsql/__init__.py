@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from local_dsql.access import AccessDenied, Credentials, Effect, Permission
     from local_dsql.cluster import LocalCluster, stop_server
     from local_dsql.errors import LocalDatabaseError
-    from local_dsql.occ.injection import Fault, Injection
+    from local_dsql.occ.injection import Attempt, Fault, Injection
     from local_dsql.occ.journal import Conflict
     from local_dsql.status import ClusterStatus
 
 __all__ = [
     "AccessDenied",
+    "Attempt",
     "ClusterStatus",
     "Conflict",
     "Credentials",
@@ -36,6 +37,7 @@ __all__ = [
 
 _MODULES = {
     "AccessDenied": "access",
+    "Attempt": "occ.injection",
     "ClusterStatus": "status",
     "Conflict": "occ.journal",
     "Credentials": "access",

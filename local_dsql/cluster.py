@@ -13,7 +13,8 @@ from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import ADMIN_ROLE
 from local_dsql.errors import ServerError
 from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
-from local_dsql.injections import Origin, decode_conflict, decode_injection, encode_injection, injection
+from local_dsql.injections import decode_conflict, decode_injection, encode_injection, fault_named
+from local_dsql.keys import row_text
 from local_dsql.launch import (
     DEFAULT_DIALECT,
     DEFAULT_REGIONS,
@@ -27,7 +28,8 @@ from local_dsql.launch import (
     wait_for_end,
 )
 from local_dsql.locks import FileLock
-from local_dsql.occ.injection import Fault
+from local_dsql.occ.injection import Fault, Injection
+from local_dsql.predicates import Predicates, name_of
 from local_dsql.status import ClusterStatus
 
 if TYPE_CHECKING:
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from local_dsql.access import Permission
-    from local_dsql.control import Json
-    from local_dsql.occ.injection import Injection
+    from local_dsql.control import ControlConnection, Json
+    from local_dsql.keys import Key
     from local_dsql.occ.journal import Conflict
+    from local_dsql.predicates import Predicate
 
 DATABASE = "postgres"
 """The only database of a cluster."""
@@ -78,6 +81,7 @@ class LocalCluster:
         self._commit_latency = commit_latency
         self._users = FileLock(self.folder.users_lock)
         self._status: ClusterStatus | None = None
+        self._predicates = Predicates()
 
     def start(self) -> LocalCluster:
         """Find the server of the folder or start one; return the cluster itself once it accepts connections.
@@ -109,10 +113,11 @@ class LocalCluster:
         return self
 
     def close(self) -> None:
-        """Leave the cluster; returns after the end of the server if this was its last user."""
+        """Leave the cluster, with its predicates; returns after the end of the server if this was its last user."""
         if self._status is None:
             return
         self._status = None
+        self._predicates.close()
         self._users.release()
         wait_for_end(self.folder, "leave")
 
@@ -230,31 +235,60 @@ class LocalCluster:
         times: int | None = 1,
         every: int = 1,
         table: str | None = None,
+        key: Key | None = None,
         role: str | None = None,
         region: str | None = None,
+        predicate: Predicate | None = None,
+        timeout: float = 10.0,
     ) -> int:
         """Let COMMITs fail, by default the next one that changes something, of any client.
 
-        Only COMMITs that change something count. Injections hold until they are used up, removed, or the
-        database is reset; where several match a COMMIT, the one armed first strikes.
+        Only COMMITs that change something count. Injections hold until they are used up, removed, or the database
+        is reset, those with a predicate no longer than this object is open; where several match, the first strikes.
+
+        The predicate is called in this process, in a thread of its own, for one COMMIT at a time: for each that
+        table, key, role and Region let through, before the cluster looks for conflicts of its own. Only that COMMIT
+        waits for it. If it raises an exception or takes too long, the COMMIT fails with SQLSTATE 38000, nothing is
+        committed, and the injection holds. It may query the cluster, through a connection of its own.
 
         Args:
             fault: what happens: `OC000` or `OC001` (SQLSTATE 40001), `connection-lost` (nothing is committed),
                 `outcome-unknown` (committed, but the connection breaks before the answer).
             times: how many COMMITs it happens to; None: all that match.
-            every: it happens to every so many-th COMMIT that matches.
+            every: it happens to every so many-th that matches.
             table: only COMMITs that change this table match, with or without its schema; None: all.
+            key: only COMMITs that change the row of `table` with this primary key match, a tuple where it has several
+                columns; None: all.
             role: only COMMITs of this database role match; None: of all.
             region: only COMMITs through this Region's endpoint match; None: through all.
+            predicate: only COMMITs for which it returns true match; None: all.
+            timeout: seconds that a COMMIT waits for the predicate, those included in which it is asked about others.
 
         Returns:
             The injection's number, for `clear_injections`.
 
         Raises:
-            ValueError: there is no such fault or Region, or a number is not positive.
+            ValueError: there is no such fault or Region, a number is not positive, or `key` is without `table`.
+            TypeError: `predicate` is not a plain function.
         """
-        given = injection(fault, times, every, table, Origin(role, region))
-        return cast("int", self._call("inject", encode_injection(given))["number"])
+        if timeout <= 0:
+            raise ValueError(f"the predicate cannot answer within {timeout} seconds; give more than 0")
+        where = {
+            "table": table,
+            "key": None if key is None else row_text(key),
+            "role": role,
+            "region": region,
+        }
+        name = None if predicate is None else name_of(predicate)
+        given = encode_injection(
+            Injection(fault=fault_named(fault), times=times, every=every, predicate=name, **where)
+        )
+        if predicate is None:
+            return cast("int", self._call("inject", given)["number"])
+        try:
+            return self._predicates.arm(self._connect(), predicate, given | {"timeout": timeout})
+        except OSError:
+            raise gone(self.folder, "the local database stopped during inject") from None
 
     def injections(self) -> dict[int, Injection]:
         """Return the injections that are not used up, by number."""
@@ -333,11 +367,15 @@ class LocalCluster:
             raise gone(self.folder, "the local database ended right after its start")
         return status
 
-    def _call(self, method: str, parameters: Json) -> Json:
+    def _connect(self) -> ControlConnection:
         self._require_start()
         connection = connect(self.folder)
         if connection is None:
             raise gone(self.folder, "the local database has stopped")
+        return connection
+
+    def _call(self, method: str, parameters: Json) -> Json:
+        connection = self._connect()
         try:
             return connection.call(method, parameters)
         except OSError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from local_dsql.injections import Origin, decode_injection, encode_conflict, encode_injection
+from local_dsql.injections import decode_injection, encode_conflict, encode_injection
+from local_dsql.questions import Questions
 
 if TYPE_CHECKING:
     from local_dsql.control import Json
-    from local_dsql.control_server import Handler
+    from local_dsql.control_server import Handler, Host, Line
     from local_dsql.endpoints import Endpoints
+    from local_dsql.occ.injection import Injection
+    from local_dsql.occ.injector import Injector
 
 
 class ConflictRequests:
@@ -28,13 +31,32 @@ class ConflictRequests:
             "conflicts": self._conflicts,
         }
 
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """The requests that take the connection over, by name."""
+        return {"inject_by_predicate": self._ask}
+
     async def _inject(self, parameters: Json) -> Json:
         injection = decode_injection(parameters)
-        front = self._endpoints.front
-        assert isinstance(injection.predicate, Origin)
-        if (region := injection.predicate.region) is not None:
-            front = self._endpoints.front_of(region)
-        return {"number": front.engine.injector.add(injection)}
+        return {"number": self._injector_for(injection).add(injection)}
+
+    async def _ask(self, parameters: Json, line: Line) -> None:
+        """Arm an injection for as long as its process keeps the connection."""
+        injection = decode_injection(parameters)
+        assert injection.predicate is not None
+        questions = Questions(line, injection.predicate, float(str(parameters["timeout"])))
+        injector = self._injector_for(injection)
+        number = injector.add(injection, questions)
+        line.send({"result": {"number": number}})
+        try:
+            await questions.listen()
+        finally:
+            injector.remove(number)
+
+    def _injector_for(self, injection: Injection) -> Injector:
+        region = injection.region
+        front = self._endpoints.front if region is None else self._endpoints.front_of(region)
+        return front.engine.injector
 
     async def _list(self, _: Json) -> Json:
         armed = self._endpoints.front.engine.injector.armed()

@@ -1,11 +1,14 @@
 """The control protocol: one JSON object a line, over a unix socket that only the folder's owner can open.
 
 Request `{"method": "status", "parameters": {…}}`; answer `{"result": {…}}` or
-`{"error": {"kind": "ServerMismatchError", "arguments": [what, why, remedy]}}`.
+`{"error": {"kind": "ServerMismatchError", "arguments": [what, why, remedy]}}`. After `inject_by_predicate` the roles
+are swapped: the server sends COMMITs, the client answers `{"verdict": true}` or `{"error": "ValueError: …"}` to each,
+until one of them hangs up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from typing import TYPE_CHECKING
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING
 from local_dsql import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     Json = Mapping[str, object]
@@ -89,6 +92,18 @@ class ControlConnection:
         if not line:
             raise ConnectionResetError("the server closed the control connection")
         return decode(line)
+
+    def answer(self, reply: Callable[[Json], Json]) -> None:
+        """Reply to the server's questions, one after the other, until it hangs up or we do."""
+        self._socket.settimeout(None)
+        with contextlib.suppress(OSError):  # that is what hanging up looks like
+            while (line := self._lines.readline()).endswith(b"\n"):
+                self._socket.sendall(json.dumps(reply(json.loads(line))).encode() + b"\n")
+
+    def hang_up(self) -> None:
+        """End the conversation, also where another thread waits for the server."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def wait_for_end(self) -> None:
         """Return when the server has gone, however it went."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from local_dsql.control import Json
 
     Handler = Callable[[Json], Awaitable[Json]]
+    Host = Callable[[Json, "Line"], Awaitable[None]]
+    """Answers a request and keeps the connection for itself from then on."""
 
 _LIMIT = 16 * 1024 * 1024
 """Bytes of a line, far above any request."""
@@ -27,13 +29,53 @@ _GRACE = 1.0
 log = logging.getLogger(__name__)
 
 
-class ControlServer:
-    """Answers requests by name, each connection's in order."""
+class Line:
+    """One client's connection, a JSON object at a time."""
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """Return the next line, nothing at the end."""
+        return await self._reader.readline()
+
+    async def receive(self) -> Json | None:
+        """Return the next object, None at the end.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        line = await self.read()
+        message: Json | None = json.loads(line) if line.endswith(b"\n") else None
+        return message
+
+    def send(self, message: Json) -> None:
+        """Send an object, some time."""
+        self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def sent(self) -> None:
+        """Return when the client has taken what was sent, or is taking it."""
+        await self._writer.drain()
+
+    def hang_up(self) -> None:
+        """Close the connection once what was sent is on its way."""
+        self._writer.close()
+
+
+class ControlServer:
+    """Answers requests by name, each connection's in order.
+
+    Args:
+        handlers: what answers a request.
+        hosts: what takes a connection over.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], hosts: Mapping[str, Host]) -> None:
         self._handlers = handlers
+        self._hosts = hosts
         self._server: asyncio.Server | None = None
-        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._conversations: dict[asyncio.Task[None], Line] = {}
 
     async def listen(self, path: Path) -> None:
         """Accept connections on a unix socket at `path`."""
@@ -44,30 +86,36 @@ class ControlServer:
         """Accept no more connections, and hang up on those there are once what they were told is sent."""
         if self._server is not None:
             self._server.close()
-        for writer in self._conversations.values():
-            writer.close()
+        for line in self._conversations.values():
+            line.hang_up()
         if self._conversations:
             await asyncio.wait(self._conversations, timeout=_GRACE)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        self._conversations[task] = writer
+        line = self._conversations[task] = Line(reader, writer)
         try:
-            while line := await reader.readline():
-                answer = await self._answer(line)
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
+            while request := await line.read():
+                answer = await self._answer(request, line)
+                if answer is None:
+                    break
+                line.send(answer)
+                await line.sent()
         except ConnectionError:
             log.debug("a control connection was lost, or PostgreSQL")
         finally:
-            writer.close()
+            line.hang_up()
             del self._conversations[task]
 
-    async def _answer(self, line: bytes) -> Json:
+    async def _answer(self, text: bytes, line: Line) -> Json | None:
+        """Return what to answer; None where the conversation is over."""
         try:
-            request = json.loads(line)
-            handler = self._handlers[request["method"]]
-            return {"result": await handler(request["parameters"])}
+            request = json.loads(text)
+            method, parameters = request["method"], request["parameters"]
+            if method in self._hosts:
+                await self._hosts[method](parameters, line)
+                return None
+            return {"result": await self._handlers[method](parameters)}
         except ConnectionError:
             raise  # PostgreSQL is gone, and so are we in a moment: hang up, as callers see any end of a server
         except (

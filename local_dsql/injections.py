@@ -1,72 +1,74 @@
-"""Injections and conflicts on their way through the control socket."""
+"""Injections, COMMITs that predicates are asked about, and conflicts on their way through the control socket."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
-from local_dsql.occ.injection import Fault, Injection
+from local_dsql.occ.injection import Attempt, Fault, Injection
 from local_dsql.occ.journal import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from local_dsql.control import Json
-    from local_dsql.occ.injection import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Predicate of an injection: COMMITs of one database role, through one Region's endpoint; None: of any."""
-
-    role: str | None = None
-    region: str | None = None
-
-    def __call__(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT comes from there."""
-        return self.role in (None, attempt.role) and self.region in (None, attempt.region)
-
-
-def injection(
-    fault: Fault | str, times: int | None, every: int, table: str | None, origin: Origin
-) -> Injection:
-    """Return the injection that a user describes.
+def fault_named(name: Fault | str) -> Fault:
+    """Return the fault of a name.
 
     Raises:
-        ValueError: there is no such fault, or a number is not positive.
+        ValueError: there is no such fault.
     """
     names = [each.value for each in Fault]
-    if not isinstance(fault, Fault) and fault not in names:
-        raise ValueError(f"there is no fault {fault}; there are {', '.join(names)}")
-    return Injection(fault=Fault(fault), times=times, every=every, table=table, predicate=origin)
+    if not isinstance(name, Fault) and name not in names:
+        raise ValueError(f"there is no fault {name}; there are {', '.join(names)}")
+    return Fault(name)
 
 
-def encode_injection(given: Injection) -> Json:
-    """Return the injection as JSON; its predicate must be an `Origin`."""
-    assert isinstance(given.predicate, Origin)
-    return {
-        "fault": given.fault.value,
-        "times": given.times,
-        "every": given.every,
-        "table": given.table,
-        **asdict(given.predicate),
-    }
+def encode_injection(given: Injection) -> dict[str, object]:
+    """Return the injection as JSON."""
+    return asdict(given) | {"fault": given.fault.value}
 
 
 def decode_injection(answer: Json) -> Injection:
     """Return the injection that `encode_injection` wrote.
 
     Raises:
-        ValueError: there is no such fault, or a number is not positive.
+        ValueError: there is no such fault, a number is not positive, or a key has no table.
     """
-    given = cast("Mapping[str, str | None]", answer)
-    return injection(
-        str(given["fault"]),
-        cast("int | None", answer["times"]),
-        cast("int", answer["every"]),
-        given["table"],
-        Origin(given["role"], given["region"]),
+    texts = {
+        name: cast("str | None", answer[name]) for name in ("table", "key", "role", "region", "predicate")
+    }
+    return Injection(
+        fault=fault_named(str(answer["fault"])),
+        times=cast("int | None", answer["times"]),
+        every=cast("int", answer["every"]),
+        **texts,
+    )
+
+
+def encode_attempt(attempt: Attempt) -> Json:
+    """Return the COMMIT as JSON."""
+    return {
+        "role": attempt.role,
+        "region": attempt.region,
+        "tables": sorted(attempt.tables),
+        "rows": {table: sorted(rows) for table, rows in attempt.rows.items()},
+        "statements": attempt.statements,
+        "number": attempt.number,
+    }
+
+
+def decode_attempt(question: Json) -> Attempt:
+    """Return the COMMIT that `encode_attempt` wrote."""
+    rows = cast("dict[str, list[str]]", question["rows"])
+    return Attempt(
+        role=str(question["role"]),
+        region=str(question["region"]),
+        tables=frozenset(cast("list[str]", question["tables"])),
+        rows={table: frozenset(changed) for table, changed in rows.items()},
+        statements=tuple(cast("list[str]", question["statements"])),
+        number=cast("int", question["number"]),
     )
 
 

@@ -57,7 +57,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        control = ControlServer(self._handlers())
+        conflicts = ConflictRequests(self._endpoints)
+        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.hosts)
         try:
             await self._instance.open()
             await self._endpoints.open(self._options.regions)
@@ -96,7 +97,6 @@ class Server:
             "stop_region": self._stop_region,
             "start_region": self._start_region,
             "delay_jobs": self._delay_jobs,
-            **ConflictRequests(self._endpoints).handlers,
             "pin": self._pin_server,
             "leave": self._leave,
             "stop": self._stop_server,

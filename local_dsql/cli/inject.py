@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_CONDITIONS = ("table", "key", "role", "region", "predicate")
+
+
 @click.command()
 @path_option
 @click.argument(
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
     "--every", type=click.IntRange(min=1), default=1, show_default=True, help="Only every so many-th fails."
 )
 @click.option("--table", help="Only COMMITs that change this table.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="Only COMMITs that change the row with this primary key; repeat it for each column of the key.",
+)
 @click.option("--role", help="Only COMMITs of this database role.")
 @click.option("--region", help="Only COMMITs through the endpoint of this Region.")
 @click.option("--clear", is_flag=True, help="Disarm what was injected before.")
@@ -39,6 +48,7 @@ def inject(
     always: bool,
     every: int,
     table: str | None,
+    keys: tuple[str, ...],
     role: str | None,
     region: str | None,
     clear: bool,
@@ -48,9 +58,10 @@ def inject(
 
     FAULT is OC000 (change conflicts with another transaction), OC001 (schema has been updated by another
     transaction), connection-lost (nothing is committed) or outcome-unknown (committed, no answer).
+    A predicate is given from Python, by LocalCluster.inject; this command shows and clears it too.
     Prints what is armed afterwards; without FAULT it prints what is armed.
     """
-    if fault is None and (always or times > 1 or every > 1 or table or role or region):
+    if fault is None and (always or times > 1 or every > 1 or table or keys or role or region):
         raise click.UsageError("these options describe an injection: name a FAULT before them")
     if always and times > 1:
         raise click.UsageError("--always and --times exclude each other")
@@ -60,7 +71,13 @@ def inject(
         if fault is not None:
             try:
                 cluster.inject(
-                    fault, times=None if always else times, every=every, table=table, role=role, region=region
+                    fault,
+                    times=None if always else times,
+                    every=every,
+                    table=table,
+                    key=keys or None,
+                    role=role,
+                    region=region,
                 )
             except ValueError as error:
                 raise click.UsageError(str(error)) from None
@@ -76,8 +93,8 @@ def inject(
 
 def describe(given: Injection) -> str:
     """Return in words which COMMITs fail, and how."""
-    wanted = {**encode_injection(given)}
-    which = [f"{name} {wanted[name]}" for name in ("table", "role", "region") if wanted[name] is not None]
+    wanted = encode_injection(given)
+    which = [f"{name} {wanted[name]}" for name in _CONDITIONS if wanted[name] is not None]
     often = "always" if given.times is None else "once" if given.times == 1 else f"{given.times} times"
     rhythm = "" if given.every == 1 else f", every {given.every} COMMITs"
     return f"{given.fault.value}, {often}{rhythm}" + "".join(f", {each}" for each in which)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Profile
     from local_dsql.access import Principal
-    from local_dsql.occ.injection import Injector
+    from local_dsql.occ.injector import Injector
     from local_dsql.occ.journal import Conflict
 
 

@@ -57,6 +57,7 @@ class LocalStatements:
             session.client.send(messages.error(error.fields))
             return False
         transaction.rules = transaction.rules.after(statement)
+        work.note_text(transaction, statement)
         work.changed_catalog(transaction, redo)
         session.client.send(unit.answer(result, described))
         return True

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
 from local_dsql.occ.commit import Ending
+from local_dsql.occ.foresight import foresee
+from local_dsql.occ.injector import PredicateFailed
 from local_dsql.occ.parking import BACK_TO_BASE, OPEN, read_opened
 from local_dsql.occ.transaction import Transaction
 from local_dsql.wire import messages
@@ -101,10 +103,17 @@ class Transactions:
     async def _commit(self, transaction: Transaction) -> bytes | None:
         """Commit; return the error to send, or None."""
         session = self.session
+        foresight = None
+        if session.engine.injector.looks_closer and not transaction.expired:
+            try:
+                foresight = await foresee(session.engine, session)
+            except PredicateFailed as failure:
+                await self._rollback()
+                return failure.message.encode()
         if transaction.expired:
             await self._rollback()
             return texts.too_old(session.engine.limits.transaction_age).encode()
-        ending = Ending(session.engine, session)
+        ending = Ending(session.engine, session, foresight)
         await ending.at_its_turn()
         self._ended()
         latency = session.client.endpoint.commit_latency

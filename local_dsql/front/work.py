@@ -204,6 +204,7 @@ class Work:
         transaction.wrote |= statement.writes
         transaction.removed = transaction.removed or await self._takes_keys(statement, written)
         transaction.rules = transaction.rules.after(statement)
+        self.note_text(transaction, statement)
         if statement.is_ddl:
             if self.engine.hidden.may_change(statement):
                 transaction.redefines = True
@@ -223,6 +224,11 @@ class Work:
             )  # by a function: nobody knows
         keys = await self.engine.tables.key_columns(written.tables, self.engine.catalog)
         return not keys.isdisjoint(written.assigned)
+
+    def note_text(self, transaction: Transaction, statement: Statement) -> None:
+        """Keep the text of a statement for predicates, where there is one."""
+        if self.engine.injector.looks_closer:
+            transaction.statements.append(statement.text)
 
     def _redo(self, sql: str) -> Callable[[], Awaitable[None]]:
         async def redo() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from local_dsql.occ import references, size, verdicts
 from local_dsql.occ.conflict import SUSPECTS, is_invisible
 from local_dsql.occ.effects import NOTHING, made_by
-from local_dsql.occ.injection import Attempt, Fault
+from local_dsql.occ.foresight import Foresight
+from local_dsql.occ.injection import Fault
 from local_dsql.occ.journal import Commit
 from local_dsql.occ.parking import capture, resume
 from local_dsql.occ.privilege import AS_SUPERUSER
@@ -39,11 +40,12 @@ class Ending:
     Afterwards `error` is what to tell the client, None on success, and `lost` says that its connection is to break.
     """
 
-    def __init__(self, engine: Engine, participant: Participant) -> None:
+    def __init__(self, engine: Engine, participant: Participant, foresight: Foresight | None = None) -> None:
         self.error: bytes | None = None
         self.lost = False
         self._engine = engine
         self._participant = participant
+        self._foresight = foresight
         self._done = False
 
     async def at_its_turn(self) -> None:
@@ -82,7 +84,8 @@ class Ending:
         if not transaction.reads_only:
             verdict, effects = await _verdict(self._engine, self._participant, transaction)
             if verdict is None:
-                fault = self._engine.injector.strike(_attempt(self._participant, transaction))
+                foresight = self._foresight or Foresight.of(self._participant, transaction)
+                fault = self._engine.injector.strike(foresight.attempt, foresight.agreed)
                 verdict = _INJECTED.get(fault) if fault is not None else None
             if verdict is not None or fault is Fault.LOST:
                 await self._lose(transaction, verdict, injected=fault is not None)
@@ -128,10 +131,6 @@ class Ending:
             call()
         if transaction.redefines:
             await engine.hidden.refresh(engine.control)
-
-
-def _attempt(participant: Participant, transaction: Transaction) -> Attempt:
-    return Attempt(participant.role, participant.region, frozenset(transaction.tables))
 
 
 async def _verdict(

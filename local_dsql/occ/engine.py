@@ -28,7 +28,7 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.occ.hidden import Hidden
-from local_dsql.occ.injection import Injector
+from local_dsql.occ.injector import Injector
 from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables
@@ -89,7 +89,8 @@ class Engine:
         await self.hidden.refresh(self.control)
 
     async def close(self) -> None:
-        """Leave PostgreSQL."""
+        """Leave PostgreSQL, and ask no more predicates."""
+        self.injector.clear()
         self.control.close()
 
     def terminate(self, pid: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from local_dsql.keys import row_text
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
+
+    from local_dsql.keys import Key
 
 
 class Fault(enum.Enum):
@@ -26,92 +29,92 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A COMMIT about to happen: by which role, through the endpoint of which Region, of changes to which tables.
+    """A COMMIT about to happen, as a predicate sees it.
 
-    `tables` are names as the statements spell them, in lower case and without their schema.
+    Attributes:
+        role: database role of the session.
+        region: Region of the endpoint that it came through.
+        tables: tables that its statements change, as these spell them, in lower case and without schema.
+        rows: primary keys of the rows that it has changed by table, as PostgreSQL prints a row: `(7)`, `(eu,7)`;
+            the place of a row whose table has no key. Rows that a foreign key changes by itself are among them.
+        statements: texts of its statements so far that change or lock something, without parameters; only those
+            that came after the first injection with a key or a predicate was armed.
+        number: 1 for the first COMMIT that this injection's predicate was asked about, 2 for the second, and so on.
     """
 
     role: str
     region: str
     tables: frozenset[str]
+    rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    statements: tuple[str, ...] = ()
+    number: int = 1
+
+    def changes(self, table: str, key: Key | None = None) -> bool:
+        """Tell whether rows of a table are changed, or the one with this primary key.
+
+        Args:
+            table: with or without its schema.
+            key: value of the primary key, a tuple where it has several columns; None: any row.
+        """
+        rows = self.rows.get(bare(table), frozenset())
+        return bool(rows) if key is None else row_text(key) in rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
     """Which COMMITs fail, and how. COMMITs that change nothing are never counted and never fail.
 
-    Args:
+    Attributes:
         fault: what happens.
         times: how many COMMITs it happens to; None: all that match, until it is removed.
         every: it happens to every so many-th COMMIT that matches; 1: to each.
         table: only COMMITs that change this table match; None: all match.
-        predicate: only attempts for which it returns true match.
+        key: only COMMITs that change the row of `table` with this primary key, as PostgreSQL prints a row.
+        role: only COMMITs of this database role match; None: of all.
+        region: only COMMITs through this Region's endpoint match; None: through all.
+        predicate: name and place of the predicate that has the last word; None: there is none.
     """
 
     fault: Fault = Fault.OC000
     times: int | None = 1
     every: int = 1
     table: str | None = None
-    predicate: Callable[[Attempt], bool] | None = None
+    key: str | None = None
+    role: str | None = None
+    region: str | None = None
+    predicate: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check what is given.
 
         Raises:
-            ValueError: `times` or `every` is not positive.
+            ValueError: `times` or `every` is not positive, or `key` is given without `table`.
         """
         if self.every < 1 or (self.times is not None and self.times < 1):
             raise ValueError("an injection happens at least once: times and every must be 1 or more")
+        if self.key is not None and self.table is None:
+            raise ValueError("a key is one of some table's: give the table with it")
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether it asks for more than a COMMIT's role, Region and tables."""
+        return self.key is not None or self.predicate is not None
+
+    def concerns(self, attempt: Attempt) -> bool:
+        """Tell whether the COMMIT is one of the role, Region and table."""
+        if self.role not in (None, attempt.role) or self.region not in (None, attempt.region):
+            return False
+        return self.table is None or bare(self.table) in attempt.tables
 
     def matches(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT is one that may fail."""
-        if self.table is not None and self.table.lower().rpartition(".")[2] not in attempt.tables:
+        """Tell whether the COMMIT is one that may fail, as far as no predicate has to be asked."""
+        if not self.concerns(attempt):
             return False
-        return self.predicate is None or self.predicate(attempt)
+        if self.key is None or self.table is None:
+            return True
+        return self.key in attempt.rows.get(bare(self.table), ())
 
 
-@dataclass(slots=True)
-class _Armed:
-    injection: Injection
-    seen: int = 0
-    done: int = 0
-
-
-@dataclass(slots=True)
-class Injector:
-    """The injections that are armed."""
-
-    _armed: dict[int, _Armed] = field(default_factory=dict)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    def add(self, injection: Injection) -> int:
-        """Arm an injection; return its number, for `remove`."""
-        number = next(self._numbers)
-        self._armed[number] = _Armed(injection)
-        return number
-
-    def remove(self, number: int) -> None:
-        """Disarm an injection; one that is used up or was never there is no error."""
-        self._armed.pop(number, None)
-
-    def clear(self) -> None:
-        """Disarm everything."""
-        self._armed.clear()
-
-    def armed(self) -> dict[int, Injection]:
-        """Return what is armed, by number."""
-        return {number: each.injection for number, each in self._armed.items()}
-
-    def strike(self, attempt: Attempt) -> Fault | None:
-        """Return what happens to a COMMIT, None if nothing does. Every injection that matches counts it."""
-        found = None
-        for number, each in list(self._armed.items()):
-            if not each.injection.matches(attempt):
-                continue
-            each.seen += 1
-            if found is None and each.seen % each.injection.every == 0:
-                each.done += 1
-                found = each.injection.fault
-                if each.done == each.injection.times:
-                    del self._armed[number]
-        return found
+def bare(table: str) -> str:
+    """Return the name of a table in lower case and without schema."""
+    return table.lower().rpartition(".")[2]

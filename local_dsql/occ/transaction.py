@@ -38,6 +38,8 @@ class Transaction:
     rows: int = 0
     tables: set[str] = field(default_factory=set)
     """Names of the tables that its statements write to."""
+    statements: list[str] = field(default_factory=list)
+    """Texts of its statements that change or lock something, noted while an injection wants to see them."""
     expired: bool = False
     """It is older than a transaction may be."""
     wrote: bool = False

@@ -210,6 +210,11 @@ class Backend(Receiver):
         if self._transport is not None:
             self._transport.resume_reading()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, or we have left."""
+        return self._lost or self._transport is None or self._transport.is_closing()
+
     def close(self) -> None:
         """Leave PostgreSQL."""
         if self._transport is not None and not self._lost:

@@ -145,6 +145,7 @@ STOPPED = [
     ("inject OC000 --times 0", 2),
     ("inject OC000 --always --times 2", 2),
     ("inject --table accounts", 2),
+    ("inject --key 7", 2),
     ("unknown", 2),
 ]
 """Command lines and their exit codes, where no cluster runs."""
@@ -186,8 +187,10 @@ def test_injections_and_conflicts(folder: Path) -> None:
                 "times": 1,
                 "every": 1,
                 "table": None,
+                "key": None,
                 "role": "admin",
                 "region": "us-east-1",
+                "predicate": None,
             }
         ]
         assert "2: OC001" in words
@@ -195,10 +198,31 @@ def test_injections_and_conflicts(folder: Path) -> None:
             connection.execute("CREATE TABLE accounts (id int PRIMARY KEY)")
             with pytest.raises(psycopg.errors.SerializationFailure, match="OC001"):
                 connection.commit()
+            connection.execute("CREATE TABLE seats (room text, number int, PRIMARY KEY (room, number))")
+            connection.commit()
+            key = ("--table", "seats", "--key", "main hall", "--key", "7")
+            line, _ = tell(folder, "inject", "connection-lost", *key)
+            assert line == '3: connection-lost, once, table seats, key ("main hall",7)\n'
+            connection.execute("INSERT INTO seats VALUES ('main hall', 6), ('gallery', 7)")
+            connection.commit()
+            connection.execute("INSERT INTO seats VALUES ('main hall', 7)")
+            with pytest.raises(psycopg.OperationalError):
+                connection.commit()
         shown, _ = tell(folder, "conflicts")
         assert re.fullmatch(r"\d{4}-\S+ \S+  OC001  admin@us-east-1#\d+ lost to an injection\n", shown), shown
         (row,) = json.loads(tell(folder, "conflicts", "--json")[0])
         assert (row["code"], row["injected"], row["winners"]) == ("OC001", True, [])
+
+
+def test_an_injection_by_predicate_is_shown_and_cleared(folder: Path) -> None:
+    with LocalCluster(folder) as cluster:
+        cluster.reset()
+        cluster.inject("OC000", predicate=lambda attempt: attempt.number > 1, table="accounts")
+        line, _ = tell(folder, "inject")
+        assert re.fullmatch(
+            r"1: OC000, once, table accounts, predicate <lambda> \(tests/local_dsql/test_cli.py:\d+\)\n", line
+        ), line
+        assert tell(folder, "inject", "--clear") == ("", f"local cluster in {folder}\nnothing is armed\n")
 
 
 def test_a_region_that_is_none_of_the_cluster_is_wrong_usage(folder: Path) -> None:

@@ -28,6 +28,7 @@ def test_fresh(dsql, time):
     assert dsql.status.dialect == "2026-09"
     assert not dsql.injections()
     dsql.inject("OC000")
+    dsql.inject("OC000", predicate=lambda attempt: pytest.fail("asked about another test's COMMIT"), times=None)
     dsql.stop_region("eu-west-1")
 
 def test_survives_a_stop(dsql):

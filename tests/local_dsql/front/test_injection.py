@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -44,11 +45,10 @@ INJECTIONS = [
     ("every second", Injection(times=None, every=2), ["ok", "OC000", "ok", "OC000"]),
     ("of a table", Injection(table="public.Pears"), ["ok", "OC000", "ok", "ok"]),
     ("OC001", Injection(fault=Fault.OC001), ["OC001", "ok", "ok", "ok"]),
-    (
-        "by predicate",
-        Injection(predicate=lambda attempt: attempt == Attempt("admin", "us-east-1", frozenset({"pears"}))),
-        ["ok", "OC000", "ok", "ok"],
-    ),
+    ("of a row", Injection(table="pears", key="(1)", times=None), ["ok", "OC000", "ok", "OC000"]),
+    ("of another row", Injection(table="pears", key="(2)"), ["ok", "ok", "ok", "ok"]),
+    ("of a role", Injection(role="app"), ["ok", "ok", "ok", "ok"]),
+    ("of a Region", Injection(region="us-east-1", every=3), ["ok", "ok", "OC000", "ok"]),
 ]
 
 
@@ -60,6 +60,137 @@ def test_commits_fail_as_asked(
 ) -> None:
     cluster.front.injector.add(injection)
     assert outcomes(admin, "apples", "pears", "apples", "pears") == expected
+
+
+@dataclass
+class Listener:
+    """A judge that lets everything commit, and keeps what it was asked about."""
+
+    heard: list[Attempt] = field(default_factory=list)
+    dismissed: bool = False
+
+    async def agrees(self, attempt: Attempt) -> bool:
+        self.heard.append(attempt)
+        return False
+
+    def dismiss(self) -> None:
+        self.dismissed = True
+
+
+@pytest.fixture
+def listener(cluster: Cluster, admin: psycopg.Connection[Any]) -> Listener:
+    listener = Listener()
+    cluster.front.injector.add(Injection(predicate="listener"), listener)
+    return listener
+
+
+CHANGES: list[tuple[str, dict[str, set[str]]]] = [
+    ("UPDATE trees SET n = 1 WHERE id <> 'b'", {"trees": {"(a)", "(c)"}}),
+    ("INSERT INTO trees VALUES ('d', 0), ('e', 0)", {"trees": {"(d)", "(e)"}}),
+    ("DELETE FROM fruits WHERE tree = 'b'", {"fruits": {"(b,1)"}}),
+    ("UPDATE trees SET id = 'z' WHERE id = 'c'", {"trees": {"(c)", "(z)"}}),
+    ("DELETE FROM trees WHERE id = 'a'", {"trees": {"(a)"}, "fruits": {"(a,1)", "(a,2)"}}),
+    ("INSERT INTO notes VALUES ('x')", {"notes": {"(0,1)"}}),
+    ("UPDATE trees SET n = 1 WHERE id = 'none'", {}),
+    ("SELECT FROM trees FOR UPDATE", {}),
+    ("CREATE TABLE bushes (id int PRIMARY KEY)", {}),
+    ('UPDATE grove."Trees" SET n = 1', {"trees": {"(7)"}}),
+]
+"""Statements, and the rows that they change: a foreign key's own, of other schemas, of tables without a key."""
+
+
+@pytest.mark.parametrize(("sql", "rows"), CHANGES, ids=[sql for sql, _ in CHANGES])
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_predicate_sees_the_changed_rows(
+    cluster: Cluster,
+    admin: psycopg.Connection[Any],
+    listener: Listener,
+    sql: str,
+    rows: dict[str, set[str]],
+    parked: bool,
+) -> None:
+    admin.execute('DROP TABLE IF EXISTS fruits, trees, notes, bushes, grove."Trees"')
+    admin.execute("CREATE SCHEMA IF NOT EXISTS grove")
+    admin.execute("CREATE TABLE trees (id text PRIMARY KEY, n int)")
+    admin.execute(
+        "CREATE TABLE fruits (tree text REFERENCES trees ON DELETE CASCADE, n int, PRIMARY KEY (tree, n))"
+    )
+    admin.execute("CREATE TABLE notes (text text)")
+    admin.execute('CREATE TABLE grove."Trees" (id int PRIMARY KEY, n int)')
+    admin.execute("INSERT INTO trees VALUES ('a', 0), ('b', 0), ('c', 0)")
+    admin.execute("INSERT INTO fruits VALUES ('a', 1), ('a', 2), ('b', 1)")
+    admin.execute('INSERT INTO grove."Trees" VALUES (7, 0)')
+    listener.heard.clear()
+    with cluster.connect(autocommit=False) as writer:
+        writer.execute("SET search_path TO public")
+        writer.execute(sql)
+        if parked:
+            admin.execute("BEGIN")
+            admin.execute("CREATE TABLE weeds (id int PRIMARY KEY)")
+            admin.execute("ROLLBACK")
+            participant = cluster.front.engine.find(writer.info.backend_pid)
+            assert participant is not None
+            assert participant.transaction is not None
+            assert participant.transaction.parked is not None
+        writer.commit()
+        (attempt,) = listener.heard
+        assert attempt.rows == rows
+        assert attempt.statements == (sql,)
+        assert writer.execute("SELECT current_user, current_setting('DateStyle')").fetchone() == (
+            "admin",
+            "ISO, MDY",
+        )
+
+
+def test_looking_leaves_the_session_as_it_was(
+    cluster: Cluster, admin: psycopg.Connection[Any], listener: Listener
+) -> None:
+    """What the COMMIT still runs, a deferred check here, runs as the client."""
+    admin.execute("CREATE TABLE parents (id int PRIMARY KEY)")
+    admin.execute(
+        "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
+    )
+    with cluster.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO children VALUES (1, 1)")
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            writer.commit()
+        writer.execute("INSERT INTO children VALUES (1, 1)")
+        writer.execute("INSERT INTO parents VALUES (1)")
+        writer.commit()
+    assert [attempt.rows for attempt in listener.heard[-2:]] == [
+        {"children": {"(1)"}},
+        {"children": {"(1)"}, "parents": {"(1)"}},
+    ]
+
+
+def test_a_transaction_that_has_lost_is_not_asked_about(
+    cluster: Cluster, admin: psycopg.Connection[Any], listener: Listener
+) -> None:
+    with cluster.connect(autocommit=False) as loser:
+        loser.execute("UPDATE apples SET n = 1")
+        admin.execute("UPDATE apples SET n = 2")
+        loser.execute("UPDATE apples SET n = 3 WHERE id = 1")
+        listener.heard.clear()
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            loser.commit()
+    assert listener.heard == []
+
+
+def test_texts_are_kept_only_while_a_predicate_wants_them(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    with cluster.connect(autocommit=False) as writer:
+        writer.execute("UPDATE apples SET n = 1")
+        listener = Listener()
+        number = cluster.front.injector.add(Injection(predicate="listener"), listener)
+        writer.execute("UPDATE pears SET n = %s", (1,))
+        writer.commit()
+    (attempt,) = listener.heard
+    assert attempt.statements == ("UPDATE pears SET n = $1",)
+    assert attempt.rows == {"apples": {"(1)", "(2)"}, "pears": {"(1)", "(2)"}}
+    cluster.front.injector.remove(number)
+    assert listener.dismissed
+    assert not cluster.front.injector.looks_closer
 
 
 def test_reads_are_left_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
@@ -88,6 +219,8 @@ def test_connection_breaks_at_commit(
 def test_an_injection_that_never_happens_is_an_error() -> None:
     with pytest.raises(ValueError, match="1 or more"):
         Injection(every=0)
+    with pytest.raises(ValueError, match="give the table with it"):
+        Injection(key="(1)")
 
 
 def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:

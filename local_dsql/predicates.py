@@ -1,0 +1,98 @@
+"""The caller's end of a predicate: a thread that answers what the server asks."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_dsql.injections import decode_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.control import ControlConnection, Json
+    from local_dsql.occ.injection import Attempt
+
+    Predicate = Callable[[Attempt], bool]
+
+log = logging.getLogger(__name__)
+
+
+def name_of(predicate: Predicate) -> str:
+    """Return what a predicate is called and where it is: `<lambda> (test_transfers.py:31)`.
+
+    Raises:
+        TypeError: it cannot be called, or is a coroutine function, whose verdict nobody would wait for.
+    """
+    if not callable(predicate):
+        raise TypeError(f"the predicate is {type(predicate).__name__}; give a function of one Attempt")
+    if inspect.iscoroutinefunction(predicate):
+        raise TypeError("the predicate is a coroutine function; write it with def")
+    name: str = getattr(predicate, "__name__", type(predicate).__name__)
+    code = getattr(predicate, "__code__", None)
+    if code is None:
+        return name
+    file, here = Path(code.co_filename), Path.cwd()
+    return f"{name} ({file.relative_to(here) if file.is_relative_to(here) else file}:{code.co_firstlineno})"
+
+
+class Predicates:
+    """The predicates that one object has armed; each injection lasts as long as its connection."""
+
+    def __init__(self) -> None:
+        self._connections: dict[ControlConnection, int] = {}
+        """With the process that opened it: a child made by `fork` must not hang up on its parent's."""
+
+    def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
+        """Arm an injection, answer for it in a thread, and return its number.
+
+        Raises:
+            LocalDatabaseError: the server refuses.
+            ValueError: the server can make no sense of the parameters.
+            OSError: the server is gone.
+        """
+        try:
+            number = int(str(connection.call("inject_by_predicate", parameters)["number"]))
+        except BaseException:
+            connection.close()
+            raise
+        self._connections[connection] = os.getpid()
+        threading.Thread(
+            target=self._answer,
+            args=(connection, number, predicate),
+            name=f"local-dsql-injection-{number}",
+            daemon=True,
+        ).start()
+        return number
+
+    def close(self) -> None:
+        """Disarm them all; a predicate that is being called is not waited for."""
+        for connection, process in list(self._connections.items()):
+            if process == os.getpid():
+                connection.hang_up()
+
+    def _answer(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
+        try:
+            connection.answer(lambda question: _verdict(number, predicate, question))
+        finally:
+            connection.close()
+            del self._connections[connection]
+
+
+def _verdict(number: int, predicate: Predicate, question: Json) -> Json:
+    try:
+        verdict: object = predicate(decode_attempt(question))
+        if inspect.iscoroutine(verdict):
+            verdict.close()
+            raise TypeError("it returned a coroutine, which nobody awaits; write it with def")
+        return {"verdict": bool(verdict)}
+    except (
+        BaseException
+    ) as error:  # pytest's Failed and Skipped too; there is nothing above that would see them
+        log.exception("the predicate of injection %d failed; the COMMIT is told", number)
+        return {"error": "".join(traceback.format_exception_only(error)).strip()}
