@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 from dsql_dialect.profiles import PROFILES
-from local_dsql import divergences
+from local_dsql import Attempt, Fault, LocalCluster, divergences
+from local_dsql.cli.inject import inject
 from local_dsql.conformance.cases import Refusal
 from local_dsql.conformance.known import KNOWN
 from local_dsql.conformance.library import cases, conflicts
@@ -51,5 +54,33 @@ def test_named_files_exist(path: str) -> None:
     assert (PROJECT / path).exists()
 
 
+def section(title: str) -> str:
+    return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+FAULTS = section("Faults on request")
+
+
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
+def test_every_fault_is_explained(fault: Fault) -> None:
+    assert f"\n| `{fault.value}` | " in FAULTS
+
+
+@pytest.mark.parametrize("name", [*inspect.signature(LocalCluster.inject).parameters][2:])
+def test_everything_that_an_injection_can_be_given_is_in_the_table(name: str) -> None:
+    assert re.search(rf"^\|.*[ `]{name}=.*\|", FAULTS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", [name for each in inject.params for name in each.opts if name[:2] == "--"])
+def test_every_option_that_injects_is_mentioned(option: str) -> None:
+    assert option in ("--path", "--json") or option in FAULTS
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Attempt)])
+def test_everything_that_a_predicate_sees_is_mentioned(field: str) -> None:
+    assert f"`{field}`" in FAULTS
+
+
 def test_every_dialect_is_explained() -> None:
-    assert re.findall(r"^\| `([\w-]+)`", PAGE, re.MULTILINE) == [profile.name for profile in PROFILES]
+    told = re.findall(r"^\| `([\w-]+)`", section("What it refuses and limits"), re.MULTILINE)
+    assert told == [profile.name for profile in PROFILES]
