@@ -81,12 +81,13 @@ class Exchange:
 
     async def _end(self) -> None:
         """End the implicit transaction, if there is one, and say that the next batch may come."""
-        transaction = self.session.transaction
-        if transaction is not None and transaction.implicit:
-            await self.session.transactions.end_implicit()
-        if self.session.transaction is None:
-            self.session.names.forget_portals()
-        self.session.client.send(messages.READY[self.session.status])
+        session = self.session
+        transaction, held = session.transaction, session.work.take_held()
+        if transaction is not None and transaction.implicit and not await session.transactions.end_implicit():
+            held = b""
+        if session.transaction is None:
+            session.names.forget_portals()
+        session.client.send(held + messages.READY[session.status])
 
     # simple protocol
 
@@ -99,10 +100,11 @@ class Exchange:
         if await self._refused_at_once(planned):
             return
         several = len(statements) > 1
-        for each in statements:
+        for number, each in enumerate(statements, 1):
             statement = self.session.engine.hidden.seen(each)
             if several and self.session.transaction is None and statement.transaction is None:
                 await self.session.transactions.begin_implicit()
+            self.session.work.holds = number == len(statements)
             if not await self._run_unit(simple_unit(statement, statement.backend_sql)):
                 return
 

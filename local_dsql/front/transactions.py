@@ -91,14 +91,20 @@ class Transactions:
         self.session.client.send(unit.answer(messages.command_complete("ROLLBACK")))
         return True
 
-    async def end_implicit(self) -> None:
-        """End the transaction that was opened by `begin_implicit`: commit it, or roll back if it failed."""
+    async def end_implicit(self) -> bool:
+        """End the transaction that was opened by `begin_implicit`: commit it, or roll back if it failed.
+
+        Returns:
+            Whether it has been committed; if not, the client has been told why.
+        """
         transaction = self.session.transaction
         assert transaction is not None
         if transaction.failed:
             await self._rollback()
-        elif (error := await self._commit(transaction)) is not None:
+            return False
+        if (error := await self._commit(transaction)) is not None:
             self.session.client.send(error)
+        return error is None
 
     async def _commit(self, transaction: Transaction) -> bytes | None:
         """Commit; return the error to send, or None."""

@@ -47,6 +47,9 @@ class Work:
         self.engine = session.engine
         self.parsed = 0
         """How many Parse of the last unit PostgreSQL has accepted."""
+        self.holds = False
+        """The statement is the last of a Query: that it is complete is told once its transaction has committed."""
+        self._held = b""
 
     def fail(self) -> bool:
         """Note that the transaction, if there is one, can only be rolled back; return False."""
@@ -92,6 +95,8 @@ class Work:
                 return False
             if self.engine.altering:
                 return await self._around_ddl(unit)
+            if self.holds and self._commits_with_it:
+                return await self.pass_on(unit)
             async with self.backend.turn:
                 transaction = self.session.transaction
                 if transaction is not None and transaction.parked is not None:
@@ -280,9 +285,22 @@ class Work:
 
     # answering
 
+    def take_held(self) -> bytes:
+        """Return what has been held back, and hold back nothing more."""
+        held, self._held, self.holds = self._held, b"", False
+        return held
+
+    @property
+    def _commits_with_it(self) -> bool:
+        transaction = self.session.transaction
+        return transaction is not None and transaction.implicit and not transaction.reads_only
+
     def _answered(self, answer: Answer) -> bool:
-        self.parsed = sum(kind == b"1" for kind, _ in answer.frames)
-        self._send(b"".join([raw for _, raw in answer.frames]))
+        frames = answer.frames
+        self.parsed = sum(kind == b"1" for kind, _ in frames)
+        if self.holds and frames and frames[-1][0] == b"C" and self._commits_with_it:
+            self._held, frames = frames[-1][1], frames[:-1]
+        self._send(b"".join([raw for _, raw in frames]))
         return True if answer.error is None else self.fail()
 
     def _send(self, data: bytes) -> None:

@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from local_dsql.front import Attempt, Fault, Injection
+from local_dsql.wire import messages
+from tests.local_dsql.front.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,3 +241,35 @@ def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[A
         {"(1)", "(2)"},
         False,
     )
+
+
+_INSERT = "INSERT INTO apples VALUES (7, 7)"
+_COPY = messages.frame(b"d", b"7\t7\n") + messages.frame(b"c")
+TOLD: dict[str, tuple[bytes, str, str]] = {
+    "a write": (messages.query(_INSERT), "CZ", "EZ"),
+    "with rows": (messages.query(f"{_INSERT} RETURNING n"), "TDCZ", "TDEZ"),
+    "two writes": (messages.query(f"{_INSERT}; UPDATE apples SET n = 8 WHERE id = 7"), "CCZ", "CEZ"),
+    "a write and a read": (messages.query(f"{_INSERT}; SELECT 1"), "CTDCZ", "CTDEZ"),
+    "copy": (messages.query("COPY apples FROM STDIN") + _COPY, "GCZ", "GEZ"),
+    "extended": (parse(_INSERT) + bind() + execute() + SYNC, "12CZ", "12CEZ"),
+}
+"""What a client sends, and the types of the messages it gets: where the commit succeeds, and where it fails.
+
+PostgreSQL commits the last statement of a Query before it says that the statement is complete; in the extended
+protocol the commit is the Sync. Its documentation, "message flow".
+"""
+
+
+@pytest.mark.parametrize(("sent", "kept", "lost"), TOLD.values(), ids=TOLD)
+def test_what_failed_to_commit_is_not_told_to_be_complete(
+    cluster: Cluster, admin: psycopg.Connection[Any], sent: bytes, kept: str, lost: str
+) -> None:
+    with RawClient(cluster) as client:
+        client.log_in(cluster)
+        cluster.front.injector.add(Injection())
+        client.send(sent)
+        assert client.kinds() == lost
+        assert admin.execute("SELECT count(*) FROM apples WHERE id = 7").fetchone() == (0,)
+        client.send(sent)
+        assert client.kinds() == kept
+        assert admin.execute("SELECT count(*) FROM apples WHERE id = 7").fetchone() == (1,)
