@@ -21,6 +21,7 @@ _HEADER = "# Derived from aio/{name}.py by runtime/derive.py; change that one.\n
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\bawait ", ""),
     (r"\basync (?=def |with |for )", ""),
+    (r"\b(Iterable\[\w+\]) \| Async\1", r"\1"),
     (r"\bAbstractAsync(?=[A-Z])", "Abstract"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"\basynccontextmanager\b", "contextmanager"),

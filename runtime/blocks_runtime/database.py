@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .primitives import Cursor
     from .query_builder import AlchemyEngine
     from .stats import Stats
+    from .table_shapes import TableShapes
     from .transaction import Transaction
 
     P = ParamSpec("P")
@@ -161,7 +162,7 @@ class DistributedDatabase(Statements):
         Args:
             table: name of the table, or `sql.identifier(schema, table)`.
             rows: dicts, dataclasses or sequences; an iterator is read as it is needed. Values of json columns
-                are given as dicts and lists.
+                are dicts and lists, or strings of JSON.
             columns: names of the columns; by default those of the first row, which then is no plain sequence.
             key: column or columns of a primary key or unique constraint.
             parallel: chunks under way at once; no more than `max_connections` really are.
@@ -176,7 +177,8 @@ class DistributedDatabase(Statements):
         from .loading import Plan
 
         plan = Plan.of(table, columns, key)
-        return Load(self._connected(), plan, max_retries, progress).run(rows, parallel)
+        load = Load(self._connected(), plan, self._shape, max_retries, progress)
+        return load.run(rows, parallel)
 
     def warm_up(self, connections: int = 1) -> None:
         """Open connections ahead of the first statement, `max_connections` at most.
@@ -262,6 +264,10 @@ class DistributedDatabase(Statements):
 
     def __repr__(self) -> str:
         return f"DistributedDatabase({self.name!r})"
+
+    @property
+    def _shapes(self) -> TableShapes:
+        return self._connected().shapes
 
     def _run(
         self,

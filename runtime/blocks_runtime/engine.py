@@ -31,6 +31,7 @@ from .retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .row_factories import factory
 from .session import Session, open_session
 from .stats import Counters, Stats
+from .table_shapes import TableShapes
 from .transaction import Transaction
 from .watch import Watch
 
@@ -58,6 +59,7 @@ class Engine:
         self.location = location
         self.pool = Pool(self._connect, max_connections)
         self.counters = Counters()
+        self.shapes = TableShapes()
         self._process = os.getpid()
         self._watch = Watch(name, _telemetry(location))
 
@@ -75,11 +77,32 @@ class Engine:
         connection, or a server that was unavailable, if it only reads.
         """
         rows = factory(row_type)
+
+        def act(session: Session) -> R:
+            return fetch(session.run(statement, rows, until))
+
+        return self._commit_by_itself(statement, act, until, retries)
+
+    def copy(self, statement: Sql, body: bytes, retries: int) -> int:
+        """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
+
+        def act(session: Session) -> int:
+            return session.copy(statement, body)
+
+        return self._commit_by_itself(statement, act, None, retries)
+
+    def _commit_by_itself(
+        self,
+        statement: Sql,
+        act: Callable[[Session], R],
+        until: float | None,
+        retries: int,
+    ) -> R:
         attempt = 1
         while True:
             session, used = self.pool.take(Session.wake, until)
             try:
-                result = fetch(session.run(statement, rows, until))
+                result = act(session)
             except BaseException as error:
                 self._take_back(session, error)
                 if not isinstance(error, DatabaseError):
@@ -203,7 +226,7 @@ class Engine:
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
         session, _ = self.pool.take(Session.begin, until)
-        tx = Transaction(session, info, until)
+        tx = Transaction(session, info, self.shapes, until)
         try:
             yield tx
             tx._commit()

@@ -6,6 +6,7 @@ Everything else is written once, for asyncio, and derived for threads (`runtime/
 from __future__ import annotations
 
 import collections
+import itertools
 import threading
 import time
 from typing import Any, TypeAlias, TypeVar
@@ -15,13 +16,15 @@ from psycopg import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from psycopg.abc import PQGen
 
 R = TypeVar("R")
 
 Cursor: TypeAlias = psycopg.RawCursor[Any]
+
+Lock = threading.Lock
 
 sleep = time.sleep
 
@@ -112,6 +115,17 @@ class Turnstile:
                 self._line.remove(ticket)
                 return True
         return False
+
+
+class Source:
+    """Rows that are read as they are needed."""
+
+    def __init__(self, rows: Iterable[object]) -> None:
+        self._rows = iter(rows)
+
+    def take(self, count: int) -> list[object]:
+        """Return the next `count` rows, fewer at the end, none after it."""
+        return list(itertools.islice(self._rows, count))
 
 
 def together(work: Callable[[], None], times: int) -> None:

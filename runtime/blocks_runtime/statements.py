@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .plans import Plan
     from .primitives import Cursor
     from .rows import Row
+    from .table_shapes import TableShape, TableShapes
 
     R = TypeVar("R")
     T = TypeVar("T")
@@ -111,10 +112,16 @@ class Statements:
             ValueError: there are more rows than one transaction holds.
             DatabaseError: as `execute`.
         """
-        from .loading import Plan, one_chunk
+        from .loading import Plan, all_at_once
+        from .row_formats import InsertFormat
 
-        chunk = one_chunk(Plan.of(table, columns, key), rows)
-        return 0 if chunk is None else self.execute(chunk.statement(), deadline=deadline)
+        plan = Plan.of(table, columns, key)
+        names, values = all_at_once(plan, rows)
+        if not values:
+            return 0
+        shape = self._shape(plan.table, names, deadline)
+        format = InsertFormat(plan.table, names, plan.key, shape.json_among(names))
+        return self.execute(format.statement(format.encode(values)), deadline=deadline)
 
     def explain(self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None) -> Plan:
         """Return how the server would run a statement, as text (`.text`) and as a tree (`.root`).
@@ -126,6 +133,18 @@ class Statements:
 
         rows = self._explain(explaining(statement, analyze), analyze, deadline)
         return plan([line for (line,) in rows])
+
+    def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None) -> TableShape:
+        from .table_shapes import question
+
+        known = self._shapes.of(table, columns)
+        if known is not None:
+            return known
+        return self._shapes.learn(table, self.query(question(table), tuple, deadline=deadline))
+
+    @property
+    def _shapes(self) -> TableShapes:
+        raise NotImplementedError
 
     def _run(
         self,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .info import TransactionInfo
     from .primitives import Cursor
     from .session import Session
+    from .table_shapes import TableShapes
 
     R = TypeVar("R")
 
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 class Transaction(Statements):
     """One open transaction. It sees one snapshot; conflicts are reported when it commits."""
 
-    def __init__(self, session: Session, info: TransactionInfo, until: float | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        info: TransactionInfo,
+        shapes: TableShapes,
+        until: float | None = None,
+    ) -> None:
         self._session = session
+        self._known_shapes = shapes
         self._until = until
         self.info = info
         """How the transaction goes, over all its attempts."""
@@ -32,6 +40,10 @@ class Transaction(Statements):
         """Which run of the callback this is, from 1."""
         self._failure: DatabaseError | None = None
         self._over = False
+
+    @property
+    def _shapes(self) -> TableShapes:
+        return self._known_shapes
 
     def _run(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -22,7 +23,14 @@ ARN = "arn:aws:iam::123456789012:role/app"
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """A cluster with one database role, which the app's IAM role may use."""
-    with LocalCluster(tmp_path_factory.mktemp("runtime") / "cluster") as started:
+    with with_role(LocalCluster(tmp_path_factory.mktemp("runtime") / "cluster")) as started:
+        yield started
+
+
+@contextmanager
+def with_role(cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Start a cluster and make the database role and the table that tests share."""
+    with cluster as started:
         with psycopg.connect(started.dsn(), autocommit=True) as admin:
             admin.execute(f"CREATE ROLE {ROLE} WITH LOGIN")
             admin.execute(f"AWS IAM GRANT {ROLE} TO '{ARN}'")

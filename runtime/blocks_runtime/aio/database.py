@@ -11,7 +11,7 @@ from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..loading import Loaded
     from ..query_builder import AsyncAlchemyEngine
     from ..stats import Stats
+    from ..table_shapes import TableShapes
     from .engine import AsyncEngine
     from .primitives import Cursor
     from .transaction import AsyncTransaction
@@ -145,7 +146,7 @@ class AsyncDistributedDatabase(AsyncStatements):
     async def load(
         self,
         table: str | Sql,
-        rows: Iterable[object],
+        rows: Iterable[object] | AsyncIterable[object],
         *,
         columns: Iterable[str] | None = None,
         key: str | Iterable[str] | None = None,
@@ -162,7 +163,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         Args:
             table: name of the table, or `sql.identifier(schema, table)`.
             rows: dicts, dataclasses or sequences; an iterator is read as it is needed. Values of json columns
-                are given as dicts and lists.
+                are dicts and lists, or strings of JSON.
             columns: names of the columns; by default those of the first row, which then is no plain sequence.
             key: column or columns of a primary key or unique constraint.
             parallel: chunks under way at once; no more than `max_connections` really are.
@@ -177,7 +178,8 @@ class AsyncDistributedDatabase(AsyncStatements):
         from .bulk import AsyncLoad
 
         plan = Plan.of(table, columns, key)
-        return await AsyncLoad(self._connected(), plan, max_retries, progress).run(rows, parallel)
+        load = AsyncLoad(self._connected(), plan, self._shape, max_retries, progress)
+        return await load.run(rows, parallel)
 
     async def warm_up(self, connections: int = 1) -> None:
         """Open connections ahead of the first statement, `max_connections` at most.
@@ -263,6 +265,10 @@ class AsyncDistributedDatabase(AsyncStatements):
 
     def __repr__(self) -> str:
         return f"AsyncDistributedDatabase({self.name!r})"
+
+    @property
+    def _shapes(self) -> TableShapes:
+        return self._connected().shapes
 
     async def _run(
         self,

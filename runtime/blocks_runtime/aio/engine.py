@@ -27,6 +27,7 @@ from ..reading import only_reads
 from ..retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..row_factories import factory
 from ..stats import Counters, Stats
+from ..table_shapes import TableShapes
 from ..watch import Watch
 from .pool import AsyncPool
 from .primitives import settled, sleep
@@ -57,6 +58,7 @@ class AsyncEngine:
         self.location = location
         self.pool = AsyncPool(self._connect, max_connections)
         self.counters = Counters()
+        self.shapes = TableShapes()
         self._process = os.getpid()
         self._watch = Watch(name, _telemetry(location))
 
@@ -74,11 +76,32 @@ class AsyncEngine:
         connection, or a server that was unavailable, if it only reads.
         """
         rows = factory(row_type)
+
+        async def act(session: AsyncSession) -> R:
+            return await fetch(await session.run(statement, rows, until))
+
+        return await self._commit_by_itself(statement, act, until, retries)
+
+    async def copy(self, statement: Sql, body: bytes, retries: int) -> int:
+        """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
+
+        async def act(session: AsyncSession) -> int:
+            return await session.copy(statement, body)
+
+        return await self._commit_by_itself(statement, act, None, retries)
+
+    async def _commit_by_itself(
+        self,
+        statement: Sql,
+        act: Callable[[AsyncSession], Awaitable[R]],
+        until: float | None,
+        retries: int,
+    ) -> R:
         attempt = 1
         while True:
             session, used = await self.pool.take(AsyncSession.wake, until)
             try:
-                result = await fetch(await session.run(statement, rows, until))
+                result = await act(session)
             except BaseException as error:
                 await self._take_back(session, error)
                 if not isinstance(error, DatabaseError):
@@ -206,7 +229,7 @@ class AsyncEngine:
         self, info: TransactionInfo, until: float | None
     ) -> AsyncIterator[AsyncTransaction]:
         session, _ = await self.pool.take(AsyncSession.begin, until)
-        tx = AsyncTransaction(session, info, until)
+        tx = AsyncTransaction(session, info, self.shapes, until)
         try:
             yield tx
             await tx._commit()

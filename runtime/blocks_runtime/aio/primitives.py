@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import itertools
 import time
+from collections.abc import AsyncIterable
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -15,13 +17,15 @@ from psycopg import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
     from psycopg.abc import PQGen
 
 R = TypeVar("R")
 
 Cursor: TypeAlias = psycopg.AsyncRawCursor[Any]
+
+Lock: TypeAlias = asyncio.Lock
 
 sleep = asyncio.sleep
 
@@ -104,6 +108,31 @@ class Turnstile:
             self._line.remove(ticket)
             return True
         return False
+
+
+class Source:
+    """Rows that are read as they are needed, from a plain iterable or an asynchronous one."""
+
+    def __init__(self, rows: Iterable[object] | AsyncIterable[object]) -> None:
+        self._plain: Iterator[object] | None = None
+        self._waiting: AsyncIterator[object] | None = None
+        if isinstance(rows, AsyncIterable):
+            self._waiting = aiter(rows)
+        else:
+            self._plain = iter(rows)
+
+    async def take(self, count: int) -> list[object]:
+        """Return the next `count` rows, fewer at the end, none after it."""
+        if self._plain is not None:
+            return list(itertools.islice(self._plain, count))
+        taken: list[object] = []
+        if self._waiting is not None:
+            while len(taken) < count:
+                try:
+                    taken.append(await anext(self._waiting))
+                except StopAsyncIteration:
+                    break
+        return taken
 
 
 async def together(work: Callable[[], Awaitable[None]], times: int) -> None:

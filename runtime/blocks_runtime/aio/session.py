@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Any
 
+    from psycopg.pq.abc import PGresult
+
     from ..errors import DatabaseError
     from ..fragments import Sql
     from ..row_factories import Factory
@@ -50,6 +52,9 @@ IDLE = 20.0
 
 SIGN_OF_LIFE = 3.0
 """Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
+
+PIECE = 64 * 1024
+"""Bytes of a COPY that are sent in one message."""
 
 KEPT = 1000
 """Rows of the last result that may stay in memory while a connection is idle."""
@@ -179,6 +184,34 @@ class AsyncSession:
             raise _by_hand(cursor.statusmessage or "")
         return cursor
 
+    async def copy(self, statement: Sql, body: bytes) -> int:
+        """Send `body` to a COPY … FROM STDIN, and return how many rows the server took.
+
+        Raises:
+            DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
+        """
+        if self._watch is None or not self._watch.awake:
+            return await self._copy(statement, body)
+        with self._watch.statement(statement.text) as seen:
+            seen.rows = rows = await self._copy(statement, body)
+            return rows
+
+    async def _copy(self, statement: Sql, body: bytes) -> int:
+        """Speak to libpq: psycopg's own COPY stumbles over a COMMIT that fails and a connection that tears."""
+        self._prepare(None)
+        pgconn, wait = self._connection.pgconn, self._connection.wait
+        try:
+            pgconn.send_query(statement.text.encode())
+            _succeeded(await wait(generators.execute(pgconn)))
+            for start in range(0, len(body), PIECE):
+                await wait(generators.copy_to(pgconn, body[start : start + PIECE], flush=True))
+            pgconn.put_copy_end()
+            result = _succeeded(await wait(generators.execute(pgconn)))
+        except psycopg.Error as error:
+            raise self._failure(error, None) from error
+        self._used = time.monotonic(), time.time()
+        return result.command_tuples or 0
+
     def _renew_cursor(self) -> None:
         """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
         self._cursor = psycopg.AsyncRawCursor(self._connection, row_factory=dict_row)
@@ -196,9 +229,7 @@ class AsyncSession:
         pgconn = self._connection.pgconn
         try:
             pgconn.send_query(command.encode())
-            *_, result = await self._connection.wait(generators.execute(pgconn))
-            if result.status == pq.ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result, encoding="utf-8")
+            result = _succeeded(await self._connection.wait(generators.execute(pgconn)))
         except psycopg.Error as error:
             raise self._failure(error, until) from error
         self._used = time.monotonic(), time.time()
@@ -339,6 +370,14 @@ def watcher(descriptor: int) -> Callable[[], object]:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return lambda: poll.poll(0)
+
+
+def _succeeded(results: list[PGresult]) -> PGresult:
+    """Return the last result of a command, unless one is an error."""
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+    return results[-1]
 
 
 def _unknown(error: DatabaseError) -> CommitOutcomeUnknown:

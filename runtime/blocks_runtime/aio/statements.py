@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..deadline import Deadline
     from ..plans import Plan
     from ..rows import Row
+    from ..table_shapes import TableShape, TableShapes
     from .primitives import Cursor
 
     R = TypeVar("R")
@@ -112,10 +113,16 @@ class AsyncStatements:
             ValueError: there are more rows than one transaction holds.
             DatabaseError: as `execute`.
         """
-        from ..loading import Plan, one_chunk
+        from ..loading import Plan, all_at_once
+        from ..row_formats import InsertFormat
 
-        chunk = one_chunk(Plan.of(table, columns, key), rows)
-        return 0 if chunk is None else await self.execute(chunk.statement(), deadline=deadline)
+        plan = Plan.of(table, columns, key)
+        names, values = all_at_once(plan, rows)
+        if not values:
+            return 0
+        shape = await self._shape(plan.table, names, deadline)
+        format = InsertFormat(plan.table, names, plan.key, shape.json_among(names))
+        return await self.execute(format.statement(format.encode(values)), deadline=deadline)
 
     async def explain(
         self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None
@@ -129,6 +136,20 @@ class AsyncStatements:
 
         rows = await self._explain(explaining(statement, analyze), analyze, deadline)
         return plan([line for (line,) in rows])
+
+    async def _shape(
+        self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None
+    ) -> TableShape:
+        from ..table_shapes import question
+
+        known = self._shapes.of(table, columns)
+        if known is not None:
+            return known
+        return self._shapes.learn(table, await self.query(question(table), tuple, deadline=deadline))
+
+    @property
+    def _shapes(self) -> TableShapes:
+        raise NotImplementedError
 
     async def _run(
         self,

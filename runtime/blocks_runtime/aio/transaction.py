@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..deadline import Deadline
     from ..fragments import Sql
     from ..info import TransactionInfo
+    from ..table_shapes import TableShapes
     from .primitives import Cursor
     from .session import AsyncSession
 
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 class AsyncTransaction(AsyncStatements):
     """One open transaction. It sees one snapshot; conflicts are reported when it commits."""
 
-    def __init__(self, session: AsyncSession, info: TransactionInfo, until: float | None = None) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        info: TransactionInfo,
+        shapes: TableShapes,
+        until: float | None = None,
+    ) -> None:
         self._session = session
+        self._known_shapes = shapes
         self._until = until
         self.info = info
         """How the transaction goes, over all its attempts."""
@@ -31,6 +39,10 @@ class AsyncTransaction(AsyncStatements):
         """Which run of the callback this is, from 1."""
         self._failure: DatabaseError | None = None
         self._over = False
+
+    @property
+    def _shapes(self) -> TableShapes:
+        return self._known_shapes
 
     async def _run(
         self,

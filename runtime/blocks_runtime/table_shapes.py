@@ -1,0 +1,59 @@
+"""What a table is like, as far as the way of sending rows to it depends on that; looked up once a table."""
+
+from __future__ import annotations
+
+from .fragments import Sql, sql
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_JSON = ("json", "jsonb")
+
+
+class TableShape:
+    """Columns with their types, and whether COPY can fill it.
+
+    Args:
+        rows: name and type of each column, and whether this is a table.
+    """
+
+    def __init__(self, rows: list[tuple[str, str, bool]]) -> None:
+        self.types = {name: kind for name, kind, _ in rows}
+        self.copyable = all(is_table for *_, is_table in rows)
+        """False for a view, of which PostgreSQL says only in the middle of a COPY that it cannot be filled so."""
+
+    def json_among(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return which of the columns are json, and their type; those that do not exist are the server's to refuse."""
+        return {name: self.types[name] for name in columns if self.types.get(name) in _JSON}
+
+
+class TableShapes:
+    """What has been learnt of the tables of one database."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, TableShape] = {}
+
+    def of(self, table: Sql, columns: Iterable[str]) -> TableShape | None:
+        """Return what a table with these columns is like; None where the server must be asked."""
+        known = self._known.get(table.text)
+        if known is None or not known.types.keys() >= set(columns):  # a migration may have added some
+            return None
+        return known
+
+    def learn(self, table: Sql, rows: list[tuple[str, str, bool]]) -> TableShape:
+        """Take in the answer to the question."""
+        self._known[table.text] = shape = TableShape(rows)
+        return shape
+
+
+def question(table: Sql) -> Sql:
+    """Return the statement that asks for a table's columns and their types, which of a domain is that below it."""
+    return sql(
+        "SELECT attname, format_type(COALESCE(NULLIF(typbasetype, 0), atttypid), NULL), relkind = 'r' "
+        "FROM pg_catalog.pg_attribute "
+        "JOIN pg_catalog.pg_type ON pg_type.oid = atttypid "
+        "JOIN pg_catalog.pg_class ON pg_class.oid = attrelid "
+        "WHERE attrelid = {table}::regclass AND attnum > 0 AND NOT attisdropped",
+        table=table.text,
+    )
