@@ -110,7 +110,7 @@ class Transactions:
         """Commit; return the error to send, or None."""
         session = self.session
         foresight = None
-        if session.engine.injector.looks_closer and not transaction.expired:
+        if session.engine.injector.has_predicates and not transaction.expired:
             try:
                 foresight = await foresee(session.engine, session)
             except PredicateFailed as failure:

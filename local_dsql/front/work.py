@@ -232,7 +232,7 @@ class Work:
 
     def note_text(self, transaction: Transaction, statement: Statement) -> None:
         """Keep the text of a statement for predicates, where there is one."""
-        if self.engine.injector.looks_closer:
+        if self.engine.injector.has_predicates:
             transaction.statements.append(statement.text)
 
     def _redo(self, sql: str) -> Callable[[], Awaitable[None]]:

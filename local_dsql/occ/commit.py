@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_dsql.occ import references, size, verdicts
 from local_dsql.occ.conflict import SUSPECTS, is_invisible
 from local_dsql.occ.effects import NOTHING, made_by
-from local_dsql.occ.foresight import Foresight
+from local_dsql.occ.foresight import strike
 from local_dsql.occ.injection import Fault
 from local_dsql.occ.journal import Commit
 from local_dsql.occ.parking import capture, resume
@@ -20,6 +20,7 @@ from local_dsql.wire.backend import BackendGone
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Effects
     from local_dsql.occ.engine import Engine
+    from local_dsql.occ.foresight import Foresight
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.messages import ServerMessage
@@ -84,8 +85,7 @@ class Ending:
         if not transaction.reads_only:
             verdict, effects = await _verdict(self._engine, self._participant, transaction)
             if verdict is None:
-                foresight = self._foresight or Foresight.of(self._participant, transaction)
-                fault = self._engine.injector.strike(foresight.attempt, foresight.agreed)
+                fault = await strike(self._engine, self._participant, transaction, self._foresight)
                 verdict = _INJECTED.get(fault) if fault is not None else None
             if verdict is not None or fault is Fault.LOST:
                 await self._lose(transaction, verdict, injected=fault is not None)

@@ -1,4 +1,4 @@
-"""What injections want to know of a COMMIT before its turn comes: the rows it changes, the word of predicates."""
+"""What injections want to know of a COMMIT: the rows that it changes, and beforehand the word of predicates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from local_dsql.occ.effects import Effects
     from local_dsql.occ.engine import Engine
+    from local_dsql.occ.injection import Fault
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
 
@@ -24,10 +25,14 @@ _LOOKED = messages.query("ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOI
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """A COMMIT as injections see it, and the numbers of those whose predicates want it to fail."""
+    """A COMMIT as injections see it, and the numbers of those whose predicates want it to fail.
+
+    `looked` says that its rows have been read.
+    """
 
     attempt: Attempt
     agreed: frozenset[int] = frozenset()
+    looked: bool = False
 
     @classmethod
     def of(cls, participant: Participant, transaction: Transaction) -> Foresight:
@@ -38,7 +43,7 @@ class Foresight:
 
 
 async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
-    """Look at a COMMIT and ask the predicates about it; None where it has nothing to commit, or has lost already.
+    """Ask the predicates about a COMMIT; None where none is to be asked, or it has lost already.
 
     Neither the mutex nor the backend's turn must be held. While a predicate is asked the transaction is idle, as it
     is between two statements: others may park it, commit over it and win, and it may grow too old.
@@ -52,27 +57,45 @@ async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
     if transaction.reads_only or transaction.doomed is not None or transaction.catalog < engine.catalog:
         return None
     seen = Foresight.of(participant, transaction)
-    if not engine.injector.wants_rows(seen.attempt):
-        return seen
-    attempt = replace(seen.attempt, rows=await _changed_rows(engine, participant, transaction))
+    if not engine.injector.asks_about(seen.attempt):
+        return None
+    async with participant.backend.turn:
+        attempt = replace(seen.attempt, rows=await _changed_rows(engine, participant, transaction))
     agreed = await engine.injector.ask(attempt)
     if participant.backend.is_gone:
         raise BackendGone
-    return Foresight(attempt, agreed)
+    return Foresight(attempt, agreed, looked=True)
+
+
+async def strike(
+    engine: Engine, participant: Participant, transaction: Transaction, foreseen: Foresight | None
+) -> Fault | None:
+    """Return what happens to a COMMIT whose turn has come, None if nothing does.
+
+    The backend's turn must be held, and the transaction live. Rows are read here where only keys ask for them: who
+    waits for nobody need not let others go first.
+    """
+    seen = foreseen or Foresight.of(participant, transaction)
+    attempt = seen.attempt
+    if not seen.looked and engine.injector.wants_rows(attempt):
+        attempt = replace(attempt, rows=await _changed_rows(engine, participant, transaction))
+    return engine.injector.strike(attempt, seen.agreed)
 
 
 async def _changed_rows(
     engine: Engine, participant: Participant, transaction: Transaction
 ) -> Mapping[str, frozenset[str]]:
-    """Return the identities of the rows that a transaction has changed, by table; costs a read of those tables."""
-    async with participant.backend.turn:
-        if transaction.parked is not None:
-            return _by_table(transaction.parked)
-        if not transaction.wrote:
-            return {}
-        await participant.backend.ask(_LOOK)
-        effects = await capture(engine, participant)
-        await participant.backend.ask(_LOOKED)  # the client's role and settings are back
+    """Return the identities of the rows that a transaction has changed, by table; costs a read of those tables.
+
+    The backend's turn must be held.
+    """
+    if transaction.parked is not None:
+        return _by_table(transaction.parked)
+    if not transaction.wrote:
+        return {}
+    await participant.backend.ask(_LOOK)
+    effects = await capture(engine, participant)
+    await participant.backend.ask(_LOOKED)  # the client's role and settings are back
     return _by_table(effects)
 
 

@@ -37,8 +37,8 @@ class Attempt:
         tables: tables that its statements change, as these spell them, in lower case and without schema.
         rows: primary keys of the rows that it has changed by table, as PostgreSQL prints a row: `(7)`, `(eu,7)`;
             the place of a row whose table has no key. Rows that a foreign key changes by itself are among them.
-        statements: texts of its statements so far that change or lock something, without parameters; only those
-            that came after the first injection with a key or a predicate was armed.
+        statements: texts of its statements that change or lock something, without parameters; only those that came
+            after an injection with a predicate was armed.
         number: 1 for the first COMMIT that this injection's predicate was asked about, 2 for the second, and so on.
     """
 
@@ -94,11 +94,6 @@ class Injection:
             raise ValueError("an injection happens at least once: times and every must be 1 or more")
         if self.key is not None and self.table is None:
             raise ValueError("a key is one of some table's: give the table with it")
-
-    @property
-    def looks_closer(self) -> bool:
-        """Whether it asks for more than a COMMIT's role, Region and tables."""
-        return self.key is not None or self.predicate is not None
 
     def concerns(self, attempt: Attempt) -> bool:
         """Tell whether the COMMIT is one of the role, Region and table."""

@@ -53,8 +53,8 @@ class Injector:
     and at its turn a COMMIT finds, in one go, what happens to it (`strike`).
     """
 
-    looks_closer: bool = False
-    """Some injection wants to see a COMMIT before its turn."""
+    has_predicates: bool = False
+    """Some injection has one."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -79,16 +79,23 @@ class Injector:
             self.remove(number)
 
     def _changed(self) -> None:
-        self.looks_closer = any(each.injection.looks_closer for each in self._armed.values())
+        self.has_predicates = any(each.judge is not None for each in self._armed.values())
 
     def armed(self) -> dict[int, Injection]:
         """Return what is armed, by number."""
         return {number: each.injection for number, each in self._armed.items()}
 
-    def wants_rows(self, attempt: Attempt) -> bool:
-        """Tell whether some injection wants to know which rows the COMMIT changes."""
+    def asks_about(self, attempt: Attempt) -> bool:
+        """Tell whether some predicate may have to be asked about a COMMIT, which takes its rows."""
         return any(
-            each.injection.looks_closer and each.injection.concerns(attempt) for each in self._armed.values()
+            each.judge is not None and each.injection.concerns(attempt) for each in self._armed.values()
+        )
+
+    def wants_rows(self, attempt: Attempt) -> bool:
+        """Tell whether some key must be looked for in the rows of a COMMIT."""
+        return any(
+            each.injection.key is not None and each.injection.concerns(attempt)
+            for each in self._armed.values()
         )
 
     async def ask(self, attempt: Attempt) -> frozenset[int]:

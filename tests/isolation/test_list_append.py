@@ -30,9 +30,11 @@ WAYS = (
 )
 
 
-def judge(cluster: LocalCluster, folder: Path, transactions: int, seed: int) -> None:
+def judge(
+    cluster: LocalCluster, folder: Path, transactions: int, seed: int, *, lone_loses: bool = False
+) -> None:
     """Run the workload; a history that is refused is left behind for elle-cli or adya to judge as well."""
-    found = run(cluster, transactions, seed)
+    found = run(cluster, transactions, seed, lone_loses=lone_loses)
     verdict = check(found.history)
     file = folder / "history.jsonl"
     file.write_text("\n".join(json_lines(found.history)))
@@ -51,6 +53,34 @@ def judge(cluster: LocalCluster, folder: Path, transactions: int, seed: int) -> 
 def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
     """As much as fits into a test run."""
     judge(cluster, tmp_path, transactions=420, seed=1)
+
+
+BESIDE = [(210, 2), pytest.param(5_000, 104, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("transactions", "seed"), BESIDE)
+def test_snapshot_isolation_beside_a_predicate(
+    cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
+) -> None:
+    """COMMITs wait to be asked about, and some are made to fail; nothing changes about the others."""
+    number = cluster.inject(predicate=lambda attempt: len(attempt.statements) == 2, every=3, times=None)
+    try:
+        judge(cluster, tmp_path, transactions, seed, lone_loses=True)
+        assert any(conflict.injected for conflict in cluster.conflicts())
+    finally:
+        cluster.clear_injections(number)
+
+
+@pytest.mark.parametrize(("transactions", "seed"), BESIDE)
+def test_snapshot_isolation_beside_a_key(
+    cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
+) -> None:
+    """A key is looked for when a COMMIT's turn has come: a lone statement cannot lose because of that."""
+    number = cluster.inject(table="keyed", key="none", times=None)
+    try:
+        judge(cluster, tmp_path, transactions, seed)
+    finally:
+        cluster.clear_injections(number)
 
 
 @pytest.mark.slow

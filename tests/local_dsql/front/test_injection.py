@@ -192,7 +192,7 @@ def test_texts_are_kept_only_while_a_predicate_wants_them(
     assert attempt.rows == {"apples": {"(1)", "(2)"}, "pears": {"(1)", "(2)"}}
     cluster.front.injector.remove(number)
     assert listener.dismissed
-    assert not cluster.front.injector.looks_closer
+    assert not cluster.front.injector.has_predicates
 
 
 def test_reads_are_left_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
