@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from local_dsql.occ.commit import Ending
     from local_dsql.occ.transaction import Transaction
     from local_dsql.wire.backend import Backend
-    from local_dsql.wire.frames import EndFinder, Frame
+    from local_dsql.wire.end_finder import EndFinder
+    from local_dsql.wire.frames import Frame
 
 _MOST_WAITING = 1024 * 1024
 _ENDS = b"QSHF"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from local_dsql.occ.statements import Request
     from local_dsql.occ.targets import Targets
     from local_dsql.occ.transaction import Transaction
-    from local_dsql.wire.frames import EndFinder
+    from local_dsql.wire.end_finder import EndFinder
 
 _ROLLBACK = messages.query("ROLLBACK")
 _PARAMETERS = (

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.wire import messages
-from local_dsql.wire.frames import BODY, EndFinder, Frame, FrameReader
+from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.frames import BODY, Frame, FrameReader
 from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.turn import Turn
 
@@ -190,7 +191,7 @@ class Backend(Receiver):
         """Send bytes and pass the answer to `sink` as it comes; call `at_end` when ReadyForQuery has passed."""
         if self._lost or self._transport is None:
             raise BackendGone
-        self._end.reset()
+        self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 

@@ -10,8 +10,6 @@ Frame: TypeAlias = tuple[bytes, bytes]
 
 BODY = 5
 _HEADER = struct.Struct("!cI")
-_LENGTH = struct.Struct("!I")
-_DATA_ROW = b"D"[0]
 
 
 class FrameTooLong(Exception):
@@ -58,63 +56,3 @@ class FrameReader:
         """Return the bytes that are not a frame yet, and forget them."""
         rest, self.rest = self.rest, b""
         return rest
-
-
-class EndFinder:
-    """Follows an answer that is passed on as it comes, without taking it apart, until ReadyForQuery.
-
-    Only the headers are read. It counts ParseComplete, because a name stands for a statement only once PostgreSQL
-    said so, and notes whether there was an error.
-    """
-
-    __slots__ = ("_header", "_skip", "failed", "parsed", "status")
-
-    def __init__(self) -> None:
-        self._skip = 0
-        self._header = b""
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin the next answer."""
-        self.failed = False
-        self.parsed = 0
-        self.status = b""
-
-    def feed(self, data: bytes) -> bool:
-        """Read on; return whether the answer has ended, with its transaction status in `status`."""
-        position = self._skip
-        end = len(data)
-        if self._header:
-            data = self._header + data
-            end += len(self._header)
-            self._header = b""
-        unpack, length_at = _HEADER.unpack_from, _LENGTH.unpack_from
-        while end - position >= 6:
-            if data[position] == _DATA_ROW:  # nothing else comes in thousands
-                position += length_at(data, position + 1)[0] + 1
-                continue
-            kind, length = unpack(data, position)
-            if kind == b"Z":
-                self.status = data[position + BODY : position + BODY + 1]
-            elif kind == b"E":
-                self.failed = True
-            elif kind == b"1":
-                self.parsed += 1
-            position += length + 1
-        if position >= end:
-            self._skip = position - end
-        else:
-            # Fewer than six bytes are left. A frame of five (such as ParseComplete) may be whole among them.
-            position = self._tail(data, position, end)
-        return bool(self.status)
-
-    def _tail(self, data: bytes, position: int, end: int) -> int:
-        if end - position == BODY:
-            kind, length = _HEADER.unpack_from(data, position)
-            if length == 4:
-                self.parsed += kind == b"1"
-                self._skip = 0
-                return end
-        self._skip = 0
-        self._header = data[position:end]
-        return end
