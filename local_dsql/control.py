@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,14 @@ class ControlConnection:
         """End the conversation, also where another thread waits for the server."""
         with contextlib.suppress(OSError):  # it has ended already
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def leave_to_parent(self) -> None:
+        """Let go of what a child has got by `fork`, so that the server notices the end of its parent.
+
+        Nothing but the descriptor is touched: a thread of the parent may have had the reader locked.
+        """
+        with contextlib.suppress(OSError):  # it was closed before
+            os.close(self._socket.detach())
 
     def wait_for_end(self) -> None:
         """Return when the server has gone, however it went."""

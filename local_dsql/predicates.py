@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import traceback
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,8 @@ class Predicates:
     """The predicates that one object has armed; each injection lasts as long as its connection."""
 
     def __init__(self) -> None:
-        self._connections: dict[ControlConnection, int] = {}
-        """With the process that opened it: a child made by `fork` must not hang up on its parent's."""
+        self._connections: set[ControlConnection] = set()
+        _armed.add(self)
 
     def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
         """Arm an injection, answer for it in a thread, and return its number.
@@ -61,7 +62,7 @@ class Predicates:
         except BaseException:
             connection.close()
             raise
-        self._connections[connection] = os.getpid()
+        self._connections.add(connection)
         threading.Thread(
             target=self._answer,
             args=(connection, number, predicate),
@@ -72,16 +73,31 @@ class Predicates:
 
     def close(self) -> None:
         """Disarm them all; a predicate that is being called is not waited for."""
-        for connection, process in list(self._connections.items()):
-            if process == os.getpid():
-                connection.hang_up()
+        for connection in list(self._connections):
+            connection.hang_up()
+
+    def leave_to_parent(self) -> None:
+        """Forget them, in a child made by `fork`: the thread that answers is not there."""
+        for connection in self._connections:
+            connection.leave_to_parent()
 
     def _answer(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
         try:
             connection.answer(lambda question: _verdict(number, predicate, question))
         finally:
             connection.close()
-            del self._connections[connection]
+            self._connections.discard(connection)
+
+
+_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for each in _armed:
+        each.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _verdict(number: int, predicate: Predicate, question: Json) -> Json:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -459,7 +461,7 @@ def test_closing_the_cluster_disarms_what_it_has_armed(cluster: LocalCluster) ->
 
 
 ARMING = """
-import sys, time
+import os, sys, time
 from local_dsql import LocalCluster
 
 def predicate(attempt):
@@ -471,6 +473,10 @@ def predicate(attempt):
 cluster = LocalCluster(sys.argv[1]).start()
 cluster.inject("OC000", predicate=predicate, times=None)
 print("armed", flush=True)
+if sys.argv[2] == "fork" and os.fork() == 0:
+    cluster.close()
+    print(os.getpid(), flush=True)
+    time.sleep(60)
 sys.stdin.readline()
 """
 
@@ -527,3 +533,18 @@ def test_killing_the_process_that_is_asked_lets_the_commit_go_on(
         commit.result(5)
     assert balance(cluster) == 1
     assert cluster.injections() == {}
+
+
+def test_a_fork_neither_disarms_its_parents_predicate_nor_keeps_it_armed(
+    cluster: LocalCluster, arm: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    process = arm("fork")
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        assert len(cluster.injections()) == 1
+        assert outcomes(cluster, 2) == ".."  # it is answered
+        process.kill()
+        wait_until(lambda: not cluster.injections())
+    finally:
+        os.kill(child, signal.SIGKILL)
