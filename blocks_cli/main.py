@@ -8,7 +8,12 @@ import os
 import sys
 from typing import NoReturn
 
-import click
+try:
+    import click
+except ModuleNotFoundError:  # a package for a Lambda function has the program as well
+    from local_dsql.extras import explain_missing
+
+    explain_missing("blocks", "cli")
 
 from blocks_cli import console
 from blocks_cli.exits import ExitCode

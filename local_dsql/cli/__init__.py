@@ -4,6 +4,13 @@ What other programs read goes to standard output, everything else to standard er
 2 wrong usage, 4 the cluster cannot be reached or started; `local-dsql psql` ends with psql's own.
 """
 
+from local_dsql.extras import explain_missing
+
+try:
+    import click as _click  # noqa: F401
+except ModuleNotFoundError:  # a package for a Lambda function has the program as well
+    explain_missing("local-dsql", "local")
+
 from local_dsql.cli.commands import main
 from local_dsql.cli.foreground import serve
 
