@@ -29,6 +29,7 @@ class ConsoleReport(Report):
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self._differences: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     def planned(self, stack: str, changes: Sequence[Change]) -> None:
@@ -57,6 +58,18 @@ class ConsoleReport(Report):
         self.notes.append(text)
         console.clear()
         console.say(f"note     {text}", "cyan")
+
+    def differs(self, path: str, text: str) -> None:
+        """Keep it for `conclude`: most functions of an app differ in the same way."""
+        paths = self._differences.setdefault(text, [])
+        if path not in paths:
+            paths.append(path)
+            self.notes.append(f"{path}: {text}")
+
+    def conclude(self) -> None:
+        """Print how functions run otherwise than on AWS, each way once."""
+        for text, paths in self._differences.items():
+            console.say(f"note     {', '.join(paths)}: {text}", "cyan")
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Print what a function writes, with its name before it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,18 @@ CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:bundling-stacks": ["**"],
 }
 """Context that the cdk command line adds to the app's own."""
+
+PATIENCE = 3.0
+"""Seconds in which an interrupted app may tidy up."""
+
+_DEFAULTS: Mapping[str, str] = {
+    # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it.
+    "CDK_VALIDATION": "false",
+    # jsii calls Node old, or new, on every start; the version in use is the user's business.
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+    "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+}
+"""Variables of the app that are set unless the user has set them."""
 
 
 def synthesize(
@@ -48,21 +63,58 @@ def synthesize(
         )
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    done = subprocess.run(
+    environment = _environment(root, settings, output, region)
+    status = _run(command, root, environment)
+    if status != 0:
+        raise _failed(command, status, environment)
+    return output
+
+
+def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
+    """Run a shell command and return its status.
+
+    It has a process group of its own, so that Ctrl-C is for us alone: the app would answer it with the traceback of
+    whatever it was about to do.
+    """
+    with subprocess.Popen(
         ["/bin/sh", "-c", command],
         cwd=root,
-        env=_environment(root, settings, output, region),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CommandError(
+        process_group=0,
+    ) as app:
+        try:
+            return app.wait()
+        except BaseException:
+            _end(app)
+            raise
+
+
+def _end(app: subprocess.Popen[bytes]) -> None:
+    """End the app with all that it started; its Node goes by itself, and tidies up, once nobody speaks to it."""
+    app.terminate()
+    until = time.monotonic() + PATIENCE
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < until:
+            app.poll()
+            os.killpg(app.pid, 0)
+            time.sleep(0.02)
+        os.killpg(app.pid, signal.SIGKILL)
+
+
+def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:
+    if shutil.which("node", path=environment["PATH"]) is None:
+        return CommandError(
             f"synth failed: {command}",
-            f"the app ended with status {done.returncode}; its own message is above",
-            "correct the app, then deploy again; nothing was changed",
+            "the AWS CDK runs on Node, and there is no `node` on PATH",
+            "install Node 20 or later (nodejs.org), then deploy again; nothing was changed",
         )
-    return output
+    return CommandError(
+        f"synth failed: {command}",
+        f"the app ended with status {status}; its own message is above",
+        "correct the app, then deploy again; nothing was changed",
+    )
 
 
 def _environment(root: Path, settings: Mapping[str, Json], output: Path, region: str) -> dict[str, str]:
@@ -75,8 +127,7 @@ def _environment(root: Path, settings: Mapping[str, Json], output: Path, region:
         # An app's `python` is the one we run under, even where its environment was not activated.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
-    # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it.
-    return {"CDK_VALIDATION": "false", **os.environ, **own}
+    return {**_DEFAULTS, **os.environ, **own}
 
 
 def _read(file: Path) -> dict[str, Json]:

@@ -70,6 +70,7 @@ def deploy(
             console.give(_summary(deployment, report.notes))
         else:
             _print_outputs(deployment)
+        report.conclude()
         _conclude(deployment)
 
 

@@ -44,10 +44,12 @@ def invoke(
     payload = read_event(event)
     workspace = Workspace(root())
     console.target(workspace.folder)
-    with LocalDeployment.open(workspace.root, report=ConsoleReport()) as deployment:
+    report = ConsoleReport()
+    with LocalDeployment.open(workspace.root, report=report) as deployment:
         result = deployment.invoke(function, payload, stack=stack)
     console.give(_summary(result) if as_json else result.payload)
     if result.failed:
+        report.conclude()  # it may have failed because of that
         console.say(f"failed   {result.error_type}: {result.error_message}", "red")
         context.exit(ExitCode.INVOCATION_FAILED)
     console.say(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")

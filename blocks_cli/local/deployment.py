@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.assembly.graph import order
 from blocks_cli.json_value import Json, text
+from blocks_cli.local.emptied import CLUSTER, MIGRATIONS, migrate_again, remember
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.host import Host
 from blocks_cli.local.plan import Action
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from blocks_cli.lambda_.result import InvocationResult
     from blocks_cli.local.plan import Change
     from local_dsql import LocalCluster
-
-MIGRATIONS = "Custom::DsqlMigrations"
-CLUSTER = "AWS::DSQL::Cluster"
 
 
 class LocalDeployment:
@@ -68,9 +66,11 @@ class LocalDeployment:
         with workspace.deploying():
             deployment = cls(_revive(Host(workspace, report or Report()), deploying=True))
             try:
+                migrate_again(deployment._host)
                 for stack in chosen:
                     steps = StackDeployment(stack, deployment._host, parameters or {}).run()
                     deployment.changes[stack.name] = steps
+                remember(deployment._host)
             except BaseException:
                 deployment.close()
                 raise

@@ -105,7 +105,7 @@ class Host:
         for arn in missing_layers(resource, resources):
             notes = (*notes, f"runs without {arn}: the layer is not part of the app")
         for note in notes:
-            self.note(f"{resource.path}: {note}")
+            self.report.differs(resource.path, note)
 
     def give(self, function_arn: str, variables: Mapping[str, str]) -> None:
         """Add variables to a function's environment."""

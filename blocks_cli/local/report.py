@@ -26,5 +26,8 @@ class Report:
     def note(self, text: str) -> None:
         """Hear of something that differs from AWS."""
 
+    def differs(self, path: str, text: str) -> None:
+        """Hear how a function runs otherwise than on AWS; said each time that it comes alive."""
+
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Hear a line that a function wrote."""

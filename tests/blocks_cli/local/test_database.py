@@ -70,6 +70,20 @@ def test_a_shop_opens(tmp_path: Path) -> None:
     assert note.endswith("the database is ahead of these files and stays there: 002_more")
 
 
+def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path) -> None:
+    migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY, name text);")
+    with deploy(tmp_path) as shop:
+        shop.clusters[0].reset()
+        assert shop.invoke("Look", "select name from items").error_type == "AccessDenied"
+    listener = Listener()
+    with deploy(tmp_path, report=listener) as shop:
+        assert shop.migrations_applied == ("001_items",)
+        assert "Shop/main: was emptied since the last deploy, and is migrated again" in listener.notes
+        assert shop.invoke("Look", "select name from items").payload == []
+    with deploy(tmp_path) as shop:
+        assert shop.migrations_applied == ()
+
+
 def test_the_cluster_speaks_the_dialect_of_the_migrations(tmp_path: Path) -> None:
     """Foreign keys are refused in the portable dialect, and not in the later one."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY);")
