@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -34,6 +35,10 @@ COMMANDS = (
 
 Only the one that runs is imported: a deploy needs much that `blocks status` does without.
 """
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class _NobodyReads(Exception):
@@ -150,6 +155,13 @@ def _explained(error: Exception, given: list[str]) -> CommandError:
         case click.ClickException():
             command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
             return CommandError(command, error.format_message(), f"see `{command} --help`")
+        case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
+            return CommandError(
+                f"{name}: cannot be written or read",
+                error.strerror or "not allowed",
+                "give this user the folder and room on its disk, then run the command again",
+                ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
+            )
     return CommandError(
         f"{type(error).__name__}: {error}",
         "a fault of this program",

@@ -28,8 +28,8 @@ CLI_CONTEXT: Mapping[str, Json] = {
 }
 """Context that the cdk command line adds to the app's own."""
 
-PATIENCE = 3.0
-"""Seconds in which an interrupted app may tidy up."""
+PATIENCE = 0.5
+"""Seconds in which an interrupted app may tidy up before it is told again."""
 
 _DEFAULTS: Mapping[str, str] = {
     # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it.
@@ -94,13 +94,17 @@ def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
 def _end(app: subprocess.Popen[bytes]) -> None:
     """End the app with all that it started; its Node goes by itself, and tidies up, once nobody speaks to it."""
     app.terminate()
-    until = time.monotonic() + PATIENCE
     with contextlib.suppress(ProcessLookupError):
-        while time.monotonic() < until:
-            app.poll()
-            os.killpg(app.pid, 0)
-            time.sleep(0.02)
-        os.killpg(app.pid, signal.SIGKILL)
+        for harder in (
+            signal.SIGTERM,
+            signal.SIGKILL,
+        ):  # where the shell was ended, and not what it had started
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until:
+                app.poll()
+                os.killpg(app.pid, 0)
+                time.sleep(0.02)
+            os.killpg(app.pid, harder)
 
 
 def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:

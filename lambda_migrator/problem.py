@@ -21,6 +21,10 @@ class MigrationProblem(Exception):
         return f"{self.what}\n{self.why}\n{self.remedy}"
 
 
+class JournalProblem(MigrationProblem):
+    """What is to be settled does not fit the journal; nothing was changed."""
+
+
 def server_words(error: DatabaseError) -> str:
     """Return SQLSTATE and text of the server's answer, with its detail where it gave one."""
     detail = f" ({error.detail})" if error.detail else ""

@@ -13,7 +13,7 @@ from blocks_runtime.errors import CommitOutcomeUnknown
 
 from .drift import DriftProblem, find_drift
 from .journal import Entry, State, forgetting, read, settling
-from .problem import MigrationProblem
+from .problem import JournalProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What the journal said of a migration (None: nothing), and what it says now (None: nothing any more)."""
+    """What the journal said of a migration (None: nothing), and what it says now (None: nothing any more).
+
+    `written` is False where it said just that already, and was left as it was.
+    """
 
     name: str
     before: State | None
     after: State | None
+    written: bool = True
 
 
 def repair(admin: Admin, lease: Lease, manifest: Manifest, name: str, state: State, by: str) -> Correction:
@@ -42,13 +46,15 @@ def repair(admin: Admin, lease: Lease, manifest: Manifest, name: str, state: Sta
     gone can only be forgotten, by PENDING.
 
     Raises:
-        MigrationProblem: there is no such migration, or the journal would contradict the files afterwards.
+        JournalProblem: there is no such migration, or the journal would contradict the files afterwards.
     """
     entries = {entry.version: entry for entry in read(admin)}
     migration = next((each for each in manifest.migrations if each.name == name), None)
     if migration is None:
         return _forget(admin, lease, _orphan(entries.values(), name, state))
     before = entries.get(migration.version)
+    if state is State.APPLIED and before and before.applied and before.checksum == migration.checksum:
+        return Correction(name, state, state, written=False)  # by whom and when it was applied stays known
     done = len(migration.statements) if state is State.APPLIED else 0
     after = Entry(migration.version, name, migration.checksum, done, state)
     _check(manifest, entries, after)
@@ -62,10 +68,10 @@ def baseline(
     """Let the journal say that every migration up to number `to` (by default all) is done; run none of them.
 
     Raises:
-        MigrationProblem: the journal says something already.
+        JournalProblem: the journal says something already.
     """
     if entries := read(admin):
-        raise MigrationProblem(
+        raise JournalProblem(
             "this database has a journal of migrations already",
             f"{len(entries)} are recorded, the newest is {entries[-1].name}",
             "settle single ones with `blocks repair NAME --applied`; apply what is pending with `blocks up`",
@@ -84,13 +90,13 @@ def _orphan(entries: Iterable[Entry], name: str, state: State) -> Entry:
     """Return the row of a migration that has no file, if that is what the name is of and it may go."""
     found = next((entry for entry in entries if entry.name == name), None)
     if found is None:
-        raise MigrationProblem(
+        raise JournalProblem(
             f"there is no migration {name}",
             f"{name}.sql is not in the folder, and the journal does not know it",
             "name it as `blocks status` does, without .sql",
         )
     if state is State.APPLIED:
-        raise MigrationProblem(
+        raise JournalProblem(
             f"{name} cannot be called applied",
             f"{name}.sql is not in the folder, so there is nothing to compare with the journal",
             f"put {name}.sql back, or let the journal forget it with --pending",

@@ -59,7 +59,7 @@ def _baseline(
     from lambda_migrator.migrate import holding_lease
     from lambda_migrator.repair import baseline
 
-    manifest, by = compile_manifest(folder, dialect), run_name()
+    manifest, by = compile_manifest(folder, dialect, to), run_name()
     located = locate(place)
     with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
         return baseline(admin, lease, manifest, by, to)

@@ -55,6 +55,7 @@ def deploy(
     require_local(local, "deploy")
     workspace = Workspace(root())
     console.target(workspace.folder)
+    given = _pairs(parameters)
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
     report = ConsoleReport()
@@ -62,7 +63,7 @@ def deploy(
         folder,
         workspace.root,
         stacks=stacks,
-        parameters=_pairs(parameters),
+        parameters=given,
         region=region,
         report=report,
     ) as deployment:

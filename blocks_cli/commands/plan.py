@@ -56,7 +56,7 @@ def make_plan(place: Place, folder: Path, dialect: str | None, to: int | None) -
     from lambda_migrator.journal import read_if_there
     from lambda_migrator.plan import plan as planned
 
-    manifest = compile_manifest(folder, dialect)
+    manifest = compile_manifest(folder, dialect, to)
     with connected(locate(place), dialect) as admin:
         todo = planned(manifest, read_if_there(admin))
     return todo if to is None else todo.up_to(to)

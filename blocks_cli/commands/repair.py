@@ -60,7 +60,10 @@ def repair(
     before, after = (state.value if state else None for state in (done.before, done.after))
     if as_json:
         console.give({"migration": done.name, "before": before, "after": after})
-    console.say(f"repaired {done.name}: {_described(before, after)}", "green")
+    if done.written:
+        console.say(f"repaired {done.name}: {_described(before, after)}", "green")
+    else:
+        console.say(f"unchanged {done.name}: it is applied already, with the file as it is now", "green")
 
 
 def _described(before: str | None, after: str | None) -> str:

@@ -73,8 +73,9 @@ def _print(found: Sequence[Standing]) -> None:
     for each in found:
         line = f"[{each.mark}] {each.name:<{width}}  {each.state:<8}  {each.when}  {each.by}"
         click.echo(line.rstrip())
-        if each.fault is not None:
-            click.echo(f"      why: {each.fault.why}\n      do:  {each.fault.remedy}")
+        if each.advice is not None:
+            why, remedy = each.advice
+            click.echo(f"      why: {why}\n      do:  {remedy}")
 
 
 def _conclude(found: Sequence[Standing], holder: Holder | None) -> None:

@@ -68,7 +68,7 @@ def _apply(
 ) -> Outcome:
     from lambda_migrator.migrate import migrate
 
-    manifest = compile_manifest(folder, dialect)
+    manifest = compile_manifest(folder, dialect, to)
     located = locate(place)
     with connected(located, dialect) as admin:
         return migrate(

@@ -54,7 +54,7 @@ def verify(
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 
-    manifest = compile_manifest(find_folder(folder), dialect)
+    manifest = compile_manifest(find_folder(folder), dialect, to)
     journal, actual = _live(place, manifest, dialect)
     newest = max((entry.version for entry in journal if entry.applied), default=None)
     expected = _built(manifest, dialect, newest if to is None else to)

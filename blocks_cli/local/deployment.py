@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from blocks_cli.assembly.cloud import Stack
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.result import InvocationResult
     from blocks_cli.local.plan import Change
@@ -62,6 +63,7 @@ class LocalDeployment:
                 corrected deploy goes on from there.
         """
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
+        _check_parameters(parameters or {}, chosen)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
             deployment = cls(_revive(Host(workspace, report or Report()), deploying=True))
@@ -198,6 +200,18 @@ def _unknown(name: str, names: list[str]) -> CommandError:
     return CommandError(
         f"no function named {name}", f"deployed functions: {', '.join(names) or 'none'}", hint
     )
+
+
+def _check_parameters(given: Mapping[str, str], stacks: Sequence[Stack]) -> None:
+    """Refuse a parameter that no stack has, as CloudFormation does."""
+    declared = {name for stack in stacks for name in stack.template.parameters}
+    for name in given:
+        if name not in declared:
+            raise CommandError(
+                f"parameter {name}: no template has it",
+                f"those to be deployed have: {', '.join(sorted(declared)) or 'none'}",
+                "name one of these, or declare it with CfnParameter",
+            )
 
 
 def _revive(host: Host, *, deploying: bool = False) -> Host:

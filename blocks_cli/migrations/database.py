@@ -93,12 +93,13 @@ def explaining(located: Located | None = None) -> Iterator[None]:
     from blocks_runtime.errors import DatabaseError
     from lambda_migrator.deadline import OutOfTime
     from lambda_migrator.drift import DriftProblem
-    from lambda_migrator.problem import MigrationProblem
+    from lambda_migrator.problem import JournalProblem, MigrationProblem
 
     try:
         yield
     except MigrationProblem as problem:
-        code = ExitCode.USAGE if isinstance(problem, DriftProblem) else ExitCode.MIGRATION_FAILED
+        untouched = isinstance(problem, DriftProblem | JournalProblem)
+        code = ExitCode.USAGE if untouched else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:
         raise _refused(error, local=located is None or located.folder is not None) from error
@@ -117,8 +118,16 @@ def _login(located: Located, dialect: str | None) -> Iterator[Login]:
     if located.folder is None:
         yield _cluster(located)
         return
+    _mention_others(located.folder)
     with _local_cluster(located.folder, dialect) as login:
         yield login
+
+
+def _mention_others(folder: Path) -> None:
+    """Say that a local database is about to be made, where the project has others: its name may be a slip."""
+    others = [] if folder.exists() else sorted(each.name for each in folder.parent.glob("*"))
+    if others:
+        console.say(f"note     {folder.name} is new, and empty; this project has {', '.join(others)}", "cyan")
 
 
 @contextlib.contextmanager

@@ -44,19 +44,33 @@ def default_folder() -> Path:
     return root() / DEFAULT_FOLDER
 
 
-def compile_manifest(folder: Path, dialect: str | None) -> Manifest:
+def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -> Manifest:
     """Compile a folder for the migrator.
 
     Raises:
-        CommandError: the folder has faults; it carries all of them.
+        CommandError: the folder has faults, of which it carries all; or no migration has the number `to`.
     """
     from dsql_dialect.migrations import MigrationErrors, compile_folder
     from lambda_migrator.manifest import read
 
     try:
-        return read(compile_folder(folder, profile_named(dialect)).manifest())
+        manifest = read(compile_folder(folder, profile_named(dialect)).manifest())
     except MigrationErrors as errors:
         raise explain(errors.findings) from None
+    numbers = [migration.version for migration in manifest.migrations]
+    if to is not None and to not in numbers:
+        raise CommandError(
+            f"--to {to}: no migration has this number",
+            f"{console.shown(folder)} has {_listed(numbers)}",
+            "name one of these, or leave --to out to take all",
+        )
+    return manifest
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return the numbers of migrations, of many only the first and the last."""
+    few = [*map(str, numbers)] if len(numbers) < 8 else [str(numbers[0]), "…", str(numbers[-1])]
+    return ", ".join(few) or "no migrations"
 
 
 def read_names(folder: Path) -> Manifest:

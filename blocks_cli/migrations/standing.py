@@ -22,16 +22,32 @@ _STATES = {
     State.PENDING: "pending",
 }
 
+_ADVICE = {
+    "failed": (
+        "a statement of it was refused, and nothing of that statement was kept",
+        "correct {name}.sql, then run `blocks up`",
+    ),
+    _IN_DOUBT: (
+        "it was interrupted after a statement was sent",
+        "run `blocks up`, which finds out what took effect",
+    ),
+}
+"""By state: why a migration is to be looked at, and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One migration: `entry` is its journal row, `fault` how file and journal contradict each other."""
+    """One migration: `entry` is its journal row, `fault` how file and journal contradict each other.
+
+    `gone` says that the folder does not have its file.
+    """
 
     version: int
     name: str
     state: str
     entry: Entry | None = None
     fault: Fault | None = None
+    gone: bool = False
 
     @property
     def open(self) -> bool:
@@ -42,6 +58,19 @@ class Standing:
     def mark(self) -> str:
         """One character for a list: x applied, blank pending, ! to be looked at."""
         return "x" if not self.open else " " if self.state == "pending" else "!"
+
+    @property
+    def advice(self) -> tuple[str, str] | None:
+        """Why it is to be looked at, and what to do; None where that is plain."""
+        if self.fault is not None:
+            return self.fault.why, self.fault.remedy
+        if self.entry is None or self.state not in _ADVICE:
+            return None
+        why, remedy = _ADVICE[self.state]
+        if self.gone:
+            why += "; its file is gone"
+            remedy = "put {name}.sql back, or let the journal forget it: `blocks repair {name} --pending`"
+        return why, remedy.format(name=self.name)
 
     @property
     def when(self) -> str:
@@ -72,6 +101,7 @@ def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]
             _state(entries.get(version), faults.get(version), known=version in present),
             entries.get(version),
             faults.get(version),
+            gone=version not in present,
         )
         for version, name in sorted((names | present).items())
     )
@@ -79,7 +109,8 @@ def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]
 
 def as_row(standing: Standing) -> Json:
     """Return a standing as JSON; the keys stay as they are."""
-    entry, fault = standing.entry, standing.fault
+    entry = standing.entry
+    why, remedy = standing.advice or (None, None)
     applied_at = entry.applied_at if entry else None
     return {
         "version": standing.version,
@@ -90,8 +121,8 @@ def as_row(standing: Standing) -> Json:
         "checksum": entry.checksum if entry else None,
         "statementsDone": entry.statement if entry else 0,
         "rowsChanged": entry.rows if entry else 0,
-        "why": fault.why if fault else None,
-        "remedy": fault.remedy if fault else None,
+        "why": why,
+        "remedy": remedy,
     }
 
 
@@ -100,4 +131,4 @@ def _state(entry: Entry | None, fault: Fault | None, *, known: bool) -> str:
         return fault.drift.value
     if entry is None:
         return "pending"
-    return _STATES[entry.state] if known else "ahead"
+    return _STATES[entry.state] if known or not entry.applied else "ahead"

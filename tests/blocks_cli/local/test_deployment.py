@@ -266,3 +266,10 @@ def test_two_deploys_at_once_are_refused(lab: Lab, tmp_path: Path) -> None:
                 LocalDeployment.deploy(assembly, tmp_path)
 
     LocalDeployment.deploy(assembly, tmp_path, report=Impatient()).close()
+
+
+def test_a_parameter_that_no_template_has_is_refused(lab: Lab, tmp_path: Path) -> None:
+    assembly = synthesize(lab, tmp_path / "cdk.out")
+    with pytest.raises(CommandError, match="parameter Sise: no template has it") as refused:
+        LocalDeployment.deploy(assembly, tmp_path, parameters={"Sise": "1"})
+    assert "have: " in refused.value.why

@@ -83,7 +83,7 @@ JSON: dict[str, tuple[list[str], ExitCode]] = {
     "schema of nothing": (["schema"], ExitCode.OK),
     "no such folder": (["up", "--migrations", "nowhere"], ExitCode.USAGE),
     "unknown option": (["up", "--nope"], ExitCode.USAGE),
-    "repair of an unknown one": (["repair", "009_x", "--applied"], ExitCode.MIGRATION_FAILED),
+    "repair of an unknown one": (["repair", "009_x", "--applied"], ExitCode.USAGE),
     "nobody listens": (
         ["plan", "--endpoint", "localhost:1", "--region", "us-east-1"],
         ExitCode.CANNOT_CONNECT,
@@ -95,7 +95,7 @@ AFTER_UP: dict[str, tuple[list[str], ExitCode]] = {
     "verify": (["verify", "--exit-code"], ExitCode.OK),
     "up again": (["up"], ExitCode.OK),
     "plan of nothing": (["plan", "--exit-code"], ExitCode.OK),
-    "baseline of an applied one": (["baseline"], ExitCode.MIGRATION_FAILED),
+    "baseline of an applied one": (["baseline"], ExitCode.USAGE),
 }
 _CHANGING = {
     r"\d{4}-\d\d-\d\dT[0-9:.+]+": "TIME",
@@ -190,7 +190,32 @@ def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) ->
     ]
     status = project.blocks("status")
     assert "[!] 004_x         failed" in status.out
+    assert "      do:  correct 004_x.sql, then run `blocks up`" in status.out
     assert status.err.splitlines()[-1] == "3 applied, 1 failed, 1 pending"
+    for name in ("004_x", "005_y"):
+        (project.migrations / f"{name}.sql").unlink()
+    status = project.blocks("status", "--exit-code")
+    assert "[!] 004_x         failed" in status.out
+    assert "let the journal forget it: `blocks repair 004_x --pending`" in status.out
+    assert status.code == ExitCode.PENDING
+
+
+def test_a_database_with_another_name_than_the_others_is_mentioned(project: Project) -> None:
+    project.write(BANK)
+    project.blocks("up")
+    slip = project.blocks("status", "--database", "mian")
+    assert "note     mian is new, and empty; this project has main" in slip.err.splitlines()
+    assert "note" not in project.blocks("status").err
+
+
+@pytest.mark.parametrize("command", ["up", "plan", "baseline", "verify"])
+@pytest.mark.parametrize("number", ["4", "0", "-1"])
+def test_a_number_that_no_migration_has_is_refused(project: Project, command: str, number: str) -> None:
+    project.write(BANK)
+    result = project.blocks(command, "--to", number)
+    assert result.code == ExitCode.USAGE
+    assert f"error: --to {number}: no migration has this number" in result.err
+    assert "  why: migrations has 1, 2, 3" in result.err
 
 
 def test_every_fault_of_every_file_is_an_error(project: Project) -> None:
@@ -234,7 +259,7 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
     "repair how": (["repair", "001_accounts"], ExitCode.USAGE, "how does it stand?", "exactly one"),
     "repair what": (
         ["repair", "009_x", "--applied"],
-        ExitCode.MIGRATION_FAILED,
+        ExitCode.USAGE,
         "no migration 009_x",
         "not in the",
     ),

@@ -66,7 +66,7 @@ def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -
     assert "002_rows.sql is applied, but the folder does not have it any more" in applied.blocks("up").err
     assert "[!] 002_rows      gone" in applied.blocks("status").out
     refused = applied.blocks("repair", "002_rows", "--applied")
-    assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.MIGRATION_FAILED, True)
+    assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.USAGE, True)
     forgotten = applied.blocks("repair", "002_rows", "--pending")
     assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is forgotten"
     assert applied.blocks("status", "--exit-code").code == ExitCode.OK
@@ -103,12 +103,21 @@ def test_the_newest_may_be_run_again_after_it_was_undone_by_hand(applied: Projec
     assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
 
 
+def test_what_is_applied_already_keeps_its_record(applied: Project) -> None:
+    record = "SELECT * FROM _migrations ORDER BY version"
+    before = applied.rows(record)
+    done = applied.blocks("repair", "002_rows", "--applied")
+    assert done.code == ExitCode.OK
+    assert "unchanged 002_rows: it is applied already, with the file as it is now" in done.err
+    assert applied.rows(record) == before
+
+
 def test_baseline_of_a_database_that_was_there_before(project: Project) -> None:
     project.run("CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint NOT NULL)")
     project.write(BANK)
     assert 'relation "accounts" already exists' in project.blocks("up").err
     refused = project.blocks("baseline", "--to", "2")
-    assert (refused.code, "has a journal" in refused.err) == (ExitCode.MIGRATION_FAILED, True)
+    assert (refused.code, "has a journal" in refused.err) == (ExitCode.USAGE, True)
     project.run("DELETE FROM _migrations")
 
     done = project.blocks("baseline", "--to", "2")
