@@ -6,13 +6,17 @@ within PostgreSQL, which has another OID.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from blocks_cli.json_value import text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
+from blocks_cli.migrations.plain_reader import PlainReader
+from blocks_runtime import signing, sql
+from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.signing import Credentials
+from blocks_runtime.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +28,8 @@ CLUSTER = "AWS::DSQL::Cluster"
 MIGRATIONS = "Custom::DsqlMigrations"
 DATABASE = "database"
 """Key in `DeployedResource.local`: OID of the database at the end of the last deploy."""
+
+_LIVE = sql("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
 def migrate_again(host: Host) -> None:
@@ -57,12 +63,15 @@ def _database(cluster: DeployedResource, host: Host) -> str | None:
     running = host.clusters.get(cluster.local[FOLDER])
     if running is None:
         return None
-    try:
-        with psycopg.connect(running.dsn(cluster.local[REGION])) as admin:
-            row = admin.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
-    except psycopg.OperationalError:
+    region, keys = cluster.local[REGION], running.admin_credentials
+    target = Target.of(Variables(running.endpoint(region), region, ADMIN_ROLE, str(running.ca_file)))
+    signer = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+    admin = PlainReader.connect(target, signing.token(target.host, region, ADMIN_ROLE, signer))
+    if admin is None:
         return None
-    return str(row[0]) if row else None
+    with contextlib.closing(admin):
+        (row,) = admin.read(_LIVE)
+        return str(row["oid"])
 
 
 def _unmigrated(state: StackState, endpoint: str) -> StackState:
