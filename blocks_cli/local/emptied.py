@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
-from blocks_cli.migrations.plain_reader import PlainReader
-from blocks_runtime import signing, sql
-from blocks_runtime.contract import ADMIN_ROLE, Variables
-from blocks_runtime.signing import Credentials
-from blocks_runtime.target import Target
+from blocks_cli.migrations.login import Login
+from blocks_runtime import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +60,7 @@ def _database(cluster: DeployedResource, host: Host) -> str | None:
     running = host.clusters.get(cluster.local[FOLDER])
     if running is None:
         return None
-    region, keys = cluster.local[REGION], running.admin_credentials
-    target = Target.of(Variables(running.endpoint(region), region, ADMIN_ROLE, str(running.ca_file)))
-    signer = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
-    admin = PlainReader.connect(target, signing.token(target.host, region, ADMIN_ROLE, signer))
+    admin = Login.local(running, cluster.local[REGION]).plain()
     if admin is None:
         return None
     with contextlib.closing(admin):

@@ -6,40 +6,24 @@ import contextlib
 import fcntl
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
 from blocks_cli.commands.options import root
 from blocks_cli.exits import ExitCode
+from blocks_cli.migrations.login import CONNECT_PATIENCE, PATIENCE, Login
 from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from blocks_cli.migrations.located import Located
-    from blocks_cli.migrations.plain_reader import PlainReader
     from blocks_runtime.errors import DatabaseError
-    from blocks_runtime.signing import Credentials
     from lambda_migrator.admin import Admin
     from lambda_migrator.tables import Reader
-
-PATIENCE = 24 * 3600.0
-"""Seconds that a command may work; an index of a large table takes hours."""
-
-CONNECT_PATIENCE = 15.0
-"""Seconds in which a cluster must answer; an idle one wakes within a few."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How to log in as `admin`."""
-
-    variables: Variables
-    credentials: Callable[[], Credentials]
 
 
 @contextlib.contextmanager
@@ -61,7 +45,7 @@ def readable(located: Located) -> Iterator[Reader]:
         CommandError: it cannot be reached, or what was asked within the block was refused.
     """
     with _login(located, None) as login, explaining(located):
-        plain = None if located.folder is None else _plainly(login)
+        plain = None if located.folder is None else login.plain()
         if plain is not None:
             with contextlib.closing(plain):
                 yield plain
@@ -133,7 +117,6 @@ def _mention_others(folder: Path) -> None:
 @contextlib.contextmanager
 def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
     """Run the local database in `folder`; one that is to be `empty` may be of another version, and is made anew."""
-    from blocks_runtime.signing import Credentials
     from local_dsql import LocalCluster
     from local_dsql.errors import FolderError
 
@@ -148,10 +131,7 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
     with cluster:
         if empty:
             cluster.reset()
-        own = cluster.admin_credentials
-        keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
-        at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
-        yield Login(at, lambda: keys)
+        yield Login.local(cluster)
 
 
 def _cluster(located: Located) -> Login:
@@ -162,33 +142,12 @@ def _cluster(located: Located) -> Login:
     return Login(at, credentials.provider(os.environ))
 
 
-def _plainly(login: Login) -> PlainReader | None:
-    from blocks_cli.migrations.plain_reader import PlainReader
-    from blocks_runtime import signing
-    from blocks_runtime.target import Target
-
-    target = Target.of(login.variables)
-    token = signing.token(target.host, target.region, target.role, login.credentials())
-    return PlainReader.connect(target, token)
-
-
 def _admin(login: Login) -> Admin:
-    from blocks_runtime.target import Target
-    from lambda_migrator.admin import Admin
-    from lambda_migrator.deadline import Deadline
-
     try:
-        target = Target.of(login.variables)
+        return login.admin(CONNECT_PATIENCE)
     except ValueError as error:
         what, _, remedy = str(error).partition(": give")
         raise CommandError(f"--endpoint {login.variables.endpoint}", what, f"give{remedy}") from None
-    return Admin(
-        target,
-        login.credentials,
-        Deadline.after(PATIENCE),
-        access_patience=0.0,
-        connect_patience=CONNECT_PATIENCE,
-    )
 
 
 def _refused(error: DatabaseError, *, local: bool) -> CommandError:

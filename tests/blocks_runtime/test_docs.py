@@ -55,8 +55,10 @@ def test_the_examples_print_what_the_page_says(dsql: LocalCluster, monkeypatch: 
 
 
 def test_a_handler_is_tested_as_the_page_says(tmp_path: Path) -> None:
-    found = {name: text for language, name, text in blocks("testing.md") if language == "python"}
-    assert set(found) == {"transfers.py", "conftest.py", "test_transfers.py"}
+    found = {name: text for language, name, text in blocks("testing.md") if language in ("python", "sql")}
+    migration = "migrations/001_create_accounts.sql"
+    assert set(found) == {"transfers.py", "conftest.py", "test_transfers.py", migration}
+    (tmp_path / "migrations").mkdir()
     for name, text in found.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

@@ -1,0 +1,48 @@
+"""What tests of an app are given: the app's migrations in the cluster of the test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from blocks_cli.testing import migrate
+from dsql_dialect.migrations import MigrationErrors
+from lambda_migrator.problem import MigrationProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_dsql import LocalCluster
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "1_items.sql").write_text("CREATE TABLE items (id int PRIMARY KEY, name text);")
+    (tmp_path / "2_index.sql").write_text("CREATE INDEX ASYNC items_name ON items (name);")
+    return tmp_path
+
+
+def test_only_what_is_pending_is_applied(dsql: LocalCluster, folder: Path) -> None:
+    assert migrate(dsql, folder) == ("1_items", "2_index")
+    assert migrate(dsql, folder) == ()
+    (folder / "3_rows.sql").write_text("INSERT INTO items VALUES (1, 'tea');")
+    assert migrate(dsql, str(folder)) == ("3_rows",)
+    with psycopg.connect(dsql.dsn()) as connection:
+        assert connection.execute("SELECT * FROM items").fetchall() == [(1, "tea")]
+
+
+def test_an_empty_database_gets_them_all_again(dsql: LocalCluster, folder: Path) -> None:
+    migrate(dsql, folder)
+    dsql.reset()
+    assert migrate(dsql, folder) == ("1_items", "2_index")
+
+
+def test_faults_are_told_with_their_place(dsql: LocalCluster, folder: Path) -> None:
+    (folder / "3_rows.sql").write_text("INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(MigrationProblem, match=r"3_rows.sql:1:1: DSQL refused the statement\nSQLSTATE 42P01"):
+        migrate(dsql, folder)
+    (folder / "3_rows.sql").write_text("TRUNCATE items;")
+    with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not available"):
+        migrate(dsql, folder)
