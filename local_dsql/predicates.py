@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Predicate = Callable[[Attempt], bool]
 
 log = logging.getLogger(__name__)
+_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
 
 
 def name_of(predicate: Predicate) -> str:
@@ -89,9 +90,6 @@ class Predicates:
             self._connections.discard(connection)
 
 
-_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
-
-
 def _leave_to_parent() -> None:
     for each in _armed:
         each.leave_to_parent()
@@ -107,8 +105,6 @@ def _verdict(number: int, predicate: Predicate, question: Json) -> Json:
             verdict.close()
             raise TypeError("it returned a coroutine, which nobody awaits; write it with def")
         return {"verdict": bool(verdict)}
-    except (
-        BaseException
-    ) as error:  # pytest's Failed and Skipped too; there is nothing above that would see them
+    except BaseException as error:  # pytest's Failed is one; nothing above would see it
         log.exception("the predicate of injection %d failed; the COMMIT is told", number)
         return {"error": "".join(traceback.format_exception_only(error)).strip()}
