@@ -22,6 +22,7 @@ LARGEST_MESSAGE = 10 * 1024 * 1024
 
 _TLS_HANDSHAKE = 0x16
 _MOST_STARTUP_BYTES = 10_000
+_MOST_GATHERED = 8192  # what PostgreSQL gathers, too
 
 
 class ClientConnection(Receiver):
@@ -37,6 +38,7 @@ class ClientConnection(Receiver):
         self._login: asyncio.Task[None] | None = None
         self._password: asyncio.Future[str] | None = None
         self._closing = False
+        self._gathered: bytes | None = None
 
     # asyncio.BufferedProtocol
 
@@ -98,9 +100,28 @@ class ClientConnection(Receiver):
     # for the session
 
     def send(self, data: bytes) -> None:
-        """Send bytes to the client."""
+        """Send bytes to the client, or gather them."""
+        if self._gathered is not None and len(data) < _MOST_GATHERED:
+            self._gathered += data
+            if len(self._gathered) < _MOST_GATHERED:
+                return
+            data = b""
+        if self._gathered:
+            data = self._gathered + data
+            self._gathered = b""
         if self._transport is not None and not self._closing and data:
             self._transport.write(data if self.tls is None else self.tls.encrypt(data))
+
+    def gather(self) -> None:
+        """Keep what is sent from here on until `flush`, as PostgreSQL does until an answer is whole."""
+        self._gathered = b""
+
+    def flush(self, *, gather: bool = False) -> None:
+        """Send what has been gathered; go on gathering where it says so."""
+        gathered, self._gathered = self._gathered or b"", None
+        self.send(gathered)
+        if gather:
+            self._gathered = b""
 
     def pause_reading(self) -> None:
         """Take no more from the client for now."""
@@ -116,6 +137,7 @@ class ClientConnection(Receiver):
         """Say a last word, end TLS properly, and hang up."""
         if self._closing or self._transport is None:
             return
+        self.flush()
         if last is not None:
             self.send(last.encode())
         if self.tls is not None:

@@ -33,6 +33,7 @@ async def take_rows(session: Session, unit: Unit) -> bytes | None:
         session.client.send(b"".join(raw for _, raw in answer.frames))
         return None
     session.client.send(b"".join(raw for _, raw in answer.frames))
+    session.client.flush(gather=True)
     return await _rows(session, simple=unit.simple)
 
 

@@ -66,6 +66,13 @@ class Exchange:
 
     async def run(self, batch: list[Frame]) -> None:
         """Answer one batch, ReadyForQuery included where it is due."""
+        self.session.client.gather()
+        try:
+            await self._run(batch)
+        finally:
+            self.session.client.flush()
+
+    async def _run(self, batch: list[Frame]) -> None:
         kind, raw = batch[-1]
         if kind == b"F":
             await self._refuse(texts.FUNCTION_CALL)
