@@ -46,12 +46,12 @@ class DatabaseGrants:
 
         Raises:
             ConstructError: the grantee has no IAM role, or one of another stack; a function is granted a
-                `DatabaseRole` and something else.
+                `DatabaseRole` and something else; `access` is none.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        known = identify(grantee)
+        known, role = identify(grantee), role_name(self._database.node.id, access)
         self._map(known, access, self._endpoint_of(grantee))
-        self._equip(known, role_name(self._database.node.id, access), self._endpoint_of(grantee))
+        self._equip(known, role, self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:

@@ -43,7 +43,8 @@ class DatabaseRole:
     it, spelt as in the catalog. What a later migration creates is granted by that deploy.
 
     Raises:
-        ConstructError: the name cannot be that of a role, or a table is named without a privilege.
+        ConstructError: the name cannot be that of a role, a table is named without a privilege, or with something
+            that is no `Privilege`.
     """
 
     name: str
@@ -58,7 +59,8 @@ class DatabaseRole:
                 f"choose small letters, digits and single underscores, {_LONGEST} characters at most",
             )
         for table, privileges in self.privileges.items():
-            if not table or not privileges or isinstance(privileges, Privilege | str):
+            single = isinstance(privileges, Privilege | str)
+            if not table or not privileges or single or not all(isinstance(p, Privilege) for p in privileges):
                 raise ConstructError(
                     f"the role {self.name!r} gives {table!r} the privileges {privileges!r}",
                     "each table needs a collection of privileges, such as {Privilege.SELECT}",
@@ -104,10 +106,20 @@ Rights: TypeAlias = "Access | DatabaseRole"
 
 
 def role_name(database: str, access: Rights) -> str:
-    """Return what the database role of `access` is called in the cluster."""
+    """Return what the database role of `access` is called in the cluster.
+
+    Raises:
+        ConstructError: `access` is neither a level nor a role.
+    """
     if isinstance(access, Access):
         return database_role(database, access)
-    return custom_role(database, access.name)
+    if isinstance(access, DatabaseRole):
+        return custom_role(database, access.name)
+    raise ConstructError(
+        f"access={access!r} is no access to the database {database!r}",
+        f"it is a {type(access).__name__}",
+        "give Access.READ_ONLY, Access.READ_WRITE, or a DatabaseRole",
+    )
 
 
 def _parts(table: str) -> tuple[str, str]:

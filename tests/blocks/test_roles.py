@@ -102,7 +102,7 @@ def test_fails_for_what_is_no_name(name: str) -> None:
         DatabaseRole(name, {})
 
 
-@pytest.mark.parametrize("privileges", [[], SELECT, "SELECT"])
+@pytest.mark.parametrize("privileges", [[], SELECT, "SELECT", {"SELECT"}, {SELECT, "INSERT"}])
 def test_fails_for_a_table_without_privileges(privileges: Any) -> None:
     with pytest.raises(ConstructError, match="each table needs a collection of privileges"):
         DatabaseRole("auditor", {"t": privileges})
@@ -118,3 +118,11 @@ def test_names_in_the_cluster_fit_and_never_meet(database: str) -> None:
         assert not any(level.startswith(custom_role_prefix(database)) for level in levels)
         if other != database:
             assert not custom_role(other, "auditor").startswith(custom_role_prefix(database))
+
+
+def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    access: Any = "READ_ONLY"
+    with pytest.raises(ConstructError, match="access='READ_ONLY' is no access to the database 'main'") as no:
+        db.grant_connect(function(stack), access=access)
+    assert "Access.READ_ONLY" in no.value.remedy
+    assert Template.of(stack).the("Custom::DsqlMigrations")["Properties"].get("Grants", []) == []
