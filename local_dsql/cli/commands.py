@@ -34,7 +34,7 @@ main.add_command(inject)
 main.add_command(conflicts)
 
 
-@main.command()
+@main.command(short_help="Start the cluster in the background.")
 @cluster_options
 def start(
     path: Path, regions: tuple[str, ...], dialect: str | None, commit_latency: float | None, as_json: bool
@@ -102,7 +102,7 @@ def _describe(found: ClusterStatus | None) -> dict[str, object]:
     }
 
 
-@main.command()
+@main.command(short_help="Empty the database; endpoints and keys stay.")
 @path_option
 @json_option
 def reset(path: Path, as_json: bool) -> None:
@@ -114,7 +114,7 @@ def reset(path: Path, as_json: bool) -> None:
         click.echo(json.dumps({"reset": True}))
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(short_help="Run psql as admin.", context_settings={"ignore_unknown_options": True})
 @path_option
 @click.option("--region", help="Region to connect to; the default is the first.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

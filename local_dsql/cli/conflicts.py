@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_dsql.occ.journal import Conflict
 
 
-@click.command()
+@click.command(short_help="Show who lost to whom since the start or the last reset.")
 @path_option
 @json_option
 def conflicts(path: Path, as_json: bool) -> None:

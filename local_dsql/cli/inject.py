@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONDITIONS = ("table", "key", "role", "region", "predicate")
 
 
-@click.command()
+@click.command(short_help="Let COMMITs of a running cluster fail.")
 @path_option
 @click.argument(
     "fault", type=click.Choice([fault.value for fault in Fault]), required=False, metavar="[FAULT]"

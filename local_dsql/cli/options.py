@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from blocks_runtime.location import local_folder
 from local_dsql.cluster import LocalCluster
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.folder import DEFAULT_FOLDER, Folder
@@ -31,11 +32,20 @@ class Failure(click.ClickException):
     exit_code = ExitCode.UNREACHABLE
 
 
+def _projects_folder(directory: Path) -> Path:
+    """Return the folder that `blocks` and the runtime take in `directory`; relative where it lies below it.
+
+    A folder of its own in a folder within the project would be taken for another project's from then on.
+    """
+    found = local_folder("main", directory)
+    return found.relative_to(directory) if found.is_relative_to(directory) else found
+
+
 path_option = click.option(
     "--path",
     type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
+    default=lambda: _projects_folder(Path.cwd()),
+    show_default=f"{DEFAULT_FOLDER} in the project",
     help="Folder of the cluster.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

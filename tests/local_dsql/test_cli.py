@@ -236,3 +236,17 @@ def test_stop_where_nobody_has_ever_started_one(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["stop", "--path", str(tmp_path / "none" / "at all"), "--json"])
     assert (answer.exit_code, json.loads(answer.stdout)) == (0, {"stopped": False})
     assert not (tmp_path / "none").exists()
+
+
+def test_the_database_is_that_of_the_project_wherever_in_it_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cdk.json").touch()
+    (tmp_path / "functions").mkdir()
+    for place, shown in (
+        (tmp_path, ".blocks/local/main"),
+        (tmp_path / "functions", f"{tmp_path}/.blocks/local/main"),
+    ):
+        monkeypatch.chdir(place)
+        answer = CliRunner().invoke(main, ["status"])
+        assert answer.stdout == f"{shown}: not running\n"
