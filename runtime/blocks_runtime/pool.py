@@ -89,7 +89,7 @@ class Pool:
             try:
                 wake(session, until)
             except BaseException:
-                self._drop(session)
+                self._put_down(session)
                 raise
             return session, False
         except BaseException:
@@ -98,12 +98,7 @@ class Pool:
 
     def give(self, session: Session) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        if session.put_down():
-            self._idle.append(session)
-        else:
-            self._drop(session)
-        if self._closed:  # perhaps by another thread, and only now
-            self._close_idle()
+        self._put_down(session)
         self._turnstile.leave()
 
     def fill(self, count: int, wake: Wake) -> None:
@@ -147,10 +142,19 @@ class Pool:
         except ConnectionFailed:
             pass  # torn while nobody used it: nothing is lost but the connection
         except BaseException:
-            self._drop(session)
+            self._put_down(session)
             raise
         self._drop(session)
         return False
+
+    def _put_down(self, session: Session) -> None:
+        """Keep a connection for the next who wants one, unless it is in doubt."""
+        if session.put_down():
+            self._idle.append(session)
+        else:
+            self._drop(session)
+        if self._closed:  # perhaps by another thread, and only now
+            self._close_idle()
 
     def _drop(self, session: Session) -> None:
         self._open.discard(session)

@@ -88,7 +88,7 @@ class AsyncPool:
             try:
                 await wake(session, until)
             except BaseException:
-                self._drop(session)
+                self._put_down(session)
                 raise
             return session, False
         except BaseException:
@@ -97,12 +97,7 @@ class AsyncPool:
 
     def give(self, session: AsyncSession) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        if session.put_down():
-            self._idle.append(session)
-        else:
-            self._drop(session)
-        if self._closed:  # perhaps by another thread, and only now
-            self._close_idle()
+        self._put_down(session)
         self._turnstile.leave()
 
     async def fill(self, count: int, wake: Wake) -> None:
@@ -146,10 +141,19 @@ class AsyncPool:
         except ConnectionFailed:
             pass  # torn while nobody used it: nothing is lost but the connection
         except BaseException:
-            self._drop(session)
+            self._put_down(session)
             raise
         self._drop(session)
         return False
+
+    def _put_down(self, session: AsyncSession) -> None:
+        """Keep a connection for the next who wants one, unless it is in doubt."""
+        if session.put_down():
+            self._idle.append(session)
+        else:
+            self._drop(session)
+        if self._closed:  # perhaps by another thread, and only now
+            self._close_idle()
 
     def _drop(self, session: AsyncSession) -> None:
         self._open.discard(session)
