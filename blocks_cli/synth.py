@@ -28,8 +28,8 @@ CLI_CONTEXT: Mapping[str, Json] = {
 }
 """Context that the cdk command line adds to the app's own."""
 
-PATIENCE = 0.5
-"""Seconds in which an interrupted app may tidy up before it is told again."""
+_HARDER = ((2.0, signal.SIGTERM), (0.5, signal.SIGKILL))
+"""Seconds in which an interrupted app may tidy up, and how it is told after them."""
 
 _DEFAULTS: Mapping[str, str] = {
     # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it.
@@ -95,11 +95,8 @@ def _end(app: subprocess.Popen[bytes]) -> None:
     """End the app with all that it started; its Node goes by itself, and tidies up, once nobody speaks to it."""
     app.terminate()
     with contextlib.suppress(ProcessLookupError):
-        for harder in (
-            signal.SIGTERM,
-            signal.SIGKILL,
-        ):  # where the shell was ended, and not what it had started
-            until = time.monotonic() + PATIENCE
+        for patience, harder in _HARDER:  # where the shell was ended, and not what it had started
+            until = time.monotonic() + patience
             while time.monotonic() < until:
                 app.poll()
                 os.killpg(app.pid, 0)
