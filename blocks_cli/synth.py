@@ -28,7 +28,7 @@ CLI_CONTEXT: Mapping[str, Json] = {
 }
 """Context that the cdk command line adds to the app's own."""
 
-_HARDER = ((2.0, signal.SIGTERM), (0.5, signal.SIGKILL))
+_HARDER = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
 """Seconds in which an interrupted app may tidy up, and how it is told after them."""
 
 _DEFAULTS: Mapping[str, str] = {
