@@ -78,7 +78,6 @@ _ADVICE = {
     "42P01": _MISSING,
     "42703": _MISSING,
     "42883": "correct the name or the types of the arguments; DSQL has fewer functions than PostgreSQL",
-    "42601": "correct the statement near the place that is named",
     "42P18": "say the type of the value, as in {name}::text",
 }
 _NOT_ADAPTED = "cannot adapt type"

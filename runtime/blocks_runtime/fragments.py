@@ -15,7 +15,7 @@ from .templates import FRAGMENT, IDENTIFIER, closed, is_tstring, numbered, patte
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import LiteralString
+    from typing import LiteralString, Never
 
     from .templates import Pattern, TemplateString
 
@@ -75,12 +75,13 @@ def quote_literal(text: str) -> str:
 class SqlFactory:
     """What `sql` is: call it with a template and its values, or ask it for an identifier or a list."""
 
-    def __call__(self, template: LiteralString | TemplateString, /, **values: object) -> Sql:
+    def __call__(self, template: LiteralString | TemplateString, /, *unnamed: Never, **values: object) -> Sql:
         """Return the statement that `template` and `values` make.
 
         Args:
             template: text in which every `{name}` is one of `values`, or a t-string, which carries its values.
                 A type checker with LiteralString refuses text that was put together at run time.
+            unnamed: none; values have names.
             values: what to bind, each used at least once; a fragment is set in instead, and for `{name:i}` a
                 name, or a tuple of names (`("app", "accounts")`), is quoted.
 
@@ -89,6 +90,8 @@ class SqlFactory:
                 template that is not text.
             ValueError: a template that cannot be read (see `blocks_runtime.templates`), or an impossible name.
         """
+        if unnamed:
+            raise TypeError("sql() takes values by name: write {name} in the template, and pass name=…")
         if isinstance(template, str):
             pattern = pattern_of(template)
             return _filled(pattern, _in_order(pattern, values))
@@ -136,6 +139,9 @@ def _in_order(pattern: Pattern, values: dict[str, object]) -> tuple[object, ...]
 
 
 def _filled(pattern: Pattern, values: tuple[object, ...]) -> Sql:
+    for index in pattern.after_in:
+        if isinstance(values[index], (list, tuple, set, frozenset)):
+            raise _list_after_in(pattern.names[index])
     if pattern.plain and not any(map(_is_piece, values)):
         return Sql(pattern.texts, values, pattern.text)
     pieces: list[object] = [Sql((pattern.texts[0],))]
@@ -144,6 +150,14 @@ def _filled(pattern: Pattern, values: tuple[object, ...]) -> Sql:
     ):
         pieces += [_slot(name, form, value), Sql((text,))]
     return _concatenate(pieces)
+
+
+def _list_after_in(name: str) -> TypeError:
+    """Return the error for a list that would be bound as one value, which no row equals."""
+    return TypeError(
+        f"IN ({{{name}}}) compares with one value, and a list is bound as one array; "
+        f'write = ANY({{{name}}}), or IN ({{{name}}}) with {name}=sql.join(", ", …)'
+    )
 
 
 def _is_piece(value: object) -> bool:

@@ -43,7 +43,7 @@ _known: dict[Hashable, Pattern] = {}
 class Pattern:
     """A template that was read: `texts` around `names`, each with the format of its slot in `formats`."""
 
-    __slots__ = ("formats", "given_as", "names", "plain", "text", "texts")
+    __slots__ = ("after_in", "formats", "given_as", "names", "plain", "text", "texts")
 
     def __init__(self, texts: tuple[str, ...], names: tuple[str, ...], formats: tuple[str, ...]) -> None:
         self.texts = texts
@@ -52,6 +52,8 @@ class Pattern:
         self.given_as = frozenset(names)
         self.plain = not any(formats)
         self.text = numbered(texts)
+        self.after_in = tuple([index for index, text in enumerate(texts[:-1]) if _ends_with_in(text)])
+        """Which slots stand behind `IN` or `IN (`, where a list is not what it looks like."""
 
 
 def pattern_of(template: str) -> Pattern:
@@ -127,6 +129,11 @@ def closed(text: str, slot: str | None = None) -> str:
         f"{{{name}}} stands inside {inside}, where nothing can be bound; write it outside of the quotes"
         + (f", {{{name}:i}} for a name" if inside == "a quoted name" else "")
     )
+
+
+def _ends_with_in(text: str) -> bool:
+    words = text.rstrip(" \t\r\n(").split()
+    return bool(words) and words[-1].lower() == "in"
 
 
 def _remember(key: Hashable, texts: Sequence[str], slots: Sequence[tuple[str, str]]) -> Pattern:

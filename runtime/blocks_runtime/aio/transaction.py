@@ -108,4 +108,6 @@ def _factory(row_type: type[Any] | None) -> Any:
 
 
 def _over() -> TransactionAborted:
-    return TransactionAborted("the transaction is over; use `tx` only inside the callback or the block")
+    return TransactionAborted(
+        "the transaction is over", advice="use `tx` only inside the callback or the block"
+    )
