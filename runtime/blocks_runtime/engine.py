@@ -14,19 +14,12 @@ from pathlib import Path
 
 from . import signing
 from .deadline import sooner
-from .errors import (
-    CommitOutcomeUnknown,
-    ConnectionFailed,
-    DatabaseError,
-    DeadlineExceeded,
-    SerializationFailure,
-    ServerUnavailable,
-)
+from .errors import ConnectionFailed, DatabaseError, SerializationFailure
 from .info import TransactionInfo
 from .location import Location, locate
+from .outcomes import without_transaction
 from .pool import Pool
 from .primitives import settled, sleep
-from .reading import only_reads
 from .retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .row_factories import factory
 from .session import Session, open_session
@@ -107,7 +100,7 @@ class Engine:
                 self._take_back(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = _without_transaction(error, statement)
+                failure = without_transaction(error, statement)
                 failure.attempts = attempt
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
@@ -131,7 +124,7 @@ class Engine:
         except BaseException as error:
             self._take_back(session, error)
             if isinstance(error, DatabaseError):
-                raise _without_transaction(error, statement) from error.__cause__
+                raise without_transaction(error, statement) from error.__cause__
             raise
         self.pool.give(session)
 
@@ -304,21 +297,6 @@ class Engine:
 def engine_for(name: str, max_connections: int) -> Engine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
     return Engine(name, locate(name, os.environ, Path.cwd()), max_connections)
-
-
-def _without_transaction(error: DatabaseError, statement: Sql) -> DatabaseError:
-    """Return what an error means for a statement that commits by itself."""
-    torn = isinstance(error, ConnectionFailed) or (isinstance(error, DeadlineExceeded) and error.sent)
-    if only_reads(statement) or not (torn or isinstance(error, ServerUnavailable)):
-        return error
-    if isinstance(error, ServerUnavailable):
-        error.retryable = False
-        return error
-    return CommitOutcomeUnknown(
-        f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
-        "have taken effect",
-        sqlstate=error.sqlstate,
-    )
 
 
 def _telemetry(location: Location) -> Any:

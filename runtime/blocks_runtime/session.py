@@ -22,13 +22,8 @@ from psycopg.types.json import JsonDumper
 
 from .classification import translate
 from .deadline import sooner
-from .errors import (
-    CommitOutcomeUnknown,
-    ConnectionFailed,
-    DeadlineExceeded,
-    QueryFailed,
-    TransactionAborted,
-)
+from .errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
+from .outcomes import by_hand, unknown_commit
 from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -180,7 +175,7 @@ class Session:
             raise self._failure(error, until) from error
         self._used = time.monotonic(), time.time()
         if self._connection.pgconn.transaction_status != before:
-            raise _by_hand(cursor.statusmessage or "")
+            raise by_hand(cursor.statusmessage or "")
         return cursor
 
     def copy(self, statement: Sql, body: bytes) -> int:
@@ -306,11 +301,11 @@ class Session:
         try:
             done = self._command("COMMIT", until)
         except ConnectionFailed as error:
-            raise _unknown(error) from error.__cause__
+            raise unknown_commit(error) from error.__cause__
         except DeadlineExceeded as error:
             if not error.sent:
                 raise
-            raise _unknown(error) from error.__cause__
+            raise unknown_commit(error) from error.__cause__
         if done != "COMMIT":
             raise TransactionAborted(
                 f"COMMIT was answered {done}: a statement of the transaction had failed, nothing was kept",
@@ -375,25 +370,3 @@ def _succeeded(results: list[PGresult]) -> PGresult:
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result, encoding="utf-8")
     return results[-1]
-
-
-def _unknown(error: DatabaseError) -> CommitOutcomeUnknown:
-    return CommitOutcomeUnknown(
-        f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
-        "not be there",
-        sqlstate=error.sqlstate,
-    )
-
-
-def _by_hand(command: str) -> DatabaseError:
-    """Return the error for a BEGIN, COMMIT or ROLLBACK that was sent as a statement."""
-    if command == "BEGIN":
-        return QueryFailed(
-            "BEGIN as a statement: the next one may use another connection, and would not belong to it",
-            advice="pass a function to transaction(), or use transaction() in a with statement",
-        )
-    return TransactionAborted(
-        f"{command} as a statement ended the transaction"
-        + (", and what came before it is committed" if command == "COMMIT" else ""),
-        advice="return from the function to commit, raise an exception to roll back",
-    )

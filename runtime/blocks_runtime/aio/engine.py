@@ -13,17 +13,10 @@ from pathlib import Path
 
 from .. import signing
 from ..deadline import sooner
-from ..errors import (
-    CommitOutcomeUnknown,
-    ConnectionFailed,
-    DatabaseError,
-    DeadlineExceeded,
-    SerializationFailure,
-    ServerUnavailable,
-)
+from ..errors import ConnectionFailed, DatabaseError, SerializationFailure
 from ..info import TransactionInfo
 from ..location import Location, locate
-from ..reading import only_reads
+from ..outcomes import without_transaction
 from ..retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..row_factories import factory
 from ..stats import Counters, Stats
@@ -106,7 +99,7 @@ class AsyncEngine:
                 await self._take_back(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = _without_transaction(error, statement)
+                failure = without_transaction(error, statement)
                 failure.attempts = attempt
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
@@ -130,7 +123,7 @@ class AsyncEngine:
         except BaseException as error:
             await self._take_back(session, error)
             if isinstance(error, DatabaseError):
-                raise _without_transaction(error, statement) from error.__cause__
+                raise without_transaction(error, statement) from error.__cause__
             raise
         self.pool.give(session)
 
@@ -307,21 +300,6 @@ class AsyncEngine:
 def engine_for(name: str, max_connections: int) -> AsyncEngine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
     return AsyncEngine(name, locate(name, os.environ, Path.cwd()), max_connections)
-
-
-def _without_transaction(error: DatabaseError, statement: Sql) -> DatabaseError:
-    """Return what an error means for a statement that commits by itself."""
-    torn = isinstance(error, ConnectionFailed) or (isinstance(error, DeadlineExceeded) and error.sent)
-    if only_reads(statement) or not (torn or isinstance(error, ServerUnavailable)):
-        return error
-    if isinstance(error, ServerUnavailable):
-        error.retryable = False
-        return error
-    return CommitOutcomeUnknown(
-        f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
-        "have taken effect",
-        sqlstate=error.sqlstate,
-    )
 
 
 def _telemetry(location: Location) -> Any:
