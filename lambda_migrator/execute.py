@@ -257,5 +257,5 @@ class Execution:
         remedy = "correct the file and migrate again; nothing of this statement took effect"
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
-        place = self._step.migration.place(self._at)
+        place = self._step.migration.place(self._at, error.position)
         return MigrationProblem(f"{place}: DSQL refused the statement", server_words(error), remedy)

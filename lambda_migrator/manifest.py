@@ -45,10 +45,12 @@ class Migration:
     checksum: str
     statements: tuple[Statement, ...]
 
-    def place(self, index: int) -> str:
-        """Return where a statement stands, as `file:line:column`."""
+    def place(self, index: int, position: int | None = None) -> str:
+        """Return where a statement stands, or its character `position` (from 1), as `file:line:column`."""
         at = self.statements[index]
-        return f"{self.name}.sql:{at.line}:{at.column}"
+        *lines, last = at.sql[: (position or 1) - 1].split("\n")
+        column = len(last) + (1 if lines else at.column)
+        return f"{self.name}.sql:{at.line + len(lines)}:{column}"
 
 
 @dataclass(frozen=True, slots=True)

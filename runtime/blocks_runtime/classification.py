@@ -117,6 +117,7 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         table=diagnosis.table_name,
         retryable=retryable,
         advice=advice,
+        position=int(diagnosis.statement_position) if diagnosis.statement_position else None,
     )
 
 

@@ -78,8 +78,9 @@ class DatabaseError(Exception):
     """Anything that went wrong between an application and its database.
 
     `attempts` counts how often the transaction was run. `detail`, `constraint` and `table` repeat what the
-    server reported; `detail` may quote values of a row, so it is kept out of the message. `advice` is what to
-    do about it, "" where only the application can know.
+    server reported; `detail` may quote values of a row, so it is kept out of the message. `position` is the
+    character of the statement that the server points at, from 1. `advice` is what to do about it, "" where only
+    the application can know.
     """
 
     name: str = DistributedDatabaseErrors.QueryFailed
@@ -97,12 +98,14 @@ class DatabaseError(Exception):
         table: str | None = None,
         retryable: bool | None = None,
         advice: str | None = None,
+        position: int | None = None,
     ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.detail = detail
         self.constraint = constraint
         self.table = table
+        self.position = position
         self.attempts = 1
         if retryable is not None:
             self.retryable = retryable

@@ -41,7 +41,9 @@ def test_an_empty_database_gets_them_all_again(dsql: LocalCluster, folder: Path)
 
 def test_faults_are_told_with_their_place(dsql: LocalCluster, folder: Path) -> None:
     (folder / "3_rows.sql").write_text("INSERT INTO nowhere VALUES (1);")
-    with pytest.raises(MigrationProblem, match=r"3_rows.sql:1:1: DSQL refused the statement\nSQLSTATE 42P01"):
+    with pytest.raises(
+        MigrationProblem, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
+    ):
         migrate(dsql, folder)
     (folder / "3_rows.sql").write_text("TRUNCATE items;")
     with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not available"):

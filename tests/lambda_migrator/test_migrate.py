@@ -54,7 +54,7 @@ def test_nothing_to_migrate(deployment: Deployment) -> None:
 # What is wrong with a file that finds `t` with the rows 1 and 2.
 REFUSED = {
     "duplicate key": ("INSERT INTO t VALUES (3, 1);\nINSERT INTO t VALUES (1, 1);", "002_x.sql:2:1", "23505"),
-    "unknown column": ("\n\n  UPDATE t SET nowhere = 1;", "002_x.sql:3:3", "42703"),
+    "unknown column": ("\n\n  UPDATE t SET nowhere = 1;", "002_x.sql:3:16", "42703"),
     "table is there already": ("CREATE TABLE t (id int);", "002_x.sql:1:1", "42P07"),
     "too many rows": ("INSERT INTO t SELECT n FROM generate_series(10, 4000) n;", "002_x.sql:1:1", "54000"),
 }  # fmt: skip

@@ -200,6 +200,20 @@ def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) ->
     assert status.code == ExitCode.PENDING
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("\n CREATE TABLE x (\n  id int PRIMARY KEY,\n  é text, name tetx\n);", "4:16: DSQL refused"),
+        ("CREATE TABLE x (id tetx);", "1:20: DSQL refused"),
+        ("INSERT INTO accounts VALUES (7, 'é', 1);\r\nUPDATE accounts SET\r\n bal = 1;", "3:2: DSQL refused"),
+        ("DROP INDEX nowhere;", "1:1: DSQL refused"),
+    ],
+)
+def test_a_refusal_names_the_place_that_the_server_points_at(project: Project, text: str, place: str) -> None:
+    project.write({"001_accounts": BANK["001_accounts"], "002_x": text})
+    assert f"error: 002_x.sql:{place}" in project.blocks("up").err
+
+
 def test_a_database_with_another_name_than_the_others_is_mentioned(project: Project) -> None:
     project.write(BANK)
     project.blocks("up")
