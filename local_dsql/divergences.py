@@ -32,8 +32,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "doomed-sees-newer-rows",
         "A transaction that has lost reads newer values of rows that it has not written itself.",
         "PostgreSQL cannot write over newer rows on an old snapshot, so a doomed transaction goes on over a fresh one.",
-        "Visible only between the statement that loses and the COMMIT that fails; now() moves forward with it, and "
-        "foreign keys that only newer rows break are not reported.",
+        "Visible only between the statement that loses and the COMMIT that fails; now() moves forward with it, "
+        "foreign keys that only newer rows break are not reported, and where newer values break a CHECK or make an "
+        "expression fail, the conflict is reported by that statement, not by COMMIT.",
     ),
     Divergence(
         "one-loser",

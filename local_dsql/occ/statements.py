@@ -12,6 +12,7 @@ from local_dsql.occ.locks import Strength, note_locks
 from local_dsql.occ.parking import ANEW, OPEN, capture, rebased, reopened
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer_of
 from local_dsql.occ.registry import Fact
+from local_dsql.occ.targets import targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.backend import Answer
@@ -27,6 +28,10 @@ _GUARD = messages.query("SAVEPOINT local_dsql_statement")
 """Savepoints nest and are never released: a released one hands its row locks to the transaction as a whole, and then
 neither does ROLLBACK TO wake who waits for them, nor do pg_locks show the number that the rows carry."""
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_statement")
+
+_BY_VALUES = ("21", "22", "23502", "23514")
+"""Errors that depend on the values of rows: a subquery with too many, an overflow, NOT NULL, CHECK. Those of unique
+and foreign keys are settled while the statement is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,23 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
     if strength is not None:
         await note_locks(engine, participant, before, strength)
     return await _checked(engine, participant, request, answer)
+
+
+def as_conflict(engine: Engine, participant: Participant, statement: Statement, answer: Answer) -> Answer:
+    """Return an error that newer rows may have caused as the conflict that it comes from, any other as it is.
+
+    By its snapshot a doomed transaction may have had no such error, and COMMIT would have told it of the conflict.
+    """
+    transaction, fields = participant.transaction, answer.error
+    assert transaction is not None
+    if transaction.doomed is None or fields is None or not fields["C"].startswith(_BY_VALUES):
+        return answer
+    if code := verdicts.code(transaction.doomed):
+        written = transaction.tables | targets(statement.backend_sql).tables
+        engine.journal.lost(
+            code, participant.label, transaction.began_at, frozenset(written), (), injected=False
+        )
+    return Answer([(b"E", transaction.doomed.encode())], messages.FAILED)
 
 
 def _strength(statement: Statement) -> Strength | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.local_dsql.front.case_tables import UA, UB, V, both
-from tests.local_dsql.front.scenarios import ANY, DUPLICATE, OC000, Error, scenario
+from tests.local_dsql.front.scenarios import ABORTED, ANY, DUPLICATE, OC000, Error, scenario
 
 WRITES = [
     scenario(
@@ -283,5 +283,38 @@ WRITES = [
         ("a", "SELECT id, place FROM perm ORDER BY id", [(1, 20), (2, 10), (3, 30)]),
         ("a", "COMMIT", "COMMIT"),
         ("x", "SELECT id, place FROM perm ORDER BY id", [(1, 20), (2, 10), (3, 30)]),
+    ),
+    *(
+        scenario(
+            f"a newer value makes the statement fail: {what}",
+            ("b", "SELECT n FROM st WHERE id=1", [(1,)]),
+            ("b", "UPDATE st SET n=5 WHERE id=2", "UPDATE 1"),
+            ("x", "UPDATE st SET n=0 WHERE id=1", "UPDATE 1"),
+            ("b", sql, OC000),
+            ("b", "SELECT 1", ABORTED),
+            ("b", "ROLLBACK", ANY),
+            ("x", "SELECT n FROM st ORDER BY id", [(0,), (1,)]),
+            divergences=["doomed-sees-newer-rows"],
+        )
+        for what, sql in (
+            ("CHECK", "UPDATE st SET n=n-1 WHERE id=1"),
+            ("NOT NULL", "UPDATE st SET n=nullif(n,0) WHERE id=1"),
+            ("an expression", "UPDATE st SET n=1/n WHERE id=1"),
+        )
+    ),
+    scenario(
+        "a newer value makes the first statement fail",
+        ("b", "SELECT n FROM st WHERE id=1", [(1,)]),
+        ("x", "UPDATE st SET n=n-1 WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE st SET n=n-1 WHERE id=1", OC000),
+        ("b", "ROLLBACK", ANY),
+        ("b", "UPDATE st SET n=n-1 WHERE id=1", Error("23514")),
+    ),
+    scenario(
+        "what a doomed one says wrongly is told it",
+        ("b", "SELECT n FROM st WHERE id=1", [(1,)]),
+        ("x", "UPDATE st SET n=7 WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE st SET n=2 WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE st SET nothing=2 WHERE id=1", Error("42703")),
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.local_dsql.front.case_tables import CLEAR, ROWS, TABLES
@@ -29,3 +30,15 @@ def test_scenario(case: Scenario, cluster: Cluster, tables: None) -> None:
         for sql in (*CLEAR, *ROWS):
             admin.execute(sql)
     run(cluster, case.steps)
+
+
+def test_a_conflict_that_a_statement_is_told_is_in_the_log(cluster: Cluster, tables: None) -> None:
+    with cluster.connect() as admin, cluster.connect(autocommit=False) as late:
+        for sql in (*CLEAR, *ROWS):
+            admin.execute(sql)
+        late.execute("SELECT n FROM st")
+        admin.execute("UPDATE st SET n = n - 1 WHERE id = 1")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            late.execute("UPDATE st SET n = n - 1 WHERE id = 1")
+    conflict = cluster.front.conflicts[-1]
+    assert (conflict.code, conflict.tables, len(conflict.winners)) == ("OC000", ("st",), 1)
