@@ -63,6 +63,7 @@ class Workspace:
             CommandError: another process deploys or destroys here at this moment.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_text("*\n")  # what is local is nobody else's
         with (self.folder / "deploy.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

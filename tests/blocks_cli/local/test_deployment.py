@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -273,3 +274,12 @@ def test_a_parameter_that_no_template_has_is_refused(lab: Lab, tmp_path: Path) -
     with pytest.raises(CommandError, match="parameter Sise: no template has it") as refused:
         LocalDeployment.deploy(assembly, tmp_path, parameters={"Sise": "1"})
     assert "have: " in refused.value.why
+
+
+def test_what_is_local_keeps_itself_out_of_git(lab: Lab, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    subprocess.run(["git", "init", "--quiet", project], check=True)
+    with LocalDeployment.deploy(synthesize(lab, tmp_path / "cdk.out"), project):
+        status = ["git", "-C", str(project), "status", "--porcelain", "--untracked-files=all"]
+        assert subprocess.run(status, capture_output=True, check=True).stdout == b""
