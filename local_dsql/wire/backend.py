@@ -236,12 +236,15 @@ class Backend(Receiver):
     def received(self, data: bytes) -> None:
         """Pass on or collect."""
         if self._sink is not None:
-            self._sink(data)
-            if self._end.feed(data):
+            end = self._end
+            self._sink(end.feed(data))
+            if end.probe and self._transport is not None:
+                self._transport.write(end.probe)
+            if end.status:
                 at_end, self._sink, self._at_end = self._at_end, None, None
                 self._hurried = False
                 assert at_end is not None
-                at_end(self._end)
+                at_end(end)
             return
         for kind, raw in self._reader.feed(data):
             if self._waiter is None:

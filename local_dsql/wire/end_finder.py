@@ -1,22 +1,14 @@
-"""Finding the end of an answer that is passed on as it comes.
+"""Finding the end of an answer that is passed on as it comes, without looking at each of its rows.
 
-Frames are followed header by header, up to the rows of a long result as text. Of these only the last bytes of each
-piece that arrives are looked at, whatever the number of rows, because they tell an end from anything else:
-
-- An answer ends with `Z`, the length 5 and a status; PostgreSQL says no more until it is asked. Before that comes a
-  message that ends with NUL, or one without a body, which is a letter and the length 4.
-- A value as text holds no NUL. Within rows, therefore, some of those bytes would have to be lengths. None fits: a value
-  `Z` comes after its length, 1, and not after a NUL; in a value of four bytes `Z` is not followed by a NUL; a length
-  that holds a `Z` announces more than what would follow it. What does fit is the number of columns in rows of 90, and
-  there the beginning of the row is seen in front of it.
-- For the same reasons no row holds the severity with which an ErrorResponse begins.
-
-Values in binary hold what they like, so rows of these are followed one by one.
+Frames are followed header by header, but only so far. In the midst of many rows PostgreSQL is sent a *probe*, to be
+answered after what it is saying now: it prepares an empty statement whose parameters have random numbers for types,
+and asks to have these types described. PostgreSQL takes them as they are, in a failed transaction too, and nothing is
+left of it. From then on only the last bytes of what arrives are looked at: an end is where the random numbers are.
 """
 
 from __future__ import annotations
 
-import re
+import os
 import struct
 
 from local_dsql.wire import messages
@@ -24,15 +16,18 @@ from local_dsql.wire.frames import BODY, FrameReader
 
 _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
-_DATA_ROW = b"D"[0]
+_ROWS = (b"D"[0], b"d"[0])
+"""DataRow, and CopyData: nothing else comes in thousands."""
 
-_LONG = 4096
-"""Bytes of a piece from its first row on, from which the rows are worth not being followed."""
+LONG = 16 * 1024
+"""Bytes of an answer that are followed frame by frame; a probe costs as much as some hundred rows."""
 
-_END = re.compile(rb"(?:(?<!D[\x00-\x1f]...)\x00|\x00\x00\x00\x04)Z\x00\x00\x00\x05([ITE])\Z", re.DOTALL)
+_RANDOM = 16
+"""Bytes, four parameters."""
+
+_READY = messages.READY[messages.IDLE][:-1]
 _ERROR = b"SERROR\0VERROR\0C"
-_KEPT = 14
-"""Bytes that the longest of both looks at."""
+"""How an ErrorResponse begins. No text holds it; in a transaction, the status tells."""
 
 
 class EndFinder:
@@ -42,37 +37,58 @@ class EndFinder:
     there was an error.
     """
 
-    __slots__ = ("_header", "_last", "_request", "_skip", "failed", "parsed", "status")
+    __slots__ = (
+        "_followed",
+        "_held",
+        "_last",
+        "_mark",
+        "_request",
+        "_skip",
+        "failed",
+        "parsed",
+        "probe",
+        "status",
+    )
 
     def __init__(self) -> None:
+        self.probe = b""
+        """What is to be sent to PostgreSQL now."""
         self._skip = 0
-        self._header = b""
+        self._held = b""
+        self._last = b""
+        self._mark = b""
         self.begin(b"")
 
     def begin(self, request: bytes) -> None:
-        """Begin with the answer to a request, which executes one statement at most."""
-        self._request = request
-        self._last = b""
+        """Begin with the answer to a request, which executes one statement at most; the one before has ended."""
+        self.status = b""
+        """The transaction status, once the end is found."""
         self.failed = False
         self.parsed = 0
-        self.status = b""
+        self._request = request
+        self._followed = 0
 
-    def feed(self, data: bytes) -> bool:
-        """Read on; return whether the answer has ended, with its transaction status in `status`."""
-        if self._last:
-            return self._leap(data)
-        position = self._skip
+    def feed(self, data: bytes) -> bytes:
+        """Read on; return what is to be passed on of it, which is all but the answer to a probe."""
+        if self._mark:
+            return self._look(data)
+        given = data
+        position, self._skip = self._skip, 0
         end = len(data)
-        if self._header:
-            data = self._header + data
-            end += len(self._header)
-            self._header = b""
+        if self._held:
+            data = self._held + data
+            end += len(self._held)
+            self._held = b""
         unpack, length_at = _HEADER.unpack_from, _LENGTH.unpack_from
+        far = LONG - self._followed if self._request else end
         while end - position >= 6:
-            if data[position] == _DATA_ROW:
-                if self._request and end - position >= _LONG and self._may_leap():
-                    self._skip = 0
-                    return self._leap(data[position:])
+            if data[position] in _ROWS:
+                if position > far:
+                    if self._may_probe():
+                        self._mark, self.probe = _mark_and_probe()
+                        self._scan(data[position:])
+                        return given
+                    far = end
                 position += length_at(data, position + 1)[0] + 1
                 continue
             kind, length = unpack(data, position)
@@ -87,38 +103,53 @@ class EndFinder:
             self._skip = position - end
         else:
             # Fewer than six bytes are left. A frame of five (such as ParseComplete) may be whole among them.
-            position = self._tail(data, position, end)
-        return bool(self.status)
+            if end - position == BODY and unpack(data, position)[1] == 4:
+                self.parsed += data[position : position + 1] == b"1"
+            else:
+                self._held = data[position:]
+        self._followed += end
+        return given
 
-    def _tail(self, data: bytes, position: int, end: int) -> int:
-        if end - position == BODY:
-            kind, length = _HEADER.unpack_from(data, position)
-            if length == 4:
-                self.parsed += kind == b"1"
-                self._skip = 0
-                return end
-        self._skip = 0
-        self._header = data[position:end]
-        return end
-
-    def _may_leap(self) -> bool:
-        """Tell whether the rows are text, and nothing to be counted comes after them."""
-        frames = FrameReader().feed(self._request)
+    def _may_probe(self) -> bool:
+        """Tell whether nothing to be counted comes after the rows."""
+        kinds = b"".join(kind for kind, _ in FrameReader().feed(self._request))
         self._request = b""  # once is enough
-        kinds = b"".join(kind for kind, _ in frames)
-        if kinds == b"Q":
-            return True
-        bind = kinds.rfind(b"B")
-        if bind < 0 or b"P" in kinds[bind:]:
-            return False
-        return not any(messages.result_formats(frames[bind][1]))
+        return b"P" not in kinds[kinds.rfind(b"E") :]
 
-    def _leap(self, data: bytes) -> bool:
-        if not self.failed:
-            self.failed = _ERROR in data or _ERROR in self._last + data[:_KEPT]
-        self._last = (self._last + data[-_KEPT:])[-_KEPT:]
-        end = _END.search(self._last)
-        if end is None:
-            return False
-        self.status, self._last = end[1], b""
-        return True
+    def _scan(self, data: bytes) -> None:
+        """Look for an error, which may have begun in the piece before."""
+        self.failed = self.failed or _ERROR in data or _ERROR in self._last + data[: len(_ERROR)]
+        self._last = (self._last + data[-len(_ERROR) :])[-len(_ERROR) :]
+
+    def _look(self, data: bytes) -> bytes:
+        self.probe = b""
+        self._scan(data)
+        data = self._held + data
+        if data.endswith(self._mark, 0, len(data) - 1):
+            self.status = data[-1:]
+            if self.status != messages.IDLE:
+                self.failed = self.status == messages.FAILED
+            data = data[: -len(self._mark) - 1]
+            self._held = self._last = self._mark = b""
+            return data
+        at = data.find(self._mark[:1], max(0, len(data) - len(self._mark)))
+        while at >= 0 and not self._mark.startswith(data[at:]):
+            at = data.find(self._mark[:1], at + 1)
+        at = len(data) if at < 0 else at
+        self._held = data[at:]
+        return data[:at]
+
+
+def _mark_and_probe() -> tuple[bytes, bytes]:
+    """Return what is answered, up to the status at its end, and the request."""
+    random = os.urandom(_RANDOM)
+    types = struct.pack("!H", _RANDOM // 4) + random
+    name = messages.cstring(f"local_dsql_{random.hex()}")
+    probe = (
+        messages.frame(b"P", name + b"\0" + types)
+        + messages.frame(b"D", b"S" + name)
+        + messages.frame(b"C", b"S" + name)
+        + messages.SYNC
+    )
+    described = messages.frame(b"t", types) + messages.NO_DATA
+    return messages.PARSE_COMPLETE + described + messages.CLOSE_COMPLETE + _READY, probe
