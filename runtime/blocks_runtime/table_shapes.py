@@ -12,16 +12,23 @@ _JSON = ("json", "jsonb")
 
 
 class TableShape:
-    """Columns with their types, and whether COPY can fill it.
+    """Columns with their types, and which of them COPY may fill.
 
     Args:
-        rows: name and type of each column, and whether this is a table.
+        rows: name and type of each column, and whether COPY may fill it.
     """
 
     def __init__(self, rows: list[tuple[str, str, bool]]) -> None:
         self.types = {name: kind for name, kind, _ in rows}
-        self.copyable = all(is_table for *_, is_table in rows)
-        """False for a view, of which PostgreSQL says only in the middle of a COPY that it cannot be filled so."""
+        self._not_by_copy = {name for name, _, by_copy in rows if not by_copy}
+
+    def copyable(self, columns: Iterable[str]) -> bool:
+        """Tell whether COPY does with these columns what INSERT does.
+
+        It cannot fill a view, which PostgreSQL says only in the middle of the COPY; and it takes values for a column
+        that is GENERATED ALWAYS AS IDENTITY, which INSERT refuses, so that rows to come would repeat them.
+        """
+        return self._not_by_copy.isdisjoint(columns)
 
     def json_among(self, columns: Iterable[str]) -> dict[str, str]:
         """Return which of the columns are json, and their type; those that do not exist are the server's to refuse."""
@@ -50,7 +57,8 @@ class TableShapes:
 def question(table: Sql) -> Sql:
     """Return the statement that asks for a table's columns and their types, which of a domain is that below it."""
     return sql(
-        "SELECT attname, format_type(COALESCE(NULLIF(typbasetype, 0), atttypid), NULL), relkind = 'r' "
+        "SELECT attname, format_type(COALESCE(NULLIF(typbasetype, 0), atttypid), NULL), "
+        "relkind = 'r' AND attidentity <> 'a' "
         "FROM pg_catalog.pg_attribute "
         "JOIN pg_catalog.pg_type ON pg_type.oid = atttypid "
         "JOIN pg_catalog.pg_class ON pg_class.oid = attrelid "

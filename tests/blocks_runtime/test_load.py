@@ -155,6 +155,20 @@ def test_what_no_copy_can_fill_is_filled_by_inserts(db: DistributedDatabase) -> 
     assert db.query_one(COUNT, tuple) == (7001, 7001)
 
 
+def test_identities_are_not_overruled(db: DistributedDatabase, cluster: LocalCluster) -> None:
+    """COPY takes what INSERT refuses, and the sequence would give the same number again."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        admin.execute(
+            "CREATE TABLE numbered (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY, t text)"
+        )
+        admin.execute("GRANT SELECT, INSERT ON numbered TO app")
+    with pytest.raises(errors.QueryFailed, match="non-DEFAULT") as caught:
+        db.load("numbered", [{"id": 1, "t": "a"}])
+    assert caught.value.sqlstate == "428C9"
+    assert db.load("numbered", [{"t": "a"}, {"t": "b"}]).rows == 2
+    assert db.query(sql("SELECT t FROM numbered ORDER BY id"), tuple) == [("a",), ("b",)]
+
+
 def test_a_server_that_refuses_copy_gets_inserts(
     db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

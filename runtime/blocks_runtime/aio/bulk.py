@@ -82,7 +82,7 @@ class AsyncLoad:
         plan, columns = self._plan, self._plan.columns_for(first[0])
         shape = await self._shape(plan.table, columns)
         self._inserting = InsertFormat(plan.table, columns, plan.key, shape.json_among(columns))
-        by_copy = shape.copyable and not plan.key
+        by_copy = shape.copyable(columns) and not plan.key
         self._cutter = Cutter(columns, CopyFormat(plan.table, columns) if by_copy else self._inserting)
         self._chunks += self._cutter.add(first)
 
