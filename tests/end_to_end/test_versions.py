@@ -52,7 +52,7 @@ def test_a_migration_that_fails_on_deploy_is_mended_by_the_next_one(new_shop: Sh
     new_shop.write("002_copy.sql", "INSERT INTO orders (item)\nSELECT item FROM ancient_orders;\n")
     with pytest.raises(CommandError) as failed:
         new_shop.deploy()
-    assert "002_copy.sql:1:1" in str(failed.value)
+    assert "002_copy.sql:2:18" in str(failed.value)
     assert "42P01" in str(failed.value)
     assert 'relation "ancient_orders" does not exist' in str(failed.value)
     new_shop.write("002_copy.sql", "INSERT INTO orders (item) VALUES ('tea');\n")

@@ -49,7 +49,7 @@ BEFORE, AFTER = "journal and lease", "roles and answer"
 PHASES = (BEFORE, *FILES, AFTER)
 """What a deploy is at: before its migrations, at one of them, after them."""
 
-LEAST = 250
+LEAST = 200
 """Messages that a deploy takes at the very least; polling for jobs adds some."""
 
 LEFT_BEHIND = [
