@@ -101,15 +101,13 @@ class ClientConnection(Receiver):
 
     def send(self, data: bytes) -> None:
         """Send bytes to the client, or gather them."""
-        if self._gathered is not None and len(data) < _MOST_GATHERED:
-            self._gathered += data
-            if len(self._gathered) < _MOST_GATHERED:
-                return
-            data = b""
-        if self._gathered:
+        if self._gathered is not None:
             data = self._gathered + data
             self._gathered = b""
-        if self._transport is not None and not self._closing and data:
+            if len(data) < _MOST_GATHERED:
+                self._gathered = data
+                return
+        if data and not self._closing and self._transport is not None:
             self._transport.write(data if self.tls is None else self.tls.encrypt(data))
 
     def gather(self) -> None:

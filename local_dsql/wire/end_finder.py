@@ -14,10 +14,10 @@ import struct
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 
-_HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
-_ROWS = (b"D"[0], b"d"[0])
-"""DataRow, and CopyData: nothing else comes in thousands."""
+_DATA_ROW, _COPY_DATA, _READY_FOR_QUERY, _ERROR_RESPONSE, _PARSE_COMPLETE = b"DdZE1"
+_ROWS = (_DATA_ROW, _COPY_DATA)
+"""Nothing else comes in thousands."""
 
 LONG = 16 * 1024
 """Bytes of an answer that are followed frame by frame; a probe costs as much as some hundred rows."""
@@ -79,32 +79,30 @@ class EndFinder:
             data = self._held + data
             end += len(self._held)
             self._held = b""
-        unpack, length_at = _HEADER.unpack_from, _LENGTH.unpack_from
+        length_at = _LENGTH.unpack_from
         far = LONG - self._followed if self._request else end
         while end - position >= 6:
-            if data[position] in _ROWS:
+            kind = data[position]
+            if kind in _ROWS:
                 if position > far:
                     if self._may_probe():
                         self._mark, self.probe = _mark_and_probe()
                         self._scan(data[position:])
                         return given
                     far = end
-                position += length_at(data, position + 1)[0] + 1
-                continue
-            kind, length = unpack(data, position)
-            if kind == b"Z":
+            elif kind == _READY_FOR_QUERY:
                 self.status = data[position + BODY : position + BODY + 1]
-            elif kind == b"E":
+            elif kind == _ERROR_RESPONSE:
                 self.failed = True
-            elif kind == b"1":
+            elif kind == _PARSE_COMPLETE:
                 self.parsed += 1
-            position += length + 1
+            position += length_at(data, position + 1)[0] + 1
         if position >= end:
             self._skip = position - end
         else:
             # Fewer than six bytes are left. A frame of five (such as ParseComplete) may be whole among them.
-            if end - position == BODY and unpack(data, position)[1] == 4:
-                self.parsed += data[position : position + 1] == b"1"
+            if end - position == BODY and length_at(data, position + 1)[0] == 4:
+                self.parsed += data[position] == _PARSE_COMPLETE
             else:
                 self._held = data[position:]
         self._followed += end

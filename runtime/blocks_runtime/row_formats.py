@@ -150,7 +150,7 @@ class _Texts(dict[type, "Write"]):
         """Return the texts of values of these types, None for NULL."""
         if len(kinds) == 1:
             (kind,) = kinds
-            return [*map(self[kind], values)]
+            return cast("Sequence[str]", values) if kind is str else [*map(self[kind], values)]
         return [self[type(value)](value) for value in values]
 
     def __missing__(self, kind: type) -> Write:
