@@ -100,7 +100,7 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     kind = classify(error.sqlstate, said)
     if lost and not issubclass(kind, (errors.ConnectionFailed, errors.LimitExceeded)):
         kind = errors.ConnectionFailed
-    hint = f"; {diagnosis.message_hint}" if diagnosis.message_hint else ""
+    hint = diagnosis.message_hint
     if code.startswith("22"):
         said = _without_values(said)
     retryable, advice = None, _ADVICE.get(code)
@@ -109,8 +109,10 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     elif said.startswith(_NOT_ADAPTED):
         said = said.partition(" using placeholder")[0]
         advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
+    elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
+        hint, advice = None, hint  # the server knows better what to do instead
     return kind(
-        f"{said}{hint}",
+        f"{said}; {hint}" if hint else said,
         sqlstate=error.sqlstate,
         detail=diagnosis.message_detail,
         constraint=diagnosis.constraint_name,

@@ -115,3 +115,11 @@ def test_a_value_without_a_type_in_sql(db: DistributedDatabase) -> None:
 def test_the_way_out(db: DistributedDatabase, statement: Sql, advice: str) -> None:
     with pytest.raises(errors.QueryFailed, match=advice):
         db.query(statement, deadline=0.2)
+
+
+def test_the_way_out_is_told_once(db: DistributedDatabase) -> None:
+    """The server's hint is about this statement; what the class of the error advises is about any."""
+    with pytest.raises(errors.FeatureNotSupported) as caught:
+        db.execute(sql("LISTEN accounts"))
+    assert caught.value.advice.startswith("Use a queue or a topic")
+    assert str(caught.value) == f"unsupported statement: Listen (SQLSTATE 0A000); {caught.value.advice}"
