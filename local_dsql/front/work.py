@@ -200,7 +200,7 @@ class Work:
     ) -> bool:
         """Note what the statement has done, hold it against the limits, and answer."""
         if answer.error is not None:
-            return self._answered(statements.as_conflict(self.engine, self.session, statement, answer))
+            return self._answered(await statements.as_conflict(self.engine, self.session, statement, answer))
         written = targets(statement.backend_sql) if statement.writes else NOTHING
         transaction.rows += changed
         transaction.tables |= written.tables

@@ -48,6 +48,12 @@ class Journal:
         """Note a COMMIT."""
         self._commits.append(commit)
 
+    def changed_since(self, sequence: int) -> frozenset[str] | None:
+        """Return the tables that were changed after commit number `sequence`; None where that is not known any more."""
+        if self._commits and self._commits[0].sequence > sequence + 1:
+            return None
+        return frozenset[str]().union(*(each.tables for each in self._commits if each.sequence > sequence))
+
     def lost(
         self,
         code: str,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsql_dialect import Statement
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
+    from local_dsql.occ.transaction import Transaction
 
 _GUARD = messages.query("SAVEPOINT local_dsql_statement")
 """Savepoints nest and are never released: a released one hands its row locks to the transaction as a whole, and then
@@ -76,7 +77,9 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
     return await _checked(engine, participant, request, answer)
 
 
-def as_conflict(engine: Engine, participant: Participant, statement: Statement, answer: Answer) -> Answer:
+async def as_conflict(
+    engine: Engine, participant: Participant, statement: Statement, answer: Answer
+) -> Answer:
     """Return an error that newer rows may have caused as the conflict that it comes from, any other as it is.
 
     By its snapshot a doomed transaction may have had no such error, and COMMIT would have told it of the conflict.
@@ -85,12 +88,30 @@ def as_conflict(engine: Engine, participant: Participant, statement: Statement, 
     assert transaction is not None
     if transaction.doomed is None or fields is None or not fields["C"].startswith(_BY_VALUES):
         return answer
+    if not await _may_see_newer(engine, transaction, statement):
+        return answer
     if code := verdicts.code(transaction.doomed):
         written = transaction.tables | targets(statement.backend_sql).tables
         engine.journal.lost(
             code, participant.label, transaction.began_at, frozenset(written), (), injected=False
         )
     return Answer([(b"E", transaction.doomed.encode())], messages.FAILED)
+
+
+async def _may_see_newer(engine: Engine, transaction: Transaction, statement: Statement) -> bool:
+    """Tell whether others may have changed a table since the transaction began that the statement has to do with."""
+    changed = engine.journal.changed_since(transaction.began_at)
+    mentioned = targets(statement.backend_sql).mentioned
+    if changed is None or not changed.isdisjoint(mentioned):
+        return True
+    if engine.hidden.concerns(statement.backend_sql):
+        return True
+    tables = await engine.tables.current(engine.catalog)
+    found = await tables.named(mentioned, engine.catalog)
+    if not mentioned <= {table.relation.lower() for table in found}:
+        return True  # of a view nobody knows what it reads
+    above = await tables.of(tables.above({table.oid for table in found}), engine.catalog)
+    return tables.cascades and not changed.isdisjoint(table.relation.lower() for table in above)
 
 
 def _strength(statement: Statement) -> Strength | None:

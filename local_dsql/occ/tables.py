@@ -165,6 +165,15 @@ class Tables:
             others |= set(strangers) - known.keys()
         return [known[oid] for oid in wanted if oid in known]
 
+    def above(self, oids: Iterable[str]) -> set[str]:
+        """Return the tables that these refer to, and those that they refer to in turn."""
+        found: set[str] = set()
+        below = set(oids)
+        while below:
+            below = {each.parent for each in self.references if each.child in below} - found
+            found |= below
+        return found
+
     async def named(self, names: Iterable[str], catalog: int) -> list[Table]:
         """Return the shapes of the tables with those names, in lower case, in whatever schema."""
         return [table for tables in (await self._by_name(names, catalog)).values() for table in tables]

@@ -19,14 +19,18 @@ _ASSIGNING = frozenset({"UpdateStmt", "onConflictClause"})
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Names of tables, in lower case and without schema; names of columns; how many writes the statement nests."""
+    """Names of tables, in lower case and without schema; names of columns; how many writes the statement nests.
+
+    `mentioned` are all relations that it names, those that it writes to among them.
+    """
 
     tables: frozenset[str]
+    mentioned: frozenset[str]
     assigned: frozenset[str]
     writes: int
 
 
-NOTHING = Targets(frozenset(), frozenset(), 0)
+NOTHING = Targets(frozenset(), frozenset(), frozenset(), 0)
 
 
 def targets(sql: str) -> Targets:
@@ -38,11 +42,13 @@ def _read(sql: str) -> Targets:
     nodes = [
         found
         for tree in libpg_query.parse(sql.encode())
-        for found in json_tree.walk(tree, _WRITING | _ASSIGNING)
+        for found in json_tree.walk(tree, _WRITING | _ASSIGNING | {"RangeVar"})
     ]
     writing = [node for name, node in nodes if name in _WRITING]
+    written = frozenset(node["relation"]["relname"].lower() for node in writing if "relation" in node)
     return Targets(
-        frozenset(node["relation"]["relname"].lower() for node in writing if "relation" in node),
+        written,
+        written | {node["relname"].lower() for name, node in nodes if name == "RangeVar"},
         frozenset(column for name, node in nodes if name in _ASSIGNING for column in _assigned(node)),
         len(writing),
     )

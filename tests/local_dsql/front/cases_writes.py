@@ -311,6 +311,22 @@ WRITES = [
         ("b", "UPDATE st SET n=n-1 WHERE id=1", Error("23514")),
     ),
     scenario(
+        "a doomed one that fails elsewhere is told so",
+        ("b", "SELECT n FROM st WHERE id=1", [(1,)]),
+        ("x", "UPDATE t SET v='X' WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE t SET v='B' WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE st SET n=-1 WHERE id=1", Error("23514")),
+    ),
+    scenario(
+        "a doomed one that fails over what a cascade has changed",
+        ("b", "SELECT pid FROM sd", [(3,)]),
+        ("x", "DELETE FROM pa WHERE id=3", "DELETE 1"),
+        ("x", "UPDATE t SET v='X' WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE t SET v='B' WHERE id=1", "UPDATE 1"),
+        ("b", "UPDATE sd SET id=1/(pid-9)", OC000),
+        divergences=["doomed-sees-newer-rows"],
+    ),
+    scenario(
         "what a doomed one says wrongly is told it",
         ("b", "SELECT n FROM st WHERE id=1", [(1,)]),
         ("x", "UPDATE st SET n=7 WHERE id=1", "UPDATE 1"),
