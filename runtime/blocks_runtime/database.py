@@ -305,8 +305,10 @@ class DistributedDatabase(Statements):
         return engine
 
     def _connect(self) -> Engine:
-        from .engine import engine_for
+        from .uncollected import Uncollected
 
+        with Uncollected():
+            from .engine import engine_for
         with self._lock:
             if self._engine is None or self._engine.foreign:
                 self._engine = engine_for(self.name, self._max_connections)

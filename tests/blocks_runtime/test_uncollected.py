@@ -1,0 +1,55 @@
+"""The garbage collector during the import of the driver: asleep, and then as it was."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_runtime.uncollected import Uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
+    with Uncollected():
+        assert not gc.isenabled()
+        cycle: list[object] = []
+        cycle.append(cycle)
+        made = id(cycle)
+        del cycle
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    assert made in map(id, gc.get_objects(generation=2))
+    gc.collect()
+    assert made not in map(id, gc.get_objects())
+
+
+def test_it_wakes_up_after_an_error() -> None:
+    with pytest.raises(ImportError), Uncollected():
+        raise ImportError
+    assert gc.isenabled()
+
+
+def test_who_has_put_it_to_sleep_wakes_it() -> None:
+    gc.disable()
+    with Uncollected():
+        pass
+    assert not gc.isenabled()
+
+
+def test_what_an_app_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with Uncollected():
+        pass
+    assert gc.get_freeze_count() == frozen
