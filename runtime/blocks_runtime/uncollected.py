@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+_FROZEN = 1000
+"""Objects: an app that freezes has more than these, and Python 3.12 starts with some hundred of its own."""
+
+
 class Uncollected:
     """A block in which no garbage is collected, and after which what is there counts as old."""
 
@@ -25,7 +29,7 @@ class Uncollected:
     ) -> None:
         if not self._was_enabled:
             return
-        if not gc.get_freeze_count():  # what an app has frozen must stay so
+        if gc.get_freeze_count() < _FROZEN:  # what an app has frozen must stay so
             gc.freeze()
             gc.unfreeze()  # into the oldest generation, without a look at each object
         gc.enable()

