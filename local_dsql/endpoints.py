@@ -14,7 +14,7 @@ from local_dsql.front import Front
 from local_dsql.postgres import PORT
 from local_dsql.postgres.diagnosis import refused
 from local_dsql.tls import CertificateStore
-from local_dsql.wire.backend import BackendError
+from local_dsql.wire.answer import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -94,7 +94,7 @@ class Exchange:
             held = b""
         if session.transaction is None:
             session.names.forget_portals()
-        session.client.send(held + messages.READY[session.status])
+        session.client.send(held + session.parameter_changes() + messages.READY[session.status])
 
     # simple protocol
 

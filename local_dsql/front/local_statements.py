@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_dsql.front.planned import SHOWN, is_version
 from local_dsql.jobs.submit import submit
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendError
+from local_dsql.wire.answer import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:

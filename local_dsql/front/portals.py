@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
 
-_SUSPENDED = messages.frame(b"s")
-
 
 class Portals:
     """The portals of one session's transaction.
@@ -113,4 +111,4 @@ class Portals:
         while rows and rows[0][0] != b"C" and (not limit or len(taken) < limit):
             taken.append(rows.popleft()[1])
         ended = bool(rows) and rows[0][0] == b"C"
-        return b"".join(taken) + (rows[0][1] if ended else _SUSPENDED)
+        return b"".join(taken) + (rows[0][1] if ended else messages.SUSPENDED)

@@ -13,7 +13,8 @@ from local_dsql.occ.targets import targets
 if TYPE_CHECKING:
     from dsql_dialect import Statement
     from local_dsql.occ.engine import Engine
-    from local_dsql.wire.backend import Answer, Backend
+    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.backend import Backend
 
 _COUNT = (
     "SELECT coalesce(pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables"

@@ -64,11 +64,14 @@ class Session:
         self._exchange = Exchange(self)
         self._expired = False
         self._age: asyncio.TimerHandle | None = None
+        self._told: dict[str, str] = {}
 
     def start(self) -> None:
         """Say that the client may begin."""
         self.backend.on_lost = lambda: self.client.close(texts.BACKEND_GONE)
         self.backend.on_stray = self.client.send
+        self._told |= self.backend.parameters
+        self.backend.parameters.clear()
         self.engine.join(self)
         loop = asyncio.get_running_loop()
         self._age = loop.call_later(self.engine.limits.connection_age, self._too_old)
@@ -97,6 +100,25 @@ class Session:
         if transaction is None or transaction.implicit:
             return messages.IDLE
         return messages.FAILED if transaction.failed else messages.IN_TRANSACTION
+
+    def parameter_changes(self) -> bytes:
+        """Return what the client does not know yet of parameters; PostgreSQL too reports them before ReadyForQuery.
+
+        What a rollback and a COMMIT take back is among it. What parking takes back is not: it has been set again.
+        """
+        reported = self.backend.parameters
+        if not reported:
+            return b""
+        changed = reported.items() - self._told.items()
+        self._told |= reported
+        reported.clear()
+        return b"".join(messages.parameter_status(name, value) for name, value in changed)
+
+    def failed(self) -> None:
+        """Note that a read that was passed on has failed its transaction, and that PostgreSQL said what that reset."""
+        if self.transaction is not None:
+            self.transaction.failed = True
+            self._told.clear()
 
     # what the client sends
 
@@ -217,8 +239,8 @@ class Session:
         return True
 
     def _passed(self, end: EndFinder) -> None:
-        if end.failed and self.transaction is not None:
-            self.transaction.failed = True
+        if end.failed:
+            self.failed()
         self.backend.turn.release()
         self._busy = False
         if self._waiting:
@@ -269,10 +291,9 @@ class Session:
 
     def _relayed(self, end: EndFinder) -> None:
         self.names.keep_batch(end.parsed if end.failed else None)
-        if self.transaction is not None:
-            if end.failed:
-                self.transaction.failed = True
-        else:
+        if end.failed:
+            self.failed()
+        if self.transaction is None:
             self.names.forget_portals()
         self.backend.turn.release()
         self._busy = False

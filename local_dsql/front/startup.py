@@ -10,7 +10,8 @@ from local_dsql.access import AccessDenied, Principal
 from local_dsql.front import texts
 from local_dsql.front.session import Session
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Backend, BackendError
+from local_dsql.wire.answer import BackendError
+from local_dsql.wire.backend import Backend
 from local_dsql.wire.messages import ServerMessage
 from local_dsql.wire.sql import literal
 

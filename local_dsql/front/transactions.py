@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from local_dsql.front.session import Session
     from local_dsql.front.units import Unit
     from local_dsql.occ.engine import Moment
-    from local_dsql.wire.backend import Answer
+    from local_dsql.wire.answer import Answer
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
 _ROLLBACK = messages.query("ROLLBACK")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Answer
+from local_dsql.wire.answer import Answer
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement

@@ -17,7 +17,7 @@ from local_dsql.occ.parking import OPEN, resume
 from local_dsql.occ.targets import NOTHING, reshaped, targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Answer
+from local_dsql.wire.answer import Answer
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Work:
         if self.engine.altering:
             return await self._around_ddl(unit)
         async with self.backend.turn:
-            (answer,) = await self.backend.ask(unit.request())
+            (answer,) = await self.backend.ask(unit.request(), bulk=True)
         return self._answered(unit.own(answer))
 
     async def _around_ddl(self, unit: Unit) -> bool:
@@ -74,7 +74,7 @@ class Work:
         async with self.engine.mutex, self.backend.turn:
             if self.session.transaction is not None and not await self.back():
                 return False
-            (answer,) = await ask(self.engine, self.session, unit.request())
+            (answer,) = await ask(self.engine, self.session, unit.request(), bulk=True)
         return self._answered(unit.own(answer))
 
     async def configure(self, unit: Unit, statement: Statement) -> bool:
@@ -95,15 +95,17 @@ class Work:
                 return False
             if self.engine.altering:
                 return await self._around_ddl(unit)
-            if self.holds and self._commits_with_it:
-                return await self.pass_on(unit)
+            if (self.holds and self._commits_with_it) or self.backend.parameters:
+                return await self.pass_on(unit)  # more is to be told before ReadyForQuery
             async with self.backend.turn:
                 transaction = self.session.transaction
                 if transaction is not None and transaction.parked is not None:
                     continue  # somebody was quicker
                 end = await self._relay(unit)
             self.parsed = end.parsed
-            return self.fail() if end.failed else True
+            if end.failed:
+                self.session.failed()
+            return not end.failed
 
     async def _relay(self, unit: Unit) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
@@ -188,7 +190,7 @@ class Work:
     async def _begin_and_run(self, request: Request) -> tuple[Answer, Answer]:
         data = request.data
         while True:
-            _, opened, answer = await ask(self.engine, self.session, BEGIN + OPEN + data, 3)
+            _, opened, answer = await ask(self.engine, self.session, BEGIN + OPEN + data, 3, bulk=True)
             fields = answer.error
             if fields is None or fields["C"] != "40001":
                 return opened, statements.without(answer, request.surplus if data is request.again else {})

@@ -10,7 +10,7 @@ from local_dsql.jobs.identifier import new_job_id
 from local_dsql.occ.effects import made_by
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Answer, BackendError
+from local_dsql.wire.answer import Answer, BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:

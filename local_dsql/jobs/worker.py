@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendError, BackendGone
+from local_dsql.wire.answer import BackendError
+from local_dsql.wire.backend import BackendGone
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ from local_dsql.occ import rebase, restore, verdicts
 from local_dsql.occ.effects import NOTHING, Effects, Holding
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendError, BackendGone
+from local_dsql.wire.answer import BackendError
+from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
-    from local_dsql.wire.backend import Answer
+    from local_dsql.wire.answer import Answer
     from local_dsql.wire.messages import ServerMessage
 
 BASE = "local_dsql"

@@ -15,7 +15,7 @@ from local_dsql.occ.registry import Fact
 from local_dsql.occ.targets import targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import Answer
+from local_dsql.wire.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +66,9 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
         before = frozenset(holding.numbers)
     alone = not any(other.holds for _, other in engine.others(participant))
     if statement.is_ddl or (alone and not stale and strength is None):
-        (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl)
+        (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl, bulk=True)
         return answer
-    _, answer = await ask(engine, participant, _GUARD + request.data, 2)
+    _, answer = await ask(engine, participant, _GUARD + request.data, 2, bulk=True)
     fields = answer.error
     if fields is not None:
         return await _after_error(engine, participant, request, answer, fields)
@@ -145,7 +145,7 @@ async def _run_anew(engine: Engine, participant: Participant, request: Request) 
     """Run the first statement of a transaction on a fresh snapshot: rollback, begin and statement at one go."""
     transaction = participant.transaction
     assert transaction is not None
-    _, opened, _, answer = await ask(engine, participant, ANEW + OPEN + _GUARD + request.again, 4)
+    _, opened, _, answer = await ask(engine, participant, ANEW + OPEN + _GUARD + request.again, 4, bulk=True)
     reopened(engine, transaction, opened)
     fields = answer.error
     if fields is None or fields["C"] not in ("23505", "40001", "23503"):
@@ -177,7 +177,7 @@ async def _run_again(
         unchecked = unchecked or (fields is not None and fields["C"] == "23503")
         if unchecked:
             await backend.ask(_foreign_keys("replica", participant.role))
-        _, answer = await ask(engine, participant, _GUARD + request.again, 2)
+        _, answer = await ask(engine, participant, _GUARD + request.again, 2, bulk=True)
         fields = answer.error
         if fields is None or fields["C"] not in ("23505", "40001", "23503"):
             break

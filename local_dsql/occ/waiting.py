@@ -15,20 +15,26 @@ if TYPE_CHECKING:
     from local_dsql.occ.effects import Holding
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
-    from local_dsql.wire.backend import Answer
+    from local_dsql.wire.answer import Answer
 
 _PAUSES = (0.0, 0.0, 0.0, 0.001, 0.001, 0.002, 0.004)
 """Seconds between looks at who blocks a statement; the last goes on. A look itself takes about 0.2 ms."""
 
 
 async def ask(
-    engine: Engine, participant: Participant, data: bytes, answers: int = 1, *, exclusive: bool = False
+    engine: Engine,
+    participant: Participant,
+    data: bytes,
+    answers: int = 1,
+    *,
+    exclusive: bool = False,
+    bulk: bool = False,
 ) -> list[Answer]:
     """Send a request that may need locks, and park every transaction that it would wait for.
 
     The engine's mutex and the turn of the participant's backend must be held. `exclusive` is for DDL: readers may be
     in the way too, and whoever has written is parked beforehand, because its tables cannot be read any more once
-    the DDL statement waits for them.
+    the DDL statement waits for them. `bulk` is as in `Backend.ask`.
     """
     backend = participant.backend
     if exclusive:
@@ -36,8 +42,8 @@ async def ask(
             if transaction.holds:
                 await park(engine, other)
     if not any(exclusive or other.holds for _, other in engine.others(participant)):
-        return await backend.ask(data, answers)
-    asking = asyncio.ensure_future(backend.ask(data, answers))
+        return await backend.ask(data, answers, bulk=bulk)
+    asking = asyncio.ensure_future(backend.ask(data, answers, bulk=bulk))
     try:
         await _clear_the_way(engine, participant, asking)
     except BaseException:

@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.wire import messages
+from local_dsql.wire.answer import Answer, BackendError
+from local_dsql.wire.collector import Collector
 from local_dsql.wire.end_finder import EndFinder
-from local_dsql.wire.frames import BODY, Frame, FrameReader
+from local_dsql.wire.frames import BODY
 from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.turn import Turn
 
@@ -18,65 +20,6 @@ if TYPE_CHECKING:
 
 class BackendGone(Exception):
     """PostgreSQL closed the connection."""
-
-
-class BackendError(Exception):
-    """PostgreSQL answered with an error; `fields` are its fields by letter."""
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__(f"{fields.get('C')} {fields.get('M')}")
-        self.fields = fields
-
-    @property
-    def sqlstate(self) -> str:
-        """The SQLSTATE of the error."""
-        return self.fields.get("C", "XX000")
-
-
-class Answer:
-    """What PostgreSQL said up to one ReadyForQuery."""
-
-    __slots__ = ("frames", "status")
-
-    def __init__(self, frames: list[Frame], status: bytes) -> None:
-        self.frames = frames
-        self.status = status
-
-    @property
-    def error(self) -> Mapping[str, str] | None:
-        """The fields of its error, None where it succeeded."""
-        return next((messages.read_fields(raw) for kind, raw in self.frames if kind == b"E"), None)
-
-    @property
-    def tags(self) -> list[str]:
-        """The command tags, in order."""
-        return [raw[BODY:-1].decode() for kind, raw in self.frames if kind == b"C"]
-
-    def rows(self) -> list[list[str | None]]:
-        """Return all data rows as text.
-
-        Raises:
-            BackendError: the answer is an error.
-        """
-        if (fields := self.error) is not None:
-            raise BackendError(fields)
-        return [messages.read_row(raw) for kind, raw in self.frames if kind == b"D"]
-
-    def row_sets(self) -> list[list[list[str | None]]]:
-        """Return the rows of each statement of a multi-statement query that returns rows, in order.
-
-        Raises:
-            BackendError: the answer is an error.
-        """
-        if (fields := self.error) is not None:
-            raise BackendError(fields)
-        sets: list[list[list[str | None]]] = []
-        for kind, raw in self.frames:
-            if kind == b"T":
-                sets.append([])
-            elif kind == b"D":
-                sets[-1].append(messages.read_row(raw))
-        return sets
 
 
 class Backend(Receiver):
@@ -90,14 +33,12 @@ class Backend(Receiver):
         self.turn = Turn()
         self.pid = 0
         self.parameters: dict[str, str] = {}
+        """What PostgreSQL has reported of its parameters, with answers that were collected."""
         self.on_lost: Callable[[], None] = lambda: None
         self.on_stray: Callable[[bytes], None] = lambda _: None
-        self._reader = FrameReader()
+        self._collector = Collector()
         self._end = EndFinder()
         self._transport: asyncio.Transport | None = None
-        self._frames: list[Frame] = []
-        self._answers: list[Answer] = []
-        self._wanted = 0
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
         self._at_end: Callable[[EndFinder], None] | None = None
@@ -118,51 +59,46 @@ class Backend(Receiver):
         try:
             (answer,) = await backend.ask(messages.startup(parameters))
         except BackendGone:
-            last = Answer(backend._frames, b"")
+            last = backend._collector.unfinished
             raise BackendError(last.error or {"C": "08006", "M": "connection lost"}) from None
-        backend._learn(answer)
+        (key,) = (raw for kind, raw in answer.frames if kind == b"K")
+        backend.pid = int.from_bytes(key[BODY : BODY + 4], "big")
         return backend
 
-    def _learn(self, answer: Answer) -> None:
-        for kind, raw in answer.frames:
-            if kind == b"K":
-                self.pid = int.from_bytes(raw[BODY : BODY + 4], "big")
-            elif kind == b"S":
-                name, value, _ = raw[BODY:].split(b"\0")
-                self.parameters[name.decode()] = value.decode()
+    def _learn(self, reported: list[bytes]) -> None:
+        for raw in reported:
+            name, value, _ = raw[BODY:].split(b"\0")
+            self.parameters[name.decode()] = value.decode()
+        reported.clear()
 
-    async def ask(self, data: bytes, answers: int = 1) -> list[Answer]:
+    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Answer]:
         """Send bytes and return the answers up to the given number of ReadyForQuery.
+
+        Args:
+            data: messages.
+            answers: how many ReadyForQuery they bring.
+            bulk: the last answer is for a client: where it has many rows they are not taken apart.
 
         Raises:
             BackendGone: the connection is lost.
         """
-        self._begin(data, answers)
-        return await self._finish()
-
-    def _begin(self, data: bytes, answers: int) -> None:
-        if self._lost or self._transport is None:
-            raise BackendGone
-        self._frames, self._answers, self._wanted = [], [], answers
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
-
-    async def _finish(self) -> list[Answer]:
-        assert self._waiter is not None
-        await self._waiter
-        return self._answers
+        return await self._collect(data, answers, bulk=bulk)
 
     async def ask_until(self, data: bytes, stop: bytes) -> Answer:
         """Send bytes and return the answer up to ReadyForQuery or to a frame of the type `stop`, its status empty."""
-        self._begin(data, 1)
-        self._stop = stop
-        try:
-            (answer,) = await self._finish()
-        finally:
-            self._stop = b""
+        (answer,) = await self._collect(data, stop=stop)
         return answer
 
-    _stop = b""
+    async def _collect(
+        self, data: bytes, wanted: int = 1, *, stop: bytes = b"", bulk: bool = False
+    ) -> list[Answer]:
+        if self._lost or self._transport is None:
+            raise BackendGone
+        self._collector.begin(wanted, stop=stop, bulk=bulk)
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        await self._waiter
+        return self._collector.answers
 
     async def rows(self, sql: str) -> list[list[str | None]]:
         """Run statements of our own and return all rows.
@@ -246,20 +182,15 @@ class Backend(Receiver):
                 assert at_end is not None
                 at_end(end)
             return
-        for kind, raw in self._reader.feed(data):
-            if self._waiter is None:
-                self.on_stray(raw)
-            elif kind == b"Z":
-                self._answers.append(Answer(self._frames, raw[BODY:]))
-                self._frames = []
-                if len(self._answers) == self._wanted:
-                    self._done()
-            else:
-                self._frames.append((kind, raw))
-                if kind == self._stop:
-                    self._answers.append(Answer(self._frames, b""))
-                    self._frames = []
-                    self._done()
+        collector = self._collector
+        for stray in collector.feed(data):
+            self.on_stray(stray)
+        if collector.reported:
+            self._learn(collector.reported)
+        if collector.probe and self._transport is not None:
+            self._transport.write(collector.probe)
+        if self._waiter is not None and collector.complete:
+            self._done()
 
     def _done(self) -> None:
         waiter, self._waiter = self._waiter, None

@@ -1,33 +1,20 @@
 """Finding the end of an answer that is passed on as it comes, without looking at each of its rows.
 
-Frames are followed header by header, but only so far. In the midst of many rows PostgreSQL is sent a *probe*, to be
-answered after what it is saying now: it prepares an empty statement whose parameters have random numbers for types,
-and asks to have these types described. PostgreSQL takes them as they are, in a failed transaction too, and nothing is
-left of it. From then on only the last bytes of what arrives are looked at: an end is where the random numbers are.
+Frames are followed header by header, but only so far: in the midst of many rows PostgreSQL is sent a probe.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.probe import ERROR, LONG, Probe
 
 _LENGTH = struct.Struct("!I")
 _DATA_ROW, _COPY_DATA, _READY_FOR_QUERY, _ERROR_RESPONSE, _PARSE_COMPLETE = b"DdZE1"
 _ROWS = (_DATA_ROW, _COPY_DATA)
 """Nothing else comes in thousands."""
-
-LONG = 16 * 1024
-"""Bytes of an answer that are followed frame by frame; a probe costs as much as some hundred rows."""
-
-_RANDOM = 16
-"""Bytes, four parameters."""
-
-_READY = messages.READY[messages.IDLE][:-1]
-_ERROR = b"SERROR\0VERROR\0C"
-"""How an ErrorResponse begins. No text holds it; in a transaction, the status tells."""
 
 
 class EndFinder:
@@ -41,7 +28,7 @@ class EndFinder:
         "_followed",
         "_held",
         "_last",
-        "_mark",
+        "_probe",
         "_request",
         "_skip",
         "failed",
@@ -51,16 +38,16 @@ class EndFinder:
     )
 
     def __init__(self) -> None:
-        self.probe = b""
-        """What is to be sent to PostgreSQL now."""
+        self._probe: Probe | None = None
         self._skip = 0
         self._held = b""
         self._last = b""
-        self._mark = b""
         self.begin(b"")
 
     def begin(self, request: bytes) -> None:
         """Begin with the answer to a request, which executes one statement at most; the one before has ended."""
+        self.probe = b""
+        """What is to be sent to PostgreSQL now."""
         self.status = b""
         """The transaction status, once the end is found."""
         self.failed = False
@@ -70,8 +57,8 @@ class EndFinder:
 
     def feed(self, data: bytes) -> bytes:
         """Read on; return what is to be passed on of it, which is all but the answer to a probe."""
-        if self._mark:
-            return self._look(data)
+        if self._probe is not None:
+            return self._look(self._probe, data)
         given = data
         position, self._skip = self._skip, 0
         end = len(data)
@@ -86,7 +73,8 @@ class EndFinder:
             if kind in _ROWS:
                 if position > far:
                     if self._may_probe():
-                        self._mark, self.probe = _mark_and_probe()
+                        self._probe = Probe()
+                        self.probe = self._probe.request
                         self._scan(data[position:])
                         return given
                     far = end
@@ -115,39 +103,18 @@ class EndFinder:
         return b"P" not in kinds[kinds.rfind(b"E") :]
 
     def _scan(self, data: bytes) -> None:
-        """Look for an error, which may have begun in the piece before."""
-        self.failed = self.failed or _ERROR in data or _ERROR in self._last + data[: len(_ERROR)]
-        self._last = (self._last + data[-len(_ERROR) :])[-len(_ERROR) :]
+        """Look for an error, which may have begun in the piece before; in a transaction, the status tells."""
+        self.failed = self.failed or ERROR in data or ERROR in self._last + data[: len(ERROR)]
+        self._last = (self._last + data[-len(ERROR) :])[-len(ERROR) :]
 
-    def _look(self, data: bytes) -> bytes:
+    def _look(self, probe: Probe, data: bytes) -> bytes:
         self.probe = b""
+        data = probe.feed(data)
         self._scan(data)
-        data = self._held + data
-        if data.endswith(self._mark, 0, len(data) - 1):
-            self.status = data[-1:]
+        if probe.status:
+            self.status = probe.status
             if self.status != messages.IDLE:
                 self.failed = self.status == messages.FAILED
-            data = data[: -len(self._mark) - 1]
-            self._held = self._last = self._mark = b""
-            return data
-        at = data.find(self._mark[:1], max(0, len(data) - len(self._mark)))
-        while at >= 0 and not self._mark.startswith(data[at:]):
-            at = data.find(self._mark[:1], at + 1)
-        at = len(data) if at < 0 else at
-        self._held = data[at:]
-        return data[:at]
-
-
-def _mark_and_probe() -> tuple[bytes, bytes]:
-    """Return what is answered, up to the status at its end, and the request."""
-    random = os.urandom(_RANDOM)
-    types = struct.pack("!H", _RANDOM // 4) + random
-    name = messages.cstring(f"local_dsql_{random.hex()}")
-    probe = (
-        messages.frame(b"P", name + b"\0" + types)
-        + messages.frame(b"D", b"S" + name)
-        + messages.frame(b"C", b"S" + name)
-        + messages.SYNC
-    )
-    described = messages.frame(b"t", types) + messages.NO_DATA
-    return messages.PARSE_COMPLETE + described + messages.CLOSE_COMPLETE + _READY, probe
+            self._probe = None
+            self._last = b""
+        return data

@@ -33,10 +33,16 @@ BIND_COMPLETE = frame(b"2")
 CLOSE_COMPLETE = frame(b"3")
 NO_DATA = frame(b"n")
 EMPTY_QUERY = frame(b"I")
+SUSPENDED = frame(b"s")
 AUTHENTICATION_OK = frame(b"R", _LENGTH.pack(0))
 PASSWORD_REQUEST = frame(b"R", _LENGTH.pack(3))
 IDLE, IN_TRANSACTION, FAILED = b"I", b"T", b"E"
 READY = {status: frame(b"Z", status) for status in (IDLE, IN_TRANSACTION, FAILED)}
+
+
+def is_frame(data: bytes, kind: bytes) -> bool:
+    """Tell whether bytes are a message of the given type, by its header."""
+    return data[:1] == kind and int.from_bytes(data[1:BODY], "big") + 1 == len(data)
 
 
 def cstring(text: str) -> bytes:

@@ -23,6 +23,8 @@ TOO_MANY = "SELECT 1 / (2900 - n), repeat('x', 30) FROM generate_series(1, 3000)
 BYTES = "SELECT pg_catalog.decode(repeat('5a000000054943000000', 50), 'hex') FROM generate_series(1, 300)"
 """Values with what looks like ReadyForQuery in them."""
 
+INSERT = f"INSERT INTO kept (n, t) SELECT n, 'text ' || n FROM ({MANY}) AS many (n, t, b, i)"
+
 
 def bound(*formats: int) -> bytes:
     """Return a Bind with result formats."""
@@ -46,7 +48,48 @@ REQUESTS: dict[str, list[bytes]] = {
     "two answers": [messages.query(f"{MANY}; SELECT 1")],
     "copy": [messages.query(f"COPY ({MANY}) TO STDOUT")],
     "one after the other": [parse(MANY) + bound(1) + RUN] * 3,
+    "held until its commit": [messages.query(f"INSERT INTO kept VALUES (0); {MANY}")],
+    "returning": [messages.query(f"{INSERT} RETURNING *")],
+    "returning, in binary": [parse(f"{INSERT} RETURNING *") + bound(1) + RUN],
+    "returning, in a transaction": [BEGIN, parse(f"{INSERT} RETURNING *") + bound(1) + RUN, ROLLBACK],
+    "returning an error": [messages.query(f"{INSERT} RETURNING 1 / (2900 - n), repeat('x', 30)")],
+    "returning an error, in a transaction": [
+        BEGIN,
+        parse(f"{INSERT} RETURNING 1 / (2900 - n), repeat('x', 30)") + bound(1) + RUN,
+        ROLLBACK,
+    ],
+    "returning some of the rows": [
+        BEGIN,
+        parse(f"{INSERT} RETURNING *") + bound(1) + execute(limit=2000) + SYNC,
+        ROLLBACK,
+    ],
+    "returning, with a parameter": [
+        BEGIN,
+        messages.query(
+            f"{INSERT} RETURNING n, repeat('x', 30), set_config('application_name', 'a' || n, true)"
+        ),
+        ROLLBACK,
+    ],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kept(cluster: Cluster) -> None:
+    with RawClient(cluster) as client:
+        client.log_in(cluster)
+        client.send(messages.query("CREATE TABLE kept (n int, t text)"))
+        client.read(b"Z")
+
+
+@pytest.fixture(params=["quiet", "while somebody alters the catalog"])
+def weather(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
+    """What else goes on: reads take another way while a change of the catalog is not committed."""
+    with RawClient(cluster) as other:
+        other.log_in(cluster)
+        if request.param != "quiet":
+            other.send(BEGIN, messages.query("CREATE TABLE other_kept (n int)"))
+            assert [other.read(b"Z")[-1][1] for _ in range(2)] == [messages.READY[b"T"]] * 2
+        yield
 
 
 @pytest.fixture
@@ -66,6 +109,7 @@ def _read(connected: socket.socket) -> list[Frame]:
     return frames
 
 
+@pytest.mark.usefixtures("weather")
 @pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS)
 def test_the_client_hears_what_postgresql_said(
     cluster: Cluster, direct: socket.socket, requests: list[bytes]
