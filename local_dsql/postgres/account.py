@@ -10,13 +10,18 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.errors import PostgresError
 from local_dsql.postgres.binaries import Binaries
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
+_CANNOT_BECOME = 71
+"""Exit code of a child that could not become somebody else."""
 _SUPPORTS_NAMESPACES = Path("/proc/self/ns/user").exists()
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -112,8 +117,8 @@ class OtherUser:
 
     def _can(self, command: list[str | Path]) -> bool:
         try:
-            answer = subprocess.run(command, preexec_fn=self.enter, capture_output=True, check=False)
-        except (PermissionError, subprocess.SubprocessError):
+            answer = subprocess.run(command, preexec_fn=entrance(self), capture_output=True, check=False)
+        except PermissionError:
             return False
         return answer.returncode == 0
 
@@ -126,6 +131,23 @@ def choose_account() -> Account:
         return UserNamespace()
     nobody = pwd.getpwnam("nobody")
     return OtherUser(nobody.pw_uid, nobody.pw_gid)
+
+
+def entrance(account: Account, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """Return what a child does between fork and exec: become the account, `then` the rest.
+
+    Where that fails the child says why in its own output and ends; `subprocess` would keep the reason to itself.
+    """
+
+    def enter() -> None:
+        try:
+            account.enter()
+            then()
+        except BaseException as error:
+            os.write(2, f"cannot become an unprivileged user: {error!r}\n".encode())
+            os._exit(_CANNOT_BECOME)
+
+    return enter
 
 
 def die_with_parent(parent: int) -> None:
@@ -157,10 +179,8 @@ def _change_owner(path: Path, uid: int, gid: int) -> None:
 
 
 def _works(account: Account) -> bool:
-    try:
-        return subprocess.run(["true"], preexec_fn=account.enter, check=False).returncode == 0
-    except subprocess.SubprocessError:
-        return False
+    answer = subprocess.run(["true"], preexec_fn=entrance(account), capture_output=True, check=False)
+    return answer.returncode == 0
 
 
 def _write(path: str, content: bytes) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_dsql.errors import PostgresError
+from local_dsql.postgres.account import entrance
 from local_dsql.postgres.diagnosis import failure
 from local_dsql.postgres.settings import INITDB_OPTIONS
 
@@ -49,7 +50,7 @@ class DataDirectory:
             raise failure(what, str(error), 1) from None
         answer = subprocess.run(
             [binaries.initdb, "--pgdata", self.path, *INITDB_OPTIONS],
-            preexec_fn=account.enter,
+            preexec_fn=entrance(account),
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -28,6 +28,10 @@ _CAUSES = (
     ),
     _Cause("could not resize shared memory segment", "give /dev/shm more room (docker run --shm-size=256m)"),
     _Cause("Cannot allocate memory", "free some memory, then start again"),
+    _Cause(
+        "cannot become an unprivileged user",
+        "start again; where it always fails, do not start it as root, or where user namespaces are allowed",
+    ),
     _Cause("Read-only file system", "choose a folder on a file system that can be written"),
     _Cause(
         "Permission denied", "give this user the folder and all that is in it, or choose another (--path)"

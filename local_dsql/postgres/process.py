@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from local_dsql.postgres import supervisor
-from local_dsql.postgres.account import die_with_parent
+from local_dsql.postgres.account import die_with_parent, entrance
 from local_dsql.postgres.data_directory import ENVIRONMENT, DataDirectory
 from local_dsql.postgres.diagnosis import failure
 from local_dsql.postgres.settings import SETTINGS
@@ -154,9 +154,8 @@ def _entrance(account: Account, death_signal: bool) -> Callable[[], None]:
     """What the child does between fork and exec."""
     parent = os.getpid()
 
-    def enter() -> None:
-        account.enter()
+    def then() -> None:
         if death_signal:
             die_with_parent(parent)
 
-    return enter
+    return entrance(account, then)

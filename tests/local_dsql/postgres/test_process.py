@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from local_dsql.postgres import (
     DataDirectory,
     OtherUser,
     Postgres,
+    SameUser,
     UserNamespace,
     find_binaries,
 )
@@ -132,6 +134,28 @@ def test_a_folder_closed_to_the_other_account_is_an_error(tmp_path: Path) -> Non
     with pytest.raises(PostgresError, match="may not enter a folder above") as refusal:
         OtherUser(NOBODY, NOBODY).own(data)
     assert "--path" in refusal.value.remedy
+
+
+class Forbidden(SameUser):
+    """An account that nobody may become."""
+
+    def enter(self) -> None:
+        raise OSError(errno.ENOSPC, "No space for a namespace", "unshare")
+
+
+@pytest.mark.parametrize("death_signal", DEATH_SIGNAL)
+def test_an_account_that_cannot_be_entered_is_an_error(bench: Bench, death_signal: bool) -> None:
+    bench.account = Forbidden()
+    with pytest.raises(PostgresError, match="No space for a namespace") as refusal:
+        bench.start(death_signal=death_signal).wait_until_ready()
+    assert "do not start it as root" in refusal.value.remedy
+
+
+def test_a_directory_for_an_account_that_cannot_be_entered_is_an_error(tmp_path: Path) -> None:
+    data = DataDirectory(tmp_path / "data")
+    with pytest.raises(PostgresError, match="No space for a namespace"):
+        data.initialise(find_binaries(), Forbidden())
+    assert not data.path.exists()
 
 
 PARENT = """
