@@ -73,8 +73,12 @@ class LocalCluster:
                 served already, else 0.
 
         Raises:
-            ValueError: a name in `regions` is not that of a Region.
+            ValueError: a name in `regions` is not that of a Region, or there is no such dialect.
         """
+        if dialect is not None:
+            from dsql_dialect import profile
+
+            profile(dialect)
         self.folder = Folder.at(path)
         self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
         self._dialect = dialect

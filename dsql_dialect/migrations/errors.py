@@ -31,7 +31,7 @@ class MigrationFinding:
     def __str__(self) -> str:
         sqlstate = f" (SQLSTATE {self.rule.sqlstate})" if self.rule.sqlstate else ""
         what = f"{self.place}: {self.rule.sentence} [{self.rule.id}]"
-        return f"{what}\n  why: {self.why}{sqlstate}\n  fix: {self.remedy}"
+        return f"{what}\n  why: {self.why}{sqlstate}\n  do:  {self.remedy}"
 
 
 class MigrationErrors(ValueError):

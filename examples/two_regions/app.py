@@ -14,7 +14,7 @@ if not account:
     sys.exit(
         "the account is not known: CDK_DEFAULT_ACCOUNT is not set\n"
         "  why: a database in two Regions needs stacks with an explicit account\n"
-        "  what to do: log in to AWS, or export CDK_DEFAULT_ACCOUNT=123456789012"
+        "  do:  log in to AWS, or export CDK_DEFAULT_ACCOUNT=123456789012"
     )
 app = cdk.App()
 add_hotel(app, account)

@@ -15,7 +15,7 @@ import click
 from local_dsql.cli.conflicts import conflicts
 from local_dsql.cli.foreground import print_connections
 from local_dsql.cli.inject import inject
-from local_dsql.cli.options import cluster_options, json_option, path_option, started
+from local_dsql.cli.options import ExitCode, cluster_options, json_option, path_option, started
 from local_dsql.cluster import stop_server
 from local_dsql.folder import Folder
 from local_dsql.launch import connect
@@ -63,7 +63,7 @@ def stop(path: Path, as_json: bool) -> None:
 @path_option
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Say whether the cluster runs, and where."""
+    """Say whether the cluster runs, and where; the exit code is 4 where it does not run."""
     found = _status(Folder.at(path))
     if as_json:
         click.echo(json.dumps(_describe(found)))
@@ -73,6 +73,7 @@ def status(path: Path, as_json: bool) -> None:
         click.echo(f"{path}: process {found.pid}, cluster {found.identifier}, dialect {found.dialect}")
         for region, port in found.ports.items():
             click.echo(f"{region}: localhost:{port}{' (stopped)' if region in found.stopped_regions else ''}")
+    sys.exit(ExitCode.UNREACHABLE if found is None else ExitCode.OK)
 
 
 def _status(folder: Folder) -> ClusterStatus | None:

@@ -75,6 +75,7 @@ def _local(name: str, folder: Path) -> Location:
         raise ConfigurationError(
             f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
         ) from missing
+    _warn_of_a_new_one(name, folder)
     cluster = LocalCluster(folder)
     try:
         cluster.start()
@@ -86,6 +87,21 @@ def _local(name: str, folder: Path) -> Location:
     variables = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
     signing_with = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
     return Location(Target.of(variables), lambda: signing_with, cluster.close)
+
+
+def _warn_of_a_new_one(name: str, folder: Path) -> None:
+    """Say that the database is new and empty, where the project has others: the name may be a slip of the pen."""
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    others = ", ".join(sorted(repr(each.name) for each in folder.parent.iterdir() if each.is_dir()))
+    if others:
+        import warnings
+
+        warnings.warn(
+            f"the local database {name!r} is new and empty; this project also has {others}. If one of these is meant, "
+            f"change the name and remove {folder}",
+            stacklevel=2,
+        )
 
 
 def _missing(name: str, variable: str) -> str:

@@ -82,4 +82,4 @@ def test_running_the_app_ends_in_the_refusal(folder: Path, tmp_path: Path) -> No
     assert "migrations/002_start_over.sql:3:1: " in what
     assert what.endswith("]")
     assert why.startswith("  why: ")
-    assert remedy.startswith("  fix: ")
+    assert remedy.startswith("  do:  ")

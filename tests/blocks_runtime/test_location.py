@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,4 +93,19 @@ def test_a_local_database_that_does_not_start_is_a_matter_of_configuration(
     (tmp_path / "cdk.json").touch()
     says = "(?s)no variable BLOCKS_MAIN_ENDPOINT, and the local database does not start: .*set the variables"
     with pytest.raises(ConfigurationError, match=says):
+        locate("main", {}, tmp_path)
+
+
+def test_a_new_local_database_beside_others_may_be_a_slip_of_the_pen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_DSQL_POSTGRES_BIN", str(tmp_path))  # so that none is made
+    (tmp_path / ".blocks" / "local" / "main").mkdir(parents=True)
+    with (
+        pytest.warns(UserWarning, match="'mian' is new and empty; this project also has 'main'"),
+        pytest.raises(ConfigurationError),
+    ):
+        locate("mian", {}, tmp_path)
+    with warnings.catch_warnings(), pytest.raises(ConfigurationError):
+        warnings.simplefilter("error")
         locate("main", {}, tmp_path)

@@ -171,7 +171,7 @@ def test_refused_statement_in_line_three(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path}/001_clear.sql:3:3: TRUNCATE is not available. [truncate]\n"
         "  why: unsupported statement: Truncate (SQLSTATE 0A000)\n"
-        "  fix: Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the "
+        "  do:  Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the "
         "table."
     )
 

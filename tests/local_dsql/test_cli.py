@@ -97,12 +97,14 @@ def test_background_runs_until_stop(folder: Path) -> None:
     assert 'relation "t" does not exist' in refusal.stderr
     assert "process" in command("status", "--path", folder).stdout
     assert json.loads(command("stop", "--path", folder, "--json").stdout) == {"stopped": True}
-    assert json.loads(command("status", "--path", folder, "--json").stdout) == {"running": False}
+    assert json.loads(command("status", "--path", folder, "--json", status=4).stdout) == {"running": False}
+    assert "not running" in command("status", "--path", folder, status=4).stdout
     assert "was not running" in command("stop", "--path", folder).stderr
 
 
 def test_wrong_usage_and_a_cluster_that_cannot_start_have_their_codes(tmp_path: Path) -> None:
     assert "not the name of a Region" in command("start", "--region", "mars", status=2).stderr
+    assert "choose one of: portable, " in command("start", "--dialect", "nope", status=2).stderr
     (tmp_path / "file").touch()
     answer = command("start", "--path", tmp_path / "file" / "c", status=4)
     assert "cannot use the folder" in answer.stderr
@@ -131,8 +133,8 @@ def test_help_of_the_foreground(snapshot: SnapshotAssertion) -> None:
 
 
 STOPPED = [
-    ("status", 0),
-    ("status --json", 0),
+    ("status", 4),
+    ("status --json", 4),
     ("stop", 0),
     ("stop --json", 0),
     ("inject OC000", 4),

@@ -66,7 +66,7 @@ def test_prefetch_fails_in_three_parts(
     what, why, remedy = capsys.readouterr().err.strip().splitlines()
     assert what.startswith("missing for Python 3.13 on x86_64: psycopg-3.3.9-py3-none-any.whl")
     assert why.startswith("  why: not in the cache")
-    assert remedy.startswith("  what to do: ")
+    assert remedy.startswith("  do:  ")
 
 
 def test_prefetch_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
