@@ -11,26 +11,13 @@ from local_dsql.access import ClusterName, Credentials, sign_token
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import ADMIN_ROLE
-from local_dsql.errors import ServerError
-from local_dsql.folder import DEFAULT_FOLDER, Folder, unusable
+from local_dsql.attachment import Attachment, Wishes
+from local_dsql.folder import DEFAULT_FOLDER, Folder
 from local_dsql.injections import decode_conflict, decode_injection, encode_injection, fault_named
 from local_dsql.keys import row_text
-from local_dsql.launch import (
-    DEFAULT_DIALECT,
-    DEFAULT_REGIONS,
-    END_PATIENCE,
-    START_PATIENCE,
-    ServerOptions,
-    busy,
-    connect,
-    gone,
-    launch,
-    wait_for_end,
-)
-from local_dsql.locks import FileLock
+from local_dsql.launch import gone, wait_for_end
 from local_dsql.occ.injection import Fault, Injection
 from local_dsql.predicates import Predicates, name_of
-from local_dsql.status import ClusterStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +25,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from local_dsql.access import Permission
-    from local_dsql.control import ControlConnection, Json
+    from local_dsql.control import Json
     from local_dsql.keys import Key
     from local_dsql.occ.journal import Conflict
     from local_dsql.predicates import Predicate
+    from local_dsql.status import ClusterStatus
 
 DATABASE = "postgres"
 """The only database of a cluster."""
@@ -81,10 +69,7 @@ class LocalCluster:
             profile(dialect)
         self.folder = Folder.at(path)
         self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
-        self._dialect = dialect
-        self._commit_latency = commit_latency
-        self._users = FileLock(self.folder.users_lock)
-        self._status: ClusterStatus | None = None
+        self._attachment = Attachment(self.folder, Wishes(self._regions, dialect, commit_latency))
         self._predicates = Predicates()
 
     def start(self) -> LocalCluster:
@@ -96,34 +81,13 @@ class LocalCluster:
             ServerMismatchError: it is being served in another dialect, or with another commit latency.
             LocalDatabaseError: it cannot be started; the error says why and what to do.
         """
-        if self._status is not None and (status := self._attach()) is not None:
-            self._status = status
-            return self
-        self._status = None
-        self.folder.prepare()
-        starting = FileLock(self.folder.start_lock)
-        try:
-            self._users.lock_shared(END_PATIENCE)
-            starting.wait_exclusive(START_PATIENCE)
-            self._status = self._attach() or self._launch()
-        except TimeoutError as error:
-            raise busy(self.folder, error) from None
-        except OSError as error:
-            raise unusable(self.folder.path, error) from None
-        finally:
-            starting.release()
-            if self._status is None:
-                self._users.release()
+        self._attachment.start()
         return self
 
     def close(self) -> None:
         """Leave the cluster, with its predicates; returns after the end of the server if this was its last user."""
-        if self._status is None:
-            return
-        self._status = None
         self._predicates.close()
-        self._users.release()
-        wait_for_end(self.folder, "leave")
+        self._attachment.leave()
 
     @property
     def status(self) -> ClusterStatus:
@@ -132,7 +96,7 @@ class LocalCluster:
         Raises:
             ServerError: the cluster was not started.
         """
-        return self._require_start()
+        return self._attachment.status
 
     @property
     def identifier(self) -> str:
@@ -217,20 +181,20 @@ class LocalCluster:
             ValueError: `arn` names neither.
         """
         rows = [asdict(permission) | {"effect": permission.effect.value} for permission in permissions]
-        answer = self._call("register", {"arn": arn, "permissions": rows})
+        answer = self._attachment.call("register", {"arn": arn, "permissions": rows})
         return Credentials(**cast("dict[str, str]", answer))
 
     def reset(self) -> None:
         """Empty the database: tables, roles, IAM mappings and sessions go, endpoints and keys stay."""
-        self._call("reset", {})
+        self._attachment.call("reset", {})
 
     def stop_region(self, region: str) -> None:
         """Cut all connections to the endpoint of a Region and refuse new ones, as if the Region were down."""
-        self._call("stop_region", {"region": region})
+        self._attachment.call("stop_region", {"region": region})
 
     def start_region(self, region: str) -> None:
         """Let the endpoint of a Region accept connections again."""
-        self._call("start_region", {"region": region})
+        self._attachment.call("start_region", {"region": region})
 
     def inject(
         self,
@@ -288,24 +252,24 @@ class LocalCluster:
             Injection(fault=fault_named(fault), times=times, every=every, predicate=name, **where)
         )
         if predicate is None:
-            return cast("int", self._call("inject", given)["number"])
+            return cast("int", self._attachment.call("inject", given)["number"])
         try:
-            return self._predicates.arm(self._connect(), predicate, given | {"timeout": timeout})
+            return self._predicates.arm(self._attachment.connect(), predicate, given | {"timeout": timeout})
         except OSError:
             raise gone(self.folder, "the local database stopped during inject") from None
 
     def injections(self) -> dict[int, Injection]:
         """Return the injections that are not used up, by number."""
-        armed = cast("dict[str, Json]", self._call("injections", {}))
+        armed = cast("dict[str, Json]", self._attachment.call("injections", {}))
         return {int(number): decode_injection(given) for number, given in armed.items()}
 
     def clear_injections(self, number: int | None = None) -> None:
         """Disarm one injection, by default all; one that is used up is no error."""
-        self._call("clear_injections", {"number": number})
+        self._attachment.call("clear_injections", {"number": number})
 
     def conflicts(self) -> tuple[Conflict, ...]:
         """Return the conflicts since the last start or reset, oldest first, at most a thousand."""
-        found = cast("list[Json]", self._call("conflicts", {})["conflicts"])
+        found = cast("list[Json]", self._attachment.call("conflicts", {})["conflicts"])
         return tuple(decode_conflict(each) for each in found)
 
     def delay_jobs(self, seconds: float) -> None:
@@ -318,20 +282,11 @@ class LocalCluster:
         """
         if seconds < 0:
             raise ValueError(f"jobs cannot be delayed by {seconds} seconds; give 0 or more")
-        self._call("delay_jobs", {"seconds": seconds})
+        self._attachment.call("delay_jobs", {"seconds": seconds})
 
     def pin(self) -> None:
         """Let the server run on after its last user, until `stop_server`."""
-        self._call("pin", {})
-
-    def _require_start(self) -> ClusterStatus:
-        if self._status is None:
-            raise ServerError(
-                f"the local cluster in {self.folder.path} is not started",
-                "this LocalCluster was never entered, or is closed",
-                "use it in a with statement, or call start() first",
-            )
-        return self._status
+        self._attachment.call("pin", {})
 
     def _port(self, region: str | None) -> int:
         region = region or self.regions[0]
@@ -340,52 +295,6 @@ class LocalCluster:
                 f"{region} is not a Region of this cluster; it has {', '.join(self.status.ports)}"
             )
         return self.status.ports[region]
-
-    def _attach(self) -> ClusterStatus | None:
-        connection = connect(self.folder)
-        if connection is None:
-            return None
-        wanted = {
-            "dialect": self._dialect,
-            "commit_latency": self._commit_latency,
-            "regions": self._regions,
-        }
-        try:
-            return ClusterStatus.read(connection.call("attach", wanted))
-        except OSError:
-            return None  # it ended as we came
-        finally:
-            connection.close()
-
-    def _launch(self) -> ClusterStatus:
-        launch(
-            ServerOptions(
-                self.folder,
-                self._dialect or DEFAULT_DIALECT,
-                self._regions or DEFAULT_REGIONS,
-                self._commit_latency or 0.0,
-            )
-        )
-        status = self._attach()
-        if status is None:
-            raise gone(self.folder, "the local database ended right after its start")
-        return status
-
-    def _connect(self) -> ControlConnection:
-        self._require_start()
-        connection = connect(self.folder)
-        if connection is None:
-            raise gone(self.folder, "the local database has stopped")
-        return connection
-
-    def _call(self, method: str, parameters: Json) -> Json:
-        connection = self._connect()
-        try:
-            return connection.call(method, parameters)
-        except OSError:
-            raise gone(self.folder, f"the local database stopped during {method}") from None
-        finally:
-            connection.close()
 
     def __enter__(self) -> LocalCluster:
         return self.start()
