@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import importlib.machinery
 import json
 import os
@@ -61,8 +62,9 @@ def _candidates(name: str, version: tuple[int, int]) -> Iterator[Path]:
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", data / "uv" / "python"))
     number = f"{version[0]}.{version[1]}"
     for folder, pattern in ((pyenv, f"{number}.*"), (uv, f"cpython-{number}.*")):
-        for match in sorted(folder.glob(pattern), reverse=True):
-            yield match / "bin" / name
+        # Path.glob fails where the folder is another user's.
+        for match in sorted(glob.glob(f"{glob.escape(str(folder))}/{pattern}"), reverse=True):  # noqa: PTH207
+            yield Path(match, "bin", name)
 
 
 def probe(executable: Path) -> Interpreter | None:

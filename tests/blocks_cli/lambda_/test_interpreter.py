@@ -1,0 +1,46 @@
+"""Interpreters of other versions: found where pyenv and uv put them, and no harm where they cannot be looked at."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_cli.lambda_ import interpreter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLACES = [
+    ("PYENV_ROOT", "versions/9.7.1"),
+    ("UV_PYTHON_INSTALL_DIR", "cpython-9.7.1-linux"),
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PATH", "PYENV_ROOT", "UV_PYTHON_INSTALL_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / "empty"))
+    interpreter.find.cache_clear()
+
+
+@pytest.mark.parametrize(("variable", "place"), PLACES, ids=[variable for variable, _ in PLACES])
+def test_found_where_a_manager_puts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
+) -> None:
+    installed = tmp_path / "a [folder]" / place / "bin" / "python9.7"
+    installed.parent.mkdir(parents=True)
+    installed.write_text(f'#!/bin/sh\nexec {sys.executable} -c "print([[9, 7], []])"\n')
+    installed.chmod(0o755)
+    monkeypatch.setenv(variable, str(tmp_path / "a [folder]"))
+    found = interpreter.find((9, 7))
+    assert found is not None
+    assert found.executable == installed
+
+
+def test_a_folder_that_cannot_be_looked_at_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as another user's, whom `su` has left the variable of; a name too long is refused to root too."""
+    for variable, _ in PLACES:
+        monkeypatch.setenv(variable, "/" + "long" * 100)
+    assert interpreter.find((9, 7)) is None
