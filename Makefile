@@ -22,7 +22,7 @@ setup: $(READY)  ## Install everything; the other targets do it by themselves
 
 $(READY): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "setup: $(PYTHON) is older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	  { echo "setup: $(PYTHON) is missing or older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || \
 	  { echo "setup: no Node 20 or later on PATH; the AWS CDK needs one, install it from nodejs.org" >&2; exit 2; }
 	@echo "setup: virtual environment and pinned packages (a minute or two, once)"
