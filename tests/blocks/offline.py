@@ -22,6 +22,9 @@ def leave_the_network() -> bool:
         "gid_map": f"{group} {group} 1",
     }.items():
         Path("/proc/self", file).write_text(text, encoding="ascii")
+    if user != 0:
+        # Root's folders are nobody's in there, and jsii keeps no cache below a folder of nobody's.
+        os.environ["JSII_RUNTIME_PACKAGE_CACHE"] = "disabled"
     return True
 
 
