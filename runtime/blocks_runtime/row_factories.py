@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 def factory(row_type: type[Any] | None) -> Factory:
-    """Return what makes rows for psycopg: dicts for None or `dict`, tuples for `tuple`.
+    """Return what makes rows for psycopg: dicts for None or `dict`, tuples for `tuple` or `tuple[int, str]`.
 
     Any other class is called with the columns as keyword arguments: a dataclass, a NamedTuple, a TypedDict.
 
     Raises:
         TypeError: `row_type` is no class.
     """
-    if row_type is None or row_type is dict:
+    kind = getattr(row_type, "__origin__", row_type)  # what stands in brackets is for the type checker
+    if kind is None or kind is dict:
         return dict_row
-    if row_type is tuple:
+    if kind is tuple:
         return tuple_row
-    if not isinstance(row_type, type):
+    if not isinstance(kind, type):
         raise TypeError(f"row_type is {row_type!r}; give a class, such as a dataclass, or `tuple`")
-    return _of(row_type)
+    return _of(kind)
 
 
 def _of(row_type: type[Any]) -> Factory:
@@ -42,7 +43,8 @@ def _of(row_type: type[Any]) -> Factory:
             except TypeError as error:
                 raise TypeError(
                     f"a row with the columns {', '.join(names)} makes no {row_type.__name__}: {error}; "
-                    "select exactly the columns that the class has, with AS where the names differ"
+                    "select exactly the columns that the class has, with AS where the names differ, "
+                    "or take plain values as `tuple`"
                 ) from error
 
         return make

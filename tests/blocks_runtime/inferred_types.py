@@ -46,6 +46,8 @@ def threads(db: DistributedDatabase) -> None:
     assert_type(db.query(STATEMENT, Account), list[Account])
     assert_type(db.query(STATEMENT, Pair), list[Pair])
     assert_type(db.query(STATEMENT, Record), list[Record])
+    assert_type(db.query(STATEMENT, tuple[int, str]), list[tuple[int, str]])
+    assert_type(db.query(STATEMENT, dict[str, object]), list[dict[str, object]])
     assert_type(db.query_one(STATEMENT), dict[str, Any] | None)
     assert_type(db.query_one(STATEMENT, Account), Account | None)
     assert_type(db.execute(STATEMENT), int)

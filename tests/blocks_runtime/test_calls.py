@@ -52,6 +52,8 @@ class Named(TypedDict):
         (Named, {"id": 1, "n": 100}),
         (dict, {"id": 1, "n": 100}),
         (tuple, (1, 100)),
+        (tuple[int, int], (1, 100)),
+        (dict[str, object], {"id": 1, "n": 100}),
     ],
 )
 def test_rows_of_a_type(db: DistributedDatabase, row_type: type[Any], first: object) -> None:
