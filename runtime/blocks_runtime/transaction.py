@@ -20,9 +20,23 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
+# Why there is nothing more to be had of a transaction, and the way out.
+_OVER = "the transaction is over", "use `tx` only inside the callback or the block"
+_LEFT = (
+    "a stream was left before its last row, which closed the connection of the transaction",
+    "read it to its end, or ask for fewer rows with LIMIT",
+)
+_UNDER_WAY = (
+    "a statement of the transaction is still under way, so it is not committed",
+    "wait for every statement before the function returns",
+)
+
 
 class Transaction(Statements):
-    """One open transaction. It sees one snapshot; conflicts are reported when it commits."""
+    """One open transaction. It sees one snapshot; conflicts are reported when it commits.
+
+    Tasks, or threads, may share it: its one connection takes their statements one after the other.
+    """
 
     def __init__(
         self,
@@ -31,6 +45,8 @@ class Transaction(Statements):
         shapes: TableShapes,
         until: float | None = None,
     ) -> None:
+        from .primitives import Lock
+
         self._session = session
         self._known_shapes = shapes
         self._until = until
@@ -39,7 +55,8 @@ class Transaction(Statements):
         self.attempt = info.attempts
         """Which run of the callback this is, from 1."""
         self._failure: DatabaseError | None = None
-        self._over = False
+        self._ended: tuple[str, str] | None = None
+        self._turn = Lock()
 
     @property
     def _shapes(self) -> TableShapes:
@@ -52,29 +69,34 @@ class Transaction(Statements):
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        if self._over:
-            raise _over()
         checked(statement)
         until = self._until if deadline is None else self._sooner(deadline)
-        try:
-            if row_type is None:
-                return fetch(self._session.run(statement, until=until))
-            return fetch(self._session.run(statement, _factory(row_type), until))
-        except DatabaseError as error:
-            self._note(error)
-            raise
+        with self._turn:
+            self._check()
+            try:
+                if row_type is None:
+                    return fetch(self._session.run(statement, until=until))
+                return fetch(self._session.run(statement, _factory(row_type), until))
+            except DatabaseError as error:
+                self._note(error)
+                raise
 
     def _stream(
         self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
     ) -> Iterator[Any]:
-        if self._over:
-            raise _over()
+        checked(statement)
         until = self._until if deadline is None else self._sooner(deadline)
+        with self._turn:  # not for longer: who wants another statement between two rows shall be told
+            self._check()
+            rows = self._session.stream(statement, _factory(row_type), until, size)
         try:
-            for row in self._session.stream(checked(statement), _factory(row_type), until, size):
+            for row in rows:
                 yield row
         except DatabaseError as error:
             self._note(error)
+            raise
+        except BaseException:
+            self._ended = _LEFT
             raise
 
     def _sooner(self, deadline: Deadline) -> float | None:
@@ -88,6 +110,9 @@ class Transaction(Statements):
 
     def _commit(self) -> None:
         """Commit, as the engine does after the callback; an error that it swallowed becomes the cause."""
+        self._check()
+        if self._turn.locked():
+            raise _refused(_UNDER_WAY)
         self._end()
         try:
             self._session.commit(self._until)
@@ -99,7 +124,11 @@ class Transaction(Statements):
 
     def _end(self) -> None:
         """Refuse further statements; the connection will serve somebody else."""
-        self._over = True
+        self._ended = _OVER
+
+    def _check(self) -> None:
+        if self._ended is not None:
+            raise _refused(self._ended)
 
 
 def _factory(row_type: type[Any] | None) -> Any:
@@ -108,7 +137,6 @@ def _factory(row_type: type[Any] | None) -> Any:
     return factory(row_type)
 
 
-def _over() -> TransactionAborted:
-    return TransactionAborted(
-        "the transaction is over", advice="use `tx` only inside the callback or the block"
-    )
+def _refused(reason: tuple[str, str]) -> TransactionAborted:
+    said, way_out = reason
+    return TransactionAborted(said, advice=way_out)

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 from psycopg import waiting
 
+from ..errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -77,15 +79,23 @@ class Turnstile:
     """Lets `size` tasks through at a time; the others wait in line, first come, first served."""
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self._size = self._free = size
         self._line: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def enter(self, patience: float) -> bool:
-        """Return True as soon as there is room, False after `patience` seconds without."""
+        """Return True as soon as there is room, False after `patience` seconds without.
+
+        Raises:
+            ConfigurationError: another event loop runs whose tasks are inside, which could not wake this one's.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
         if self._free:
             self._free -= 1
             return True
-        ticket = asyncio.get_running_loop().create_future()
+        ticket = loop.create_future()
         self._line.append(ticket)
         try:
             await asyncio.wait((ticket,), timeout=patience)
@@ -101,6 +111,14 @@ class Turnstile:
             self._line.popleft().set_result(None)
         else:
             self._free += 1
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._free < self._size and self._loop is not None and self._loop.is_running():
+            raise ConfigurationError(
+                "the database is in use by another event loop, in another thread",
+                advice="make a database of its own for each loop that runs at the same time",
+            )
+        self._loop = loop
 
     def _gave_up(self, ticket: asyncio.Future[None]) -> bool:
         """Leave the line; return False where it was this one's turn."""

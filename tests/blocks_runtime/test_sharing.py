@@ -1,0 +1,131 @@
+"""One transaction used by several tasks or threads at once, and one database by several event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from blocks_runtime import AsyncTransaction, Row, Sql, Transaction
+
+ONE = sql("SELECT n FROM items WHERE id = 1")
+ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
+MANY = sql("SELECT n FROM generate_series(1, 100000) AS n")
+
+
+def number(n: int) -> Sql:
+    return sql("SELECT {n}::int AS n", n=n)
+
+
+def played(scene: Callable[[AsyncDistributedDatabase], Coroutine[Any, Any, object]]) -> object:
+    async def whole() -> object:
+        async with AsyncDistributedDatabase("main") as db:
+            return await scene(db)
+
+    return asyncio.run(whole())
+
+
+def test_tasks_share_a_transaction(function: None) -> None:
+    """Its connection takes one statement at a time, and everybody gets the rows of their own."""
+
+    async def work(tx: AsyncTransaction) -> list[Row | None]:
+        return await asyncio.gather(*(tx.query_one(number(n)) for n in range(50)))
+
+    assert played(lambda db: db.transaction(work)) == [{"n": n} for n in range(50)]
+
+
+def test_threads_share_a_transaction(db: DistributedDatabase) -> None:
+    def work(tx: Transaction) -> list[Row | None]:
+        with ThreadPoolExecutor(8) as pool:
+            return [*pool.map(lambda n: tx.query_one(number(n)), range(400))]
+
+    assert db.transaction(work) == [{"n": n} for n in range(400)]
+
+
+def test_a_statement_that_nobody_awaited_is_not_committed_half(function: None) -> None:
+    async def scene(db: AsyncDistributedDatabase) -> None:
+        started: list[asyncio.Task[Any]] = []
+
+        async def work(tx: AsyncTransaction) -> None:
+            await tx.execute(ADD)
+            started.append(asyncio.create_task(tx.query(sql("SELECT pg_sleep(10)"))))
+            started.append(asyncio.create_task(tx.execute(ADD)))
+            await asyncio.sleep(0.1)
+
+        with pytest.raises(errors.TransactionAborted, match=r"still under way.*wait for"):
+            await db.transaction(work)
+        told = await asyncio.gather(*started, return_exceptions=True)
+        assert [type(each) for each in told] == [errors.ConnectionFailed, errors.TransactionAborted]
+        assert await db.query_one(ONE) == {"n": 100}
+
+    played(scene)
+
+
+def test_a_stream_beside_a_statement(function: None) -> None:
+    async def work(tx: AsyncTransaction) -> list[object]:
+        async def count() -> int:
+            return len([row async for row in tx.stream(MANY)])
+
+        return await asyncio.gather(tx.query_one(number(1)), count())
+
+    assert played(lambda db: db.transaction(work)) == [{"n": 1}, 100000]
+
+
+def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
+    """DSQL has no cursors to close, so the transaction is gone with the rows that nobody wanted."""
+    tries = []
+
+    def work(tx: Transaction) -> None:
+        tries.append(tx.attempt)
+        for _ in tx.stream(MANY):
+            break
+        tx.execute(ADD)
+
+    with pytest.raises(errors.TransactionAborted, match=r"stream was left before its last row.*LIMIT"):
+        db.transaction(work, retry_on_conflict=True)
+    assert tries == [1], "it would end the same way each time"
+    with pytest.raises(errors.TransactionAborted, match="left before its last row"), db.transaction() as tx:
+        next(iter(tx.stream(MANY)))
+    assert db.query_one(ONE) == {"n": 100}
+
+
+def test_two_loops_at_once_are_told_so(function: None) -> None:
+    """A task of one loop cannot wake one of another: it would wait for its turn until it gives up."""
+    db = AsyncDistributedDatabase("main", max_connections=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    async def hold(tx: AsyncTransaction) -> None:
+        inside.set()
+        while not leave.is_set():
+            await asyncio.sleep(0.01)
+
+    holder = threading.Thread(target=lambda: asyncio.run(_transaction(db, hold)))
+    holder.start()
+    try:
+        assert inside.wait(20)
+        with pytest.raises(errors.ConfigurationError, match=r"another event loop.*database of its own"):
+            asyncio.run(_query(db))
+    finally:
+        leave.set()
+        holder.join()
+    assert asyncio.run(_query(db)) == {"n": 100}, "one after the other, as before"
+    asyncio.run(db.close())
+
+
+async def _query(db: AsyncDistributedDatabase) -> object:
+    return await db.query_one(ONE)
+
+
+async def _transaction(
+    db: AsyncDistributedDatabase, work: Callable[[AsyncTransaction], Coroutine[Any, Any, None]]
+) -> None:
+    await db.transaction(work)
