@@ -61,6 +61,7 @@ class Load:
         self._meter = Meter()
         self._chunks: list[Chunk] = []
         self._stopped = False
+        self._unknown = False
         self._turn = Lock()
 
     def run(self, rows: Iterable[object], parallel: int) -> Loaded:
@@ -130,6 +131,7 @@ class Load:
             try:
                 return self._send(chunk)
             except DatabaseError as error:
+                self._unknown |= error.commit_unknown
                 wait = self._wait(error, attempt)
                 if wait is None:
                     raise
@@ -157,6 +159,8 @@ class Load:
     def _way_on(self) -> str:
         if self._plan.key:
             return "run it again, rows that are there are left alone"
+        if not self._meter.loaded.rows and not self._unknown:
+            return "nothing is there of it, so it can be run again"
         return "a load without key= cannot be run again as it is; find out which rows are there"
 
 

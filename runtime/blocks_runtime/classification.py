@@ -111,6 +111,8 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
     elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
         hint, advice = None, hint  # the server knows better what to do instead
+    elif issubclass(kind, errors.TransactionFailed):
+        hint = None  # and here the class does, which knows what the runtime can do about it
     return kind(
         f"{said}; {hint}" if hint else said,
         sqlstate=error.sqlstate,

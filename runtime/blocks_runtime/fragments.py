@@ -134,7 +134,10 @@ def _in_order(pattern: Pattern, values: dict[str, object]) -> tuple[object, ...]
         raise TypeError(f"sql() has no value for {{{name}}}; pass {name}=…") from None
     if len(values) > len(pattern.given_as):
         unused = sorted(values.keys() - pattern.given_as)
-        raise TypeError(f"sql() was given {', '.join(unused)}, which the template never uses")
+        raise TypeError(
+            f"sql() was given {', '.join(unused)}, which the template never uses; "
+            f"write {{{unused[0]}}} where it belongs"
+        )
     return given
 
 

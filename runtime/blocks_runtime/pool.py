@@ -74,7 +74,7 @@ class Pool:
         patience = self._patience if until is None else min(self._patience, until - time.monotonic())
         if not self._turnstile.enter(max(0.0, patience)):
             raise ConnectionFailed(
-                f"all {self._size} connections were in use for {patience:g} s; "
+                f"all {self._size} connections were in use for {patience:.2g} s; "
                 "keep transactions short, or raise max_connections",
                 retryable=False,
             )

@@ -282,6 +282,15 @@ def test_without_a_key_a_lost_answer_is_told(direct: DistributedDatabase, wire: 
     assert direct.query_one(COUNT, tuple) in [(1, 1), (11, 11)]
 
 
+def test_where_nothing_was_loaded_it_says_so(db: DistributedDatabase) -> None:
+    """A slip in the first row is no reason to look through the table."""
+    for rows in ([(1, "a")], [{"id": 1, "t": "a"}, {"id": 2}], [{"id": 1, "t": "a"}, {"id": 1, "t": "b"}]):
+        with pytest.raises((TypeError, ValueError, errors.UniqueConstraintViolation)) as caught:
+            db.load("bulk", rows)
+        assert caught.value.__notes__[0].endswith("; nothing is there of it, so it can be run again")
+    assert db.query_one(COUNT, tuple) == (0, 0)
+
+
 @pytest.mark.parametrize("lose", Direction)
 def test_cut_at_any_message_it_tells_what_is_there(
     direct: DistributedDatabase, wire: Relay, lose: Direction

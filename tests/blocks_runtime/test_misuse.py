@@ -77,6 +77,8 @@ def test_a_list_behind_in(db: DistributedDatabase) -> None:
 def test_values_without_names() -> None:
     with pytest.raises(TypeError, match=r"takes values by name: write {name}"):
         sql("SELECT %s", 1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"was given id, which the template never uses; write {id} where"):
+        sql("SELECT * FROM items WHERE id = :id", id=1)
 
 
 def test_a_transaction_that_is_over(db: DistributedDatabase) -> None:
@@ -123,3 +125,10 @@ def test_the_way_out_is_told_once(db: DistributedDatabase) -> None:
         db.execute(sql("LISTEN accounts"))
     assert caught.value.advice.startswith("Use a queue or a topic")
     assert str(caught.value) == f"unsupported statement: Listen (SQLSTATE 0A000); {caught.value.advice}"
+    db.simulate_conflict()
+    with pytest.raises(errors.SerializationFailure) as conflict:
+        db.transaction(lambda tx: tx.execute(ADD))
+    assert str(conflict.value) == (
+        "change conflicts with another transaction (OC000) (SQLSTATE 40001); "
+        "run the whole transaction again, or pass retry_on_conflict=True"
+    )

@@ -60,6 +60,7 @@ class AsyncLoad:
         self._meter = Meter()
         self._chunks: list[Chunk] = []
         self._stopped = False
+        self._unknown = False
         self._turn = Lock()
 
     async def run(self, rows: Iterable[object] | AsyncIterable[object], parallel: int) -> Loaded:
@@ -129,6 +130,7 @@ class AsyncLoad:
             try:
                 return await self._send(chunk)
             except DatabaseError as error:
+                self._unknown |= error.commit_unknown
                 wait = self._wait(error, attempt)
                 if wait is None:
                     raise
@@ -156,6 +158,8 @@ class AsyncLoad:
     def _way_on(self) -> str:
         if self._plan.key:
             return "run it again, rows that are there are left alone"
+        if not self._meter.loaded.rows and not self._unknown:
+            return "nothing is there of it, so it can be run again"
         return "a load without key= cannot be run again as it is; find out which rows are there"
 
 

@@ -103,6 +103,7 @@ class AsyncEngine:
                 failure.attempts = attempt
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
+                    _name_what_is_left(failure)
                     if failure is error:
                         raise
                     raise failure from error.__cause__
@@ -140,6 +141,7 @@ class AsyncEngine:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 self._count(error, wait is not None)
                 if wait is None:
+                    _name_what_is_left(error)
                     info.milliseconds = (time.monotonic() - started) * 1000
                     self._watch.gave_up(error, time.monotonic() - started)
                     raise
@@ -295,6 +297,14 @@ class AsyncEngine:
     def _token(self) -> str:
         target = self.location.target
         return signing.token(target.host, target.region, target.role, self.location.credentials())
+
+
+def _name_what_is_left(error: DatabaseError) -> None:
+    """Replace the advice to try again where that has been tried."""
+    if isinstance(error, SerializationFailure) and error.attempts > 1:
+        error.advice = (
+            "others keep changing the same rows: let fewer transactions do so at once, or allow more retries"
+        )
 
 
 def engine_for(name: str, max_connections: int) -> AsyncEngine:

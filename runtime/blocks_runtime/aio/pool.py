@@ -73,7 +73,7 @@ class AsyncPool:
         patience = self._patience if until is None else min(self._patience, until - time.monotonic())
         if not await self._turnstile.enter(max(0.0, patience)):
             raise ConnectionFailed(
-                f"all {self._size} connections were in use for {patience:g} s; "
+                f"all {self._size} connections were in use for {patience:.2g} s; "
                 "keep transactions short, or raise max_connections",
                 retryable=False,
             )

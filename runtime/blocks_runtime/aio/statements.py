@@ -42,8 +42,8 @@ class AsyncStatements:
     ) -> list[Any]:
         """Return all rows, each a dict by column name; an empty list where there are none.
 
-        With `row_type` each row is one of these: a `tuple` (or `tuple[int, str]`), a dataclass, NamedTuple or TypedDict with
-        fields named as the columns.
+        With `row_type` each row is one of these: a `tuple` (or `tuple[int, str]`), a dataclass, NamedTuple or
+        TypedDict with fields named as the columns.
 
         Raises:
             SerializationFailure: another transaction conflicted, each time it was tried.
