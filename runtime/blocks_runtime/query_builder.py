@@ -63,7 +63,7 @@ def make_engine(
     connect: Callable[[], psycopg.Connection[Any]], size: int, options: dict[str, object]
 ) -> AlchemyEngine:
     """Return an engine that opens connections with `connect`, `size` of them at most."""
-    chosen: dict[str, Any] = {**_pool(size), **options}
+    chosen: dict[str, Any] = {**_defaults(size), **options}
     engine = create_engine("auroradsql+psycopg://", creator=connect, **chosen)
     _take_care(engine)
     return engine
@@ -75,15 +75,18 @@ def make_async_engine(
     """Return the same for asyncio."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    chosen: dict[str, Any] = {**_pool(size), **options}
+    chosen: dict[str, Any] = {**_defaults(size), **options}
     engine = create_async_engine("auroradsql+psycopg_async://", async_creator=connect, **chosen)
     _take_care(engine.sync_engine)
     return engine
 
 
-def _pool(size: int) -> dict[str, object]:
-    """Return options that make the pool behave like the runtime's own: the connection used last comes first."""
-    return {"pool_size": size, "max_overflow": 0, "pool_use_lifo": True}
+def _defaults(size: int) -> dict[str, object]:
+    """Return options that make an engine behave as the runtime does.
+
+    Its pool lends the connection used last first; its errors and its log show no parameters.
+    """
+    return {"pool_size": size, "max_overflow": 0, "pool_use_lifo": True, "hide_parameters": True}
 
 
 def _take_care(engine: AlchemyEngine) -> None:

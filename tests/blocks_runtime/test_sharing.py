@@ -12,7 +12,7 @@ import pytest
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from blocks_runtime import AsyncTransaction, Row, Sql, Transaction
@@ -26,7 +26,7 @@ def number(n: int) -> Sql:
     return sql("SELECT {n}::int AS n", n=n)
 
 
-def played(scene: Callable[[AsyncDistributedDatabase], Coroutine[Any, Any, object]]) -> object:
+def played(scene: Callable[[AsyncDistributedDatabase], Awaitable[object]]) -> object:
     async def whole() -> object:
         async with AsyncDistributedDatabase("main") as db:
             return await scene(db)
@@ -38,7 +38,7 @@ def test_tasks_share_a_transaction(function: None) -> None:
     """Its connection takes one statement at a time, and everybody gets the rows of their own."""
 
     async def work(tx: AsyncTransaction) -> list[Row | None]:
-        return await asyncio.gather(*(tx.query_one(number(n)) for n in range(50)))
+        return list(await asyncio.gather(*(tx.query_one(number(n)) for n in range(50))))
 
     assert played(lambda db: db.transaction(work)) == [{"n": n} for n in range(50)]
 
@@ -71,13 +71,14 @@ def test_a_statement_that_nobody_awaited_is_not_committed_half(function: None) -
 
 
 def test_a_stream_beside_a_statement(function: None) -> None:
-    async def work(tx: AsyncTransaction) -> list[object]:
+    async def work(tx: AsyncTransaction) -> tuple[object, int]:
         async def count() -> int:
             return len([row async for row in tx.stream(MANY)])
 
-        return await asyncio.gather(tx.query_one(number(1)), count())
+        one, rows = await asyncio.gather(tx.query_one(number(1)), count())
+        return one, rows
 
-    assert played(lambda db: db.transaction(work)) == [{"n": 1}, 100000]
+    assert played(lambda db: db.transaction(work)) == ({"n": 1}, 100000)
 
 
 def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
@@ -126,6 +127,6 @@ async def _query(db: AsyncDistributedDatabase) -> object:
 
 
 async def _transaction(
-    db: AsyncDistributedDatabase, work: Callable[[AsyncTransaction], Coroutine[Any, Any, None]]
+    db: AsyncDistributedDatabase, work: Callable[[AsyncTransaction], Awaitable[None]]
 ) -> None:
     await db.transaction(work)

@@ -142,6 +142,15 @@ def test_other_errors_are_those_of_sqlalchemy(engine: sa.Engine) -> None:
     assert isinstance(failure_of(twice.value), errors.UniqueConstraintViolation)
 
 
+def test_an_error_quotes_no_values(db: DistributedDatabase, engine: sa.Engine) -> None:
+    """An error that nobody catches ends in a function's log."""
+    for chosen, told in ((engine, False), (db.sqlalchemy_engine(hide_parameters=False), True)):
+        with pytest.raises(sa.exc.IntegrityError) as twice, chosen.begin() as connection:
+            connection.execute(sa.insert(Item).values(id=1, n=424242))
+        assert ("424242" in str(twice.value)) is told
+        chosen.dispose()
+
+
 def test_a_commit_that_dsql_would_roll_back_is_an_error(engine: sa.Engine) -> None:
     """psycopg and SQLAlchemy take the answer ROLLBACK for a commit."""
 
