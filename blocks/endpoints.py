@@ -11,6 +11,8 @@ from blocks.errors import ConstructError
 from blocks.grantees import Grantee, owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_cdk import aws_lambda as lambda_
 
     from blocks.interface import IDistributedDatabase
@@ -40,7 +42,7 @@ class RegionalEndpoint:
         """
         database = self._database
         owner = owner_of(grantee.arn)
-        if owner is not None and owner is not Stack.of(database):
+        if owner is not None and owner not in _surrounding(Stack.of(database)):
             raise role_of_later_stack(grantee, owner, Stack.of(database))
         return grantee.arn
 
@@ -48,6 +50,14 @@ class RegionalEndpoint:
         """Deploy new code of `function` only after the migrations."""
         if self._database.migrated is not None:
             functions.run_after(function, self._database.migrated)
+
+
+def _surrounding(stack: Stack) -> Iterator[Stack]:
+    """Yield the stack and those it is nested in: they make a role for it before it, and the rest after it."""
+    around: Stack | None = stack
+    while around is not None:
+        yield around
+        around = around.nested_stack_parent
 
 
 def role_of_later_stack(grantee: Grantee, owner: Stack, home: Stack) -> ConstructError:

@@ -62,11 +62,20 @@ def set_variables(function: lambda_.Function, database: Construct, variables: Va
 
 
 def add_runtime(function: lambda_.Function) -> None:
-    """Add the runtime layer to a Python function; other languages and container images bring their own."""
+    """Add the runtime layer to a Python function; other languages and container images bring their own.
+
+    Raises:
+        ConstructError: the function has as many layers as Lambda allows.
+        BundlingError: there is no runtime layer for its Python version.
+    """
     if function.runtime.family is not lambda_.RuntimeFamily.PYTHON:
         return
     if function.node.try_find_child(_LAYER_MARK) is None:
-        function.add_layers(runtime_layer(function, function.runtime, function.architecture))
+        layer = runtime_layer(function, function.runtime, function.architecture)
+        try:
+            function.add_layers(layer)
+        except RuntimeError as error:  # as jsii calls an error of CDK's
+            raise _no_room(function, error) from error
         Construct(function, _LAYER_MARK)
 
 
@@ -92,3 +101,12 @@ def _is_preferred(name: str, role: str, known: str, function: lambda_.Function) 
             "give it one DatabaseRole with all the privileges it needs",
         )
     return order.index(role) > order.index(known)
+
+
+def _no_room(function: lambda_.Function, error: Exception) -> ConstructError:
+    return ConstructError(
+        f"{function.node.path} has no room for the layer with the runtime",
+        str(error),
+        "join two of its layers; or package blocks-dsql with its code, grant to its role instead, and give it "
+        "what environment() of the database returns",
+    )

@@ -35,26 +35,35 @@ def identify(grantee: iam.IGrantable) -> Grantee:
         ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in.
     """
     name = _name(grantee)
-    arn = _arn(grantee.grant_principal)
+    arn = _arn(principal_of(grantee))
     if arn is None:
-        raise ConstructError(
-            f"{name} cannot be let into a database",
-            "DSQL maps IAM roles and users to database roles, and CDK knows no role of this grantee",
-            "grant to the function, task role, instance role or user that connects; "
-            "import a function with `from_function_attributes(role=…)`",
-        )
+        raise _no_role(name)
     # An alias and a version know their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
+    if isinstance(behind, lambda_.SingletonFunction):
+        behind = _function_of(behind)
     if isinstance(behind, lambda_.Function):
         return Grantee(name, arn, behind, is_foreign_function=False)
     return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
+
+
+def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
+    """Return whom a policy would name.
+
+    Raises:
+        ConstructError: it is no grantee in the sense of the CDK, such as an L1 or a text.
+    """
+    principal = getattr(grantee, "grant_principal", None)
+    if principal is None:
+        raise _no_role(_name(grantee))
+    return cast("iam.IPrincipal", principal)
 
 
 def stack_of(grantee: iam.IGrantable) -> Stack | None:
     """Return the stack that `grantee` stands in, which says in which Region it runs; None where none does."""
     if hasattr(grantee, "node"):
         return Stack.of(cast("IConstruct", grantee))
-    arn = _arn(grantee.grant_principal)
+    arn = _arn(principal_of(grantee))
     return None if arn is None else owner_of(arn)
 
 
@@ -64,6 +73,13 @@ def owner_of(arn: str) -> Stack | None:
     if tokens.length != 1 or (token := tokens.first_token) is None or not Reference.is_reference(token):
         return None
     return Stack.of(cast("Reference", token).target)
+
+
+def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:
+    """Return the function that all singletons of one UUID in a stack share; it stands in the stack itself."""
+    children = Stack.of(singleton).node.children
+    functions = (child for child in children if isinstance(child, lambda_.Function))
+    return next((each for each in functions if each.function_arn == singleton.function_arn), None)
 
 
 def _arn(principal: iam.IPrincipal) -> str | None:
@@ -76,3 +92,12 @@ def _arn(principal: iam.IPrincipal) -> str | None:
 def _name(grantee: iam.IGrantable) -> str:
     node = getattr(grantee, "node", None)
     return type(grantee).__name__ if node is None else node.path
+
+
+def _no_role(name: str) -> ConstructError:
+    return ConstructError(
+        f"{name} cannot be let into a database",
+        "DSQL maps IAM roles and users to database roles, and CDK knows no role of this grantee",
+        "grant to the function, task role, instance role or user that connects; import a role, or an L1, with "
+        "`iam.Role.from_role_arn`, a function with `from_function_attributes(role=…)`",
+    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
 
 from blocks import functions
-from blocks.grantees import Grantee, identify, stack_of
+from blocks.grantees import Grantee, identify, principal_of, stack_of
 from blocks.mappings import RoleMapping
 from blocks.roles import role_name
 from blocks_runtime.contract import ADMIN_ROLE, Access
@@ -72,6 +72,7 @@ class DatabaseGrants:
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow `grantee` the IAM `actions` on this cluster alone."""
+        _warn_of_other_account(self._database, grantee)
         arn = self._endpoint_of(grantee).cluster_arn
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
@@ -106,4 +107,20 @@ def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) ->
         "@blocks/dsql:variablesByHand",
         f"{known.name} is no Function of this app, so its variables and layer cannot be set from here: "
         f"give it what environment() of {database.node.path} returns",
+    )
+
+
+def _warn_of_other_account(database: IDistributedDatabase, grantee: iam.IGrantable) -> None:
+    """Say that a permission cannot be given there, and would not be enough.
+
+    A cluster can be reached within its account. Source: AWS user guide, "Resource-based policies for Aurora DSQL".
+    """
+    home, theirs = Stack.of(database).account, getattr(principal_of(grantee), "principal_account", None)
+    if theirs is None or home == theirs or Token.is_unresolved(home) or Token.is_unresolved(theirs):
+        return
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:otherAccount",
+        f"{database.node.path} is in account {home} and lets in a role of account {theirs}, to which no permission can "
+        "be added from here, and DSQL is known to let in its own account alone: "
+        f"grant to a role of account {home} that the other one may assume",
     )

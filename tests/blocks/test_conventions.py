@@ -177,6 +177,7 @@ def test_warnings_have_ids_that_are_kept() -> None:
         == ids
         == {
             "@blocks/dsql:keyPolicyByHand",
+            "@blocks/dsql:otherAccount",
             "@blocks/dsql:peerWithoutPolicy",
             "@blocks/dsql:roleMappingByHand",
             "@blocks/dsql:unknownRegionSet",

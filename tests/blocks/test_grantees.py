@@ -1,0 +1,151 @@
+"""Who may be granted: unusual functions, stacks within stacks, other accounts, and what is no grantee at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from aws_cdk.assertions import Annotations, Match
+
+from blocks import ConstructError, DistributedDatabase
+from tests.blocks.templates import Json, Template, function, logical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
+
+
+def role(stack: cdk.Stack) -> iam.Role:
+    return iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+
+def singleton(stack: cdk.Stack, id: str) -> lambda_.SingletonFunction:
+    return lambda_.SingletonFunction(
+        stack,
+        id,
+        uuid="5a1b",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        handler="index.handler",
+        code=lambda_.Code.from_inline("def handler(event, context): ..."),
+    )
+
+
+def written(app: cdk.App, stack: cdk.Stack) -> Template:
+    """Return the template as the assembly has it, which is also how a nested stack is known."""
+    return Template(json.loads(Path(app.outdir, stack.template_file).read_text(encoding="utf-8")))
+
+
+def test_a_singleton_function_gets_what_every_function_gets(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    for id in ("One", "Another"):  # both stand for the same function
+        db.grant_connect(singleton(stack, id))
+    template = Template.of(stack)
+    (shared,) = (id for id in template.ids("AWS::Lambda::Function") if id.startswith("Singleton"))
+    properties = template.resources[shared]["Properties"]
+    assert properties["Environment"]["Variables"]["BLOCKS_MAIN_ROLE"] == "blocks_main_read_write"
+    assert len(properties["Layers"]) == 1
+    assert logical_id(db.migrator.migrated) in template.resources[shared]["DependsOn"]
+    assert len(template.the("Custom::DsqlMigrations")["Properties"]["Grants"]) == 1
+    Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
+    template.order()
+
+
+def test_fails_for_a_function_with_as_many_layers_as_lambda_takes(stack: cdk.Stack) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:other"
+    layers = [lambda_.LayerVersion.from_layer_version_arn(stack, f"Layer{n}", f"{arn}:{n}") for n in range(5)]
+    db, fn = DistributedDatabase(stack, "main"), function(stack, layers=layers)
+    with pytest.raises(ConstructError, match="Bank/Fn has no room for the layer") as refused:
+        db.grant_connect(fn)
+    assert "grant to its role" in refused.value.remedy
+
+
+def test_a_full_function_is_granted_by_its_role(stack: cdk.Stack) -> None:
+    """What the refusal above names as the way out."""
+    db, fn = DistributedDatabase(stack, "main"), function(stack)
+    assert fn.role is not None
+    db.grant_connect(fn.role)
+    for name, value in db.environment().items():
+        fn.add_environment(name, value)
+    template = Template.of(stack)
+    assert "Layers" not in template.named(fn)["Properties"]
+    assert len(template.the("Custom::DsqlMigrations")["Properties"]["Grants"]) == 1
+    template.order()
+
+
+def test_a_nested_database_lets_in_a_role_of_the_stack_around_it(app: cdk.App, stack: cdk.Stack) -> None:
+    nested = cdk.NestedStack(stack, "Data")
+    db, fn = DistributedDatabase(nested, "main"), function(stack)
+    db.grant_connect(fn)
+    app.synth()
+    inner, outer = written(app, nested), written(app, stack)
+    (mapping,) = inner.the("Custom::DsqlMigrations")["Properties"]["Grants"]
+    (nesting,) = outer.ids("AWS::CloudFormation::Stack")
+    parameters: Json = outer.resources[nesting]["Properties"]["Parameters"]
+    assert fn.role is not None
+    assert parameters[mapping["RoleArn"]["Ref"]] == {"Fn::GetAtt": [logical_id(fn.role), "Arn"]}
+    order = outer.order()
+    assert order.index(nesting) < order.index(logical_id(fn))
+
+
+def test_a_function_nested_beside_the_database_runs_as_a_role_of_the_stack_around_both(
+    app: cdk.App, stack: cdk.Stack
+) -> None:
+    data, code = cdk.NestedStack(stack, "Data"), cdk.NestedStack(stack, "Code")
+    db = DistributedDatabase(data, "main")
+    db.grant_connect(function(code, role=role(stack)))
+    app.synth()
+    written(app, stack).order()
+
+
+def test_fails_for_a_function_nested_below_the_database(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    with pytest.raises(ConstructError, match="but the database is in Bank") as refused:
+        db.grant_connect(function(cdk.NestedStack(stack, "Code")))
+    assert refused.value.remedy.startswith("make the role in Bank")
+
+
+@pytest.mark.parametrize(("account", "warned"), [(OTHER_ACCOUNT, True), (ACCOUNT, False)])
+def test_a_role_of_another_account_is_let_in_with_a_warning(app: cdk.App, account: str, warned: bool) -> None:
+    stack = cdk.Stack(app, "Bank", env=cdk.Environment(account=ACCOUNT, region="us-east-1"))
+    arn = f"arn:aws:iam::{account}:role/app"
+    DistributedDatabase(stack, "main").grant_connect(iam.Role.from_role_arn(stack, "Imported", arn))
+    found = Annotations.from_stack(stack).find_warning(
+        "/Bank/main", Match.string_like_regexp(f"lets in a role of account {OTHER_ACCOUNT}.*otherAccount")
+    )
+    assert bool(found) is warned
+
+
+NO_GRANTEES: dict[str, Callable[[cdk.Stack], Any]] = {
+    "nothing": lambda _: None,
+    "an ARN": lambda _: "arn:aws:iam::123456789012:role/app",
+    "a list": lambda stack: [role(stack)],
+    "an L1": lambda stack: iam.CfnRole(stack, "Raw", assume_role_policy_document={}),
+    "a queue": lambda stack: sqs.Queue(stack, "Queue"),
+    "a group": lambda stack: iam.Group(stack, "Group"),
+    "a principal": lambda _: iam.ArnPrincipal("arn:aws:iam::123456789012:role/app"),
+    "an unknown one": lambda stack: iam.UnknownPrincipal(resource=stack),
+}
+
+
+@pytest.mark.parametrize("make", NO_GRANTEES.values(), ids=NO_GRANTEES)
+@pytest.mark.parametrize("method", ["grant_connect", "grant_connect_admin"])
+def test_fails_for_what_is_no_grantee(
+    stack: cdk.Stack, make: Callable[[cdk.Stack], Any], method: str
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    with pytest.raises(ConstructError, match="cannot be let in") as refused:
+        getattr(db, method)(make(stack))
+    assert "iam.Role.from_role_arn" in refused.value.remedy
+
+
+@pytest.mark.parametrize("grantee", [None, "arn:aws:iam::123456789012:role/app"])
+def test_fails_for_actions_of_what_is_no_grantee(stack: cdk.Stack, grantee: Any) -> None:
+    with pytest.raises(ConstructError, match="cannot be let in"):
+        DistributedDatabase(stack, "main").grant(grantee, "dsql:GetCluster")
