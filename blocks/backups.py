@@ -16,6 +16,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from blocks.acknowledgments import BACKUP, BACKUP_POLICY, acknowledge
+from blocks.arguments import COUNT, DAYS, ROLE, checked
 from blocks.errors import ConstructError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class BackupPolicy:
     role: iam.IRole | None
 
     @staticmethod
+    @checked({"keep": DAYS, "hour": COUNT, "role": ROLE})
     def daily(
         *,
         keep: Duration | None = None,

@@ -8,8 +8,20 @@ from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_iam as iam
 
-from blocks.backups import DatabaseBackup
-from blocks.encryption import allow_dsql
+from blocks.arguments import (
+    FOLDER,
+    FUNCTION,
+    KEY,
+    POLICY,
+    REMOVAL_POLICY,
+    SWITCH,
+    TAGS,
+    Kind,
+    checked,
+    one_of,
+)
+from blocks.backups import BackupPolicy, DatabaseBackup
+from blocks.cluster import make_cluster
 from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
@@ -17,8 +29,7 @@ from blocks.migrator import Migrator
 from blocks.multi_region import MultiRegion, check_regions, warn_of_open_peer
 from blocks.peer import PeerCluster, endpoint_in
 from blocks.peering import Peering, peer_arn
-from blocks.protection import check_protection, follow_removal_policy
-from blocks.resource_policy import attach_policy
+from blocks.protection import check_protection, refuse_torn_removal
 from dsql_dialect import profile
 from dsql_dialect.migrations import CompiledMigrations, compile_folder
 
@@ -33,8 +44,21 @@ if TYPE_CHECKING:
     from aws_cdk import aws_logs as logs
     from constructs import Construct
 
-    from blocks.backups import BackupPolicy
     from blocks.endpoints import RegionalEndpoint
+
+_OPTIONS: Mapping[str, Kind] = {
+    "migrations": FOLDER,
+    "removal_policy": REMOVAL_POLICY,
+    "deletion_protection": SWITCH,
+    "encryption_key": KEY,
+    "resource_policy": POLICY,
+    "tags": TAGS,
+    "backup": Kind("a BackupPolicy", "BackupPolicy.daily()", one_of(BackupPolicy)),
+    "multi_region": Kind(
+        "a MultiRegion", 'MultiRegion(peer=stack, witness_region="us-west-2")', one_of(MultiRegion)
+    ),
+    **{f"migrator_{name}": kind for name, kind in FUNCTION.items()},
+}
 
 
 class DistributedDatabase(IDistributedDatabase):
@@ -58,6 +82,7 @@ class DistributedDatabase(IDistributedDatabase):
     peering: Peering | None
     """What joins the two clusters, where there are two."""
 
+    @checked(_OPTIONS)
     def __init__(
         self,
         scope: Construct,
@@ -137,7 +162,13 @@ class DistributedDatabase(IDistributedDatabase):
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
         self._role_mappings = RoleMappings(id, compiled)
-        self.cluster = self._cluster(policy, deletion_protection)
+        self.cluster = make_cluster(
+            self,
+            removal_policy=policy,
+            deletion_protection=deletion_protection,
+            encryption_key=encryption_key,
+            resource_policy=self._resource_policy,
+        )
         self.backup = None if backup is None else self._backup(backup)
         self.peer = self.peering = None
         self.migrator = Migrator(
@@ -177,6 +208,7 @@ class DistributedDatabase(IDistributedDatabase):
             removal_policy=policy,
             deletion_protection=deletion_protection,
         )
+        refuse_torn_removal(self.cluster, self.peer.cluster)
         Stack.of(self).add_stack_dependency(wanted.peer)
         self.cluster.multi_region_properties = dsql.CfnCluster.MultiRegionPropertiesProperty(
             witness_region=wanted.witness_region, clusters=[peer_arn(self.peer)]
@@ -219,6 +251,7 @@ class DistributedDatabase(IDistributedDatabase):
                 Default: the `portable` subset, which every cluster of any age accepts.
 
         Raises:
+            ConstructError: an argument cannot be what it says.
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
         """
         return ImportedDatabase(
@@ -265,26 +298,16 @@ class DistributedDatabase(IDistributedDatabase):
             return super().endpoint_for(stack)
         return endpoint_in(self, self.peer, stack)
 
+    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
+        """Choose what becomes of the cluster, and of its peer, when it leaves the stack."""
+        super().apply_removal_policy(policy)
+        if self.peer is not None:
+            self.peer.cluster.apply_removal_policy(policy)
+
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
         """Add a statement to the policy on the cluster."""
         self._resource_policy.add_statements(statement)
         return iam.AddToResourcePolicyResult(statement_added=True, policy_dependable=self.cluster)
-
-    def _cluster(self, policy: RemovalPolicy, deletion_protection: bool | None) -> dsql.CfnCluster:
-        key = self.encryption_key
-        cluster = dsql.CfnCluster(
-            self,
-            "Resource",
-            deletion_protection_enabled=deletion_protection,
-            kms_encryption_key=None if key is None else key.key_arn,
-        )
-        cluster.apply_removal_policy(policy)
-        attach_policy(cluster, self._resource_policy)
-        if deletion_protection is None:
-            follow_removal_policy(cluster)
-        if key is not None:
-            allow_dsql(key, self)
-        return cluster
 
     def _backup(self, policy: BackupPolicy) -> DatabaseBackup:
         return DatabaseBackup(

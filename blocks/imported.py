@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack, Token
 
+from blocks.arguments import FOLDER, checked
 from blocks.errors import ConstructError
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
+# API reference, GetCluster, the pattern of `identifier`.
+_IDENTIFIER = re.compile(r"[a-z0-9]{26}")
+
+
 class ImportedDatabase(IDistributedDatabase):
     """A cluster that another stack or tool made; made by `DistributedDatabase.from_cluster_attributes`."""
 
     migrator: Migrator | None
     """What applies the migrations and maps the roles; None where they are somebody else's."""
 
+    @checked({"migrations": FOLDER})
     def __init__(
         self,
         scope: Construct,
@@ -53,11 +60,13 @@ class ImportedDatabase(IDistributedDatabase):
                 Default: the `portable` subset, which every cluster of any age accepts.
 
         Raises:
+            ConstructError: an argument cannot be what it says.
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
             BundlingError: a wheel of the runtime layer cannot be had.
             ValueError: the id or the dialect is no name.
         """
         super().__init__(scope, id)
+        _check_identifier(self, cluster_identifier)
         self._identifier = cluster_identifier
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
         self._vpc_endpoint_service_name = vpc_endpoint_service_name
@@ -105,3 +114,14 @@ class ImportedDatabase(IDistributedDatabase):
             role_mappings=self._role_mappings,
             removal_policy=RemovalPolicy.RETAIN,
         )
+
+
+def _check_identifier(database: Construct, identifier: str) -> None:
+    """Refuse what cannot be an identifier: an ARN, an endpoint, nothing; one that is known on deploy may be any."""
+    if Token.is_unresolved(identifier) or _IDENTIFIER.fullmatch(str(identifier)):
+        return
+    raise ConstructError(
+        f"{database.node.path} is imported with the cluster_identifier {identifier!r}",
+        "the identifier of a cluster is 26 small letters and digits",
+        "pass what stands behind `cluster/` in its ARN, and before `.dsql.` in its endpoint",
+    )

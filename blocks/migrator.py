@@ -13,6 +13,7 @@ from constructs import Construct
 
 from blocks import bundling
 from blocks.acknowledgments import ANY_RESOURCE, acknowledge
+from blocks.arguments import FUNCTION, checked
 from blocks.continuing import allow_continuing
 from blocks.errors import ConstructError
 from blocks.layers import code_of, runtime_layer, target_of
@@ -32,6 +33,9 @@ _HANDLER = "lambda_migrator.handler.handler"
 
 # Minutes. After 16 times Lambda stops a function that calls itself (AWS guide, recursive loop detection).
 _SHORTEST, _LONGEST = 4, 15
+
+# Mebibytes. AWS Lambda guide, "Configure Lambda function memory".
+_SMALLEST, _LARGEST = 128, 10_240
 
 # AWS Lambda guide, "Giving Lambda functions access to resources in an Amazon VPC". None of them takes a resource
 # that is known before Lambda makes the interfaces.
@@ -61,6 +65,7 @@ class Migrator(Construct):
     resource: CustomResource
     """Complete once the migrations are applied and the roles are mapped."""
 
+    @checked(FUNCTION)
     def __init__(
         self,
         scope: Construct,
@@ -106,8 +111,8 @@ class Migrator(Construct):
                 lets everything out and nothing in.
 
         Raises:
-            ConstructError: the timeout is out of its bounds, no invocation is reserved, psycopg does not load
-                in the runtime, or there is something about a VPC but no VPC.
+            ConstructError: an option is of another kind or out of its bounds, psycopg does not load in the
+                runtime, or there is something about a VPC but no VPC.
             BundlingError: a wheel of the runtime layer cannot be had.
         """
         super().__init__(scope, id)
@@ -127,7 +132,7 @@ class Migrator(Construct):
             handler=_HANDLER,
             runtime=runtime,
             architecture=architecture,
-            memory_size=(memory or Size.mebibytes(512)).to_mebibytes(),
+            memory_size=_mebibytes(memory or Size.mebibytes(512)),
             timeout=_checked(timeout or Duration.minutes(15)),
             layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
@@ -186,6 +191,17 @@ class Migrator(Construct):
 def _code(migrations: CompiledMigrations) -> lambda_.Code:
     manifest = json.dumps(migrations.manifest(), indent=2, ensure_ascii=False) + "\n"
     return code_of(bundling.migrator(manifest))
+
+
+def _mebibytes(memory: Size) -> int | float:
+    size = memory.to_mebibytes()
+    if not Token.is_unresolved(size) and not _SMALLEST <= size <= _LARGEST:
+        raise ConstructError(
+            f"migrator_memory is {size:,} MiB, not {_SMALLEST} to {_LARGEST:,} MiB",
+            "Lambda makes no function with another size",
+            "leave it out for 512 MiB",
+        )
+    return size
 
 
 def _checked(timeout: Duration) -> Duration:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations, Stack, Stage, Token
 
+from blocks.arguments import KEY, POLICY, Kind, check, one_of
 from blocks.errors import ConstructError
 from blocks.region_sets import REGION_SETS, is_known, set_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from constructs import Construct
+
+_KINDS: Mapping[str, Kind] = {
+    "peer": Kind("the stack in the second Region", 'Stack(app, "Peer", env=…)', one_of(Stack)),
+    "witness_region": Kind("the name of a Region", '"us-west-2"', one_of(str)),
+    "encryption_key": KEY,
+    "resource_policy": POLICY,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +39,18 @@ class MultiRegion:
             Default: a key that DSQL owns.
         resource_policy: who may connect in the peer's Region, seen from its cluster; it can be added to. The
             database's own policy is that of the other Region alone. Default: no policy.
+
+    Raises:
+        ConstructError: one of them is of another kind.
     """
 
     peer: Stack
     witness_region: str
     encryption_key: kms.IKey | None = None
     resource_policy: iam.PolicyDocument | None = None
+
+    def __post_init__(self) -> None:
+        check(_KINDS, vars(self))
 
 
 def check_regions(database: Construct, wanted: MultiRegion) -> None:
@@ -45,13 +61,19 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
             three of one set.
     """
     home, peer = Stack.of(database), wanted.peer
+    if peer is home:
+        raise ConstructError(
+            f"{peer.node.path} is the stack of the database and that of its peer",
+            "a stack is deployed in one Region",
+            "make a second Stack with the other Region in its env, and give that as the peer",
+        )
     for stack in (home, peer):
         _check_environment(stack)
-    if peer.node.root is not home.node.root:
+    if Stage.of(peer) is not Stage.of(home):
         raise ConstructError(
-            f"{peer.node.path} is a stack of another app",
-            "the order in which the two stacks are deployed can be kept only within one app",
-            f"make both stacks in the app of {home.node.path}",
+            f"{peer.node.path} is a stack of another app or stage than {home.node.path}",
+            "the order in which the two stacks are deployed can be kept only within one stage",
+            f"make both stacks in the app or stage of {home.node.path}",
         )
     if home.account != peer.account:
         raise ConstructError(

@@ -7,21 +7,19 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
-from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from blocks.encryption import allow_dsql
+from blocks.cluster import make_cluster
 from blocks.endpoints import RegionalEndpoint
 from blocks.errors import ConstructError
 from blocks.grantees import Grantee, owner_of
-from blocks.protection import follow_removal_policy
-from blocks.resource_policy import attach_policy
 from blocks.roles import role_name
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
     from aws_cdk import Reference
+    from aws_cdk import aws_dsql as dsql
     from aws_cdk import aws_lambda as lambda_
 
     from blocks.interface import IDistributedDatabase
@@ -60,22 +58,14 @@ class PeerCluster(Construct):
         """
         super().__init__(scope, id)
         self._told: dict[str, str] = {}
-        key = multi_region.encryption_key
-        self.cluster = dsql.CfnCluster(
+        self.cluster = make_cluster(
             self,
-            "Resource",
-            deletion_protection_enabled=deletion_protection,
-            kms_encryption_key=None if key is None else key.key_arn,
-            multi_region_properties=dsql.CfnCluster.MultiRegionPropertiesProperty(
-                witness_region=multi_region.witness_region
-            ),
+            removal_policy=removal_policy,
+            deletion_protection=deletion_protection,
+            encryption_key=multi_region.encryption_key,
+            resource_policy=multi_region.resource_policy or iam.PolicyDocument(),
+            witness_region=multi_region.witness_region,
         )
-        self.cluster.apply_removal_policy(removal_policy)
-        attach_policy(self.cluster, multi_region.resource_policy or iam.PolicyDocument())
-        if deletion_protection is None:
-            follow_removal_policy(self.cluster)
-        if key is not None:
-            allow_dsql(key, self)
 
     @property
     def cluster_identifier(self) -> str:

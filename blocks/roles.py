@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,8 +12,6 @@ from blocks.errors import ConstructError
 from blocks_runtime.contract import Access, custom_role, database_role
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from dsql_dialect.migrations import CompiledMigrations
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -51,16 +50,21 @@ class DatabaseRole:
     privileges: Mapping[str, Collection[Privilege]]
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST:
+        if not _NAME.fullmatch(str(self.name)) or len(self.name) > _LONGEST:
             raise ConstructError(
                 f"{self.name!r} is no name for a database role",
                 "it becomes part of a PostgreSQL name, which is cut after 63 characters and folded to small "
                 "letters",
                 f"choose small letters, digits and single underscores, {_LONGEST} characters at most",
             )
+        if not isinstance(self.privileges, Mapping):
+            raise ConstructError(
+                f"the privileges of the role {self.name!r} are {self.privileges!r}",
+                "they belong to tables",
+                'name each table with its privileges, such as {"accounts": {Privilege.SELECT}}',
+            )
         for table, privileges in self.privileges.items():
-            single = isinstance(privileges, Privilege | str)
-            if not table or not privileges or single or not all(isinstance(p, Privilege) for p in privileges):
+            if not _are_privileges(table, privileges):
                 raise ConstructError(
                     f"the role {self.name!r} gives {table!r} the privileges {privileges!r}",
                     "each table needs a collection of privileges, such as {Privilege.SELECT}",
@@ -99,6 +103,13 @@ class DatabaseRole:
             # A sequence may come with a table that has a serial column.
             if _parts(table) not in made and Privilege.USAGE not in privileges
         ]
+
+
+def _are_privileges(table: object, given: object) -> bool:
+    """Tell a name and a collection of privileges that has one at least; a text is a collection, too."""
+    if not isinstance(table, str) or not isinstance(given, Collection) or isinstance(given, str):
+        return False
+    return table != "" and len(given) > 0 and all(isinstance(each, Privilege) for each in given)
 
 
 Rights: TypeAlias = "Access | DatabaseRole"

@@ -12,6 +12,8 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 import aws_cdk as cdk
 import pytest
 
+from tests.blocks.two_regions import EAST, OHIO, stack_in
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,3 +32,13 @@ def app(assembly: Path) -> cdk.App:
 @pytest.fixture
 def stack(app: cdk.App) -> cdk.Stack:
     return cdk.Stack(app, "Bank")
+
+
+@pytest.fixture
+def virginia(app: cdk.App) -> cdk.Stack:
+    return stack_in(app, EAST, id="Virginia")
+
+
+@pytest.fixture
+def ohio(app: cdk.App) -> cdk.Stack:
+    return stack_in(app, OHIO, id="Ohio")

@@ -13,7 +13,7 @@ import pytest
 from blocks import DistributedDatabase
 from tests.blocks.templates import Template
 from tests.blocks.test_metrics import NAMED
-from tests.blocks.test_removal import DESTROY, RETAIN
+from tests.blocks.test_removal import DESTROY, EXCEPT_ON_CREATE, RETAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,17 @@ def test_every_metric_is_in_the_table() -> None:
     assert documented == NAMED
 
 
-POLICIES = {"left out, or RETAIN": (None, RETAIN), "DESTROY": (DESTROY,)}
+POLICIES = {
+    "left out, or RETAIN": (None, RETAIN),
+    "DESTROY": (DESTROY,),
+    "RETAIN_ON_UPDATE_OR_DELETE": (EXCEPT_ON_CREATE,),
+}
+DELETION_POLICIES = {
+    None: "Retain",
+    RETAIN: "Retain",
+    DESTROY: "Delete",
+    EXCEPT_ON_CREATE: "RetainExceptOnCreate",
+}
 PROTECTIONS = {
     "left out, or True": (None, True),
     "left out, or False": (None, False),
@@ -93,5 +103,6 @@ def test_the_removal_table_is_true(app: cdk.App) -> None:
                 DistributedDatabase(stack, "main", **options)  # type: ignore[arg-type]
                 cluster = Template.of(stack).the("AWS::DSQL::Cluster")
                 assert cluster["Properties"]["DeletionProtectionEnabled"] is (protected == "yes")
-                assert cluster["DeletionPolicy"] == ("Delete" if after == "deleted" else "Retain")
-    assert cases == 9
+                assert cluster["DeletionPolicy"] == DELETION_POLICIES[policy]
+                assert (after == "deleted") == (policy is DESTROY)
+    assert cases == 12

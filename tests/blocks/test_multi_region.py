@@ -13,37 +13,20 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from blocks import ConstructError, DistributedDatabase, MultiRegion
-from blocks.region_sets import REGION_SETS, SINGLE
+from blocks import ConstructError
 from blocks_cli.control_plane.authorization import needs
 from blocks_cli.control_plane.cluster import Place
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
 from tests.blocks.templates import Template, function, logical_id, readable
+from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, stack_in
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from blocks_cli.json_value import Json
 
-ACCOUNT = "123456789012"
-EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
 ROOT = Path(__file__).parents[2]
-
-
-def stack_in(app: cdk.App, region: str | None, account: str | None = ACCOUNT, id: str = "") -> cdk.Stack:
-    environment = cdk.Environment(account=account, region=region)
-    return cdk.Stack(app, id or f"In-{region}", env=environment)
-
-
-@pytest.fixture
-def virginia(app: cdk.App) -> cdk.Stack:
-    return stack_in(app, EAST, id="Virginia")
-
-
-@pytest.fixture
-def ohio(app: cdk.App) -> cdk.Stack:
-    return stack_in(app, OHIO, id="Ohio")
 
 
 def templates(*stacks: cdk.Stack) -> list[Template]:
@@ -52,15 +35,6 @@ def templates(*stacks: cdk.Stack) -> list[Template]:
     assert isinstance(app, cdk.App)
     assembly = app.synth(force=True)
     return [Template(assembly.get_stack_by_name(stack.stack_name).template) for stack in stacks]
-
-
-def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: Any) -> DistributedDatabase:
-    own = {
-        "encryption_key": options.pop("peer_key", None),
-        "resource_policy": options.pop("peer_policy", None),
-    }
-    wanted = MultiRegion(peer=peer, witness_region=witness, **own)
-    return DistributedDatabase(home, "main", multi_region=wanted, **options)
 
 
 # --- the templates ----------------------------------------------------------------------------------
@@ -166,13 +140,15 @@ def test_both_clusters_are_kept_or_deleted(
     assert ("dsql:DeleteCluster" in json.dumps(home.document)) is not protected
 
 
-def test_an_aspect_that_keeps_one_cluster_keeps_both(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    db = database(virginia, ohio, removal_policy=cdk.RemovalPolicy.DESTROY)
-    cdk.RemovalPolicies.of(ohio).retain()
-    assert db.peering is not None
-    template = Template.of(virginia)
-    assert template.named(db.peering.peered)["Properties"]["OnDelete"] == "RETAIN"
-    assert "dsql:DeleteCluster" not in json.dumps(template.document)
+def test_apply_removal_policy_is_about_both(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio)
+    db.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
+    assert db.peer is not None and db.peering is not None
+    home, peer = templates(virginia, ohio)
+    assert (
+        home.named(db.cluster)["DeletionPolicy"] == peer.named(db.peer.cluster)["DeletionPolicy"] == "Delete"
+    )
+    assert home.named(db.peering.peered)["Properties"]["OnDelete"] == "DELETE"
 
 
 def test_each_region_has_its_own_key(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
@@ -404,96 +380,3 @@ def test_the_peering_logs_in_to_nothing(virginia: cdk.Stack, ohio: cdk.Stack) ->
         for action in names
     }
     assert not {action for action in actions if "Connect" in action}
-
-
-# --- refusals ---------------------------------------------------------------------------------------
-
-
-def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
-    for name, regions in REGION_SETS.items():
-        first, second, witness = regions[-3:]
-        prefix = name.replace(" ", "")
-        database(
-            stack_in(app, first, id=f"{prefix}1"),
-            stack_in(app, second, id=f"{prefix}2"),
-            witness,
-        )
-    assert not {region for regions in REGION_SETS.values() for region in regions} & set(SINGLE)
-
-
-REFUSED_REGIONS = {
-    "the witness is the primary": (EAST, OHIO, EAST, "are not three different Regions"),
-    "the witness is the peer": (EAST, OHIO, OHIO, "are not three different Regions"),
-    "peer in the same Region": (EAST, EAST, WEST, "are not three different Regions"),
-    "witness of another set": (EAST, OHIO, "eu-west-1", "are not of one Region set"),
-    "peer of another set": (EAST, "eu-west-1", WEST, "are not of one Region set"),
-    "single-Region only": (EAST, "sa-east-1", WEST, "are not of one Region set"),
-}
-
-
-@pytest.mark.parametrize(("home", "peer", "witness", "what"), REFUSED_REGIONS.values(), ids=REFUSED_REGIONS)
-def test_regions_that_do_not_belong_together_are_refused(
-    app: cdk.App, home: str, peer: str, witness: str, what: str
-) -> None:
-    with pytest.raises(ConstructError, match=what) as refused:
-        database(stack_in(app, home, id="Home"), stack_in(app, peer, id="Peer"), witness)
-    assert f"the database in {home}, its peer in {peer} and the witness in {witness}" in str(refused.value)
-    assert "US: us-east-1, us-east-2, us-west-2" in refused.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("account", "region", "missing"),
-    [(None, None, "account and region"), (ACCOUNT, None, "region"), (None, OHIO, "account")],
-)
-@pytest.mark.parametrize("side", ["home", "peer"])
-def test_an_environment_that_is_not_explicit_is_refused(
-    app: cdk.App, virginia: cdk.Stack, account: str | None, region: str | None, missing: str, side: str
-) -> None:
-    vague = stack_in(app, region, account, id="Vague")
-    home, peer = (vague, virginia) if side == "home" else (virginia, vague)
-    with pytest.raises(ConstructError, match=f"the stack Vague has no explicit {missing}") as refused:
-        database(home, peer)
-    assert "cdk.Environment(account=" in refused.value.remedy
-
-
-def test_two_accounts_are_refused(app: cdk.App, virginia: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match="is in account 123456789012, Other in 210987654321"):
-        database(virginia, stack_in(app, OHIO, "210987654321", id="Other"))
-
-
-def test_another_app_is_refused(virginia: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match="is a stack of another app"):
-        database(virginia, stack_in(cdk.App(), OHIO, id="Other"))
-
-
-def test_a_nested_stack_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match="is a nested stack"):
-        database(virginia, cdk.NestedStack(ohio, "Nested"))
-
-
-def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match="witness_region is not known at synth"):
-        database(virginia, ohio, cdk.CfnParameter(virginia, "Witness").value_as_string)
-
-
-def test_a_key_of_another_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match=f"the encryption_key of the peer is in {EAST}"):
-        database(virginia, ohio, peer_key=kms.Key(virginia, "Key"))
-
-
-def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    function(ohio, "main")
-    with pytest.raises(ConstructError, match="Ohio has something called main already"):
-        database(virginia, ohio)
-
-
-@pytest.mark.parametrize("partition", ["us-gov-east-1", "cn-north-1"])
-def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partition: str) -> None:
-    """Any partition: no ARN is written out, and a Region that AWS adds does not need a release of ours."""
-    home, peer = stack_in(app, partition, id="Home"), stack_in(app, partition.replace("1", "2"), id="Peer")
-    database(home, peer, partition.replace("1", "3"))
-    assert '"arn:aws:' not in json.dumps(Template.of(home).document)
-    warnings = Annotations.from_stack(home).find_warning(
-        "*", Match.string_like_regexp("not known to this release")
-    )
-    assert len(warnings) == 1

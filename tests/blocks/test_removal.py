@@ -9,6 +9,7 @@ from blocks import ConstructError, DistributedDatabase
 from tests.blocks.templates import Template
 
 RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
+EXCEPT_ON_CREATE = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 @pytest.mark.parametrize(
@@ -17,9 +18,7 @@ RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
         pytest.param(None, None, "Retain", True, id="default"),
         pytest.param(RETAIN, None, "Retain", True, id="retain"),
         pytest.param(DESTROY, None, "Delete", False, id="destroy"),
-        pytest.param(
-            cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, None, "RetainExceptOnCreate", True, id="except"
-        ),
+        pytest.param(EXCEPT_ON_CREATE, False, "RetainExceptOnCreate", False, id="except"),
         pytest.param(None, False, "Retain", False, id="default, unprotected"),
         pytest.param(RETAIN, False, "Retain", False, id="retain, unprotected"),
         pytest.param(RETAIN, True, "Retain", True, id="retain, protected"),
@@ -64,6 +63,26 @@ def test_fails_for_a_protected_cluster_that_its_stack_must_delete(stack: cdk.Sta
     with pytest.raises(ConstructError, match="DESTROY contradicts deletion_protection=True") as refused:
         DistributedDatabase(stack, "main", removal_policy=DESTROY, deletion_protection=True)
     assert refused.value.remedy.startswith("leave deletion_protection out")
+
+
+def test_fails_for_a_protected_cluster_that_a_failed_deploy_must_delete(stack: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="contradicts a protected cluster") as refused:
+        DistributedDatabase(stack, "main", removal_policy=EXCEPT_ON_CREATE)
+    assert refused.value.remedy.startswith("pass deletion_protection=False")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "later"),
+    [(True, DESTROY), (None, EXCEPT_ON_CREATE)],
+    ids=["protected", "follows"],
+)
+def test_fails_for_a_later_policy_that_a_protected_cluster_cannot_have(
+    app: cdk.App, stack: cdk.Stack, chosen: bool | None, later: cdk.RemovalPolicy
+) -> None:
+    DistributedDatabase(stack, "main", deletion_protection=chosen)
+    cdk.RemovalPolicies.of(stack).apply(later)
+    with pytest.raises(RuntimeError, match="contradicts deletion protection"):
+        app.synth(force=True)
 
 
 def test_fails_for_a_snapshot(stack: cdk.Stack) -> None:

@@ -1,0 +1,108 @@
+"""Arguments of another kind than an option's: refused by name, with what to write instead."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+
+from blocks import BackupPolicy, ConstructError, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
+from tests.blocks.catalogue import IDENTIFIER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WRONG: dict[str, list[Any]] = {
+    "migrations": [5, "", b"migrations", ["migrations"], cdk.Aws.REGION],
+    "removal_policy": ["destroy", True],
+    "deletion_protection": ["yes", 1],
+    "encryption_key": ["alias/bank", lambda stack: kms.CfnKey(stack, "Key")],
+    "resource_policy": [{"Statement": []}, []],
+    "tags": [[("team", "payments")], {"team": 1}, {"team": None}],
+    "backup": [True],
+    "multi_region": [True, {"witness_region": "us-west-2"}],
+    "migrator_runtime": ["python3.14", lambda_.Runtime.NODEJS_22_X],
+    "migrator_architecture": ["arm64"],
+    "migrator_memory": [512],
+    "migrator_timeout": [15, dt.timedelta(minutes=5)],
+    "migrator_log_group": ["/aws/lambda/migrator"],
+    "migrator_role": ["arn:aws:iam::123456789012:role/migrator"],
+    "migrator_tracing": ["Active", True],
+    "migrator_reserved_concurrency": ["1", 1.5, True],
+    "migrator_vpc": ["vpc-1"],
+    "migrator_security_groups": [
+        lambda stack: ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")
+    ],
+}
+UNCHECKED = {"dialect", "migrator_vpc_subnets"}
+"""A dialect is looked up by its name, and a selection of subnets is what CDK checks itself."""
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        pytest.param(option, value, id=f"{option}-{number}")
+        for option, values in WRONG.items()
+        for number, value in enumerate(values)
+    ],
+)
+def test_fails_for_another_kind_of_argument(stack: cdk.Stack, option: str, value: Any) -> None:
+    given = value(stack) if inspect.isfunction(value) else value
+    with pytest.raises(ConstructError, match=f"^{option} is ") as refused:
+        DistributedDatabase(stack, "main", **{option: given})
+    assert refused.value.why.startswith("it has to be ")
+    assert refused.value.remedy.startswith(f"write {option}=")
+
+
+def test_every_option_is_checked() -> None:
+    options = set(inspect.signature(DistributedDatabase.__init__).parameters) - {"self", "scope", "id"}
+    assert set(WRONG) | UNCHECKED == options
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: BackupPolicy.daily(keep=7), r"keep is 7 \(int\)"),  # type: ignore[arg-type]
+        (lambda: BackupPolicy.daily(hour="5"), r"hour is '5' \(str\)"),  # type: ignore[arg-type]
+        (lambda: MultiRegion(peer="us-east-2", witness_region="us-west-2"), "peer is 'us-east-2'"),  # type: ignore[arg-type]
+        (lambda: MultiRegion(peer=cdk.Stack(), witness_region=3), "witness_region is 3"),  # type: ignore[arg-type]
+        (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is no name"),  # type: ignore[arg-type]
+        (lambda: DatabaseRole("r", ["t"]), r"the privileges of the role 'r' are \['t'\]"),  # type: ignore[arg-type]
+        (lambda: DatabaseRole("r", {5: {Privilege.SELECT}}), "gives 5 the privileges"),  # type: ignore[dict-item]
+    ],
+    ids=["keep", "hour", "peer", "witness", "role", "privileges", "table"],
+)
+def test_fails_for_another_kind_of_value(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConstructError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        f"arn:aws:dsql:us-east-1:123456789012:cluster/{IDENTIFIER}",
+        f"{IDENTIFIER}.dsql.us-east-1.on.aws",
+        "",
+        None,
+    ],
+)
+def test_fails_for_what_is_no_identifier_of_a_cluster(stack: cdk.Stack, identifier: Any) -> None:
+    with pytest.raises(ConstructError, match="26 small letters and digits"):
+        DistributedDatabase.from_cluster_identifier(stack, "main", identifier)
+
+
+def test_an_identifier_may_be_known_on_deploy_only(stack: cdk.Stack) -> None:
+    db = DistributedDatabase.from_cluster_identifier(stack, "main", cdk.Fn.import_value("cluster"))
+    assert stack.resolve(db.cluster_identifier) == {"Fn::ImportValue": "cluster"}
+
+
+@pytest.mark.parametrize("mebibytes", [64, 10_241])
+def test_fails_for_a_memory_no_function_has(stack: cdk.Stack, mebibytes: int) -> None:
+    with pytest.raises(ConstructError, match="not 128 to 10,240 MiB"):
+        DistributedDatabase(stack, "main", migrator_memory=cdk.Size.mebibytes(mebibytes))
