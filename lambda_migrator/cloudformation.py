@@ -12,6 +12,7 @@ import http.client
 import ipaddress
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -133,14 +134,14 @@ def _around_longest_line(text: str) -> tuple[str, str, str]:
     )
 
 
-def send(url: str, answer: bytes) -> None:
-    """PUT the answer, again and again for `PATIENCE` seconds if need be.
+def send(url: str, answer: bytes, within: float = math.inf) -> None:
+    """PUT the answer, again and again for `PATIENCE` seconds if need be, or `within` fewer; once at least.
 
     Raises:
         ValueError: the URL is not HTTPS (plain HTTP is good for this machine only).
         OSError: the answer could not be delivered; Lambda then runs the same event again, twice.
     """
-    attempt, until = 1, time.monotonic() + PATIENCE
+    attempt, until = 1, time.monotonic() + min(PATIENCE, within)
     while True:
         try:
             return _put(url, answer, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
