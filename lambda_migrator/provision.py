@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.contract import Access, database_role
+from blocks_runtime.errors import ConnectionFailed, DatabaseError
 
 from .admin import Unanswered
 from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
+from .problem import MigrationProblem, server_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +45,7 @@ def provision(
     lost is planned again from what the database then has, so nothing is sent twice that took effect once.
 
     Raises:
-        MigrationProblem: another migrator has taken the lease over.
+        MigrationProblem: a statement was refused, or another migrator has taken the lease over.
     """
     unanswered = 0
     while True:
@@ -51,13 +53,26 @@ def provision(
             seen = look(admin, database)
             for statement in plan_grants(database, desired, seen, complete=complete):
                 lease.keep(admin)
-                admin.ddl(statement)
+                _send(admin, statement)
             for name in unknown_things(desired, seen):
                 _logger.warning("a custom role has privileges on %s, which is not in the database", name)
             return
         except Unanswered:
             unanswered += 1
             admin.await_answer(unanswered)
+
+
+def _send(admin: Admin, statement: Sql) -> None:
+    try:
+        admin.ddl(statement)
+    except ConnectionFailed:
+        raise  # this says nothing about the statement
+    except DatabaseError as error:
+        raise MigrationProblem(
+            f"DSQL refused: {statement.text}",
+            server_words(error),
+            "the migrations are applied; set right what stands in the way of this grant and migrate again",
+        ) from error
 
 
 def existing_grants(admin: Admin, database: str) -> tuple[Grant, ...]:

@@ -172,3 +172,18 @@ def test_a_reason_that_is_too_long_begins_with_place_and_way_out(deployment: Dep
     assert "003_note.sql was changed after it was applied" in answer["Reason"]
     assert "add a new migration with the change" in answer["Reason"]
     assert answer["Reason"].endswith("log stream: 2026/09/17/[$LATEST]abc")
+
+
+def test_a_refused_grant_is_told_with_its_statement(deployment: Deployment) -> None:
+    """Somebody made the role by hand, without LOGIN: it cannot be mapped."""
+    deployment.write(FILES)
+    deployment.run(f"CREATE ROLE {ROLE} NOLOGIN")
+    with response_server() as inbox:
+        invoke(deployment, inbox, Grants=[grant(ARN)])
+        refused = inbox.bodies[0]["Reason"].splitlines()
+        deployment.run(f"ALTER ROLE {ROLE} LOGIN")
+        invoke(deployment, inbox, "Update", Grants=[grant(ARN)])
+    assert refused[0] == f"DSQL refused: AWS IAM GRANT \"{ROLE}\" TO '{ARN}'"
+    assert "must have the LOGIN attribute" in refused[1]
+    assert refused[2].startswith("the migrations are applied")
+    assert inbox.bodies[1]["Status"] == "SUCCESS"
