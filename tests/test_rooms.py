@@ -52,7 +52,7 @@ ROOMS = [
     Room(
         "lambda_migrator",
         entries=("lambda_migrator.handler",),
-        may_name=frozenset({"blocks_runtime", "psycopg", "boto3"}),
+        may_name=frozenset({"blocks_runtime", "psycopg", "boto3", "botocore"}),
         must_not_load=frozenset({"aws_cdk", "postgast", "boto3", "botocore", "dsql_dialect", "local_dsql"}),
     ),
     Room(

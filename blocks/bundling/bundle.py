@@ -39,13 +39,15 @@ class Bundle:
     digest: str
 
 
+@cache.in_use()
 def bundle(parts: Sequence[Part]) -> Bundle:
     """Return the bundle of `parts`, building it unless the cache has it intact.
 
     File times and modes are fixed, so zipping the folder twice gives the same bytes.
 
     Raises:
-        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+        BundlingError: a wheel is neither in the cache nor to be had from the package index, or the cache cannot
+            be written.
     """
     digest = digest_of(parts)
     place = cache.folder() / "bundles" / digest

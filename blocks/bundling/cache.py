@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocks.bundling.errors import BundlingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VARIABLE = "BLOCKS_CACHE_DIR"
 
@@ -14,6 +21,23 @@ def folder() -> Path:
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser().resolve()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blocks-dsql"
+
+
+@contextlib.contextmanager
+def in_use() -> Iterator[None]:
+    """Tell what the system has against the folder.
+
+    Raises:
+        BundlingError: it cannot be made, read or written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BundlingError(
+            f"the cache folder {folder()} cannot be used",
+            str(error),
+            f"set {VARIABLE} to a folder that can be written, with room for some 100 MB",
+        ) from error
 
 
 def sha256(path: Path) -> str:

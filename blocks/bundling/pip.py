@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,9 @@ def download(requirements: Sequence[str], into: Path, target: Target) -> None:
     listed = into / "requirements.txt"
     listed.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     command = [*_pip(), "download", *_options(target), "--dest", str(into), "--requirement", str(listed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What the app pins for itself says nothing about what is locked here.
+    environment = os.environ | {"PIP_CONSTRAINT": os.devnull}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise PipError(_reason(done.stderr))
 

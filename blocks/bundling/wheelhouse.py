@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from blocks.bundling.target import Target
 
 
+@cache.in_use()
 def fetch(wheels: Sequence[Wheel], target: Target) -> tuple[Path, ...]:
     """Return the files of `wheels`, in their order, downloading with pip those the cache does not have.
 
     A file in the cache whose contents changed is fetched anew. No network is used when all are there.
 
     Raises:
-        BundlingError: a wheel is missing and pip could not get it, or got something with another hash.
+        BundlingError: a wheel is missing and pip could not get it, or got something with another hash; or the
+            cache cannot be written.
     """
     missing = [wheel for wheel in wheels if not _is_intact(wheel)]
     if missing:

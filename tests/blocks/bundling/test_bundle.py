@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks.bundling import BundlingError, cache
 from blocks.bundling import bundle as bundles
-from blocks.bundling import cache
 from blocks.bundling.parts import TextPart
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class BrokenPart:
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         yield "half.txt", b"half"
-        raise ConnectionError("the network went away")
+        raise RuntimeError("the network went away")
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,17 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv(cache.VARIABLE, str(folder))
     return folder
+
+
+@pytest.mark.parametrize("below", ["", "deeper"], ids=["a file", "below a file"])
+def test_fails_naming_the_variable_where_the_cache_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "occupied").write_text("", encoding="utf-8")
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "occupied" / below))
+    with pytest.raises(BundlingError, match=r"occupied.* cannot be used") as refused:
+        bundles.bundle(PARTS)
+    assert cache.VARIABLE in refused.value.remedy
 
 
 def zipped(tree: Path) -> bytes:
@@ -104,7 +115,7 @@ def test_a_damaged_bundle_is_built_again(damage: str) -> None:
 
 
 def test_a_build_that_fails_leaves_nothing(cache_folder: Path) -> None:
-    with pytest.raises(ConnectionError):
+    with pytest.raises(RuntimeError):
         bundles.bundle([BrokenPart()])
     assert list((cache_folder / "bundles").iterdir()) == []
 

@@ -51,6 +51,15 @@ def test_fails_naming_wheel_cache_and_command_when_there_is_no_index(
     assert "python -m blocks.bundling prefetch --python 3.13 --arch x86_64" in said
 
 
+def test_the_pins_of_the_app_itself_do_not_matter(
+    index: Path, wheels: Sequence[Wheel], target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("".join(f"{wheel.project}<0\n" for wheel in wheels), encoding="utf-8")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(pins))
+    assert len(wheelhouse.fetch(wheels, target)) == len(wheels)
+
+
 def test_fails_for_a_wheel_with_another_hash(index: Path, wheels: Sequence[Wheel], target: Target) -> None:
     with (index / wheels[0].file).open("ab") as file:
         file.write(b"appended")
