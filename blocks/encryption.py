@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Stack
+from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
+
+from blocks.errors import ConstructError
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -23,7 +25,11 @@ def allow_dsql(key: kms.IKey, database: Construct) -> None:
 
     The key's policy cannot name the cluster, whose identifier is made after it. Nobody who connects needs the
     key: DSQL uses it in its own name. An imported key is its owner's to open, who is told how.
+
+    Raises:
+        ConstructError: the key is known to be in another Region.
     """
+    _check_region(key, database)
     clusters = Stack.of(database).format_arn(service="dsql", resource="cluster", resource_name="*")
     added = [
         key.add_to_resource_policy(_statement(actions, clusters)).statement_added
@@ -35,6 +41,17 @@ def allow_dsql(key: kms.IKey, database: Construct) -> None:
             f"{database.node.path} has an imported key, whose policy cannot be changed from here: let {_SERVICE} "
             f"call {', '.join((*_USE, *_DESCRIBE))}",
         )
+
+
+def _check_region(key: kms.IKey, database: Construct) -> None:
+    theirs, stack = key.env.region, Stack.of(database)
+    if theirs == stack.region or Token.is_unresolved(theirs) or Token.is_unresolved(stack.region):
+        return
+    raise ConstructError(
+        f"the encryption_key of {database.node.path} is in {theirs}",
+        f"a cluster uses a key of its own Region, and this one is in {stack.region}",
+        f"make the key in {stack.node.path}, or leave it out for a key that DSQL owns",
+    )
 
 
 def _statement(actions: tuple[str, ...], clusters: str) -> iam.PolicyStatement:

@@ -8,11 +8,9 @@ from aws_cdk import Stack
 
 from blocks import functions
 from blocks.errors import ConstructError
-from blocks.grantees import Grantee, owner_of
+from blocks.grantees import Grantee, owner_of, surrounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aws_cdk import aws_lambda as lambda_
 
     from blocks.interface import IDistributedDatabase
@@ -37,12 +35,14 @@ class RegionalEndpoint:
     def role_arn(self, grantee: Grantee) -> str:
         """Return the ARN of the grantee's role as the migrator's template can say it.
 
+        A stack around a nested one makes the role before it, and what runs as the role after it.
+
         Raises:
             ConstructError: the role is made in a stack that is deployed later.
         """
         database = self._database
         owner = owner_of(grantee.arn)
-        if owner is not None and owner not in _surrounding(Stack.of(database)):
+        if owner is not None and owner not in surrounding(Stack.of(database)):
             raise role_of_later_stack(grantee, owner, Stack.of(database))
         return grantee.arn
 
@@ -50,14 +50,6 @@ class RegionalEndpoint:
         """Deploy new code of `function` only after the migrations."""
         if self._database.migrated is not None:
             functions.run_after(function, self._database.migrated)
-
-
-def _surrounding(stack: Stack) -> Iterator[Stack]:
-    """Yield the stack and those it is nested in: they make a role for it before it, and the rest after it."""
-    around: Stack | None = stack
-    while around is not None:
-        yield around
-        around = around.nested_stack_parent
 
 
 def role_of_later_stack(grantee: Grantee, owner: Stack, home: Stack) -> ConstructError:

@@ -11,6 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from blocks.errors import ConstructError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
@@ -73,6 +75,14 @@ def owner_of(arn: str) -> Stack | None:
     if tokens.length != 1 or (token := tokens.first_token) is None or not Reference.is_reference(token):
         return None
     return Stack.of(cast("Reference", token).target)
+
+
+def surrounding(stack: Stack) -> Iterator[Stack]:
+    """Yield the stack and those it is nested in, from the inside out."""
+    around: Stack | None = stack
+    while around is not None:
+        yield around
+        around = around.nested_stack_parent
 
 
 def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:

@@ -88,8 +88,6 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
             "give one of the two another id",
         )
     _check_three(database, home.region, peer.region, wanted.witness_region)
-    if wanted.encryption_key is not None:
-        _check_key(wanted.encryption_key, peer)
 
 
 def warn_of_open_peer(database: Construct, peer: Stack) -> None:
@@ -149,16 +147,6 @@ def _check_three(database: Construct, home: str, peer: str, witness: str) -> Non
             f"{_spoken(regions)} are not of one Region set",
             "DSQL peers clusters, and places the witness, within one set of Regions",
             f"choose three of one set: {_sets()}",
-        )
-
-
-def _check_key(key: kms.IKey, peer: Stack) -> None:
-    region = key.env.region
-    if not Token.is_unresolved(region) and region != peer.region:
-        raise ConstructError(
-            f"the encryption_key of the peer is in {region}",
-            f"a cluster uses a key of its own Region, and the peer is in {peer.region}",
-            f"make the key in {peer.node.path}, or leave it out for a key that AWS owns",
         )
 
 

@@ -13,7 +13,7 @@ from constructs import Construct
 from blocks.cluster import make_cluster
 from blocks.endpoints import RegionalEndpoint
 from blocks.errors import ConstructError
-from blocks.grantees import Grantee, owner_of
+from blocks.grantees import Grantee, owner_of, surrounding
 from blocks.roles import role_name
 from blocks_runtime.contract import Access, Variables
 
@@ -131,22 +131,37 @@ class PeerEndpoint(RegionalEndpoint):
         """Return the ARN: a role of the peer's stack is read from there, another one needs a name.
 
         Raises:
-            ConstructError: the role's name is only known once a stack is deployed that is deployed later.
+            ConstructError: the role's name is only known once a stack is deployed that is deployed later, or the
+                role itself is there too late.
         """
         owner = owner_of(grantee.arn)
         home = Stack.of(self._database)
         if owner is None:
             return grantee.arn
-        if owner is Stack.of(self._peer):
+        if self._has(owner):
             return self._peer.tell(_output_id(grantee.arn, owner), grantee.arn)
+        if grantee.function is not None and self._has(Stack.of(grantee.function)):
+            raise self._too_late(grantee, owner)
         if not _has_name(grantee.arn, home):
             raise self._unnamed(grantee, owner)
         return grantee.arn
 
     def let_wait(self, function: lambda_.Function) -> None:
         """Deploy `function` after the migrations, unless its stack has to be there before them."""
-        if Stack.of(function) is not Stack.of(self._peer):
+        if not self._has(Stack.of(function)):
             super().let_wait(function)
+
+    def _has(self, stack: Stack) -> bool:
+        """Tell whether a stack is the peer's, or nested in it."""
+        return Stack.of(self._peer) in surrounding(stack)
+
+    def _too_late(self, grantee: Grantee, owner: Stack) -> ConstructError:
+        peer = Stack.of(self._peer).node.path
+        return ConstructError(
+            f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after {peer}",
+            f"{peer} comes first, since the database needs its cluster, and the function needs its role",
+            f"make the role in {peer}, or leave role= out",
+        )
 
     def _unnamed(self, grantee: Grantee, owner: Stack) -> ConstructError:
         peer = Stack.of(self._peer).node.path

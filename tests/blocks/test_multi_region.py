@@ -239,6 +239,23 @@ def test_a_role_of_the_peers_stack_is_read_from_there(virginia: cdk.Stack, ohio:
     assert outputs[place["OutputName"]]["Value"] == {"Fn::GetAtt": [logical_id(fn.role), "Arn"]}
 
 
+@pytest.mark.parametrize("own_role", [True, False])
+def test_a_function_nested_in_the_peers_stack_is_one_of_it(
+    virginia: cdk.Stack, ohio: cdk.Stack, own_role: bool
+) -> None:
+    nested = cdk.NestedStack(ohio, "Nested")
+    made = iam.Role(ohio, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    fn = function(nested) if own_role else function(nested, role=made)
+    database(virginia, ohio).grant_connect(fn)
+    home, peer = templates(virginia, ohio)
+    (grant,) = home.the("Custom::DsqlMigrations")["Properties"]["Grants"]
+    told = grant["RoleArn"]["Fn::GetStackOutput"]
+    assert told["StackName"] == "Ohio"
+    assert told["OutputName"] in peer.document["Outputs"]
+    assert virginia not in ohio.dependencies
+    peer.order()
+
+
 def test_a_renamed_role_is_another_output_so_that_the_migrator_reads_it_again(app: cdk.App) -> None:
     names = set()
     for number, role_name in enumerate(("first", "second")):

@@ -6,6 +6,7 @@ import json
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
@@ -111,8 +112,18 @@ def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, 
 
 
 def test_a_key_of_another_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    with pytest.raises(ConstructError, match=f"the encryption_key of the peer is in {EAST}"):
+    with pytest.raises(ConstructError, match=f"the encryption_key of Ohio/main is in {EAST}"):
         database(virginia, ohio, peer_key=kms.Key(virginia, "Key"))
+
+
+def test_a_function_of_the_peers_stack_with_a_role_of_the_databases_is_refused(
+    virginia: cdk.Stack, ohio: cdk.Stack
+) -> None:
+    role = iam.Role(virginia, "Role", role_name="r", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    db = database(virginia, ohio)
+    with pytest.raises(ConstructError, match="Ohio/Fn runs as a role of the stack Virginia") as refused:
+        db.grant_connect(function(ohio, role=role))
+    assert refused.value.remedy == "make the role in Ohio, or leave role= out"
 
 
 def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:

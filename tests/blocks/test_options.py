@@ -66,6 +66,13 @@ def test_an_imported_key_is_its_owners_to_open(stack: cdk.Stack) -> None:
     )
 
 
+def test_fails_for_a_key_of_another_region(app: cdk.App) -> None:
+    stack = cdk.Stack(app, "Here", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:eu-west-1:123456789012:key/k")
+    with pytest.raises(ConstructError, match="the encryption_key of Here/main is in eu-west-1"):
+        DistributedDatabase(stack, "main", encryption_key=key)
+
+
 def test_a_resource_policy_is_text_and_takes_what_is_added_later(stack: cdk.Stack) -> None:
     db = DistributedDatabase(stack, "main", resource_policy=iam.PolicyDocument(statements=[deny()]))
     added = db.add_to_resource_policy(deny({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}))
