@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .pair import Pair
 
 GRACE = 60.0
-"""Seconds for which a refused permission may still be on its way."""
+"""Seconds for which a refused permission may still be on its way, from an operation's first refusal on."""
 
 _TRANSIENT = frozenset({"ThrottlingException", "InternalServerException", "ConflictException"})
 
@@ -59,7 +59,7 @@ class Clusters:
     def __init__(self, connect: Callable[[str], Client] | None = None) -> None:
         self._connect = connect or _client
         self._clients: dict[str, Client] = {}
-        self._denied_since: float | None = None
+        self._denied_since: dict[str, float] = {}
 
     def read(self, arn: str) -> Cluster | None:
         """Return what there is, or None where there is no such cluster (any more).
@@ -123,12 +123,11 @@ class Clusters:
     def _judge(self, operation: str, arn: str, error: Exception) -> Exception:
         place = f"{operation} in {region_of(arn)}"
         code = _code(error)
-        if code in _TRANSIENT or (code == "ResourceNotFoundException"):
+        if code in _TRANSIENT or code == "ResourceNotFoundException":
             return Unsettled(f"{place}: {error}")
         if code == "AccessDeniedException":
             now = time.monotonic()
-            self._denied_since = self._denied_since or now
-            if now - self._denied_since < GRACE:
+            if now - self._denied_since.setdefault(place, now) < GRACE:
                 return Unsettled(f"{place}: {error}")
             return PeeringProblem(
                 f"{place} is not allowed",

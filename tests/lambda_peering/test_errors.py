@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,23 @@ def test_a_permission_that_does_not_come_is_told_with_the_way_out(monkeypatch: p
         ) as problem:
             lab.run(event(lab))
     assert "peering.role" in problem.value.args[2]
+
+
+def test_every_permission_has_its_own_time_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was late says nothing about the next one, which is asked for longer than that afterwards."""
+    monkeypatch.setattr(clusters, "GRACE", 0.2)
+    late = {"GetCluster", "UpdateCluster"}
+
+    def before(_: int, asked: str) -> None:
+        if asked in late:
+            late.remove(asked)
+            time.sleep(0.25 if asked == "UpdateCluster" else 0)
+            raise PASSING["permission on its way"]
+
+    with laboratory() as lab:
+        lab.before = before
+        lab.run(event(lab))
+        assert lab.status(lab.arns["peer"]) == "ACTIVE"
 
 
 def test_a_senseless_request_is_told_in_the_words_of_the_service() -> None:
