@@ -55,7 +55,7 @@ class Work:
     """What a function does for CloudFormation, and how it speaks of it.
 
     `run` does what the request asks for by a deadline and returns the answer of success. `explain` says what
-    an error means and whether it was foreseen; the log shows where the others came from.
+    everybody may read of an error, and whether it was foreseen; the log has its whole text, or where it came from.
     """
 
     what: str
@@ -85,7 +85,7 @@ def _attempt(work: Work, request: Request, event: dict[str, object], context: Co
         return _pass_on(work, request, event, context, str(late))
     except BaseException as error:  # whatever it is, CloudFormation must hear of it
         reason, foreseen = work.explain(error)
-        _logger.error("%s", reason, exc_info=not foreseen)
+        _logger.error("%s", error if foreseen else reason, exc_info=not foreseen)
         return request.failed(f"{reason}\nlog stream: {context.log_stream_name}")
 
 

@@ -17,7 +17,7 @@ from . import jobs, probes
 from .admin import Unanswered
 from .journal import Move, State
 from .plan import Action
-from .problem import MigrationProblem, server_words
+from .problem import MigrationProblem, row_words, server_words
 from .progress import Note, Progress
 
 if TYPE_CHECKING:
@@ -258,4 +258,6 @@ class Execution:
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at, error.position)
-        return MigrationProblem(f"{place}: DSQL refused the statement", server_words(error), remedy)
+        return MigrationProblem(
+            f"{place}: DSQL refused the statement", server_words(error), remedy, row_words(error)
+        )

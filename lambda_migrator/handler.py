@@ -90,7 +90,7 @@ def _succeeded(request: Request, outcome: Outcome) -> bytes:
 
 def _explain(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, MigrationProblem):
-        return str(error), True
+        return error.shareable, True
     if isinstance(error, DatabaseError):
         return (
             f"the database cannot be used\n{server_words(error)}\ncheck the cluster and deploy again",

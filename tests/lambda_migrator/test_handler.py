@@ -57,6 +57,19 @@ def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> N
     assert lines[3] == "log stream: 2026/09/17/[$LATEST]abc"
 
 
+@pytest.mark.usefixtures("environment")
+def test_the_values_of_a_row_are_in_the_log_and_not_in_the_events(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who may read a stack's events, or a pipeline's output, may not always read the database."""
+    deployment.write(FILES | {"003_x": "INSERT INTO t VALUES (1);"})
+    with response_server() as inbox:
+        invoke(deployment, inbox)
+    detail = "Key (id)=(1) already exists."
+    assert detail not in inbox.bodies[0]["Reason"]
+    assert detail in caplog.text
+
+
 FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "no such host": ({"Endpoint": "nowhere.invalid"}, "the database cannot be used"),
     "nobody listens": ({"Endpoint": "localhost:1"}, "the database cannot be used"),
