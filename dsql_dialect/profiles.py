@@ -19,7 +19,9 @@ class Profile:
         return lifted is not None and lifted <= self.as_of
 
 
-PORTABLE = Profile("portable", date(2025, 5, 27), "What every cluster of any age accepts; the default.")
+PORTABLE = Profile(
+    "portable", date(2025, 5, 27), "A cautious part, without most of what DSQL learned in 2026; the default."
+)
 PROFILES = (
     PORTABLE,
     Profile("2026-09", date(2026, 9, 30), "What a cluster answered in September 2026."),

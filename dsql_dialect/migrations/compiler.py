@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsql_dialect.migrations import rules
-from dsql_dialect.migrations.directives import read_directives
+from dsql_dialect.json_tree import walk
+from dsql_dialect.migrations import extensions, rules
+from dsql_dialect.migrations.directives import down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.files import read_folder
 from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
-from dsql_dialect.migrations.probe import probe, repeatable
+from dsql_dialect.migrations.probe import probe, repeatable, tree_of
 from dsql_dialect.parser import parse
-from dsql_dialect.position import Position
+from dsql_dialect.position import Position, Source, position_of
 from dsql_dialect.profiles import profile as profile_named
 from dsql_dialect.statement import Kind
 
@@ -48,27 +49,62 @@ def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None)
     dialect = profile or profile_named()
     files, findings = read_folder(Path(path))
     scripts = [(file, parse(file.text, dialect)) for file in files]
+    known = extensions.defined(each for _, script in scripts for each in script.statements)
     for file, script in scripts:
-        findings.extend(_faults(file, script))
+        findings.extend(_faults(file, script, known))
     if findings:
         raise MigrationErrors(sorted(findings, key=lambda each: (each.path.name, each.line, each.column)))
     return CompiledMigrations(dialect.name, tuple(_compile(file, script) for file, script in scripts))
 
 
-def _faults(file: MigrationFile, script: Script) -> Iterator[MigrationFinding]:
+def _faults(file: MigrationFile, script: Script, known: frozenset[str]) -> Iterator[MigrationFinding]:
     if not script.statements:
         yield _fault(file, _START, rules.EMPTY)
-    for finding in script.findings:
-        at = finding.position
-        yield MigrationFinding(file.path, at.line, at.column, finding.rule, finding.message, finding.remedy)
     for statement in script.statements:
+        yield from _refused(file, statement)
         if not statement.findings:
             yield from (_fault(file, statement.position, rule) for rule in _misplaced(statement))
+            yield from _unknown(file, statement, known)
     yield from (_fault(file, each.position, rule) for each, rule in _crowded(script.statements))
+    yield from _miscommented(file, script)
+
+
+def _refused(file: MigrationFile, statement: Statement) -> Iterator[MigrationFinding]:
+    """Yield what DSQL itself would refuse."""
+    for finding in statement.findings:
+        at = finding.position
+        if statement.text.startswith("\\"):
+            yield _fault(file, at, rules.PSQL_COMMAND, reason=finding.message)
+        else:
+            yield MigrationFinding(
+                file.path, at.line, at.column, finding.rule, finding.message, finding.remedy
+            )
+
+
+def _unknown(file: MigrationFile, statement: Statement, known: frozenset[str]) -> Iterator[MigrationFinding]:
+    """Yield what the server could not know: values of parameters, and what extensions would bring."""
+    if not statement.backend_sql:
+        return
+    source, start = Source(statement.backend_sql), statement.position.offset
+    for at, rule, name in extensions.missing(statement, known):
+        place = position_of(file.text, start + source.characters(at))
+        yield _fault(file, place, rule, name=name)
+    if statement.node != "CreateFunction":
+        kind, root = tree_of(statement)
+        parameters = [each.get("location", 0) for _, each in walk({kind: root}, {"ParamRef"})]
+        if parameters:
+            place = position_of(file.text, start + source.characters(min(parameters)))
+            yield _fault(file, place, rules.PARAMETER)
+
+
+def _miscommented(file: MigrationFile, script: Script) -> Iterator[MigrationFinding]:
     for directive in read_directives(file.text, script):
-        reason = directive.misuse
-        if reason is not None:
-            yield _fault(file, directive.position, rules.DIRECTIVE, reason=reason)
+        if directive.misuse is not None:
+            yield _fault(file, directive.position, rules.DIRECTIVE, reason=directive.misuse)
+        elif directive.endless is not None:
+            yield _fault(file, directive.position, rules.ENDLESS_BATCH, reason=directive.endless)
+    for word, at in down_sections(file.text, script):
+        yield _fault(file, at, rules.DOWN_SECTION, word=word)
 
 
 def _misplaced(statement: Statement) -> Iterator[Rule]:
@@ -76,6 +112,8 @@ def _misplaced(statement: Statement) -> Iterator[Rule]:
         yield _OUT_OF_PLACE[statement.kind]
     if statement.async_job == "index" and (probe(statement) or {}).get("name") is None:
         yield rules.UNNAMED_INDEX
+    if statement.node == "Copy" and statement.is_dml:
+        yield rules.COPY
 
 
 def _crowded(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Rule]]:

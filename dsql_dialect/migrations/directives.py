@@ -1,4 +1,4 @@
-"""Comments that the migrator obeys: `-- blocks: batch` above a statement."""
+"""Comments that mean something: `-- blocks: batch` above a statement, and what other tools would obey."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"/\*.*?\*/|--(?P<line>[^\n]*)", re.DOTALL)
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
+_DOWN = re.compile(r"\s*(migrate:down|\+goose\s+down|\+migrate\s+down|@undo|//@undo)\b.*", re.IGNORECASE)
+"""Where dbmate, goose, sql-migrate and MyBatis begin what undoes a migration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,12 @@ class Directive:
             return "no statement follows it"
         if not self.statement.is_dml:
             return "only a statement that changes rows can be repeated until it changes none"
-        return _endless(self.statement)
+        return None
+
+    @property
+    def endless(self) -> str | None:
+        """Why the statement would be repeated for ever, or None where that cannot be seen."""
+        return None if self.misuse or self.statement is None else _endless(self.statement)
 
 
 def _endless(statement: Statement) -> str | None:
@@ -53,12 +60,25 @@ def _endless(statement: Statement) -> str | None:
 
 def read_directives(text: str, script: Script) -> Iterator[Directive]:
     """Yield the directives between the statements of a text; comments inside a statement are its own."""
+    for comment, at, statement in _comments(text, script):
+        match = _DIRECTIVE.fullmatch(comment)
+        if match is not None:
+            yield Directive(match["word"].strip(), position_of(text, at), statement)
+
+
+def down_sections(text: str, script: Script) -> Iterator[tuple[str, Position]]:
+    """Yield the comments that begin, for another tool, statements to undo the migration, with their places."""
+    for comment, at, statement in _comments(text, script):
+        if statement is not None and _DOWN.fullmatch(comment):
+            yield f"--{comment.rstrip()}", position_of(text, at)
+
+
+def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement | None]]:
+    """Yield the text of every `--` comment between statements, its offset, and the statement that follows it."""
     at = 0
     for statement in (*script.statements, None):
         end = len(text) if statement is None else statement.position.offset
         for comment in _COMMENT.finditer(text, at, end):
-            match = _DIRECTIVE.fullmatch(comment["line"] or "")
-            if match is not None:
-                yield Directive(match["word"].strip(), position_of(text, comment.start()), statement)
+            yield comment["line"] or "", comment.start(), statement
         if statement is not None:
             at = end + len(statement.text)

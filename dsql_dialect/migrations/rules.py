@@ -142,6 +142,71 @@ UNNAMED_INDEX = _rule(
     refused="CREATE INDEX ASYNC ON a (id)",
     accepted="CREATE INDEX ASYNC a_id ON a (id)",
 )
+COPY = _rule(
+    "copy-in-migration",
+    "A migration has no COPY.",
+    "Write INSERT INTO … VALUES with the rows, at most 2,999 a file; load many from a program (`db.load`).",
+    "COPY … FROM STDIN reads its rows from a client, and a migration has none",
+    refused="COPY a FROM stdin",
+    accepted="INSERT INTO a VALUES (1), (2)",
+)
+PARAMETER = _rule(
+    "parameter-in-migration",
+    "A migration has no parameters.",
+    "Write the value in its place.",
+    "nobody gives `$1` a value: there is no parameter $1 (SQLSTATE 42P02)",
+    refused="INSERT INTO a VALUES ($1)",
+    accepted="INSERT INTO a VALUES ('$1')",
+)
+PSQL_COMMAND = _rule(
+    "psql-command",
+    "A migration holds SQL, and no commands of psql.",
+    "Delete the line, here and wherever else one begins with a backslash; pg_dump writes some.",
+    "a line that begins with a backslash is for psql: {reason}",
+    refused="\\connect app",
+    accepted="INSERT INTO a VALUES ('\\connect')",
+)
+DOWN_SECTION = _rule(
+    "down-section",
+    "A migration only goes forward.",
+    "Delete the section; to undo a migration, write another one with the next number.",
+    "what stands below `{word}` would be run as well",
+    refused="INSERT INTO a VALUES (1);\n-- migrate:down\nDELETE FROM a",
+    accepted="-- migrate:up\nINSERT INTO a VALUES (1);\n-- migrate:down\n",
+)
+EXTENSION_TYPE = Rule(
+    id="extension-type",
+    sentence="The types of extensions are not available.",
+    remedy="Store citext and ltree as text, hstore as json, coordinates as numbers, or define a domain of the name "
+    "(dialect 2026-09) in an earlier migration.",
+    sqlstate="42704",
+    text='type "{name}" does not exist',
+    source="extensions: AWS user guide, unsupported PostgreSQL features; text as recorded of serial",
+    refused="CREATE TABLE a (v citext)",
+    accepted="CREATE TABLE a (citext text)",
+    scope=Scope.FOLDER,
+)
+EXTENSION_FUNCTION = Rule(
+    id="extension-function",
+    sentence="The functions of extensions are not available.",
+    remedy="Use gen_random_uuid() for uuid_generate_v4(), hash and compare in the application, or define a SQL "
+    "function of the name in an earlier migration.",
+    sqlstate="42883",
+    text="function {name} does not exist",
+    source="extensions: AWS user guide, unsupported PostgreSQL features; PostgreSQL's text, without the arguments",
+    refused="CREATE TABLE a (v uuid DEFAULT uuid_generate_v4())",
+    accepted="CREATE TABLE a (v uuid DEFAULT gen_random_uuid())",
+    scope=Scope.FOLDER,
+)
+ENDLESS_BATCH = _rule(
+    "endless-batch",
+    "A repeated statement changes fewer rows each time, and none at last.",
+    "Leave out what is done already: UPDATE … WHERE id IN (SELECT id FROM … WHERE … LIMIT 1000); "
+    "INSERT … ON CONFLICT DO NOTHING.",
+    "{reason}",
+    refused="-- blocks: batch\nUPDATE a SET id = 1",
+    accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",
+)
 DIRECTIVE = _rule(
     "directive",
     "A `-- blocks:` comment is `-- blocks: batch` above an INSERT, UPDATE or DELETE.",
@@ -154,5 +219,6 @@ DIRECTIVE = _rule(
 
 RULES = (
     *(FOLDER, NAME, VERSION, ENCODING, EMPTY, ONE_DDL, DDL_BESIDE_DML, TRANSACTION_CONTROL),
-    *(SESSION, QUERY, UTILITY, CALL, UNNAMED_INDEX, DIRECTIVE),
+    *(SESSION, QUERY, UTILITY, CALL, UNNAMED_INDEX, COPY, PARAMETER, PSQL_COMMAND, DOWN_SECTION),
+    *(EXTENSION_TYPE, EXTENSION_FUNCTION, ENDLESS_BATCH, DIRECTIVE),
 )

@@ -111,7 +111,7 @@ RULES = (
         "add-column-constraint",
         "A column added to a table has a name and a type, nothing else.",
         "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most "
-        "3,000, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID where it must be filled.",
+        "3,000, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID (dialect 2026-09) where it must be filled.",
         text="ALTER TABLE ADD COLUMN with constraint not supported",
         nodes=("AlterTableCmd",),
         find=_column_constraints,
@@ -143,7 +143,8 @@ RULES = (
     refusal(
         "set-not-null",
         "An existing column cannot be made NOT NULL.",
-        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT.",
+        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect "
+        "2026-09); without these, keep NULL out in the application.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET NOT NULL statement",
         nodes=("AlterTableCmd",),
         find=_command("AT_SetNotNull", "NOT"),
@@ -186,8 +187,8 @@ RULES = (
     refusal(
         "add-constraint",
         "A constraint added to a table is CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX.",
-        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT; for UNIQUE, build the "
-        "index with CREATE UNIQUE INDEX ASYNC first; a PRIMARY KEY is given in CREATE TABLE.",
+        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect 2026-09); for UNIQUE, a "
+        "CREATE UNIQUE INDEX ASYNC is enough; a PRIMARY KEY is given in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),
         find=where(lambda each: not _addable(each) and each["contype"] != "CONSTR_NOTNULL"),

@@ -291,7 +291,26 @@ def test_a_batch_that_would_never_end(tmp_path: Path, sql: str, why: str | None)
         assert compiled(tmp_path, {"1_a.sql": text}).migrations[0].statements[0].batch
     else:
         (fault,) = faults(tmp_path, {"1_a.sql": text})
-        assert (fault.rule.id, fault.why, fault.line) == ("directive", why, 1)
+        assert (fault.rule.id, fault.why, fault.line) == ("endless-batch", why, 1)
+
+
+def test_what_the_folder_defines_is_no_extensions(tmp_path: Path) -> None:
+    """A domain or a function of the name is how a schema is ported."""
+    files: dict[str, str | bytes] = {
+        "1_a.sql": "CREATE DOMAIN citext AS text",
+        "2_b.sql": "CREATE FUNCTION uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'",
+        "3_c.sql": "CREATE TABLE a (email citext, id uuid DEFAULT uuid_generate_v4(), v app.vector)",
+    }
+    assert len(compiled(tmp_path, files).migrations) == 3
+
+
+def test_an_empty_down_section_is_a_comment(tmp_path: Path) -> None:
+    assert compiled(tmp_path, {"1_a.sql": f"-- migrate:up\n{ACCOUNTS};\n-- migrate:down\n"}).migrations
+
+
+def test_a_function_has_parameters(tmp_path: Path) -> None:
+    text = "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql RETURN $1 + 1"
+    assert compiled(tmp_path, {"1_a.sql": text}).migrations
 
 
 def test_columns_behind_a_byte_order_mark(tmp_path: Path) -> None:
