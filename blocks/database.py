@@ -117,7 +117,7 @@ class DistributedDatabase(IDistributedDatabase):
             migrations: the folder of `NNN_name.sql` files, relative to where the app is run.
                 Default: no migrations; the migrator only maps the granted roles.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: `portable`, a cautious part, without most of what DSQL learned in 2026.
+                Default: portable, which does without most of what DSQL learned in 2026.
             removal_policy: what becomes of the cluster when it leaves the stack.
                 Default: RETAIN, it stays with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
@@ -248,7 +248,7 @@ class DistributedDatabase(IDistributedDatabase):
             migrations: the folder of `NNN_name.sql` files; it makes this app the one that migrates the cluster
                 and maps IAM roles to database roles. Default: both are somebody else's.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: `portable`, a cautious part, without most of what DSQL learned in 2026.
+                Default: portable, which does without most of what DSQL learned in 2026.
 
         Raises:
             ConstructError: an argument cannot be what it says.

@@ -57,7 +57,7 @@ class ImportedDatabase(IDistributedDatabase):
                 the one that migrates the cluster and maps IAM roles to database roles, as its `admin`.
                 Default: both are somebody else's.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: `portable`, a cautious part, without most of what DSQL learned in 2026.
+                Default: portable, which does without most of what DSQL learned in 2026.
 
         Raises:
             ConstructError: an argument cannot be what it says.

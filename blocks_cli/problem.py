@@ -30,3 +30,7 @@ class CommandError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"
+
+
+class NothingDeployed(CommandError):
+    """There is no record of a local deploy."""

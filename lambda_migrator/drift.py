@@ -74,9 +74,10 @@ def _faults(manifest: Manifest, entries: dict[int, Entry]) -> Iterator[Fault]:
             yield _changed(migration, entry)
         elif not (entry is not None and entry.applied) and migration.version < newest_applied:
             yield _below(migration, entries[newest_applied])
+    unrecorded = {each.checksum: each for each in manifest.migrations if each.version not in entries}
     for version, entry in entries.items():
         if version not in known and version < newest_known and entry.applied:
-            yield _gone(entry)
+            yield _gone(entry, unrecorded.get(entry.checksum))
 
 
 def _changed(migration: Migration, entry: Entry) -> Fault:
@@ -106,11 +107,17 @@ def _below(migration: Migration, newest: Entry) -> Fault:
     )
 
 
-def _gone(entry: Entry) -> Fault:
+def _gone(entry: Entry, renamed: Migration | None) -> Fault:
+    remedy = f"put {entry.name}.sql back; to undo what it did, add a new migration"
+    if renamed is not None:
+        remedy = (
+            f"call {renamed.name}.sql, which has its text, {entry.name}.sql again; if it was renamed on purpose, "
+            f"`blocks repair {entry.name} --pending` and `blocks repair {renamed.name} --applied` tell this database so"
+        )
     return Fault(
         entry.version,
         Drift.GONE,
         f"{entry.name}.sql is applied, but the folder does not have it any more",
         f"its checksum was {entry.checksum}, and newer migrations are still there",
-        f"put {entry.name}.sql back; to undo what it did, add a new migration",
+        remedy,
     )

@@ -10,7 +10,7 @@ from blocks_cli.commands.options import as_json, local, require_local, root
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.local.clusters import wipe
-from blocks_cli.problem import CommandError
+from blocks_cli.problem import CommandError, NothingDeployed
 from blocks_cli.workspace import Workspace
 
 
@@ -36,7 +36,7 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
     retained = [c.path for steps in done.values() for c in steps if c.action is Action.RETAIN]
     if purge:
         wipe(workspace)
-    console.say("destroyed", "green")
+    console.say("destroyed" if done or purge else "nothing is deployed here", "green")
     if retained:
         console.say(f"kept     {', '.join(retained)}; `blocks destroy --local --purge` deletes it")
 
@@ -46,6 +46,8 @@ def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
     try:
         with LocalDeployment.open(workspace.root, report=ConsoleReport()) as deployment:
             return deployment.destroy(purge=purge)
+    except NothingDeployed:
+        return {}
     except CommandError as error:
         if not purge:
             raise

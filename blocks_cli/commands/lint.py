@@ -11,6 +11,7 @@ from blocks_cli.commands.options import as_json
 from blocks_cli.exits import ExitCode
 from blocks_cli.migrations import lint_formats, options
 from blocks_cli.migrations.folder import find_folder, profile_named
+from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,10 @@ def lint(context: click.Context, folder: Path | None, dialect: str | None, style
 
     All findings of all files are told at once, as the synth tells them, each with the way out. No database is touched.
     """
+    if as_json and style not in ("text", "json"):
+        raise CommandError(
+            "--json and --format", "they name two ways to print the findings", "give one of the two"
+        )
     folder, profile = find_folder(folder), profile_named(dialect)
     console.say(f"target   files   {console.shown(folder)}   dialect {profile.name}")
     number, findings = _findings(folder, profile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,8 @@ def _next(folder: Path, name: str) -> Path:
 
 
 def _plain(name: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower().removesuffix(".sql")).strip("_")
+    letters = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    plain = re.sub(r"[^a-z0-9]+", "_", letters.lower().removesuffix(".sql")).strip("_")
     if not plain:
         raise CommandError(
             f"blocks new {name!r}: no name",

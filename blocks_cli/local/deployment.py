@@ -17,7 +17,7 @@ from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
 from blocks_cli.local.resources import handler_for
 from blocks_cli.local.resources.cluster import OtherDatabaseError
-from blocks_cli.problem import CommandError
+from blocks_cli.problem import CommandError, NothingDeployed
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -83,13 +83,14 @@ class LocalDeployment:
         """Bring what was deployed into `root/.blocks` to life again.
 
         Raises:
-            CommandError: nothing is deployed there, or a cluster cannot be started.
+            NothingDeployed: there is no record of a deploy.
+            CommandError: a cluster cannot be started.
         """
         workspace = Workspace(Path(root).resolve())
         host = Host(workspace, report or Report())
         if not host.states:
             host.close()
-            raise CommandError(
+            raise NothingDeployed(
                 f"{workspace.folder}: nothing is deployed",
                 "there is no record of a local deploy",
                 "run `blocks deploy --local`",

@@ -40,7 +40,7 @@ _FUNCTIONS = frozenset(
 )
 """Of uuid-ossp, pgcrypto, pg_trgm, unaccent, fuzzystrmatch and tablefunc."""
 
-_SCHEMAS = (["public"], ["pg_catalog"], [])
+_SCHEMAS: tuple[list[str], ...] = (["public"], ["pg_catalog"], [])
 
 
 def defined(statements: Iterable[Statement]) -> frozenset[str]:

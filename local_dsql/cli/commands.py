@@ -25,9 +25,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group()
+_EXIT_CODES = """\b
+Exit codes:
+  0  done
+  2  the command is wrong; nothing was changed
+  4  the cluster does not run, or cannot be reached or started
+"""
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="blocks-dsql", prog_name="local-dsql")
 def main() -> None:
-    """A local Aurora DSQL cluster."""
+    """A local Aurora DSQL cluster: its life in the background, and faults on request."""
 
 
 main.add_command(inject)
@@ -59,7 +68,7 @@ def stop(path: Path, as_json: bool) -> None:
         click.echo(json.dumps({"stopped": stopped}))
 
 
-@main.command()
+@main.command(short_help="Say whether the cluster runs, and where.")
 @path_option
 @json_option
 def status(path: Path, as_json: bool) -> None:
@@ -115,7 +124,10 @@ def reset(path: Path, as_json: bool) -> None:
         click.echo(json.dumps({"reset": True}))
 
 
-@main.command(short_help="Run psql as admin.", context_settings={"ignore_unknown_options": True})
+@main.command(
+    short_help="Run psql as admin.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
 @path_option
 @click.option("--region", help="Region to connect to; the default is the first.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

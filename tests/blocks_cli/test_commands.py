@@ -79,6 +79,10 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     assert list(json.loads(out)["stacks"]) == ["Other", "Lab"]
     assert err.splitlines()[-1] == "destroyed"
 
+    code, out, err = shell.run("destroy", "--local", "--json")
+    assert (code, json.loads(out)) == (ExitCode.OK, {"stacks": {}}), "a second run has nothing to do"
+    assert err.splitlines()[-1] == "nothing is deployed here"
+
 
 def test_a_failed_custom_resource_is_exit_code_3(shell: Shell) -> None:
     synthesize(Lab(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
@@ -156,6 +160,27 @@ def test_a_mistake_is_three_lines_and_exit_code_2(
     assert second.startswith("  why: ")
     assert why in second
     assert third == f"  do:  {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("program", "typed", "offered"),
+    [
+        ("blocks", "blocks sta", "status"),
+        ("blocks", "blocks up --da", "--database"),
+        ("local-dsql", "local-dsql st", "stop"),
+    ],
+)
+def test_a_shell_can_complete(program: str, typed: str, offered: str) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    asked = {f"_{program.replace('-', '_').upper()}_COMPLETE": "bash_complete"}
+    ran = subprocess.run(
+        [Path(sys.executable).parent / program],
+        env=os.environ | words | asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"plain,{offered}" in ran.stdout.splitlines()
 
 
 EVENTS: dict[str, tuple[str, str, Json]] = {

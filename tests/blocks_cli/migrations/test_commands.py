@@ -311,6 +311,13 @@ def test_numbers_go_on_as_they_began(project: Project) -> None:
     project.write({"0007_a": "DROP TABLE a", "0012_b": "DROP TABLE b"})
     assert project.blocks("new", "Add column: owner!").code == ExitCode.OK
     assert (project.migrations / "0013_add_column_owner.sql").exists()
+    assert project.blocks("new", "Größe à Orléans").code == ExitCode.OK
+    assert (project.migrations / "0014_gro_e_a_orleans.sql").exists()
+
+
+def test_two_formats_at_once_are_refused(project: Project) -> None:
+    told = project.blocks("lint", "--json", "--format", "sarif")
+    assert (told.code, "error: --json and --format" in told.err) == (ExitCode.USAGE, True)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -72,6 +72,22 @@ def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -
     assert applied.blocks("status", "--exit-code").code == ExitCode.OK
 
 
+def test_a_file_that_was_renamed_is_told_and_settled_as_it_says(applied: Project) -> None:
+    """As after a merge in which two branches had taken one number."""
+    (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
+    up = applied.blocks("up")
+    assert (up.code, "call 004_rows.sql, which has its text, 002_rows.sql again" in up.err) == (
+        ExitCode.USAGE,
+        True,
+    )
+    for command in ("repair 002_rows --pending", "repair 004_rows --applied"):
+        assert f"`blocks {command}`" in up.err
+        assert applied.blocks(*command.split()).code == ExitCode.OK
+    assert applied.blocks("status", "--exit-code").code == ExitCode.OK
+    assert applied.blocks("up").err.splitlines()[-1].startswith("applied no migrations")
+    assert applied.rows("SELECT count(*) FROM accounts") == [(10,)]
+
+
 def test_a_file_below_the_newest_applied_is_told(applied: Project) -> None:
     (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
     applied.run("DELETE FROM _migrations WHERE version = 2")
