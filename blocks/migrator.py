@@ -14,7 +14,7 @@ from constructs import Construct
 from blocks import bundling
 from blocks.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.arguments import FUNCTION, checked
-from blocks.continuing import allow_continuing
+from blocks.custom_resource import called, own_log_group, own_role
 from blocks.errors import ConstructError
 from blocks.layers import code_of, runtime_layer, target_of
 
@@ -50,11 +50,7 @@ _NETWORK_INTERFACES = (
 
 
 class Migrator(Construct):
-    """Applies a database's migrations and role mappings whenever they, the cluster or this code change.
-
-    The custom resource calls the function itself, without a provider framework in between: there is no other
-    function, no other role and no wildcard permission. That token cannot be changed on a deployed stack.
-    """
+    """Applies a database's migrations and role mappings whenever they, the cluster or this code change."""
 
     log_group: logs.ILogGroup
     """Where the function writes its log."""
@@ -118,8 +114,8 @@ class Migrator(Construct):
         super().__init__(scope, id)
         runtime = runtime or lambda_.Runtime.PYTHON_3_14
         architecture = architecture or lambda_.Architecture.X86_64
-        self.log_group = log_group or self._own_log_group(removal_policy)
-        self.role = role or self._own_role(database)
+        self.log_group = log_group or own_log_group(self, removal_policy)
+        self.role = role or own_role(self, f"Migrates the database {database.node.id} as its admin")
         self.log_group.grant_write(self.role)
         database.grants.actions(self.role, "dsql:DbConnectAdmin")
         _check_network(vpc, vpc_subnets, security_groups)
@@ -146,13 +142,11 @@ class Migrator(Construct):
         )
         if vpc is not None or tracing not in (None, lambda_.Tracing.DISABLED):
             acknowledge(self.role, ANY_RESOURCE)
-        self.resource = CustomResource(
+        self.resource = called(
             self,
-            "Resource",
-            resource_type=RESOURCE_TYPE,
-            service_token=self.function.function_arn,
-            # The longest that CloudFormation waits for a custom resource.
-            service_timeout=Duration.hours(1),
+            RESOURCE_TYPE,
+            function=self.function,
+            role=self.role,
             properties={
                 "Database": database.node.id,
                 "Endpoint": database.cluster_endpoint,
@@ -162,25 +156,11 @@ class Migrator(Construct):
                 "Grants": role_mappings.render(),
             },
         )
-        self.resource.node.add_dependency(allow_continuing(self, self.role, self.function))
 
     @property
     def migrated(self) -> CfnResource:
         """The custom resource as CloudFormation sees it."""
         return cast("CfnResource", self.resource.node.default_child)
-
-    def _own_log_group(self, removal_policy: RemovalPolicy) -> logs.LogGroup:
-        return logs.LogGroup(
-            self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
-        )
-
-    def _own_role(self, database: IDistributedDatabase) -> iam.Role:
-        return iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Migrates the database {database.node.id} as its admin",
-        )
 
     def _allow_network_interfaces(self) -> None:
         self.role.add_to_principal_policy(

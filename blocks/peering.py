@@ -22,7 +22,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
-from blocks.continuing import allow_continuing
+from blocks.custom_resource import called, own_log_group, own_role
 from blocks.layers import code_of
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _SERVICE_LINKED_ROLE = f"aws-service-role/{_SERVICE}/AWSServiceRoleForAuroraDsql
 class Peering(Construct):
     """Lets two clusters name each other and waits until both are usable; on deletion, lets both go.
 
-    As with the migrations, the custom resource calls the function itself. It runs in the database's own
-    Region and calls the control planes of both; there is none in the peer's Region and none in the witness's.
+    The function runs in the database's own Region and calls the control planes of both; there is none in the
+    peer's Region and none in the witness's.
     """
 
     log_group: logs.ILogGroup
@@ -80,15 +80,8 @@ class Peering(Construct):
         """
         super().__init__(scope, id)
         self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
-        self.log_group = logs.LogGroup(
-            self, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
-        )
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Peers the clusters of the database {database.node.id}",
-        )
+        self.log_group = own_log_group(self, removal_policy)
+        self.role = own_role(self, f"Peers the clusters of the database {database.node.id}")
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
             self,
@@ -103,13 +96,11 @@ class Peering(Construct):
             log_group=self.log_group,
             description=f"Peers the clusters of the database {database.node.id}",
         )
-        self.resource = CustomResource(
+        self.resource = called(
             self,
-            "Resource",
-            resource_type=RESOURCE_TYPE,
-            service_token=self.function.function_arn,
-            # The longest that CloudFormation waits for a custom resource.
-            service_timeout=Duration.hours(1),
+            RESOURCE_TYPE,
+            function=self.function,
+            role=self.role,
             properties={
                 "Database": database.node.id,
                 "PrimaryCluster": database.cluster_arn,
@@ -118,9 +109,7 @@ class Peering(Construct):
                 "OnDelete": Lazy.uncached_any(_OnDelete(database.cluster, peer.cluster)),
             },
         )
-        self.resource.node.add_dependency(
-            self._permissions(), allow_continuing(self, self.role, self.function)
-        )
+        self.resource.node.add_dependency(self._permissions())
 
     @property
     def peered(self) -> CfnResource:
