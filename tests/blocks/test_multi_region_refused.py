@@ -111,6 +111,13 @@ def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, 
         database(virginia, ohio, cdk.CfnParameter(virginia, "Witness").value_as_string)
 
 
+@pytest.mark.parametrize("witness", ["", "US-WEST-2", "us-west-2a", "Oregon"])
+def test_what_is_no_name_of_a_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack, witness: str) -> None:
+    with pytest.raises(ConstructError, match="witness_region is ") as refused:
+        database(virginia, ohio, witness)
+    assert refused.value.remedy == 'write witness_region="us-west-2"'
+
+
 def test_a_key_of_another_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     with pytest.raises(ConstructError, match=f"the encryption_key of Ohio/main is in {EAST}"):
         database(virginia, ohio, peer_key=kms.Key(virginia, "Key"))
