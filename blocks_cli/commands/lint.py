@@ -53,9 +53,18 @@ def lint(context: click.Context, folder: Path | None, dialect: str | None, style
     if printed:
         click.echo(printed)
     if findings:
-        console.say(f"{len(findings)} finding{'s' * (len(findings) > 1)}", "red")
+        console.say(f"{len(findings)} finding{'s' * (len(findings) > 1)}{_lifted(findings)}", "red")
         context.exit(ExitCode.USAGE)
     console.say(f"{number} migration{'s' * (number != 1)}, nothing to find fault with", "green")
+
+
+def _lifted(findings: tuple[MigrationFinding, ...]) -> str:
+    """Say how to choose the dialect, where another one takes some of what was found."""
+    from dsql_dialect.profiles import first_allowing
+
+    dialects = [first_allowing(each.rule.lifted) for each in findings if each.rule.lifted]
+    names = sorted({each.name for each in dialects if each})
+    return f"; to choose a dialect: --dialect {names[0]}, or BLOCKS_DIALECT={names[0]}" if names else ""
 
 
 def _findings(folder: Path, profile: Profile) -> tuple[int, tuple[MigrationFinding, ...]]:

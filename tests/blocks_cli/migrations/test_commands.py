@@ -315,6 +315,13 @@ def test_numbers_go_on_as_they_began(project: Project) -> None:
     assert (project.migrations / "0014_gro_e_a_orleans.sql").exists()
 
 
+def test_where_another_dialect_would_do_it_is_said_how_to_choose_it(project: Project) -> None:
+    project.write({"001_a": "CREATE TABLE a (v jsonb)"})
+    told = project.blocks("lint", "--dialect", "portable").err.splitlines()[-1]
+    assert told == "1 finding; to choose a dialect: --dialect 2026-09, or BLOCKS_DIALECT=2026-09"
+    assert project.blocks("lint", "--dialect", "2026-09").code == ExitCode.OK
+
+
 def test_two_formats_at_once_are_refused(project: Project) -> None:
     told = project.blocks("lint", "--json", "--format", "sarif")
     assert (told.code, "error: --json and --format" in told.err) == (ExitCode.USAGE, True)
