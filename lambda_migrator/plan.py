@@ -82,7 +82,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that are left, and the names of applied migrations that this manifest does not have yet.
+    """The steps that are left, and the names of migrations that took effect and are not in this manifest yet.
 
     The latter happens when CloudFormation rolls back: the database is ahead of the code and stays there.
     """
@@ -118,7 +118,7 @@ def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
         raise DriftProblem(faults)
     entries = {entry.version: entry for entry in journal}
     newest = max((migration.version for migration in manifest.migrations), default=0)
-    ahead = tuple(entry.name for entry in journal if entry.version > newest)
+    ahead = tuple(entry.name for entry in journal if entry.version > newest and not entry.correctable)
     done = {entry.version for entry in journal if entry.applied}
     pending = (each for each in manifest.migrations if each.version not in done)
     return Plan(tuple(step for each in pending for step in _steps(each, entries.get(each.version))), ahead)

@@ -119,6 +119,20 @@ def test_a_rollback_to_older_files_and_grants_is_accepted_and_said(deployment: D
     assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
 
 
+def test_a_rollback_from_a_file_that_failed_is_ahead_of_nothing(deployment: Deployment) -> None:
+    deployment.write(FILES | {"003_bad": "INSERT INTO t VALUES (1, 'again');"})
+    with response_server() as inbox:
+        invoke(deployment, inbox)
+        (deployment.folder / "003_bad.sql").unlink()
+        invoke(deployment, inbox, "Update")
+        deployment.write({"003_good": "INSERT INTO t VALUES (11, 'once');"})
+        invoke(deployment, inbox, "Update")
+    assert [answer["Status"] for answer in inbox.bodies] == ["FAILED", "SUCCESS", "SUCCESS"]
+    assert inbox.bodies[1]["Reason"] == ""
+    assert inbox.bodies[1]["Data"] == {"Applied": "", "Newest": "002_rows", "Ahead": ""}
+    assert inbox.bodies[2]["Data"]["Applied"] == "003_good"
+
+
 def test_an_answer_to_a_lost_url_is_an_error_and_the_next_delivery_answers(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
