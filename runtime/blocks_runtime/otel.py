@@ -6,6 +6,7 @@ A span holds the text of the statement with `$1` for its values, never a value.
 from __future__ import annotations
 
 import contextlib
+import re
 from importlib.metadata import PackageNotFoundError, version
 
 import opentelemetry.metrics as metrics
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 """Buckets that the conventions ask for."""
+
+
+_FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*+|/\*.*?\*/)*+(\w+)", re.DOTALL)
 
 
 def _version() -> str | None:
@@ -55,17 +59,18 @@ class Telemetry:
         }
 
     @contextlib.contextmanager
-    def statement(self, text: str) -> Iterator[Mark]:
+    def statement(self, text: str, current: bool) -> Iterator[Mark]:
         """Make a span around the block, which calls what it is given when the answer is there."""
-        operation = text.split(None, 1)[0].upper()
+        operation = _operation(text)
         attributes = {**self._common, "db.operation.name": operation}
-        with self._tracer.start_as_current_span(
-            operation,
-            kind=trace.SpanKind.CLIENT,
-            attributes={**attributes, "db.query.text": text},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        span = self._tracer.start_span(
+            operation, kind=trace.SpanKind.CLIENT, attributes={**attributes, "db.query.text": text}
+        )
+        with contextlib.ExitStack() as stack:
+            stack.callback(span.end)
+            if current:
+                unrecorded = {"record_exception": False, "set_status_on_exception": False}
+                stack.enter_context(trace.use_span(span, **unrecorded))
 
             def mark(rows: int, seconds: float, failure: DatabaseError | None) -> None:
                 outcome = _outcome(failure)
@@ -83,6 +88,12 @@ class Telemetry:
         span = trace.get_current_span()
         if span.is_recording():
             span.add_event("dsql.transaction", {"attempts": attempts, "seconds": seconds, **outcome})
+
+
+def _operation(text: str) -> str:
+    """Return the word that a statement begins with, behind comments and parentheses, or else `statement`."""
+    word = _FIRST_WORD.match(text)
+    return word[1].upper() if word else "statement"
 
 
 def _outcome(failure: DatabaseError | None) -> dict[str, AttributeValue]:

@@ -247,6 +247,24 @@ class Session:
 
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
         """
+        rows = self._arriving(statement, row_factory, until, size)
+        if self._watch is None or not self._watch.awake:
+            return rows
+        return self._watched(self._watch, statement, rows)
+
+    def _watched(self, watch: Watch, statement: Sql, rows: Generator[Any, None]) -> Iterator[Any]:
+        """Count the rows; the span is not the current one, for what the caller does between them is not its part."""
+        with watch.statement(statement.text, current=False) as seen:
+            try:
+                for row in rows:
+                    seen.rows += 1
+                    yield row
+            finally:
+                _let_go(rows)
+
+    def _arriving(
+        self, statement: Sql, row_factory: Factory, until: float | None, size: int
+    ) -> Generator[Any, None]:
         cursor = psycopg.RawCursor(self._connection, row_factory=row_factory)
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
@@ -262,7 +280,7 @@ class Session:
             raise
         finally:
             self._streaming = False
-            rows.close()
+            _let_go(rows)
         self._used = time.monotonic(), time.time()
 
     def wake(self, until: float | None = None) -> None:
@@ -353,6 +371,12 @@ class Session:
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
             failure.retryable = self._stale = True
         return failure
+
+
+def _let_go(rows: Generator[Any, None]) -> None:
+    """Close what makes rows, unless the end of an event loop is about to, which closes all generators at once."""
+    with contextlib.suppress(RuntimeError):
+        rows.close()
 
 
 def watcher(descriptor: int) -> Callable[[], object]:

@@ -53,10 +53,13 @@ class Watch:
         return self._telemetry is not None or _logger.isEnabledFor(logging.DEBUG)
 
     @contextlib.contextmanager
-    def statement(self, text: str) -> Iterator[Observation]:
-        """Observe what happens within the block as the execution of one statement."""
+    def statement(self, text: str, *, current: bool = True) -> Iterator[Observation]:
+        """Observe what happens within the block as the execution of one statement.
+
+        With `current` spans that begin within the block are its children.
+        """
         seen, started = Observation(), time.perf_counter()
-        span = self._telemetry.statement(text) if self._telemetry else contextlib.nullcontext()
+        span = self._telemetry.statement(text, current) if self._telemetry else contextlib.nullcontext()
         failure: DatabaseError | None = None
         with span as mark:
             try:

@@ -155,6 +155,25 @@ def test_a_stream_left_early(run: Callable[[Scene], None]) -> None:
     run(scene)
 
 
+def test_streams_that_the_end_of_the_loop_finds_half_read(
+    function: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio closes all generators at once then, ours and the driver's beneath them."""
+    kept = []
+
+    async def leave(db: AsyncDistributedDatabase) -> None:
+        for _ in range(10):
+            kept.append(db.stream(sql("SELECT n FROM generate_series(1, 100000) AS n"), size=10))
+            assert await anext(kept[-1]) == {"n": 1}
+
+    db = AsyncDistributedDatabase("main")
+    for _ in range(3):
+        asyncio.run(leave(db))
+    assert (db.stats.open, db.stats.idle) == (0, 0)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    asyncio.run(db.close())
+
+
 def test_a_database_outlives_the_loop(function: None) -> None:
     """A Lambda handler that calls `asyncio.run` has a new loop with every invocation, and one connection."""
     db = AsyncDistributedDatabase("main")

@@ -21,6 +21,7 @@ from tests.blocks_runtime.conftest import function_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import LiteralString
 
     from blocks_runtime import Transaction
     from local_dsql import LocalCluster
@@ -51,8 +52,12 @@ def test_each_statement_has_a_line_at_debug(
         db.query(statement)
         with pytest.raises(errors.QueryFailed):
             db.query(sql("SELECT {word}::int", word=SECRET))
+        assert len(list(db.stream(statement))) == 1
     records = [vars(record) for record in caplog.records if "fingerprint" in vars(record)]
-    first, second = records
+    first, second, streamed = records
+    assert {name: streamed[name] for name in ("fingerprint", "rows")} == {
+        name: first[name] for name in ("fingerprint", "rows")
+    }
     assert first["fingerprint"] == fingerprint(statement.text)
     assert (first["database"], first["rows"], first["sqlstate"]) == ("main", 1, None)
     assert first["milliseconds"] >= 0
@@ -128,6 +133,38 @@ def test_spans(spans: InMemorySpanExporter, traced: DistributedDatabase) -> None
     assert finished[3].status.status_code is trace.StatusCode.ERROR
     assert all(span.kind is trace.SpanKind.CLIENT for span in finished)
     assert SECRET not in "".join(span.to_json() for span in finished)
+
+
+def test_a_stream_is_a_span_of_its_own(spans: InMemorySpanExporter, traced: DistributedDatabase) -> None:
+    """What a caller does between two rows is none of its children."""
+    for _ in traced.stream(sql("SELECT generate_series(1, 3) AS n")):
+        assert not trace.get_current_span().is_recording()
+        traced.query(ONE)
+    finished = spans.get_finished_spans()
+    assert [span.name for span in finished] == ["SELECT"] * 4
+    stream = finished[-1]
+    assert (stream.attributes or {})["db.response.returned_rows"] == 3
+    assert all(span.parent is None for span in finished)
+    with pytest.raises(errors.QueryFailed):
+        next(traced.stream(sql("SELECT 1 / 0")))
+    assert (spans.get_finished_spans()[-1].attributes or {})["error.type"] == "22012"
+
+
+NAMED = {
+    "-- why\nSELECT 1": "SELECT",
+    "/* app=shop */ (SELECT 1) UNION ALL (SELECT 2)": "SELECT",
+    "WITH a AS (SELECT 1) SELECT * FROM a": "WITH",
+    "": "statement",
+    "-- nothing": "statement",
+}
+
+
+@pytest.mark.parametrize(("text", "name"), NAMED.items())
+def test_a_span_is_called_by_the_first_word(
+    spans: InMemorySpanExporter, traced: DistributedDatabase, text: LiteralString, name: str
+) -> None:
+    traced.execute(sql(text))
+    assert [span.name for span in spans.get_finished_spans()] == [name]
 
 
 def test_a_transaction_marks_the_span_it_is_in(

@@ -243,13 +243,33 @@ class AsyncSession:
         self._connection.until = until
         self.statements += 1
 
-    async def stream(
+    def stream(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
     ) -> AsyncIterator[Any]:
         """Yield the rows of a statement while they arrive, `size` at a time in memory.
 
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
         """
+        rows = self._arriving(statement, row_factory, until, size)
+        if self._watch is None or not self._watch.awake:
+            return rows
+        return self._watched(self._watch, statement, rows)
+
+    async def _watched(
+        self, watch: Watch, statement: Sql, rows: AsyncGenerator[Any, None]
+    ) -> AsyncIterator[Any]:
+        """Count the rows; the span is not the current one, for what the caller does between them is not its part."""
+        with watch.statement(statement.text, current=False) as seen:
+            try:
+                async for row in rows:
+                    seen.rows += 1
+                    yield row
+            finally:
+                await _let_go(rows)
+
+    async def _arriving(
+        self, statement: Sql, row_factory: Factory, until: float | None, size: int
+    ) -> AsyncGenerator[Any, None]:
         cursor = psycopg.AsyncRawCursor(self._connection, row_factory=row_factory)
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
@@ -265,7 +285,7 @@ class AsyncSession:
             raise
         finally:
             self._streaming = False
-            await rows.aclose()
+            await _let_go(rows)
         self._used = time.monotonic(), time.time()
 
     async def wake(self, until: float | None = None) -> None:
@@ -356,6 +376,12 @@ class AsyncSession:
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
             failure.retryable = self._stale = True
         return failure
+
+
+async def _let_go(rows: AsyncGenerator[Any, None]) -> None:
+    """Close what makes rows, unless the end of an event loop is about to, which closes all generators at once."""
+    with contextlib.suppress(RuntimeError):
+        await rows.aclose()
 
 
 def watcher(descriptor: int) -> Callable[[], object]:
