@@ -82,6 +82,18 @@ _ADVICE = {
 }
 _NOT_ADAPTED = "cannot adapt type"
 
+# The same where the SQLSTATE alone does not tell: by it and a part of the text.
+_ADVICE_BY_TEXT = (
+    ("42804", "of type json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
+    ("42846", "to json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
+    ("22P02", "for type json", "a string is taken for JSON; wrap what is none: psycopg.types.json.Json(…)"),
+    (
+        "42883",
+        "operator does not exist",
+        "cast the value, as in {name}::text, or pass one of the column's type",
+    ),
+)
+
 
 def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
     """Return the class for a SQLSTATE (None or "" where there is none) and the server's text."""
@@ -103,7 +115,7 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     hint = diagnosis.message_hint
     if code.startswith("22"):
         said = _without_values(said)
-    retryable, advice = None, _ADVICE.get(code)
+    retryable, advice = None, _advice(code, said)
     if issubclass(kind, errors.ConnectionFailed):
         retryable, advice = _way_out(said)
     elif said.startswith(_NOT_ADAPTED):
@@ -123,6 +135,11 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         advice=advice,
         position=int(diagnosis.statement_position) if diagnosis.statement_position else None,
     )
+
+
+def _advice(code: str, said: str) -> str | None:
+    by_text = (advice for state, part, advice in _ADVICE_BY_TEXT if state == code and part in said)
+    return next(by_text, _ADVICE.get(code))
 
 
 def _way_out(said: str) -> tuple[bool | None, str | None]:
