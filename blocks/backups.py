@@ -1,7 +1,9 @@
 """Backups of a cluster by AWS Backup.
 
 DSQL has full snapshots and no point-in-time recovery; a restore always makes a new cluster.
-Source: AWS user guide, "Backup and restore for Amazon Aurora DSQL".
+AWS Backup asks for an opt-in of the account to DSQL in each Region, which no template can give.
+Sources: AWS user guide, "Backup and restore for Amazon Aurora DSQL"; AWS Backup developer guide, "Amazon Aurora DSQL
+backups".
 """
 
 from __future__ import annotations
@@ -37,6 +39,11 @@ class BackupPolicy:
     vault: backup.IBackupVault | None
     copy_to: tuple[backup.IBackupVault, ...]
     role: iam.IRole | None
+
+    @property
+    def has_no_copies(self) -> bool:
+        """Tell whether backups stay where they are made; a plan of yours is known to itself."""
+        return self.plan is None and not self.copy_to
 
     @staticmethod
     @checked({"keep": DAYS, "hour": COUNT, "role": ROLE})

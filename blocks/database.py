@@ -26,7 +26,7 @@ from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
-from blocks.multi_region import MultiRegion, check_regions, warn_of_open_peer
+from blocks.multi_region import MultiRegion, check_regions, warn_of_open_peer, warn_of_single_backup
 from blocks.peer import PeerCluster, endpoint_in
 from blocks.peering import Peering, peer_arn
 from blocks.protection import check_protection, refuse_torn_removal
@@ -191,6 +191,8 @@ class DistributedDatabase(IDistributedDatabase):
             security_groups=migrator_security_groups,
         )
         if multi_region is not None:
+            if backup is not None and backup.has_no_copies:
+                warn_of_single_backup(self, multi_region.peer)
             self._spread(multi_region, policy, deletion_protection)
         for made_here in filter(None, (self, self.peer)):
             for key, value in (tags or {}).items():

@@ -108,6 +108,19 @@ def warn_of_open_peer(database: Construct, peer: Stack) -> None:
     )
 
 
+def warn_of_single_backup(database: Construct, peer: Stack) -> None:
+    """Say that backups of one Region alone bring back one Region alone.
+
+    Source: AWS Backup developer guide, "Amazon Aurora DSQL backups": a multi-Region restore takes a recovery point in
+    one Region and a copy of it in another one.
+    """
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:backupWithoutCopy",
+        f"{database.node.path} is backed up in its own Region only, and a database in two Regions is restored from a "
+        f"backup and its copy in the other one: give BackupPolicy.daily(copy_to=[…]) a vault in {peer.region}",
+    )
+
+
 def _check_environment(stack: Stack) -> None:
     missing = [
         name

@@ -176,6 +176,7 @@ def test_warnings_have_ids_that_are_kept() -> None:
         {id for id in ids if f"`{id}`" in page}
         == ids
         == {
+            "@blocks/dsql:backupWithoutCopy",
             "@blocks/dsql:keyPolicyByHand",
             "@blocks/dsql:otherAccount",
             "@blocks/dsql:peerWithoutPolicy",

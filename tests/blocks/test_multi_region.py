@@ -19,7 +19,7 @@ from blocks_cli.control_plane.cluster import Place
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
 from tests.blocks.templates import Template, function, logical_id, readable
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, stack_in
+from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -164,17 +164,6 @@ def test_each_region_has_its_own_key(virginia: cdk.Stack, ohio: cdk.Stack) -> No
     assert "KmsEncryptionKey" not in home.named(db.cluster)["Properties"]
 
 
-def refusing(sid: str) -> iam.PolicyDocument:
-    statement = iam.PolicyStatement(
-        sid=sid,
-        effect=iam.Effect.DENY,
-        principals=[iam.AnyPrincipal()],
-        actions=["dsql:DbConnect"],
-        resources=["*"],
-    )
-    return iam.PolicyDocument(statements=[statement])
-
-
 def test_each_region_has_its_own_policy(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio, resource_policy=refusing("Home"), peer_policy=refusing("Peer"))
     assert db.peer is not None
@@ -184,12 +173,6 @@ def test_each_region_has_its_own_policy(virginia: cdk.Stack, ohio: cdk.Stack) ->
         assert [statement["Sid"] for statement in document["Statement"]] == [sid]
     for stack in (virginia, ohio):
         assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
-
-
-def test_a_policy_on_one_endpoint_alone_is_warned_of(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
-    database(virginia, ohio, resource_policy=refusing("Home"))
-    found = Annotations.from_stack(virginia).find_warning("*", Match.string_like_regexp("has none"))
-    assert len(found) == 1
 
 
 def test_tags_reach_both_regions(virginia: cdk.Stack, ohio: cdk.Stack) -> None:

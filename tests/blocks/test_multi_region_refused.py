@@ -1,4 +1,4 @@
-"""What cannot become a database in two Regions, and is refused at synth."""
+"""What cannot become a database in two Regions is refused at synth, and what had better not be is warned of."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
-from blocks import ConstructError
+from blocks import BackupPolicy, ConstructError
 from blocks.region_sets import REGION_SETS, SINGLE
 from tests.blocks.templates import Template, function
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, stack_in
+from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 
 def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
@@ -137,6 +138,25 @@ def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, 
     function(ohio, "main")
     with pytest.raises(ConstructError, match="Ohio has something called main already"):
         database(virginia, ohio)
+
+
+def test_a_policy_on_one_endpoint_alone_is_warned_of(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    database(virginia, ohio, resource_policy=refusing("Home"))
+    found = Annotations.from_stack(virginia).find_warning("*", Match.string_like_regexp("has none"))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_backups_of_one_region_alone_are_warned_of(
+    virginia: cdk.Stack, ohio: cdk.Stack, copied: bool
+) -> None:
+    arn = f"arn:aws:backup:{OHIO}:{ACCOUNT}:backup-vault:v"
+    vaults = [backup.BackupVault.from_backup_vault_arn(virginia, "Vault", arn)] if copied else []
+    database(virginia, ohio, backup=BackupPolicy.daily(copy_to=vaults))
+    warnings = Annotations.from_stack(virginia).find_warning(
+        "*", Match.string_like_regexp("backupWithoutCopy")
+    )
+    assert bool(warnings) is not copied
 
 
 @pytest.mark.parametrize("partition", ["us-gov-east-1", "cn-north-1"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 
 from blocks import DistributedDatabase, MultiRegion
 
@@ -27,3 +28,14 @@ def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: A
     }
     wanted = MultiRegion(peer=peer, witness_region=witness, **own)
     return DistributedDatabase(home, "main", multi_region=wanted, **options)
+
+
+def refusing(sid: str) -> iam.PolicyDocument:
+    statement = iam.PolicyStatement(
+        sid=sid,
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=["dsql:DbConnect"],
+        resources=["*"],
+    )
+    return iam.PolicyDocument(statements=[statement])
