@@ -138,3 +138,6 @@ FUNCTION: Mapping[str, Kind] = {
     ),
 }
 """The options of a function."""
+
+MIGRATOR: Mapping[str, Kind] = {f"migrator_{name}": kind for name, kind in FUNCTION.items()}
+"""The same, as a database has them."""

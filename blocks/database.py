@@ -10,8 +10,8 @@ from aws_cdk import aws_iam as iam
 
 from blocks.arguments import (
     FOLDER,
-    FUNCTION,
     KEY,
+    MIGRATOR,
     POLICY,
     REMOVAL_POLICY,
     SWITCH,
@@ -36,6 +36,7 @@ from dsql_dialect.migrations import CompiledMigrations, compile_folder
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from aws_cdk import CfnResource, Duration, Size
     from aws_cdk import aws_ec2 as ec2
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from blocks.endpoints import RegionalEndpoint
+    from blocks.migrator import MigratorOptions
 
 _OPTIONS: Mapping[str, Kind] = {
     "migrations": FOLDER,
@@ -57,7 +59,7 @@ _OPTIONS: Mapping[str, Kind] = {
     "multi_region": Kind(
         "a MultiRegion", 'MultiRegion(peer=stack, witness_region="us-west-2")', one_of(MultiRegion)
     ),
-    **{f"migrator_{name}": kind for name, kind in FUNCTION.items()},
+    **MIGRATOR,
 }
 
 
@@ -237,6 +239,7 @@ class DistributedDatabase(IDistributedDatabase):
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
         dialect: str = "portable",
+        **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Return a database whose cluster exists already, in the Region and account of the stack.
 
@@ -251,9 +254,10 @@ class DistributedDatabase(IDistributedDatabase):
                 and maps IAM roles to database roles. Default: both are somebody else's.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
                 Default: portable, which does without most of what DSQL learned in 2026.
+            migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
 
         Raises:
-            ConstructError: an argument cannot be what it says.
+            ConstructError: an argument cannot be what it says, or there is something about a migrator but none.
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
         """
         return ImportedDatabase(
@@ -264,6 +268,7 @@ class DistributedDatabase(IDistributedDatabase):
             vpc_endpoint_service_name=vpc_endpoint_service_name,
             migrations=migrations,
             dialect=dialect,
+            **migrator_options,
         )
 
     @staticmethod

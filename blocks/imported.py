@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import RemovalPolicy, Stack, Token
 
-from blocks.arguments import FOLDER, checked
+from blocks.arguments import FOLDER, MIGRATOR, checked
 from blocks.errors import ConstructError
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
@@ -17,9 +17,12 @@ from dsql_dialect.migrations import compile_folder
 
 if TYPE_CHECKING:
     import os
+    from typing import Unpack
 
     from aws_cdk import CfnResource
     from constructs import Construct
+
+    from blocks.migrator import MigratorOptions
 
 
 # API reference, GetCluster, the pattern of `identifier`.
@@ -32,7 +35,7 @@ class ImportedDatabase(IDistributedDatabase):
     migrator: Migrator | None
     """What applies the migrations and maps the roles; None where they are somebody else's."""
 
-    @checked({"migrations": FOLDER})
+    @checked({"migrations": FOLDER, **MIGRATOR})
     def __init__(
         self,
         scope: Construct,
@@ -43,6 +46,7 @@ class ImportedDatabase(IDistributedDatabase):
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
         dialect: str = "portable",
+        **migrator_options: Unpack[MigratorOptions],
     ) -> None:
         """Describe the cluster.
 
@@ -58,9 +62,10 @@ class ImportedDatabase(IDistributedDatabase):
                 Default: both are somebody else's.
             dialect: what SQL the migrations may use: `portable` or `2026-09`.
                 Default: portable, which does without most of what DSQL learned in 2026.
+            migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
 
         Raises:
-            ConstructError: an argument cannot be what it says.
+            ConstructError: an argument cannot be what it says, or there is something about a migrator but none.
             MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
             BundlingError: a wheel of the runtime layer cannot be had.
             ValueError: the id or the dialect is no name.
@@ -71,7 +76,13 @@ class ImportedDatabase(IDistributedDatabase):
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
         self._vpc_endpoint_service_name = vpc_endpoint_service_name
         self._role_mappings: RoleMappings | None = None
-        self.migrator = None if migrations is None else self._migrator(migrations, dialect)
+        if migrations is None and migrator_options:
+            raise ConstructError(
+                f"{id} has {' and '.join(migrator_options)}, but no migrations",
+                "without migrations there is no migrator here: the cluster's owner maps the roles",
+                "pass migrations, too, or leave the options out",
+            )
+        self.migrator = None if migrations is None else self._migrator(migrations, dialect, migrator_options)
 
     @property
     def cluster_identifier(self) -> str:
@@ -103,7 +114,9 @@ class ImportedDatabase(IDistributedDatabase):
     def migrated(self) -> CfnResource | None:
         return None if self.migrator is None else self.migrator.migrated
 
-    def _migrator(self, migrations: str | os.PathLike[str], dialect: str) -> Migrator:
+    def _migrator(
+        self, migrations: str | os.PathLike[str], dialect: str, options: MigratorOptions
+    ) -> Migrator:
         compiled = compile_folder(migrations, profile(dialect))
         self._role_mappings = RoleMappings(self.node.id, compiled)
         return Migrator(
@@ -113,6 +126,17 @@ class ImportedDatabase(IDistributedDatabase):
             migrations=compiled,
             role_mappings=self._role_mappings,
             removal_policy=RemovalPolicy.RETAIN,
+            runtime=options.get("migrator_runtime"),
+            architecture=options.get("migrator_architecture"),
+            memory=options.get("migrator_memory"),
+            timeout=options.get("migrator_timeout"),
+            log_group=options.get("migrator_log_group"),
+            role=options.get("migrator_role"),
+            tracing=options.get("migrator_tracing"),
+            reserved_concurrency=options.get("migrator_reserved_concurrency"),
+            vpc=options.get("migrator_vpc"),
+            vpc_subnets=options.get("migrator_vpc_subnets"),
+            security_groups=options.get("migrator_security_groups"),
         )
 
 

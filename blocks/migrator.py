@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
 from aws_cdk import aws_iam as iam
@@ -47,6 +47,22 @@ _NETWORK_INTERFACES = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
+
+
+class MigratorOptions(TypedDict, total=False):
+    """How an imported cluster is migrated: the options that `DistributedDatabase` has of these names."""
+
+    migrator_runtime: lambda_.Runtime | None
+    migrator_architecture: lambda_.Architecture | None
+    migrator_memory: Size | None
+    migrator_timeout: Duration | None
+    migrator_log_group: logs.ILogGroup | None
+    migrator_role: iam.IRole | None
+    migrator_tracing: lambda_.Tracing | None
+    migrator_reserved_concurrency: int | None
+    migrator_vpc: ec2.IVpc | None
+    migrator_vpc_subnets: ec2.SubnetSelection | None
+    migrator_security_groups: Sequence[ec2.ISecurityGroup] | None
 
 
 class Migrator(Construct):

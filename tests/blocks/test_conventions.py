@@ -25,6 +25,7 @@ from blocks import (
     PeerCluster,
     Peering,
 )
+from blocks.migrator import MigratorOptions
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -66,7 +67,8 @@ def test_constructors_take_scope_and_id_and_then_names(construct: type[Construct
     _, scope, id, *options = parameters(construct)
     assert (scope.name, id.name) == ("scope", "id")
     assert options
-    assert all(option.kind is inspect.Parameter.KEYWORD_ONLY for option in options)
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)  # the latter is a TypedDict
+    assert all(option.kind in named for option in options)
 
 
 def test_a_database_needs_nothing_but_an_id() -> None:
@@ -161,6 +163,15 @@ def test_options_of_the_migrator_are_the_migrators_with_its_name_before_them() -
         if parameter.default is not inspect.Parameter.empty
     }
     assert database == migrator
+
+
+def test_an_imported_cluster_is_migrated_with_the_same_options() -> None:
+    options = inspect.signature(DistributedDatabase.__init__).parameters
+    # A field of a TypedDict knows its annotation as a ForwardRef.
+    fields = {name: field.__forward_arg__ for name, field in MigratorOptions.__annotations__.items()}
+    assert fields == {
+        name: str(option.annotation) for name, option in options.items() if name.startswith("migrator_")
+    }
 
 
 def test_an_import_knows_only_what_it_was_told() -> None:

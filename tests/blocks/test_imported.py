@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
-from blocks import ConstructError, DistributedDatabase
+from blocks import ConstructError, DistributedDatabase, ImportedDatabase
+from tests.blocks.catalogue import MIGRATIONS
 from tests.blocks.templates import Template, function
-
-if TYPE_CHECKING:
-    import aws_cdk as cdk
 
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 
@@ -34,6 +33,30 @@ def test_what_is_given_is_kept(stack: cdk.Stack) -> None:
         vpc_endpoint_service_name="com.amazonaws.vpce.x",
     )
     assert (db.cluster_endpoint, db.vpc_endpoint_service_name) == ("db.example.com", "com.amazonaws.vpce.x")
+
+
+def test_its_migrator_takes_the_options_of_any_other(stack: cdk.Stack) -> None:
+    """Such as the network, without which a policy on the cluster would keep the migrator out."""
+    db = DistributedDatabase.from_cluster_attributes(
+        stack,
+        "main",
+        cluster_identifier=IDENTIFIER,
+        migrations=MIGRATIONS,
+        migrator_vpc=ec2.Vpc(stack, "Vpc", max_azs=1),
+        migrator_memory=cdk.Size.mebibytes(1024),
+    )
+    assert isinstance(db, ImportedDatabase)
+    assert db.migrator is not None
+    properties = Template.of(stack).named(db.migrator.function)["Properties"]
+    assert properties["MemorySize"] == 1024
+    assert "VpcConfig" in properties
+
+
+def test_fails_for_options_of_a_migrator_that_is_not_there(stack: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="main has migrator_tracing, but no migrations"):
+        DistributedDatabase.from_cluster_attributes(
+            stack, "main", cluster_identifier=IDENTIFIER, migrator_tracing=lambda_.Tracing.ACTIVE
+        )
 
 
 def test_fails_for_what_is_not_known(stack: cdk.Stack) -> None:
