@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Reference, Stack, Tokenization
+from aws_cdk import Reference, Stack, Token, Tokenization
 from aws_cdk import aws_lambda as lambda_
 
 from blocks.errors import ConstructError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
+
+# IAM user guide, "IAM identifiers": names and paths have no other characters.
+_ROLE_OR_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:(role|user)/[\w+=,.@/-]+")
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ def identify(grantee: iam.IGrantable) -> Grantee:
     """Return who `grantee` is; an alias or a version stands for its function.
 
     Raises:
-        ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in.
+        ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in, or its ARN is
+            that of something else.
     """
     name = _name(grantee)
     arn = _arn(principal_of(grantee))
     if arn is None:
         raise _no_role(name)
+    _check_arn(name, arn)
     # An alias and a version know their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
     if isinstance(behind, lambda_.SingletonFunction):
@@ -97,6 +103,16 @@ def _arn(principal: iam.IPrincipal) -> str | None:
         if hasattr(principal, attribute):
             return cast("str", getattr(principal, attribute))
     return None
+
+
+def _check_arn(name: str, arn: str) -> None:
+    if Token.is_unresolved(arn) or _ROLE_OR_USER.fullmatch(arn):
+        return
+    raise ConstructError(
+        f"{name} has the ARN {arn}",
+        "DSQL lets in an IAM role or user by its own ARN; the ARN of a session (assumed-role) or a pattern is none",
+        "pass the role's, such as arn:aws:iam::123456789012:role/path/name, with its path",
+    )
 
 
 def _name(grantee: iam.IGrantable) -> str:

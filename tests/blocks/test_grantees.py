@@ -122,6 +122,22 @@ def test_a_role_of_another_account_is_let_in_with_a_warning(app: cdk.App, accoun
     assert bool(found) is warned
 
 
+@pytest.mark.parametrize(
+    "arn",
+    [
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/app/session",
+        f"arn:aws:iam::{ACCOUNT}:role/*",
+        f"arn:aws:iam::{ACCOUNT}:group/app",
+    ],
+)
+def test_fails_for_an_arn_that_dsql_never_sees(stack: cdk.Stack, arn: str) -> None:
+    """It sees the role's, whatever the session; `aws sts get-caller-identity` shows the other one."""
+    imported = iam.Role.from_role_arn(stack, "Imported", arn)
+    with pytest.raises(ConstructError, match="Bank/Imported has the ARN arn:aws") as refused:
+        DistributedDatabase(stack, "main").grant_connect(imported)
+    assert "with its path" in refused.value.remedy
+
+
 NO_GRANTEES: dict[str, Callable[[cdk.Stack], Any]] = {
     "nothing": lambda _: None,
     "an ARN": lambda _: "arn:aws:iam::123456789012:role/app",
