@@ -163,7 +163,7 @@ class DistributedDatabase(IDistributedDatabase):
         compiled = _compile(migrations, dialect)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
-        self._role_mappings = RoleMappings(id, compiled)
+        self._role_mappings = RoleMappings(self.node.id, compiled)
         self.cluster = make_cluster(
             self,
             removal_policy=policy,
