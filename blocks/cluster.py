@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
+def connection_endpoint(cluster: dsql.CfnCluster, *, private: bool) -> str:
+    """Return the host name to connect to.
+
+    In a VPC the private one is answered by an interface endpoint with private DNS; the public one goes past it.
+    Source: DSQL user guide, "Managing and connecting to Amazon Aurora DSQL clusters using AWS PrivateLink".
+    """
+    return cluster.attr_vpc_endpoint if private else cluster.attr_endpoint
+
+
 def make_cluster(
     scope: Construct,
     *,

@@ -21,7 +21,8 @@ from blocks.arguments import (
     one_of,
 )
 from blocks.backups import BackupPolicy, DatabaseBackup
-from blocks.cluster import make_cluster
+from blocks.cluster import connection_endpoint, make_cluster
+from blocks.errors import ConstructError
 from blocks.imported import ImportedDatabase
 from blocks.interface import IDistributedDatabase
 from blocks.mappings import RoleMappings
@@ -56,6 +57,7 @@ _OPTIONS: Mapping[str, Kind] = {
     "resource_policy": POLICY,
     "tags": TAGS,
     "backup": Kind("a BackupPolicy", "BackupPolicy.daily()", one_of(BackupPolicy)),
+    "private_endpoint": Kind("True or False", "True", one_of(bool)),
     "multi_region": Kind(
         "a MultiRegion", 'MultiRegion(peer=stack, witness_region="us-west-2")', one_of(MultiRegion)
     ),
@@ -98,6 +100,7 @@ class DistributedDatabase(IDistributedDatabase):
         resource_policy: iam.PolicyDocument | None = None,
         tags: Mapping[str, str] | None = None,
         backup: BackupPolicy | None = None,
+        private_endpoint: bool = False,
         multi_region: MultiRegion | None = None,
         migrator_runtime: lambda_.Runtime | None = None,
         migrator_architecture: lambda_.Architecture | None = None,
@@ -131,6 +134,9 @@ class DistributedDatabase(IDistributedDatabase):
             tags: tags of the cluster and everything else that is made here. Default: those of the scope.
             backup: backs the cluster up with AWS Backup, such as `BackupPolicy.daily()`.
                 Default: no backups.
+            private_endpoint: whether functions and the migrator connect by the host name that answers in a VPC
+                alone, through an interface endpoint for `vpc_endpoint_service_name` with private DNS; all of them
+                then run in such a VPC. It closes nothing, a policy does. Default: False, by the public host name.
             multi_region: the stack in a second Region, and the witness Region. A cluster cannot become one
                 of two later. Default: one Region.
             migrator_runtime: the Python that runs the migrations. Default: Python 3.14.
@@ -163,6 +169,13 @@ class DistributedDatabase(IDistributedDatabase):
         compiled = _compile(migrations, dialect)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
+        self._private_endpoint = private_endpoint
+        if private_endpoint and migrator_vpc is None:
+            raise ConstructError(
+                f"{self.node.path} has private_endpoint=True, but no migrator_vpc",
+                "the migrator connects by the private host name, too, and that answers in a VPC alone",
+                "pass migrator_vpc, and make the interface endpoint in that VPC",
+            )
         self._role_mappings = RoleMappings(self.node.id, compiled)
         self.cluster = make_cluster(
             self,
@@ -211,6 +224,7 @@ class DistributedDatabase(IDistributedDatabase):
             multi_region=wanted,
             removal_policy=policy,
             deletion_protection=deletion_protection,
+            private_endpoint=self.private_endpoint,
         )
         refuse_torn_removal(self.cluster, self.peer.cluster)
         Stack.of(self).add_stack_dependency(wanted.peer)
@@ -287,6 +301,14 @@ class DistributedDatabase(IDistributedDatabase):
     @property
     def cluster_endpoint(self) -> str:
         return self.cluster.attr_endpoint
+
+    @property
+    def private_endpoint(self) -> bool:
+        return self._private_endpoint
+
+    @property
+    def connection_endpoint(self) -> str:
+        return connection_endpoint(self.cluster, private=self.private_endpoint)
 
     @property
     def vpc_endpoint_service_name(self) -> str:

@@ -8,6 +8,7 @@ from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
 
 from blocks import functions
+from blocks.errors import ConstructError
 from blocks.grantees import Grantee, identify, principal_of, stack_of
 from blocks.mappings import RoleMapping
 from blocks.roles import role_name
@@ -46,7 +47,7 @@ class DatabaseGrants:
 
         Raises:
             ConstructError: the grantee has no IAM role, or one of another stack; a function is granted a
-                `DatabaseRole` and something else; `access` is none.
+                `DatabaseRole` and something else, or is in no VPC and the endpoint private; `access` is none.
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known, role = identify(grantee), role_name(self._database.node.id, access)
@@ -97,6 +98,8 @@ class DatabaseGrants:
             if known.is_foreign_function:
                 _warn_of_foreign_function(database, known)
             return
+        if database.private_endpoint and not known.function.is_bound_to_vpc:
+            raise _outside(database, known)
         functions.set_variables(known.function, database, endpoint.variables(role))
         functions.add_runtime(known.function)
         endpoint.let_wait(known.function)
@@ -107,6 +110,14 @@ def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) ->
         "@blocks/dsql:variablesByHand",
         f"{known.name} is no Function of this app, so its variables and layer cannot be set from here: "
         f"give it what environment() of {database.node.path} returns",
+    )
+
+
+def _outside(database: IDistributedDatabase, known: Grantee) -> ConstructError:
+    return ConstructError(
+        f"{known.name} runs in no VPC, but {database.node.path} has private_endpoint=True",
+        "the private host name of a cluster answers in a VPC alone",
+        "give the function the VPC with the interface endpoint, such as lambda_.Function(vpc=…)",
     )
 
 

@@ -47,6 +47,16 @@ class IDistributedDatabase(ClusterMetrics):
         """The host name to connect to, port 5432."""
 
     @property
+    def private_endpoint(self) -> bool:
+        """Whether functions and the migrator connect by a host name that answers in a VPC alone."""
+        return False
+
+    @property
+    def connection_endpoint(self) -> str:
+        """The host name that functions and the migrator connect to."""
+        return self.cluster_endpoint
+
+    @property
     @abc.abstractmethod
     def vpc_endpoint_service_name(self) -> str:
         """The service to make an interface endpoint for, to reach the cluster from a VPC without internet."""
@@ -101,4 +111,4 @@ class IDistributedDatabase(ClusterMetrics):
 
     def variables(self, role: str) -> Variables:
         """Return where this database is, for logging in as the database role `role`."""
-        return Variables(endpoint=self.cluster_endpoint, region=Stack.of(self).region, role=role)
+        return Variables(endpoint=self.connection_endpoint, region=Stack.of(self).region, role=role)

@@ -165,7 +165,7 @@ class Migrator(Construct):
             role=self.role,
             properties={
                 "Database": database.node.id,
-                "Endpoint": database.cluster_endpoint,
+                "Endpoint": database.connection_endpoint,
                 "Region": Stack.of(self).region,
                 "ManifestDigest": migrations.digest,
                 "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),

@@ -10,7 +10,7 @@ from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from blocks.cluster import make_cluster
+from blocks.cluster import connection_endpoint, make_cluster
 from blocks.endpoints import RegionalEndpoint
 from blocks.errors import ConstructError
 from blocks.grantees import Grantee, owner_of, surrounding
@@ -45,6 +45,7 @@ class PeerCluster(Construct):
         multi_region: MultiRegion,
         removal_policy: RemovalPolicy,
         deletion_protection: bool | None = None,
+        private_endpoint: bool = False,
     ) -> None:
         """Make the cluster.
 
@@ -55,8 +56,11 @@ class PeerCluster(Construct):
             removal_policy: what becomes of the cluster when it leaves the stack.
             deletion_protection: whether DSQL refuses to delete it.
                 Default: on, unless the removal policy is DESTROY.
+            private_endpoint: whether to connect by the host name that answers in a VPC alone.
+                Default: False, by the public one.
         """
         super().__init__(scope, id)
+        self._private_endpoint = private_endpoint
         self._told: dict[str, str] = {}
         self.cluster = make_cluster(
             self,
@@ -99,7 +103,8 @@ class PeerCluster(Construct):
 
     def variables(self, role: str) -> Variables:
         """Return where the database is in this Region, for logging in as the database role `role`."""
-        return Variables(endpoint=self.cluster_endpoint, region=Stack.of(self).region, role=role)
+        endpoint = connection_endpoint(self.cluster, private=self._private_endpoint)
+        return Variables(endpoint=endpoint, region=Stack.of(self).region, role=role)
 
     def tell(self, id: str, value: str) -> str:
         """Return `value` of this stack as another stack of the app, in any Region, can read it.

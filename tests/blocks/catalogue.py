@@ -74,6 +74,7 @@ def with_network(stack: cdk.Stack) -> None:
     DistributedDatabase(
         stack,
         "main",
+        private_endpoint=True,
         migrator_vpc=network,
         migrator_vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
         migrator_security_groups=[ec2.SecurityGroup(stack, "Group", vpc=network)],

@@ -26,6 +26,7 @@ WRONG: dict[str, list[Any]] = {
     "resource_policy": [{"Statement": []}, []],
     "tags": [[("team", "payments")], {"team": 1}, {"team": None}],
     "backup": [True],
+    "private_endpoint": ["yes", 1],
     "multi_region": [True, {"witness_region": "us-west-2"}],
     "migrator_runtime": ["python3.14", lambda_.Runtime.NODEJS_22_X],
     "migrator_architecture": ["arm64"],

@@ -116,7 +116,7 @@ def test_every_option_and_every_example_is_there(made: Made) -> None:
     assert sorted(templates(made)) == sorted(STACKS)
     apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
     assert apps == {"bank", "ecs", "existing_cluster", "two_regions"}, "put the example into the catalogue"
-    alone = {*OPTIONS, "multi_region", "migrator_vpc_subnets", "migrator_security_groups"}
+    alone = {*OPTIONS, "multi_region", "private_endpoint", "migrator_vpc_subnets", "migrator_security_groups"}
     assert alone == set(inspect.signature(DistributedDatabase.__init__).parameters) - {"self", "scope", "id"}
 
 
