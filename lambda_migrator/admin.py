@@ -8,6 +8,7 @@ looked for in the catalog.
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 import threading
 import time
@@ -49,6 +50,10 @@ CONNECT_PATIENCE = 180.0
 """Seconds in which a connection is tried for: a cluster may have to wake up, or be crowded."""
 
 
+NAME_PATIENCE = 90.0
+"""Seconds in which a deploy waits for a host name to be known: that of an interface endpoint it has just made."""
+
+
 class Unanswered(Exception):
     """A DDL statement was sent and no answer came; it may or may not have taken effect."""
 
@@ -63,6 +68,7 @@ class Admin:
         deadline: Deadline,
         access_patience: float = ACCESS_PATIENCE,
         connect_patience: float = CONNECT_PATIENCE,
+        name_patience: float = 0.0,
     ) -> None:
         """Describe the connection; it is opened by the first thing to be said.
 
@@ -72,11 +78,13 @@ class Admin:
             deadline: when to stop.
             access_patience: seconds in which a denied login is tried again.
             connect_patience: seconds in which a connection is tried for, the first one and one after a loss.
+            name_patience: seconds in which a host name that nobody knows is tried again.
         """
         self._target = target
         self._credentials = credentials
         self._session: Session | None = None
         self._denied_until = time.monotonic() + access_patience
+        self._unknown_until = time.monotonic() + name_patience
         self._connect_patience = connect_patience
         self.deadline = deadline
 
@@ -185,9 +193,12 @@ class Admin:
             try:
                 return open_session(target, token)
             except ConnectionFailed as error:
-                denied = isinstance(error, AccessDenied)
-                until = self._denied_until if denied else began + self._connect_patience
-                error.attempts, error.retryable = number, error.retryable or denied
+                until = began + self._connect_patience
+                error.attempts = number
+                if isinstance(error, AccessDenied):
+                    until, error.retryable = self._denied_until, True
+                elif not _is_known(target.host):
+                    until, error.retryable = self._unknown_until, True
                 wait = RetryPolicy(sys.maxsize, until, BACKOFF).wait(error, number, time.monotonic())
                 if wait is None:
                     error.retryable = False
@@ -209,3 +220,10 @@ class Admin:
                     raise
             self.deadline.sleep(wait)
             number += 1
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False

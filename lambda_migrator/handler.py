@@ -14,7 +14,7 @@ from blocks_runtime.errors import DatabaseError
 from blocks_runtime.target import Target
 
 from . import continuation, manifest
-from .admin import Admin
+from .admin import NAME_PATIENCE, Admin
 from .cloudformation import Request
 from .continuation import Work
 from .grants import read_grants
@@ -57,7 +57,9 @@ def _migrate(request: Request, deadline: Deadline) -> Outcome:
     grants = read_grants(database, properties.get("Grants", []))
     compiled = manifest.load(MANIFEST)
     holder = f"deploy {request.request}"
-    admin = Admin(Target.of(variables), credentials.provider(os.environ), deadline)
+    admin = Admin(
+        Target.of(variables), credentials.provider(os.environ), deadline, name_patience=NAME_PATIENCE
+    )
     with admin.open():
         return migrate(
             admin,

@@ -98,4 +98,5 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
     monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
-    monkeypatch.setattr(Admin.__init__, "__defaults__", (0.0, 5.0))
+    monkeypatch.setattr(Admin.__init__, "__defaults__", (0.0, 5.0, 0.0))
+    monkeypatch.setattr(handler, "NAME_PATIENCE", 0.0)

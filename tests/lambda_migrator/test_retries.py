@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_runtime import signing
 from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
+from blocks_runtime.session import Session, open_session
 from blocks_runtime.target import Target
 from lambda_migrator import admin
 from lambda_migrator.admin import Admin
@@ -87,6 +89,29 @@ def test_a_connection_that_is_turned_away_is_tried_again(
     guarded.turn_away = lambda number: error if number <= 6 else None
     deploy(deployment, guarded)
     assert guarded.connections == 7
+    check(deployment)
+
+
+def test_a_name_that_becomes_known_late_is_tried_again(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of an interface endpoint which the same deploy has made."""
+    deployment.write(FILES)
+    there, tries = deployment.target(), 0
+
+    def arriving(target: Target, token: str) -> Session:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            return open_session(target, token)
+        return open_session(there, signing.token(there.host, there.region, there.role, keys()))
+
+    monkeypatch.setattr(admin, "open_session", arriving)
+    keys = deployment.admin()._credentials
+    late = Target("late.invalid", there.port, there.region, there.role, there.ca)
+    with Admin(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
+        migrate(waiting, deployment.manifest(), database="main", grants=[GRANT], holder="test")
+    assert tries == 4
     check(deployment)
 
 
