@@ -112,7 +112,17 @@ def _read(source: Source, tokens: Sequence[Token]) -> Piece:
         blank = tokens[words.index("ASYNC")] if index else None
         return _parsed(source, start, end, blank)
     except SqlSyntaxError as error:
-        return Piece(start=start, end=end, error=error)
+        return Piece(start=start, end=end, error=_in_whole(source, error, end))
+
+
+def _in_whole(source: Source, error: SqlSyntaxError, end: int) -> SqlSyntaxError:
+    """Return an error at the end of a statement as it is in the whole text: at its semicolon, or at the text's end."""
+    if not error.message.endswith("at end of input"):
+        return error
+    at = skip_trivia(source.data, end)
+    if source.data[at : at + 1] == b";":
+        return SqlSyntaxError('syntax error at or near ";"', source.characters(at))
+    return SqlSyntaxError(error.message, source.characters(len(source.data)))
 
 
 def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:

@@ -85,6 +85,11 @@ class Statement:
         return self.findings[0] if self.findings else None
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether PostgreSQL refuses it before it looks at anything else."""
+        return self.finding is not None and self.finding.sqlstate in _UNREADABLE
+
+    @property
     def is_ddl(self) -> bool:
         """Whether it counts for `one DDL statement a transaction`."""
         return self.kind is Kind.DDL

@@ -8,36 +8,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.front import texts
 from local_dsql.wire import messages
+from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
     from local_dsql.front.session import Session
     from local_dsql.front.units import Unit
+    from local_dsql.wire.frames import Frame
 
-_SAVE = messages.query("SAVEPOINT local_dsql_copy")
+_SAVE = messages.aside("SAVEPOINT local_dsql_copy")
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_copy; RELEASE SAVEPOINT local_dsql_copy")
+_BEFORE = b"123tTnG"
 _REFUSE = messages.frame(b"f", messages.cstring("the rows come later"))
 
 
+def after_copy_in(frames: list[Frame]) -> list[Frame]:
+    """Return what PostgreSQL says once it has the rows; what it said before is known to the client."""
+    at = next((number for number, (kind, _) in enumerate(frames) if kind not in _BEFORE), len(frames))
+    return frames[at:]
+
+
 async def take_rows(session: Session, unit: Unit) -> bytes | None:
-    """Return the client's CopyData and its CopyDone or CopyFail; None if PostgreSQL refuses the COPY."""
+    """Return the client's CopyData and its CopyDone or CopyFail; None if PostgreSQL refuses the COPY.
+
+    Raises:
+        BackendGone: the client has left, or has lost its way.
+    """
     backend = session.backend
     async with backend.turn:
         await backend.ask(_SAVE)
-        answer = await backend.ask_until(unit.request(), b"G")
+        answer = unit.own(await backend.ask_until(unit.request(), b"G"))
         accepted = not answer.status
         if accepted:
             await backend.ask(_REFUSE if unit.simple else _REFUSE + messages.SYNC)
         await backend.ask(_UNDO)
+    session.work.parsed = sum(kind == b"1" for kind, _ in answer.frames)
     if not accepted:
         session.client.send(b"".join(raw for _, raw in answer.frames))
         return None
     session.client.send(b"".join(raw for _, raw in answer.frames))
     session.client.flush(gather=True)
-    return await _rows(session, simple=unit.simple)
+    return await _rows(session)
 
 
-async def _rows(session: Session, *, simple: bool) -> bytes:
+async def _rows(session: Session) -> bytes:
     taken: list[bytes] = []
     while True:
         kind, raw = await session.next_copy_frame()
@@ -47,9 +62,8 @@ async def _rows(session: Session, *, simple: bool) -> bytes:
             taken.append(raw)
             break
         elif kind not in b"HS":
-            taken.append(messages.frame(b"f", messages.cstring("unexpected message during COPY")))
-            break
-    if not simple:
-        while (await session.next_copy_frame())[0] != b"S":
-            pass
+            if kind != b"X":
+                session.client.send(texts.amid_copy(kind[0]).encode())
+            session.hang_up(None if kind == b"X" else texts.LOST_TRACK)
+            raise BackendGone
     return b"".join(taken)

@@ -39,7 +39,7 @@ class Planned:
     def answered_here(self) -> bool:
         """Whether PostgreSQL must not see it: it is refused, or the front itself carries it out."""
         only = self.only
-        return only is not None and (bool(only.findings) or is_answered_here(only))
+        return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
 
     @property
     def only(self) -> Statement | None:
@@ -47,15 +47,15 @@ class Planned:
         return self.script.statements[0] if self.script.statements else None
 
 
-def plan(sql: bytes, profile: Profile) -> Planned:
-    """Return what there is to know of a text; bytes that are not UTF-8 become a refusal by the parser."""
+def plan(sql: bytes, profile: Profile, codec: str) -> Planned:
+    """Return what there is to know of a text; bytes that are not in the encoding become a refusal by the parser."""
     if len(sql) > _KEPT_UP_TO:
-        return _plan(sql, profile)
-    return _plan_kept(sql, profile)
+        return _plan(sql, profile, codec)
+    return _plan_kept(sql, profile, codec)
 
 
-def _plan(sql: bytes, profile: Profile) -> Planned:
-    script = parse(sql.decode(errors="surrogateescape"), profile)
+def _plan(sql: bytes, profile: Profile, codec: str) -> Planned:
+    script = parse(sql.decode(codec, "surrogateescape"), profile)
     plain = len(script.statements) <= 1 and all(map(is_plain, script.statements))
     return Planned(script, plain)
 

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY
 
 if TYPE_CHECKING:
     from local_dsql.front.units import Unit
@@ -48,6 +49,10 @@ class Portals:
     def executed(self, portal: bytes, limit: int) -> None:
         """Note an Execute; without a row limit the portal is read to its end."""
         self._executed[portal] = limit
+
+    def has_begun(self, portal: bytes) -> bool:
+        """Tell whether a portal has been executed."""
+        return portal in self._begun or portal in self._finished
 
     def keep_fresh(self) -> None:
         """PostgreSQL has done what was noted since the last time."""
@@ -110,5 +115,9 @@ class Portals:
         taken: list[bytes] = []
         while rows and rows[0][0] != b"C" and (not limit or len(taken) < limit):
             taken.append(rows.popleft()[1])
-        ended = bool(rows) and rows[0][0] == b"C"
-        return b"".join(taken) + (rows[0][1] if ended else messages.SUSPENDED)
+        last = messages.SUSPENDED
+        if rows and rows[0][0] == b"C":
+            last = rows[0][1]
+            if last[BODY:].startswith(b"SELECT "):  # its number is that of the rows handed out just now
+                last = messages.command_complete(f"SELECT {len(taken)}")
+        return b"".join(taken) + last

@@ -24,7 +24,12 @@ def request_for(unit: Unit, statement: Statement, names: Names, rows: bytes = b"
     prefix = b""
     if not unit.simple:
         prefix, surplus = _repetition(unit.frames, names)
-    return Request(statement, unit.request() + tail, prefix + unit.request() + tail, surplus)
+    if rows and unit.goes_on:  # PostgreSQL has lost the portal while it was asked what it thinks of the COPY
+        portal, _ = messages.execute_parts(unit.frames[-1][1])
+        tail = unit.request() + tail
+        data = messages.frame(b"C", b"P" + portal + b"\0") + names.portals.bind_of(portal) + tail
+        return Request(statement, data, data, surplus)
+    return Request(statement, unit.request() + tail, prefix + unit.request() + tail, surplus, unit.goes_on)
 
 
 def _repetition(frames: tuple[Frame, ...], names: Names) -> tuple[bytes, dict[bytes, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.occ.targets import targets
+from local_dsql.wire import messages
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
@@ -26,10 +27,13 @@ _TAGS = ("INSERT", "UPDATE", "DELETE", "COPY")
 class Counter:
     """Counts the rows that one statement changes."""
 
-    def __init__(self, engine: Engine, backend: Backend, statement: Statement) -> None:
+    def __init__(
+        self, engine: Engine, backend: Backend, statement: Statement, *, limited: bool = False
+    ) -> None:
         self._engine = engine
         self._backend = backend
         self._statement = statement
+        self._limited = limited
         self._before: int | None = None
 
     async def begin(self) -> None:
@@ -47,8 +51,8 @@ class Counter:
 
     async def _is_hidden(self) -> bool:
         statement = self._statement
-        if self._engine.hidden:
-            return True  # a default or a check may call a function that writes
+        if self._engine.hidden or self._limited:
+            return True  # a default or a check may call a function that writes; or the tag comes with the last row
         if statement.takes_rows:
             return False
         if statement.node not in ("Insert", "Update", "Delete") or targets(statement.backend_sql).writes > 1:
@@ -57,8 +61,10 @@ class Counter:
         return tables.cascades and (statement.deletes or statement.updates)
 
     async def _read(self) -> int:
-        rows = await self._backend.rows(_COUNT)
-        return int(str(rows[0][0]))
+        (answer,) = await self._backend.ask(
+            messages.aside(_COUNT) if self._limited else messages.query(_COUNT)
+        )
+        return int(str(answer.rows()[0][0]))
 
 
 def _rows(tag: str) -> int:

@@ -8,12 +8,14 @@ controls something, or comes while a transaction is in an unusual state, goes to
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
+from local_dsql.front.encodings import codec
 from local_dsql.front.exchange import Exchange
-from local_dsql.front.names import Names
+from local_dsql.front.names import Names, refers_to_unnamed
 from local_dsql.front.transactions import Transactions
 from local_dsql.front.work import Work
 from local_dsql.wire import messages
@@ -27,16 +29,22 @@ if TYPE_CHECKING:
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.end_finder import EndFinder
     from local_dsql.wire.frames import Frame
+    from local_dsql.wire.messages import ServerMessage
 
 _MOST_WAITING = 1024 * 1024
-_ENDS = b"QSHF"
 _COPY = b"dcf"
+_WITHIN = frozenset((b"P", b"B", b"D", b"E", b"C"))
+_MORE = frozenset((*_WITHIN, b"d", b"c", b"f"))
+"""Messages after which a client goes on; any other is the end of a batch."""
+
 _WHOLE = (b"S", b"Q")
+_IN_ORDER = re.compile(b"C*P?[BD]*E?S").fullmatch
+"""Batches of which PostgreSQL's answer tells what has been done of them: how often there was a ParseComplete."""
+
 _PREPARED_READ = messages.frame(b"D", b"P\0") + messages.frame(b"E", b"\0\0\0\0\0") + messages.SYNC
 """What follows the Bind where a driver runs a prepared statement: describe the portal, execute it, Sync."""
 
 _BIND = b"B"[0]
-_NOT_WITHIN = frozenset((b"Q", b"S", b"H", b"F", b"X", b"d", b"c", b"f"))
 
 
 class Session:
@@ -71,6 +79,7 @@ class Session:
         self.backend.on_lost = lambda: self.client.close(texts.BACKEND_GONE)
         self.backend.on_stray = self.client.send
         self._told |= self.backend.parameters
+        self.note_encoding()
         self.backend.parameters.clear()
         self.engine.join(self)
         loop = asyncio.get_running_loop()
@@ -109,16 +118,21 @@ class Session:
         reported = self.backend.parameters
         if not reported:
             return b""
+        self.note_encoding()
         changed = reported.items() - self._told.items()
         self._told |= reported
         reported.clear()
         return b"".join(messages.parameter_status(name, value) for name, value in changed)
 
+    def note_encoding(self) -> None:
+        """Read from here on what the client sends in the encoding that it has chosen."""
+        if (encoding := self.backend.parameters.get("client_encoding")) is not None:
+            self.names.codec = codec(encoding)
+
     def failed(self) -> None:
-        """Note that a read that was passed on has failed its transaction, and that PostgreSQL said what that reset."""
+        """Note that a read that was passed on has failed its transaction."""
         if self.transaction is not None:
             self.transaction.failed = True
-            self._told.clear()
 
     # what the client sends
 
@@ -135,7 +149,7 @@ class Session:
                 return
             self._waiting.append(frame)
             self._waiting_bytes += len(raw)
-            self._complete += kind in _ENDS or kind == b"X"
+            self._complete += kind not in _MORE
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
         if self._waiting_bytes > _MOST_WAITING and (self._busy and not self._arrival) and not self._paused:
@@ -155,8 +169,21 @@ class Session:
     def _take(self) -> Frame:
         frame = self._waiting.popleft()
         self._waiting_bytes -= len(frame[1])
-        self._complete -= frame[0] in _ENDS or frame[0] == b"X"
+        self._complete -= frame[0] not in _MORE
         return frame
+
+    def put_back(self, frames: list[Frame]) -> None:
+        """Take the rest of a batch for frames that have not been looked at: a COPY reads on from here."""
+        self._waiting.extendleft(reversed(frames))
+        self._waiting_bytes += sum(len(raw) for _, raw in frames)
+        self._complete += sum(kind not in _MORE for kind, _ in frames)
+
+    def hang_up(self, last: ServerMessage | None = None) -> None:
+        """Leave the client, and whatever else it has sent."""
+        self._waiting.clear()
+        self._complete = self._waiting_bytes = 0
+        self.client.close(last)
+        self.lost()
 
     def _resume(self) -> None:
         if self._paused and self._waiting_bytes <= _MOST_WAITING:
@@ -176,13 +203,14 @@ class Session:
         while True:
             frame = self._take()
             if frame[0] == b"X":
-                self.client.close()
-                self.lost()
+                self.hang_up()
                 self._busy = True
                 return []
-            if frame[0] not in _COPY:  # left over from a COPY that failed
+            if (
+                batch or frame[0] not in _COPY
+            ):  # left over from a COPY that failed, or for one that this batch begins
                 batch.append(frame)
-            if frame[0] in _ENDS:
+            if frame[0] not in _MORE:
                 return batch
 
     def _begin(self, batch: list[Frame]) -> None:
@@ -254,32 +282,41 @@ class Session:
         if self.engine.altering or self._exchange.skipping or self.names.portals.any_drained:
             return False
         if batch[0][0] == b"Q":
-            return len(batch) == 1 and self._plain(self.names.plan(batch[0][1][5:-1]))
-        return batch[-1][0] == b"S" and self._plain_extended(batch)
+            return len(batch) == 1 and self._plain_query(batch[0][1])
+        if batch[-1][0] != b"S":
+            return False
+        try:
+            return self._plain_extended(batch)
+        except ValueError:  # a message is malformed
+            self.names.forget_batch()
+            return False
 
     def _plain(self, planned: Planned) -> bool:
         if self.engine.hidden and planned.only is not None and self.engine.hidden.concerns(planned.only.text):
             return False
         return planned.plain and (self.transaction is None or not planned.outside_transaction)
 
+    def _plain_query(self, raw: bytes) -> bool:
+        if not self._plain(self.names.plan(raw[5:-1])):
+            return False
+        self.names.forget_unnamed()
+        self.names.forget_unnamed_portal()
+        return True
+
     def _plain_extended(self, batch: list[Frame]) -> bool:
-        executed = 0
-        parsed = False
+        kinds = b"".join([kind for kind, _ in batch])
+        if not _IN_ORDER(kinds):
+            return False  # what has been done when one of them fails is told by the exchange
         for kind, raw in batch:
-            parsed |= kind == b"P"
-            if kind == b"B" and not parsed and not messages.bind_parts(raw)[1]:
+            if b"P" not in kinds and refers_to_unnamed(kind, raw):
                 self.names.forget_batch()
                 return False  # the unnamed statement of an earlier batch may be gone
             planned = self.names.note(kind, raw)
-            if (planned is None and kind in b"BE") or (planned is not None and not self._plain(planned)):
+            if kind in b"BED" if planned is None else not self._plain(planned):
                 self.names.forget_batch()
                 return False
             if kind == b"E":
-                executed += 1
                 self.names.portals.executed(*messages.execute_parts(raw))
-        if executed > 1:
-            self.names.forget_batch()
-            return False
         return True
 
     def _relay(self, batch: list[Frame]) -> None:
@@ -330,4 +367,4 @@ def _is_one_batch(frames: list[Frame]) -> bool:
     """Tell whether frames are one whole batch of the usual kind, and nothing else."""
     if not frames or frames[-1][0] not in _WHOLE:
         return False
-    return not any(kind in _NOT_WITHIN for kind, _ in frames[:-1])
+    return all(kind in _WITHIN for kind, _ in frames[:-1])

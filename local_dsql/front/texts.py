@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
@@ -21,10 +22,9 @@ ROW_LIMIT = ServerMessage(
     "transaction row limit exceeded",
     hint="Change at most 3,000 rows in one transaction: split the work into batches.",
 )
-UNKNOWN_NAME = ServerMessage(
-    "26000",
-    "prepared statement or portal does not exist",
-    hint="Parse the statement, and bind the portal, in this session and this transaction.",
+NO_TRANSACTION = ServerMessage("25P01", "there is no transaction in progress", severity="WARNING")
+LOST_TRACK = ServerMessage(
+    "08P01", "terminating connection because protocol synchronization was lost", severity="FATAL"
 )
 PLAIN_TEXT = ServerMessage(
     "28000",
@@ -47,6 +47,49 @@ BACKEND_GONE = ServerMessage(
     hint="Connect again; if it persists, look at the log of the local cluster.",
     severity="FATAL",
 )
+
+
+def unknown_statement(name: bytes) -> ServerMessage:
+    """Return the refusal of a prepared statement that is not there."""
+    shown = f'prepared statement "{name.decode(errors="replace")}"' if name else "unnamed prepared statement"
+    return ServerMessage(
+        "26000", f"{shown} does not exist", hint="Parse the statement in this session first."
+    )
+
+
+def unknown_portal(name: bytes) -> ServerMessage:
+    """Return the refusal of a portal that is not there."""
+    text = f'portal "{name.decode(errors="replace")}" does not exist'
+    return ServerMessage("34000", text, hint="Bind the portal in this transaction first.")
+
+
+def spent_portal(name: bytes) -> ServerMessage:
+    """Return the refusal of a portal that has run and gives no rows."""
+    return ServerMessage("55000", f'portal "{name.decode(errors="replace")}" cannot be run')
+
+
+def malformed(wrong: str) -> ServerMessage:
+    """Return the refusal of a message that cannot be read."""
+    return ServerMessage("08P01", wrong, hint="This is a fault of the client library, not of a statement.")
+
+
+def undecodable(shown: str, encoding: str = "UTF8") -> ServerMessage:
+    """Return the refusal of a text that is not in the client's encoding."""
+    return ServerMessage(
+        "22021",
+        f'invalid byte sequence for encoding "{encoding}": {shown}',
+        hint="Send text in the encoding that client_encoding names.",
+    )
+
+
+def unknown_message(kind: int) -> ServerMessage:
+    """Return the last word to a client that sends a message of no known type."""
+    return ServerMessage("08P01", f"invalid frontend message type {kind}", severity="FATAL")
+
+
+def amid_copy(kind: int) -> ServerMessage:
+    """Return the refusal of a message that has no place between the rows of a COPY."""
+    return ServerMessage("08P01", f"unexpected message type 0x{kind:02X} during COPY from stdin")
 
 
 def access_denied(hint: str, message: str, sqlstate: str = "28000") -> ServerMessage:
@@ -89,6 +132,15 @@ def outside_only(statement: Statement) -> ServerMessage:
         hint="Send it in autocommit mode, after COMMIT.",
         position=statement.position.offset + 1,
     )
+
+
+def no_block(statement: Statement) -> bytes:
+    """Return PostgreSQL's warning of a setting that ends with the transaction, where the client has begun none."""
+    name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
+    if not re.match(name.replace(" ", r"\s+") + r"\b", statement.text, re.IGNORECASE):
+        return b""
+    text = f"{name} can only be used in transaction blocks"
+    return ServerMessage("25P01", text, severity="WARNING").encode()
 
 
 def too_old(limit: float) -> ServerMessage:

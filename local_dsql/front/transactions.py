@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from local_dsql.wire.answer import Answer
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
+_READ_ONLY = re.compile(r"\bREAD\s+ONLY\b", re.IGNORECASE)
+_SET_READ_ONLY = "SET TRANSACTION READ ONLY"
 _ROLLBACK = messages.query("ROLLBACK")
 
 
@@ -45,9 +48,7 @@ class Transactions:
         session = self.session
         transaction = session.transaction
         if transaction is not None and transaction.implicit:
-            transaction.implicit = False  # BEGIN in the midst of a text takes over what has run already
-            session.client.send(unit.answer(messages.command_complete("BEGIN")))
-            return True
+            return await self._take_over(unit, transaction)
         if transaction is not None:
             return await session.work.pass_on(unit)
         async with session.backend.turn:
@@ -57,6 +58,20 @@ class Transactions:
         if answers[0].error is not None:
             return False
         self.opened(answers[1], before, implicit=False)
+        return True
+
+    async def _take_over(self, unit: Unit, transaction: Transaction) -> bool:
+        """Make what has run already a part of the client's transaction: BEGIN stood in the midst of it."""
+        session = self.session
+        statement = unit.statement
+        assert statement is not None
+        transaction.implicit = False
+        if _READ_ONLY.search(statement.text):
+            async with session.backend.turn:
+                await session.backend.rows(_SET_READ_ONLY)
+            transaction.settings.append(_SET_READ_ONLY)
+        tag = "START TRANSACTION" if statement.text[:5].upper() == "START" else "BEGIN"
+        session.client.send(unit.answer(messages.command_complete(tag)))
         return True
 
     def opened(self, answer: Answer, before: Moment, *, implicit: bool) -> None:
@@ -76,20 +91,33 @@ class Transactions:
         session = self.session
         transaction = session.transaction
         if transaction is None:
-            return await session.work.pass_on(unit)
+            return await self._end_nothing(unit)
         if transaction.failed:
             return await self.rollback(unit)
+        warning = self._warning(transaction)
         error = await self._commit(transaction)
-        session.client.send(error or unit.answer(messages.command_complete("COMMIT")))
+        told = messages.command_complete("COMMIT") if error is None else error
+        session.client.send(warning + told if error is not None else unit.answer(warning + told))
         return error is None
+
+    @staticmethod
+    def _warning(transaction: Transaction) -> bytes:
+        return texts.NO_TRANSACTION.encode() if transaction.implicit else b""
 
     async def rollback(self, unit: Unit) -> bool:
         """Run the client's ROLLBACK, or what a COMMIT of a failed transaction comes to."""
-        if self.session.transaction is None:
-            return await self.session.work.pass_on(unit)
+        transaction = self.session.transaction
+        if transaction is None:
+            return await self._end_nothing(unit)
+        warning = self._warning(transaction)
         await self._rollback()
-        self.session.client.send(unit.answer(messages.command_complete("ROLLBACK")))
+        self.session.client.send(unit.answer(warning + messages.command_complete("ROLLBACK")))
         return True
+
+    async def _end_nothing(self, unit: Unit) -> bool:
+        """Let PostgreSQL warn that there is no transaction; portals end all the same."""
+        self.session.names.forget_portals()
+        return await self.session.work.pass_on(unit)
 
     async def end_implicit(self) -> bool:
         """End the transaction that was opened by `begin_implicit`: commit it, or roll back if it failed.

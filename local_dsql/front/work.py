@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from local_dsql.front import texts
-from local_dsql.front.copying import take_rows
+from local_dsql.front.copying import after_copy_in, take_rows
 from local_dsql.front.planned import sets_parameters
 from local_dsql.front.requests import request_for
 from local_dsql.front.rows import Counter
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from local_dsql.wire.end_finder import EndFinder
 
 _ROLLBACK = messages.query("ROLLBACK")
+_FAIL = messages.frame(b"P", b"local_dsql_fail\0fail\0\0\0") + messages.SYNC
+"""Fails, and leaves the unnamed statement alone."""
+
 _PARAMETERS = (
     *("application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle"),
     *("search_path", "timezone"),
@@ -57,31 +60,58 @@ class Work:
             self.session.transaction.failed = True
         return False
 
+    async def fail_with_settings(self) -> None:
+        """Do the same by an error of our own, and let PostgreSQL tell which parameters that resets."""
+        transaction = self.session.transaction
+        if transaction is not None and transaction.settings and not transaction.failed:
+            async with self.backend.turn:
+                await self.backend.ask(_FAIL)
+        self.fail()
+
     # reading and configuring
 
-    async def pass_on(self, unit: Unit) -> bool:
-        """Pass on what neither reads rows nor writes any."""
+    async def pass_on(self, unit: Unit, warning: bytes = b"") -> bool:
+        """Pass on what neither reads rows nor writes any; tell a warning of ours where it succeeds."""
         if not await self._present():
             return False
         if self.engine.altering:
-            return await self._around_ddl(unit)
+            return await self._around_ddl(unit, warning)
         async with self.backend.turn:
             (answer,) = await self.backend.ask(unit.request(), bulk=True)
+        return self._answered(_with_warning(unit.own(answer), warning))
+
+    async def prepare(self, unit: Unit) -> bool:
+        """Pass on what prepares the end of a transaction, whatever state that is in: it touches nothing."""
+        async with self.backend.turn:
+            (answer,) = await self.backend.ask(unit.request())
         return self._answered(unit.own(answer))
 
-    async def _around_ddl(self, unit: Unit) -> bool:
+    async def pass_on_failed(self, unit: Unit) -> bool:
+        """Pass on what neither reads nor writes, after it has been made sure that PostgreSQL's transaction has failed.
+
+        It has not where the front has refused something, or has let go of the locks.
+        """
+        async with self.backend.turn:
+            _, answer = await self.backend.ask(_FAIL + unit.request(), 2)
+        answer = unit.own(answer)
+        if (fields := answer.error) is not None and fields["C"] == texts.ABORTED.sqlstate:
+            answer = Answer([*answer.frames[:-1], (b"E", texts.ABORTED.encode())], answer.status)
+        return self._answered(answer)
+
+    async def _around_ddl(self, unit: Unit, warning: bytes = b"") -> bool:
         """Run what only reads while somebody's catalog change is not committed yet: it may have to wait."""
         async with self.engine.mutex, self.backend.turn:
             if self.session.transaction is not None and not await self.back():
                 return False
             (answer,) = await ask(self.engine, self.session, unit.request(), bulk=True)
-        return self._answered(unit.own(answer))
+        return self._answered(_with_warning(unit.own(answer), warning))
 
     async def configure(self, unit: Unit, statement: Statement) -> bool:
         """Run SET and its like; in a transaction they are noted, to be repeated should it be parked."""
-        if not await self.pass_on(unit):
-            return False
         transaction = self.session.transaction
+        alone = transaction is not None and transaction.implicit and not unit.simple
+        if not await self.pass_on(unit, texts.no_block(statement) if alone else b""):
+            return False
         if transaction is not None and statement.node in ("VariableSet", "ConstraintsSet"):
             transaction.settings.append(statement.text)
         if statement.node == "Deallocate":
@@ -95,8 +125,8 @@ class Work:
                 return False
             if self.engine.altering:
                 return await self._around_ddl(unit)
-            if (self.holds and self._commits_with_it) or self.backend.parameters:
-                return await self.pass_on(unit)  # more is to be told before ReadyForQuery
+            if self._more_to_tell or unit.offset:
+                return await self.pass_on(unit)
             async with self.backend.turn:
                 transaction = self.session.transaction
                 if transaction is not None and transaction.parked is not None:
@@ -131,7 +161,7 @@ class Work:
                 return self.fail()
             rows = taken
         request = request_for(unit, statement, session.names, rows)
-        counter = Counter(self.engine, self.backend, statement)
+        counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
         async with self.engine.mutex, self.backend.turn:
             if not await self.back():
                 return False
@@ -141,9 +171,12 @@ class Work:
                 transaction.settings.append(await self._parameters(statement))
             changed = await counter.end(answer)
             answer = await self._unless_too_large(statement, request, answer)
+        parsed = self.parsed
         if rows:
-            answer = Answer([frame for frame in answer.frames if frame[0] != b"G"], answer.status)
-        return await self._account(transaction, statement, answer, changed)
+            answer = Answer(after_copy_in(answer.frames), answer.status)
+        done = await self._account(transaction, statement, answer, changed)
+        self.parsed = max(self.parsed, parsed)
+        return done
 
     async def _parameters(self, statement: Statement) -> str:
         """Return what sets the parameters as they are now, after a statement that has called set_config().
@@ -152,12 +185,14 @@ class Work:
         """
         local = str(bool(re.search(r",\s*true\s*\)", statement.text, re.IGNORECASE))).lower()
         names = ", ".join(map(literal, _PARAMETERS))
-        rows = await self.backend.rows(
-            "SELECT pg_catalog.string_agg(pg_catalog.format("
-            f"'pg_catalog.set_config(%L, %L, {local})', name, setting), ', ')"
-            f" FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) IN ({names})"
+        (answer,) = await self.backend.ask(
+            messages.aside(
+                "SELECT pg_catalog.string_agg(pg_catalog.format("
+                f"'pg_catalog.set_config(%L, %L, {local})', name, setting), ', ')"
+                f" FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) IN ({names})"
+            )
         )
-        return f"SELECT {rows[0][0]}"
+        return f"SELECT {answer.rows()[0][0]}"
 
     async def _write_alone(self, unit: Unit, statement: Statement) -> bool:
         """Run the first statement of an implicit transaction together with its BEGIN.
@@ -166,7 +201,7 @@ class Work:
         """
         session = self.session
         request = request_for(unit, statement, session.names)
-        counter = Counter(self.engine, self.backend, statement)
+        counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
         async with self.engine.mutex, self.backend.turn:
             await counter.begin()
             opened, whole = await self._begin_and_run(request)
@@ -257,7 +292,7 @@ class Work:
         transaction = self.session.transaction
         if transaction is None or transaction.failed:
             return True
-        if self.engine.untroubled(transaction) or (transaction.implicit and transaction.parked is None):
+        if self.engine.in_place(transaction) or (transaction.implicit and transaction.parked is None):
             return True
         async with self.engine.mutex, self.backend.turn:
             return await self.back()
@@ -293,6 +328,14 @@ class Work:
         return held
 
     @property
+    def _more_to_tell(self) -> bool:
+        """Whether something may have to be told between the answer and ReadyForQuery."""
+        transaction = self.session.transaction
+        if self.backend.parameters or (transaction is not None and transaction.settings):
+            return True
+        return self.holds and self._commits_with_it
+
+    @property
     def _commits_with_it(self) -> bool:
         transaction = self.session.transaction
         return transaction is not None and transaction.implicit and not transaction.reads_only
@@ -307,6 +350,13 @@ class Work:
 
     def _send(self, data: bytes) -> None:
         self.session.client.send(data)
+
+
+def _with_warning(answer: Answer, warning: bytes) -> Answer:
+    """Return an answer with a warning before the end, where it has succeeded."""
+    if not warning or answer.error is not None:
+        return answer
+    return Answer([*answer.frames[:-1], (b"N", warning), *answer.frames[-1:]], answer.status)
 
 
 class _WithoutReady:

@@ -126,8 +126,8 @@ class Engine:
         """Return the oldest snapshot of the others, None where none is open."""
         return min((each.sequence for _, each in self.others(participant) if not each.failed), default=None)
 
-    def untroubled(self, transaction: Transaction) -> bool:
-        """Tell whether a plain read of a transaction needs no thought."""
+    def in_place(self, transaction: Transaction) -> bool:
+        """Tell whether a transaction is where PostgreSQL's is, and what it has seen still holds."""
         return not (
             transaction.failed
             or transaction.implicit
@@ -135,6 +135,13 @@ class Engine:
             or transaction.expired
             or transaction.catalog < self.catalog
         )
+
+    def untroubled(self, transaction: Transaction) -> bool:
+        """Tell whether a plain read of a transaction needs no thought.
+
+        Where parameters have been set it does: an error takes them back, and the client is told of that.
+        """
+        return not transaction.settings and self.in_place(transaction)
 
     def ended(self, transaction: Transaction | None) -> None:
         """Note that a transaction is over."""

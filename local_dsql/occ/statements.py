@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _GUARD = messages.query("SAVEPOINT local_dsql_statement")
 """Savepoints nest and are never released: a released one hands its row locks to the transaction as a whole, and then
 neither does ROLLBACK TO wake who waits for them, nor do pg_locks show the number that the rows carry."""
+_QUIET_GUARD = messages.aside("SAVEPOINT local_dsql_statement")
+"""The same, and leaves the unnamed portal open."""
+
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_statement")
 
 _BY_VALUES = ("21", "22", "23502", "23514")
@@ -47,6 +50,8 @@ class Request:
     data: bytes
     again: bytes
     surplus: Mapping[bytes, int]
+    goes_on: bool = False
+    """It reads on in the unnamed portal, which a Query would close."""
 
 
 async def run(engine: Engine, participant: Participant, request: Request) -> Answer:
@@ -68,7 +73,8 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
     if statement.is_ddl or (alone and not stale and strength is None):
         (answer,) = await ask(engine, participant, request.data, exclusive=statement.is_ddl, bulk=True)
         return answer
-    _, answer = await ask(engine, participant, _GUARD + request.data, 2, bulk=True)
+    guard = _QUIET_GUARD if request.goes_on else _GUARD
+    _, answer = await ask(engine, participant, guard + request.data, 2, bulk=True)
     fields = answer.error
     if fields is not None:
         return await _after_error(engine, participant, request, answer, fields)

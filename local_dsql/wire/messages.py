@@ -50,9 +50,24 @@ def cstring(text: str) -> bytes:
     return text.encode() + b"\0"
 
 
-def query(sql: str) -> bytes:
-    """Return a simple Query."""
-    return frame(b"Q", cstring(sql))
+def query(sql: str, codec: str = "utf-8") -> bytes:
+    """Return a simple Query; `codec` is what Python calls the client's encoding."""
+    return frame(b"Q", sql.encode(codec, "surrogateescape") + b"\0")
+
+
+def aside(sql: str) -> bytes:
+    """Return what runs a statement as a Query does, and leaves the unnamed statement and the unnamed portal alone."""
+    name = b"local_dsql_aside\0"
+    return b"".join(
+        [
+            frame(b"P", name + cstring(sql) + b"\0\0"),
+            frame(b"B", name + name + b"\0\0\0\0\0\0"),
+            frame(b"E", name + b"\0\0\0\0"),
+            frame(b"C", b"P" + name),
+            frame(b"C", b"S" + name),
+            SYNC,
+        ]
+    )
 
 
 def startup(parameters: Mapping[str, str]) -> bytes:
@@ -126,6 +141,13 @@ def error(fields: Mapping[str, str]) -> bytes:
     return frame(b"E", b"".join(key.encode() + cstring(value) for key, value in fields.items()) + b"\0")
 
 
+def moved(raw: bytes, by: int) -> bytes:
+    """Return an ErrorResponse or NoticeResponse whose position in the text is so many characters further on."""
+    parts = raw[BODY:].split(b"\0")
+    shifted = [b"P%d" % (int(part[1:]) + by) if part[:1] == b"P" else part for part in parts]
+    return frame(raw[:1], b"\0".join(shifted))
+
+
 def parse_parts(raw: bytes) -> tuple[bytes, bytes]:
     """Return the name and the text of a Parse."""
     name, sql, _ = raw[BODY:].split(b"\0", 2)
@@ -145,8 +167,13 @@ def execute_parts(raw: bytes) -> tuple[bytes, int]:
 
 
 def target_parts(raw: bytes) -> tuple[bytes, bytes]:
-    """Return `S` or `P`, and the name, of a Describe or Close."""
-    return raw[BODY : BODY + 1], raw[BODY + 1 : -1]
+    """Return `S` or `P`, and the name, of a Describe or Close.
+
+    Raises:
+        ValueError: it is malformed, as in `parse_parts`, `bind_parts` and `execute_parts`.
+    """
+    name, _ = raw[BODY + 1 :].split(b"\0")
+    return raw[BODY : BODY + 1], name
 
 
 def result_formats(raw: bytes) -> list[int]:
@@ -175,7 +202,7 @@ class ServerMessage:
     severity: str = "ERROR"
 
     def encode(self) -> bytes:
-        """Return it as an ErrorResponse with severity, SQLSTATE, message and what else there is."""
+        """Return it as an ErrorResponse (a warning as NoticeResponse) with all that there is of it."""
         fields = {"S": self.severity, "V": self.severity, "C": self.sqlstate, "M": self.message}
         if self.detail is not None:
             fields["D"] = self.detail
@@ -183,4 +210,4 @@ class ServerMessage:
             fields["H"] = self.hint
         if self.position is not None:
             fields["P"] = str(self.position)
-        return error(fields)
+        return error(fields) if self.severity != "WARNING" else frame(b"N", error(fields)[BODY:])

@@ -51,7 +51,7 @@ ANSWERS = [
     ("no such name", [bind(name="nobody"), *RUN], ["EZ"]),
     ("closed in between", [CLOSE, SYNC, bind(name="read"), *RUN], ["3Z", "EZ"]),
     ("a portal with a name", [bind("p", "read"), describe("p"), execute("p"), SYNC], ["2TDCZ"]),
-    ("named and run as unnamed", [bind("p", "read"), *RUN], ["EZ"]),
+    ("named and run as unnamed", [bind("p", "read"), *RUN], ["2EZ"]),
     ("only one row", [bind(name="read"), describe(), execute(limit=1), SYNC], ["2TDsZ"]),
     ("two binds", [bind(name="read"), bind(name="read"), *RUN], ["22TDCZ"]),
     ("a failing read", [bind(name="failing"), *RUN, bind(name="read"), *RUN], ["2TEZ", "2TDCZ"]),

@@ -1,0 +1,537 @@
+"""Random sequences of messages, sent to the front and to PostgreSQL itself, whose answers must not differ.
+
+A sequence is a list of *steps*; what a step sends is sent at one go, and its answer is read before the next one.
+Both sides have tables of their own, alike at the beginning of every sequence.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import socket
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY, FrameReader
+from tests.local_dsql.front import wire_blocks as blocks
+from tests.local_dsql.front.raw_client import RawClient
+from tests.local_dsql.front.wire_blocks import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
+
+    from local_dsql.wire.frames import Frame
+    from tests.local_dsql.front.cluster import Cluster
+
+    T = TypeVar("T")
+
+Step = list[Message]
+
+DATABASE = "compared"
+NAMES = ("", "", "", "s", "r")
+PORTALS = ("", "", "", "p", "q")
+WEATHERS = ("quiet", "others open", "others alter", "parked")
+_QUIET = 0.03
+"""Seconds without a byte after which an answer that need not end with ReadyForQuery is taken to have ended."""
+
+_CLOSED: Frame = (b"", b"closed")
+_REFUSED = ("unsupported", "not supported", "ddl", "row limit", "transaction age", "FunctionCall")
+_CHANGED = (b"CREATE", b"ALTER", b"DROP")
+
+
+class Side:
+    """One connection, to the front or to PostgreSQL."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.open = True
+        self._reader = FrameReader()
+
+    def send(self, data: bytes, *, bytewise: bool = False) -> None:
+        """Send bytes, each in a packet of its own if asked to."""
+        try:
+            for piece in [data[i : i + 1] for i in range(len(data))] if bytewise else [data]:
+                self.socket.sendall(piece)
+        except OSError:
+            self.open = False
+
+    def read(self, enough: Callable[[list[Frame]], bool], timeout: float) -> list[Frame]:
+        """Return what comes until there is enough of it, or nothing comes for so many seconds."""
+        frames: list[Frame] = []
+        while self.open and not enough(frames):
+            if not self._pending() and not select.select([self.socket], [], [], timeout)[0]:
+                break
+            try:
+                data = self.socket.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                self.open = False
+                frames.append(_CLOSED)
+                break
+            frames += self._reader.feed(data)
+        return frames
+
+    def _pending(self) -> bool:
+        pending = getattr(self.socket, "pending", None)
+        return bool(pending is not None and pending())
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+
+@dataclass
+class Script:
+    """Steps, and how they are sent."""
+
+    steps: list[Step]
+    weather: str = "quiet"
+    bytewise: bool = False
+
+    def __str__(self) -> str:
+        lines = [" | ".join(message.label for message in step) for step in self.steps]
+        return f"[{self.weather}{', byte by byte' if self.bytewise else ''}]\n  " + "\n  ".join(lines)
+
+
+@dataclass
+class Outcome:
+    """What came of a sequence: where the sides differ, if they do, and whether they could be compared to the end."""
+
+    mismatch: str = ""
+    refused: bool = False
+    steps: int = 0
+    frames: int = 0
+
+
+@dataclass
+class Counts:
+    """How much has been compared."""
+
+    sequences: int = 0
+    refused: int = 0
+    steps: int = 0
+    frames: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+class Arena:
+    """Both servers with their tables."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        with cluster.direct() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+            connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+        self._bound = False
+        self._front = self._front_side()
+        self._direct = self._direct_side()
+        self._other = self._front_side()
+        self._ask(
+            self._direct, "RESET SESSION AUTHORIZATION; ALTER SCHEMA public OWNER TO admin; SET ROLE admin"
+        )
+        self._rebuild(drop=False)
+
+    def close(self) -> None:
+        """Hang up and take the tables away."""
+        for sql in blocks.DROPS:
+            self._ask(self._front, sql)
+        for side in (self._front, self._direct, self._other):
+            side.close()
+        with self.cluster.direct() as connection:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+    def _front_side(self) -> Side:
+        client = RawClient(self.cluster)
+        client.log_in(self.cluster)
+        return Side(client.socket)
+
+    def _direct_side(self) -> Side:
+        connected = socket.socket(socket.AF_UNIX)
+        connected.connect(f"{self.cluster.sockets}/.s.PGSQL.{self.cluster.postgres.port}")
+        connected.sendall(
+            messages.startup({"user": "postgres", "database": DATABASE, "application_name": ""})
+        )
+        side = Side(connected)
+        side.read(_ended(1), 10)
+        self._ask(side, "SET SESSION AUTHORIZATION admin")
+        return side
+
+    @staticmethod
+    def _ask(side: Side, sql: str) -> list[Frame]:
+        side.send(messages.query(sql))
+        frames = side.read(_ended(1), 30)
+        assert frames[-1][0] == b"Z", (sql, frames)
+        return frames
+
+    def _rebuild(self, *, drop: bool) -> None:
+        for side in (self._front, self._direct):
+            for sql in (*(blocks.DROPS if drop else ()), *blocks.TABLES):
+                frames = self._ask(side, sql)
+                if "extra" in sql and frames[0][0] == b"E":
+                    self._ask(side, "DROP VIEW extra")
+            self._ask(side, blocks.ROWS)
+
+    def _refill(self) -> None:
+        for side in (self._front, self._direct):
+            frames = self._ask(side, blocks.ROWS)
+            assert not any(kind == b"E" for kind, _ in frames), frames
+
+    def play(self, sequence: Script, *, patient: bool = False) -> Outcome:
+        """Send a sequence to both sides."""
+        front, direct = self._front_side(), self._direct_side()
+        outcome = Outcome()
+        self._bound = False
+        changed = [False]
+        try:
+            self._begin_weather(sequence.weather)
+            for number, step in enumerate(sequence.steps, 1):
+                self._step(number, step, sequence, (front, direct), outcome, changed, patient=patient)
+                if outcome.mismatch or outcome.refused or not direct.open:
+                    break
+                if sequence.weather == "parked":
+                    self._disturb()
+        finally:
+            front.close()
+            direct.close()
+            self._end_weather()
+        if changed[0]:
+            self._rebuild(drop=True)
+        else:
+            self._refill()
+        return outcome
+
+    def _step(
+        self,
+        number: int,
+        step: Step,
+        sequence: Script,
+        sides: tuple[Side, Side],
+        outcome: Outcome,
+        changed: list[bool],
+        *,
+        patient: bool,
+    ) -> None:
+        front, direct = sides
+        step = _synchronised(self._sensible(step))
+        data = b"".join(message.data for message in step)
+        for side in sides:
+            side.send(data, bytewise=sequence.bytewise)
+        due = sum(message.data[:1] in (b"Q", b"S", b"F") for message in step)
+        want = direct.read(_ended(due), 0.3 if patient else _QUIET)
+        there = len(_shown(want))
+        got = front.read(lambda frames: len(_shown(frames)) >= there, 2 if want else 0.01)
+        changed[0] |= any(kind == b"C" and raw[BODY:].startswith(_CHANGED) for kind, raw in got + want)
+        outcome.steps += 1
+        outcome.frames += len(want)
+        if any(kind == b"E" and _is_refusal(raw) for kind, raw in got):
+            outcome.refused = True
+            return
+        ordered = sequence.weather != "parked"
+        left, right = _comparable(got, want, ordered=ordered), _comparable(want, want, ordered=ordered)
+        if left != right:
+            outcome.mismatch = (
+                f"step {number}:\n  front {_show(left, right)}\n  PostgreSQL {_show(right, left)}"
+            )
+
+    def _sensible(self, step: Step) -> Step:
+        """Leave out each Execute of an unnamed portal that has not been bound since the last Query."""
+        found: Step = []
+        for message in step:
+            kind = message.data[:1]
+            if kind == b"Q" or (
+                message.data.startswith(b"B\0\0\0") and message.data[BODY : BODY + 1] == b"\0"
+            ):
+                self._bound = kind == b"B"
+            if self._bound or kind != b"E" or message.data[BODY:] != b"\0" + message.data[-4:]:
+                found.append(message)
+        return found
+
+    # what others do meanwhile
+
+    def _begin_weather(self, weather: str) -> None:
+        if weather == "others open":
+            self._ask(self._other, "BEGIN")
+            self._ask(self._other, "UPDATE w SET n = n WHERE id < 4")
+        elif weather == "others alter":
+            self._ask(self._other, "BEGIN")
+            self._ask(self._other, "CREATE TABLE elsewhere (id int)")
+
+    def _end_weather(self) -> None:
+        self._ask(self._other, "ROLLBACK")
+
+    def _disturb(self) -> None:
+        """Write over everything, and take it back."""
+        for sql in ("BEGIN", "UPDATE w SET n = n", "UPDATE k SET n = n", "DELETE FROM child", "ROLLBACK"):
+            self._ask(self._other, sql)
+
+
+def _synchronised(step: Step) -> Step:
+    """Return a step with a Sync where extended messages end without one: nobody is owed an answer before that."""
+    found: Step = []
+    open_ = False
+    for message in step:
+        kind = message.data[:1]
+        if open_ and kind == b"X":
+            found.append(blocks.SYNC)
+        open_ = kind in b"PBDEC" if kind not in b"dcf" else open_
+        found.append(message)
+    return [*found, blocks.SYNC] if open_ else found
+
+
+def _ended(due: int) -> Callable[[list[Frame]], bool]:
+    return lambda frames: (
+        bool(due) and frames[-1:] != [] and frames[-1][0] == b"Z" and _readies(frames) >= due
+    )
+
+
+def _readies(frames: list[Frame]) -> int:
+    return sum(kind == b"Z" for kind, _ in frames)
+
+
+def _shown(frames: list[Frame]) -> list[Frame]:
+    return [frame for frame in frames if frame[0] != b"S"]
+
+
+def _is_refusal(raw: bytes) -> bool:
+    fields = messages.read_fields(raw)
+    return any(word in fields["M"] for word in _REFUSED)
+
+
+def _comparable(frames: list[Frame], like: list[Frame], *, ordered: bool) -> list[Frame]:
+    """Leave out what may differ: where errors come from, hints of ours, tables' numbers, the order of parameters."""
+    hinted = {
+        messages.read_fields(raw).get("M") for kind, raw in like if kind in (b"E", b"N") and b"\0H" in raw
+    }
+    found = sorted(frame for frame in frames if frame[0] == b"S")
+    rows: list[Frame] = []
+    for kind, raw in frames:
+        if kind == b"D" and not ordered:
+            rows.append((kind, raw))
+            continue
+        found += sorted(rows)
+        rows = []
+        if kind in (b"E", b"N"):
+            fields = messages.read_fields(raw)
+            kept = {key: value for key, value in fields.items() if key not in "FLR"}
+            if "unexpected message type" in fields["M"]:
+                kept.pop("W", None)
+            if fields.get("M") not in hinted:
+                kept.pop("H", None)
+            found.append((kind, messages.error(kept)))
+        elif kind == b"T":
+            found.append((kind, _without_tables(raw)))
+        elif kind != b"S":
+            found.append((kind, raw))
+    return found + sorted(rows)
+
+
+def _without_tables(raw: bytes) -> bytes:
+    position, parts = BODY + 2, [raw[: BODY + 2]]
+    while position < len(raw):
+        end = raw.index(b"\0", position) + 1
+        table = raw[end : end + 4]
+        parts += [raw[position:end], b"\0\0\0\1" if any(table) else table, raw[end + 4 : end + 18]]
+        position = end + 18
+    return b"".join(parts)
+
+
+def _show(frames: list[Frame], other: list[Frame]) -> str:
+    """Return the kinds of all frames, and the first one in full that the other has not."""
+    kinds = b"".join(kind or b"!" for kind, _ in frames).decode()
+    for mine, its in zip(frames, [*other, *[_CLOSED] * len(frames)], strict=False):
+        if mine != its:
+            return f"{kinds[:200]}: {mine[1][:300]!r}"
+    return kinds[:200]
+
+
+class Composer:
+    """Makes sequences from a seed."""
+
+    def __init__(self, seed: int | str) -> None:
+        self.random = random.Random(seed)
+
+    def sequence(self) -> Script:
+        """Return the next one."""
+        chance = self.random.random
+        steps: list[Step] = []
+        makers = [self._simple] * 6 + [self._extended] * 8 + [self._copy] * 2 + [self._control] * 3
+        for _ in range(self.random.randrange(1, 9)):
+            steps += self.random.choice(makers)()
+        if chance() < 0.1:
+            steps.insert(self.random.randrange(len(steps) + 1), [blocks.raw(self._pick(blocks.STRANGE))])
+        if chance() < 0.15:
+            steps = [[message for step in steps for message in step]]
+        weather = self._pick(WEATHERS) if chance() < 0.5 else "quiet"
+        return Script(steps, weather, chance() < 0.05)
+
+    def _pick(self, table: Sequence[T]) -> T:
+        return self.random.choice(table)
+
+    def _statement(self) -> str:
+        pools = (
+            *[blocks.READS] * 6,
+            *[blocks.WRITES] * 6,
+            *[blocks.FAULTS] * 2,
+            *[blocks.SETTINGS] * 2,
+            *[blocks.CONTROLS] * 3,
+            blocks.CHANGES,
+            blocks.COPIES_OUT,
+        )
+        return self._pick(self._pick(pools))
+
+    def _control(self) -> list[Step]:
+        return [[blocks.query(self._pick(blocks.CONTROLS))]]
+
+    def _simple(self) -> list[Step]:
+        count = self._pick((0, 1, 1, 1, 1, 2, 2, 3, 4))
+        parts = [self._pick(blocks.COMMENTS) + self._statement() for _ in range(count)]
+        return [[blocks.query(";".join(parts) + self._pick(("", "", ";", " -- end")))]]
+
+    def _extended(self) -> list[Step]:
+        chance = self.random.random
+        step: Step = []
+        for _ in range(self._pick((1, 1, 1, 2, 3))):
+            step += self._run()
+            if chance() < 0.07:
+                step.append(blocks.FLUSH)
+            if chance() < 0.05:
+                step.append(blocks.raw(self._pick(blocks.STRANGE)))
+        if chance() < 0.1 and step:
+            self.random.shuffle(step)
+        steps = [step]
+        if chance() < 0.1 and len(step) > 1:
+            cut = self.random.randrange(1, len(step))
+            steps = [[*step[:cut], blocks.FLUSH], step[cut:]]
+        end = chance()
+        if end < 0.95:
+            steps[-1].append(blocks.SYNC)
+        elif end < 0.98:
+            steps[-1].append(blocks.FLUSH)
+        else:
+            steps[-1].append(blocks.query(self._statement()))
+        return steps
+
+    def _run(self) -> Step:
+        """Return a Parse, Bind, Describe, Execute, Close, each of which may be missing."""
+        chance = self.random.random
+        name, portal = self._pick(NAMES), self._pick(PORTALS)
+        sql, values = self._pick(blocks.PARAMETERS) if chance() < 0.25 else (self._text(), ())
+        formats: tuple[int, ...] = (1,) if chance() < 0.03 else ()
+        if chance() < 0.04:
+            values = (*values, b"1")
+        results = self._pick(((), (), (0,), (1,), (1,), (0, 1)))
+        found: Step = []
+        if chance() < 0.03:
+            found.append(blocks.close("S", name))
+        if chance() < 0.8:
+            found.append(blocks.parse(name, sql))
+        if chance() < 0.3:
+            found.append(blocks.describe("S", name))
+        if chance() < 0.88:
+            found.append(blocks.bind(portal, name, values, formats, results))
+        if chance() < 0.6:
+            found.append(blocks.describe("P", portal))
+        limit = self._pick((0, 0, 0, 0, 1, 2, 500))
+        if chance() < 0.9:
+            found.append(blocks.execute(portal, limit))
+        while limit in (1, 2) and chance() < 0.5:
+            found.append(blocks.execute(portal, limit := self._pick((0, 1, 2))))
+        if chance() < 0.05:
+            found.append(blocks.close(self._pick("SP"), self._pick((name, portal))))
+        return found
+
+    def _text(self) -> str:
+        if self.random.random() < 0.04:
+            return self._pick(("", ";", "-- nothing", "SELECT 1; SELECT 2"))
+        return self._pick(blocks.COMMENTS[:-1]) + self._statement()
+
+    def _copy(self) -> list[Step]:
+        chance = self.random.random
+        sql = self._pick(blocks.COPIES_IN)
+        if chance() < 0.2:
+            begin: Step = [blocks.parse("", sql), blocks.bind("", ""), blocks.execute("")]
+            begin.append(self._pick((blocks.SYNC, blocks.FLUSH)))
+        else:
+            after = f"; {self._statement()}" if chance() < 0.15 else ""
+            before = f"{self._statement()}; " if chance() < 0.15 else ""
+            begin = [blocks.query(before + sql + after)]
+        good = chance() < 0.07
+        if good:
+            begin = [blocks.query("COPY k FROM STDIN")]
+        rows: Step = [
+            blocks.copy_data(self._pick(blocks.COPY_ROWS)) for _ in range(self._pick((0, 1, 1, 2, 3)))
+        ]
+        if good:
+            rows = [blocks.copy_data(b"41\tone\n")]
+            rows.append(self._pick((blocks.FLUSH, blocks.SYNC, blocks.query("SELECT 1"), blocks.execute(""))))
+        rows.append(blocks.COPY_DONE if chance() < 0.85 else blocks.COPY_FAIL)
+        if len(begin) > 1:
+            rows.append(blocks.SYNC)
+        return [begin, rows] if chance() < 0.7 else [[*begin, *rows]]
+
+
+def shrink(arena: Arena, sequence: Script, seconds: float = 30) -> tuple[Script, str]:
+    """Return the shortest sequence found, by leaving out steps and messages, that differs still; and how."""
+    story = arena.play(sequence, patient=True).mismatch
+    until = time.monotonic() + seconds
+    shorter = True
+    while shorter and time.monotonic() < until:
+        shorter = False
+        for candidate in _shorter(sequence):
+            found = arena.play(candidate, patient=True).mismatch
+            if found:
+                sequence, story, shorter = candidate, found, True
+                break
+            if time.monotonic() > until:
+                break
+    return sequence, story
+
+
+def _shorter(script: Script) -> Iterator[Script]:
+    steps = script.steps
+    if script.bytewise:
+        yield replace(script, bytewise=False)
+    if script.weather != "quiet":
+        yield replace(script, weather="quiet")
+    for i, step in enumerate(steps):
+        yield replace(script, steps=steps[:i] + steps[i + 1 :])
+        for less in _fewer(step):
+            yield replace(script, steps=[*steps[:i], less, *steps[i + 1 :]])
+
+
+def _fewer(step: Step) -> Iterator[Step]:
+    if len(step) > 1:
+        for j in range(len(step)):
+            less = step[:j] + step[j + 1 :]
+            kinds = b"".join(message.data[:1] for message in less)
+            if (
+                b"d" not in kinds or kinds.rstrip(b"SH")[-1:] in b"cf"
+            ):  # rows without an end keep everybody waiting
+                yield less
+        return
+    for message in step:
+        parts = message.data[BODY:-1].decode(errors="replace").split(";")
+        if message.data[:1] == b"Q" and len(parts) > 1:
+            for j in range(len(parts)):
+                yield [blocks.query(";".join(parts[:j] + parts[j + 1 :]))]
+
+
+def compare(arena: Arena, seed: int, *, sequences: int, counts: Counts, most_failures: int = 1) -> None:
+    """Play so many sequences of one seed; a mismatch counts if it is still there when there is time for answers."""
+    composer = Composer(seed)
+    for number in range(sequences):
+        sequence = composer.sequence()
+        outcome = arena.play(sequence)
+        counts.sequences += 1
+        counts.refused += outcome.refused
+        counts.steps += outcome.steps
+        counts.frames += outcome.frames
+        if outcome.mismatch and arena.play(sequence, patient=True).mismatch:
+            least, story = shrink(arena, sequence)
+            counts.failures.append(f"seed {seed}, sequence {number}: {least}\n {story}")
+            if len(counts.failures) >= most_failures:
+                return
