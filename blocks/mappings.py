@@ -41,8 +41,8 @@ class RoleMappings:
         """Add a mapping; adding it again changes nothing.
 
         Raises:
-            ConstructError: its custom role is about tables that no migration makes, or another one of that name
-                has other privileges.
+            ConstructError: its custom role is about tables that no migration makes, or has privileges that they
+                do not have, or another one of that name has other privileges.
         """
         if isinstance(mapping.access, DatabaseRole):
             self._check(mapping.access)
@@ -86,4 +86,10 @@ class RoleMappings:
                 f"the role {role.name!r} has privileges on {', '.join(unknown)}",
                 f"no migration of the database {self._name!r} makes that",
                 "spell it as the migration does, with its schema where that is not public",
+            )
+        if misplaced := role.misplaced(self._migrations):
+            raise ConstructError(
+                f"the role {role.name!r} has privileges on {', '.join(misplaced)} that it cannot have",
+                "USAGE is for sequences, and INSERT, UPDATE and DELETE are for tables and views",
+                "leave them out, or name the sequence of the table",
             )

@@ -83,12 +83,7 @@ class DatabaseRole:
 
         Empty where there are no migrations: the tables are then somebody else's.
         """
-        made = {
-            (probe.get("schema"), probe.get("name"))
-            for migration in migrations.migrations
-            for statement in migration.statements
-            if (probe := statement.probe) and probe["object"] in ("table", "view", "sequence")
-        }
+        made = _made(migrations)
         # OR REPLACE has no probe: whether it took effect cannot be seen.
         replaced = any(
             "or replace" in statement.sql.lower() and statement.probe is None
@@ -103,6 +98,32 @@ class DatabaseRole:
             # A sequence may come with a table that has a serial column.
             if _parts(table) not in made and Privilege.USAGE not in privileges
         ]
+
+    def misplaced(self, migrations: CompiledMigrations) -> list[str]:
+        """Return what has a privilege that there is on no such thing: USAGE on a table, writing on a sequence."""
+        made = _made(migrations)
+        return [
+            thing
+            for thing, privileges in self.privileges.items()
+            if (kinds := made.get(_parts(thing)))
+            and (
+                (kinds == {"sequence"} and _WRITING & {*privileges})
+                or ("sequence" not in kinds and Privilege.USAGE in privileges)
+            )
+        ]
+
+
+_WRITING = {Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE}
+
+
+def _made(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
+    """Return what the migrations make at some time, by schema and name: table, view or sequence."""
+    made: dict[tuple[object, object], set[str]] = {}
+    for migration in migrations.migrations:
+        for statement in migration.statements:
+            if (probe := statement.probe) and probe["object"] in ("table", "view", "sequence"):
+                made.setdefault((probe.get("schema"), probe.get("name")), set()).add(str(probe["object"]))
+    return made
 
 
 def _are_privileges(table: object, given: object) -> bool:
