@@ -74,39 +74,63 @@ def settled(result: R) -> R:
     return result
 
 
+class Place:
+    """A place inside a turnstile, until `leave`.
+
+    Who forgets it leaves: an interrupt may strike between two lines, where nothing can catch it.
+    """
+
+    taken = False
+    """Set in the line that counts the place, so that no interrupt comes in between."""
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self._turnstile = turnstile
+
+    def leave(self) -> None:
+        """Make room for the next in line; safe to repeat."""
+        self._turnstile.let_in(self)
+
+    def __del__(self) -> None:
+        if self.taken:
+            self._turnstile.let_in(self)
+
+
 class Turnstile:
     """Lets `size` threads through at a time; the others wait in line, first come, first served."""
 
     def __init__(self, size: int) -> None:
         self._free = size
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a forgotten place may be found while it is held
         self._line: collections.deque[threading.Lock] = collections.deque()
 
-    def enter(self, patience: float) -> bool:
-        """Return True as soon as there is room, False after `patience` seconds without."""
+    def enter(self, patience: float) -> Place | None:
+        """Return a place as soon as there is room, None after `patience` seconds without."""
+        place = Place(self)
         with self._lock:
             if self._free:
-                self._free -= 1
-                return True
+                self._free, place.taken = self._free - 1, True
+                return place
             ticket = threading.Lock()
             ticket.acquire()
             self._line.append(ticket)
         try:
-            if ticket.acquire(timeout=patience):
-                return True
+            place.taken = ticket.acquire(timeout=patience) or not self._gave_up(ticket)
         except BaseException:
-            if not self._gave_up(ticket):
-                self.leave()
-            raise
-        return not self._gave_up(ticket)
+            if not place.taken:
+                place.taken = not self._gave_up(ticket)
+            raise  # and whoever was let in at this moment leaves
+        return place if place.taken else None
 
-    def leave(self) -> None:
-        """Make room for the next in line."""
+    def let_in(self, place: Place) -> None:
+        """Make room for the next in line, if `place` was taken."""
         with self._lock:
+            if not place.taken:
+                return
             if self._line:
                 self._line.popleft().release()
+                place.taken = False
             else:
-                self._free += 1
+                self._free, place.taken = self._free + 1, False
 
     def _gave_up(self, ticket: threading.Lock) -> bool:
         """Leave the line; return False where it was this one's turn at the very last moment."""

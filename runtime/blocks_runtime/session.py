@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .errors import DatabaseError
     from .fragments import Sql
-    from .primitives import Cursor
+    from .primitives import Cursor, Place
     from .row_factories import Factory
     from .target import Target
     from .watch import Watch
@@ -107,6 +107,8 @@ class Session:
     def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
         self.statements = 0
         """How many statements it has executed, those of its own included."""
+        self.place: Place | None = None
+        """Its user's place in the pool."""
         self._connection = connection
         self._watch = watch
         self._renew_cursor()

@@ -199,10 +199,11 @@ def test_the_turnstile_is_fair_and_loses_nobody() -> None:
         turnstile, seen, done = Turnstile(1), [], asyncio.Event()
 
         async def pass_through(name: str, patience: float) -> None:
-            if await turnstile.enter(patience):
+            if (place := await turnstile.enter(patience)) is not None:
                 seen.append(name)
                 await done.wait()
-                turnstile.leave()
+                place.leave()
+                place.leave()  # no second time
             else:
                 seen.append(f"{name} gave up")
 

@@ -98,6 +98,20 @@ def test_an_interrupted_statement_costs_its_connection_only(
     assert db.query_one(ONE) == {"n": 100}
 
 
+def test_a_connection_that_is_forgotten_costs_no_place(
+    function: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by an interrupt between two lines, where no `try` has begun: by Ctrl-C, or a worker's time limit."""
+    monkeypatch.setattr(pool.Pool.__init__, "__defaults__", (1, 0.05))
+    with DistributedDatabase("main", max_connections=1) as db:
+        for _ in range(3):
+            taken, _ = db._connected().pool.take(session.Session.wake)
+            assert db.stats.open == 1
+            del taken
+            assert db.stats.open == 0
+        assert db.query_one(ONE) == {"n": 100}
+
+
 def test_what_was_interrupted_before_its_answer_can_be_rolled_back(
     db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:

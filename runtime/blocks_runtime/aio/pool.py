@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 
 from ..errors import ConnectionFailed
 from .primitives import Turnstile, together
@@ -36,7 +37,7 @@ class AsyncPool:
         self._patience = patience
         self._turnstile = Turnstile(size)
         self._idle: list[AsyncSession] = []
-        self._open: set[AsyncSession] = set()
+        self._open: weakref.WeakSet[AsyncSession] = weakref.WeakSet()  # so that who loses one closes it
         self._past_statements = 0
         self._replaced = 0
         self._closed = False
@@ -71,34 +72,43 @@ class AsyncPool:
             ConnectionFailed: all are in use and stay so, the pool is closed, or a new one cannot be opened.
         """
         patience = self._patience if until is None else min(self._patience, until - time.monotonic())
-        if not await self._turnstile.enter(max(0.0, patience)):
+        place = await self._turnstile.enter(max(0.0, patience))
+        if place is None:
             raise ConnectionFailed(
                 f"all {self._size} connections were in use for {patience:.2g} s; "
                 "keep transactions short, or raise max_connections",
                 retryable=False,
             )
         try:
-            self._check_open()
-            while (session := self._newest()) is not None:
-                if await self._awake(session, wake, until):
-                    return session, True
-                self._replaced += 1
-            session = await self._connect(until)
-            self._open.add(session)
-            try:
-                await wake(session, until)
-            except BaseException:
-                self._put_down(session)
-                raise
-            return session, False
+            session, used = await self._find(wake, until)
+            session.place = place
         except BaseException:
-            self._turnstile.leave()
+            place.leave()
             raise
+        return session, used
+
+    async def _find(self, wake: Wake, until: float | None) -> tuple[AsyncSession, bool]:
+        """Return the newest idle connection that works, or a new one, and whether it had been used before."""
+        self._check_open()
+        while (session := self._newest()) is not None:
+            if await self._awake(session, wake, until):
+                return session, True
+            self._replaced += 1
+        session = await self._connect(until)
+        self._open.add(session)
+        try:
+            await wake(session, until)
+        except BaseException:
+            self._put_down(session)
+            raise
+        return session, False
 
     def give(self, session: AsyncSession) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
+        place, session.place = session.place, None
         self._put_down(session)
-        self._turnstile.leave()
+        if place is not None:
+            place.leave()
 
     async def fill(self, count: int, wake: Wake) -> None:
         """Have `count` connections open and idle, opened side by side; `size` is the most."""

@@ -75,6 +75,21 @@ async def settled(result: Awaitable[R]) -> R:
     return await result
 
 
+class Place:
+    """A place inside a turnstile, until `leave`."""
+
+    __slots__ = ("_turnstile",)
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self._turnstile: Turnstile | None = turnstile
+
+    def leave(self) -> None:
+        """Make room for the next in line; safe to repeat."""
+        turnstile, self._turnstile = self._turnstile, None
+        if turnstile is not None:
+            turnstile.let_in()
+
+
 class Turnstile:
     """Lets `size` tasks through at a time; the others wait in line, first come, first served."""
 
@@ -83,8 +98,8 @@ class Turnstile:
         self._line: collections.deque[asyncio.Future[None]] = collections.deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def enter(self, patience: float) -> bool:
-        """Return True as soon as there is room, False after `patience` seconds without.
+    async def enter(self, patience: float) -> Place | None:
+        """Return a place as soon as there is room, None after `patience` seconds without.
 
         Raises:
             ConfigurationError: another event loop runs whose tasks are inside, which could not wake this one's.
@@ -94,19 +109,19 @@ class Turnstile:
             self._move_to(loop)
         if self._free:
             self._free -= 1
-            return True
+            return Place(self)
         ticket = loop.create_future()
         self._line.append(ticket)
         try:
             await asyncio.wait((ticket,), timeout=patience)
         except BaseException:
             if not self._gave_up(ticket):
-                self.leave()
+                self.let_in()
             raise
-        return not self._gave_up(ticket)
+        return None if self._gave_up(ticket) else Place(self)
 
-    def leave(self) -> None:
-        """Make room for the next in line."""
+    def let_in(self) -> None:
+        """Make room for the next in line, for somebody who leaves."""
         if self._line:
             self._line.popleft().set_result(None)
         else:

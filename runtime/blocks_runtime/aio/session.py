@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..row_factories import Factory
     from ..target import Target
     from ..watch import Watch
-    from .primitives import Cursor
+    from .primitives import Cursor, Place
 
 LIFETIME = (45 * 60.0, 55 * 60.0)
 """Seconds, drawn from this range, after which a connection is not used; DSQL closes it after an hour."""
@@ -106,6 +106,8 @@ class AsyncSession:
     def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
         self.statements = 0
         """How many statements it has executed, those of its own included."""
+        self.place: Place | None = None
+        """Its user's place in the pool."""
         self._connection = connection
         self._watch = watch
         self._renew_cursor()
