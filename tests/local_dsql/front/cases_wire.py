@@ -254,6 +254,30 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "a message of no type": [[raw(messages.frame(b"z"))]],
     "a message of no type, after others": [[parse("", "SELECT 1"), *RUN, raw(messages.frame(b"z"))]],
+    # sizes
+    "65,535 parameters": [
+        [parse("s", "SELECT $65535, $1", [23] * 65535), describe("S", "s"), SYNC],
+        [bind("", "s", [None, *[b"7"] * 65534]), execute(""), SYNC],
+        [bind("", "s", [b"1"] * 65534), SYNC],
+    ],
+    "a long text": [
+        [query(f"SELECT length('{'é' * 200_000}'), nothing")],
+        [query(f"SELECT length('{'é' * 200_000}')")],
+        [query("SELECT 1;" * 1000)],
+        [query("SELECT 1;" * 500 + "SELECT nothing")],
+    ],
+    # a changed schema
+    "a plan whose result has changed": [
+        [parse("s", "SELECT * FROM w"), parse("i", "INSERT INTO k VALUES (8) RETURNING *"), SYNC],
+        [query("ALTER TABLE w ADD COLUMN more int")],
+        [query("ALTER TABLE k ADD COLUMN more int")],
+        [bind("", "s"), describe("P", ""), execute(""), SYNC],
+        [bind("", "i"), execute(""), SYNC],
+        [query("BEGIN")],
+        [bind("", "s"), SYNC],
+        [query("COMMIT")],
+        [describe("S", "s"), SYNC],
+    ],
     # encodings
     "no UTF-8": [
         [raw(messages.frame(b"Q", b"SELECT '\xff'\0"))],

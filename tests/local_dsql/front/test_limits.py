@@ -10,10 +10,14 @@ import psycopg
 import pytest
 
 from local_dsql.front import Limits
+from local_dsql.wire import messages
 from tests.local_dsql.front.cluster import Cluster
+from tests.local_dsql.front.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local_dsql.wire.frames import Frame
 
 RANDOM_MIB = "(SELECT string_agg(md5(random()::text || h), '') FROM generate_series(1, 32000) h)"
 ROWS = "transaction row limit exceeded"
@@ -64,6 +68,25 @@ def test_more_than_3000_rows(admin: psycopg.Connection[Any], sql: str) -> None:
     with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=ROWS):
         admin.execute(sql)
     assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def test_rows_that_are_read_in_pieces_count(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    """The command tag, which tells how many, comes with the last piece; the limit holds from the first one on."""
+    sql = "INSERT INTO bulk SELECT g FROM generate_series({}, {}) g RETURNING id"
+    with RawClient(cluster) as client:
+        client.log_in(cluster)
+        client.send(parse(sql.format(1, 3001)), bind(), execute(limit=2), SYNC)
+        assert _sqlstate(client.read(b"Z")) == "54000"
+        client.send(messages.query("BEGIN"), parse(sql.format(1, 2000)), bind("p"), execute("p", 2), SYNC)
+        client.send(
+            execute("p"), SYNC, messages.query(sql.format(2001, 3000)), messages.query(sql.format(0, 0))
+        )
+        assert [_sqlstate(client.read(b"Z")) for _ in range(5)] == [None, None, None, None, "54000"]
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def _sqlstate(frames: list[Frame]) -> str | None:
+    return next((messages.read_fields(raw)["C"] for kind, raw in frames if kind == b"E"), None)
 
 
 def test_3000_rows_are_allowed(admin: psycopg.Connection[Any]) -> None:

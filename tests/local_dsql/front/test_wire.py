@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.wire import messages
 from tests.local_dsql.front.cases_wire import CASES
-from tests.local_dsql.front.wire_game import WEATHERS, Arena, Counts, Script, compare
+from tests.local_dsql.front.raw_client import RawClient
+from tests.local_dsql.front.wire_blocks import COPY_DONE, SYNC, bind, copy_data, execute, parse
+from tests.local_dsql.front.wire_game import WEATHERS, Arena, Script
+from tests.local_dsql.front.wire_search import Counts, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +37,32 @@ def test_cases(arena: Arena, steps: list[list[Message]], weather: str) -> None:
     outcome = arena.play(Script(steps, weather))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
+
+
+LAST_WORDS: dict[str, bytes] = {
+    "a Query": messages.query("UPDATE w SET n = 5; COMMIT"),
+    "a pipeline": b"".join(
+        message.data for message in [parse("", "COMMIT"), bind("", ""), execute(""), SYNC]
+    ),
+    "a COPY": messages.query("COPY k FROM STDIN") + copy_data(b"41\tone\n").data + COPY_DONE.data,
+}
+
+
+@pytest.mark.parametrize("words", LAST_WORDS.values(), ids=LAST_WORDS)
+def test_a_client_that_is_cut_off_leaves_nothing(cluster: Cluster, arena: Arena, words: bytes) -> None:
+    """Its transaction is gone with it, wherever in its last words, and nobody waits for what it held."""
+    with cluster.connect() as other:
+        for length in range(0, len(words), 7):
+            with RawClient(cluster) as client:
+                client.log_in(cluster)
+                client.send(messages.query("BEGIN"), messages.query("UPDATE w SET n = 4"))
+                assert [client.kinds(), client.kinds()] == ["CZ", "CZ"]
+                client.send(words[:length])
+            with other.transaction():
+                other.execute("UPDATE w SET n = n + 1 WHERE id = 1")
+        assert other.execute("SELECT count(*) FROM w WHERE n = 4").fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM k WHERE n = 41").fetchone() == (0,)
+    arena.refill()
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

@@ -1,4 +1,4 @@
-"""Random sequences of messages, sent to the front and to PostgreSQL itself, whose answers must not differ.
+"""Sequences of messages, sent to the front and to PostgreSQL itself, whose answers must not differ.
 
 A sequence is a list of *steps*; what a step sends is sent at one go, and its answer is read before the next one.
 Both sides have tables of their own, alike at the beginning of every sequence.
@@ -6,11 +6,9 @@ Both sides have tables of their own, alike at the beginning of every sequence.
 
 from __future__ import annotations
 
-import random
 import select
 import socket
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
@@ -20,19 +18,14 @@ from tests.local_dsql.front.raw_client import RawClient
 from tests.local_dsql.front.wire_blocks import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import TypeVar
+    from collections.abc import Callable
 
     from local_dsql.wire.frames import Frame
     from tests.local_dsql.front.cluster import Cluster
 
-    T = TypeVar("T")
-
 Step = list[Message]
 
 DATABASE = "compared"
-NAMES = ("", "", "", "s", "r")
-PORTALS = ("", "", "", "p", "q")
 WEATHERS = ("quiet", "others open", "others alter", "parked")
 _QUIET = 0.03
 """Seconds without a byte after which an answer that need not end with ReadyForQuery is taken to have ended."""
@@ -107,17 +100,6 @@ class Outcome:
     frames: int = 0
 
 
-@dataclass
-class Counts:
-    """How much has been compared."""
-
-    sequences: int = 0
-    refused: int = 0
-    steps: int = 0
-    frames: int = 0
-    failures: list[str] = field(default_factory=list)
-
-
 class Arena:
     """Both servers with their tables."""
 
@@ -175,7 +157,8 @@ class Arena:
                     self._ask(side, "DROP VIEW extra")
             self._ask(side, blocks.ROWS)
 
-    def _refill(self) -> None:
+    def refill(self) -> None:
+        """Let both sides have the same rows again."""
         for side in (self._front, self._direct):
             frames = self._ask(side, blocks.ROWS)
             assert not any(kind == b"E" for kind, _ in frames), frames
@@ -201,7 +184,7 @@ class Arena:
         if changed[0]:
             self._rebuild(drop=True)
         else:
-            self._refill()
+            self.refill()
         return outcome
 
     def _step(
@@ -242,9 +225,7 @@ class Arena:
         found: Step = []
         for message in step:
             kind = message.data[:1]
-            if kind == b"Q" or (
-                message.data.startswith(b"B\0\0\0") and message.data[BODY : BODY + 1] == b"\0"
-            ):
+            if kind == b"Q" or (kind == b"B" and message.data[BODY : BODY + 1] == b"\0"):
                 self._bound = kind == b"B"
             if self._bound or kind != b"E" or message.data[BODY:] != b"\0" + message.data[-4:]:
                 found.append(message)
@@ -346,192 +327,3 @@ def _show(frames: list[Frame], other: list[Frame]) -> str:
         if mine != its:
             return f"{kinds[:200]}: {mine[1][:300]!r}"
     return kinds[:200]
-
-
-class Composer:
-    """Makes sequences from a seed."""
-
-    def __init__(self, seed: int | str) -> None:
-        self.random = random.Random(seed)
-
-    def sequence(self) -> Script:
-        """Return the next one."""
-        chance = self.random.random
-        steps: list[Step] = []
-        makers = [self._simple] * 6 + [self._extended] * 8 + [self._copy] * 2 + [self._control] * 3
-        for _ in range(self.random.randrange(1, 9)):
-            steps += self.random.choice(makers)()
-        if chance() < 0.1:
-            steps.insert(self.random.randrange(len(steps) + 1), [blocks.raw(self._pick(blocks.STRANGE))])
-        if chance() < 0.15:
-            steps = [[message for step in steps for message in step]]
-        weather = self._pick(WEATHERS) if chance() < 0.5 else "quiet"
-        return Script(steps, weather, chance() < 0.05)
-
-    def _pick(self, table: Sequence[T]) -> T:
-        return self.random.choice(table)
-
-    def _statement(self) -> str:
-        pools = (
-            *[blocks.READS] * 6,
-            *[blocks.WRITES] * 6,
-            *[blocks.FAULTS] * 2,
-            *[blocks.SETTINGS] * 2,
-            *[blocks.CONTROLS] * 3,
-            blocks.CHANGES,
-            blocks.COPIES_OUT,
-        )
-        return self._pick(self._pick(pools))
-
-    def _control(self) -> list[Step]:
-        return [[blocks.query(self._pick(blocks.CONTROLS))]]
-
-    def _simple(self) -> list[Step]:
-        count = self._pick((0, 1, 1, 1, 1, 2, 2, 3, 4))
-        parts = [self._pick(blocks.COMMENTS) + self._statement() for _ in range(count)]
-        return [[blocks.query(";".join(parts) + self._pick(("", "", ";", " -- end")))]]
-
-    def _extended(self) -> list[Step]:
-        chance = self.random.random
-        step: Step = []
-        for _ in range(self._pick((1, 1, 1, 2, 3))):
-            step += self._run()
-            if chance() < 0.07:
-                step.append(blocks.FLUSH)
-            if chance() < 0.05:
-                step.append(blocks.raw(self._pick(blocks.STRANGE)))
-        if chance() < 0.1 and step:
-            self.random.shuffle(step)
-        steps = [step]
-        if chance() < 0.1 and len(step) > 1:
-            cut = self.random.randrange(1, len(step))
-            steps = [[*step[:cut], blocks.FLUSH], step[cut:]]
-        end = chance()
-        if end < 0.95:
-            steps[-1].append(blocks.SYNC)
-        elif end < 0.98:
-            steps[-1].append(blocks.FLUSH)
-        else:
-            steps[-1].append(blocks.query(self._statement()))
-        return steps
-
-    def _run(self) -> Step:
-        """Return a Parse, Bind, Describe, Execute, Close, each of which may be missing."""
-        chance = self.random.random
-        name, portal = self._pick(NAMES), self._pick(PORTALS)
-        sql, values = self._pick(blocks.PARAMETERS) if chance() < 0.25 else (self._text(), ())
-        formats: tuple[int, ...] = (1,) if chance() < 0.03 else ()
-        if chance() < 0.04:
-            values = (*values, b"1")
-        results = self._pick(((), (), (0,), (1,), (1,), (0, 1)))
-        found: Step = []
-        if chance() < 0.03:
-            found.append(blocks.close("S", name))
-        if chance() < 0.8:
-            found.append(blocks.parse(name, sql))
-        if chance() < 0.3:
-            found.append(blocks.describe("S", name))
-        if chance() < 0.88:
-            found.append(blocks.bind(portal, name, values, formats, results))
-        if chance() < 0.6:
-            found.append(blocks.describe("P", portal))
-        limit = self._pick((0, 0, 0, 0, 1, 2, 500))
-        if chance() < 0.9:
-            found.append(blocks.execute(portal, limit))
-        while limit in (1, 2) and chance() < 0.5:
-            found.append(blocks.execute(portal, limit := self._pick((0, 1, 2))))
-        if chance() < 0.05:
-            found.append(blocks.close(self._pick("SP"), self._pick((name, portal))))
-        return found
-
-    def _text(self) -> str:
-        if self.random.random() < 0.04:
-            return self._pick(("", ";", "-- nothing", "SELECT 1; SELECT 2"))
-        return self._pick(blocks.COMMENTS[:-1]) + self._statement()
-
-    def _copy(self) -> list[Step]:
-        chance = self.random.random
-        sql = self._pick(blocks.COPIES_IN)
-        if chance() < 0.2:
-            begin: Step = [blocks.parse("", sql), blocks.bind("", ""), blocks.execute("")]
-            begin.append(self._pick((blocks.SYNC, blocks.FLUSH)))
-        else:
-            after = f"; {self._statement()}" if chance() < 0.15 else ""
-            before = f"{self._statement()}; " if chance() < 0.15 else ""
-            begin = [blocks.query(before + sql + after)]
-        good = chance() < 0.07
-        if good:
-            begin = [blocks.query("COPY k FROM STDIN")]
-        rows: Step = [
-            blocks.copy_data(self._pick(blocks.COPY_ROWS)) for _ in range(self._pick((0, 1, 1, 2, 3)))
-        ]
-        if good:
-            rows = [blocks.copy_data(b"41\tone\n")]
-            rows.append(self._pick((blocks.FLUSH, blocks.SYNC, blocks.query("SELECT 1"), blocks.execute(""))))
-        rows.append(blocks.COPY_DONE if chance() < 0.85 else blocks.COPY_FAIL)
-        if len(begin) > 1:
-            rows.append(blocks.SYNC)
-        return [begin, rows] if chance() < 0.7 else [[*begin, *rows]]
-
-
-def shrink(arena: Arena, sequence: Script, seconds: float = 30) -> tuple[Script, str]:
-    """Return the shortest sequence found, by leaving out steps and messages, that differs still; and how."""
-    story = arena.play(sequence, patient=True).mismatch
-    until = time.monotonic() + seconds
-    shorter = True
-    while shorter and time.monotonic() < until:
-        shorter = False
-        for candidate in _shorter(sequence):
-            found = arena.play(candidate, patient=True).mismatch
-            if found:
-                sequence, story, shorter = candidate, found, True
-                break
-            if time.monotonic() > until:
-                break
-    return sequence, story
-
-
-def _shorter(script: Script) -> Iterator[Script]:
-    steps = script.steps
-    if script.bytewise:
-        yield replace(script, bytewise=False)
-    if script.weather != "quiet":
-        yield replace(script, weather="quiet")
-    for i, step in enumerate(steps):
-        yield replace(script, steps=steps[:i] + steps[i + 1 :])
-        for less in _fewer(step):
-            yield replace(script, steps=[*steps[:i], less, *steps[i + 1 :]])
-
-
-def _fewer(step: Step) -> Iterator[Step]:
-    if len(step) > 1:
-        for j in range(len(step)):
-            less = step[:j] + step[j + 1 :]
-            kinds = b"".join(message.data[:1] for message in less)
-            if (
-                b"d" not in kinds or kinds.rstrip(b"SH")[-1:] in b"cf"
-            ):  # rows without an end keep everybody waiting
-                yield less
-        return
-    for message in step:
-        parts = message.data[BODY:-1].decode(errors="replace").split(";")
-        if message.data[:1] == b"Q" and len(parts) > 1:
-            for j in range(len(parts)):
-                yield [blocks.query(";".join(parts[:j] + parts[j + 1 :]))]
-
-
-def compare(arena: Arena, seed: int, *, sequences: int, counts: Counts, most_failures: int = 1) -> None:
-    """Play so many sequences of one seed; a mismatch counts if it is still there when there is time for answers."""
-    composer = Composer(seed)
-    for number in range(sequences):
-        sequence = composer.sequence()
-        outcome = arena.play(sequence)
-        counts.sequences += 1
-        counts.refused += outcome.refused
-        counts.steps += outcome.steps
-        counts.frames += outcome.frames
-        if outcome.mismatch and arena.play(sequence, patient=True).mismatch:
-            least, story = shrink(arena, sequence)
-            counts.failures.append(f"seed {seed}, sequence {number}: {least}\n {story}")
-            if len(counts.failures) >= most_failures:
-                return
