@@ -133,6 +133,20 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "states CREATING and DELETING last for seconds to minutes.",
     ),
     Divergence(
+        "portals-that-are-over",
+        "Execute or Describe of a portal that has run to its end before its transaction made way for another one, or "
+        "whose transaction has failed, may be answered with another error than PostgreSQL's: 25P02, 34000 or 55000.",
+        "PostgreSQL keeps what is left of such a portal until ROLLBACK; the front's ROLLBACK TO takes it away.",
+        "None for drivers, which leave a portal alone after its end.",
+    ),
+    Divergence(
+        "copy-runs-at-its-end",
+        "COPY FROM STDIN reports a faulty row when all rows have been sent, and a message that has no place between "
+        "them without the line.",
+        "PostgreSQL gets the rows when all are there, so that nobody waits for a client between two rows.",
+        "A client that waits for an error in the midst of its rows gets none until CopyDone.",
+    ),
+    Divergence(
         "texts-unknown",
         "Some refusals have a text of our own: plain-text connections, sequences of messages DSQL was not asked about.",
         "No recording of them exists.",

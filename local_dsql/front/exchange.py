@@ -23,6 +23,7 @@ from local_dsql.front.names import refers_to_unnamed
 from local_dsql.front.planned import is_answered_here, is_plain, is_version
 from local_dsql.front.units import Unit, simple_unit
 from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
@@ -194,6 +195,10 @@ class Exchange:
                     self.skipping = True
                     await self._refuse(refusal)
                 return True
+            if raw[:1] + raw[BODY : BODY + 1] == b"DP" and not group.binds and self._controls(planned):
+                group = await self._run_group(group, several)
+                self._say(messages.NO_DATA)
+                continue
             here = planned is not None and planned.answered_here
             if here != group.here:
                 group = await self._run_group(group, several)
@@ -228,9 +233,20 @@ class Exchange:
         return (texts.unknown_portal if target == b"P" else texts.unknown_statement)(name), None
 
     def _is_spent(self, planned: Planned, raw: bytes) -> bool:
-        """Tell whether a portal is executed again that the front, not PostgreSQL, has executed."""
-        controls = planned.only is not None and planned.only.transaction is not None
-        return controls and self.session.names.portals.has_begun(messages.execute_parts(raw)[0])
+        """Tell whether a portal is executed again that has no rows: PostgreSQL may not have it any more."""
+        if planned.only is None or planned.only.returns_rows:
+            return False
+        return self.session.names.portals.has_begun(messages.execute_parts(raw)[0])
+
+    def _say(self, data: bytes) -> None:
+        """Tell the client something, unless a message before it has failed."""
+        if not self.skipping:
+            self.session.client.send(data)
+
+    @staticmethod
+    def _controls(planned: Planned | None) -> bool:
+        """Tell whether a text is COMMIT or its like, whose portal PostgreSQL may not have any more."""
+        return planned is not None and planned.only is not None and planned.only.transaction is not None
 
     async def _run_group(self, group: _Group, several: bool) -> _Group:
         """Run what has gathered, unless something has failed before; return where to gather what follows."""
@@ -257,6 +273,8 @@ class Exchange:
         for kind, raw in group.frames:
             if kind == b"E":
                 session.names.portals.executed(*messages.execute_parts(raw))
+        if group.here and not done:
+            session.names.forget_bound()
         session.names.keep_batch(None if done else session.work.parsed)
         if not done:
             self.skipping = True

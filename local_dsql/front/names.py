@@ -138,6 +138,11 @@ class Names:
         self._defined.clear()
         self._parsing = b""
 
+    def forget_bound(self) -> None:
+        """What the batch has bound PostgreSQL has not been told of."""
+        for portal in self.portals.fresh:
+            self._portals.pop(portal, None)
+
     def forget_unnamed(self) -> None:
         """A Query has taken the unnamed statement away."""
         if self.unnamed:

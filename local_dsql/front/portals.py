@@ -13,6 +13,8 @@ from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from local_dsql.front.units import Unit
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
@@ -39,6 +41,11 @@ class Portals:
     def any_drained(self) -> bool:
         """Whether the front has rows that PostgreSQL no longer has."""
         return bool(self._drained)
+
+    @property
+    def fresh(self) -> Iterable[bytes]:
+        """The portals that have been bound since the last unit."""
+        return self._fresh
 
     def bound(self, portal: bytes, raw: bytes) -> None:
         """Note a Bind."""

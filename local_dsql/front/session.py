@@ -297,7 +297,7 @@ class Session:
         return planned.plain and (self.transaction is None or not planned.outside_transaction)
 
     def _plain_query(self, raw: bytes) -> bool:
-        if not self._plain(self.names.plan(raw[5:-1])):
+        if raw[-1:] != b"\0" or not self._plain(self.names.plan(raw[5:-1])):
             return False
         self.names.forget_unnamed()
         self.names.forget_unnamed_portal()

@@ -107,14 +107,11 @@ class Unit:
         for kind, raw in self.frames:
             if kind == b"D":
                 target, _ = messages.target_parts(raw)
-                parts.append(_NO_PARAMETERS if target == b"S" else b"")
+                parts.append(messages.NO_PARAMETERS if target == b"S" else b"")
                 parts.append(description)
             else:
                 parts.append(result if kind == b"E" else _REPLIES[kind])
         return b"".join(parts)
-
-
-_NO_PARAMETERS = messages.frame(b"t", b"\0\0")
 
 
 def simple_unit(statement: Statement, codec: str = UTF8) -> Unit:

@@ -158,7 +158,8 @@ class Work:
         if statement.takes_rows:
             taken = await take_rows(session, unit)
             if taken is None:
-                return self.fail()
+                await self.fail_with_settings()
+                return False
             rows = taken
         request = request_for(unit, statement, session.names, rows)
         counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
@@ -255,7 +256,8 @@ class Work:
             self.changed_catalog(transaction, self._redo(statement.text))
         if transaction.rows > self.engine.limits.rows:
             self._send(texts.ROW_LIMIT.encode())
-            return self.fail()
+            await self.fail_with_settings()
+            return False
         return self._answered(answer)
 
     async def _takes_keys(self, statement: Statement, written: Targets) -> bool:

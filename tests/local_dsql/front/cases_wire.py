@@ -130,6 +130,13 @@ CASES: dict[str, list[list[Message]]] = {
             *[parse("", "SELECT 1"), execute(""), SYNC],
         ]
     ],
+    "BEGIN is bound, run and described": [[parse("", "BEGIN"), *RUN, describe("P", ""), SYNC]],
+    "BEGIN is parsed, and run later": [[parse("", "BEGIN"), SYNC], [*RUN, SYNC]],
+    "a write without rows is run twice": [
+        [query("BEGIN")],
+        [parse("", "DELETE FROM k"), bind("p", ""), execute("p"), SYNC],
+        [execute("p"), SYNC],
+    ],
     # errors
     "places in a text of several": [
         [query("SELECT 1; /* é */ SELECT nothing; SELECT 2")],
@@ -171,6 +178,11 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "a Query without a Sync before it": [[parse("", INSERT), *RUN, query("SELECT count(*) FROM w")], [SYNC]],
     "a Parse that fails takes a setting back": [[parse("", TOKYO), *RUN, parse("", "SELEC"), SYNC]],
+    "a refused COPY takes a setting back": [
+        [query("BEGIN READ ONLY"), query("SET LOCAL TimeZone = 'Asia/Tokyo'")],
+        [query("COPY k FROM STDIN")],
+        [query("ROLLBACK")],
+    ],
     "an unknown name takes a setting back": [
         [query("BEGIN"), query(TOKYO)],
         [bind("", "nobody"), SYNC],
@@ -236,6 +248,8 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     # messages
     "texts that do not end": [
+        [parse("", "SELECT 1"), SYNC],
+        [raw(messages.frame(b"Q", b"SELECT 12")), bind("", ""), SYNC],
         [raw(messages.frame(b"Q", b"SELECT 12"))],
         [raw(messages.frame(b"Q", b"SELECT 1\0 2\0"))],
         [raw(messages.frame(b"P", b"s")), SYNC],

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from tests.local_dsql.front.cases_wire import CASES
 from tests.local_dsql.front.raw_client import RawClient
-from tests.local_dsql.front.wire_blocks import COPY_DONE, SYNC, bind, copy_data, execute, parse
+from tests.local_dsql.front.wire_blocks import (
+    COPY_DONE,
+    SYNC,
+    bind,
+    copy_data,
+    execute,
+    parse,
+    query,
+)
 from tests.local_dsql.front.wire_game import WEATHERS, Arena, Script
 from tests.local_dsql.front.wire_search import Counts, compare
 
@@ -37,6 +46,30 @@ def test_cases(arena: Arena, steps: list[list[Message]], weather: str) -> None:
     outcome = arena.play(Script(steps, weather))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
+
+
+def test_a_portal_that_is_over(arena: Arena, request: pytest.FixtureRequest) -> None:
+    _differs(request, "portals-that-are-over")
+    steps = [
+        [query("BEGIN")],
+        [query("UPDATE w SET n = n")],
+        [parse("", "SELECT id FROM w"), bind("p", ""), execute("p"), SYNC],
+        [execute("p"), SYNC],
+    ]
+    outcome = arena.play(Script(steps, "parked"))
+    assert not outcome.mismatch, outcome.mismatch
+
+
+def test_a_faulty_row_in_the_midst_of_a_copy(arena: Arena, request: pytest.FixtureRequest) -> None:
+    _differs(request, "copy-runs-at-its-end")
+    outcome = arena.play(Script([[query("COPY k FROM STDIN")], [copy_data(b"no number\n")]]))
+    assert not outcome.mismatch, outcome.mismatch
+
+
+def _differs(request: pytest.FixtureRequest, divergence: str) -> None:
+    request.applymarker(
+        pytest.mark.xfail(strict=True, raises=AssertionError, reason=BY_ID[divergence].sentence)
+    )
 
 
 LAST_WORDS: dict[str, bytes] = {

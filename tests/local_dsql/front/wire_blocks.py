@@ -68,7 +68,7 @@ WRITES = (
 )
 FAULTS = (
     "SELECT 1 / 0",
-    "SELECT 1 / (n - 20) FROM w ORDER BY id",
+    "SELECT 1 / (g - 3) FROM generate_series(1, 5) AS g",
     "SELECT nothing FROM w",
     "SELECT * FROM nowhere",
     "SELEC 1",
