@@ -43,8 +43,12 @@ BACKOFF = Backoff(base=0.05, cap=5.0)
 MAX_RETRIES = 12
 """How often a statement is repeated that met a conflict, an unavailable server or a torn connection."""
 
-ACCESS_PATIENCE = 30.0
-"""Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known."""
+ACCESS_PATIENCE = 75.0
+"""Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known.
+
+One on the cluster itself takes effect within a minute. Source: AWS user guide, "Resource-based policies for Aurora
+DSQL".
+"""
 
 CONNECT_PATIENCE = 180.0
 """Seconds in which a connection is tried for: a cluster may have to wake up, or be crowded."""
