@@ -25,7 +25,7 @@ GRACE = 60.0
 
 _TRANSIENT = frozenset({"ThrottlingException", "InternalServerException", "ConflictException"})
 
-# One look must end well within the margin before the invocation's end: at most twice (3 + 5) seconds a call.
+# One call must end within the margin before the invocation's end: it takes at most twice (3 + 5) seconds.
 _CONNECT_TIMEOUT, _READ_TIMEOUT, _ATTEMPTS = 3, 5, 2
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lambda_migrator.continuation import Context
     from lambda_migrator.deadline import Deadline
 
+    from .clusters import Cluster
+
 _logger = logging.getLogger("lambda_migrator")
 
 PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
@@ -54,11 +56,12 @@ def run(request: Request, deadline: Deadline, clusters: Clusters | None = None) 
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             deadline.check()
             try:
-                step = _look(request, pair, clusters)
+                step = _look(request, pair, clusters, deadline)
                 standing = step.why
                 _logger.info("%s: %s", step.action.value, step.why)
                 if step.action is Action.DONE:
                     break
+                deadline.check()
                 _take(step, pair, clusters, _token(request, step))
             except Unsettled as reason:
                 standing = str(reason)
@@ -69,10 +72,14 @@ def run(request: Request, deadline: Deadline, clusters: Clusters | None = None) 
     return request.succeeded({}, standing)
 
 
-def _look(request: Request, pair: Pair, clusters: Clusters) -> Step:
+def _look(request: Request, pair: Pair, clusters: Clusters, deadline: Deadline) -> Step:
+    def read(arn: str) -> Cluster | None:
+        deadline.check()
+        return clusters.read(arn)
+
     if request.type == "Delete" and not pair.deletes:
         return toward_parting(pair, None, None)
-    primary, peer = (clusters.read(arn) for arn in pair.arns)
+    primary, peer = map(read, pair.arns)
     decide = toward_parting if request.type == "Delete" else toward_peering
     return decide(pair, primary, peer)
 

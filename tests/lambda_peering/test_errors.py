@@ -158,6 +158,15 @@ def test_out_of_time_says_how_things_stand() -> None:
             lab.run(event(lab), seconds=0.3)
 
 
+def test_nothing_is_called_once_time_is_up() -> None:
+    """Three calls that take as long as they may would outlast what an invocation keeps for its end."""
+    with laboratory() as lab:
+        lab.before = lambda _, operation: time.sleep(0.4)
+        with pytest.raises(OutOfTime):
+            lab.run(event(lab), seconds=0.3)
+        assert len(lab.calls) == 1
+
+
 def test_properties_of_another_release_are_told() -> None:
     with pytest.raises(PeeringProblem, match="no property PeerCluster"):
         Pair.of({"PrimaryCluster": "arn"})
