@@ -49,7 +49,7 @@ def follow_removal_policy(cluster: dsql.CfnCluster) -> None:
 
 
 def refuse_stuck_removal(cluster: dsql.CfnCluster) -> None:
-    """Let synth refuse a protected cluster that its stack would have to delete, as an aspect may ask for."""
+    """Let synth refuse what an aspect may ask for: that the stack deletes a protected cluster, or snapshots one."""
     cluster.node.add_validation(_Stuck(cluster))
 
 
@@ -65,6 +65,11 @@ class _Stuck:
 
     def validate(self) -> list[str]:
         cluster, policy = self._cluster, self._cluster.cfn_options.deletion_policy
+        if policy is CfnDeletionPolicy.SNAPSHOT:
+            return [
+                "CloudFormation takes no snapshot of AWS::DSQL::Cluster; let the policy be RETAIN or DESTROY, and "
+                "back the cluster up with backup="
+            ]
         protected = Stack.of(cluster).resolve(cluster.deletion_protection_enabled) is True
         if not (protected and policy in _DELETING):
             return []

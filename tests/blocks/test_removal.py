@@ -85,6 +85,12 @@ def test_fails_for_a_later_policy_that_a_protected_cluster_cannot_have(
         app.synth(force=True)
 
 
+def test_fails_for_a_snapshot_asked_for_later(app: cdk.App, stack: cdk.Stack) -> None:
+    DistributedDatabase(stack, "main").apply_removal_policy(cdk.RemovalPolicy.SNAPSHOT)
+    with pytest.raises(RuntimeError, match="takes no snapshot of AWS::DSQL::Cluster"):
+        app.synth(force=True)
+
+
 def test_fails_for_a_snapshot(stack: cdk.Stack) -> None:
     with pytest.raises(ConstructError, match="takes no snapshot") as refused:
         DistributedDatabase(stack, "main", removal_policy=cdk.RemovalPolicy.SNAPSHOT)
