@@ -109,6 +109,7 @@ class Session:
         """How many statements it has executed, those of its own included."""
         self.place: Place | None = None
         """Its user's place in the pool."""
+        self._process = os.getpid()
         self._connection = connection
         self._watch = watch
         self._renew_cursor()
@@ -237,6 +238,11 @@ class Session:
             late = DeadlineExceeded("the deadline passed before the statement was sent")
             late.sent = False
             raise late
+        if self._process != os.getpid():
+            raise QueryFailed(
+                "the transaction belongs to the process that this one was forked from",
+                advice="begin one here: the database opens connections of its own in each process",
+            )
         if self._streaming:  # psycopg would wait for the end of the stream, which is ours to read
             raise QueryFailed(
                 "rows of a stream are still to come; read it to its end first, or collect the rows"
@@ -336,6 +342,8 @@ class Session:
         """Give up the transaction, if one is open; a connection that cannot even do that is closed."""
         if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
+        if self._process != os.getpid():
+            return
         if self._streaming or self._connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
             self.close()  # an answer is still to come: somebody was interrupted while it waited for it
             return
@@ -351,8 +359,9 @@ class Session:
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Say goodbye and close, without waiting for anything; safe to repeat."""
-        self._connection.pgconn.finish()
+        """Say goodbye and close, without waiting for anything; safe to repeat. A forked process says nothing."""
+        if self._process == os.getpid():
+            self._connection.pgconn.finish()
 
     def _promptly(self, command: str, until: float | None) -> None:
         """Execute what a living server answers at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -120,6 +121,26 @@ def test_two_loops_at_once_are_told_so(function: None) -> None:
         holder.join()
     assert asyncio.run(_query(db)) == {"n": 100}, "one after the other, as before"
     asyncio.run(db.close())
+
+
+def test_a_forked_process_leaves_its_parents_transaction_alone(db: DistributedDatabase) -> None:
+    """It would speak in the middle of the parent's encrypted connection, which the server then closes."""
+
+    def work(tx: Transaction) -> int:
+        tx.execute(ADD)
+        child = os.fork()
+        if child == 0:
+            told = 1
+            try:
+                tx.query(ONE)
+            except errors.QueryFailed as error:
+                told = 0 if "was forked from" in str(error) and db.query_one(ONE) == {"n": 100} else 2
+            finally:
+                os._exit(told)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert db.transaction(work) == 0
+    assert db.query_one(ONE) == {"n": 101}
 
 
 async def _query(db: AsyncDistributedDatabase) -> object:
