@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dsql_dialect import parse, profile
+from dsql_dialect.position import Source, position_of
 
 # The place is marked: » stands before the token to blame and is not part of the text.
 MARKED = {
@@ -64,3 +65,12 @@ NEAR = {
 def test_newer_grammar_is_refused_where_postgresql_16_stops(sql: str, near: str) -> None:
     finding = parse(sql, profile("2026-09")).findings[0]
     assert (finding.sqlstate, finding.message) == ("42601", f"syntax error {near}")
+
+
+def test_positions_in_any_order_are_those_of_a_look_from_the_start() -> None:
+    text = "-- é\nSELECT 1;\n\n  SELECT '🙂';\n\tSELECT 3 -- ß"
+    source = Source(text)
+    wanted = [position_of(text, offset) for offset in range(len(text) + 1)]
+    starts = [len(text[:offset].encode()) for offset in range(len(text) + 1)]
+    order = [*range(len(starts)), *reversed(range(len(starts))), *range(0, len(starts), 7)]
+    assert [source.position(starts[each]) for each in order] == [wanted[each] for each in order]
