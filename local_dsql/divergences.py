@@ -134,10 +134,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "portals-that-are-over",
-        "Execute or Describe of a portal that has run to its end before its transaction made way for another one, or "
-        "whose transaction has failed, may be answered with another error than PostgreSQL's: 25P02, 34000 or 55000.",
-        "PostgreSQL keeps what is left of such a portal until ROLLBACK; the front's ROLLBACK TO takes it away.",
-        "None for drivers, which leave a portal alone after its end.",
+        "Execute or Describe of a portal that has run to its end may be refused with 34000. In a transaction that has "
+        "failed, what is said of the portals and of the unnamed statement of earlier batches may be another error "
+        "than PostgreSQL's.",
+        "PostgreSQL keeps what is left of a portal until the end of the transaction; what the front does in between "
+        "takes it away.",
+        "None for drivers, which leave a portal alone after its end and a failed transaction to ROLLBACK.",
     ),
     Divergence(
         "copy-runs-at-its-end",

@@ -39,6 +39,8 @@ def codec(name: str) -> str:
 
 def undecodable(data: bytes, codec: str) -> str | None:
     """Return the bytes of the first character that cannot be read, as PostgreSQL writes them; None if all can."""
+    if data.isascii():
+        return None
     try:
         data.decode(codec)
     except UnicodeDecodeError as error:

@@ -19,7 +19,7 @@ from dsql_dialect import Kind
 from local_dsql.front import texts
 from local_dsql.front.faults import KNOWN, fault
 from local_dsql.front.local_statements import LocalStatements
-from local_dsql.front.names import refers_to_unnamed
+from local_dsql.front.names import parses_unnamed, refers_to_unnamed
 from local_dsql.front.planned import is_answered_here, is_plain, is_version
 from local_dsql.front.units import Unit, simple_unit
 from local_dsql.wire import messages
@@ -65,7 +65,7 @@ class _Group:
         self.planned = self.planned if planned is None else planned
         self.binds = self.binds or kind in b"BE"
         if refers_to_unnamed(kind, raw):
-            self.borrows |= not any(other == b"P" for other, _ in self.frames)
+            self.borrows |= not any(parses_unnamed(*each) for each in self.frames)
 
 
 def _is_several(batch: list[Frame]) -> bool:
@@ -127,6 +127,7 @@ class Exchange:
         transaction, held = session.transaction, session.work.take_held()
         if transaction is not None and transaction.implicit and not await session.transactions.end_implicit():
             held = b""
+        await session.work.take_settings_back()
         if session.transaction is None:
             session.names.forget_portals()
         session.client.send(held + session.parameter_changes() + messages.READY[session.status])
@@ -367,5 +368,5 @@ class Exchange:
 
     async def _refuse(self, message: ServerMessage) -> None:
         """Answer with an error of our own; like any error it fails the transaction."""
-        await self.session.work.fail_with_settings()
+        self.session.work.fail()
         self.session.client.send(message.encode())

@@ -8,9 +8,15 @@ from local_dsql.front.encodings import UTF8
 from local_dsql.front.planned import Planned, plan
 from local_dsql.front.portals import Portals
 from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY
 
 if TYPE_CHECKING:
     from dsql_dialect import Profile
+
+
+def parses_unnamed(kind: bytes, raw: bytes) -> bool:
+    """Tell whether a message is a Parse of the unnamed statement."""
+    return kind == b"P" and raw[BODY : BODY + 1] == b"\0"
 
 
 def refers_to_unnamed(kind: bytes, raw: bytes) -> bool:

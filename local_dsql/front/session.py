@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from local_dsql.front import texts
 from local_dsql.front.encodings import codec
 from local_dsql.front.exchange import Exchange
-from local_dsql.front.names import Names, refers_to_unnamed
+from local_dsql.front.names import Names, parses_unnamed, refers_to_unnamed
 from local_dsql.front.transactions import Transactions
 from local_dsql.front.work import Work
 from local_dsql.wire import messages
@@ -297,18 +297,22 @@ class Session:
         return planned.plain and (self.transaction is None or not planned.outside_transaction)
 
     def _plain_query(self, raw: bytes) -> bool:
-        if raw[-1:] != b"\0" or not self._plain(self.names.plan(raw[5:-1])):
+        planned = self.names.plan(raw[5:-1])
+        if raw[-1:] != b"\0" or not self._plain(planned):
             return False
         self.names.forget_unnamed()
-        self.names.forget_unnamed_portal()
+        if planned.statements:
+            self.names.forget_unnamed_portal()
         return True
 
     def _plain_extended(self, batch: list[Frame]) -> bool:
         kinds = b"".join([kind for kind, _ in batch])
         if not _IN_ORDER(kinds):
             return False  # what has been done when one of them fails is told by the exchange
+        parsed = False
         for kind, raw in batch:
-            if b"P" not in kinds and refers_to_unnamed(kind, raw):
+            parsed = parsed or parses_unnamed(kind, raw)
+            if not parsed and refers_to_unnamed(kind, raw):
                 self.names.forget_batch()
                 return False  # the unnamed statement of an earlier batch may be gone
             planned = self.names.note(kind, raw)

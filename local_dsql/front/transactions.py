@@ -54,7 +54,9 @@ class Transactions:
         async with session.backend.turn:
             before = session.engine.moment
             answers = await session.backend.ask(unit.request() + OPEN, 2)
-        session.client.send(b"".join(raw for _, raw in unit.own(answers[0]).frames))
+        frames = unit.own(answers[0]).frames
+        session.work.parsed = sum(kind == b"1" for kind, _ in frames)
+        session.client.send(b"".join(raw for _, raw in frames))
         if answers[0].error is not None:
             return False
         self.opened(answers[1], before, implicit=False)

@@ -13,7 +13,7 @@ from local_dsql.front.requests import request_for
 from local_dsql.front.rows import Counter
 from local_dsql.front.transactions import BEGIN
 from local_dsql.occ import size, statements, verdicts
-from local_dsql.occ.parking import OPEN, resume
+from local_dsql.occ.parking import BACK_TO_BASE, OPEN, resume
 from local_dsql.occ.targets import NOTHING, reshaped, targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
@@ -60,13 +60,13 @@ class Work:
             self.session.transaction.failed = True
         return False
 
-    async def fail_with_settings(self) -> None:
-        """Do the same by an error of our own, and let PostgreSQL tell which parameters that resets."""
+    async def take_settings_back(self) -> None:
+        """See to it that the client is told which parameters an error in its transaction has reset."""
         transaction = self.session.transaction
-        if transaction is not None and transaction.settings and not transaction.failed:
+        if transaction is not None and transaction.failed and transaction.settings:
+            transaction.settings.clear()
             async with self.backend.turn:
-                await self.backend.ask(_FAIL)
-        self.fail()
+                await self.backend.ask(BACK_TO_BASE)
 
     # reading and configuring
 
@@ -158,8 +158,7 @@ class Work:
         if statement.takes_rows:
             taken = await take_rows(session, unit)
             if taken is None:
-                await self.fail_with_settings()
-                return False
+                return self.fail()
             rows = taken
         request = request_for(unit, statement, session.names, rows)
         counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
@@ -256,8 +255,7 @@ class Work:
             self.changed_catalog(transaction, self._redo(statement.text))
         if transaction.rows > self.engine.limits.rows:
             self._send(texts.ROW_LIMIT.encode())
-            await self.fail_with_settings()
-            return False
+            return self.fail()
         return self._answered(answer)
 
     async def _takes_keys(self, statement: Statement, written: Targets) -> bool:

@@ -23,7 +23,6 @@ RUN = [bind("", ""), execute("")]
 SELECT = "SELECT id FROM w ORDER BY id"
 INSERT = "INSERT INTO w VALUES (7, 70, 'seven')"
 INSERT_MANY = "INSERT INTO w SELECT g, g FROM generate_series(7, 11) g RETURNING id"
-UPDATE = "UPDATE w SET n = n + 1 RETURNING id"
 LATIN1 = "SET client_encoding = 'LATIN1'"
 TOKYO = "SET TimeZone = 'Asia/Tokyo'"
 
@@ -83,6 +82,15 @@ CASES: dict[str, list[list[Message]]] = {
         [parse("v", "SHOW server_version"), SYNC],
         [parse("v", "SELECT 1"), SYNC],
     ],
+    "the unnamed statement beside another Parse": [
+        [parse("", "SELECT 1"), SYNC],
+        [parse("s", "SELECT 2"), bind("", ""), execute(""), SYNC],
+        [parse("", "SELECT 3"), parse("r", "SELECT 4"), bind("", ""), execute(""), SYNC],
+    ],
+    "the unnamed statement after a BEGIN that could not be bound": [
+        [parse("", "BEGIN"), bind("", "", (b"1",)), execute(""), SYNC],
+        [bind("", ""), execute(""), SYNC],
+    ],
     # portals
     "BEGIN is bound, and run later": [[parse("", "BEGIN"), bind("", ""), FLUSH], [execute(""), SYNC]],
     "BEGIN is run twice": [[parse("", "BEGIN"), bind("p", ""), execute("p"), execute("p"), SYNC]],
@@ -98,7 +106,7 @@ CASES: dict[str, list[list[Message]]] = {
         [execute(""), SYNC],
     ],
     "a lone write gives some of its rows": [
-        [parse("", UPDATE), bind("", ""), execute("", 2), execute(""), SYNC]
+        [parse("", INSERT_MANY), bind("", ""), execute("", 2), execute(""), SYNC]
     ],
     "locked rows, some at a time": [
         [query("BEGIN")],
@@ -178,6 +186,16 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "a Query without a Sync before it": [[parse("", INSERT), *RUN, query("SELECT count(*) FROM w")], [SYNC]],
     "a Parse that fails takes a setting back": [[parse("", TOKYO), *RUN, parse("", "SELEC"), SYNC]],
+    "an error in a write takes a setting back": [
+        [query("BEGIN"), query(TOKYO), query("INSERT INTO k VALUES (1)")],
+        [query("INSERT INTO w VALUES (1)")],
+        [query("ROLLBACK")],
+    ],
+    "an error in a read takes a setting back": [
+        [query("BEGIN"), query(f"{SELECT} FOR UPDATE"), query(TOKYO)],
+        [query("SELECT 1 / 0")],
+        [query("ROLLBACK")],
+    ],
     "a refused COPY takes a setting back": [
         [query("BEGIN READ ONLY"), query("SET LOCAL TimeZone = 'Asia/Tokyo'")],
         [query("COPY k FROM STDIN")],
