@@ -134,7 +134,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "portals-that-are-over",
-        "Execute or Describe of a portal that has run to its end may be refused with 34000. In a transaction that has "
+        "A portal that has run to its end may be gone: refused with 34000, its name free. In a transaction that has "
         "failed, what is said of the portals and of the unnamed statement of earlier batches may be another error "
         "than PostgreSQL's.",
         "PostgreSQL keeps what is left of a portal until the end of the transaction; what the front does in between "

@@ -28,12 +28,12 @@ class Counter:
     """Counts the rows that one statement changes."""
 
     def __init__(
-        self, engine: Engine, backend: Backend, statement: Statement, *, limited: bool = False
+        self, engine: Engine, backend: Backend, statement: Statement, *, in_pieces: bool = False
     ) -> None:
         self._engine = engine
         self._backend = backend
         self._statement = statement
-        self._limited = limited
+        self._in_pieces = in_pieces
         self._before: int | None = None
 
     async def begin(self) -> None:
@@ -51,7 +51,7 @@ class Counter:
 
     async def _is_hidden(self) -> bool:
         statement = self._statement
-        if self._engine.hidden or self._limited:
+        if self._engine.hidden or self._in_pieces:
             return True  # a default or a check may call a function that writes; or the tag comes with the last row
         if statement.takes_rows:
             return False
@@ -62,7 +62,7 @@ class Counter:
 
     async def _read(self) -> int:
         (answer,) = await self._backend.ask(
-            messages.aside(_COUNT) if self._limited else messages.query(_COUNT)
+            messages.aside(_COUNT) if self._in_pieces else messages.query(_COUNT)
         )
         return int(str(answer.rows()[0][0]))
 

@@ -161,7 +161,7 @@ class Work:
                 return self.fail()
             rows = taken
         request = request_for(unit, statement, session.names, rows)
-        counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
+        counter = Counter(self.engine, self.backend, statement, in_pieces=unit.is_limited or unit.goes_on)
         async with self.engine.mutex, self.backend.turn:
             if not await self.back():
                 return False
@@ -201,7 +201,7 @@ class Work:
         """
         session = self.session
         request = request_for(unit, statement, session.names)
-        counter = Counter(self.engine, self.backend, statement, limited=unit.is_limited)
+        counter = Counter(self.engine, self.backend, statement, in_pieces=unit.is_limited or unit.goes_on)
         async with self.engine.mutex, self.backend.turn:
             await counter.begin()
             opened, whole = await self._begin_and_run(request)

@@ -114,6 +114,17 @@ CASES: dict[str, list[list[Message]]] = {
         [execute("", 2), SYNC],
         [execute(""), SYNC],
     ],
+    "a write in a CTE is bound, and run later": [
+        [
+            *[
+                parse(
+                    "r",
+                    "WITH made AS (INSERT INTO k VALUES (9) RETURNING n) INSERT INTO w SELECT n, n FROM made",
+                )
+            ],
+            *[bind("", "r"), parse("", "SELECT 1"), execute(""), SYNC],
+        ]
+    ],
     "an explained write, some lines at a time": [
         [
             parse("", "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) DELETE FROM k WHERE n = 5"),

@@ -112,6 +112,7 @@ class Arena:
             connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
             connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
         self._portals: set[bytes] = set()
+        self._over: set[bytes] = set()
         self._status = messages.IDLE
         self._front = self._front_side()
         self._direct = self._direct_side()
@@ -171,7 +172,7 @@ class Arena:
         """Send a sequence to both sides."""
         front, direct = self._front_side(), self._direct_side()
         outcome = Outcome()
-        self._portals, self._status = set(), messages.IDLE
+        self._portals, self._over, self._status = set(), set(), messages.IDLE
         changed = [False]
         try:
             self._begin_weather(sequence.weather)
@@ -240,6 +241,8 @@ class Arena:
         found: Step = []
         if self._status == messages.FAILED:
             self._portals.clear()
+        elif self._status == messages.IDLE:
+            self._over.clear()
         parsed = self._status != messages.FAILED
         for message in step:
             kind, body = message.data[:1], message.data[BODY:]
@@ -248,7 +251,8 @@ class Arena:
             over = kind in b"E" and name not in self._portals
             over |= kind == b"D" and body[:1] == b"P" and name not in self._portals and name != b"nobody"
             unnamed = body.split(b"\0")[1:2] == [b""] if kind == b"B" else kind == b"D" and body == b"S\0"
-            if over or (unnamed and not parsed):
+            again = kind == b"B" and name in self._over
+            if over or again or (unnamed and not parsed):
                 continue
             found.append(message)
             if kind == b"B":
@@ -257,6 +261,7 @@ class Arena:
                 self._portals.discard(b"")
             elif kind == b"E" and not 0 < int.from_bytes(body[-4:], "big") < 500:
                 self._portals.discard(name)
+                self._over |= {name} - {b""}
         return found
 
     # what others do meanwhile
@@ -346,6 +351,8 @@ def _without_dead_portals(frames: list[Frame], status: bytes) -> list[Frame]:
     for kind, raw in frames:
         if kind == b"Z":
             status = raw[BODY:]
+        if status == messages.FAILED and kind in b"tnT":
+            continue  # what it was, where it still is
         dead = kind == b"E" and status == messages.FAILED and messages.read_fields(raw)["C"] in _OF_PORTALS
         found.append((kind, b"") if dead else (kind, raw))
     return found
