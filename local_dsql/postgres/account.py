@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +24,8 @@ _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
 _CANNOT_BECOME = 71
 """Exit code of a child that could not become somebody else."""
+_PATIENCE = 2.0
+"""Seconds that the threads of other people's fork hooks have to end."""
 _SUPPORTS_NAMESPACES = Path("/proc/self/ns/user").exists()
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,9 +72,7 @@ class UserNamespace(SameUser):
     def enter(self) -> None:
         """Leave for a namespace whose user 65534 is the user of this process."""
         uid, gid = os.getuid(), os.getgid()
-        if _libc.unshare(_CLONE_NEWUSER):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), "unshare")
+        _unshare(time.monotonic() + _PATIENCE)
         _write("/proc/self/setgroups", b"deny")
         _write("/proc/self/gid_map", b"%d %d 1" % (_NOBODY, gid))
         _write("/proc/self/uid_map", b"%d %d 1" % (_NOBODY, uid))
@@ -181,6 +183,19 @@ def _change_owner(path: Path, uid: int, gid: int) -> None:
 def _works(account: Account) -> bool:
     answer = subprocess.run(["true"], preexec_fn=entrance(account), capture_output=True, check=False)
     return answer.returncode == 0
+
+
+def _unshare(until: float) -> None:
+    """Leave the user namespace, which only a process of one thread may.
+
+    What others have registered for the child of a fork (`os.register_at_fork`) may start threads: OpenTelemetry's SDK
+    does, and its threads are over before the kernel has noticed.
+    """
+    while _libc.unshare(_CLONE_NEWUSER):
+        number = ctypes.get_errno()
+        if number != errno.EINVAL or time.monotonic() >= until:
+            raise OSError(number, os.strerror(number), "unshare")
+        time.sleep(0.001)
 
 
 def _write(path: str, content: bytes) -> None:
