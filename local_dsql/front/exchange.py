@@ -93,13 +93,14 @@ class Exchange:
 
     async def _run(self, batch: list[Frame]) -> None:
         kind, raw = batch[-1]
-        if not await self._extended(batch):
+        if len(batch) > 1 and not await self._extended(batch):
             return
         if kind not in KNOWN:
             self.session.hang_up(texts.unknown_message(kind[0]))
         elif kind == b"S":
             self.skipping = False
-            await self._read(kind, raw)
+            if raw != messages.SYNC:
+                await self._read(kind, raw)
             await self._end()
         elif not self.skipping and await self._read(kind, raw):
             if kind == b"H":
@@ -127,7 +128,8 @@ class Exchange:
         transaction, held = session.transaction, session.work.take_held()
         if transaction is not None and transaction.implicit and not await session.transactions.end_implicit():
             held = b""
-        await session.work.take_settings_back()
+        if session.transaction is not None and session.transaction.failed:
+            await session.work.take_settings_back(session.transaction)
         if session.transaction is None:
             session.names.forget_portals()
         session.client.send(held + session.parameter_changes() + messages.READY[session.status])
@@ -177,13 +179,13 @@ class Exchange:
     async def _extended(self, batch: list[Frame]) -> bool:
         """Run a batch, but for the message that ends it; return whether it came to that.
 
-        It is cut into groups: after each Execute, before a Parse or Close that others precede, so that it can be told
+        It is cut into groups: after each Execute, before a Parse and a Close that others precede, so that it is told
         from PostgreSQL's answer whether it has been done, and where what the front answers itself begins or ends.
         """
         group = _Group()
         several = _is_several(batch)
         for number, (kind, raw) in enumerate(batch[:-1], 1):
-            if kind in b"PC" and not group.only_closes:
+            if group.frames and (kind == b"P" or (kind == b"C" and not group.only_closes)):
                 group = await self._run_group(group, several)
             if self.skipping:
                 return True
@@ -210,7 +212,8 @@ class Exchange:
                     await self._run_group(group, several=True)
                     return False
                 group = await self._run_group(group, several)
-        await self._run_group(group, several)
+        if group.frames:
+            await self._run_group(group, several)
         return True
 
     def _noted(self, kind: bytes, raw: bytes) -> tuple[ServerMessage | None, Planned | None]:
@@ -218,10 +221,14 @@ class Exchange:
 
         An unknown name is never passed on: what PostgreSQL might know by it has not been looked at.
         """
-        wrong = fault(kind, raw, self.session.names.codec)
-        if wrong is not None:
-            return wrong, None
-        planned = self.session.names.note(kind, raw)
+        names = self.session.names
+        try:
+            wrong = None if raw.isascii() else fault(kind, raw, names.codec)
+            if wrong is not None:
+                return wrong, None
+            planned = names.note(kind, raw)
+        except ValueError:
+            return fault(kind, raw, names.codec), None
         if planned is not None and kind == b"E" and self._is_spent(planned, raw):
             return texts.spent_portal(messages.execute_parts(raw)[0]), None
         if planned is not None or kind in b"PC":

@@ -25,6 +25,8 @@ def fault(kind: bytes, raw: bytes, codec: str) -> ServerMessage | None:
     wrong = _malformed(kind, body)
     if wrong is not None:
         return texts.malformed(wrong)
+    if raw.isascii():
+        return None
     for text in _texts(kind, body):
         if (found := undecodable(text, codec)) is not None:
             return texts.undecodable(found)
@@ -47,13 +49,19 @@ def _malformed(kind: bytes, body: bytes) -> str | None:
     if kind == b"Q":
         return _text(body)
     if kind in b"PB":
-        return _NO_STRING if body.count(b"\0") < 2 else None
+        return _NO_STRING if body.count(b"\0") < 2 else _types(body) if kind == b"P" else None
     if kind == b"E":
         _, end, limit = body.partition(b"\0")
         return _NO_STRING if not end else _TOO_SHORT if len(limit) < 4 else _TOO_LONG if limit[4:] else None
     if kind in b"DC":
         return _target(kind, body)
     return None
+
+
+def _types(body: bytes) -> str | None:
+    types = body.split(b"\0", 2)[2]
+    due = 2 + 4 * int.from_bytes(types[:2], "big")
+    return None if len(types) == due else _TOO_SHORT if len(types) < due else _TOO_LONG
 
 
 def _text(body: bytes) -> str | None:

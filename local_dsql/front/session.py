@@ -311,8 +311,9 @@ class Session:
             return False  # what has been done when one of them fails is told by the exchange
         parsed = False
         for kind, raw in batch:
-            parsed = parsed or parses_unnamed(kind, raw)
-            if not parsed and refers_to_unnamed(kind, raw):
+            if kind == b"P":
+                parsed = parses_unnamed(kind, raw)
+            elif not parsed and refers_to_unnamed(kind, raw):
                 self.names.forget_batch()
                 return False  # the unnamed statement of an earlier batch may be gone
             planned = self.names.note(kind, raw)

@@ -60,10 +60,9 @@ class Work:
             self.session.transaction.failed = True
         return False
 
-    async def take_settings_back(self) -> None:
+    async def take_settings_back(self, transaction: Transaction) -> None:
         """See to it that the client is told which parameters an error in its transaction has reset."""
-        transaction = self.session.transaction
-        if transaction is not None and transaction.failed and transaction.settings:
+        if transaction.settings:
             transaction.settings.clear()
             async with self.backend.turn:
                 await self.backend.ask(BACK_TO_BASE)

@@ -151,7 +151,9 @@ def moved(raw: bytes, by: int) -> bytes:
 
 def parse_parts(raw: bytes) -> tuple[bytes, bytes]:
     """Return the name and the text of a Parse."""
-    name, sql, _ = raw[BODY:].split(b"\0", 2)
+    name, sql, types = raw[BODY:].split(b"\0", 2)
+    if len(types) != 2 + 4 * int.from_bytes(types[:2], "big"):
+        raise ValueError("no types of parameters")
     return name, sql
 
 
@@ -164,6 +166,8 @@ def bind_parts(raw: bytes) -> tuple[bytes, bytes]:
 def execute_parts(raw: bytes) -> tuple[bytes, int]:
     """Return the portal and the row limit (0: none) of an Execute."""
     portal, limit = raw[BODY:].split(b"\0", 1)
+    if len(limit) != 4:
+        raise ValueError("no row limit")
     return portal, int.from_bytes(limit[:4], "big")
 
 
@@ -174,7 +178,10 @@ def target_parts(raw: bytes) -> tuple[bytes, bytes]:
         ValueError: it is malformed, as in `parse_parts`, `bind_parts` and `execute_parts`.
     """
     name, _ = raw[BODY + 1 :].split(b"\0")
-    return raw[BODY : BODY + 1], name
+    target = raw[BODY : BODY + 1]
+    if target not in (b"S", b"P"):
+        raise ValueError("neither a statement nor a portal")
+    return target, name
 
 
 def result_formats(raw: bytes) -> list[int]:

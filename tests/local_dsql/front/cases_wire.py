@@ -91,6 +91,15 @@ CASES: dict[str, list[list[Message]]] = {
         [parse("", "BEGIN"), bind("", "", (b"1",)), execute(""), SYNC],
         [bind("", ""), execute(""), SYNC],
     ],
+    "a Parse that fails after a Close": [
+        [close("S", ""), parse("", "SELECT 1 +"), SYNC],
+        [describe("S", ""), SYNC],
+    ],
+    "a Parse that cannot be read leaves the unnamed statement": [
+        [parse("", "SELECT 1"), SYNC],
+        [raw(messages.frame(b"P", b"\0SELECT 2\0")), SYNC],
+        [*RUN, SYNC],
+    ],
     # portals
     "BEGIN is bound, and run later": [[parse("", "BEGIN"), bind("", ""), FLUSH], [execute(""), SYNC]],
     "BEGIN is run twice": [[parse("", "BEGIN"), bind("p", ""), execute("p"), execute("p"), SYNC]],

@@ -82,7 +82,7 @@ class Composer:
         elif end < 0.98:
             steps[-1].append(blocks.FLUSH)
         else:
-            steps[-1].append(blocks.query(self._statement()))
+            steps[-1].append(blocks.query(self._pick(blocks.READS)))
         return steps
 
     def _run(self) -> Step:
