@@ -50,7 +50,10 @@ class Transactions:
         if transaction is not None and transaction.implicit:
             return await self._take_over(unit, transaction)
         if transaction is not None:
-            return await session.work.pass_on(unit)
+            done = await session.work.pass_on(unit)
+            if done and unit.statement is not None and _READ_ONLY.search(unit.statement.text):
+                transaction.settings.append(_SET_READ_ONLY)  # it warns, and does that all the same
+            return done
         async with session.backend.turn:
             before = session.engine.moment
             answers = await session.backend.ask(unit.request() + OPEN, 2)

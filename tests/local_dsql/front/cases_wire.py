@@ -240,6 +240,11 @@ CASES: dict[str, list[list[Message]]] = {
         [query(f"{INSERT}; BEGIN READ ONLY; SELECT 2")],
         [query("DELETE FROM k")],
     ],
+    "BEGIN READ ONLY in a transaction": [
+        [query("BEGIN; UPDATE w SET n = n")],
+        [query("BEGIN READ ONLY")],
+        [query("DELETE FROM k")],
+    ],
     "SET LOCAL amid a pipeline": [
         [
             *[parse("", "SELECT 1"), *RUN],

@@ -107,7 +107,7 @@ def test_random_sequences(arena: Arena, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.parametrize("seed", range(100, 150))
 def test_random_sequences_at_length(arena: Arena, seed: int) -> None:
     counts = Counts()
     compare(arena, seed, sequences=40, counts=counts)
