@@ -82,7 +82,9 @@ class Names:
         if kind == b"B":
             portal, name = messages.bind_parts(raw)
             bound = self._statement(name)
-            if bound is not None:
+            if bound is not None and not (
+                portal and self.portals.bind_of(portal)
+            ):  # else PostgreSQL refuses it
                 self._portals[portal] = bound
                 self.portals.bound(portal, raw if name else (self._parsing or self.unnamed) + raw)
             return bound
@@ -169,4 +171,6 @@ class Names:
 
     def forget_all(self) -> None:
         """DEALLOCATE ALL: only the unnamed statement stays."""
-        self._statements = {name: planned for name, planned in self._statements.items() if not name}
+        for names in (self._statements, self._tentative):
+            for name in [name for name in names if name]:
+                del names[name]

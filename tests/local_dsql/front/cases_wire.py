@@ -100,6 +100,16 @@ CASES: dict[str, list[list[Message]]] = {
         [raw(messages.frame(b"P", b"\0SELECT 2\0")), SYNC],
         [*RUN, SYNC],
     ],
+    "DEALLOCATE ALL takes its own name away": [
+        [parse("s", "DEALLOCATE ALL"), bind("", "s"), execute(""), SYNC],
+        [parse("s", "INSERT INTO k VALUES (9)"), bind("", "s"), execute(""), SYNC],
+        [bind("", "s"), execute(""), SYNC],
+    ],
+    "a portal's name is taken": [
+        [query("BEGIN"), query("UPDATE w SET n = n")],
+        [parse("", "SHOW TimeZone"), bind("p", ""), SYNC],
+        [parse("s", "SELECT 1"), bind("p", "s"), SYNC],
+    ],
     # portals
     "BEGIN is bound, and run later": [[parse("", "BEGIN"), bind("", ""), FLUSH], [execute(""), SYNC]],
     "BEGIN is run twice": [[parse("", "BEGIN"), bind("p", ""), execute("p"), execute("p"), SYNC]],
