@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.local_dsql.front.cluster import Cluster
 
+UNFINISHED = "SELECT job_id FROM sys.jobs WHERE status IN ('submitted', 'processing')"
 INDEX = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = %s::regclass"
 
 
@@ -23,7 +24,9 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("CREATE TABLE jobbed (id int PRIMARY KEY, v text, k int)")
         connection.execute("INSERT INTO jobbed SELECT g, 'v' || g / 2, g FROM generate_series(1, 100) g")
         yield connection
-    cluster.front.jobs.delay = 0.0
+        cluster.front.jobs.delay = 0.0
+        for (job,) in connection.execute(UNFINISHED).fetchall():
+            wait(connection, str(job))  # it may end amid the statements of the next test, which then conflict
 
 
 def ask(connection: psycopg.Connection[Any], sql: str) -> str:
