@@ -70,14 +70,16 @@ class Work:
     # reading and configuring
 
     async def pass_on(self, unit: Unit, warning: bytes = b"") -> bool:
-        """Pass on what neither reads rows nor writes any; tell a warning of ours where it succeeds."""
-        if not await self._present():
-            return False
-        if self.engine.altering:
-            return await self._around_ddl(unit, warning)
-        async with self.backend.turn:
-            (answer,) = await self.backend.ask(unit.request(), bulk=True)
-        return self._answered(_with_warning(unit.own(answer), warning))
+        """Pass on what writes no rows, and its answer as a whole; tell a warning of ours where it succeeds."""
+        while await self._present():
+            if self.engine.altering:
+                return await self._around_ddl(unit, warning)
+            async with self.backend.turn:
+                if self._overtaken:
+                    continue
+                (answer,) = await self.backend.ask(unit.request(), bulk=True)
+            return self._answered(_with_warning(unit.own(answer), warning))
+        return False
 
     async def prepare(self, unit: Unit) -> bool:
         """Pass on what prepares the end of a transaction, whatever state that is in: it touches nothing."""
@@ -119,22 +121,30 @@ class Work:
 
     async def read(self, unit: Unit) -> bool:
         """Run a plain read, passing its answer on as it comes."""
-        while True:
-            if not await self._present():
-                return False
+        while await self._present():
             if self.engine.altering:
                 return await self._around_ddl(unit)
             if self._more_to_tell or unit.offset:
                 return await self.pass_on(unit)
             async with self.backend.turn:
-                transaction = self.session.transaction
-                if transaction is not None and transaction.parked is not None:
-                    continue  # somebody was quicker
+                if self._overtaken:
+                    continue
                 end = await self._relay(unit)
             self.parsed = end.parsed
             if end.failed:
                 self.session.failed()
             return not end.failed
+        return False
+
+    @property
+    def _overtaken(self) -> bool:
+        """Whether somebody has parked the transaction, or begun to alter the catalog, while we waited for our turn."""
+        transaction = self.session.transaction
+        if self.engine.altering or transaction is None:
+            return self.engine.altering > 0
+        return (
+            transaction.parked is not None and not transaction.failed
+        )  # one that has failed does not come back
 
     async def _relay(self, unit: Unit) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
