@@ -125,7 +125,7 @@ CHANGES = (
     "CREATE VIEW extra AS SELECT 1 AS id",
 )
 COPIES_OUT = (
-    "COPY w TO STDOUT",
+    "COPY (TABLE w ORDER BY id) TO STDOUT",
     "COPY (SELECT id, t FROM w ORDER BY id) TO STDOUT (FORMAT csv, HEADER)",
     "COPY (SELECT 1, NULL, 'é') TO STDOUT (FORMAT binary)",
     "COPY (SELECT g, repeat('x', 40) FROM generate_series(1, 1500) g) TO STDOUT",

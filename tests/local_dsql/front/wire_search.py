@@ -37,16 +37,16 @@ def compare(arena: Arena, seed: int, *, sequences: int, counts: Counts, most_fai
         counts.refused += outcome.refused
         counts.steps += outcome.steps
         counts.frames += outcome.frames
-        if outcome.mismatch and arena.play(sequence, patient=True).mismatch:
-            least, story = shrink(arena, sequence)
+        story = outcome.mismatch and arena.play(sequence, patient=True).mismatch
+        if story:
+            least, story = shrink(arena, sequence, story)
             counts.failures.append(f"seed {seed}, sequence {number}: {least}\n {story}")
             if len(counts.failures) >= most_failures:
                 return
 
 
-def shrink(arena: Arena, sequence: Script, seconds: float = 30) -> tuple[Script, str]:
+def shrink(arena: Arena, sequence: Script, story: str, seconds: float = 30) -> tuple[Script, str]:
     """Return the shortest sequence found, by leaving out steps and messages, that differs still; and how."""
-    story = arena.play(sequence, patient=True).mismatch
     until = time.monotonic() + seconds
     shorter = True
     while shorter and time.monotonic() < until:
