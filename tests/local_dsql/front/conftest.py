@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.wire import messages
 from tests.local_dsql.front.cluster import Cluster
+from tests.local_dsql.front.raw_client import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,3 +21,13 @@ def cluster() -> Iterator[Cluster]:
     running = Cluster()
     yield running
     running.close()
+
+
+@pytest.fixture
+def direct(cluster: Cluster) -> Iterator[socket.socket]:
+    """A connection to PostgreSQL itself, past the front, logged in."""
+    with socket.socket(socket.AF_UNIX) as connected:
+        connected.connect(f"{cluster.sockets}/.s.PGSQL.{cluster.postgres.port}")
+        connected.sendall(messages.startup({"user": "postgres", "database": "postgres"}))
+        read_all(connected)
+        yield connected

@@ -67,6 +67,15 @@ class RawClient:
         return b"".join(kind for kind, _ in self.read(until)).decode()
 
 
+def read_all(connected: socket.socket) -> list[Frame]:
+    """Return the frames up to ReadyForQuery, read from a socket as it is."""
+    reader = FrameReader()
+    frames: list[Frame] = []
+    while not frames or frames[-1][0] != b"Z":
+        frames += reader.feed(connected.recv(65536))
+    return frames
+
+
 def parse(sql: str, name: str = "") -> bytes:
     """Return a Parse."""
     return messages.frame(b"P", messages.cstring(name) + messages.cstring(sql) + b"\0\0")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_dsql.wire import messages
 from local_dsql.wire.end_finder import EndFinder
-from local_dsql.wire.frames import FrameReader
-from tests.local_dsql.front.raw_client import SYNC, RawClient, describe, execute, parse
+from tests.local_dsql.front.raw_client import SYNC, RawClient, describe, execute, parse, read_all
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
-    from local_dsql.wire.frames import Frame
     from tests.local_dsql.front.cluster import Cluster
 
 MANY = "SELECT n, 'text ' || n, n % 2 = 0, NULL::int FROM generate_series(1, 3000) AS n"
@@ -92,23 +90,6 @@ def weather(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def direct(cluster: Cluster) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX) as connected:
-        connected.connect(f"{cluster.sockets}/.s.PGSQL.{cluster.postgres.port}")
-        connected.sendall(messages.startup({"user": "postgres", "database": "postgres"}))
-        _read(connected)
-        yield connected
-
-
-def _read(connected: socket.socket) -> list[Frame]:
-    reader = FrameReader()
-    frames: list[Frame] = []
-    while not frames or frames[-1][0] != b"Z":
-        frames += reader.feed(connected.recv(65536))
-    return frames
-
-
 @pytest.mark.usefixtures("weather")
 @pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS)
 def test_the_client_hears_what_postgresql_said(
@@ -119,7 +100,7 @@ def test_the_client_hears_what_postgresql_said(
         for request in requests:
             client.send(request)
             direct.sendall(request)
-            assert client.read(b"Z") == _read(direct)
+            assert client.read(b"Z") == read_all(direct)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +113,14 @@ def test_a_probe_is_answered_in_every_state_and_leaves_nothing(
     finder.begin(messages.query(MANY))
     finder.feed(messages.data_row(["x" * 1000]) * 100)
     direct.sendall(messages.query(before))
-    _read(direct)
+    read_all(direct)
     direct.sendall(finder.probe)
-    assert finder.feed(b"".join(raw for _, raw in _read(direct))) == b""
+    assert finder.feed(b"".join(raw for _, raw in read_all(direct))) == b""
     assert finder.status == status
     direct.sendall(messages.query("ROLLBACK"))
-    _read(direct)
+    read_all(direct)
     direct.sendall(messages.query("SELECT count(*) FROM pg_catalog.pg_prepared_statements"))
-    assert messages.read_row(_read(direct)[1][1]) == ["0"]
+    assert messages.read_row(read_all(direct)[1][1]) == ["0"]
 
 
 def test_a_client_may_send_on_before_the_end(cluster: Cluster) -> None:

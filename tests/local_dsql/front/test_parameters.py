@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_dsql.wire import messages
-from local_dsql.wire.frames import FrameReader
-from tests.local_dsql.front.raw_client import SYNC, RawClient, bind, execute, parse
+from tests.local_dsql.front.raw_client import SYNC, RawClient, bind, execute, parse, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
 
     from local_dsql.wire.frames import Frame
     from tests.local_dsql.front.cluster import Cluster
@@ -55,41 +53,29 @@ CASES: dict[str, list[str]] = {
 }
 
 
-@pytest.fixture
-def direct(cluster: Cluster) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX) as connected:
-        connected.connect(f"{cluster.sockets}/.s.PGSQL.{cluster.postgres.port}")
-        connected.sendall(messages.startup({"user": "postgres", "database": "postgres"}))
-        _read(connected)
-        yield connected
-
-
-def _read(connected: socket.socket) -> list[Frame]:
-    reader = FrameReader()
-    frames: list[Frame] = []
-    while not frames or frames[-1][0] != b"Z":
-        frames += reader.feed(connected.recv(65536))
-    return frames
-
-
-def _pipelined(sql: str) -> bytes:
-    return parse(sql) + bind() + execute() + SYNC
-
-
-@pytest.mark.parametrize("encode", [messages.query, _pipelined], ids=["simple", "extended"])
 @pytest.mark.parametrize("statements", CASES.values(), ids=CASES)
-def test_the_client_hears_of_them_what_postgresql_says(
-    cluster: Cluster, direct: socket.socket, statements: list[str], encode: object
+def test_a_client_hears_of_them_what_postgresql_says(
+    cluster: Cluster, direct: socket.socket, statements: list[str]
 ) -> None:
-    if encode is _pipelined and ";" in statements[0]:
-        pytest.skip("the extended protocol takes one statement at a time")
-    make = messages.query if encode is messages.query else _pipelined
+    _compare(cluster, direct, [messages.query(sql) for sql in statements])
+
+
+ALONE = {name: statements for name, statements in CASES.items() if not any(";" in sql for sql in statements)}
+"""The extended protocol takes one statement at a time."""
+
+
+@pytest.mark.parametrize("statements", ALONE.values(), ids=ALONE)
+def test_and_in_the_extended_protocol(cluster: Cluster, direct: socket.socket, statements: list[str]) -> None:
+    _compare(cluster, direct, [parse(sql) + bind() + execute() + SYNC for sql in statements])
+
+
+def _compare(cluster: Cluster, direct: socket.socket, requests: list[bytes]) -> None:
     with RawClient(cluster) as client:
         client.log_in(cluster)
-        for sql in statements:
-            client.send(make(sql))
-            direct.sendall(make(sql))
-            assert _comparable(client.read(b"Z")) == _comparable(_read(direct))
+        for request in requests:
+            client.send(request)
+            direct.sendall(request)
+            assert _comparable(client.read(b"Z")) == _comparable(read_all(direct))
 
 
 def _comparable(frames: list[Frame]) -> list[Frame]:
@@ -103,11 +89,12 @@ def test_nothing_is_heard_of_being_parked(cluster: Cluster) -> None:
     with RawClient(cluster) as one, RawClient(cluster) as other:
         for client in (one, other):
             client.log_in(cluster)
-        for sql in ("CREATE TABLE parked_settings (id int PRIMARY KEY, n int)",):
+        for sql in (
+            "CREATE TABLE parked_settings (id int PRIMARY KEY, n int)",
+            "INSERT INTO parked_settings VALUES (1, 0)",
+        ):
             one.send(messages.query(sql))
             one.read(b"Z")
-        one.send(messages.query("INSERT INTO parked_settings VALUES (1, 0)"))
-        one.read(b"Z")
         heard = []
         for client, sql in (
             (one, "BEGIN"),
