@@ -43,11 +43,9 @@ async def take_rows(session: Session, unit: Unit) -> bytes | None:
         if accepted:
             await backend.ask(_REFUSE if unit.simple else _REFUSE + messages.SYNC)
         await backend.ask(_UNDO)
-    session.work.parsed = sum(kind == b"1" for kind, _ in answer.frames)
+    session.work.answered(answer)
     if not accepted:
-        session.client.send(b"".join(raw for _, raw in answer.frames))
         return None
-    session.client.send(b"".join(raw for _, raw in answer.frames))
     session.client.flush(gather=True)
     return await _rows(session)
 

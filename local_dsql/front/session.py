@@ -129,11 +129,6 @@ class Session:
         if (encoding := self.backend.parameters.get("client_encoding")) is not None:
             self.names.codec = codec(encoding)
 
-    def failed(self) -> None:
-        """Note that a read that was passed on has failed its transaction."""
-        if self.transaction is not None:
-            self.transaction.failed = True
-
     # what the client sends
 
     def receive(self, frames: list[Frame]) -> None:
@@ -268,7 +263,7 @@ class Session:
 
     def _passed(self, end: EndFinder) -> None:
         if end.failed:
-            self.failed()
+            self.work.fail()
         self.backend.turn.release()
         self._busy = False
         if self._waiting:
@@ -334,7 +329,7 @@ class Session:
     def _relayed(self, end: EndFinder) -> None:
         self.names.keep_batch(end.parsed if end.failed else None)
         if end.failed:
-            self.failed()
+            self.work.fail()
         if self.transaction is None:
             self.names.forget_portals()
         self.backend.turn.release()

@@ -73,11 +73,11 @@ def malformed(wrong: str) -> ServerMessage:
     return ServerMessage("08P01", wrong, hint="This is a fault of the client library, not of a statement.")
 
 
-def undecodable(shown: str, encoding: str = "UTF8") -> ServerMessage:
+def undecodable(shown: str) -> ServerMessage:
     """Return the refusal of a text that is not in the client's encoding."""
     return ServerMessage(
         "22021",
-        f'invalid byte sequence for encoding "{encoding}": {shown}',
+        f'invalid byte sequence for encoding "UTF8": {shown}',
         hint="Send text in the encoding that client_encoding names.",
     )
 

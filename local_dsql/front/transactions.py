@@ -57,10 +57,7 @@ class Transactions:
         async with session.backend.turn:
             before = session.engine.moment
             answers = await session.backend.ask(unit.request() + OPEN, 2)
-        frames = unit.own(answers[0]).frames
-        session.work.parsed = sum(kind == b"1" for kind, _ in frames)
-        session.client.send(b"".join(raw for _, raw in frames))
-        if answers[0].error is not None:
+        if not session.work.answered(unit.own(answers[0])):
             return False
         self.opened(answers[1], before, implicit=False)
         return True
@@ -101,9 +98,11 @@ class Transactions:
             return await self.rollback(unit)
         warning = self._warning(transaction)
         error = await self._commit(transaction)
-        told = messages.command_complete("COMMIT") if error is None else error
-        session.client.send(warning + told if error is not None else unit.answer(warning + told))
-        return error is None
+        if error is not None:
+            session.client.send(warning + error)
+            return False
+        session.client.send(unit.answer(warning + messages.command_complete("COMMIT")))
+        return True
 
     @staticmethod
     def _warning(transaction: Transaction) -> bytes:

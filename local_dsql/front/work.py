@@ -78,14 +78,14 @@ class Work:
                 if self._overtaken:
                     continue
                 (answer,) = await self.backend.ask(unit.request(), bulk=True)
-            return self._answered(_with_warning(unit.own(answer), warning))
+            return self.answered(_with_warning(unit.own(answer), warning))
         return False
 
     async def prepare(self, unit: Unit) -> bool:
         """Pass on what prepares the end of a transaction, whatever state that is in: it touches nothing."""
         async with self.backend.turn:
             (answer,) = await self.backend.ask(unit.request())
-        return self._answered(unit.own(answer))
+        return self.answered(unit.own(answer))
 
     async def pass_on_failed(self, unit: Unit) -> bool:
         """Pass on what neither reads nor writes, after it has been made sure that PostgreSQL's transaction has failed.
@@ -97,7 +97,7 @@ class Work:
         answer = unit.own(answer)
         if (fields := answer.error) is not None and fields["C"] == texts.ABORTED.sqlstate:
             answer = Answer([*answer.frames[:-1], (b"E", texts.ABORTED.encode())], answer.status)
-        return self._answered(answer)
+        return self.answered(answer)
 
     async def _around_ddl(self, unit: Unit, warning: bytes = b"") -> bool:
         """Run what only reads while somebody's catalog change is not committed yet: it may have to wait."""
@@ -105,7 +105,7 @@ class Work:
             if self.session.transaction is not None and not await self.back():
                 return False
             (answer,) = await ask(self.engine, self.session, unit.request(), bulk=True)
-        return self._answered(_with_warning(unit.own(answer), warning))
+        return self.answered(_with_warning(unit.own(answer), warning))
 
     async def configure(self, unit: Unit, statement: Statement) -> bool:
         """Run SET and its like; in a transaction they are noted, to be repeated should it be parked."""
@@ -131,20 +131,16 @@ class Work:
                     continue
                 end = await self._relay(unit)
             self.parsed = end.parsed
-            if end.failed:
-                self.session.failed()
-            return not end.failed
+            return self.fail() if end.failed else True
         return False
 
     @property
     def _overtaken(self) -> bool:
         """Whether somebody has parked the transaction, or begun to alter the catalog, while we waited for our turn."""
         transaction = self.session.transaction
-        if self.engine.altering or transaction is None:
+        if transaction is None or transaction.failed:  # one that has failed does not come back
             return self.engine.altering > 0
-        return (
-            transaction.parked is not None and not transaction.failed
-        )  # one that has failed does not come back
+        return self.engine.altering > 0 or transaction.parked is not None
 
     async def _relay(self, unit: Unit) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
@@ -246,7 +242,7 @@ class Work:
     ) -> bool:
         """Note what the statement has done, hold it against the limits, and answer."""
         if answer.error is not None:
-            return self._answered(await statements.as_conflict(self.engine, self.session, statement, answer))
+            return self.answered(await statements.as_conflict(self.engine, self.session, statement, answer))
         written = targets(statement.backend_sql) if statement.writes else NOTHING
         transaction.rows += changed
         transaction.tables |= written.tables
@@ -265,7 +261,7 @@ class Work:
         if transaction.rows > self.engine.limits.rows:
             self._send(texts.ROW_LIMIT.encode())
             return self.fail()
-        return self._answered(answer)
+        return self.answered(answer)
 
     async def _takes_keys(self, statement: Statement, written: Targets) -> bool:
         """Tell whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
@@ -349,7 +345,8 @@ class Work:
         transaction = self.session.transaction
         return transaction is not None and transaction.implicit and not transaction.reads_only
 
-    def _answered(self, answer: Answer) -> bool:
+    def answered(self, answer: Answer) -> bool:
+        """Tell the client what PostgreSQL has said to it; return whether that was no error."""
         frames = answer.frames
         self.parsed = sum(kind == b"1" for kind, _ in frames)
         if self.holds and frames and frames[-1][0] == b"C" and self._commits_with_it:
