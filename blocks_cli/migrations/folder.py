@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "migrations"
 _MIGRATION = re.compile(r"[0-9]+_.+\.sql")
+_MOST_SHOWN = 5
+"""Folders that are named to somebody who has given none; a folder of temporary files may hold hundreds."""
 _NOT_OURS = {"node_modules", "cdk.out", "site-packages"}
 
 
@@ -34,9 +36,14 @@ def find_folder(given: Path | None) -> Path:
     looks_like = [console.shown(each) for each in _candidates(root())]
     raise CommandError(
         f"{console.shown(folder)}: no such folder",
-        f"migrations are in {', '.join(looks_like)}" if looks_like else "no folder here has migrations",
+        f"migrations are in {_first(looks_like)}" if looks_like else "no folder here has migrations",
         f"pass --migrations {looks_like[0]}" if looks_like else "begin with `blocks new NAME`",
     )
+
+
+def _first(folders: list[str]) -> str:
+    more = len(folders) - _MOST_SHOWN
+    return ", ".join(folders[:_MOST_SHOWN]) + (f", and {more} more" if more > 0 else "")
 
 
 def default_folder() -> Path:

@@ -14,6 +14,8 @@ import pytest
 
 from blocks_cli.exits import ExitCode
 from blocks_cli.main import COMMANDS
+from blocks_cli.migrations.folder import find_folder
+from blocks_cli.problem import CommandError
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
@@ -349,3 +351,14 @@ def test_status_does_without_driver_parser_and_cdk(project: Project) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     assert asked.stdout.splitlines()[-1] == b"set()"
+
+
+def test_of_many_folders_some_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cdk.json").write_text("{}")
+    for number in range(7):
+        (tmp_path / f"f{number}").mkdir()
+        (tmp_path / f"f{number}" / "001_first.sql").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError) as caught:
+        find_folder(None)
+    assert caught.value.why == "migrations are in f0, f1, f2, f3, f4, and 2 more"
