@@ -18,11 +18,11 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from local_dsql.front.connection import ClientConnection
-from local_dsql.front.listener import Endpoint
 from local_dsql.postgres.settings import SETTINGS
+from local_dsql.proxy.connection import ClientConnection
+from local_dsql.proxy.listener import Endpoint
 from local_dsql.wire import messages
-from tests.local_dsql.front.cluster import REGION, Cluster
+from tests.local_dsql.proxy.cluster import REGION, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def main() -> None:
         cluster.run(plain.open(0))
         postgres = {"user": "postgres", "dbname": "postgres", "sslmode": "disable", "port": port}
         tls = cluster.parameters()
-        gc.freeze()  # as local_dsql.server_process does
+        gc.freeze()  # as local_dsql.server.__main__ does
         doors = {
             "tcp": postgres | {"host": "127.0.0.1"},
             "socket": postgres | {"host": str(cluster.sockets)},

@@ -27,9 +27,9 @@ from benchmarks.harness import Result, pin, report
 from blocks_runtime.contract import ADMIN_ROLE, Variables
 from blocks_runtime.signing import Credentials
 from blocks_runtime.target import Target
+from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator.admin import Admin
-from lambda_migrator.deadline import Deadline
 from lambda_migrator.manifest import read
 from lambda_migrator.migrate import migrate
 from local_dsql import LocalCluster

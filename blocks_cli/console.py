@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from blocks_cli.errors import CommandError
     from blocks_cli.json_value import Json
-    from blocks_cli.problem import CommandError
 
 
 def is_terminal() -> bool:

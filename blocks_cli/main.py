@@ -17,8 +17,8 @@ except ModuleNotFoundError:  # a package for a Lambda function has the program a
     explain_missing("blocks", "cli")
 
 from blocks_cli import console
-from blocks_cli.exits import ExitCode
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.cloud import DEFAULT_REGION, LOCAL_ACCOUNT
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
-from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:

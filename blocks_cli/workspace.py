@@ -7,7 +7,7 @@ import fcntl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

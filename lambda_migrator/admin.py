@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from blocks_runtime.rows import Row
     from blocks_runtime.signing import Credentials
     from blocks_runtime.target import Target
-
-    from .deadline import Deadline
+    from custom_resource.deadline import Deadline
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import MigrationProblem
 from .journal import Entry, State
-from .problem import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -15,9 +15,9 @@ from blocks_runtime.errors import (
 
 from . import jobs, probes
 from .admin import Unanswered
+from .errors import MigrationProblem, row_words, server_words
 from .journal import Move, State
 from .plan import Action
-from .problem import MigrationProblem, row_words, server_words
 from .progress import Note, Progress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from blocks_runtime import sql
 from blocks_runtime.contract import Access, custom_role_prefix, database_role
 from blocks_runtime.fragments import quote_literal
 
-from .problem import MigrationProblem
+from .errors import MigrationProblem
 from .tables import OWN
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -12,19 +13,22 @@ from blocks_runtime import credentials
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 from blocks_runtime.errors import DatabaseError
 from blocks_runtime.target import Target
+from custom_resource import continuation
+from custom_resource.cloudformation import Request
+from custom_resource.continuation import Work
 
-from . import continuation, manifest
+from . import manifest
 from .admin import NAME_PATIENCE, Admin
-from .cloudformation import Request
-from .continuation import Work
+from .errors import MigrationProblem, server_words
 from .grants import read_grants
 from .lease import Queue
 from .migrate import Outcome, migrate
-from .problem import MigrationProblem, server_words
 
 if TYPE_CHECKING:
-    from .continuation import Context
-    from .deadline import Deadline
+    from custom_resource.continuation import Context
+    from custom_resource.deadline import Deadline
+
+logging.getLogger("lambda_migrator").setLevel(logging.INFO)
 
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
 """Where the synth put the compiled migrations: at the root of the function's code."""

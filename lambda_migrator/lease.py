@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.errors import CommitOutcomeUnknown
+from custom_resource.deadline import OutOfTime
 
-from .deadline import OutOfTime
-from .problem import MigrationProblem
+from .errors import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .problem import MigrationProblem
+from .errors import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import DatabaseError
+from custom_resource.deadline import OutOfTime
 
 from . import journal, tables
 from .admin import Unanswered
-from .deadline import OutOfTime
+from .errors import MigrationProblem
 from .execute import execute, log_step
 from .lease import acquire
 from .plan import plan
-from .problem import MigrationProblem
 from .provision import existing_grants, provision
 
 if TYPE_CHECKING:

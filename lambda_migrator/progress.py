@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import CommitOutcomeUnknown, DatabaseError
+from custom_resource.deadline import OutOfTime
 
 from . import probes
-from .deadline import OutOfTime
+from .errors import MigrationProblem
 from .journal import Overtaken, read
-from .problem import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

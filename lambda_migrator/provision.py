@@ -10,8 +10,8 @@ from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
 
 from .admin import Unanswered
+from .errors import MigrationProblem, server_words
 from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
-from .problem import MigrationProblem, server_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from blocks_runtime.errors import CommitOutcomeUnknown
 
 from .drift import DriftProblem, find_drift
+from .errors import JournalProblem
 from .journal import Entry, State, forgetting, read, settling
-from .problem import JournalProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

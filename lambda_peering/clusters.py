@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from .errors import PeeringProblem, Unsettled
 from .pair import identifier_of, region_of
-from .problem import PeeringProblem, Unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,23 +11,24 @@ import logging
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from lambda_migrator import continuation
-from lambda_migrator.cloudformation import Request
-from lambda_migrator.continuation import Work
-from lambda_migrator.deadline import OutOfTime
+from custom_resource import continuation
+from custom_resource.cloudformation import Request
+from custom_resource.continuation import Work
+from custom_resource.deadline import OutOfTime
 
 from .clusters import Clusters
+from .errors import PeeringProblem, Unsettled
 from .pair import Pair
-from .problem import PeeringProblem, Unsettled
 from .steps import Action, Step, toward_parting, toward_peering
 
 if TYPE_CHECKING:
-    from lambda_migrator.continuation import Context
-    from lambda_migrator.deadline import Deadline
+    from custom_resource.continuation import Context
+    from custom_resource.deadline import Deadline
 
     from .clusters import Cluster
 
-_logger = logging.getLogger("lambda_migrator")
+_logger = logging.getLogger("lambda_peering")
+_logger.setLevel(logging.INFO)
 
 PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds between two looks at the clusters, the last one from then on. A cluster is created in 5 to 30 s."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .problem import PeeringProblem
+from .errors import PeeringProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

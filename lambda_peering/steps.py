@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import PeeringProblem
 from .pair import identifier_of, region_of
-from .problem import PeeringProblem
 
 if TYPE_CHECKING:
     from .clusters import Cluster

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from local_dsql.access import AccessDenied, Credentials, Effect, Permission
     from local_dsql.cluster import LocalCluster, stop_server
+    from local_dsql.control.status import ClusterStatus
     from local_dsql.errors import LocalDatabaseError
-    from local_dsql.occ.injection import Attempt, Fault, Injection
+    from local_dsql.faults.injection import Attempt, Fault, Injection
     from local_dsql.occ.journal import Conflict
-    from local_dsql.status import ClusterStatus
 
 __all__ = [
     "AccessDenied",

@@ -11,13 +11,13 @@ from local_dsql.access import ClusterName, Credentials, sign_token
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import ADMIN_ROLE
-from local_dsql.attachment import Attachment, Wishes
-from local_dsql.folder import DEFAULT_FOLDER, Folder
-from local_dsql.injections import decode_conflict, decode_injection, encode_injection, fault_named
-from local_dsql.keys import row_text
-from local_dsql.launch import gone, wait_for_end
-from local_dsql.occ.injection import Fault, Injection
-from local_dsql.predicates import Predicates, name_of
+from local_dsql.client.attachment import Attachment, Wishes
+from local_dsql.client.launch import gone, wait_for_end
+from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
+from local_dsql.control.predicate_client import Predicates, name_of
+from local_dsql.faults.injection import Fault, Injection
+from local_dsql.faults.keys import row_text
+from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from local_dsql.access import Permission
-    from local_dsql.control import Json
-    from local_dsql.keys import Key
+    from local_dsql.control.predicate_client import Predicate
+    from local_dsql.control.protocol import Json
+    from local_dsql.control.status import ClusterStatus
+    from local_dsql.faults.keys import Key
     from local_dsql.occ.journal import Conflict
-    from local_dsql.predicates import Predicate
-    from local_dsql.status import ClusterStatus
 
 DATABASE = "postgres"
 """The only database of a cluster."""

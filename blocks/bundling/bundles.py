@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 # Where Lambda looks for Python packages in a layer (AWS Lambda guide, "Packaging your layer content").
 _LAYER_PREFIX = "python/"
 
-_MIGRATOR = PackagePart("lambda_migrator")
+_MIGRATOR: list[Part] = [PackagePart("lambda_migrator"), PackagePart("custom_resource")]
 
-# It shares the custom resource protocol with the migrator, which needs no driver: there is no layer to it.
-_PEERING = [PackagePart("lambda_peering"), _MIGRATOR, PackagePart("blocks_runtime")]
+# The peering function needs no driver, so it has no layer.
+_PEERING: list[Part] = [PackagePart(name) for name in ("lambda_peering", "custom_resource", "blocks_runtime")]
 
 
 def runtime_layer(target: Target) -> Bundle:
@@ -33,13 +33,13 @@ def runtime_layer(target: Target) -> Bundle:
 
 
 def migrator(manifest: str) -> Bundle:
-    """Return the migration function's code: `lambda_migrator` beside `manifest.json`, given as its text."""
-    return bundle([_MIGRATOR, TextPart("manifest.json", manifest)])
+    """Return the code of the migration function: its packages beside `manifest.json`, given as its text."""
+    return bundle([*_MIGRATOR, TextPart("manifest.json", manifest)])
 
 
 def migrator_code_digest(target: Target) -> str:
     """Return what changes when the migrator would run other code: its own, the runtime's or the driver's."""
-    return digest_of_texts(_MIGRATOR.digest, digest_of(_layer_parts(target)))
+    return digest_of_texts(digest_of(_MIGRATOR), digest_of(_layer_parts(target)))
 
 
 def peering() -> Bundle:

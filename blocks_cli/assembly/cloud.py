@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.dialect import with_dialects
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.template import Template, read_template
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

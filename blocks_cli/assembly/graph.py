@@ -6,8 +6,8 @@ import graphlib
 import re
 from typing import TYPE_CHECKING
 
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

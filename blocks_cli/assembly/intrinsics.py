@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from blocks_cli import console
 from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.commands.options import as_json, local, require_local, root
 from blocks_cli.deploy_report import ConsoleReport
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment
-from blocks_cli.problem import CommandError
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace
 

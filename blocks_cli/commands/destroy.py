@@ -8,9 +8,9 @@ from blocks_cli import console
 from blocks_cli.commands.deploy import change_json
 from blocks_cli.commands.options import as_json, local, require_local, root
 from blocks_cli.deploy_report import ConsoleReport
+from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.local.clusters import wipe
-from blocks_cli.problem import CommandError, NothingDeployed
 from blocks_cli.workspace import Workspace
 
 

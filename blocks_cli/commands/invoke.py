@@ -12,9 +12,9 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json, local, root
 from blocks_cli.deploy_report import ConsoleReport
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
-from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:

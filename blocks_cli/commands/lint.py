@@ -8,10 +8,10 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import lint_formats, options
 from blocks_cli.migrations.folder import find_folder, profile_named
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

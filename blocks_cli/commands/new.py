@@ -10,9 +10,9 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
+from blocks_cli.errors import CommandError
 from blocks_cli.migrations import options
 from blocks_cli.migrations.folder import default_folder, read_names
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

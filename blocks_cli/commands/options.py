@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 local = click.option("--local", is_flag=True, help="Work on this machine's deployment.")

@@ -8,11 +8,11 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.target import locate
 
 if TYPE_CHECKING:
     from pathlib import Path

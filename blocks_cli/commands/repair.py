@@ -8,12 +8,12 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
+from blocks_cli.errors import CommandError
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.located import locate
 from blocks_cli.migrations.runs import queue, run_name
-from blocks_cli.problem import CommandError
+from blocks_cli.migrations.target import locate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
-from blocks_cli.migrations.located import locate
+from blocks_cli.migrations.target import locate
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json

@@ -8,19 +8,19 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import readable
 from blocks_cli.migrations.folder import find_folder, read_names
-from blocks_cli.migrations.located import locate
 from blocks_cli.migrations.runs import is_dead
+from blocks_cli.migrations.target import locate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from blocks_cli.migrations.place import Place
-    from blocks_cli.migrations.standing import Standing
+    from blocks_cli.migrations.status import Standing
     from lambda_migrator.lease import Holder
 
 
@@ -43,7 +43,7 @@ def status(
       blocks status
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
-    from blocks_cli.migrations.standing import as_row, standings
+    from blocks_cli.migrations.status import as_row, standings
     from lambda_migrator.journal import read_if_there
     from lambda_migrator.lease import holder_of
 

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks import bundling
+from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.environment import Keys, function_environment
 from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

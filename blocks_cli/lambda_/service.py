@@ -6,11 +6,11 @@ import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
+from blocks_cli.errors import CommandError
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.runtime import prepare
 from blocks_cli.lambda_.sandbox import Spawner
 from blocks_cli.lambda_.scratch import Scratch
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

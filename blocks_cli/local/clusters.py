@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from blocks_cli.exits import ExitCode
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from local_dsql import LocalCluster
 from local_dsql.cluster import stop_server
 from local_dsql.errors import LocalDatabaseError

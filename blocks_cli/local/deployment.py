@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.assembly.graph import order
+from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.json_value import Json, text
-from blocks_cli.local.emptied import CLUSTER, MIGRATIONS, migrate_again, remember
+from blocks_cli.local.account import Host
 from blocks_cli.local.execution import StackDeployment, destroy
-from blocks_cli.local.host import Host
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
+from blocks_cli.local.reset_detection import CLUSTER, MIGRATIONS, migrate_again, remember
 from blocks_cli.local.resources import handler_for
 from blocks_cli.local.resources.cluster import OtherDatabaseError
-from blocks_cli.problem import CommandError, NothingDeployed
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:

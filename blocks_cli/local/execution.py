@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
 
 
 class StackDeployment:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.graph import dependencies, order, resource_order
 from blocks_cli.assembly.intrinsics import NotYetKnownError, Scope, condition_holds, resolve
-from blocks_cli.local.stand_in import is_stand_in, plausible_attribute
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
+from blocks_cli.local.placeholders import is_stand_in, plausible_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

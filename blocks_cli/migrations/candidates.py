@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:

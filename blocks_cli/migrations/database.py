@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from blocks_cli import console
 from blocks_cli.commands.options import root
-from blocks_cli.exits import ExitCode
-from blocks_cli.migrations.login import CONNECT_PATIENCE, PATIENCE, Login
-from blocks_cli.problem import CommandError
+from blocks_cli.database.login import CONNECT_PATIENCE, PATIENCE, Login
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.workspace import Workspace
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from blocks_cli.migrations.located import Located
+    from blocks_cli.migrations.target import Located
     from blocks_runtime.errors import DatabaseError
     from lambda_migrator.admin import Admin
     from lambda_migrator.tables import Reader
@@ -75,9 +75,9 @@ def _alone(folder: Path) -> Iterator[None]:
 def explaining(located: Located | None = None) -> Iterator[None]:
     """Turn errors of the migrator and of the database into those of the command line."""
     from blocks_runtime.errors import DatabaseError
-    from lambda_migrator.deadline import OutOfTime
+    from custom_resource.deadline import OutOfTime
     from lambda_migrator.drift import DriftProblem
-    from lambda_migrator.problem import JournalProblem, MigrationProblem
+    from lambda_migrator.errors import JournalProblem, MigrationProblem
 
     try:
         yield

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli import console
 from blocks_cli.commands.options import root
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

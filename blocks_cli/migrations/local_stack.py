@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks_cli.commands.options import root
+from blocks_cli.errors import CommandError
 from blocks_cli.local.resources.cluster import FOLDER
 from blocks_cli.local.state import StateFolder
 from blocks_cli.migrations.candidates import CLUSTER, Candidate, choose, id_of_path
-from blocks_cli.problem import CommandError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 DEFAULT_DATABASE = "main"
 

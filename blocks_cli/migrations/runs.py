@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blocks_cli import console
 
 if TYPE_CHECKING:
-    from blocks_cli.migrations.located import Located
+    from blocks_cli.migrations.target import Located
     from lambda_migrator.lease import Holder, Queue
 
 

@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations.candidates import CLUSTER, Candidate, choose, id_of_path
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

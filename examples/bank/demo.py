@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
+from blocks_cli.errors import CommandError
 from blocks_cli.local import LocalDeployment, Report
-from blocks_cli.problem import CommandError
 from blocks_cli.synth import synthesize
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.access.permissions import Effect, Permission
 from local_dsql.errors import FolderError
-from local_dsql.files import write_private
+from local_dsql.storage.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

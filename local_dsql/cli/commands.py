@@ -16,10 +16,10 @@ from local_dsql.cli.conflicts import conflicts
 from local_dsql.cli.foreground import print_connections
 from local_dsql.cli.inject import inject
 from local_dsql.cli.options import ExitCode, cluster_options, json_option, path_option, started
+from local_dsql.client.launch import connect
 from local_dsql.cluster import stop_server
-from local_dsql.folder import Folder
-from local_dsql.launch import connect
-from local_dsql.status import ClusterStatus
+from local_dsql.control.status import ClusterStatus
+from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
     from pathlib import Path

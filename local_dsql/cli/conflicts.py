@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from local_dsql.cli.options import json_option, path_option, running
-from local_dsql.injections import encode_conflict
+from local_dsql.control.codec import encode_conflict
 
 if TYPE_CHECKING:
     from pathlib import Path

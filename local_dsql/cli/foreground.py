@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from local_dsql.cli.options import Failure, cluster_options, started
-from local_dsql.launch import connect, gone
+from local_dsql.client.launch import connect, gone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local_dsql.cluster import LocalCluster
-    from local_dsql.folder import Folder
+    from local_dsql.storage.folder import Folder
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from local_dsql.cli.options import json_option, path_option, running
-from local_dsql.injections import encode_injection
-from local_dsql.occ.injection import Fault, Injection
+from local_dsql.control.codec import encode_injection
+from local_dsql.faults.injection import Fault, Injection
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_runtime.location import local_folder
+from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster
 from local_dsql.errors import LocalDatabaseError
-from local_dsql.folder import DEFAULT_FOLDER, Folder
-from local_dsql.launch import connect
+from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

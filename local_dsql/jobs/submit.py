@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dsql_dialect import Statement
-    from local_dsql.front.session import Session
+    from local_dsql.proxy.session import Session
 
 PG_CLASS, PG_CONSTRAINT = 1259, 2606
 _VIOLATIONS = ("23503", "23514")

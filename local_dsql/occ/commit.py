@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.faults.injection import Fault
 from local_dsql.occ import references, size, verdicts
 from local_dsql.occ.conflict import SUSPECTS, is_invisible
 from local_dsql.occ.effects import NOTHING, made_by
 from local_dsql.occ.foresight import strike
-from local_dsql.occ.injection import Fault
 from local_dsql.occ.journal import Commit
 from local_dsql.occ.parking import capture, resume
 from local_dsql.occ.privilege import AS_SUPERUSER

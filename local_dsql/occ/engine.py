@@ -27,8 +27,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from local_dsql.faults.injector import Injector
 from local_dsql.occ.hidden import Hidden
-from local_dsql.occ.injector import Injector
 from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables

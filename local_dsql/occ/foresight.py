@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.injection import Attempt
+from local_dsql.faults.injection import Attempt
 from local_dsql.occ.parking import capture
 from local_dsql.wire import messages
 from local_dsql.wire.backend import BackendGone
@@ -13,9 +13,9 @@ from local_dsql.wire.backend import BackendGone
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from local_dsql.faults.injection import Fault
     from local_dsql.occ.effects import Effects
     from local_dsql.occ.engine import Engine
-    from local_dsql.occ.injection import Fault
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
 

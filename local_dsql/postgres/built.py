@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.errors import FolderError
-from local_dsql.files import write_private
+from local_dsql.storage.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

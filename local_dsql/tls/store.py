@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_dsql.files import write_atomically, write_private
+from local_dsql.storage.files import write_atomically, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

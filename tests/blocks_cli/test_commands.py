@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import INTERRUPTED, main
 from tests.blocks_cli.local.lab import Lab, synthesize
 from tests.local_dsql.processes import processes_of, wait_until

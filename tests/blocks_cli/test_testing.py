@@ -9,7 +9,7 @@ import pytest
 
 from blocks_cli.testing import migrate
 from dsql_dialect.migrations import MigrationErrors
-from lambda_migrator.problem import MigrationProblem
+from lambda_migrator.errors import MigrationProblem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from tests.end_to_end.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from blocks_cli.errors import CommandError
 from blocks_cli.local import LocalDeployment, Report
-from blocks_cli.problem import CommandError
 from tests.end_to_end.shop import stack
 
 if TYPE_CHECKING:

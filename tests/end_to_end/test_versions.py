@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from blocks_cli.errors import CommandError
 from blocks_cli.local.plan import Action
-from blocks_cli.problem import CommandError
 from tests.end_to_end.conftest import ROOT
 
 if TYPE_CHECKING:

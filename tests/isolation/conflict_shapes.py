@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.local_dsql.front.scenarios import ANY, OC000, Error, Scenario, scenario
+from tests.local_dsql.proxy.scenarios import ANY, OC000, Error, Scenario, scenario
 
 TABLES = (
     "CREATE TABLE t (id int PRIMARY KEY, v text)",

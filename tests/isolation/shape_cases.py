@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.isolation.shape_protocol import PROTOCOL
 from tests.isolation.shapes import Shape, rows
-from tests.local_dsql.front.scenarios import ANY, Error
+from tests.local_dsql.proxy.scenarios import ANY, Error
 
 _TREE = (
     "CREATE TABLE parent (id int PRIMARY KEY, name text)",

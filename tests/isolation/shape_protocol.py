@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.isolation.shapes import Mode, Shape, rows
-from tests.local_dsql.front.scenarios import Error
+from tests.local_dsql.proxy.scenarios import Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

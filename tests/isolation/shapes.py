@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import psycopg
 
 from tests.isolation.setting_up import execute
-from tests.local_dsql.front.scenarios import OC000, Error, answer, matches
+from tests.local_dsql.proxy.scenarios import OC000, Error, answer, matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

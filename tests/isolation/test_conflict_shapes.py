@@ -9,13 +9,13 @@ import pytest
 
 from tests.isolation.conflict_shapes import ALL, CLEAR, ROWS, TABLES, Conflict
 from tests.isolation.setting_up import execute
-from tests.local_dsql.front.scenarios import run
+from tests.local_dsql.proxy.scenarios import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_dsql import LocalCluster
-    from tests.local_dsql.front.cluster import Cluster
+    from tests.local_dsql.proxy.cluster import Cluster
 
 
 class Endpoint:

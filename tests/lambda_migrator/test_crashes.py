@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime.session import Session
-from lambda_migrator.problem import MigrationProblem
+from lambda_migrator.errors import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

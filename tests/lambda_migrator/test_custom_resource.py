@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from blocks_runtime.contract import Access, database_role
-from lambda_migrator import cloudformation, handler
-from lambda_migrator.cloudformation import LIMIT
+from custom_resource import cloudformation
+from custom_resource.cloudformation import LIMIT
+from lambda_migrator import handler
 from local_dsql import LocalCluster
 from tests.lambda_migrator.inbox import response_server
 from tests.lambda_migrator.invocation import Context, invoke, request

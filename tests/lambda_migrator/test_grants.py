@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from blocks_runtime.contract import Access
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of, unknown_things
-from lambda_migrator.problem import MigrationProblem
 
 RW, RO = "blocks_main_read_write", "blocks_main_read_only"
 ARN, OTHER = "arn:aws:iam::123456789012:role/app", "arn:aws-cn:iam::123456789012:role/path/o'app"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime.contract import Access, database_role
+from custom_resource import continuation
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator import continuation, handler
+from lambda_migrator import handler
 from local_dsql import Permission
 from tests.lambda_migrator.inbox import EVENT, response_server
 from tests.lambda_migrator.invocation import FUNCTION, Context, invoke

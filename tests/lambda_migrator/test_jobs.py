@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from blocks_runtime import Sql
+from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import jobs
-from lambda_migrator.deadline import Deadline, OutOfTime
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.jobs import Awaited, JobFailed
-from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from lambda_migrator.admin import Admin

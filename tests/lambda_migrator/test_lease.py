@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import sql
+from custom_resource.deadline import OutOfTime
 from lambda_migrator import lease
-from lambda_migrator.deadline import OutOfTime
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.lease import acquire, holder_of
-from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from blocks_runtime.session import Session

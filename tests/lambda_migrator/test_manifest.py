@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dsql_dialect.migrations import compile_folder
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.manifest import Manifest, Migration, Statement, load, read
-from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambda_migrator.deadline import OutOfTime
-from lambda_migrator.problem import MigrationProblem
+from custom_resource.deadline import OutOfTime
+from lambda_migrator.errors import MigrationProblem
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.journal import Entry, State
 from lambda_migrator.manifest import Manifest, Migration, Statement
 from lambda_migrator.plan import Action, plan
-from lambda_migrator.problem import MigrationProblem
 
 
 def statement(kind: str, *, batch: bool = False) -> Statement:

@@ -9,12 +9,12 @@ import pytest
 
 from blocks_runtime import sql
 from lambda_migrator import journal
+from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.execute import execute
 from lambda_migrator.journal import Journal, Move, Overtaken, State
 from lambda_migrator.lease import acquire
 from lambda_migrator.migrate import holding_lease
 from lambda_migrator.plan import plan
-from lambda_migrator.problem import MigrationProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
 from blocks_runtime.session import Session, open_session
 from blocks_runtime.target import Target
+from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import admin
 from lambda_migrator.admin import Admin
-from lambda_migrator.deadline import Deadline, OutOfTime
 from lambda_migrator.grants import Grant
 from lambda_migrator.migrate import migrate
 from local_dsql import Fault

@@ -14,8 +14,8 @@ from blocks_cli.control_plane.cluster import Cluster, Place, Status
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.errors import ApiError
 from blocks_cli.control_plane.states import ControlPlane
-from lambda_migrator.cloudformation import Request
-from lambda_migrator.deadline import Deadline
+from custom_resource.cloudformation import Request
+from custom_resource.deadline import Deadline
 from lambda_peering import handler
 from lambda_peering.clusters import Client, Clusters
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambda_migrator.cloudformation import Request
-from lambda_migrator.deadline import Deadline
+from custom_resource.cloudformation import Request
+from custom_resource.deadline import Deadline
 from lambda_peering import handler
 from lambda_peering.clusters import Clusters
 from tests.lambda_peering.laboratory import Killed, Laboratory, event, laboratory

@@ -11,10 +11,10 @@ import pytest
 
 from blocks_cli.control_plane.cluster import Place, Status
 from blocks_cli.control_plane.errors import ApiError, conflict, denied, validation
-from lambda_migrator.deadline import OutOfTime
+from custom_resource.deadline import OutOfTime
 from lambda_peering import clusters
+from lambda_peering.errors import PeeringProblem
 from lambda_peering.pair import Pair
-from lambda_peering.problem import PeeringProblem
 from tests.lambda_peering.laboratory import EAST, OHIO, Laboratory, event, laboratory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lambda_migrator import continuation
+from custom_resource import continuation
 from lambda_peering import clusters, handler
 from tests.lambda_migrator.inbox import response_server
 from tests.lambda_migrator.invocation import Context

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.locks import FileLock
+from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
     from pathlib import Path

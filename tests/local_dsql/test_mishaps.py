@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-import local_dsql.attachment
+import local_dsql.client.attachment
 from local_dsql import LocalCluster, LocalDatabaseError
 from local_dsql.errors import ServerError, ServerMismatchError
-from local_dsql.locks import FileLock
+from local_dsql.storage.locks import FileLock
 from tests.local_dsql.processes import PROJECT, STARTER, processes_of, start_user, wait_until
 from tests.local_dsql.queries import run, value
 
@@ -106,7 +106,7 @@ def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
 
 
 def test_a_server_that_hangs_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_dsql.attachment, "END_PATIENCE", 0.1)
+    monkeypatch.setattr(local_dsql.client.attachment, "END_PATIENCE", 0.1)
     hanging = FileLock(folder / "users.lock")
     hanging.wait_exclusive(1)
     with pytest.raises(ServerMismatchError, match="does not answer") as refusal:

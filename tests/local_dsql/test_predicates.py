@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from local_dsql.keys import Key
+    from local_dsql.faults.keys import Key
 
     Predicate = Callable[[Attempt], bool]
 

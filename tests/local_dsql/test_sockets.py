@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from local_dsql.sockets import LONGEST_NAME, MAX_ADDRESS, make_socket_directory, remove_socket_directory
+from local_dsql.postgres.sockets import (
+    LONGEST_NAME,
+    MAX_ADDRESS,
+    make_socket_directory,
+    remove_socket_directory,
+)
 
 
 def test_in_its_place_where_the_path_is_short(tmp_path: Path) -> None:

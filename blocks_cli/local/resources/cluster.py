@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.dialect import DIALECT
 from blocks_cli.control_plane.cluster import Place, Status
 from blocks_cli.control_plane.errors import ApiError
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.local.control import admit, described, remembered
+from blocks_cli.local.cluster_state import admit, described, remembered
 from blocks_cli.local.resources.handler import Outcome, Request
-from blocks_cli.problem import CommandError
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource
     from local_dsql import LocalCluster
 

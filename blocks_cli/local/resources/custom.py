@@ -7,18 +7,18 @@ import time
 import uuid
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.resources.handler import Outcome, Request
 from blocks_cli.local.resources.simple import stand_in
-from blocks_cli.problem import CommandError
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource
 
 DEFAULT_TIMEOUT = 3600.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.local.placeholders import physical_name
 from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
-from blocks_cli.local.stand_in import physical_name
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource
 
 CODE = "code"

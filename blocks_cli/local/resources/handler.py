@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.cloud import Asset
     from blocks_cli.json_value import Json
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource
 
 

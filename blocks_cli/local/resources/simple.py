@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import text
+from blocks_cli.local.placeholders import MARK, physical_name
 from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
-from blocks_cli.local.stand_in import MARK, physical_name
 
 if TYPE_CHECKING:
-    from blocks_cli.local.host import Host
+    from blocks_cli.local.account import Host
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,13 +105,14 @@ def test_a_layer_is_small(machine: str) -> None:
 def test_the_migrator_is_its_package_beside_the_manifest() -> None:
     manifest = {"format": 1, "dialect": "portable", "migrations": []}
     tree = bundling.migrator(json.dumps(manifest)).path
-    assert {path.name for path in tree.iterdir()} == {"lambda_migrator", "manifest.json"}
+    assert {path.name for path in tree.iterdir()} == {"lambda_migrator", "custom_resource", "manifest.json"}
     assert json.loads((tree / "manifest.json").read_text(encoding="utf-8")) == manifest
     spec = importlib.util.find_spec("lambda_migrator")
     assert spec is not None
     assert spec.origin is not None
     ours = {path.relative_to(Path(spec.origin).parent) for path in Path(spec.origin).parent.rglob("*.py")}
-    assert {path.relative_to(tree / "lambda_migrator") for path in tree.rglob("*.py")} == ours
+    package = tree / "lambda_migrator"
+    assert {path.relative_to(package) for path in package.rglob("*.py")} == ours
 
 
 def test_the_code_digest_follows_the_target_and_not_the_manifest() -> None:

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from blocks_cli.assembly.cloud import CloudAssembly
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

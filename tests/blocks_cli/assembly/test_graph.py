@@ -8,7 +8,7 @@ import pytest
 
 from blocks_cli.assembly.graph import dependencies, order, resource_order
 from blocks_cli.assembly.template import Resource, read_template
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json

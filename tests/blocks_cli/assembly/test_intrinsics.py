@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.assembly.intrinsics import NotYetKnownError, Scope, condition_holds, resolve
-from blocks_cli.problem import CommandError
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json

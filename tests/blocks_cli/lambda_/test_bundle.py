@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.assembly.cloud import Asset
+from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.runtime import prepare
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
-from blocks_cli.problem import CommandError
 from tests.blocks_cli.local.listener import Listener
 from tests.blocks_cli.local.shop import synthesize_shop
 

@@ -13,9 +13,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import Action, LocalDeployment, Report
-from blocks_cli.problem import CommandError
 from tests.blocks_cli.local.lab import Lab, synthesize
 from tests.blocks_cli.local.listener import Listener
 

@@ -15,9 +15,9 @@ import pytest
 from aws_cdk import aws_dsql as dsql
 
 from blocks_cli.control_plane.cluster import Place
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.local import LocalDeployment
-from blocks_cli.problem import CommandError
 from local_dsql.divergences import BY_ID
 
 if TYPE_CHECKING:

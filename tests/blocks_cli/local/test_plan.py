@@ -9,9 +9,9 @@ import pytest
 
 from blocks_cli.assembly.intrinsics import Scope
 from blocks_cli.assembly.template import read_template
+from blocks_cli.errors import CommandError
 from blocks_cli.local.plan import Action, StackReferences, plan, plan_removal
 from blocks_cli.local.state import DeployedResource, StackState
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.errors import CommandError
 from blocks_cli.local.state import DeployedResource, StackState, StateFolder
-from blocks_cli.problem import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path

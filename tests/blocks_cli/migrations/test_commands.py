@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS
 from blocks_cli.migrations.folder import find_folder
-from blocks_cli.problem import CommandError
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from dsql_dialect.migrations import MigrationErrors, compile_folder
 from dsql_dialect.migrations import rules as migration_rules
 from dsql_dialect.profiles import profile

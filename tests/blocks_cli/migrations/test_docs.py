@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS
 from tests.blocks_cli.migrations import transcript
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import INTERRUPTED, NOBODY_READS
 from local_dsql import LocalCluster
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from blocks_cli.migrations.plain_reader import PlainReader
+from blocks_cli.database.plain_reader import PlainReader
 from blocks_runtime import sql
 from blocks_runtime.contract import ADMIN_ROLE, Variables
 from blocks_runtime.errors import ConnectionFailed, DatabaseError, FeatureNotSupported

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_runtime.session import Session
 from tests.blocks_cli.migrations.conftest import BANK
 

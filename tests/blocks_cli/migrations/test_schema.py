@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import catalog_queries
 from dsql_dialect import parse, profile
 from tests.blocks_cli.migrations.conftest import BANK

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exits import ExitCode
+from blocks_cli.exit_codes import ExitCode
 from tests.blocks_cli.migrations.kill_matrix import LEAST, Matrix
 from tests.blocks_cli.migrations.migrators import nursery
 from tests.lambda_migrator.inbox import response_server

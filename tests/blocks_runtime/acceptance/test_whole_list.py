@@ -17,9 +17,9 @@ LIST |= {"Y": 6, "A": 11, "B": 3, "N": 11}
 ELSEWHERE = {
     "G09 G10": "lambda_migrator/test_migrate.py::test_applies_everything_once",
     "G11": "blocks/test_migrations.py::test_fails_naming_every_place_rule_and_way_out",
-    "G12 G13 G22": "local_dsql/front/test_jobs.py::test_index_is_invalid_until_its_job_is_done",
-    "G14": "local_dsql/front/test_jobs.py::test_unique_builds",
-    "G15": "local_dsql/front/test_jobs.py::test_nothing_to_do_is_no_job",
+    "G12 G13 G22": "local_dsql/proxy/test_jobs.py::test_index_is_invalid_until_its_job_is_done",
+    "G14": "local_dsql/proxy/test_jobs.py::test_unique_builds",
+    "G15": "local_dsql/proxy/test_jobs.py::test_nothing_to_do_is_no_job",
     "G20 G21": "dsql_dialect/test_prepass.py::*",
     "X07": "blocks_runtime/test_database.py::test_refusals",
     "D01": "blocks/test_database.py::test_an_id_alone_makes_a_database",

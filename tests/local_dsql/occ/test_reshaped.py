@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.occ.targets import reshaped
-from tests.local_dsql.front.cluster import Cluster
+from tests.local_dsql.proxy.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,199 @@
+"""What stands in for the account: clusters, functions, identities, and where handlers answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
+from blocks_cli.control_plane.states import ControlPlane
+from blocks_cli.errors import CommandError
+from blocks_cli.json_value import text
+from blocks_cli.lambda_.code_store import CodeStore
+from blocks_cli.lambda_.endpoint import LambdaEndpoint
+from blocks_cli.lambda_.environment import Keys
+from blocks_cli.lambda_.service import LambdaService
+from blocks_cli.local.cluster_state import admit, remembered
+from blocks_cli.local.clusters import Clusters
+from blocks_cli.local.functions import authorities, configuration, missing_layers
+from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
+from blocks_cli.local.responses import ResponseServer
+from blocks_cli.local.state import StateFolder
+from local_dsql.access import Permission, allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blocks_cli.control_plane.cluster import Cluster
+    from blocks_cli.local.report import Report
+    from blocks_cli.local.state import DeployedResource, StackState
+    from blocks_cli.workspace import Workspace
+
+INVOKE = "lambda:InvokeFunction"
+
+
+class Host:
+    """Everything alive behind the deployed stacks of one workspace.
+
+    `states` are the deployed stacks by name; `save` is the only way to change them.
+    """
+
+    def __init__(self, workspace: Workspace, report: Report) -> None:
+        self._state_folder = StateFolder(workspace.stacks)
+        self.states: dict[str, StackState] = self._state_folder.load()
+        self.workspace = workspace
+        self.report = report
+        self.store = CodeStore(workspace.code)
+        self.clusters = Clusters(workspace.clusters)
+        self.responses = ResponseServer()
+        self.functions = LambdaService(
+            self.store, workspace.packages, workspace.scratch, self.keys, report.output
+        )
+        self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
+        self.control_plane = ControlPlane(LOCAL_ACCOUNT, changed=self._cluster_changed)
+        self._control_endpoint = ControlPlaneEndpoint(self.control_plane, self._may_configure)
+        self.functions.defaults = {
+            "AWS_ENDPOINT_URL_LAMBDA": self._endpoint.url,
+            "AWS_ENDPOINT_URL_DSQL": self._control_endpoint.url,
+        }
+        self._noted: set[str] = set()
+        self._given: dict[str, dict[str, str]] = {}
+        self._owners: dict[str, str] = {}
+        self._own_keys: dict[str, Keys] = {}
+        self._lock = threading.Lock()
+
+    def resources(self) -> tuple[DeployedResource, ...]:
+        """Return every deployed resource of every stack."""
+        return tuple(resource for state in self.states.values() for resource in state.resources.values())
+
+    def save(self, state: StackState) -> None:
+        """Record a stack as it is now."""
+        self.states[state.name] = state
+        self._state_folder.save(state)
+
+    def forget(self, name: str) -> None:
+        """Record that a stack is gone."""
+        del self.states[name]
+        self._state_folder.remove(name)
+
+    def note(self, text: str) -> None:
+        """Tell the user something worth knowing, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.report.note(text)
+
+    def stack_id_of(self, resource: DeployedResource) -> str:
+        """Return the ARN of the stack that a resource belongs to."""
+        for state in self.states.values():
+            if state.resources.get(resource.logical_id) == resource or resource in state.leftovers:
+                return f"arn:aws:cloudformation:{state.region}:{state.account}:stack/{state.name}/local"
+        raise KeyError(resource.logical_id)
+
+    def deploy_function(self, resource: DeployedResource) -> None:
+        """Hand a function to the local Lambda, with the variables only a local function needs."""
+        resources = self.resources()
+        base = configuration(resource, resources, self.store)
+        extra = authorities(base.environment, self.clusters.ca_files()) | self._given.get(base.arn, {})
+        local = dataclasses.replace(base, environment={**base.environment, **extra})
+        try:
+            notes = self.functions.put(local)
+        except CommandError as error:
+            notes = (f"{error.why}; {error.remedy}",)
+        for arn in missing_layers(resource, resources):
+            notes = (*notes, f"runs without {arn}: the layer is not part of the app")
+        for note in notes:
+            self.report.differs(resource.path, note)
+
+    def give(self, function_arn: str, variables: Mapping[str, str]) -> None:
+        """Add variables to a function's environment."""
+        given = self._given.setdefault(function_arn, {})
+        if variables.items() <= given.items():
+            return
+        given.update(variables)
+        for resource in self.resources():
+            if resource.attributes.get("Arn") == function_arn:
+                self.deploy_function(resource)
+
+    def find_function(self, name: str) -> str | None:
+        """Return the ARN of a function named by physical name, full ARN, or either with a qualifier."""
+        for resource in self.resources():
+            if resource.type == "AWS::Lambda::Function":
+                arn = text(resource.attributes["Arn"])
+                unqualified = ":".join(name.split(":")[:7]) if name.startswith("arn:") else name.split(":")[0]
+                if unqualified in {arn, resource.physical_id}:
+                    return arn
+        return None
+
+    def keys(self, role_arn: str) -> Keys:
+        """Return the credentials of a role, its permissions made known to every cluster.
+
+        With several clusters they are those that the first cluster knows which the role may connect to.
+        """
+        role = self._role(role_arn)
+        if role is None or not self.clusters.by_arn():
+            return self._keys_without_cluster(role_arn)
+        credentials = {}
+        permissions = self._permissions(role)
+        for arn, cluster in self.clusters.by_arn().items():
+            given = cluster.identity(role_arn, permissions)
+            credentials[arn] = Keys(given.access_key_id, given.secret_access_key, given.session_token or "")
+            self._owners[given.access_key_id] = role_arn
+        reachable = [arn for arn in credentials if any(allowed(permissions, a, arn) for a in CONNECT_ACTIONS)]
+        if len(reachable) > 1:
+            self.note(
+                f"{role.path}: may connect to {len(reachable)} clusters, locally only to {reachable[0]}"
+            )
+        return credentials[(reachable or [*credentials])[0]]
+
+    def publish(self) -> None:
+        """Make the permissions of all roles known to the clusters, after a policy changed."""
+        for resource in self.resources():
+            if resource.type == "AWS::IAM::Role":
+                permissions = self._permissions(resource)
+                for cluster in self.clusters.by_arn().values():
+                    cluster.identity(text(resource.attributes["Arn"]), permissions)
+
+    def close(self) -> None:
+        """End everything that is alive."""
+        self.functions.close()
+        self._endpoint.close()
+        self._control_endpoint.close()
+        self.responses.close()
+        self.clusters.close()
+
+    def _permissions(
+        self, role: DeployedResource, context: Mapping[str, str] | None = None
+    ) -> tuple[Permission, ...]:
+        return permissions_of(role, self.resources(), self.clusters.by_arn(), context)
+
+    def _role(self, arn: str) -> DeployedResource | None:
+        return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
+
+    def _keys_without_cluster(self, role_arn: str) -> Keys:
+        with self._lock:
+            if role_arn not in self._own_keys:
+                key_id = f"ASIA{secrets.token_hex(8).upper()}"
+                self._own_keys[role_arn] = Keys(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
+                self._owners[key_id] = role_arn
+            return self._own_keys[role_arn]
+
+    def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
+        role = self._role(self._owners.get(access_key_id, ""))
+        return role is not None and allowed(self._permissions(role), INVOKE, function_arn)
+
+    def _may_configure(self, access_key_id: str, action: str, arn: str, witness: str | None) -> bool:
+        role = self._role(self._owners.get(access_key_id, ""))
+        context = {"dsql:WitnessRegion": witness} if witness else {}
+        return role is not None and allowed(self._permissions(role, context), action, arn)
+
+    def _cluster_changed(self, cluster: Cluster) -> None:
+        """Write down what became of a cluster, and let clients in while it is usable."""
+        for state in [*self.states.values()]:
+            for resource in state.resources.values():
+                if resource.attributes.get("ResourceArn") == cluster.arn:
+                    local = {**resource.local, **remembered(cluster)}
+                    self.save(state.having(dataclasses.replace(resource, local=local)))
+        admit(cluster, self.clusters.by_arn().get(cluster.arn))

@@ -1,0 +1,145 @@
+"""One user's hold on the server of a folder: found or started, asked for things, left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_dsql.client.launch import (
+    DEFAULT_DIALECT,
+    DEFAULT_REGIONS,
+    END_PATIENCE,
+    START_PATIENCE,
+    ServerOptions,
+    busy,
+    connect,
+    gone,
+    launch,
+    wait_for_end,
+)
+from local_dsql.control.status import ClusterStatus
+from local_dsql.errors import ServerError
+from local_dsql.storage.folder import unusable
+from local_dsql.storage.locks import FileLock
+
+if TYPE_CHECKING:
+    from local_dsql.control.protocol import ControlConnection, Json
+    from local_dsql.storage.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a user wants the folder to be served; what is None or empty is taken as it is."""
+
+    regions: tuple[str, ...]
+    dialect: str | None
+    commit_latency: float | None
+
+
+class Attachment:
+    """Holds the folder's lock of users, which keeps its server alive, and speaks to the server."""
+
+    def __init__(self, folder: Folder, wishes: Wishes) -> None:
+        self._folder = folder
+        self._wishes = wishes
+        self._users = FileLock(folder.users_lock)
+        self._status: ClusterStatus | None = None
+
+    def start(self) -> None:
+        """Find the server of the folder or start one; return once it accepts connections.
+
+        Raises:
+            ServerMismatchError: it is being served in another dialect, or with another commit latency.
+            LocalDatabaseError: it cannot be started.
+        """
+        if self._status is not None and (status := self._attach()) is not None:
+            self._status = status
+            return
+        self._status = None
+        self._folder.prepare()
+        starting = FileLock(self._folder.start_lock)
+        try:
+            self._users.lock_shared(END_PATIENCE)
+            starting.wait_exclusive(START_PATIENCE)
+            self._status = self._attach() or self._launch()
+        except TimeoutError as error:
+            raise busy(self._folder, error) from None
+        except OSError as error:
+            raise unusable(self._folder.path, error) from None
+        finally:
+            starting.release()
+            if self._status is None:
+                self._users.release()
+
+    def leave(self) -> None:
+        """Let go of the server, and wait for its end if this was its last user; no harm where it is not held."""
+        if self._status is not None:
+            self._status = None
+            self._users.release()
+            wait_for_end(self._folder, "leave")
+
+    @property
+    def status(self) -> ClusterStatus:
+        """How the cluster was being served when this user came.
+
+        Raises:
+            ServerError: it is not held.
+        """
+        if self._status is None:
+            raise ServerError(
+                f"the local cluster in {self._folder.path} is not started",
+                "this LocalCluster was never entered, or is closed",
+                "use it in a with statement, or call start() first",
+            )
+        return self._status
+
+    def connect(self) -> ControlConnection:
+        """Return a connection of its own to the server.
+
+        Raises:
+            ServerError: it is not held, or has stopped.
+        """
+        _ = self.status
+        connection = connect(self._folder)
+        if connection is None:
+            raise gone(self._folder, "the local database has stopped")
+        return connection
+
+    def call(self, method: str, parameters: Json) -> Json:
+        """Ask the server for something and return its answer.
+
+        Raises:
+            ServerError: it is not held, or has stopped.
+        """
+        connection = self.connect()
+        try:
+            return connection.call(method, parameters)
+        except OSError:
+            raise gone(self._folder, f"the local database stopped during {method}") from None
+        finally:
+            connection.close()
+
+    def _attach(self) -> ClusterStatus | None:
+        connection = connect(self._folder)
+        if connection is None:
+            return None
+        wanted = {
+            "dialect": self._wishes.dialect,
+            "commit_latency": self._wishes.commit_latency,
+            "regions": self._wishes.regions,
+        }
+        try:
+            return ClusterStatus.read(connection.call("attach", wanted))
+        except OSError:
+            return None  # it ended as we came
+        finally:
+            connection.close()
+
+    def _launch(self) -> ClusterStatus:
+        wishes = self._wishes
+        dialect, regions = wishes.dialect or DEFAULT_DIALECT, wishes.regions or DEFAULT_REGIONS
+        launch(ServerOptions(self._folder, dialect, regions, wishes.commit_latency or 0.0))
+        status = self._attach()
+        if status is None:
+            raise gone(self._folder, "the local database ended right after its start")
+        return status

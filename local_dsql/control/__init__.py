@@ -1,0 +1,1 @@
+"""JSON-lines protocol between a client process and the server process."""

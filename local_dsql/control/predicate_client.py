@@ -1,0 +1,110 @@
+"""The caller's end of a predicate: a thread that answers what the server asks."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import threading
+import traceback
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_dsql.control.codec import decode_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.control.protocol import ControlConnection, Json
+    from local_dsql.faults.injection import Attempt
+
+    Predicate = Callable[[Attempt], bool]
+
+log = logging.getLogger(__name__)
+_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
+
+
+def name_of(predicate: Predicate) -> str:
+    """Return what a predicate is called and where it is: `<lambda> (test_transfers.py:31)`.
+
+    Raises:
+        TypeError: it cannot be called, or is a coroutine function, whose verdict nobody would wait for.
+    """
+    if not callable(predicate):
+        raise TypeError(f"the predicate is {type(predicate).__name__}; give a function of one Attempt")
+    if inspect.iscoroutinefunction(predicate):
+        raise TypeError("the predicate is a coroutine function; write it with def")
+    name: str = getattr(predicate, "__name__", type(predicate).__name__)
+    code = getattr(predicate, "__code__", None)
+    if code is None:
+        return name
+    file, here = Path(code.co_filename), Path.cwd()
+    return f"{name} ({file.relative_to(here) if file.is_relative_to(here) else file}:{code.co_firstlineno})"
+
+
+class Predicates:
+    """The predicates that one object has armed; each injection lasts as long as its connection."""
+
+    def __init__(self) -> None:
+        self._connections: set[ControlConnection] = set()
+        _armed.add(self)
+
+    def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
+        """Arm an injection, answer for it in a thread, and return its number.
+
+        Raises:
+            LocalDatabaseError: the server refuses.
+            ValueError: the server can make no sense of the parameters.
+            OSError: the server is gone.
+        """
+        try:
+            number = int(str(connection.call("inject_by_predicate", parameters)["number"]))
+        except BaseException:
+            connection.close()
+            raise
+        self._connections.add(connection)
+        threading.Thread(
+            target=self._answer,
+            args=(connection, number, predicate),
+            name=f"local-dsql-injection-{number}",
+            daemon=True,
+        ).start()
+        return number
+
+    def close(self) -> None:
+        """Disarm them all; a predicate that is being called is not waited for."""
+        for connection in list(self._connections):
+            connection.hang_up()
+
+    def leave_to_parent(self) -> None:
+        """Forget them, in a child made by `fork`: the thread that answers is not there."""
+        for connection in self._connections:
+            connection.leave_to_parent()
+
+    def _answer(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
+        try:
+            connection.answer(lambda question: _verdict(number, predicate, question))
+        finally:
+            connection.close()
+            self._connections.discard(connection)
+
+
+def _leave_to_parent() -> None:
+    for each in _armed:
+        each.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _verdict(number: int, predicate: Predicate, question: Json) -> Json:
+    try:
+        verdict: object = predicate(decode_attempt(question))
+        if inspect.iscoroutine(verdict):
+            verdict.close()
+            raise TypeError("it returned a coroutine, which nobody awaits; write it with def")
+        return {"verdict": bool(verdict)}
+    except BaseException as error:  # pytest's Failed is one; nothing above would see it
+        log.exception("the predicate of injection %d failed; the COMMIT is told", number)
+        return {"error": "".join(traceback.format_exception_only(error)).strip()}

@@ -1,0 +1,39 @@
+"""What a server says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from local_dsql.access import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql.control.protocol import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """What the server says of itself: its process, how it serves, the port of each Region."""
+
+    pid: int
+    identifier: str
+    dialect: str
+    commit_latency: float
+    ports: Mapping[str, int]
+    stopped_regions: tuple[str, ...]
+    admin: Credentials
+
+    @classmethod
+    def read(cls, answer: Json) -> ClusterStatus:
+        """Return the status in an answer of the control protocol."""
+        return cls(
+            pid=cast("int", answer["pid"]),
+            identifier=cast("str", answer["identifier"]),
+            dialect=cast("str", answer["dialect"]),
+            commit_latency=cast("float", answer["commit_latency"]),
+            ports=cast("dict[str, int]", answer["ports"]),
+            stopped_regions=tuple(cast("list[str]", answer["stopped_regions"])),
+            admin=Credentials(**cast("dict[str, str]", answer["admin"])),
+        )

@@ -1,0 +1,1 @@
+"""Fault injection: which COMMIT fails, and with which error."""

@@ -1,0 +1,141 @@
+"""The injections that are armed, and which COMMIT each of them strikes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from local_dsql.faults.injection import Attempt, Fault, Injection
+    from local_dsql.wire.messages import ServerMessage
+
+
+class PredicateFailed(Exception):
+    """A predicate gave no verdict; the COMMIT fails with `message`, and nothing is committed."""
+
+    def __init__(self, message: ServerMessage) -> None:
+        super().__init__(message.message)
+        self.message = message
+
+
+class Judge(Protocol):
+    """Whoever decides by a predicate, perhaps in another process."""
+
+    async def agrees(self, attempt: Attempt) -> bool:
+        """Tell whether the COMMIT is to fail; false at once where it is, or becomes, dismissed.
+
+        Raises:
+            PredicateFailed: there is no verdict.
+        """
+
+    def dismiss(self) -> None:
+        """Ask no more: the injection is used up or removed."""
+
+
+@dataclass(slots=True)
+class _Armed:
+    injection: Injection
+    judge: Judge | None
+    asked: int = 0
+    seen: int = 0
+    done: int = 0
+
+
+@dataclass(slots=True)
+class Injector:
+    """The injections that are armed.
+
+    A predicate may take its time, and a COMMIT's turn must not wait for it. So predicates are asked beforehand (`ask`),
+    and at its turn a COMMIT finds, in one go, what happens to it (`strike`).
+    """
+
+    has_predicates: bool = False
+    """Some injection has one."""
+    _armed: dict[int, _Armed] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def add(self, injection: Injection, judge: Judge | None = None) -> int:
+        """Arm an injection; return its number, for `remove`. One with a predicate needs the judge who asks it."""
+        assert (judge is None) == (injection.predicate is None)
+        number = next(self._numbers)
+        self._armed[number] = _Armed(injection, judge)
+        self._changed()
+        return number
+
+    def remove(self, number: int) -> None:
+        """Disarm an injection; one that is used up or was never there is no error."""
+        armed = self._armed.pop(number, None)
+        self._changed()
+        if armed is not None and armed.judge is not None:
+            armed.judge.dismiss()
+
+    def clear(self) -> None:
+        """Disarm everything."""
+        for number in list(self._armed):
+            self.remove(number)
+
+    def _changed(self) -> None:
+        self.has_predicates = any(each.judge is not None for each in self._armed.values())
+
+    def armed(self) -> dict[int, Injection]:
+        """Return what is armed, by number."""
+        return {number: each.injection for number, each in self._armed.items()}
+
+    def asks_about(self, attempt: Attempt) -> bool:
+        """Tell whether some predicate may have to be asked about a COMMIT, which takes its rows."""
+        return any(
+            each.judge is not None and each.injection.concerns(attempt) for each in self._armed.values()
+        )
+
+    def wants_rows(self, attempt: Attempt) -> bool:
+        """Tell whether some key must be looked for in the rows of a COMMIT."""
+        return any(
+            each.injection.key is not None and each.injection.concerns(attempt)
+            for each in self._armed.values()
+        )
+
+    async def ask(self, attempt: Attempt) -> frozenset[int]:
+        """Ask all predicates about a COMMIT, at the same time; return the numbers of those that want it to fail.
+
+        Raises:
+            PredicateFailed: one gave no verdict, whatever the others say.
+        """
+        asked = {
+            number: each
+            for number, each in self._armed.items()
+            if each.judge is not None and each.injection.matches(attempt)
+        }
+        verdicts = await asyncio.gather(
+            *(_verdict(each, attempt) for each in asked.values()), return_exceptions=True
+        )
+        for verdict in verdicts:
+            if isinstance(verdict, BaseException):
+                raise verdict
+        return frozenset(number for number, verdict in zip(asked, verdicts, strict=True) if verdict)
+
+    def strike(self, attempt: Attempt, agreed: Collection[int] = ()) -> Fault | None:
+        """Return what happens to a COMMIT, None if nothing does. Every injection that matches counts it.
+
+        `agreed` are the injections whose predicates want it to fail, as `ask` has found.
+        """
+        found = None
+        for number, each in list(self._armed.items()):
+            if not each.injection.matches(attempt) or (each.judge is not None and number not in agreed):
+                continue
+            each.seen += 1
+            if found is None and each.seen % each.injection.every == 0:
+                each.done += 1
+                found = each.injection.fault
+                if each.done == each.injection.times:
+                    self.remove(number)
+        return found
+
+
+async def _verdict(armed: _Armed, attempt: Attempt) -> bool:
+    assert armed.judge is not None
+    armed.asked += 1
+    return await armed.judge.agrees(replace(attempt, number=armed.asked))

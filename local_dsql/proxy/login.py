@@ -1,0 +1,183 @@
+"""The login: from the startup message to a session under the client's role."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from typing import TYPE_CHECKING
+
+from local_dsql.access import AccessDenied, Principal
+from local_dsql.proxy import errors
+from local_dsql.proxy.session import Session
+from local_dsql.wire import messages
+from local_dsql.wire.answer import BackendError
+from local_dsql.wire.backend import Backend
+from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from local_dsql.proxy.connection import ClientConnection
+    from local_dsql.proxy.listener import Endpoint
+
+ADMIN = "admin"
+DATABASE = "postgres"
+SETTABLE = {
+    "application_name",
+    "client_encoding",
+    "datestyle",
+    "extra_float_digits",
+    "intervalstyle",
+    "search_path",
+    "timezone",
+}
+"""What a startup message may set (AWS user guide, supported parameters), lower-case."""
+
+_NO_SETTINGS = {"user", "database", "options", "replication"}
+_HIDDEN = {"is_superuser", "session_authorization"}
+
+
+class LoginRefused(Exception):
+    """The client is sent away with `reason`."""
+
+    def __init__(self, reason: ServerMessage) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+async def log_in(client: ClientConnection, body: bytes, password: asyncio.Future[str]) -> None:
+    """Lead a client from its startup message to a session, or send it away with DSQL's words."""
+    try:
+        parameters = _read(body)
+        host = client.server_name
+        if host is None:
+            raise LoginRefused(errors.NO_SERVER_NAME)
+        settings = _settings(parameters)
+        client.send(messages.PASSWORD_REQUEST)
+        role = parameters["user"]
+        principal = _authenticate(client.endpoint, role, await password, host)
+        backend = await _backend(client.endpoint, role, principal, settings)
+    except LoginRefused as refused:
+        client.close(refused.reason)
+        return
+    except BackendError as error:
+        client.close(ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL"))
+        return
+    except OSError:
+        client.close(errors.BACKEND_GONE)
+        return
+    if client.closing:
+        backend.close()
+        return
+    client.session = Session(client, backend, role)
+    client.send(_greeting(backend, role))
+    client.session.start()
+
+
+def _read(body: bytes) -> dict[str, str]:
+    try:
+        parameters = messages.read_startup(body)
+    except ValueError as error:
+        raise LoginRefused(ServerMessage("08P01", str(error), severity="FATAL")) from None
+    user = parameters.get("user")
+    if not user:
+        text = "no PostgreSQL user name specified in startup packet"
+        raise LoginRefused(ServerMessage("28000", text, severity="FATAL"))
+    database = parameters.get("database", user)
+    if database != DATABASE:
+        hint = f"A cluster has one database: connect to {DATABASE}."
+        message = f'database "{database}" does not exist'
+        raise LoginRefused(ServerMessage("3D000", message, hint=hint, severity="FATAL"))
+    return parameters
+
+
+def _settings(parameters: dict[str, str]) -> dict[str, str]:
+    """Return the parameters to pass on, those in `options` included."""
+    wanted = {name: value for name, value in parameters.items() if name not in _NO_SETTINGS}
+    wanted |= _options(parameters.get("options", ""))
+    if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
+        wanted["replication"] = "true"
+    for name in wanted:
+        if name.lower() not in SETTABLE and not name.startswith("_pq_."):
+            raise LoginRefused(errors.not_supported_setting(name))
+    return {name: value for name, value in wanted.items() if not name.startswith("_pq_.")}
+
+
+def _options(text: str) -> dict[str, str]:
+    """Return what `-c name=value` and `--name=value` set; a backslash keeps the next character as it is."""
+    words: list[str] = [""]
+    escaped = False
+    for character in text:
+        if escaped or (character != "\\" and not character.isspace()):
+            words[-1] += character
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif words[-1]:
+            words.append("")
+    found: dict[str, str] = {}
+    follows = False
+    for word in filter(None, words):
+        if word == "-c":
+            follows = True
+            continue
+        setting = (
+            word if follows else word.removeprefix("--") if word.startswith("--") else word.removeprefix("-c")
+        )
+        name, _, value = setting.partition("=")
+        found[name.replace("-", "_")] = value
+        follows = False
+    return found
+
+
+def _authenticate(endpoint: Endpoint, role: str, token: str, host: str) -> Principal:
+    try:
+        return endpoint.front.authenticator.authenticate(
+            user=role, token=token, region=endpoint.region, host=host
+        )
+    except AccessDenied as denied:
+        raise LoginRefused(errors.access_denied(denied.hint, denied.message, denied.sqlstate)) from None
+
+
+async def _backend(endpoint: Endpoint, role: str, principal: Principal, settings: dict[str, str]) -> Backend:
+    """Return a backend connection that runs as the role, which must be mapped to the principal.
+
+    Raises:
+        LoginRefused: the role does not exist, cannot log in, or is not mapped.
+    """
+    front = endpoint.front
+    await _check_role(endpoint, role, principal)
+    parameters = {"user": "postgres", "database": DATABASE, "application_name": "", **settings}
+    parameters["local_dsql.principal"] = (
+        principal.arn
+    )  # what sys.iam_session_user() tells; RESET ALL keeps it
+    backend = await Backend.connect(front.socket_directory, front.port, parameters)
+    await backend.rows(f"SET SESSION AUTHORIZATION {literal(role)}")
+    return backend
+
+
+async def _check_role(endpoint: Endpoint, role: str, principal: Principal) -> None:
+    rows = await endpoint.front.control.exclusive_rows(
+        f"SELECT rolcanlogin AND NOT rolsuper, {literal(role)} = {literal(ADMIN)} OR EXISTS"
+        f" (SELECT FROM sys.iam_pg_role_mappings WHERE pg_role_oid = r.oid AND arn = {literal(principal.arn)})"
+        f" FROM pg_catalog.pg_roles r WHERE rolname = {literal(role)}"
+    )
+    denied = AccessDenied.message
+    if not rows or rows[0][0] != "t":
+        hint = f'No database role "{role}" may log in; admin makes one with CREATE ROLE … WITH LOGIN.'
+        raise LoginRefused(errors.access_denied(hint, denied))
+    if rows[0][1] != "t":
+        arn = principal.arn
+        hint = f"{arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{arn}'."
+        raise LoginRefused(errors.access_denied(hint, denied))
+
+
+def _greeting(backend: Backend, role: str) -> bytes:
+    from local_dsql.proxy.parse_cache import SERVER_VERSION
+
+    shown = {name: value for name, value in backend.parameters.items() if name not in _HIDDEN}
+    shown |= {"server_version": SERVER_VERSION, "is_superuser": "off", "session_authorization": role}
+    key = struct.pack("!II", backend.pid, secrets.randbits(32))
+    status = b"".join(messages.parameter_status(name, value) for name, value in shown.items())
+    return messages.AUTHENTICATION_OK + status + messages.frame(b"K", key)

@@ -1,0 +1,1 @@
+"""The server process: PostgreSQL instance, endpoints, request handlers."""

@@ -1,0 +1,163 @@
+"""What the server process does once PostgreSQL is on its way: endpoints, control requests, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, cast
+
+from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
+from local_dsql.access.cluster_name import ACCOUNT
+from local_dsql.client.launch import write_state
+from local_dsql.control.server import ControlServer
+from local_dsql.errors import ServerMismatchError
+from local_dsql.server.conflict_handlers import ConflictRequests
+from local_dsql.server.endpoints import Endpoints
+from local_dsql.storage.folder import ClusterRecord
+from local_dsql.storage.locks import FileLock
+
+if TYPE_CHECKING:
+    from local_dsql.client.launch import ServerOptions
+    from local_dsql.control.protocol import Json
+    from local_dsql.control.server import Handler
+    from local_dsql.server.instance import Instance
+    from local_dsql.server.startup_pipe import Starter
+
+ADMIN_ARN = f"arn:aws:iam::{ACCOUNT}:user/local-admin"
+"""The IAM user whose keys sign for `admin`: the owner of the folder."""
+
+_WATCH_INTERVAL = 0.2
+"""Seconds until a killed user, or a killed PostgreSQL, is noticed."""
+
+
+class Server:
+    """Serves a folder as long as somebody holds its users lock."""
+
+    def __init__(self, options: ServerOptions, instance: Instance) -> None:
+        self._options = options
+        self._folder = options.folder
+        self._instance = instance
+        self._record = ClusterRecord.load(self._folder)
+        name = ClusterName(self._record.identifier)
+        self._identities = IdentityStore(self._folder.identities_file)
+        self._admin = self._identities.register(ADMIN_ARN, [Permission("dsql:*", name.arn("*"))])
+        self._endpoints = Endpoints(options, instance, self._record, name, self._identities)
+        self._stop = asyncio.Event()
+        self._users = FileLock(self._folder.users_lock)
+        self._pin = FileLock(self._folder.users_lock)
+
+    async def run(self, starter: Starter) -> None:
+        """Serve until nobody uses the folder, a signal asks for the end, or PostgreSQL fails.
+
+        Raises:
+            LocalDatabaseError: PostgreSQL ended by itself, or an endpoint cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        conflicts = ConflictRequests(self._endpoints)
+        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.hosts)
+        try:
+            await self._instance.open()
+            await self._endpoints.open(self._options.regions)
+            path = self._instance.sockets / "control.sock"
+            await control.listen(path)
+            write_state(self._folder, path)
+            starter.tell_ready()
+            await self._watch()
+        finally:
+            self._folder.state_file.unlink(missing_ok=True)
+            await control.close()
+            await self._endpoints.close()
+            await self._instance.settle()
+
+    async def _watch(self) -> None:
+        while not self._stop.is_set() and not self._is_unused():
+            if not self._instance.is_running:
+                raise self._instance.failure()
+            try:
+                await asyncio.wait_for(self._stop.wait(), _WATCH_INTERVAL)
+            except TimeoutError:
+                continue
+
+    def _is_unused(self) -> bool:
+        """Whether nobody holds the users lock; if so we keep it, and whoever comes now waits for our end."""
+        if not self._stop.is_set() and self._users.try_exclusive():
+            self._stop.set()
+        return self._stop.is_set()
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {
+            "attach": self._attach,
+            "status": self._status,
+            "register": self._register,
+            "reset": self._reset,
+            "stop_region": self._stop_region,
+            "start_region": self._start_region,
+            "delay_jobs": self._delay_jobs,
+            "pin": self._pin_server,
+            "leave": self._leave,
+            "stop": self._stop_server,
+        }
+
+    async def _attach(self, parameters: Json) -> Json:
+        """Agree with a new user on dialect and latency, and open the Regions that are asked for."""
+        if not self._instance.is_running:
+            raise ConnectionAbortedError("the next server is for whoever comes now")
+        for option in ("dialect", "commit_latency"):
+            wanted, served = parameters[option], getattr(self._options, option)
+            if wanted is not None and wanted != served:
+                raise ServerMismatchError(
+                    f"{self._folder.path} is being served with another {option.replace('_', ' ')}",
+                    f"process {os.getpid()} serves it with {served}, not {wanted}",
+                    "use the same, stop the other users first, or choose another folder (--path)",
+                )
+        await self._endpoints.add(cast("list[str]", parameters["regions"]))
+        return await self._status({})
+
+    async def _status(self, _: Json) -> Json:
+        return {
+            "pid": os.getpid(),
+            "identifier": self._record.identifier,
+            "dialect": self._options.dialect,
+            "commit_latency": self._options.commit_latency,
+            "ports": self._endpoints.ports,
+            "stopped_regions": sorted(self._endpoints.stopped),
+            "admin": asdict(self._admin.credentials),
+        }
+
+    async def _register(self, parameters: Json) -> Json:
+        rows = cast("list[dict[str, str]]", parameters["permissions"])
+        permissions = [Permission(row["action"], row["resource"], Effect(row["effect"])) for row in rows]
+        return asdict(self._identities.register(str(parameters["arn"]), permissions).credentials)
+
+    async def _reset(self, _: Json) -> Json:
+        await self._endpoints.reset()
+        return {}
+
+    async def _stop_region(self, parameters: Json) -> Json:
+        await self._endpoints.stop_region(str(parameters["region"]))
+        return {}
+
+    async def _start_region(self, parameters: Json) -> Json:
+        await self._endpoints.start_region(str(parameters["region"]))
+        return {}
+
+    async def _delay_jobs(self, parameters: Json) -> Json:
+        self._endpoints.front.jobs.delay = float(str(parameters["seconds"]))
+        return {}
+
+    async def _pin_server(self, _: Json) -> Json:
+        """Become a user of the folder ourselves, and so run until told to stop."""
+        self._pin.lock_shared(0.0)
+        return {}
+
+    async def _leave(self, _: Json) -> Json:
+        """Tell a user who has let go of the lock whether that was the last one."""
+        return {"stopping": self._is_unused()}
+
+    async def _stop_server(self, _: Json) -> Json:
+        self._stop.set()
+        return {}

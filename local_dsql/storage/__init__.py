@@ -1,0 +1,1 @@
+"""Files of the local database: folder, locks, atomic writes."""

@@ -1,0 +1,33 @@
+"""One cluster for all tests of the front; each test makes tables of its own."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_dsql.wire import messages
+from tests.local_dsql.proxy.cluster import Cluster
+from tests.local_dsql.proxy.raw_client import read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running cluster in the dialect 2026-09."""
+    running = Cluster()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def direct(cluster: Cluster) -> Iterator[socket.socket]:
+    """A connection to PostgreSQL itself, past the front, logged in."""
+    with socket.socket(socket.AF_UNIX) as connected:
+        connected.connect(f"{cluster.sockets}/.s.PGSQL.{cluster.postgres.port}")
+        connected.sendall(messages.startup({"user": "postgres", "database": "postgres"}))
+        read_all(connected)
+        yield connected

@@ -1,0 +1,193 @@
+"""Limits: DSQL's SQLSTATE and text, at DSQL's moment."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from local_dsql.proxy import Limits
+from local_dsql.wire import messages
+from tests.local_dsql.proxy.cluster import Cluster
+from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_dsql.wire.frames import Frame
+
+RANDOM_MIB = "(SELECT string_agg(md5(random()::text || h), '') FROM generate_series(1, 32000) h)"
+ROWS = "transaction row limit exceeded"
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Cluster]:
+    """A cluster whose transactions and connections grow old in a second."""
+    running = Cluster(limits=Limits(transaction_age=0.6, connection_age=2.0))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
+    with cluster.connect() as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS bulk (id int PRIMARY KEY, v text,"
+            " parent int REFERENCES bulk (id) ON DELETE CASCADE)"
+        )
+        connection.execute("DELETE FROM bulk WHERE parent IS NOT NULL")
+        connection.execute("DELETE FROM bulk")
+        yield connection
+
+
+MANY = [
+    ("autocommit", "INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g"),
+    ("RETURNING", "INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g RETURNING id"),
+    (
+        "in a CTE",
+        "WITH n AS (INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g RETURNING 1) SELECT 1",
+    ),
+    (
+        "beside a CTE",
+        "WITH n AS (INSERT INTO bulk SELECT g FROM generate_series(1, 2000) g RETURNING 1)"
+        " INSERT INTO bulk SELECT g FROM generate_series(2001, 3001) g",
+    ),
+    (
+        "two statements at once",
+        "INSERT INTO bulk SELECT g FROM generate_series(1, 3000) g; INSERT INTO bulk VALUES (0)",
+    ),
+]
+
+
+@pytest.mark.parametrize("sql", [case[1] for case in MANY], ids=[case[0] for case in MANY])
+def test_more_than_3000_rows(admin: psycopg.Connection[Any], sql: str) -> None:
+    """The statement that passes 3,000 fails, and nothing is committed."""
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=ROWS):
+        admin.execute(sql)
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def test_rows_that_are_read_in_pieces_count(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    """The command tag, which tells how many, comes with the last piece; the limit holds from the first one on."""
+    sql = "INSERT INTO bulk SELECT g FROM generate_series({}, {}) g RETURNING id"
+    with RawClient(cluster) as client:
+        client.log_in(cluster)
+        client.send(parse(sql.format(1, 3001)), bind(), execute(limit=2), SYNC)
+        assert _sqlstate(client.read(b"Z")) == "54000"
+        client.send(messages.query("BEGIN"), parse(sql.format(1, 2000)), bind("p"), execute("p", 2), SYNC)
+        client.send(
+            execute("p"), SYNC, messages.query(sql.format(2001, 3000)), messages.query(sql.format(0, 0))
+        )
+        assert [_sqlstate(client.read(b"Z")) for _ in range(5)] == [None, None, None, None, "54000"]
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def _sqlstate(frames: list[Frame]) -> str | None:
+    return next((messages.read_fields(raw)["C"] for kind, raw in frames if kind == b"E"), None)
+
+
+def test_3000_rows_are_allowed(admin: psycopg.Connection[Any]) -> None:
+    assert admin.execute("INSERT INTO bulk SELECT g FROM generate_series(1, 3000) g").rowcount == 3000
+
+
+def test_rows_of_a_cascade_count(admin: psycopg.Connection[Any]) -> None:
+    """One parent and 3,000 children are 3,001 rows."""
+    admin.execute("INSERT INTO bulk VALUES (0, 'parent')")
+    admin.execute("INSERT INTO bulk SELECT g, 'child', 0 FROM generate_series(1, 3000) g")
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=ROWS):
+        admin.execute("DELETE FROM bulk WHERE id = 0")
+
+
+def test_commit_of_a_failed_transaction_is_a_rollback(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    """After 54000 comes 25P02, and COMMIT answers ROLLBACK."""
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+        admin.execute("BEGIN")
+        admin.execute("INSERT INTO bulk SELECT g FROM generate_series(1, 3001) g")
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        admin.execute("SELECT 1")
+    assert admin.execute("COMMIT").statusmessage == "ROLLBACK"
+
+
+def test_more_than_10_mib(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+    """The COMMIT fails, not the statement."""
+    with cluster.connect(autocommit=False) as connection:
+        connection.execute(f"INSERT INTO bulk SELECT g, {RANDOM_MIB} FROM generate_series(1, 11) g")
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            connection.commit()
+    assert raised.value.diag.message_primary == "transaction size limit 10mb exceeded"
+    assert raised.value.diag.message_detail == "Current transaction size 11mb > 10mb"
+    assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
+
+
+def test_less_than_10_mib(admin: psycopg.Connection[Any]) -> None:
+    assert (
+        admin.execute(f"INSERT INTO bulk SELECT g, {RANDOM_MIB} FROM generate_series(1, 9) g").rowcount == 9
+    )
+
+
+def test_transaction_grows_too_old(impatient: Cluster) -> None:
+    """Its locks are gone at once; the next statement says why, the one after it 25P02."""
+    with impatient.connect() as other, impatient.connect(autocommit=False) as connection:
+        other.execute("CREATE TABLE old (id int PRIMARY KEY)")
+        connection.execute("INSERT INTO old VALUES (1)")
+        time.sleep(0.9)
+        assert other.execute("INSERT INTO old VALUES (1)").rowcount == 1
+        with pytest.raises(
+            psycopg.errors.ProgramLimitExceeded, match=r"transaction age limit of 0\.6s exceeded"
+        ):
+            connection.execute("SELECT 1")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            connection.execute("SELECT 1")
+        connection.rollback()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_connection_grows_too_old(impatient: Cluster) -> None:
+    """It is closed when it is not in a transaction; one that is may end it first."""
+    idle = impatient.connect()
+    busy = impatient.connect(autocommit=False)
+    time.sleep(1.8)
+    busy.execute("SELECT 1")
+    time.sleep(0.4)
+    busy.execute("SELECT 1")
+    busy.commit()
+    for connection in (idle, busy):
+        with pytest.raises(psycopg.OperationalError):
+            for _ in range(1000):  # the clock strikes when the machine lets it
+                connection.execute("SELECT 1")
+                connection.rollback()
+                time.sleep(0.01)
+        connection.close()
+
+
+@pytest.mark.parametrize("way", ["autocommit", "in a transaction", "copy"])
+def test_a_value_of_more_than_1_mib(cluster: Cluster, admin: psycopg.Connection[Any], way: str) -> None:
+    """As it is stored: what compresses well is smaller."""
+    noise = random.Random(1).randbytes(800_000).hex()
+    with cluster.connect(autocommit=way != "in a transaction") as connection:
+        connection.execute("INSERT INTO bulk (id, v) VALUES (1, %s)", ("x" * 3_000_000,))
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            if way == "copy":
+                with connection.cursor().copy("COPY bulk (id, v) FROM STDIN") as copy:
+                    copy.write_row((2, noise * 2))
+            else:
+                connection.execute("INSERT INTO bulk (id, v) VALUES (2, %s)", (noise * 2,))
+        connection.rollback()
+    assert (
+        raised.value.diag.message_primary
+        == "datatype limit greater than 1048576 bytes not supported for text"
+    )
+    assert admin.execute("SELECT count(*) FROM bulk WHERE id = 2").fetchone() == (0,)
+
+
+def test_a_row_of_more_than_2_mib(admin: psycopg.Connection[Any]) -> None:
+    noise = [random.Random(seed).randbytes(900_000) for seed in range(3)]
+    admin.execute("CREATE TABLE IF NOT EXISTS heavy (id int PRIMARY KEY, a bytea, b bytea, c bytea)")
+    admin.execute("INSERT INTO heavy VALUES (1, %s, %s)", noise[:2])
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="maximum row size exceeded"):
+        admin.execute("INSERT INTO heavy VALUES (2, %s, %s, %s)", noise)

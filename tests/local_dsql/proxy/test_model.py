@@ -1,0 +1,25 @@
+"""Whatever three sessions do, each answer is that of a snapshot-isolation model, and nobody waits for anybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local_dsql.proxy.fuzz import play
+
+if TYPE_CHECKING:
+    from tests.local_dsql.proxy.cluster import Cluster
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_answer_is_the_models(cluster: Cluster, seed: int) -> None:
+    """2,500 rounds; as many again with prepared statements are in `test_model_prepared`, which runs beside this."""
+    play(cluster, seed, prepared=False, rounds=500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 105))
+def test_every_answer_is_the_models_for_long(cluster: Cluster, seed: int) -> None:
+    """50,000 statements, of 100,000."""
+    play(cluster, seed, prepared=False, statements=10_000)

@@ -1,0 +1,115 @@
+"""Whatever a client sends, it hears from the front what PostgreSQL itself would say, frame by frame.
+
+What may differ is where in its source an error comes from, hints that are added (`hints-added`), the order in which
+parameters are reported, and whatever Aurora DSQL refuses and PostgreSQL does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_dsql.divergences import BY_ID
+from local_dsql.wire import messages
+from tests.local_dsql.proxy.cases_wire import CASES
+from tests.local_dsql.proxy.raw_client import RawClient
+from tests.local_dsql.proxy.wire_blocks import (
+    COPY_DONE,
+    SYNC,
+    bind,
+    copy_data,
+    execute,
+    parse,
+    query,
+)
+from tests.local_dsql.proxy.wire_game import WEATHERS, Arena, Script
+from tests.local_dsql.proxy.wire_search import Counts, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local_dsql.proxy.cluster import Cluster
+    from tests.local_dsql.proxy.wire_blocks import Message
+
+
+@pytest.fixture(scope="module")
+def arena(cluster: Cluster) -> Iterator[Arena]:
+    both = Arena(cluster)
+    yield both
+    both.close()
+
+
+@pytest.mark.parametrize("weather", WEATHERS)
+@pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
+def test_cases(arena: Arena, steps: list[list[Message]], weather: str) -> None:
+    outcome = arena.play(Script(steps, weather))
+    assert not outcome.mismatch, outcome.mismatch
+    assert not outcome.refused
+
+
+def test_a_portal_that_is_over(arena: Arena, request: pytest.FixtureRequest) -> None:
+    _differs(request, "portals-that-are-over")
+    steps = [
+        [query("BEGIN")],
+        [query("UPDATE w SET n = n")],
+        [parse("", "SELECT id FROM w"), bind("p", ""), execute("p"), SYNC],
+        [execute("p"), SYNC],
+    ]
+    outcome = arena.play(Script(steps, "parked", as_is=True))
+    assert not outcome.mismatch, outcome.mismatch
+
+
+def test_a_faulty_row_in_the_midst_of_a_copy(arena: Arena, request: pytest.FixtureRequest) -> None:
+    _differs(request, "copy-runs-at-its-end")
+    outcome = arena.play(Script([[query("COPY k FROM STDIN")], [copy_data(b"no number\n")]]))
+    assert not outcome.mismatch, outcome.mismatch
+
+
+def _differs(request: pytest.FixtureRequest, divergence: str) -> None:
+    request.applymarker(
+        pytest.mark.xfail(strict=True, raises=AssertionError, reason=BY_ID[divergence].sentence)
+    )
+
+
+LAST_WORDS: dict[str, bytes] = {
+    "a Query": messages.query("UPDATE w SET n = 5; COMMIT"),
+    "a pipeline": b"".join(
+        message.data for message in [parse("", "COMMIT"), bind("", ""), execute(""), SYNC]
+    ),
+    "a COPY": messages.query("COPY k FROM STDIN") + copy_data(b"41\tone\n").data + COPY_DONE.data,
+}
+
+
+@pytest.mark.parametrize("words", LAST_WORDS.values(), ids=LAST_WORDS)
+def test_a_client_that_is_cut_off_leaves_nothing(cluster: Cluster, arena: Arena, words: bytes) -> None:
+    """Its transaction is gone with it, wherever in its last words, and nobody waits for what it held."""
+    with cluster.connect() as other:
+        for length in range(0, len(words), 7):
+            with RawClient(cluster) as client:
+                client.log_in(cluster)
+                client.send(messages.query("BEGIN"), messages.query("UPDATE w SET n = 4"))
+                assert [client.kinds(), client.kinds()] == ["CZ", "CZ"]
+                client.send(words[:length])
+            with other.transaction():
+                other.execute("UPDATE w SET n = n + 1 WHERE id = 1")
+        assert other.execute("SELECT count(*) FROM w WHERE n = 4").fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM k WHERE n = 41").fetchone() == (0,)
+    arena.refill()
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_random_sequences(arena: Arena, seed: int) -> None:
+    counts = Counts()
+    compare(arena, seed, sequences=20, counts=counts)
+    assert not counts.failures, counts.failures[0]
+    assert counts.refused < counts.sequences / 4  # most of them are played to the end
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 150))
+def test_random_sequences_at_length(arena: Arena, seed: int) -> None:
+    counts = Counts()
+    compare(arena, seed, sequences=40, counts=counts)
+    assert not counts.failures, counts.failures[0]
+    assert counts.refused < counts.sequences / 4
