@@ -15,17 +15,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from blocks.backups import BackupPolicy, DatabaseBackup
-    from blocks.database import DistributedDatabase
-    from blocks.errors import ConstructError
-    from blocks.grants import DatabaseGrants
-    from blocks.imported import ImportedDatabase
-    from blocks.interface import IDistributedDatabase
-    from blocks.migrator import Migrator
-    from blocks.multi_region import MultiRegion
-    from blocks.peer import PeerCluster
-    from blocks.peering import Peering
-    from blocks.roles import DatabaseRole, Privilege
+    from blocks.database.backups import BackupPolicy, DatabaseBackup
+    from blocks.database.database import DistributedDatabase
+    from blocks.database.grants import DatabaseGrants
+    from blocks.database.imported import ImportedDatabase
+    from blocks.database.interface import IDistributedDatabase
+    from blocks.database.migrator import Migrator
+    from blocks.database.multi_region import MultiRegion
+    from blocks.database.peer import PeerCluster
+    from blocks.database.peering import Peering
+    from blocks.database.roles import DatabaseRole, Privilege
+    from blocks.shared.errors import ConstructError
     from blocks_runtime.contract import Access
 
 __all__ = [
@@ -47,19 +47,19 @@ __all__ = [
 
 _HOMES = {
     "Access": "blocks_runtime.contract",
-    "BackupPolicy": "blocks.backups",
-    "ConstructError": "blocks.errors",
-    "DatabaseBackup": "blocks.backups",
-    "DatabaseGrants": "blocks.grants",
-    "DatabaseRole": "blocks.roles",
-    "DistributedDatabase": "blocks.database",
-    "IDistributedDatabase": "blocks.interface",
-    "ImportedDatabase": "blocks.imported",
-    "Migrator": "blocks.migrator",
-    "MultiRegion": "blocks.multi_region",
-    "PeerCluster": "blocks.peer",
-    "Peering": "blocks.peering",
-    "Privilege": "blocks.roles",
+    "BackupPolicy": "blocks.database.backups",
+    "ConstructError": "blocks.shared.errors",
+    "DatabaseBackup": "blocks.database.backups",
+    "DatabaseGrants": "blocks.database.grants",
+    "DatabaseRole": "blocks.database.roles",
+    "DistributedDatabase": "blocks.database.database",
+    "IDistributedDatabase": "blocks.database.interface",
+    "ImportedDatabase": "blocks.database.imported",
+    "Migrator": "blocks.database.migrator",
+    "MultiRegion": "blocks.database.multi_region",
+    "PeerCluster": "blocks.database.peer",
+    "Peering": "blocks.database.peering",
+    "Privilege": "blocks.database.roles",
 }
 
 

@@ -74,7 +74,7 @@ ROOMS = [
     ),
     Room(
         "blocks_runtime",
-        entries=("blocks_runtime.database", "blocks_runtime.signing"),
+        entries=("blocks_runtime.database.database", "blocks_runtime.signing"),
         may_name=frozenset(
             {
                 *("psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"),

@@ -135,7 +135,7 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
 
 
 def _cluster(located: Located) -> Login:
-    from blocks_runtime import credentials
+    from blocks_runtime.shared import credentials
 
     ca = os.environ.get(f"{variable_prefix(located.database)}_CA")
     at = Variables(located.endpoint, located.region, ADMIN_ROLE, ca)

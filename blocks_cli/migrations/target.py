@@ -47,7 +47,7 @@ def locate(place: Place) -> Located:
     if place.endpoint is not None:
         return Located(place.name, endpoint=place.endpoint, region=_region(place, place.endpoint))
     if place.stack is None:
-        from blocks_runtime.location import local_folder
+        from blocks_runtime.database.location import local_folder
 
         return Located(place.name, local_folder(place.name, Path.cwd()))
     if place.local:

@@ -8,21 +8,21 @@ rows = db.query(sql("SELECT * FROM accounts WHERE id = {id}", id=account_id))
 `AsyncDistributedDatabase` is the same for asyncio.
 """
 
-from .database import DistributedDatabase
+from .database.database import DistributedDatabase
+from .database.fragments import Sql, sql
 from .errors import DatabaseError, DistributedDatabaseErrors, is_blocks_error
-from .fragments import Sql, sql
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from .aio.database import AsyncDistributedDatabase
-    from .aio.transaction import AsyncTransaction
-    from .health import Health
-    from .info import TransactionInfo
-    from .loading import Loaded
-    from .plans import Plan, PlanNode
-    from .rows import Row
-    from .stats import Stats
-    from .transaction import Transaction
+    from .database.aio.database import AsyncDistributedDatabase
+    from .database.aio.transaction import AsyncTransaction
+    from .database.health import Health
+    from .database.info import TransactionInfo
+    from .database.loading import Loaded
+    from .database.plans import Plan, PlanNode
+    from .database.rows import Row
+    from .database.stats import Stats
+    from .database.transaction import Transaction
 
 __all__ = [
     "AsyncDistributedDatabase",
@@ -44,16 +44,16 @@ __all__ = [
 ]
 
 _LATER = {
-    "AsyncDistributedDatabase": "aio.database",
-    "AsyncTransaction": "aio.transaction",
-    "Health": "health",
-    "Loaded": "loading",
-    "Plan": "plans",
-    "PlanNode": "plans",
-    "Row": "rows",
-    "Stats": "stats",
-    "Transaction": "transaction",
-    "TransactionInfo": "info",
+    "AsyncDistributedDatabase": "database.aio.database",
+    "AsyncTransaction": "database.aio.transaction",
+    "Health": "database.health",
+    "Loaded": "database.loading",
+    "Plan": "database.plans",
+    "PlanNode": "database.plans",
+    "Row": "database.rows",
+    "Stats": "database.stats",
+    "Transaction": "database.transaction",
+    "TransactionInfo": "database.info",
 }
 """Where the names are that most handlers do without, or need in annotations only."""
 

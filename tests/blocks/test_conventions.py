@@ -25,7 +25,7 @@ from blocks import (
     PeerCluster,
     Peering,
 )
-from blocks.migrator import MigratorOptions
+from blocks.database.migrator import MigratorOptions
 
 if TYPE_CHECKING:
     from constructs import Construct

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from blocks import DistributedDatabase
-from blocks.acknowledgments import REASONS
 from blocks.bundling import cache
+from blocks.shared.acknowledgments import REASONS
 from tests.blocks.catalogue import OPTIONS, SPECIAL, build, name_of
 
 ROOT = Path(__file__).parents[2]

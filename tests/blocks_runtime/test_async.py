@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
-from blocks_runtime.aio.primitives import Turnstile
+from blocks_runtime.database.aio.primitives import Turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import pytest
 
 from blocks_runtime import DistributedDatabase, TransactionInfo, errors, sql
-from blocks_runtime.deadline import RESERVE, moment
-from blocks_runtime.engine import engine_for
-from blocks_runtime.primitives import Cursor
-from blocks_runtime.session import Session
+from blocks_runtime.database.engine import engine_for
+from blocks_runtime.database.primitives import Cursor
+from blocks_runtime.database.session import Session
+from blocks_runtime.shared.deadline import RESERVE, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from blocks_runtime.lexical import LINE_COMMENT, left_open
+from blocks_runtime.database.sql_scanner import LINE_COMMENT, left_open
 from dsql_dialect import libpg_query
 from dsql_dialect.libpg_query import SqlSyntaxError
 

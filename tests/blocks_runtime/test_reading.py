@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
-from blocks_runtime.reading import only_reads
+from blocks_runtime.database.read_only import only_reads
 from tests.relay import Direction
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime.uncollected import Uncollected
+from blocks_runtime.shared.gc_pause import Uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
