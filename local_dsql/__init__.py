@@ -37,13 +37,13 @@ __all__ = [
 
 _MODULES = {
     "AccessDenied": "access",
-    "Attempt": "occ.injection",
-    "ClusterStatus": "status",
+    "Attempt": "faults.injection",
+    "ClusterStatus": "control.status",
     "Conflict": "occ.journal",
     "Credentials": "access",
     "Effect": "access",
-    "Fault": "occ.injection",
-    "Injection": "occ.injection",
+    "Fault": "faults.injection",
+    "Injection": "faults.injection",
     "LocalCluster": "cluster",
     "LocalDatabaseError": "errors",
     "Permission": "access",

@@ -150,7 +150,7 @@ def busy(folder: Folder, error: TimeoutError) -> ServerMismatchError:
 def _environment() -> dict[str, str]:
     """Return our environment with this very package first on the path, and without settings of libpq."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    paths = [str(Path(__file__).parent.parent), ours.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), ours.get("PYTHONPATH", "")]
     return ours | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
