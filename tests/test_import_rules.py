@@ -41,7 +41,7 @@ ROOMS = [
     Room(
         "dsql_dialect",
         entries=("dsql_dialect.migrations",),
-        may_name=frozenset({"postgast", "google"}),
+        may_name=frozenset({"postgast", "google", "blocks_runtime"}),
         must_not_load=frozenset({"aws_cdk", "psycopg", "boto3", "botocore", "local_dsql", "asyncio"}),
     ),
     Room(
