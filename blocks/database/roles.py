@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from blocks.shared.errors import ConstructError
-from blocks_runtime.contract import Access, custom_role, database_role
+from blocks_runtime.contract import Access as Access
+from blocks_runtime.contract import custom_role, database_role
 
 if TYPE_CHECKING:
     from dsql_dialect.migrations import CompiledMigrations

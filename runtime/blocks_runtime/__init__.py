@@ -1,66 +1,52 @@
-"""What an app Lambda imports to talk to Aurora DSQL.
+"""Runtime of an application that uses Aurora DSQL, in a Lambda function or anywhere else.
 
 from blocks_runtime import DistributedDatabase, sql
 
 db = DistributedDatabase("main")
 rows = db.query(sql("SELECT * FROM accounts WHERE id = {id}", id=account_id))
 
-`AsyncDistributedDatabase` is the same for asyncio.
+`AsyncDistributedDatabase` is the same for asyncio. Public modules: `errors`, `contract`, `signing`, `orm`, `aio.orm`.
 """
 
-from .database.database import DistributedDatabase
-from .database.fragments import Sql, sql
-from .errors import DatabaseError, DistributedDatabaseErrors, is_blocks_error
+from .shared.lazy_exports import lazy_exports
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from .database.aio.database import AsyncDistributedDatabase
-    from .database.aio.transaction import AsyncTransaction
-    from .database.health import Health
-    from .database.info import TransactionInfo
-    from .database.loading import Loaded
-    from .database.plans import Plan, PlanNode
-    from .database.rows import Row
-    from .database.stats import Stats
-    from .database.transaction import Transaction
-
-__all__ = [
-    "AsyncDistributedDatabase",
-    "AsyncTransaction",
-    "DatabaseError",
-    "DistributedDatabase",
-    "DistributedDatabaseErrors",
-    "Health",
-    "Loaded",
-    "Plan",
-    "PlanNode",
-    "Row",
-    "Sql",
-    "Stats",
-    "Transaction",
-    "TransactionInfo",
-    "is_blocks_error",
-    "sql",
-]
-
-_LATER = {
-    "AsyncDistributedDatabase": "database.aio.database",
-    "AsyncTransaction": "database.aio.transaction",
-    "Health": "database.health",
-    "Loaded": "database.loading",
-    "Plan": "database.plans",
-    "PlanNode": "database.plans",
-    "Row": "database.rows",
-    "Stats": "database.stats",
-    "Transaction": "database.transaction",
-    "TransactionInfo": "database.info",
-}
-"""Where the names are that most handlers do without, or need in annotations only."""
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    from .database.aio.database import AsyncDistributedDatabase as AsyncDistributedDatabase
+    from .database.aio.transaction import AsyncTransaction as AsyncTransaction
+    from .database.database import DistributedDatabase as DistributedDatabase
+    from .database.fragments import Sql as Sql
+    from .database.fragments import sql as sql
+    from .database.health import Health as Health
+    from .database.info import TransactionInfo as TransactionInfo
+    from .database.loading import Loaded as Loaded
+    from .database.plans import Plan as Plan
+    from .database.plans import PlanNode as PlanNode
+    from .database.rows import Row as Row
+    from .database.stats import Stats as Stats
+    from .database.transaction import Transaction as Transaction
+    from .errors import DatabaseError as DatabaseError
+    from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
+    from .errors import is_blocks_error as is_blocks_error
+else:
+    __all__, __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "AsyncDistributedDatabase": "database.aio.database",
+            "AsyncTransaction": "database.aio.transaction",
+            "DatabaseError": "errors",
+            "DistributedDatabase": "database.database",
+            "DistributedDatabaseErrors": "errors",
+            "Health": "database.health",
+            "is_blocks_error": "errors",
+            "Loaded": "database.loading",
+            "Plan": "database.plans",
+            "PlanNode": "database.plans",
+            "Row": "database.rows",
+            "Sql": "database.fragments",
+            "sql": "database.fragments",
+            "Stats": "database.stats",
+            "Transaction": "database.transaction",
+            "TransactionInfo": "database.info",
+        },
+    )

@@ -29,12 +29,11 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_import_pulls_in_nothing_else() -> None:
+    lazy = {"blocks_runtime.shared", "blocks_runtime.shared.lazy_exports"}
+    assert modules_after("import blocks_runtime") == {"__future__", "blocks_runtime", *lazy}
     own = {"fragments", "sql_scanner", "templates", "statements", "database"}
-    assert modules_after("import blocks_runtime") == {
-        "__future__",
-        "blocks_runtime",
-        "blocks_runtime.errors",
-        "blocks_runtime.database",
+    assert modules_after("from blocks_runtime import DistributedDatabase, sql") == {
+        *("__future__", "blocks_runtime", "blocks_runtime.database", *lazy),
         *(f"blocks_runtime.database.{module}" for module in own),
     }
 
