@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .database.limits import (
+from .limits import (
     BYTES_PER_TRANSACTION,
     CONNECTION_SECONDS,
     ROWS_PER_TRANSACTION,
