@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blocks_runtime import Sql
-    from blocks_runtime.database.rows import Row
+    from blocks_runtime.database.results import Row
     from blocks_runtime.database.target import Target
     from blocks_runtime.signing import Credentials
     from custom_resource.deadline import Deadline

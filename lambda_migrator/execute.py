@@ -23,7 +23,7 @@ from .progress import Note, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blocks_runtime.database.rows import Row
+    from blocks_runtime.database.results import Row
     from blocks_runtime.database.session import Session
 
     from .admin import Admin

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blocks_runtime import Sql
-    from blocks_runtime.database.rows import Row
+    from blocks_runtime.database.results import Row
     from blocks_runtime.database.session import Session
 
     from .admin import Admin

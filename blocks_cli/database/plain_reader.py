@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from blocks_runtime import Sql
-    from blocks_runtime.database.rows import Row
+    from blocks_runtime.database.results import Row
     from blocks_runtime.database.target import Target
     from local_dsql.wire.frames import Frame
 

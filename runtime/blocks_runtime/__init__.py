@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from .database.database import DistributedDatabase as DistributedDatabase
     from .database.fragments import Sql as Sql
     from .database.fragments import sql as sql
-    from .database.health import Health as Health
-    from .database.info import TransactionInfo as TransactionInfo
     from .database.loading import Loaded as Loaded
     from .database.plans import Plan as Plan
     from .database.plans import PlanNode as PlanNode
-    from .database.rows import Row as Row
-    from .database.stats import Stats as Stats
+    from .database.results import Health as Health
+    from .database.results import Row as Row
+    from .database.results import Stats as Stats
+    from .database.results import TransactionInfo as TransactionInfo
     from .database.transaction import Transaction as Transaction
     from .errors import DatabaseError as DatabaseError
     from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
@@ -37,16 +37,16 @@ else:
             "DatabaseError": "errors",
             "DistributedDatabase": "database.database",
             "DistributedDatabaseErrors": "errors",
-            "Health": "database.health",
+            "Health": "database.results",
             "is_blocks_error": "errors",
             "Loaded": "database.loading",
             "Plan": "database.plans",
             "PlanNode": "database.plans",
-            "Row": "database.rows",
+            "Row": "database.results",
             "Sql": "database.fragments",
             "sql": "database.fragments",
-            "Stats": "database.stats",
+            "Stats": "database.results",
             "Transaction": "database.transaction",
-            "TransactionInfo": "database.info",
+            "TransactionInfo": "database.results",
         },
     )

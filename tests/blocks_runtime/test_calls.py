@@ -13,7 +13,7 @@ from blocks_runtime import DistributedDatabase, TransactionInfo, errors, sql
 from blocks_runtime.database.engine import engine_for
 from blocks_runtime.database.primitives import Cursor
 from blocks_runtime.database.session import Session
-from blocks_runtime.shared.deadline import RESERVE, moment
+from blocks_runtime.shared.deadline import RESERVE, expires_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -302,7 +302,7 @@ def _disarm(db: DistributedDatabase) -> None:
 @pytest.mark.parametrize("deadline", [0, -1.0])
 def test_a_deadline_in_the_past_is_a_mistake(deadline: float) -> None:
     with pytest.raises(ValueError, match="give a positive number"):
-        moment(deadline)
+        expires_at(deadline)
 
 
 def test_a_migration_outdates_prepared_statements(db: DistributedDatabase, cluster: LocalCluster) -> None:
@@ -356,7 +356,7 @@ def test_a_large_result_is_let_go(function: None, rows: int, kept: bool) -> None
     engine.run(sql("SELECT n FROM generate_series(1, {rows}) AS n", rows=rows), Cursor.fetchall, None, None)
     session, _ = engine.pool.take(Session.wake)
     assert (session._cursor.pgresult is not None) is kept
-    engine.pool.give(session)
+    engine.pool.release(session)
     engine.close()
 
 

@@ -27,7 +27,7 @@ SANDBOX = """
 import sys
 from blocks_runtime import DistributedDatabase, sql
 from blocks_runtime.database import session
-session.IDLE, session.SIGN_OF_LIFE = 0.3, 2.0
+session.IDLE, session.PING_TIMEOUT = 0.3, 2.0
 db = DistributedDatabase("main")
 for line in sys.stdin:
     changed = db.execute(sql("UPDATE items SET n = n + 1 WHERE id = 1"))

@@ -1,14 +1,16 @@
-"""Which class of error an answer of the server is: a table, read by one pure function."""
+"""Classification of failures: a table from SQLSTATE and text to error class, and errors without a server reply."""
 
 from __future__ import annotations
 
 from .. import errors
+from .read_only import is_read_only
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     import psycopg
 
     from ..errors import DatabaseError
+    from .fragments import Sql
 
 # First match wins: SQLSTATE or its first two characters, a part of the text in lower case ("" for any), the
 # class. Failures to connect reach us through libpq as text alone, hence the rows without a SQLSTATE.
@@ -134,6 +136,46 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         retryable=retryable,
         advice=advice,
         position=int(diagnosis.statement_position) if diagnosis.statement_position else None,
+    )
+
+
+def unknown_commit(error: DatabaseError) -> errors.CommitOutcomeUnknown:
+    """Return the error for a COMMIT whose reply was lost with `error`."""
+    return errors.CommitOutcomeUnknown(
+        f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
+        "not be there",
+        sqlstate=error.sqlstate,
+    )
+
+
+def autocommit_failure(error: DatabaseError, statement: Sql) -> DatabaseError:
+    """Return the error of an autocommit statement: a lost reply is an unknown outcome unless it only reads."""
+    torn = isinstance(error, errors.ConnectionFailed) or (
+        isinstance(error, errors.DeadlineExceeded) and error.sent
+    )
+    if is_read_only(statement) or not (torn or isinstance(error, errors.ServerUnavailable)):
+        return error
+    if isinstance(error, errors.ServerUnavailable):
+        error.retryable = False
+        return error
+    return errors.CommitOutcomeUnknown(
+        f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
+        "have taken effect",
+        sqlstate=error.sqlstate,
+    )
+
+
+def manual_transaction_control(command: str) -> DatabaseError:
+    """Return the error for a BEGIN, COMMIT or ROLLBACK that the application sent as a statement."""
+    if command == "BEGIN":
+        return errors.QueryFailed(
+            "BEGIN as a statement: the next one may use another connection, and would not belong to it",
+            advice="pass a function to transaction(), or use transaction() in a with statement",
+        )
+    return errors.TransactionAborted(
+        f"{command} as a statement ended the transaction"
+        + (", and what came before it is committed" if command == "COMMIT" else ""),
+        advice="return from the function to commit, raise an exception to roll back",
     )
 
 

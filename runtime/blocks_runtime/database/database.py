@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from ..shared.deadline import Deadline
     from .engine import Engine
     from .fragments import Sql
-    from .health import Health
     from .loading import Loaded
     from .primitives import Cursor
+    from .results import Health, Stats
     from .sqlalchemy_engines import AlchemyEngine
-    from .stats import Stats
     from .table_shapes import TableShapes
     from .transaction import Transaction
 
@@ -102,7 +101,7 @@ class DistributedDatabase(Statements):
             TypeError: retries were asked for without a function to run again.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        from ..shared.deadline import moment
+        from ..shared.deadline import expires_at
         from ..shared.retry import RetryPolicy
 
         if fn is None:
@@ -111,8 +110,8 @@ class DistributedDatabase(Statements):
                     "a with block cannot be run again, so it cannot retry_on_conflict; "
                     "put it into a function and pass that to transaction()"
                 )
-            return self._connected().block(moment(deadline))
-        policy = RetryPolicy(max_retries if retry_on_conflict else 0, moment(deadline))
+            return self._connected().block(expires_at(deadline))
+        policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
         return self._connected().transaction(fn, policy)
 
     def transactional(
@@ -195,7 +194,7 @@ class DistributedDatabase(Statements):
         from time import monotonic
 
         from ..errors import DatabaseError
-        from .health import Health
+        from .results import Health
 
         started, failure = monotonic(), None
         try:
@@ -207,7 +206,7 @@ class DistributedDatabase(Statements):
     @property
     def stats(self) -> Stats:
         """What this process has done with the database so far."""
-        from .stats import Stats
+        from .results import Stats
 
         engine = self._engine
         return Stats() if engine is None else engine.stats()
@@ -226,7 +225,7 @@ class DistributedDatabase(Statements):
         Raises:
             ConfigurationError: the database is not a local one.
         """
-        from .simulation import inject
+        from .location import inject
 
         inject(self._connected().location, code, times, table)
 
@@ -243,11 +242,11 @@ class DistributedDatabase(Statements):
         Raises:
             ConfigurationError: SQLAlchemy or the dialect is not installed: `pip install 'blocks-dsql[sqlalchemy]'`.
         """
-        from .orm import open_plain
+        from .orm import open_plain_connection
         from .sqlalchemy_engines import make_engine
 
         engine = self._connected()
-        return make_engine(lambda: engine.login(open_plain), self._max_connections, options)
+        return make_engine(lambda: engine.login(open_plain_connection), self._max_connections, options)
 
     def close(self) -> None:
         """Close every connection; safe to repeat. The next statement connects anew."""
@@ -291,25 +290,25 @@ class DistributedDatabase(Statements):
     def _explain(self, statement: Sql, analyze: bool, deadline: Deadline | None) -> list[tuple[Any, ...]]:
         if not analyze:
             return self.query(statement, tuple, deadline=deadline)
-        return self._connected().tried(statement, self._until(deadline))
+        return self._connected().run_rolled_back(statement, self._until(deadline))
 
     def _until(self, deadline: Deadline | None) -> float | None:
-        from ..shared.deadline import moment
+        from ..shared.deadline import expires_at
 
-        return moment(deadline, self._statement_deadline)
+        return expires_at(deadline, self._statement_deadline)
 
     def _connected(self) -> Engine:
         engine = self._engine
-        if engine is None or engine.foreign:
+        if engine is None or engine.forked:
             return self._connect()
         return engine
 
     def _connect(self) -> Engine:
-        from ..shared.gc_pause import Uncollected
+        from ..shared.gc_pause import GcPaused
 
-        with Uncollected():
+        with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if self._engine is None or self._engine.foreign:
+            if self._engine is None or self._engine.forked:
                 self._engine = engine_for(self.name, self._max_connections)
             return self._engine

@@ -14,17 +14,16 @@ from pathlib import Path
 
 from .. import signing
 from ..errors import ConnectionFailed, DatabaseError, SerializationFailure
-from ..shared.deadline import sooner
+from ..shared.deadline import earliest
 from ..shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from .info import TransactionInfo
-from .instrumentation import Watch
+from .classification import autocommit_failure
+from .instrumentation import Instrumentation
 from .location import Location, locate
-from .outcomes import without_transaction
 from .pool import Pool
-from .primitives import settled, sleep
+from .primitives import ensure_result, sleep
+from .results import Counters, Stats, TransactionInfo
 from .row_factories import factory
 from .session import Session, open_session
-from .stats import Counters, Stats
 from .table_shapes import TableShapes
 from .transaction import Transaction
 
@@ -54,7 +53,7 @@ class Engine:
         self.counters = Counters()
         self.shapes = TableShapes()
         self._process = os.getpid()
-        self._watch = Watch(name, _telemetry(location))
+        self._instrumentation = Instrumentation(name, _telemetry(location))
 
     def run(
         self,
@@ -74,7 +73,7 @@ class Engine:
         def act(session: Session) -> R:
             return fetch(session.run(statement, rows, until))
 
-        return self._commit_by_itself(statement, act, until, retries)
+        return self._autocommit(statement, act, until, retries)
 
     def copy(self, statement: Sql, body: bytes, retries: int) -> int:
         """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
@@ -82,9 +81,9 @@ class Engine:
         def act(session: Session) -> int:
             return session.copy(statement, body)
 
-        return self._commit_by_itself(statement, act, None, retries)
+        return self._autocommit(statement, act, None, retries)
 
-    def _commit_by_itself(
+    def _autocommit(
         self,
         statement: Sql,
         act: Callable[[Session], R],
@@ -97,19 +96,19 @@ class Engine:
             try:
                 result = act(session)
             except BaseException as error:
-                self._take_back(session, error)
+                self._release_after_error(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = without_transaction(error, statement)
+                failure = autocommit_failure(error, statement)
                 failure.attempts = attempt
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
-                    _name_what_is_left(failure)
+                    _replace_retry_advice(failure)
                     if failure is error:
                         raise
                     raise failure from error.__cause__
             else:
-                self.pool.give(session)
+                self.pool.release(session)
                 return result
             sleep(wait)
             attempt += 1
@@ -123,11 +122,11 @@ class Engine:
             for row in session.stream(statement, factory(row_type), until, size):
                 yield row
         except BaseException as error:
-            self._take_back(session, error)
+            self._release_after_error(session, error)
             if isinstance(error, DatabaseError):
-                raise without_transaction(error, statement) from error.__cause__
+                raise autocommit_failure(error, statement) from error.__cause__
             raise
-        self.pool.give(session)
+        self.pool.release(session)
 
     def transaction(self, fn: Callable[[Transaction], T], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
@@ -142,15 +141,15 @@ class Engine:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 self._count(error, wait is not None)
                 if wait is None:
-                    _name_what_is_left(error)
+                    _replace_retry_advice(error)
                     info.milliseconds = (time.monotonic() - started) * 1000
-                    self._watch.gave_up(error, time.monotonic() - started)
+                    self._instrumentation.gave_up(error, time.monotonic() - started)
                     raise
             else:
                 seconds = time.monotonic() - started
                 info.milliseconds = seconds * 1000
                 self.counters.add(commits=1)
-                self._watch.committed(info.attempts, seconds)
+                self._instrumentation.committed(info.attempts, seconds)
                 return result
             sleep(wait)
 
@@ -165,14 +164,14 @@ class Engine:
         except DatabaseError as error:
             info.conflicts.append(error.sqlstate or "")
             self._count(error, False)
-            self._watch.gave_up(error, time.monotonic() - started)
+            self._instrumentation.gave_up(error, time.monotonic() - started)
             raise
         finally:
             info.milliseconds = (time.monotonic() - started) * 1000
         self.counters.add(commits=1)
-        self._watch.committed(1, time.monotonic() - started)
+        self._instrumentation.committed(1, time.monotonic() - started)
 
-    def tried(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
+    def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement whose changes are undone."""
         session, _ = self.pool.take(Session.begin, until)
         try:
@@ -180,9 +179,9 @@ class Engine:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             session.rollback()
         except BaseException as error:
-            self._take_back(session, error)
+            self._release_after_error(session, error)
             raise
-        self.pool.give(session)
+        self.pool.release(session)
         return rows
 
     def warm_up(self, connections: int) -> None:
@@ -193,11 +192,11 @@ class Engine:
         """Ask the server for a sign of life, rested or not."""
         until = time.monotonic() + patience
         session, _ = self.pool.take(Session.ping, until)
-        self.pool.give(session)
+        self.pool.release(session)
 
     def stats(self) -> Stats:
         """Return a reading of all counters."""
-        return self.counters.reading(
+        return self.counters.read(
             statements=self.pool.statements,
             replaced=self.pool.replaced,
             open=self.pool.open,
@@ -205,7 +204,7 @@ class Engine:
         )
 
     @property
-    def foreign(self) -> bool:
+    def forked(self) -> bool:
         """True in a forked process, which must not speak on its parent's connections."""
         return self._process != os.getpid()
 
@@ -216,7 +215,7 @@ class Engine:
 
     def _attempt(self, fn: Callable[[Transaction], T], info: TransactionInfo, until: float | None) -> T:
         with self._transaction(info, until) as tx:
-            return settled(fn(tx))
+            return ensure_result(fn(tx))
 
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
@@ -227,11 +226,11 @@ class Engine:
             tx._commit()
         except BaseException as error:
             tx._end()
-            self._take_back(session, error)
+            self._release_after_error(session, error)
             raise
-        self.pool.give(session)
+        self.pool.release(session)
 
-    def _take_back(self, session: Session, error: BaseException) -> None:
+    def _release_after_error(self, session: Session, error: BaseException) -> None:
         """Take a connection back after an error; what is in doubt is closed."""
         try:
             if isinstance(error, Exception):
@@ -242,7 +241,7 @@ class Engine:
             session.close()
             raise
         finally:
-            self.pool.give(session)
+            self.pool.release(session)
 
     def _wait(
         self, error: DatabaseError, statement: Sql, used: bool, attempt: int, policy: RetryPolicy
@@ -255,7 +254,7 @@ class Engine:
             wait = policy.wait(error, attempt, time.monotonic())
         self._count(error, wait is not None)
         if wait is not None:
-            self._watch.repeated(statement.text, error, attempt)
+            self._instrumentation.repeated(statement.text, error, attempt)
         return wait
 
     def _count(self, error: DatabaseError, again: bool) -> None:
@@ -270,7 +269,7 @@ class Engine:
             ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
         """
         started, attempt = time.monotonic(), 1
-        patience = sooner(until, started + CONNECT_PATIENCE)
+        patience = earliest(until, started + CONNECT_PATIENCE)
         policy = RetryPolicy(max_retries=100, deadline=patience, backoff=CONNECTS)
         while True:
             try:
@@ -283,20 +282,20 @@ class Engine:
                     raise
             else:
                 self.counters.add(connects=1)
-                self._watch.connected(time.monotonic() - started, attempt)
+                self._instrumentation.connected(time.monotonic() - started, attempt)
                 return connection
             sleep(wait)
             attempt += 1
 
     def _connect(self, until: float | None) -> Session:
-        return self.login(partial(open_session, watch=self._watch, until=until), until)
+        return self.login(partial(open_session, watch=self._instrumentation, until=until), until)
 
     def _token(self) -> str:
         target = self.location.target
         return signing.token(target.host, target.region, target.role, self.location.credentials())
 
 
-def _name_what_is_left(error: DatabaseError) -> None:
+def _replace_retry_advice(error: DatabaseError) -> None:
     """Replace the advice to try again where that has been tried."""
     if isinstance(error, SerializationFailure) and error.attempts > 1:
         error.advice = (

@@ -31,7 +31,7 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
 
-class Observation:
+class StatementRecord:
     """What there is to say about one statement once it has been answered."""
 
     __slots__ = ("rows",)
@@ -40,7 +40,7 @@ class Observation:
         self.rows = 0
 
 
-class Watch:
+class Instrumentation:
     """The log and, where OpenTelemetry's SDK is at work in this process, its spans and metrics."""
 
     def __init__(self, database: str, telemetry: Telemetry | None = None) -> None:
@@ -48,17 +48,17 @@ class Watch:
         self._telemetry = telemetry
 
     @property
-    def awake(self) -> bool:
+    def enabled(self) -> bool:
         """True if somebody wants to know of each statement."""
         return self._telemetry is not None or _logger.isEnabledFor(logging.DEBUG)
 
     @contextlib.contextmanager
-    def statement(self, text: str, *, current: bool = True) -> Iterator[Observation]:
+    def statement(self, text: str, *, current: bool = True) -> Iterator[StatementRecord]:
         """Observe what happens within the block as the execution of one statement.
 
         With `current` spans that begin within the block are its children.
         """
-        seen, started = Observation(), time.perf_counter()
+        seen, started = StatementRecord(), time.perf_counter()
         span = self._telemetry.statement(text, current) if self._telemetry else contextlib.nullcontext()
         failure: DatabaseError | None = None
         with span as mark:
@@ -123,7 +123,7 @@ class Watch:
         )
 
     def _log_statement(
-        self, text: str, seen: Observation, seconds: float, failure: DatabaseError | None
+        self, text: str, seen: StatementRecord, seconds: float, failure: DatabaseError | None
     ) -> None:
         _logger.debug(
             "statement %s in %.1f ms",

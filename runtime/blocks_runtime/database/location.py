@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..contract import ADMIN_ROLE, Variables, variable_prefix
 from ..errors import ConfigurationError
 from ..shared import credentials
 from ..signing import Credentials
-from .target import Target
+from .target import AMAZON_ROOTS, Target
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 _ROOT_MARKERS = (".blocks", "cdk.json")
 
@@ -60,6 +60,32 @@ def local_folder(name: str, directory: Path) -> Path:
         (one for one in upwards if any((one / mark).exists() for mark in _ROOT_MARKERS)), directory
     )
     return project / ".blocks" / "local" / variable_prefix(name).removeprefix("BLOCKS_").lower()
+
+
+def inject(location: Location, code: str, times: int, table: str | None) -> None:
+    """Make the next commits of the local database at `location` fail.
+
+    Raises:
+        ConfigurationError: it is not a local database, or the extra `local` is not installed.
+        ValueError: `code` is unknown, or `times` is not positive.
+    """
+    if code not in ("OC000", "OC001"):
+        raise ValueError(f"code is {code!r}; give OC000 (rows) or OC001 (schema)")
+    folder = Path(location.target.ca).parent
+    if location.target.ca == str(AMAZON_ROOTS) or not (folder / "cluster.json").exists():
+        raise ConfigurationError(
+            f"{location.target.host} is not a local database, so no conflict can be simulated; "
+            "run the test against a local one"
+        )
+    try:
+        from local_dsql import LocalCluster
+    except ImportError as missing:
+        raise ConfigurationError(
+            "the local database is not installed here, so it cannot be told to conflict; "
+            "run `pip install 'blocks-dsql[local]'`"
+        ) from missing
+    with LocalCluster(folder) as cluster:
+        cluster.inject(code, times=times, table=table)
 
 
 def _local(name: str, folder: Path) -> Location:

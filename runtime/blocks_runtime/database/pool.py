@@ -7,7 +7,7 @@ import time
 import weakref
 
 from ..errors import ConnectionFailed
-from .primitives import Turnstile, together
+from .primitives import FifoSemaphore, together
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Pool:
         self._connect = connect
         self._size = size
         self._patience = patience
-        self._turnstile = Turnstile(size)
+        self._semaphore = FifoSemaphore(size)
         self._idle: list[Session] = []
         self._open: weakref.WeakSet[Session] = weakref.WeakSet()  # so that who loses one closes it
         self._past_statements = 0
@@ -73,8 +73,8 @@ class Pool:
             ConnectionFailed: all are in use and stay so, the pool is closed, or a new one cannot be opened.
         """
         patience = self._patience if until is None else min(self._patience, until - time.monotonic())
-        place = self._turnstile.enter(max(0.0, patience))
-        if place is None:
+        permit = self._semaphore.acquire(max(0.0, patience))
+        if permit is None:
             raise ConnectionFailed(
                 f"all {self._size} connections were in use for {patience:.2g} s; "
                 "keep transactions short, or raise max_connections",
@@ -82,9 +82,9 @@ class Pool:
             )
         try:
             session, used = self._find(wake, until)
-            session.place = place
+            session.permit = permit
         except BaseException:
-            place.leave()
+            permit.release()
             raise
         return session, used
 
@@ -92,7 +92,7 @@ class Pool:
         """Return the newest idle connection that works, or a new one, and whether it had been used before."""
         self._check_open()
         while (session := self._newest()) is not None:
-            if self._awake(session, wake, until):
+            if self._wakes(session, wake, until):
                 return session, True
             self._replaced += 1
         session = self._connect(until)
@@ -100,16 +100,16 @@ class Pool:
         try:
             wake(session, until)
         except BaseException:
-            self._put_down(session)
+            self._keep_or_close(session)
             raise
         return session, False
 
-    def give(self, session: Session) -> None:
+    def release(self, session: Session) -> None:
         """Take a connection back; one that is not at rest between transactions is closed."""
-        place, session.place = session.place, None
-        self._put_down(session)
-        if place is not None:
-            place.leave()
+        permit, session.permit = session.permit, None
+        self._keep_or_close(session)
+        if permit is not None:
+            permit.release()
 
     def fill(self, count: int, wake: Wake) -> None:
         """Have `count` connections open and idle, opened side by side; `size` is the most."""
@@ -122,7 +122,7 @@ class Pool:
             together(take, min(count, self._size))
         finally:
             for session in taken:
-                self.give(session)
+                self.release(session)
 
     def close(self) -> None:
         """Close what is idle now, and what is in use as soon as it comes back."""
@@ -143,7 +143,7 @@ class Pool:
         if self._closed:
             raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
-    def _awake(self, session: Session, wake: Wake, until: float | None) -> bool:
+    def _wakes(self, session: Session, wake: Wake, until: float | None) -> bool:
         """Wake a connection that has been idle; close it where that fails."""
         try:
             if session.usable:
@@ -152,14 +152,14 @@ class Pool:
         except ConnectionFailed:
             pass  # torn while nobody used it: nothing is lost but the connection
         except BaseException:
-            self._put_down(session)
+            self._keep_or_close(session)
             raise
         self._drop(session)
         return False
 
-    def _put_down(self, session: Session) -> None:
+    def _keep_or_close(self, session: Session) -> None:
         """Keep a connection for the next who wants one, unless it is in doubt."""
-        if session.put_down():
+        if session.reset():
             self._idle.append(session)
         else:
             self._drop(session)

@@ -59,7 +59,7 @@ class Connection(psycopg.Connection[Any]):
             raise
 
 
-def settled(result: R) -> R:
+def ensure_result(result: R) -> R:
     """Return what a callback returned.
 
     Raises:
@@ -74,8 +74,8 @@ def settled(result: R) -> R:
     return result
 
 
-class Place:
-    """A place inside a turnstile, until `leave`.
+class Permit:
+    """A place inside a turnstile, until `release`.
 
     Who forgets it leaves: an interrupt may strike between two lines, where nothing can catch it.
     """
@@ -83,60 +83,60 @@ class Place:
     taken = False
     """Set in the line that counts the place, so that no interrupt comes in between."""
 
-    def __init__(self, turnstile: Turnstile) -> None:
-        self._turnstile = turnstile
+    def __init__(self, semaphore: FifoSemaphore) -> None:
+        self._semaphore = semaphore
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Make room for the next in line; safe to repeat."""
-        self._turnstile.let_in(self)
+        self._semaphore.release_permit(self)
 
     def __del__(self) -> None:
         if self.taken:
-            self._turnstile.let_in(self)
+            self._semaphore.release_permit(self)
 
 
-class Turnstile:
+class FifoSemaphore:
     """Lets `size` threads through at a time; the others wait in line, first come, first served."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._lock = threading.RLock()  # a forgotten place may be found while it is held
-        self._line: collections.deque[threading.Lock] = collections.deque()
+        self._waiters: collections.deque[threading.Lock] = collections.deque()
 
-    def enter(self, patience: float) -> Place | None:
+    def acquire(self, patience: float) -> Permit | None:
         """Return a place as soon as there is room, None after `patience` seconds without."""
-        place = Place(self)
+        permit = Permit(self)
         with self._lock:
             if self._free:
-                self._free, place.taken = self._free - 1, True
-                return place
+                self._free, permit.taken = self._free - 1, True
+                return permit
             ticket = threading.Lock()
             ticket.acquire()
-            self._line.append(ticket)
+            self._waiters.append(ticket)
         try:
-            place.taken = ticket.acquire(timeout=patience) or not self._gave_up(ticket)
+            permit.taken = ticket.acquire(timeout=patience) or not self._leave_queue(ticket)
         except BaseException:
-            if not place.taken:
-                place.taken = not self._gave_up(ticket)
+            if not permit.taken:
+                permit.taken = not self._leave_queue(ticket)
             raise  # and whoever was let in at this moment leaves
-        return place if place.taken else None
+        return permit if permit.taken else None
 
-    def let_in(self, place: Place) -> None:
-        """Make room for the next in line, if `place` was taken."""
+    def release_permit(self, permit: Permit) -> None:
+        """Make room for the next in line, if `permit` was taken."""
         with self._lock:
-            if not place.taken:
+            if not permit.taken:
                 return
-            if self._line:
-                self._line.popleft().release()
-                place.taken = False
+            if self._waiters:
+                self._waiters.popleft().release()
+                permit.taken = False
             else:
-                self._free, place.taken = self._free + 1, False
+                self._free, permit.taken = self._free + 1, False
 
-    def _gave_up(self, ticket: threading.Lock) -> bool:
+    def _leave_queue(self, ticket: threading.Lock) -> bool:
         """Leave the line; return False where it was this one's turn at the very last moment."""
         with self._lock:
-            if ticket in self._line:
-                self._line.remove(ticket)
+            if ticket in self._waiters:
+                self._waiters.remove(ticket)
                 return True
         return False
 

@@ -6,7 +6,7 @@ A function may write, so only those of PostgreSQL that are known to leave everyt
 
 from __future__ import annotations
 
-from .sql_scanner import bare
+from .sql_scanner import strip_literals
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ num_nulls pg_sleep pg_typeof session_user to_regclass version
 _HARMLESS = frozenset(_WORDS.split())
 
 
-def only_reads(statement: Sql) -> bool:
+def is_read_only(statement: Sql) -> bool:
     """Say whether a statement plainly reads; WITH is not plain, for it may hold an INSERT."""
     import re
 
-    plain = bare("0".join(statement.texts)).strip().removesuffix(";")
+    plain = strip_literals("0".join(statement.texts)).strip().removesuffix(";")
     verb = re.match(r"\w*", plain)
     if ";" in plain or verb is None or verb[0].upper() not in _VERBS:
         return False

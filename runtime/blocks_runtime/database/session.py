@@ -21,9 +21,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import JsonDumper
 
 from ..errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
-from ..shared.deadline import sooner
-from .classification import translate
-from .outcomes import by_hand, unknown_commit
+from ..shared.deadline import earliest
+from .classification import manual_transaction_control, translate, unknown_commit
 from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
     from ..errors import DatabaseError
     from .fragments import Sql
-    from .instrumentation import Watch
-    from .primitives import Cursor, Place
+    from .instrumentation import Instrumentation
+    from .primitives import Cursor, Permit
     from .row_factories import Factory
     from .target import Target
 
@@ -46,7 +45,7 @@ LIFETIME = (45 * 60.0, 55 * 60.0)
 IDLE = 20.0
 """Seconds of rest after which a connection is asked whether it is still there."""
 
-SIGN_OF_LIFE = 3.0
+PING_TIMEOUT = 3.0
 """Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
 
 PIECE = 64 * 1024
@@ -66,7 +65,7 @@ _NO_SUCH_PLAN = "26000"
 
 
 def open_session(
-    target: Target, password: str, *, watch: Watch | None = None, until: float | None = None
+    target: Target, password: str, *, watch: Instrumentation | None = None, until: float | None = None
 ) -> Session:
     """Connect, with TLS verified.
 
@@ -104,17 +103,17 @@ class Session:
     _cursor: Cursor
     _row_factory: Factory
 
-    def __init__(self, connection: Connection, watch: Watch | None = None) -> None:
+    def __init__(self, connection: Connection, watch: Instrumentation | None = None) -> None:
         self.statements = 0
         """How many statements it has executed, those of its own included."""
-        self.place: Place | None = None
+        self.permit: Permit | None = None
         """Its user's place in the pool."""
         self._process = os.getpid()
         self._connection = connection
-        self._watch = watch
+        self._instrumentation = watch
         self._renew_cursor()
         self._descriptor = connection.fileno()
-        self._readable = watcher(self._descriptor)
+        self._readable = readability_check(self._descriptor)
         self._stale = False
         self._streaming = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
@@ -133,14 +132,14 @@ class Session:
             return False
         return not self._readable()
 
-    def put_down(self) -> bool:
+    def reset(self) -> bool:
         """Let go of a large result; return True between transactions, if the connection was in order."""
         if self._cursor.rowcount > KEPT:
             self._renew_cursor()
         return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
 
     @property
-    def _rested(self) -> bool:
+    def _was_idle(self) -> bool:
         """True after a rest long enough for the other end to have vanished without a word."""
         monotonic, wall = self._used
         return time.monotonic() - monotonic > IDLE or not 0 <= time.time() - wall <= IDLE
@@ -159,9 +158,9 @@ class Session:
             DeadlineExceeded: no answer at `until`; the connection is closed.
             DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
         """
-        if self._watch is None or not self._watch.awake:
+        if self._instrumentation is None or not self._instrumentation.enabled:
             return self._execute(statement, row_factory, until)
-        with self._watch.statement(statement.text) as seen:
+        with self._instrumentation.statement(statement.text) as seen:
             cursor = self._execute(statement, row_factory, until)
             seen.rows = max(cursor.rowcount, 0)
             return cursor
@@ -178,7 +177,7 @@ class Session:
             raise self._failure(error, until) from error
         self._used = time.monotonic(), time.time()
         if self._connection.pgconn.transaction_status != before:
-            raise by_hand(cursor.statusmessage or "")
+            raise manual_transaction_control(cursor.statusmessage or "")
         return cursor
 
     def copy(self, statement: Sql, body: bytes) -> int:
@@ -187,9 +186,9 @@ class Session:
         Raises:
             DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
         """
-        if self._watch is None or not self._watch.awake:
+        if self._instrumentation is None or not self._instrumentation.enabled:
             return self._copy(statement, body)
-        with self._watch.statement(statement.text) as seen:
+        with self._instrumentation.statement(statement.text) as seen:
             seen.rows = rows = self._copy(statement, body)
             return rows
 
@@ -216,9 +215,9 @@ class Session:
 
     def _command(self, command: str, until: float | None) -> str:
         """Execute one of our own statements, in half the time that a cursor takes; return what was done."""
-        if self._watch is None or not self._watch.awake:
+        if self._instrumentation is None or not self._instrumentation.enabled:
             return self._send(command, until)
-        with self._watch.statement(command):
+        with self._instrumentation.statement(command):
             return self._send(command, until)
 
     def _send(self, command: str, until: float | None) -> str:
@@ -256,11 +255,11 @@ class Session:
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
         """
         rows = self._arriving(statement, row_factory, until, size)
-        if self._watch is None or not self._watch.awake:
+        if self._instrumentation is None or not self._instrumentation.enabled:
             return rows
-        return self._watched(self._watch, statement, rows)
+        return self._watched(self._instrumentation, statement, rows)
 
-    def _watched(self, watch: Watch, statement: Sql, rows: Generator[Any, None]) -> Iterator[Any]:
+    def _watched(self, watch: Instrumentation, statement: Sql, rows: Generator[Any, None]) -> Iterator[Any]:
         """Count the rows; the span is not the current one, for what the caller does between them is not its part."""
         with watch.statement(statement.text, current=False) as seen:
             try:
@@ -268,7 +267,7 @@ class Session:
                     seen.rows += 1
                     yield row
             finally:
-                _let_go(rows)
+                _close_generator(rows)
 
     def _arriving(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
@@ -288,7 +287,7 @@ class Session:
             raise
         finally:
             self._streaming = False
-            _let_go(rows)
+            _close_generator(rows)
         self._used = time.monotonic(), time.time()
 
     def wake(self, until: float | None = None) -> None:
@@ -297,7 +296,7 @@ class Session:
         Raises:
             ConnectionFailed: none came.
         """
-        if self._rested:
+        if self._was_idle:
             self.ping(until)
 
     def ping(self, until: float | None = None) -> None:
@@ -310,7 +309,7 @@ class Session:
 
     def begin(self, until: float | None = None) -> None:
         """Open a transaction; DSQL has one isolation level, so there is nothing to choose."""
-        if self._rested:
+        if self._was_idle:
             self._promptly("BEGIN", until)
         else:
             self._command("BEGIN", until)
@@ -348,7 +347,7 @@ class Session:
             self.close()  # an answer is still to come: somebody was interrupted while it waited for it
             return
         try:
-            self._command("ROLLBACK", time.monotonic() + SIGN_OF_LIFE)
+            self._command("ROLLBACK", time.monotonic() + PING_TIMEOUT)
         except (ConnectionFailed, DeadlineExceeded):
             self.close()
 
@@ -365,9 +364,9 @@ class Session:
 
     def _promptly(self, command: str, until: float | None) -> None:
         """Execute what a living server answers at once."""
-        soon = time.monotonic() + SIGN_OF_LIFE
+        soon = time.monotonic() + PING_TIMEOUT
         try:
-            self._command(command, sooner(until, soon))
+            self._command(command, earliest(until, soon))
         except DeadlineExceeded as error:
             if until is not None and until < soon:
                 raise
@@ -384,13 +383,13 @@ class Session:
         return failure
 
 
-def _let_go(rows: Generator[Any, None]) -> None:
+def _close_generator(rows: Generator[Any, None]) -> None:
     """Close what makes rows, unless the end of an event loop is about to, which closes all generators at once."""
     with contextlib.suppress(RuntimeError):
         rows.close()
 
 
-def watcher(descriptor: int) -> Callable[[], object]:
+def readability_check(descriptor: int) -> Callable[[], object]:
     """Return a function that tells whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows, where select() takes a socket of any number
         return lambda: select.select([descriptor], [], [], 0)[0]

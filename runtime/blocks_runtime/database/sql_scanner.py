@@ -13,7 +13,7 @@ _LITERAL, _NAME, _DOLLAR = "a string literal", "a quoted name", "a dollar-quoted
 _STAND_INS = {_LITERAL: "'", _NAME: '"', _DOLLAR: "'"}
 
 
-def left_open(text: str) -> str | None:
+def unclosed(text: str) -> str | None:
     """Return what the end of `text` lies inside of (`LINE_COMMENT` or another), or None where it is closed.
 
     Raises:
@@ -25,7 +25,7 @@ def left_open(text: str) -> str | None:
     return inside if at < 0 else None
 
 
-def bare(text: str) -> str:
+def strip_literals(text: str) -> str:
     """Return a closed text without what quotes and comments hold, a single quote character in the place of each."""
     pieces, at = [], 0
     while 0 <= at < len(text):

@@ -27,7 +27,7 @@ except ImportError as missing:
 from psycopg import Error, pq
 
 from ..errors import TransactionAborted
-from .session import IDLE, LIFETIME, watcher
+from .session import IDLE, LIFETIME, readability_check
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +102,7 @@ def _born(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     record.info[_EXPIRES] = time.monotonic() + age, time.time() + age
     record.info[_USED] = time.monotonic(), time.time()
     driver: Any = record.driver_connection
-    record.info[_READABLE] = watcher(driver.fileno())
+    record.info[_READABLE] = readability_check(driver.fileno())
 
 
 def _returned(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:

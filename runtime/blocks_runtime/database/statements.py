@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..shared.deadline import Deadline
     from .plans import Plan
     from .primitives import Cursor
-    from .rows import Row
+    from .results import Row
     from .table_shapes import TableShape, TableShapes
 
     R = TypeVar("R")

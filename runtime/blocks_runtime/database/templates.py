@@ -5,7 +5,7 @@ Two ways to write one: text with `{name}` or `{name:i}`, and from Python 3.14 on
 
 from __future__ import annotations
 
-from .sql_scanner import LINE_COMMENT, is_word, left_open
+from .sql_scanner import LINE_COMMENT, is_word, unclosed
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def closed(text: str, slot: str | None = None) -> str:
     Raises:
         ValueError: it ends inside a literal, a quoted name or a comment, or holds a parameter such as `$1`.
     """
-    inside = left_open(text)
+    inside = unclosed(text)
     if slot is not None and text.endswith("$"):
         raise ValueError(f"${{{slot}}}: the dollar sign would run into the parameter; write {{{slot}}}")
     if inside is None:

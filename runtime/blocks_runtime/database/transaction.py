@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ..shared.deadline import Deadline
     from .fragments import Sql
-    from .info import TransactionInfo
     from .primitives import Cursor
+    from .results import TransactionInfo
     from .session import Session
     from .table_shapes import TableShapes
 
@@ -70,7 +70,7 @@ class Transaction(Statements):
         deadline: Deadline | None,
     ) -> R:
         checked(statement)
-        until = self._until if deadline is None else self._sooner(deadline)
+        until = self._until if deadline is None else self._earliest(deadline)
         with self._turn:
             self._check()
             try:
@@ -85,7 +85,7 @@ class Transaction(Statements):
         self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
     ) -> Iterator[Any]:
         checked(statement)
-        until = self._until if deadline is None else self._sooner(deadline)
+        until = self._until if deadline is None else self._earliest(deadline)
         with self._turn:  # not for longer: who wants another statement between two rows shall be told
             self._check()
             rows = self._session.stream(statement, _factory(row_type), until, size)
@@ -99,10 +99,10 @@ class Transaction(Statements):
             self._ended = _LEFT
             raise
 
-    def _sooner(self, deadline: Deadline) -> float | None:
-        from ..shared.deadline import moment, sooner
+    def _earliest(self, deadline: Deadline) -> float | None:
+        from ..shared.deadline import earliest, expires_at
 
-        return sooner(self._until, moment(deadline))
+        return earliest(self._until, expires_at(deadline))
 
     def _note(self, error: DatabaseError) -> None:
         error.attempts = self.attempt

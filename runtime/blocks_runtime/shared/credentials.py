@@ -46,19 +46,19 @@ def from_environment(environ: Mapping[str, str]) -> Credentials:
     return Credentials(environ[_KEY], environ[_SECRET], environ.get(_TOKEN) or None)
 
 
-def _refuse_expired(moment: str) -> None:
+def _refuse_expired(expires_at: str) -> None:
     from datetime import UTC, datetime
 
     try:
-        expiry = datetime.fromisoformat(moment)
+        expiry = datetime.fromisoformat(expires_at)
     except ValueError:
         raise ConfigurationError(
-            f"{_EXPIRY} is {moment!r}, which is no time; set it as in 2026-11-26T12:00:00Z, or unset it"
+            f"{_EXPIRY} is {expires_at!r}, which is no time; set it as in 2026-11-26T12:00:00Z, or unset it"
         ) from None
     expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
     if expiry <= datetime.now(UTC):
         raise ConfigurationError(
-            f"the AWS credentials in the environment expired at {moment} ({_EXPIRY}), so a token signed with "
+            f"the AWS credentials in the environment expired at {expires_at} ({_EXPIRY}), so a token signed with "
             "them would be refused; fetch new ones, for instance with `aws sso login`"
         )
 

@@ -20,7 +20,7 @@ RESERVE = 0.5
 """Seconds of an invocation that are left to the handler, to answer in good order."""
 
 
-def moment(deadline: Deadline | None, longest: float | None = None) -> float | None:
+def expires_at(deadline: Deadline | None, longest: float | None = None) -> float | None:
     """Return the `time.monotonic()` at which a deadline passes, None for never.
 
     `longest` is a number of seconds that applies as well; the earlier one counts.
@@ -44,7 +44,7 @@ def moment(deadline: Deadline | None, longest: float | None = None) -> float | N
     return time.monotonic() + (seconds if longest is None else min(seconds, longest))
 
 
-def sooner(one: float | None, other: float | None) -> float | None:
+def earliest(one: float | None, other: float | None) -> float | None:
     """Return the earlier of two moments, of which None is never."""
     if one is None or other is None:
         return other if one is None else one

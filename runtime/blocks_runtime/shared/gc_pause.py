@@ -17,7 +17,7 @@ _FROZEN = 1000
 """Objects: an app that freezes has more than these, and Python 3.12 starts with some hundred of its own."""
 
 
-class Uncollected:
+class GcPaused:
     """A block in which no garbage is collected, and after which what is there counts as old."""
 
     def __enter__(self) -> None:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
     from ...shared.deadline import Deadline
     from ..fragments import Sql
-    from ..health import Health
     from ..loading import Loaded
+    from ..results import Health, Stats
     from ..sqlalchemy_engines import AsyncAlchemyEngine
-    from ..stats import Stats
     from ..table_shapes import TableShapes
     from .engine import AsyncEngine
     from .primitives import Cursor
@@ -103,7 +102,7 @@ class AsyncDistributedDatabase(AsyncStatements):
             TypeError: retries were asked for without a function to run again.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        from ...shared.deadline import moment
+        from ...shared.deadline import expires_at
         from ...shared.retry import RetryPolicy
 
         if fn is None:
@@ -112,8 +111,8 @@ class AsyncDistributedDatabase(AsyncStatements):
                     "a with block cannot be run again, so it cannot retry_on_conflict; "
                     "put it into a function and pass that to transaction()"
                 )
-            return self._connected().block(moment(deadline))
-        policy = RetryPolicy(max_retries if retry_on_conflict else 0, moment(deadline))
+            return self._connected().block(expires_at(deadline))
+        policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
         return self._connected().transaction(fn, policy)
 
     def transactional(
@@ -196,7 +195,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         from time import monotonic
 
         from ...errors import DatabaseError
-        from ..health import Health
+        from ..results import Health
 
         started, failure = monotonic(), None
         try:
@@ -208,7 +207,7 @@ class AsyncDistributedDatabase(AsyncStatements):
     @property
     def stats(self) -> Stats:
         """What this process has done with the database so far."""
-        from ..stats import Stats
+        from ..results import Stats
 
         engine = self._engine
         return Stats() if engine is None else engine.stats()
@@ -227,7 +226,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         Raises:
             ConfigurationError: the database is not a local one.
         """
-        from ..simulation import inject
+        from ..location import inject
 
         inject(self._connected().location, code, times, table)
 
@@ -245,10 +244,10 @@ class AsyncDistributedDatabase(AsyncStatements):
             ConfigurationError: SQLAlchemy or the dialect is not installed: `pip install 'blocks-dsql[sqlalchemy]'`.
         """
         from ..sqlalchemy_engines import make_async_engine
-        from .orm import open_plain
+        from .orm import open_plain_connection
 
         engine = self._connected()
-        return make_async_engine(lambda: engine.login(open_plain), self._max_connections, options)
+        return make_async_engine(lambda: engine.login(open_plain_connection), self._max_connections, options)
 
     async def close(self) -> None:
         """Close every connection; safe to repeat. The next statement connects anew."""
@@ -294,25 +293,25 @@ class AsyncDistributedDatabase(AsyncStatements):
     ) -> list[tuple[Any, ...]]:
         if not analyze:
             return await self.query(statement, tuple, deadline=deadline)
-        return await self._connected().tried(statement, self._until(deadline))
+        return await self._connected().run_rolled_back(statement, self._until(deadline))
 
     def _until(self, deadline: Deadline | None) -> float | None:
-        from ...shared.deadline import moment
+        from ...shared.deadline import expires_at
 
-        return moment(deadline, self._statement_deadline)
+        return expires_at(deadline, self._statement_deadline)
 
     def _connected(self) -> AsyncEngine:
         engine = self._engine
-        if engine is None or engine.foreign:
+        if engine is None or engine.forked:
             return self._connect()
         return engine
 
     def _connect(self) -> AsyncEngine:
-        from ...shared.gc_pause import Uncollected
+        from ...shared.gc_pause import GcPaused
 
-        with Uncollected():
+        with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if self._engine is None or self._engine.foreign:
+            if self._engine is None or self._engine.forked:
                 self._engine = engine_for(self.name, self._max_connections)
             return self._engine

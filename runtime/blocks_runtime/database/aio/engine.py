@@ -13,17 +13,16 @@ from pathlib import Path
 
 from ... import signing
 from ...errors import ConnectionFailed, DatabaseError, SerializationFailure
-from ...shared.deadline import sooner
+from ...shared.deadline import earliest
 from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from ..info import TransactionInfo
-from ..instrumentation import Watch
+from ..classification import autocommit_failure
+from ..instrumentation import Instrumentation
 from ..location import Location, locate
-from ..outcomes import without_transaction
+from ..results import Counters, Stats, TransactionInfo
 from ..row_factories import factory
-from ..stats import Counters, Stats
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
-from .primitives import settled, sleep
+from .primitives import ensure_result, sleep
 from .session import AsyncSession, open_session
 from .transaction import AsyncTransaction
 
@@ -53,7 +52,7 @@ class AsyncEngine:
         self.counters = Counters()
         self.shapes = TableShapes()
         self._process = os.getpid()
-        self._watch = Watch(name, _telemetry(location))
+        self._instrumentation = Instrumentation(name, _telemetry(location))
 
     async def run(
         self,
@@ -73,7 +72,7 @@ class AsyncEngine:
         async def act(session: AsyncSession) -> R:
             return await fetch(await session.run(statement, rows, until))
 
-        return await self._commit_by_itself(statement, act, until, retries)
+        return await self._autocommit(statement, act, until, retries)
 
     async def copy(self, statement: Sql, body: bytes, retries: int) -> int:
         """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
@@ -81,9 +80,9 @@ class AsyncEngine:
         async def act(session: AsyncSession) -> int:
             return await session.copy(statement, body)
 
-        return await self._commit_by_itself(statement, act, None, retries)
+        return await self._autocommit(statement, act, None, retries)
 
-    async def _commit_by_itself(
+    async def _autocommit(
         self,
         statement: Sql,
         act: Callable[[AsyncSession], Awaitable[R]],
@@ -96,19 +95,19 @@ class AsyncEngine:
             try:
                 result = await act(session)
             except BaseException as error:
-                await self._take_back(session, error)
+                await self._release_after_error(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = without_transaction(error, statement)
+                failure = autocommit_failure(error, statement)
                 failure.attempts = attempt
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
-                    _name_what_is_left(failure)
+                    _replace_retry_advice(failure)
                     if failure is error:
                         raise
                     raise failure from error.__cause__
             else:
-                self.pool.give(session)
+                self.pool.release(session)
                 return result
             await sleep(wait)
             attempt += 1
@@ -122,11 +121,11 @@ class AsyncEngine:
             async for row in session.stream(statement, factory(row_type), until, size):
                 yield row
         except BaseException as error:
-            await self._take_back(session, error)
+            await self._release_after_error(session, error)
             if isinstance(error, DatabaseError):
-                raise without_transaction(error, statement) from error.__cause__
+                raise autocommit_failure(error, statement) from error.__cause__
             raise
-        self.pool.give(session)
+        self.pool.release(session)
 
     async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
@@ -141,15 +140,15 @@ class AsyncEngine:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 self._count(error, wait is not None)
                 if wait is None:
-                    _name_what_is_left(error)
+                    _replace_retry_advice(error)
                     info.milliseconds = (time.monotonic() - started) * 1000
-                    self._watch.gave_up(error, time.monotonic() - started)
+                    self._instrumentation.gave_up(error, time.monotonic() - started)
                     raise
             else:
                 seconds = time.monotonic() - started
                 info.milliseconds = seconds * 1000
                 self.counters.add(commits=1)
-                self._watch.committed(info.attempts, seconds)
+                self._instrumentation.committed(info.attempts, seconds)
                 return result
             await sleep(wait)
 
@@ -164,14 +163,14 @@ class AsyncEngine:
         except DatabaseError as error:
             info.conflicts.append(error.sqlstate or "")
             self._count(error, False)
-            self._watch.gave_up(error, time.monotonic() - started)
+            self._instrumentation.gave_up(error, time.monotonic() - started)
             raise
         finally:
             info.milliseconds = (time.monotonic() - started) * 1000
         self.counters.add(commits=1)
-        self._watch.committed(1, time.monotonic() - started)
+        self._instrumentation.committed(1, time.monotonic() - started)
 
-    async def tried(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
+    async def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement whose changes are undone."""
         session, _ = await self.pool.take(AsyncSession.begin, until)
         try:
@@ -179,9 +178,9 @@ class AsyncEngine:
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
             await session.rollback()
         except BaseException as error:
-            await self._take_back(session, error)
+            await self._release_after_error(session, error)
             raise
-        self.pool.give(session)
+        self.pool.release(session)
         return rows
 
     async def warm_up(self, connections: int) -> None:
@@ -192,11 +191,11 @@ class AsyncEngine:
         """Ask the server for a sign of life, rested or not."""
         until = time.monotonic() + patience
         session, _ = await self.pool.take(AsyncSession.ping, until)
-        self.pool.give(session)
+        self.pool.release(session)
 
     def stats(self) -> Stats:
         """Return a reading of all counters."""
-        return self.counters.reading(
+        return self.counters.read(
             statements=self.pool.statements,
             replaced=self.pool.replaced,
             open=self.pool.open,
@@ -204,7 +203,7 @@ class AsyncEngine:
         )
 
     @property
-    def foreign(self) -> bool:
+    def forked(self) -> bool:
         """True in a forked process, which must not speak on its parent's connections."""
         return self._process != os.getpid()
 
@@ -217,7 +216,7 @@ class AsyncEngine:
         self, fn: Callable[[AsyncTransaction], Awaitable[T]], info: TransactionInfo, until: float | None
     ) -> T:
         async with self._transaction(info, until) as tx:
-            return await settled(fn(tx))
+            return await ensure_result(fn(tx))
 
     @contextlib.asynccontextmanager
     async def _transaction(
@@ -230,11 +229,11 @@ class AsyncEngine:
             await tx._commit()
         except BaseException as error:
             tx._end()
-            await self._take_back(session, error)
+            await self._release_after_error(session, error)
             raise
-        self.pool.give(session)
+        self.pool.release(session)
 
-    async def _take_back(self, session: AsyncSession, error: BaseException) -> None:
+    async def _release_after_error(self, session: AsyncSession, error: BaseException) -> None:
         """Take a connection back after an error; what is in doubt is closed."""
         try:
             if isinstance(error, Exception):
@@ -245,7 +244,7 @@ class AsyncEngine:
             session.close()
             raise
         finally:
-            self.pool.give(session)
+            self.pool.release(session)
 
     def _wait(
         self, error: DatabaseError, statement: Sql, used: bool, attempt: int, policy: RetryPolicy
@@ -258,7 +257,7 @@ class AsyncEngine:
             wait = policy.wait(error, attempt, time.monotonic())
         self._count(error, wait is not None)
         if wait is not None:
-            self._watch.repeated(statement.text, error, attempt)
+            self._instrumentation.repeated(statement.text, error, attempt)
         return wait
 
     def _count(self, error: DatabaseError, again: bool) -> None:
@@ -273,7 +272,7 @@ class AsyncEngine:
             ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
         """
         started, attempt = time.monotonic(), 1
-        patience = sooner(until, started + CONNECT_PATIENCE)
+        patience = earliest(until, started + CONNECT_PATIENCE)
         policy = RetryPolicy(max_retries=100, deadline=patience, backoff=CONNECTS)
         while True:
             try:
@@ -286,20 +285,20 @@ class AsyncEngine:
                     raise
             else:
                 self.counters.add(connects=1)
-                self._watch.connected(time.monotonic() - started, attempt)
+                self._instrumentation.connected(time.monotonic() - started, attempt)
                 return connection
             await sleep(wait)
             attempt += 1
 
     async def _connect(self, until: float | None) -> AsyncSession:
-        return await self.login(partial(open_session, watch=self._watch, until=until), until)
+        return await self.login(partial(open_session, watch=self._instrumentation, until=until), until)
 
     def _token(self) -> str:
         target = self.location.target
         return signing.token(target.host, target.region, target.role, self.location.credentials())
 
 
-def _name_what_is_left(error: DatabaseError) -> None:
+def _replace_retry_advice(error: DatabaseError) -> None:
     """Replace the advice to try again where that has been tried."""
     if isinstance(error, SerializationFailure) and error.attempts > 1:
         error.advice = (

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import pq
 
 from ...errors import CommitOutcomeUnknown, ConnectionFailed
-from ...shared.deadline import moment
+from ...shared.deadline import expires_at
 from ...shared.retry import RetryPolicy
 from ..classification import translate
 from ..sqlalchemy_engines import DBAPIError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 
 
-async def open_plain(target: Target, password: str) -> psycopg.AsyncConnection[Any]:
+async def open_plain_connection(target: Target, password: str) -> psycopg.AsyncConnection[Any]:
     """Connect as `open_session` does, with cursors and transactions left to SQLAlchemy.
 
     Raises:
@@ -79,7 +79,7 @@ async def transaction(
         TransactionAborted: `fn` returned although a statement had failed.
         sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; `failure_of` says what it means.
     """
-    policy = RetryPolicy(max_retries if retry_on_conflict else 0, moment(deadline))
+    policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
     attempt = 1
     while True:
         returned = False

@@ -62,7 +62,7 @@ class Connection(psycopg.AsyncConnection[Any]):
             raise
 
 
-async def settled(result: Awaitable[R]) -> R:
+async def ensure_result(result: Awaitable[R]) -> R:
     """Return what a callback's coroutine returns.
 
     Raises:
@@ -75,30 +75,30 @@ async def settled(result: Awaitable[R]) -> R:
     return await result
 
 
-class Place:
-    """A place inside a turnstile, until `leave`."""
+class Permit:
+    """A place inside a turnstile, until `release`."""
 
-    __slots__ = ("_turnstile",)
+    __slots__ = ("_semaphore",)
 
-    def __init__(self, turnstile: Turnstile) -> None:
-        self._turnstile: Turnstile | None = turnstile
+    def __init__(self, semaphore: FifoSemaphore) -> None:
+        self._semaphore: FifoSemaphore | None = semaphore
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Make room for the next in line; safe to repeat."""
-        turnstile, self._turnstile = self._turnstile, None
-        if turnstile is not None:
-            turnstile.let_in()
+        semaphore, self._semaphore = self._semaphore, None
+        if semaphore is not None:
+            semaphore.release_permit()
 
 
-class Turnstile:
+class FifoSemaphore:
     """Lets `size` tasks through at a time; the others wait in line, first come, first served."""
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
-        self._line: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def enter(self, patience: float) -> Place | None:
+    async def acquire(self, patience: float) -> Permit | None:
         """Return a place as soon as there is room, None after `patience` seconds without.
 
         Raises:
@@ -109,21 +109,21 @@ class Turnstile:
             self._move_to(loop)
         if self._free:
             self._free -= 1
-            return Place(self)
+            return Permit(self)
         ticket = loop.create_future()
-        self._line.append(ticket)
+        self._waiters.append(ticket)
         try:
             await asyncio.wait((ticket,), timeout=patience)
         except BaseException:
-            if not self._gave_up(ticket):
-                self.let_in()
+            if not self._leave_queue(ticket):
+                self.release_permit()
             raise
-        return None if self._gave_up(ticket) else Place(self)
+        return None if self._leave_queue(ticket) else Permit(self)
 
-    def let_in(self) -> None:
+    def release_permit(self) -> None:
         """Make room for the next in line, for somebody who leaves."""
-        if self._line:
-            self._line.popleft().set_result(None)
+        if self._waiters:
+            self._waiters.popleft().set_result(None)
         else:
             self._free += 1
 
@@ -135,10 +135,10 @@ class Turnstile:
             )
         self._loop = loop
 
-    def _gave_up(self, ticket: asyncio.Future[None]) -> bool:
+    def _leave_queue(self, ticket: asyncio.Future[None]) -> bool:
         """Leave the line; return False where it was this one's turn."""
-        if ticket in self._line:
-            self._line.remove(ticket)
+        if ticket in self._waiters:
+            self._waiters.remove(ticket)
             return True
         return False
 

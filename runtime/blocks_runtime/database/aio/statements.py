@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ...shared.deadline import Deadline
     from ..plans import Plan
-    from ..rows import Row
+    from ..results import Row
     from ..table_shapes import TableShape, TableShapes
     from .primitives import Cursor
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ...shared.deadline import Deadline
     from ..fragments import Sql
-    from ..info import TransactionInfo
+    from ..results import TransactionInfo
     from ..table_shapes import TableShapes
     from .primitives import Cursor
     from .session import AsyncSession
@@ -69,7 +69,7 @@ class AsyncTransaction(AsyncStatements):
         deadline: Deadline | None,
     ) -> R:
         checked(statement)
-        until = self._until if deadline is None else self._sooner(deadline)
+        until = self._until if deadline is None else self._earliest(deadline)
         async with self._turn:
             self._check()
             try:
@@ -84,7 +84,7 @@ class AsyncTransaction(AsyncStatements):
         self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
     ) -> AsyncIterator[Any]:
         checked(statement)
-        until = self._until if deadline is None else self._sooner(deadline)
+        until = self._until if deadline is None else self._earliest(deadline)
         async with self._turn:  # not for longer: who wants another statement between two rows shall be told
             self._check()
             rows = self._session.stream(statement, _factory(row_type), until, size)
@@ -98,10 +98,10 @@ class AsyncTransaction(AsyncStatements):
             self._ended = _LEFT
             raise
 
-    def _sooner(self, deadline: Deadline) -> float | None:
-        from ...shared.deadline import moment, sooner
+    def _earliest(self, deadline: Deadline) -> float | None:
+        from ...shared.deadline import earliest, expires_at
 
-        return sooner(self._until, moment(deadline))
+        return earliest(self._until, expires_at(deadline))
 
     def _note(self, error: DatabaseError) -> None:
         error.attempts = self.attempt
