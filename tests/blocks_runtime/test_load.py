@@ -288,7 +288,7 @@ def test_where_nothing_was_loaded_it_says_so(db: DistributedDatabase) -> None:
     for rows in ([(1, "a")], [{"id": 1, "t": "a"}, {"id": 2}], [{"id": 1, "t": "a"}, {"id": 1, "t": "b"}]):
         with pytest.raises((TypeError, ValueError, errors.UniqueConstraintViolation)) as caught:
             db.load("bulk", rows)
-        assert caught.value.__notes__[0].endswith("; nothing is there of it, so it can be run again")
+        assert caught.value.__notes__[0].endswith("; nothing was inserted, so it can be run again")
     assert db.query_one(COUNT, tuple) == (0, 0)
 
 
