@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from blocks_cli.exit_codes import ExitCode
+from blocks_runtime.shared.explained_error import ExplainedError
 
 
-class CommandError(Exception):
+class CommandError(ExplainedError):
     """A failure with its way out; printed as three lines, never as a traceback.
 
     `what` names the place, `why` carries the reason in the words of whoever refused (with SQLSTATE where
@@ -23,13 +24,7 @@ class CommandError(Exception):
     ) -> None:
         super().__init__(what, why, remedy)
         self.before = before
-        self.what = what
-        self.why = why
-        self.remedy = remedy
         self.code = code
-
-    def __str__(self) -> str:
-        return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"
 
 
 class NothingDeployed(CommandError):

@@ -27,7 +27,7 @@ def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tup
 
     Raises:
         MigrationErrors: the folder has faults; all of them, each with its place.
-        MigrationProblem: a statement was refused, or the files do not fit what the cluster has.
+        MigrationFailedError: a statement was refused, or the files do not fit what the cluster has.
     """
     from blocks_cli.database.login import Login
     from blocks_cli.migrations.runs import run_name

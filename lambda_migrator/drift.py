@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .journal import Entry, State
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Fault:
     remedy: str
 
 
-class DriftProblem(MigrationProblem):
+class DriftError(MigrationFailedError):
     """The files do not fit what the database has applied; `faults` are all contradictions."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:

@@ -15,7 +15,7 @@ from blocks_runtime.errors import (
 
 from . import jobs, probes
 from .admin import Unanswered
-from .errors import MigrationProblem, row_words, server_words
+from .errors import MigrationFailedError, row_words, server_words
 from .journal import Move, State
 from .plan import Action
 from .progress import Note, Progress
@@ -51,7 +51,7 @@ def execute(plan: Plan, admin: Admin, journal: Journal, report: Report = log_ste
     """Carry out a plan; `report` is told of each step once it is done and recorded, with its seconds.
 
     Raises:
-        MigrationProblem: a statement was refused, or nobody can tell whether it took effect.
+        MigrationFailedError: a statement was refused, or nobody can tell whether it took effect.
         OutOfTime: the deadline came first; a new plan goes on from there.
     """
     with Progress(admin, journal, report) as progress:
@@ -98,7 +98,7 @@ class Execution:
         except jobs.JobFailed as failure:
             self._drop_index()
             self._record(self._moved(State.FAILED, self._step.first))
-            raise MigrationProblem(
+            raise MigrationFailedError(
                 f"{self._step.place}: the index {self._probe()['name']} could not be built",
                 f"DSQL says: {failure}",
                 "correct the rows that are in the way and migrate again; the invalid index has been dropped",
@@ -111,7 +111,7 @@ class Execution:
             jobs.wait(self._admin, self._journal.lease, awaited)
         except jobs.JobFailed as failure:
             self._record(self._moved(State.FAILED, self._step.first))
-            raise MigrationProblem(
+            raise MigrationFailedError(
                 f"{self._step.place}: the constraint {self._probe()['name']} could not be validated",
                 f"DSQL says: {failure}",
                 "correct the rows that violate it and migrate again; for new rows it holds already",
@@ -191,14 +191,14 @@ class Execution:
         """Return whether the statement, which was sent, took effect; a repeatable one need not have.
 
         Raises:
-            MigrationProblem: nobody can tell.
+            MigrationFailedError: nobody can tell.
         """
         effect = self._effect()
         if effect is not None:
             return effect
         if self._statement.repeatable:
             return False
-        raise MigrationProblem(
+        raise MigrationFailedError(
             f"{self._step.place}: nobody knows whether this statement took effect",
             "it was sent, its answer was lost, and the catalog does not show its effect",
             f"look for yourself, then `blocks repair {self._step.migration.name} --applied` or `--pending`",
@@ -242,14 +242,14 @@ class Execution:
     def _probe(self) -> dict[str, object]:
         probe = self._statement.probe
         if probe is None:
-            raise MigrationProblem(
+            raise MigrationFailedError(
                 f"{self._step.place}: the statement has no name to wait for",
                 "an asynchronous job is awaited by looking for what it makes",
                 "name the index: CREATE INDEX ASYNC name ON …",
             )
         return dict(probe)
 
-    def _refused(self, error: DatabaseError) -> DatabaseError | MigrationProblem:
+    def _refused(self, error: DatabaseError) -> DatabaseError | MigrationFailedError:
         """Record that the statement had no effect, and return what to tell people."""
         if isinstance(error, ConnectionFailed):
             return error  # this says nothing about the statement
@@ -258,6 +258,6 @@ class Execution:
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at, error.position)
-        return MigrationProblem(
+        return MigrationFailedError(
             f"{place}: DSQL refused the statement", server_words(error), remedy, row_words(error)
         )

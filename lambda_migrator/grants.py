@@ -16,7 +16,7 @@ from blocks_runtime import sql
 from blocks_runtime.contract import Access, custom_role_prefix, database_role
 from blocks_runtime.database.fragments import quote_literal
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .tables import OWN
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_grants(database: str, entries: object) -> tuple[Grant, ...]:
     """Return the grants that a custom resource's property `Grants` lists.
 
     Raises:
-        MigrationProblem: an entry lacks something, or names a role that is not one of this database's.
+        MigrationFailedError: an entry lacks something, or names a role that is not one of this database's.
     """
     if not isinstance(entries, list):
         raise _malformed(database, entries)
@@ -147,8 +147,8 @@ def _is_role_for(database: str, grant: Grant) -> bool:
     return grant.role.startswith(custom_role_prefix(database))
 
 
-def _malformed(database: str, entry: object) -> MigrationProblem:
-    return MigrationProblem(
+def _malformed(database: str, entry: object) -> MigrationFailedError:
+    return MigrationFailedError(
         f"a grant on the database {database!r} cannot be understood",
         f"property Grants holds {entry!r}",
         "install one release of blocks-dsql for the construct and the migration function, and deploy again",

@@ -19,7 +19,7 @@ from custom_resource.continuation import Work
 
 from . import manifest
 from .admin import NAME_PATIENCE, Admin
-from .errors import MigrationProblem, server_words
+from .errors import MigrationFailedError, server_words
 from .grants import read_grants
 from .lease import Queue
 from .migrate import Outcome, migrate
@@ -95,7 +95,7 @@ def _succeeded(request: Request, outcome: Outcome) -> bytes:
 
 
 def _explain(error: BaseException) -> tuple[str, bool]:
-    if isinstance(error, MigrationProblem):
+    if isinstance(error, MigrationFailedError):
         return error.shareable, True
     if isinstance(error, DatabaseError):
         return (

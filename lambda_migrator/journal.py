@@ -124,7 +124,7 @@ class Journal:
 
         Raises:
             Overtaken: a row had not the statement that its move starts from.
-            MigrationProblem: the lease was lost.
+            MigrationFailedError: the lease was lost.
         """
         self.lease.fence(session)
         if session.run(recording(moves, self.by)).rowcount != len(moves):
@@ -139,7 +139,7 @@ class Journal:
         Raises:
             Overtaken: a row had not the statement that its move starts from.
             CommitOutcomeUnknown: no answer came.
-            MigrationProblem: the lease was lost.
+            MigrationFailedError: the lease was lost.
         """
         if self._at_once:
             try:

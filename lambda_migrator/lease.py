@@ -22,7 +22,7 @@ from blocks_runtime import sql
 from blocks_runtime.errors import CommitOutcomeUnknown
 from custom_resource.deadline import OutOfTime
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Lease:
         """Let the transaction that `session` has open commit only if the lease is still ours then.
 
         Raises:
-            MigrationProblem: another migrator has taken over.
+            MigrationFailedError: another migrator has taken over.
         """
         if session.run(fencing(self.token)).fetchone() is None:
             raise _taken_over(self.token)
@@ -64,7 +64,7 @@ class Lease:
         """Prolong the lease if a third of its term is over; to be called before every DDL statement.
 
         Raises:
-            MigrationProblem: another migrator has taken over.
+            MigrationFailedError: another migrator has taken over.
         """
         # A suspended machine stops the monotonic clock, a set one moves the other: the larger counts.
         if max(now - then for now, then in zip(_clocks(), self._renewed, strict=True)) > TERM / 3:
@@ -91,8 +91,8 @@ def _clocks() -> tuple[float, float]:
     return time.monotonic(), time.time()
 
 
-def _taken_over(token: int) -> MigrationProblem:
-    return MigrationProblem(
+def _taken_over(token: int) -> MigrationFailedError:
+    return MigrationFailedError(
         "another migrator took over from this one",
         f"the lease with token {token} was not renewed for {TERM:.0f} s, and expired",
         "nothing to do if the other one succeeds; otherwise migrate again",
@@ -129,7 +129,7 @@ def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
 
     Raises:
         OutOfTime: somebody else held it all the time.
-        MigrationProblem: somebody else held it longer than the patience of `queue`.
+        MigrationFailedError: somebody else held it longer than the patience of `queue`.
     """
     queue = queue or Queue()
     until, told = time.monotonic() + queue.patience, False
@@ -155,8 +155,8 @@ def _pause(admin: Admin, holder: Holder) -> None:
         raise OutOfTime(f"another migrator is at work: {holder}") from None
 
 
-def _occupied(holder: Holder) -> MigrationProblem:
-    return MigrationProblem(
+def _occupied(holder: Holder) -> MigrationFailedError:
+    return MigrationFailedError(
         "another migrator is at work",
         f"the lease is held by {holder}",
         f"let it end, then migrate again; should it be dead, its lease expires within {TERM:.0f} s",

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +65,12 @@ def load(path: Path) -> Manifest:
     """Read the manifest from a file.
 
     Raises:
-        MigrationProblem: it is not there, not JSON, of another format, or lacks something.
+        MigrationFailedError: it is not there, not JSON, of another format, or lacks something.
     """
     try:
         return read(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MigrationProblem(
+        raise MigrationFailedError(
             f"the manifest {path.name} of the migrations cannot be read",
             f"{type(error).__name__}: {error}",
             "deploy again; the synth writes the manifest into the migration function's code",
@@ -81,11 +81,11 @@ def read(document: Mapping[str, object]) -> Manifest:
     """Return the manifest that a JSON document describes.
 
     Raises:
-        MigrationProblem: the document is of another format.
+        MigrationFailedError: the document is of another format.
         KeyError, TypeError, ValueError: something in it is missing or of the wrong type.
     """
     if document["format"] != FORMAT:
-        raise MigrationProblem(
+        raise MigrationFailedError(
             f"the manifest has format {document['format']}, this migration function reads format {FORMAT}",
             "the construct that wrote it and the migration function are of different releases",
             "install one release of blocks-dsql and deploy again",

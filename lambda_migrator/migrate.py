@@ -12,7 +12,7 @@ from custom_resource.deadline import OutOfTime
 
 from . import journal, tables
 from .admin import Unanswered
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .execute import execute, log_step
 from .lease import acquire
 from .plan import plan
@@ -69,7 +69,7 @@ def migrate(
         report: is told of each step that is done; by default the log.
 
     Raises:
-        MigrationProblem: a statement was refused, the files do not fit the journal, or the lease was lost.
+        MigrationFailedError: a statement was refused, the files do not fit the journal, or the lease was lost.
         OutOfTime: the deadline of `admin` came first; call again to go on.
         DatabaseError: the database cannot be reached.
     """
@@ -95,8 +95,8 @@ def holding_lease(admin: Admin, holder: str, queue: Queue | None = None) -> Iter
     lease = acquire(admin, holder, queue)
     try:
         yield lease
-    except (MigrationProblem, DatabaseError, KeyboardInterrupt):
-        with suppress(MigrationProblem, DatabaseError, OutOfTime):  # then it expires by itself
+    except (MigrationFailedError, DatabaseError, KeyboardInterrupt):
+        with suppress(MigrationFailedError, DatabaseError, OutOfTime):  # then it expires by itself
             lease.release(admin)
         raise
     lease.release(admin)

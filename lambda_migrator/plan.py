@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drift import DriftProblem, find_drift
+from .drift import DriftError, find_drift
 from .journal import Entry, State
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
     """Return what is left to do.
 
     Raises:
-        DriftProblem: an applied file was changed, is gone, or a new one was put below it.
+        DriftError: an applied file was changed, is gone, or a new one was put below it.
     """
     if faults := find_drift(manifest, journal):
-        raise DriftProblem(faults)
+        raise DriftError(faults)
     entries = {entry.version: entry for entry in journal}
     newest = max((migration.version for migration in manifest.migrations), default=0)
     ahead = tuple(entry.name for entry in journal if entry.version > newest and not entry.correctable)

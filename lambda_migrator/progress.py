@@ -15,7 +15,7 @@ from blocks_runtime.errors import CommitOutcomeUnknown, DatabaseError
 from custom_resource.deadline import OutOfTime
 
 from . import probes
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .journal import Overtaken, read
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Progress:
         if error is None:
             self.settle()
             return
-        with suppress(MigrationProblem, DatabaseError, OutOfTime):  # then the next run sees the effect
+        with suppress(MigrationFailedError, DatabaseError, OutOfTime):  # then the next run sees the effect
             self.settle()
 
     def done(self, step: Step, seconds: float) -> None:
@@ -83,7 +83,7 @@ class Progress:
         """Write how far a migration got, and what is held back, in a transaction of their own.
 
         Raises:
-            MigrationProblem: the lease was lost, or another migrator moved the migration on.
+            MigrationFailedError: the lease was lost, or another migrator moved the migration on.
         """
         self._advance([note] if self._held is None else [self._held, note])
 
@@ -137,8 +137,8 @@ def _joined(notes: list[Note]) -> list[tuple[Migration, Move]]:
     return list(moves.values())
 
 
-def _moved_by_another(step: Step) -> MigrationProblem:
-    return MigrationProblem(
+def _moved_by_another(step: Step) -> MigrationFailedError:
+    return MigrationFailedError(
         f"{step.place}: another migrator is applying this migration",
         "its row in _migrations moved although this run holds the lease",
         "let the other one end, then migrate again",

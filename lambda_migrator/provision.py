@@ -10,7 +10,7 @@ from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
 
 from .admin import Unanswered
-from .errors import MigrationProblem, server_words
+from .errors import MigrationFailedError, server_words
 from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def provision(
     lost is planned again from what the database then has, so nothing is sent twice that took effect once.
 
     Raises:
-        MigrationProblem: a statement was refused, or another migrator has taken the lease over.
+        MigrationFailedError: a statement was refused, or another migrator has taken the lease over.
     """
     unanswered = 0
     while True:
@@ -68,7 +68,7 @@ def _send(admin: Admin, statement: Sql) -> None:
     except ConnectionFailed:
         raise  # this says nothing about the statement
     except DatabaseError as error:
-        raise MigrationProblem(
+        raise MigrationFailedError(
             f"DSQL refused: {statement.text}",
             server_words(error),
             "the migrations are applied; set right what stands in the way of this grant and migrate again",

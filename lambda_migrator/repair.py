@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import CommitOutcomeUnknown
 
-from .drift import DriftProblem, find_drift
-from .errors import JournalProblem
+from .drift import DriftError, find_drift
+from .errors import RepairError
 from .journal import Entry, State, forgetting, read, settling
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def repair(admin: Admin, lease: Lease, manifest: Manifest, name: str, state: Sta
     gone can only be forgotten, by PENDING.
 
     Raises:
-        JournalProblem: there is no such migration, or the journal would contradict the files afterwards.
+        RepairError: there is no such migration, or the journal would contradict the files afterwards.
     """
     entries = {entry.version: entry for entry in read(admin)}
     migration = next((each for each in manifest.migrations if each.name == name), None)
@@ -68,10 +68,10 @@ def baseline(
     """Let the journal say that every migration up to number `to` (by default all) is done; run none of them.
 
     Raises:
-        JournalProblem: the journal says something already.
+        RepairError: the journal says something already.
     """
     if entries := read(admin):
-        raise JournalProblem(
+        raise RepairError(
             "this database has a journal of migrations already",
             f"{len(entries)} are recorded, the newest is {entries[-1].name}",
             "settle single ones with `blocks repair NAME --applied`; apply what is pending with `blocks up`",
@@ -90,13 +90,13 @@ def _orphan(entries: Iterable[Entry], name: str, state: State) -> Entry:
     """Return the row of a migration that has no file, if that is what the name is of and it may go."""
     found = next((entry for entry in entries if entry.name == name), None)
     if found is None:
-        raise JournalProblem(
+        raise RepairError(
             f"there is no migration {name}",
             f"{name}.sql is not in the folder, and the journal does not know it",
             "name it as `blocks status` does, without .sql",
         )
     if state is State.APPLIED:
-        raise JournalProblem(
+        raise RepairError(
             f"{name} cannot be called applied",
             f"{name}.sql is not in the folder, so there is nothing to compare with the journal",
             f"put {name}.sql back, or let the journal forget it with --pending",
@@ -109,7 +109,7 @@ def _check(manifest: Manifest, entries: Mapping[int, Entry], after: Entry) -> No
     known = {(fault.version, fault.drift) for fault in find_drift(manifest, entries.values())}
     faults = find_drift(manifest, {**entries, after.version: after}.values())
     if new := [fault for fault in faults if (fault.version, fault.drift) not in known]:
-        raise DriftProblem(new)
+        raise DriftError(new)
 
 
 def _write(admin: Admin, lease: Lease, *statements: Sql) -> None:

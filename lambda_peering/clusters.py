@@ -1,6 +1,6 @@
 """The control planes of both Regions: read a cluster, let it name its peer, delete it.
 
-Every failure becomes one of two things: `Unsettled`, to be looked at again, or a `PeeringProblem`. The errors are
+Every failure becomes one of two things: `TransientError`, to be looked at again, or a `PeeringError`. The errors are
 those of the API model of `dsql` (botocore 1.44.5). A role's fresh permissions take a while to be known
 everywhere (IAM user guide, "Troubleshoot IAM").
 """
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import PeeringProblem, Unsettled
+from .errors import PeeringError, TransientError
 from .pair import identifier_of, region_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Clusters:
 
         Raises:
             Unsettled: ask again in a moment.
-            PeeringProblem: it cannot be asked.
+            PeeringError: it cannot be asked.
         """
         from botocore.exceptions import ClientError
 
@@ -83,7 +83,7 @@ class Clusters:
 
         Raises:
             Unsettled: look again, then perhaps try again.
-            PeeringProblem: the service refuses it.
+            PeeringError: the service refuses it.
         """
         with self._asking("UpdateCluster", arn) as client:
             client.update_cluster(
@@ -97,7 +97,7 @@ class Clusters:
 
         Raises:
             Unsettled: look again, then perhaps try again.
-            PeeringProblem: the service refuses it.
+            PeeringError: the service refuses it.
         """
         with self._asking("DeleteCluster", arn) as client:
             client.delete_cluster(identifier=identifier_of(arn), clientToken=token)
@@ -113,7 +113,7 @@ class Clusters:
                 raise
             raise self._judge(operation, arn, error) from error
         except HTTPClientError as error:
-            raise Unsettled(f"{operation} in {region_of(arn)}: {error}") from error
+            raise TransientError(f"{operation} in {region_of(arn)}: {error}") from error
 
     def _client_of(self, region: str) -> Client:
         if region not in self._clients:
@@ -124,18 +124,18 @@ class Clusters:
         place = f"{operation} in {region_of(arn)}"
         code = _code(error)
         if code in _TRANSIENT or code == "ResourceNotFoundException":
-            return Unsettled(f"{place}: {error}")
+            return TransientError(f"{place}: {error}")
         if code == "AccessDeniedException":
             now = time.monotonic()
             if now - self._denied_since.setdefault(place, now) < GRACE:
-                return Unsettled(f"{place}: {error}")
-            return PeeringProblem(
+                return TransientError(f"{place}: {error}")
+            return PeeringError(
                 f"{place} is not allowed",
                 str(error),
                 "see which policy denies it (a permissions boundary, a service control policy), "
                 "or add what is lacking to `peering.role` of the database",
             )
-        return PeeringProblem(
+        return PeeringError(
             f"{place} was refused for {arn}",
             str(error),
             "correct the cause and deploy again; what is done so far stays",

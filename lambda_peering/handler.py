@@ -17,7 +17,7 @@ from custom_resource.continuation import Work
 from custom_resource.deadline import OutOfTime
 
 from .clusters import Clusters
-from .errors import PeeringProblem, Unsettled
+from .errors import PeeringError, TransientError
 from .pair import Pair
 from .steps import Action, Step, toward_parting, toward_peering
 
@@ -47,7 +47,7 @@ def run(request: Request, deadline: Deadline, clusters: Clusters | None = None) 
     """Peer the clusters, or on Delete let them be deleted, and return the answer.
 
     Raises:
-        PeeringProblem: it cannot be done until somebody does something.
+        PeeringError: it cannot be done until somebody does something.
         OutOfTime: the deadline came first; run again to go on.
     """
     pair = Pair.of(request.properties)
@@ -64,7 +64,7 @@ def run(request: Request, deadline: Deadline, clusters: Clusters | None = None) 
                     break
                 deadline.check()
                 _take(step, pair, clusters, _token(request, step))
-            except Unsettled as reason:
+            except TransientError as reason:
                 standing = str(reason)
                 _logger.info("look again: %s", reason)
             deadline.sleep(pause)
@@ -98,7 +98,7 @@ def _token(request: Request, step: Step) -> str:
 
 
 def _explain(error: BaseException) -> tuple[str, bool]:
-    foreseen = isinstance(error, PeeringProblem)
+    foreseen = isinstance(error, PeeringError)
     return (str(error) if foreseen else f"{type(error).__name__}: {error}"), foreseen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import PeeringProblem
+from .errors import PeeringError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Pair:
         """Return the pair that the properties of `Custom::DsqlPeering` describe.
 
         Raises:
-            PeeringProblem: the properties are of another release.
+            PeeringError: the properties are of another release.
         """
         try:
             return cls(
@@ -39,7 +39,7 @@ class Pair:
                 deletes=properties["OnDelete"] == "DELETE",
             )
         except KeyError as error:
-            raise PeeringProblem(
+            raise PeeringError(
                 "the peering cannot be understood",
                 f"the custom resource has no property {error.args[0]}",
                 "install one release of blocks-dsql for the construct and its functions, and deploy again",

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import PeeringProblem
+from .errors import PeeringError
 from .pair import identifier_of, region_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def toward_peering(pair: Pair, primary: Cluster | None, peer: Cluster | None) ->
     """Return the next step until both clusters are usable as one database.
 
     Raises:
-        PeeringProblem: they can never be.
+        PeeringError: they can never be.
     """
     sides = _checked(pair, primary, peer)
     standing = " and ".join(f"{each.arn} is {each.status}" for each in sides)
@@ -62,7 +62,7 @@ def toward_parting(pair: Pair, primary: Cluster | None, peer: Cluster | None) ->
     A peer that does not name the primary is none: its own stack deletes it.
 
     Raises:
-        PeeringProblem: one of them is protected, so that one would be lost and the other be stuck.
+        PeeringError: one of them is protected, so that one would be lost and the other be stuck.
     """
     if not pair.deletes:
         return Step(Action.DONE, "both clusters are retained and stay peered")
@@ -86,7 +86,7 @@ def _checked(pair: Pair, primary: Cluster | None, peer: Cluster | None) -> tuple
     assert primary is not None and peer is not None
     for side, other in ((primary, peer), (peer, primary)):
         if side.status == "FAILED":
-            raise PeeringProblem(
+            raise PeeringError(
                 f"the cluster {side.arn} has failed",
                 "DSQL reports FAILED, which it does not come back from",
                 "delete both stacks and deploy again; a backup can be restored into new clusters",
@@ -98,8 +98,8 @@ def _checked(pair: Pair, primary: Cluster | None, peer: Cluster | None) -> tuple
     return peer, primary
 
 
-def _gone(arn: str, why: str) -> PeeringProblem:
-    return PeeringProblem(
+def _gone(arn: str, why: str) -> PeeringError:
+    return PeeringError(
         f"the cluster {arn} cannot be peered",
         why,
         "destroy its stack if that is still there, then deploy all stacks again; "
@@ -107,22 +107,22 @@ def _gone(arn: str, why: str) -> PeeringProblem:
     )
 
 
-def _other_witness(pair: Pair, side: Cluster) -> PeeringProblem:
+def _other_witness(pair: Pair, side: Cluster) -> PeeringError:
     if side.witness is None:
-        return PeeringProblem(
+        return PeeringError(
             f"the cluster {side.arn} cannot be peered",
             "it was created without a witness Region, and such a cluster stays in one Region for good",
             "make a new database with multi_region from the start and copy the data",
         )
-    return PeeringProblem(
+    return PeeringError(
         f"the cluster {side.arn} has its witness in {side.witness}, not in {pair.witness}",
         "both clusters must have the same witness",
         f"set witness_region={side.witness!r}, or deploy both stacks before the peering",
     )
 
 
-def _other_peer(side: Cluster, stranger: str) -> PeeringProblem:
-    return PeeringProblem(
+def _other_peer(side: Cluster, stranger: str) -> PeeringError:
+    return PeeringError(
         f"the cluster {side.arn} is peered with {stranger}",
         "a database has two clusters, and an earlier deploy left another one behind",
         f"if {stranger} is an orphan of a failed deploy, delete both clusters: "
@@ -132,8 +132,8 @@ def _other_peer(side: Cluster, stranger: str) -> PeeringProblem:
     )
 
 
-def _protected(side: Cluster) -> PeeringProblem:
-    return PeeringProblem(
+def _protected(side: Cluster) -> PeeringError:
+    return PeeringError(
         f"the cluster {side.arn} is protected from deletion",
         "one cluster of a pair cannot be deleted alone: the other one would wait in PENDING_DELETE for good",
         "nothing was deleted; turn the protection of both off "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from blocks_runtime.shared.explained_error import ExplainedError
 
-class LocalDatabaseError(Exception):
+
+class LocalDatabaseError(ExplainedError):
     """The local database could not do what was asked.
 
     Attributes:
@@ -11,13 +13,6 @@ class LocalDatabaseError(Exception):
         why: the reason, in the words of whoever refused where there are some.
         remedy: what to do about it.
     """
-
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        super().__init__(what, why, remedy)
-        self.what, self.why, self.remedy = what, why, remedy
-
-    def __str__(self) -> str:
-        return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"
 
 
 class PostgresNotFoundError(LocalDatabaseError):

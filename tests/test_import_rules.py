@@ -75,7 +75,7 @@ RULES = [
     PackageRule(
         "lambda_peering",
         entries=("lambda_peering.handler",),
-        may_name=frozenset({"custom_resource", "boto3", "botocore"}),
+        may_name=frozenset({"blocks_runtime", "custom_resource", "boto3", "botocore"}),
         must_not_load=frozenset(
             {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "dsql_dialect", "local_dsql"}
         ),

@@ -81,13 +81,13 @@ def _live(
 ) -> tuple[Sequence[Entry], Sequence[Definition]]:
     """Return journal and schema of the database; the files must not contradict its journal."""
     from blocks_cli.migrations.catalog import read_catalog
-    from lambda_migrator.drift import DriftProblem, find_drift
+    from lambda_migrator.drift import DriftError, find_drift
     from lambda_migrator.journal import read_if_there
 
     with connected(locate(place), dialect) as admin:
         journal = read_if_there(admin)
         if faults := find_drift(manifest, journal):
-            raise DriftProblem(faults)
+            raise DriftError(faults)
         return journal, read_catalog(admin)
 
 

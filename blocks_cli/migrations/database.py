@@ -76,13 +76,13 @@ def explaining(located: Located | None = None) -> Iterator[None]:
     """Turn errors of the migrator and of the database into those of the command line."""
     from blocks_runtime.errors import DatabaseError
     from custom_resource.deadline import OutOfTime
-    from lambda_migrator.drift import DriftProblem
-    from lambda_migrator.errors import JournalProblem, MigrationProblem
+    from lambda_migrator.drift import DriftError
+    from lambda_migrator.errors import MigrationFailedError, RepairError
 
     try:
         yield
-    except MigrationProblem as problem:
-        untouched = isinstance(problem, DriftProblem | JournalProblem)
+    except MigrationFailedError as problem:
+        untouched = isinstance(problem, DriftError | RepairError)
         code = ExitCode.USAGE if untouched else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blocks_runtime.contract import Access
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of, unknown_things
 
 RW, RO = "blocks_main_read_write", "blocks_main_read_only"
@@ -185,7 +185,7 @@ def test_read() -> None:
     ],
 )
 def test_malformed(entries: object) -> None:
-    with pytest.raises(MigrationProblem, match="cannot be understood"):
+    with pytest.raises(MigrationFailedError, match="cannot be understood"):
         read_grants("main", entries)
 
 

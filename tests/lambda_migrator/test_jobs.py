@@ -14,7 +14,7 @@ import pytest
 from blocks_runtime import Sql
 from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import jobs
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.jobs import Awaited, JobFailed
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment
     if case.says is None:
         assert deployment.migrate(holder="came back").applied == ("002_job",)
     else:
-        with pytest.raises(MigrationProblem) as told:
+        with pytest.raises(MigrationFailedError) as told:
             deployment.migrate(holder="came back")
         assert str(told.value) == case.says
     left = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_n')"

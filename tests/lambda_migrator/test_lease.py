@@ -9,7 +9,7 @@ import pytest
 from blocks_runtime import sql
 from custom_resource.deadline import OutOfTime
 from lambda_migrator import lease
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.lease import acquire, holder_of
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def test_who_lost_the_lease_cannot_write(prepared: Deployment) -> None:
         lost = acquire(one, "one")
         expire(prepared)
         acquire(two, "two")
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator took over"):
             one.write(lost.fence)
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator took over"):
             lost.release(one)
 
 
@@ -82,7 +82,7 @@ def test_taken_over_in_the_middle_of_a_transaction(
             if runs == 1:
                 acquire(two, "two")
 
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator took over"):
             one.write(work)
     assert runs == 2
     assert prepared.rows("SELECT count(*) FROM t") == [(0,)]

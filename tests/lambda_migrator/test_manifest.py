@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.manifest import Manifest, Migration, Statement, load, read
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ FAULTS = {
 def test_fault(document: dict[str, Any], says: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(document))
-    with pytest.raises(MigrationProblem, match=f"(?s){says}"):
+    with pytest.raises(MigrationFailedError, match=f"(?s){says}"):
         load(file)
 
 
@@ -96,10 +96,10 @@ def test_fault(document: dict[str, Any], says: str, tmp_path: Path) -> None:
 def test_not_a_manifest(text: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(text)
-    with pytest.raises(MigrationProblem, match=r"manifest\.json of the migrations cannot be read"):
+    with pytest.raises(MigrationFailedError, match=r"manifest\.json of the migrations cannot be read"):
         load(file)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MigrationProblem, match="FileNotFoundError"):
+    with pytest.raises(MigrationFailedError, match="FileNotFoundError"):
         load(tmp_path / "manifest.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.journal import Entry, State
 from lambda_migrator.manifest import Manifest, Migration, Statement
 from lambda_migrator.plan import Action, plan
@@ -90,7 +90,7 @@ DRIFT: dict[str, tuple[list[Entry], str, str]] = {
 
 @pytest.mark.parametrize(("journal", "why", "remedy"), DRIFT.values(), ids=DRIFT)
 def test_drift_is_refused(journal: list[Entry], why: str, remedy: str) -> None:
-    with pytest.raises(MigrationProblem) as caught:
+    with pytest.raises(MigrationFailedError) as caught:
         plan(ALL, journal)
     assert why in caught.value.why
     assert remedy in caught.value.remedy
@@ -98,14 +98,14 @@ def test_drift_is_refused(journal: list[Entry], why: str, remedy: str) -> None:
 
 def test_a_file_that_is_gone_is_refused() -> None:
     with pytest.raises(
-        MigrationProblem, match=r"002_m\.sql is applied, but the folder does not have it"
+        MigrationFailedError, match=r"002_m\.sql is applied, but the folder does not have it"
     ) as caught:
         plan(Manifest("portable", (ONE, THREE)), [applied(1), applied(2, 4), applied(3)])
     assert "put 002_m.sql back" in caught.value.remedy
 
 
 def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(MigrationProblem, match="2 migrations do not fit") as caught:
+    with pytest.raises(MigrationFailedError, match="2 migrations do not fit") as caught:
         plan(ALL, [entry(1, State.APPLIED, 1, "old"), applied(3)])
     assert "001_m.sql was changed" in str(caught.value)
     assert "002_m.sql is new" in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from blocks_runtime import sql
 from lambda_migrator import journal
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.execute import execute
 from lambda_migrator.journal import Journal, Move, Overtaken, State
 from lambda_migrator.lease import acquire
@@ -84,7 +84,7 @@ def test_a_cluster_that_refuses_to_do_it_at_once(
 
 def test_what_was_done_is_noted_when_the_next_one_is_refused(deployment: Deployment) -> None:
     deployment.write({**TABLES, "005_again": "CREATE TABLE t1 (id int PRIMARY KEY);"})
-    with pytest.raises(MigrationProblem, match=r"005_again\.sql:1:1: DSQL refused the statement"):
+    with pytest.raises(MigrationFailedError, match=r"005_again\.sql:1:1: DSQL refused the statement"):
         deployment.migrate()
     assert deployment.journal() == [*APPLIED, ("005_again", 0, "failed", 0)]
 
@@ -113,7 +113,7 @@ def test_who_lost_the_lease_notes_nothing(deployment: Deployment, at_once: bool)
         deployment.run("UPDATE _migrations_lock SET expires_at = now()", "DELETE FROM _migrations")
         acquire(two, "two")
         told = Journal(lost, "one", at_once=at_once)
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator took over"):
             told.advance(one, [(migration, Move(0, 1, State.APPLIED))])
     assert deployment.journal() == []
 

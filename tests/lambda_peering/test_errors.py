@@ -13,7 +13,7 @@ from blocks_cli.control_plane.cluster import Place, Status
 from blocks_cli.control_plane.errors import ApiError, conflict, denied, validation
 from custom_resource.deadline import OutOfTime
 from lambda_peering import clusters
-from lambda_peering.errors import PeeringProblem
+from lambda_peering.errors import PeeringError
 from lambda_peering.pair import Pair
 from tests.lambda_peering.laboratory import EAST, OHIO, Laboratory, event, laboratory
 
@@ -84,7 +84,7 @@ HOPELESS: dict[str, tuple[Callable[[Laboratory], None], str]] = {
 def test_what_cannot_be_peered_is_told_at_once(arrange: Callable[[Laboratory], None], why: str) -> None:
     with laboratory() as lab:
         arrange(lab)
-        with pytest.raises(PeeringProblem) as problem:
+        with pytest.raises(PeeringError) as problem:
             lab.run(event(lab))
         what, reason, remedy = problem.value.args
         assert why in reason
@@ -97,9 +97,7 @@ def test_a_permission_that_does_not_come_is_told_with_the_way_out(monkeypatch: p
     monkeypatch.setattr(clusters, "GRACE", 0.0)
     with laboratory() as lab:
         lab.may = lambda _, action, arn, __: action != "dsql:PutWitnessRegion"
-        with pytest.raises(
-            PeeringProblem, match="not authorized to perform: dsql:PutWitnessRegion"
-        ) as problem:
+        with pytest.raises(PeeringError, match="not authorized to perform: dsql:PutWitnessRegion") as problem:
             lab.run(event(lab))
     assert "peering.role" in problem.value.args[2]
 
@@ -129,7 +127,7 @@ def test_a_senseless_request_is_told_in_the_words_of_the_service() -> None:
                 raise validation("the witness is in another Region set")
 
         lab.before = before
-        with pytest.raises(PeeringProblem, match="the witness is in another Region set"):
+        with pytest.raises(PeeringError, match="the witness is in another Region set"):
             lab.run(event(lab))
 
 
@@ -139,7 +137,7 @@ def test_nothing_is_deleted_while_one_is_protected(protected: str) -> None:
         lab.run(event(lab))
         place = Place.of(lab.arns[protected])
         lab.plane.find(place.region, place.identifier).protected = True
-        with pytest.raises(PeeringProblem, match="nothing was deleted"):
+        with pytest.raises(PeeringError, match="nothing was deleted"):
             lab.run(event(lab, "Delete"))
         assert {lab.status(arn) for arn in lab.arns.values()} == {"ACTIVE"}
 
@@ -168,5 +166,5 @@ def test_nothing_is_called_once_time_is_up() -> None:
 
 
 def test_properties_of_another_release_are_told() -> None:
-    with pytest.raises(PeeringProblem, match="no property PeerCluster"):
+    with pytest.raises(PeeringError, match="no property PeerCluster"):
         Pair.of({"PrimaryCluster": "arn"})
