@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_dsql as dsql
 
 from blocks.database.encryption import allow_dsql
-from blocks.database.protection import follow_removal_policy, refuse_stuck_removal
+from blocks.database.protection import follow_removal_policy, validate_removal
 from blocks.database.resource_policy import attach_policy
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def make_cluster(
     )
     cluster.apply_removal_policy(removal_policy)
     attach_policy(cluster, resource_policy)
-    refuse_stuck_removal(cluster)
+    validate_removal(cluster)
     if deletion_protection is None:
         follow_removal_policy(cluster)
     if encryption_key is not None:

@@ -14,10 +14,15 @@ from blocks.database.imported import ImportedDatabase
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
 from blocks.database.migrator import Migrator
-from blocks.database.multi_region import MultiRegion, check_regions, warn_of_open_peer, warn_of_single_backup
+from blocks.database.multi_region import (
+    MultiRegion,
+    check_regions,
+    warn_about_backup_without_copy,
+    warn_about_peer_without_policy,
+)
 from blocks.database.peer import PeerCluster, endpoint_in
 from blocks.database.peering import Peering, peer_arn
-from blocks.database.protection import check_protection, refuse_torn_removal
+from blocks.database.protection import check_protection, require_same_removal_policy
 from blocks.shared.arguments import (
     FOLDER,
     KEY,
@@ -207,17 +212,19 @@ class DistributedDatabase(IDistributedDatabase):
         )
         if multi_region is not None:
             if backup is not None and backup.has_no_copies:
-                warn_of_single_backup(self, multi_region.peer)
-            self._spread(multi_region, policy, deletion_protection)
+                warn_about_backup_without_copy(self, multi_region.peer)
+            self._add_peer_cluster(multi_region, policy, deletion_protection)
         for made_here in filter(None, (self, self.peer)):
             for key, value in (tags or {}).items():
                 Tags.of(made_here).add(key, value)
 
-    def _spread(self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None) -> None:
+    def _add_peer_cluster(
+        self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None
+    ) -> None:
         """Make the second cluster, and migrate only once both are one database."""
         check_regions(self, wanted)
         if wanted.resource_policy is None and not self._resource_policy.is_empty:
-            warn_of_open_peer(self, wanted.peer)
+            warn_about_peer_without_policy(self, wanted.peer)
         self.peer = PeerCluster(
             wanted.peer,
             self.node.id,
@@ -226,7 +233,7 @@ class DistributedDatabase(IDistributedDatabase):
             deletion_protection=deletion_protection,
             private_endpoint=self.private_endpoint,
         )
-        refuse_torn_removal(self.cluster, self.peer.cluster)
+        require_same_removal_policy(self.cluster, self.peer.cluster)
         Stack.of(self).add_stack_dependency(wanted.peer)
         self.cluster.multi_region_properties = dsql.CfnCluster.MultiRegionPropertiesProperty(
             witness_region=wanted.witness_region, clusters=[peer_arn(self.peer)]

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 
-from blocks.shared import functions
 from blocks.shared.errors import ConstructError
-from blocks.shared.grantees import Grantee, owner_of, surrounding
+from blocks.shared.functions import run_after
+from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
-    from blocks.database.interface import IDistributedDatabase
+    from blocks.database.base import DatabaseBase
     from blocks_runtime.contract import Variables
 
 
 class RegionalEndpoint:
     """The endpoint in the Region of the database's own stack."""
 
-    def __init__(self, database: IDistributedDatabase) -> None:
+    def __init__(self, database: DatabaseBase) -> None:
         self._database = database
 
     @property
@@ -42,14 +42,14 @@ class RegionalEndpoint:
         """
         database = self._database
         owner = owner_of(grantee.arn)
-        if owner is not None and owner not in surrounding(Stack.of(database)):
+        if owner is not None and owner not in enclosing_stacks(Stack.of(database)):
             raise role_of_later_stack(grantee, owner, Stack.of(database))
         return grantee.arn
 
-    def let_wait(self, function: lambda_.Function) -> None:
+    def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""
         if self._database.migrated is not None:
-            functions.run_after(function, self._database.migrated)
+            run_after(function, self._database.migrated)
 
 
 def role_of_later_stack(grantee: Grantee, owner: Stack, home: Stack) -> ConstructError:

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
 
+from blocks.database.function_variables import set_variables
 from blocks.database.mappings import RoleMapping
 from blocks.database.roles import role_name
-from blocks.shared import functions
 from blocks.shared.errors import ConstructError
-from blocks.shared.grantees import Grantee, identify, principal_of, stack_of
+from blocks.shared.functions import add_runtime_layer
+from blocks.shared.grantees import Grantee, principal_of, resolve_grantee, stack_of
 from blocks_runtime.contract import ADMIN_ROLE, Access
 
 if TYPE_CHECKING:
-    from blocks.database.endpoints import RegionalEndpoint
-    from blocks.database.interface import IDistributedDatabase
+    from blocks.database.base import DatabaseBase, Endpoint
     from blocks.database.roles import Rights
 
 
 class DatabaseGrants:
     """The grants on one database; `db.grant_connect(function)` calls `db.grants.connect(function)`."""
 
-    def __init__(self, database: IDistributedDatabase) -> None:
+    def __init__(self, database: DatabaseBase) -> None:
         self._database = database
 
     @classmethod
-    def from_database(cls, database: IDistributedDatabase) -> DatabaseGrants:
+    def from_database(cls, database: DatabaseBase) -> DatabaseGrants:
         """Return the grants on `database`."""
         return cls(database)
 
@@ -50,9 +50,9 @@ class DatabaseGrants:
                 `DatabaseRole` and something else, or is in no VPC and the endpoint private; `access` is none.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        known, role = identify(grantee), role_name(self._database.node.id, access)
-        self._map(known, access, self._endpoint_of(grantee))
-        self._equip(known, role, self._endpoint_of(grantee))
+        known, role = resolve_grantee(grantee), role_name(self._database.node.id, access)
+        self._map_role(known, access, self._endpoint_of(grantee))
+        self._configure_function(known, role, self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -68,7 +68,7 @@ class DatabaseGrants:
             ConstructError: the grantee has no IAM role.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        self._equip(identify(grantee), ADMIN_ROLE, self._endpoint_of(grantee))
+        self._configure_function(resolve_grantee(grantee), ADMIN_ROLE, self._endpoint_of(grantee))
         return self.actions(grantee, "dsql:DbConnectAdmin")
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
@@ -77,10 +77,10 @@ class DatabaseGrants:
         arn = self._endpoint_of(grantee).cluster_arn
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
-    def _endpoint_of(self, grantee: iam.IGrantable) -> RegionalEndpoint:
+    def _endpoint_of(self, grantee: iam.IGrantable) -> Endpoint:
         return self._database.endpoint_for(stack_of(grantee))
 
-    def _map(self, known: Grantee, access: Rights, endpoint: RegionalEndpoint) -> None:
+    def _map_role(self, known: Grantee, access: Rights, endpoint: Endpoint) -> None:
         database = self._database
         if database.role_mappings is None:
             role = role_name(database.node.id, access)
@@ -92,20 +92,20 @@ class DatabaseGrants:
             return
         database.role_mappings.add(RoleMapping(endpoint.role_arn(known), access))
 
-    def _equip(self, known: Grantee, role: str, endpoint: RegionalEndpoint) -> None:
+    def _configure_function(self, known: Grantee, role: str, endpoint: Endpoint) -> None:
         database = self._database
         if known.function is None:
             if known.is_foreign_function:
                 _warn_of_foreign_function(database, known)
             return
         if database.private_endpoint and not known.function.is_bound_to_vpc:
-            raise _outside(database, known)
-        functions.set_variables(known.function, database, endpoint.variables(role))
-        functions.add_runtime(known.function)
-        endpoint.let_wait(known.function)
+            raise _not_in_vpc(database, known)
+        set_variables(known.function, database, endpoint.variables(role))
+        add_runtime_layer(known.function)
+        endpoint.depend_on_migrations(known.function)
 
 
-def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) -> None:
+def _warn_of_foreign_function(database: DatabaseBase, known: Grantee) -> None:
     Annotations.of(database).add_warning_v2(
         "@blocks/dsql:variablesByHand",
         f"{known.name} is no Function of this app, so its variables and layer cannot be set from here: "
@@ -113,7 +113,7 @@ def _warn_of_foreign_function(database: IDistributedDatabase, known: Grantee) ->
     )
 
 
-def _outside(database: IDistributedDatabase, known: Grantee) -> ConstructError:
+def _not_in_vpc(database: DatabaseBase, known: Grantee) -> ConstructError:
     return ConstructError(
         f"{known.name} runs in no VPC, but {database.node.path} has private_endpoint=True",
         "the private host name of a cluster answers in a VPC alone",
@@ -121,7 +121,7 @@ def _outside(database: IDistributedDatabase, known: Grantee) -> ConstructError:
     )
 
 
-def _warn_of_other_account(database: IDistributedDatabase, grantee: iam.IGrantable) -> None:
+def _warn_of_other_account(database: DatabaseBase, grantee: iam.IGrantable) -> None:
     """Say that a permission cannot be given there, and would not be enough.
 
     A cluster can be reached within its account. Source: AWS user guide, "Resource-based policies for Aurora DSQL".

@@ -2,74 +2,29 @@
 
 from __future__ import annotations
 
-import abc
 from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 
+from blocks.database.base import DatabaseBase
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.grants import DatabaseGrants
-from blocks.database.metrics import ClusterMetrics
 from blocks.database.roles import role_name
-from blocks_runtime.contract import Access, Variables, variable_prefix
+from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
-    from aws_cdk import CfnResource
     from aws_cdk import aws_iam as iam
     from constructs import Construct
 
-    from blocks.database.mappings import RoleMappings
     from blocks.database.roles import Rights
 
 
-class IDistributedDatabase(ClusterMetrics):
+class IDistributedDatabase(DatabaseBase):
     """A DSQL cluster that functions and roles can be let into; its id is the name that code opens it by."""
 
     def __init__(self, scope: Construct, id: str) -> None:
-        # The name becomes part of the variables' names; say early that it cannot.
-        variable_prefix(id)
         super().__init__(scope, id)
         self._grants = DatabaseGrants.from_database(self)
-
-    @property
-    @abc.abstractmethod
-    def cluster_identifier(self) -> str:
-        """The identifier of the cluster: 26 characters."""
-
-    @property
-    @abc.abstractmethod
-    def cluster_arn(self) -> str:
-        """The ARN of the cluster."""
-
-    @property
-    @abc.abstractmethod
-    def cluster_endpoint(self) -> str:
-        """The host name to connect to, port 5432."""
-
-    @property
-    def private_endpoint(self) -> bool:
-        """Whether functions and the migrator connect by a host name that answers in a VPC alone."""
-        return False
-
-    @property
-    def connection_endpoint(self) -> str:
-        """The host name that functions and the migrator connect to."""
-        return self.cluster_endpoint
-
-    @property
-    @abc.abstractmethod
-    def vpc_endpoint_service_name(self) -> str:
-        """The service to make an interface endpoint for, to reach the cluster from a VPC without internet."""
-
-    @property
-    @abc.abstractmethod
-    def role_mappings(self) -> RoleMappings | None:
-        """The IAM roles that the migrator lets in as database roles; None where there is no migrator."""
-
-    @property
-    @abc.abstractmethod
-    def migrated(self) -> CfnResource | None:
-        """The resource that is complete once the migrations are applied; None where there is no migrator."""
 
     @property
     def grants(self) -> DatabaseGrants:

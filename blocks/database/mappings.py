@@ -87,9 +87,9 @@ class RoleMappings:
                 f"no migration of the database {self._name!r} makes that",
                 "spell it as the migration does, with its schema where that is not public",
             )
-        if misplaced := role.misplaced(self._migrations):
+        if invalid := role.invalid_privileges(self._migrations):
             raise ConstructError(
-                f"the role {role.name!r} has privileges on {', '.join(misplaced)} that it cannot have",
+                f"the role {role.name!r} has privileges on {', '.join(invalid)} that it cannot have",
                 "USAGE is for sequences, and INSERT, UPDATE and DELETE are for tables and views",
                 "leave them out, or name the sequence of the table",
             )

@@ -14,7 +14,7 @@ from constructs import Construct
 from blocks import bundling
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
-from blocks.shared.custom_resource import called, own_log_group, own_role
+from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
 from blocks.shared.errors import ConstructError
 from blocks.shared.layers import code_of, runtime_layer, target_of
 
@@ -130,8 +130,8 @@ class Migrator(Construct):
         super().__init__(scope, id)
         runtime = runtime or lambda_.Runtime.PYTHON_3_14
         architecture = architecture or lambda_.Architecture.X86_64
-        self.log_group = log_group or own_log_group(self, removal_policy)
-        self.role = role or own_role(self, f"Migrates the database {database.node.id} as its admin")
+        self.log_group = log_group or make_log_group(self, removal_policy)
+        self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
         self.log_group.grant_write(self.role)
         database.grants.actions(self.role, "dsql:DbConnectAdmin")
         _check_network(vpc, vpc_subnets, security_groups)
@@ -158,7 +158,7 @@ class Migrator(Construct):
         )
         if vpc is not None or tracing not in (None, lambda_.Tracing.DISABLED):
             acknowledge(self.role, ANY_RESOURCE)
-        self.resource = called(
+        self.resource = make_custom_resource(
             self,
             RESOURCE_TYPE,
             function=self.function,

@@ -96,10 +96,10 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
             "the peer's cluster stands there under the id of the database",
             "give one of the two another id",
         )
-    _check_three(database, home.region, peer.region, wanted.witness_region)
+    _check_region_set(database, home.region, peer.region, wanted.witness_region)
 
 
-def warn_of_open_peer(database: Construct, peer: Stack) -> None:
+def warn_about_peer_without_policy(database: Construct, peer: Stack) -> None:
     """Say that a policy on one cluster says nothing about the same data's other endpoint."""
     Annotations.of(database).add_warning_v2(
         "@blocks/dsql:peerWithoutPolicy",
@@ -108,7 +108,7 @@ def warn_of_open_peer(database: Construct, peer: Stack) -> None:
     )
 
 
-def warn_of_single_backup(database: Construct, peer: Stack) -> None:
+def warn_about_backup_without_copy(database: Construct, peer: Stack) -> None:
     """Say that backups of one Region alone bring back one Region alone.
 
     Source: AWS Backup developer guide, "Amazon Aurora DSQL backups": a multi-Region restore takes a recovery point in
@@ -141,7 +141,7 @@ def _check_environment(stack: Stack) -> None:
         )
 
 
-def _check_three(database: Construct, home: str, peer: str, witness: str) -> None:
+def _check_region_set(database: Construct, home: str, peer: str, witness: str) -> None:
     if Token.is_unresolved(witness):
         raise ConstructError(
             "witness_region is not known at synth",
@@ -151,7 +151,7 @@ def _check_three(database: Construct, home: str, peer: str, witness: str) -> Non
     regions = {"the database": home, "its peer": peer, "the witness": witness}
     if len(set(regions.values())) < len(regions):
         raise ConstructError(
-            f"{_spoken(regions)} are not three different Regions",
+            f"{_described(regions)} are not three different Regions",
             "DSQL keeps the database in two Regions and its log in a third",
             f"choose three of one set: {_sets()}",
         )
@@ -160,19 +160,19 @@ def _check_three(database: Construct, home: str, peer: str, witness: str) -> Non
         Annotations.of(database).add_warning_v2(
             "@blocks/dsql:unknownRegionSet",
             f"whether {' and '.join(unknown)} can share a database with the other Regions is not known to this "
-            f"release; {_spoken(regions)}",
+            f"release; {_described(regions)}",
         )
     elif len({set_of(region) for region in regions.values()} - {None}) > 1 or None in map(
         set_of, regions.values()
     ):
         raise ConstructError(
-            f"{_spoken(regions)} are not of one Region set",
+            f"{_described(regions)} are not of one Region set",
             "DSQL peers clusters, and places the witness, within one set of Regions",
             f"choose three of one set: {_sets()}",
         )
 
 
-def _spoken(regions: dict[str, str]) -> str:
+def _described(regions: dict[str, str]) -> str:
     *first, last = (f"{name} in {region}" for name, region in regions.items())
     return f"{', '.join(first)} and {last}"
 

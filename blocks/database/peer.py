@@ -14,7 +14,7 @@ from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
-from blocks.shared.grantees import Grantee, owner_of, surrounding
+from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PeerCluster(Construct):
         """
         super().__init__(scope, id)
         self._private_endpoint = private_endpoint
-        self._told: dict[str, str] = {}
+        self._exports: dict[str, str] = {}
         self.cluster = make_cluster(
             self,
             removal_policy=removal_policy,
@@ -106,16 +106,16 @@ class PeerCluster(Construct):
         endpoint = connection_endpoint(self.cluster, private=self._private_endpoint)
         return Variables(endpoint=endpoint, region=Stack.of(self).region, role=role)
 
-    def tell(self, id: str, value: str) -> str:
+    def export_value(self, id: str, value: str) -> str:
         """Return `value` of this stack as another stack of the app, in any Region, can read it.
 
         An output, read by `Fn::GetStackOutput`: it needs no parameter store and no function of CDK's own, as
         `cross_region_references` would. The reader must be deployed after this stack.
         """
-        if id not in self._told:
+        if id not in self._exports:
             stack, output = Stack.of(self), CfnOutput(self, id, value=value)
-            self._told[id] = Fn.get_stack_output(stack.stack_name, output.logical_id, stack.region)
-        return self._told[id]
+            self._exports[id] = Fn.get_stack_output(stack.stack_name, output.logical_id, stack.region)
+        return self._exports[id]
 
 
 class PeerEndpoint(RegionalEndpoint):
@@ -143,24 +143,24 @@ class PeerEndpoint(RegionalEndpoint):
         home = Stack.of(self._database)
         if owner is None:
             return grantee.arn
-        if self._has(owner):
-            return self._peer.tell(_output_id(grantee.arn, owner), grantee.arn)
-        if grantee.function is not None and self._has(Stack.of(grantee.function)):
-            raise self._too_late(grantee, owner)
+        if self._is_of_peer(owner):
+            return self._peer.export_value(_output_id(grantee.arn, owner), grantee.arn)
+        if grantee.function is not None and self._is_of_peer(Stack.of(grantee.function)):
+            raise self._role_too_late(grantee, owner)
         if not _has_name(grantee.arn, home):
-            raise self._unnamed(grantee, owner)
+            raise self._role_without_name(grantee, owner)
         return grantee.arn
 
-    def let_wait(self, function: lambda_.Function) -> None:
+    def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy `function` after the migrations, unless its stack has to be there before them."""
-        if not self._has(Stack.of(function)):
-            super().let_wait(function)
+        if not self._is_of_peer(Stack.of(function)):
+            super().depend_on_migrations(function)
 
-    def _has(self, stack: Stack) -> bool:
+    def _is_of_peer(self, stack: Stack) -> bool:
         """Tell whether a stack is the peer's, or nested in it."""
-        return Stack.of(self._peer) in surrounding(stack)
+        return Stack.of(self._peer) in enclosing_stacks(stack)
 
-    def _too_late(self, grantee: Grantee, owner: Stack) -> ConstructError:
+    def _role_too_late(self, grantee: Grantee, owner: Stack) -> ConstructError:
         peer = Stack.of(self._peer).node.path
         return ConstructError(
             f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after {peer}",
@@ -168,7 +168,7 @@ class PeerEndpoint(RegionalEndpoint):
             f"make the role in {peer}, or leave role= out",
         )
 
-    def _unnamed(self, grantee: Grantee, owner: Stack) -> ConstructError:
+    def _role_without_name(self, grantee: Grantee, owner: Stack) -> ConstructError:
         peer = Stack.of(self._peer).node.path
         return ConstructError(
             f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after the migrations",
@@ -188,14 +188,14 @@ def endpoint_in(database: IDistributedDatabase, peer: PeerCluster, stack: Stack)
     own[Stack.of(peer).region] = PeerEndpoint(database, peer)
     if stack.region not in own:
         raise ConstructError(
-            f"{stack.node.path} is in {_spoken(stack)}, where {database.node.path} has no endpoint",
+            f"{stack.node.path} is in {_described(stack)}, where {database.node.path} has no endpoint",
             f"the database has endpoints in {' and '.join(own)}",
             "make what connects in a stack of one of these Regions, with an explicit env",
         )
     return own[stack.region]
 
 
-def _spoken(stack: Stack) -> str:
+def _described(stack: Stack) -> str:
     from aws_cdk import Token
 
     return "no explicit Region" if Token.is_unresolved(stack.region) else stack.region

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import jsii
 from aws_cdk import (
@@ -22,13 +22,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
-from blocks.shared.custom_resource import called, own_log_group, own_role
+from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
 from blocks.shared.layers import code_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dsql as dsql
+    from constructs import Node
 
-    from blocks.database.database import DistributedDatabase
     from blocks.database.peer import PeerCluster
 
 RESOURCE_TYPE = "Custom::DsqlPeering"
@@ -36,6 +36,22 @@ RESOURCE_TYPE = "Custom::DsqlPeering"
 _HANDLER = "lambda_peering.handler.handler"
 _SERVICE = "dsql.amazonaws.com"
 _SERVICE_LINKED_ROLE = f"aws-service-role/{_SERVICE}/AWSServiceRoleForAuroraDsql"
+
+
+class PrimaryDatabase(Protocol):
+    """A database with a cluster in its own stack."""
+
+    @property
+    def node(self) -> Node:
+        """The node of its construct."""
+
+    @property
+    def cluster(self) -> dsql.CfnCluster:
+        """The cluster in its own stack."""
+
+    @property
+    def cluster_arn(self) -> str:
+        """The ARN of that cluster."""
 
 
 class Peering(Construct):
@@ -59,7 +75,7 @@ class Peering(Construct):
         scope: Construct,
         id: str,
         *,
-        database: DistributedDatabase,
+        database: PrimaryDatabase,
         peer: PeerCluster,
         witness_region: str,
         removal_policy: RemovalPolicy,
@@ -80,8 +96,8 @@ class Peering(Construct):
         """
         super().__init__(scope, id)
         self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
-        self.log_group = own_log_group(self, removal_policy)
-        self.role = own_role(self, f"Peers the clusters of the database {database.node.id}")
+        self.log_group = make_log_group(self, removal_policy)
+        self.role = make_role(self, f"Peers the clusters of the database {database.node.id}")
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
             self,
@@ -96,7 +112,7 @@ class Peering(Construct):
             log_group=self.log_group,
             description=f"Peers the clusters of the database {database.node.id}",
         )
-        self.resource = called(
+        self.resource = make_custom_resource(
             self,
             RESOURCE_TYPE,
             function=self.function,
@@ -125,7 +141,7 @@ class Peering(Construct):
         arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
         witnessed = [
             _in_region(self._witness_region, self._cluster),
-            self._peer.tell("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
+            self._peer.export_value("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
         ]
         document = _Permissions(
             deletes=_OnDelete(self._cluster, self._peer.cluster),
@@ -147,7 +163,7 @@ class Peering(Construct):
 
 def peer_arn(peer: PeerCluster) -> str:
     """Return the ARN of the peer's cluster as the database's own stack can read it."""
-    return peer.tell("ClusterArn", peer.cluster_arn)
+    return peer.export_value("ClusterArn", peer.cluster_arn)
 
 
 def _in_region(region: str, cluster: dsql.CfnCluster) -> str:

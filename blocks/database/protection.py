@@ -48,18 +48,18 @@ def follow_removal_policy(cluster: dsql.CfnCluster) -> None:
     cluster.deletion_protection_enabled = Lazy.uncached_any(_UnlessDeleted(cluster))
 
 
-def refuse_stuck_removal(cluster: dsql.CfnCluster) -> None:
+def validate_removal(cluster: dsql.CfnCluster) -> None:
     """Let synth refuse what an aspect may ask for: that the stack deletes a protected cluster, or snapshots one."""
-    cluster.node.add_validation(_Stuck(cluster))
+    cluster.node.add_validation(_RemovalValidation(cluster))
 
 
-def refuse_torn_removal(cluster: dsql.CfnCluster, peer: dsql.CfnCluster) -> None:
+def require_same_removal_policy(cluster: dsql.CfnCluster, peer: dsql.CfnCluster) -> None:
     """Let synth refuse that one cluster of a pair is deleted with its stack, and the other one is not."""
-    cluster.node.add_validation(_Torn(cluster, peer))
+    cluster.node.add_validation(_SameRemovalPolicy(cluster, peer))
 
 
 @jsii.implements(IValidation)
-class _Stuck:
+class _RemovalValidation:
     def __init__(self, cluster: dsql.CfnCluster) -> None:
         self._cluster = cluster
 
@@ -80,7 +80,7 @@ class _Stuck:
 
 
 @jsii.implements(IValidation)
-class _Torn:
+class _SameRemovalPolicy:
     def __init__(self, *clusters: dsql.CfnCluster) -> None:
         self._clusters = clusters
 

@@ -84,7 +84,7 @@ class DatabaseRole:
 
         Empty where there are no migrations: the tables are then somebody else's.
         """
-        made = _made(migrations)
+        made = _created_objects(migrations)
         # OR REPLACE has no probe: whether it took effect cannot be seen.
         replaced = any(
             "or replace" in statement.sql.lower() and statement.probe is None
@@ -100,9 +100,9 @@ class DatabaseRole:
             if _parts(table) not in made and Privilege.USAGE not in privileges
         ]
 
-    def misplaced(self, migrations: CompiledMigrations) -> list[str]:
+    def invalid_privileges(self, migrations: CompiledMigrations) -> list[str]:
         """Return what has a privilege that there is on no such thing: USAGE on a table, writing on a sequence."""
-        made = _made(migrations)
+        made = _created_objects(migrations)
         return [
             thing
             for thing, privileges in self.privileges.items()
@@ -117,7 +117,7 @@ class DatabaseRole:
 _WRITING = {Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE}
 
 
-def _made(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
+def _created_objects(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
     """Return what the migrations make at some time, by schema and name: table, view or sequence."""
     made: dict[tuple[object, object], set[str]] = {}
     for migration in migrations.migrations:

@@ -59,7 +59,7 @@ def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
         value = values.get(name)
         if value is not None and not kind.fits(value):
             raise ConstructError(
-                f"{name} is {_spoken(value)}", f"it has to be {kind.what}", f"write {name}={kind.example}"
+                f"{name} is {_described(value)}", f"it has to be {kind.what}", f"write {name}={kind.example}"
             )
 
 
@@ -73,7 +73,7 @@ def with_attribute(name: str) -> Callable[[object], bool]:
     return lambda value: hasattr(value, name)
 
 
-def _spoken(value: object) -> str:
+def _described(value: object) -> str:
     kind = type(value)
     return (
         f"{reprlib.repr(value)} ({kind.__name__})"

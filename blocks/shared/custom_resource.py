@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
-def own_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
+def make_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
     """Make a log group that keeps a month."""
     return logs.LogGroup(
         scope, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
     )
 
 
-def own_role(scope: Construct, description: str) -> iam.Role:
+def make_role(scope: Construct, description: str) -> iam.Role:
     """Make a role that may do nothing yet."""
     return iam.Role(
         scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description
     )
 
 
-def called(
+def make_custom_resource(
     scope: Construct,
     resource_type: str,
     *,

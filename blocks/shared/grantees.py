@@ -34,7 +34,7 @@ class Grantee:
     is_foreign_function: bool
 
 
-def identify(grantee: iam.IGrantable) -> Grantee:
+def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
     """Return who `grantee` is; an alias or a version stands for its function.
 
     Raises:
@@ -83,7 +83,7 @@ def owner_of(arn: str) -> Stack | None:
     return Stack.of(cast("Reference", token).target)
 
 
-def surrounding(stack: Stack) -> Iterator[Stack]:
+def enclosing_stacks(stack: Stack) -> Iterator[Stack]:
     """Yield the stack and those it is nested in, from the inside out."""
     around: Stack | None = stack
     while around is not None:

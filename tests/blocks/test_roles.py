@@ -82,17 +82,17 @@ def test_fails_for_a_table_no_migration_makes(stack: cdk.Stack) -> None:
     ids=["usage of a table", "insert into a sequence", "right"],
 )
 def test_fails_for_a_privilege_that_there_is_not(
-    stack: cdk.Stack, tmp_path: Path, privileges: dict[str, list[Privilege]], misplaced: str | None
+    stack: cdk.Stack, tmp_path: Path, privileges: dict[str, list[Privilege]], invalid_privileges: str | None
 ) -> None:
     """The migrator gives none of these; without a word the role would lack what it was made for."""
     (tmp_path / "001_accounts.sql").write_text("CREATE TABLE accounts (id uuid PRIMARY KEY);")
     (tmp_path / "002_numbers.sql").write_text("CREATE SEQUENCE numbers CACHE 1;")
     db = DistributedDatabase(stack, "main", migrations=tmp_path, dialect="2026-09")
     role = DatabaseRole("app", privileges)
-    if misplaced is None:
+    if invalid_privileges is None:
         db.grant_connect(imported(stack, "a"), access=role)
         return
-    with pytest.raises(ConstructError, match=f"privileges on {misplaced} that it cannot have"):
+    with pytest.raises(ConstructError, match=f"privileges on {invalid_privileges} that it cannot have"):
         db.grant_connect(imported(stack, "a"), access=role)
 
 
