@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FunctionVariables(Construct):
-    """Remembers, below a function, which database variables of one prefix mean, and as whom it logs in."""
+    """Record below a function: the database and the role that its variables of one prefix name."""
 
     def __init__(self, function: lambda_.Function, prefix: str, database: Construct) -> None:
         super().__init__(function, prefix)
@@ -25,10 +25,10 @@ class FunctionVariables(Construct):
 
     @classmethod
     def of(cls, function: lambda_.Function, database: Construct) -> FunctionVariables:
-        """Return what `function` remembers of `database`.
+        """Return the record of `function` for `database`.
 
         Raises:
-            ConstructError: the variables of that name are taken by another database.
+            ConstructError: another database has the same prefix.
         """
         prefix = variable_prefix(database.node.id)
         known = cast("FunctionVariables | None", function.node.try_find_child(prefix))
@@ -36,7 +36,7 @@ class FunctionVariables(Construct):
             return cls(function, prefix, database)
         if known.database is not database:
             raise ConstructError(
-                f"{function.node.path} is let into two databases whose variables are both called {prefix}_…",
+                f"{function.node.path} is granted two databases whose variables are both called {prefix}_…",
                 f"{known.database.node.path} and {database.node.path} have ids that become the same prefix",
                 "give one of the databases another id",
             )
@@ -44,7 +44,7 @@ class FunctionVariables(Construct):
 
 
 def set_variables(function: lambda_.Function, database: Construct, variables: Variables) -> None:
-    """Write `variables` to the environment of `function`, unless it has those of a role to be preferred.
+    """Set `variables` on `function`, unless it has those of a role with wider access.
 
     Raises:
         ConstructError: it has those of another role, and one of the two is a custom role.
@@ -58,7 +58,7 @@ def set_variables(function: lambda_.Function, database: Construct, variables: Va
 
 
 def _is_preferred(name: str, role: str, known: str, function: lambda_.Function) -> bool:
-    """Compare two roles one function may have: its everyday role before `admin`, writing before reading."""
+    """Return whether `role` is preferred to `known`: any other role to `admin`, writing to reading."""
     order = [ADMIN_ROLE, database_role(name, Access.READ_ONLY), database_role(name, Access.READ_WRITE)]
     if role == known or known == ADMIN_ROLE:
         return role != known
@@ -66,7 +66,7 @@ def _is_preferred(name: str, role: str, known: str, function: lambda_.Function) 
         return False
     if role not in order or known not in order:
         raise ConstructError(
-            f"{function.node.path} is let into {name!r} as {known} and as {role}",
+            f"{function.node.path} is granted {name!r} as {known} and as {role}",
             "its variables name one role to log in as, and neither of these two includes the other",
             "give it one DatabaseRole with all the privileges it needs",
         )

@@ -1,4 +1,4 @@
-"""What every database offers, one made by this app and one that was there before."""
+"""Interface of every database, new or imported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class IDistributedDatabase(DatabaseBase):
-    """A DSQL cluster that functions and roles can be let into; its id is the name that code opens it by."""
+    """A DSQL cluster that access can be granted to; its id is its name in application code."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
@@ -32,17 +32,17 @@ class IDistributedDatabase(DatabaseBase):
         return self._grants
 
     def grant_connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
-        """Let `grantee` log in as the database role of `access`; see `DatabaseGrants.connect`.
+        """Allow `grantee` to log in with the database role of `access`; see `DatabaseGrants.connect`.
 
         Args:
-            grantee: a function, alias or version, or what else has an IAM role; an IAM user.
-            access: the rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
+            grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
+            access: rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
                 Default: reading and writing all of them.
         """
         return self.grants.connect(grantee, access=access)
 
     def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` log in as `admin`, who may do everything; see `DatabaseGrants.connect_admin`."""
+        """Allow `grantee` to log in as `admin`, with all rights; see `DatabaseGrants.connect_admin`."""
         return self.grants.connect_admin(grantee)
 
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
@@ -50,20 +50,20 @@ class IDistributedDatabase(DatabaseBase):
         return self.grants.actions(grantee, *actions)
 
     def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
-        """Return the environment variables that code needs to open this database with `access`.
+        """Return the environment variables with which code opens this database.
 
-        Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
+        `grant_connect` sets them on functions; set them yourself on a container or an instance.
 
         Args:
-            access: what `grant_connect` was called with. Default: reading and writing.
+            access: the access that `grant_connect` was called with. Default: reading and writing.
         """
         return self.variables(role_name(self.node.id, access)).environment(self.node.id)
 
     def endpoint_for(self, stack: Stack | None) -> RegionalEndpoint:
-        """Return this database as what stands in `stack` sees it: one Region has one endpoint."""
+        """Return the endpoint for constructs of `stack`: a database in one Region has one endpoint."""
         del stack
         return RegionalEndpoint(self)
 
     def variables(self, role: str) -> Variables:
-        """Return where this database is, for logging in as the database role `role`."""
+        """Return endpoint and Region of this database, for the database role `role`."""
         return Variables(endpoint=self.connection_endpoint, region=Stack.of(self).region, role=role)

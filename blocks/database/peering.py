@@ -1,4 +1,4 @@
-"""The function that joins the two clusters of a database, and the custom resource that calls it."""
+"""The function that peers the two clusters of a database, and the custom resource that invokes it."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ class PrimaryDatabase(Protocol):
 
 
 class Peering(Construct):
-    """Lets two clusters name each other and waits until both are usable; on deletion, lets both go.
+    """Peers two clusters and waits until both are usable; on deletion, deletes the peer so that both can go.
 
-    The function runs in the database's own Region and calls the control planes of both; there is none in the
-    peer's Region and none in the witness's.
+    The function runs in the database's own Region and calls the control planes of both Regions; there is no function
+    in the peer's or the witness's Region.
     """
 
     log_group: logs.ILogGroup
-    """Where the function writes its log."""
+    """Log group of the function."""
     role: iam.IRole
-    """The role the function runs as: it may configure these two clusters, and log in to neither."""
+    """IAM role of the function: it may configure these two clusters, and log in to neither."""
     function: lambda_.Function
-    """The function that CloudFormation calls."""
+    """The function that CloudFormation invokes."""
     resource: CustomResource
     """Complete once both clusters are usable."""
 
@@ -82,17 +82,17 @@ class Peering(Construct):
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture,
     ) -> None:
-        """Make the function and the custom resource.
+        """Create the function and the custom resource.
 
         Args:
-            scope: the database this belongs to.
-            id: the id below it.
-            database: what has its first cluster in this stack.
-            peer: its second cluster.
-            witness_region: the third Region.
-            removal_policy: what becomes of the log group.
-            runtime: the Python version.
-            architecture: the processor.
+            scope: parent construct, the database.
+            id: construct id.
+            database: database with the first cluster, in this stack.
+            peer: second cluster.
+            witness_region: third Region.
+            removal_policy: removal policy of the log group.
+            runtime: Python runtime.
+            architecture: processor architecture.
         """
         super().__init__(scope, id)
         self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
@@ -129,13 +129,13 @@ class Peering(Construct):
 
     @property
     def peered(self) -> CfnResource:
-        """The custom resource as CloudFormation sees it."""
+        """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
     def _permissions(self) -> iam.CfnPolicy:
-        """Allow what UpdateCluster is checked for, on these two clusters; deleting, only where it will be done.
+        """Allow the actions that UpdateCluster is authorized for, on these two clusters; deletion only if it is needed.
 
-        PutWitnessRegion is checked on the cluster in its own Region and in the witness's (API reference,
+        PutWitnessRegion is authorized on the cluster in its own Region and in the witness's (API reference,
         UpdateCluster, "Required permissions").
         """
         arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
@@ -162,12 +162,12 @@ class Peering(Construct):
 
 
 def peer_arn(peer: PeerCluster) -> str:
-    """Return the ARN of the peer's cluster as the database's own stack can read it."""
+    """Return the ARN of the peer's cluster, as the stack of the database can refer to it."""
     return peer.export_value("ClusterArn", peer.cluster_arn)
 
 
 def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
-    """Return the ARN under which a permission on the cluster is checked in another Region."""
+    """Return the ARN of the cluster that permissions are checked on in another Region."""
     return Stack.of(cluster).format_arn(
         service="dsql", region=region, resource="cluster", resource_name=cluster.attr_identifier
     )
@@ -175,7 +175,7 @@ def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
 
 @jsii.implements(IAnyProducer)
 class _OnDelete:
-    """Whether the end of the stacks is the end of both clusters, also where an aspect says so later."""
+    """Renders DELETE if the stacks delete both clusters, else RETAIN; aspects may change it until synthesis."""
 
     def __init__(self, *clusters: dsql.CfnCluster) -> None:
         self._clusters = clusters
@@ -188,7 +188,7 @@ class _OnDelete:
 
 @jsii.implements(IAnyProducer)
 class _Permissions:
-    """The policy of the peering function."""
+    """Policy of the peering function."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ _LAYER_MARK = "BlocksRuntime"
 
 
 def add_runtime_layer(function: lambda_.Function) -> None:
-    """Add the runtime layer to a Python function; other languages and container images bring their own.
+    """Add the runtime layer to a Python function; other languages and container images package their own.
 
     Raises:
         ConstructError: the function has as many layers as Lambda allows.
@@ -29,23 +29,24 @@ def add_runtime_layer(function: lambda_.Function) -> None:
         layer = runtime_layer(function, function.runtime, function.architecture)
         try:
             function.add_layers(layer)
-        except RuntimeError as error:  # as jsii calls an error of CDK's
-            raise _too_many_layers(function, error) from error
+        except RuntimeError as error:  # jsii's class for an error of the CDK
+            raise _layer_refused(function, error) from error
         Construct(function, _LAYER_MARK)
 
 
 def run_after(function: lambda_.Function, migrated: CfnResource) -> None:
     """Deploy new code of `function` only after `migrated`.
 
-    The function's resource alone waits: the migrations need the function's role, which would close a circle.
+    Only the function's own resource depends on it: the migrations need its role, so depending with the whole construct
+    would be a circular dependency.
     """
     cast("CfnResource", function.node.default_child).add_resource_dependency(migrated)
 
 
-def _too_many_layers(function: lambda_.Function, error: Exception) -> ConstructError:
+def _layer_refused(function: lambda_.Function, error: Exception) -> ConstructError:
     return ConstructError(
-        f"{function.node.path} has no room for the layer with the runtime",
+        f"the runtime layer cannot be added to {function.node.path}",
         str(error),
-        "join two of its layers; or package blocks-dsql with its code, grant to its role instead, and give it "
-        "what environment() of the database returns",
+        "join two of its layers; or package blocks-dsql with its code, grant to its role instead, and set the "
+        "variables that environment() of the database returns",
     )

@@ -281,7 +281,7 @@ def test_an_unnamed_role_of_a_later_stack_is_refused_with_two_ways_out(
     db = database(virginia, ohio)
     with pytest.raises(ConstructError, match="which is deployed after the migrations") as refused:
         db.grant_connect(function(stack_in(app, OHIO, id="Later")))
-    assert "make the role in Ohio" in refused.value.remedy
+    assert "create the role in Ohio" in refused.value.remedy
     assert "PhysicalName.GENERATE_IF_NEEDED" in refused.value.remedy
 
 

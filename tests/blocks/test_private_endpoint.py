@@ -52,6 +52,6 @@ def test_fails_for_a_migrator_outside(stack: cdk.Stack) -> None:
 def test_fails_for_a_function_outside(stack: cdk.Stack, method: str) -> None:
     vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
     db = DistributedDatabase(stack, "main", private_endpoint=True, migrator_vpc=vpc)
-    with pytest.raises(ConstructError, match="Bank/Fn runs in no VPC") as refused:
+    with pytest.raises(ConstructError, match="Bank/Fn is outside of a VPC") as refused:
         getattr(db, method)(function(stack))
     assert "vpc=" in refused.value.remedy

@@ -82,17 +82,17 @@ def test_fails_for_a_table_no_migration_makes(stack: cdk.Stack) -> None:
     ids=["usage of a table", "insert into a sequence", "right"],
 )
 def test_fails_for_a_privilege_that_there_is_not(
-    stack: cdk.Stack, tmp_path: Path, privileges: dict[str, list[Privilege]], invalid_privileges: str | None
+    stack: cdk.Stack, tmp_path: Path, privileges: dict[str, list[Privilege]], misplaced: str | None
 ) -> None:
     """The migrator gives none of these; without a word the role would lack what it was made for."""
     (tmp_path / "001_accounts.sql").write_text("CREATE TABLE accounts (id uuid PRIMARY KEY);")
     (tmp_path / "002_numbers.sql").write_text("CREATE SEQUENCE numbers CACHE 1;")
     db = DistributedDatabase(stack, "main", migrations=tmp_path, dialect="2026-09")
     role = DatabaseRole("app", privileges)
-    if invalid_privileges is None:
+    if misplaced is None:
         db.grant_connect(imported(stack, "a"), access=role)
         return
-    with pytest.raises(ConstructError, match=f"privileges on {invalid_privileges} that it cannot have"):
+    with pytest.raises(ConstructError, match=f"privileges on {misplaced} that it cannot have"):
         db.grant_connect(imported(stack, "a"), access=role)
 
 
@@ -122,7 +122,7 @@ def test_a_custom_role_is_preferred_to_admin(stack: cdk.Stack, db: DistributedDa
 
 @pytest.mark.parametrize("name", ["", "Auditor", "read-only", "a__b", "_a", "a_", "1st", "x" * 33, "ü"])
 def test_fails_for_what_is_no_name(name: str) -> None:
-    with pytest.raises(ConstructError, match="is no name for a database role"):
+    with pytest.raises(ConstructError, match="is not a valid name of a database role"):
         DatabaseRole(name, {})
 
 
@@ -146,7 +146,9 @@ def test_names_in_the_cluster_fit_and_never_meet(database: str) -> None:
 
 def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDatabase) -> None:
     access: Any = "READ_ONLY"
-    with pytest.raises(ConstructError, match="access='READ_ONLY' is no access to the database 'main'") as no:
+    with pytest.raises(
+        ConstructError, match="access='READ_ONLY' is not an access level or role of the database 'main'"
+    ) as no:
         db.grant_connect(function(stack), access=access)
     assert "Access.READ_ONLY" in no.value.remedy
     assert Template.of(stack).the("Custom::DsqlMigrations")["Properties"].get("Grants", []) == []
