@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lambda_migrator.manifest import Manifest
     from local_dsql import LocalCluster
+    from migration_manifest import Manifest
 
 __all__ = ["migrate"]
 
@@ -51,6 +51,5 @@ def _compiled(folder: Path, dialect: str, stamp: object) -> Manifest:
     del stamp
     from dsql_dialect.migrations import compile_folder
     from dsql_dialect.profiles import profile
-    from lambda_migrator.manifest import read
 
-    return read(compile_folder(folder, profile(dialect)).manifest())
+    return compile_folder(folder, profile(dialect))

@@ -12,7 +12,7 @@ from .journal import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .manifest import Manifest, Migration
+    from migration_manifest import Manifest, Migration
 
 
 class Drift(enum.Enum):

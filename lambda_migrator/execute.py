@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from blocks_runtime.database.results import Row
     from blocks_runtime.database.session import Session
+    from migration_manifest import Probe, Statement
 
     from .admin import Admin
     from .journal import Journal
-    from .manifest import Statement
     from .plan import Plan, Step
 
 _ROW_LIMIT = (
@@ -239,7 +239,7 @@ class Execution:
     def _moved(self, state: State, now: int, rows: int = 0) -> Move:
         return Move(self._step.first, now, state, rows)
 
-    def _probe(self) -> dict[str, object]:
+    def _probe(self) -> Probe:
         probe = self._statement.probe
         if probe is None:
             raise MigrationFailedError(
@@ -247,7 +247,7 @@ class Execution:
                 "an asynchronous job is awaited by looking for what it makes",
                 "name the index: CREATE INDEX ASYNC name ON …",
             )
-        return dict(probe)
+        return probe
 
     def _refused(self, error: DatabaseError) -> DatabaseError | MigrationFailedError:
         """Record that the statement had no effect, and return what to tell people."""

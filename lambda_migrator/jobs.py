@@ -16,10 +16,10 @@ from . import probes
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
+    from migration_manifest import Probe
 
     from .admin import Admin
     from .lease import Lease
-    from .manifest import Probe
 
 _ENDED_BADLY = ("failed", "cancelled")
 _FIRST_POLL, _LONGEST_POLL = 0.1, 5.0

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
     from blocks_runtime.database.results import Row
     from blocks_runtime.database.session import Session
+    from migration_manifest import Migration
 
     from .admin import Admin
     from .lease import Lease
-    from .manifest import Migration
     from .tables import Reader
 
 

@@ -21,12 +21,13 @@ from .provision import existing_grants, provision
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from migration_manifest import Manifest
+
     from .admin import Admin
     from .execute import Report
     from .grants import Grant
     from .journal import Entry
     from .lease import Lease, Queue
-    from .manifest import Manifest
     from .plan import Plan
 
 _logger = logging.getLogger("lambda_migrator")

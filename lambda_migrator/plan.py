@@ -12,7 +12,7 @@ from .journal import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .manifest import Manifest, Migration, Statement
+    from migration_manifest import Manifest, Migration, Statement
 
 
 class Action(enum.Enum):
@@ -144,4 +144,4 @@ def _done(migration: Migration, entry: Entry | None) -> int:
 
 
 def _action(statement: Statement) -> Action:
-    return Action.BATCH if statement.batch else _ACTIONS[statement.kind]
+    return Action(statement.directive.value) if statement.directive else _ACTIONS[statement.kind]

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from blocks_runtime import Sql
-
-    from .manifest import Probe
+    from migration_manifest import Probe
 
 
 def presence(probe: Probe) -> Sql | None:

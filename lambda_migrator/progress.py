@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from blocks_runtime.database.session import Session
+    from migration_manifest import Migration
 
     from .admin import Admin
     from .journal import Journal, Move
-    from .manifest import Migration
     from .plan import Step
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from blocks_runtime import Sql
     from blocks_runtime.database.session import Session
+    from migration_manifest import Manifest
 
     from .admin import Admin
     from .lease import Lease
-    from .manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # Folder of Python packages in a layer (AWS Lambda guide, "Packaging your layer content").
 _LAYER_PREFIX = "python/"
 
-_MIGRATOR: list[Part] = [PackagePart("lambda_migrator"), PackagePart("custom_resource")]
+_MIGRATOR: list[Part] = [
+    PackagePart(name) for name in ("lambda_migrator", "custom_resource", "migration_manifest")
+]
 
 # The peering function needs no driver, so it has no layer.
 _PEERING: list[Part] = [PackagePart(name) for name in ("lambda_peering", "custom_resource", "blocks_runtime")]

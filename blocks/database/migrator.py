@@ -186,7 +186,7 @@ class Migrator(Construct):
 
 
 def _code(migrations: CompiledMigrations) -> lambda_.Code:
-    manifest = json.dumps(migrations.manifest(), indent=2, ensure_ascii=False) + "\n"
+    manifest = json.dumps(migrations.document(), indent=2, ensure_ascii=False) + "\n"
     return code_of(bundling.migrator(manifest))
 
 

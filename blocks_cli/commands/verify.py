@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blocks_cli.migrations.catalog import Definition
     from blocks_cli.migrations.place import Place
     from lambda_migrator.journal import Entry
-    from lambda_migrator.manifest import Manifest
+    from migration_manifest import Manifest
 
 
 @click.command()

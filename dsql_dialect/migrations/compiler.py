@@ -16,6 +16,7 @@ from dsql_dialect.parser import parse
 from dsql_dialect.position import Position, Source, position_of
 from dsql_dialect.profiles import profile as profile_named
 from dsql_dialect.statement import Kind
+from migration_manifest import StatementDirective
 
 if TYPE_CHECKING:
     import os
@@ -131,19 +132,20 @@ def _fault(file: MigrationFile, at: Position, rule: Rule, **values: str) -> Migr
 
 
 def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
-    batched = {directive.statement for directive in read_directives(file.text, script)}
+    directives = {
+        each.statement: StatementDirective(each.word) for each in read_directives(file.text, script)
+    }
     return CompiledMigration(
         version=file.version,
         name=file.name,
         checksum=file.checksum,
-        kind="dml" if script.statements[0].is_dml else "ddl",
         statements=tuple(
             CompiledStatement(
                 sql=statement.text,
                 kind=_kind(statement),
                 line=statement.position.line,
                 column=statement.position.column,
-                batch=statement in batched,
+                directive=directives.get(statement),
                 probe=probe(statement),
                 repeatable=repeatable(statement),
             )

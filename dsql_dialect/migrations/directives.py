@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.position import position_of
+from migration_manifest import StatementDirective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,9 @@ class Directive:
     @property
     def misuse(self) -> str | None:
         """Why the directive cannot be obeyed, or None."""
-        if self.word != "batch":
-            return f"`{self.word}` is no directive; the only one is `batch`"
+        if self.word not in {each.value for each in StatementDirective}:
+            known = ", ".join(f"`{each.value}`" for each in StatementDirective)
+            return f"`{self.word}` is no directive; the only one is {known}"
         if self.statement is None:
             return "no statement follows it"
         if not self.statement.is_dml:

@@ -148,7 +148,7 @@ def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: 
     }
     asset = Path(app.outdir) / f"asset.{key.removesuffix('.zip')}"
     compiled = compile_folder(MIGRATIONS)
-    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.manifest()
+    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.document()
     assert template.the("Custom::DsqlMigrations")["Properties"]["ManifestDigest"] == compiled.digest
     assert (asset / "lambda_migrator" / "__init__.py").is_file()
     assert not list(asset.rglob("__pycache__"))

@@ -15,7 +15,7 @@ from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
 from lambda_migrator.admin import Admin
-from lambda_migrator.manifest import Manifest, read
+from lambda_migrator.manifest import read
 from lambda_migrator.migrate import Outcome, migrate
 from local_dsql import LocalCluster
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_migrator.grants import Grant
+    from migration_manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Deployment:
 
     def manifest(self) -> Manifest:
         """Compile the folder as a synth does."""
-        return read(compile_folder(self.folder).manifest())
+        return read(compile_folder(self.folder).document())
 
     def target(self) -> Target:
         """Return where the cluster is, for `admin`."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.journal import Entry, State
-from lambda_migrator.manifest import Manifest, Migration, Statement
 from lambda_migrator.plan import Action, plan
+from migration_manifest import Manifest, Migration, Statement, StatementDirective, StatementKind
 
 
-def statement(kind: str, *, batch: bool = False) -> Statement:
-    return Statement(f"-- {kind}", kind, 1, 1, batch, None, repeatable=False)
+def statement(kind: StatementKind, *, batch: bool = False) -> Statement:
+    directive = StatementDirective.BATCH if batch else None
+    return Statement(f"-- {kind}", kind, 1, 1, directive, None, repeatable=False)
 
 
 def migration(version: int, *kinds: str, checksum: str = "same") -> Migration:
-    statements = tuple(statement(kind.removesuffix("+batch"), batch="+batch" in kind) for kind in kinds)
+    statements = tuple(
+        statement(cast("StatementKind", kind.removesuffix("+batch")), batch="+batch" in kind)
+        for kind in kinds
+    )
     return Migration(version, f"{version:03}_m", checksum, statements)
 
 

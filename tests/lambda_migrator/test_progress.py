@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blocks_runtime import Sql
-    from lambda_migrator.manifest import Migration
     from lambda_migrator.plan import Step
+    from migration_manifest import Migration
     from tests.lambda_migrator.conftest import Deployment
 
 TABLES = {f"{number:03}_t{number}": f"CREATE TABLE t{number} (id int PRIMARY KEY);" for number in range(1, 5)}

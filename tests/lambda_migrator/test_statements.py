@@ -11,13 +11,20 @@ from dsql_dialect import parse, profile
 from lambda_migrator import grants, jobs, journal, lease, probes, provision, tables
 from lambda_migrator.grants import Grant, Seen, Thing
 from lambda_migrator.journal import Move, State
-from lambda_migrator.manifest import Migration, Statement
+from migration_manifest import Json, Migration, Statement
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
 
-MIGRATION = Migration(1, "001_x", "c", (Statement("SELECT 1", "ddl", 1, 1, False, None, False),))
-PROBE = {"schema": "s", "table": "t", "name": "n", "role": "r", "arn": "arn:x", "present": True}
+MIGRATION = Migration(1, "001_x", "c", (Statement("SELECT 1", "ddl", 1, 1, None, None, False),))
+PROBE: dict[str, Json] = {
+    "schema": "s",
+    "table": "t",
+    "name": "n",
+    "role": "r",
+    "arn": "arn:x",
+    "present": True,
+}
 THINGS = (Thing("SCHEMA", ("app",)), Thing("TABLE", ("app", "t")), Thing("SEQUENCE", ("public", "s")))
 MAPPED = frozenset({("blocks_main_read_only", "arn:gone")})
 
