@@ -29,7 +29,7 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator.admin import Admin
+from lambda_migrator.admin import AdminConnection
 from lambda_migrator.migrate import migrate
 from local_dsql import LocalCluster
 
@@ -93,7 +93,7 @@ def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
     at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
 
     def apply(to: int) -> None:
-        with Admin(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
+        with AdminConnection(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
             migrate(
                 admin,
                 manifest,

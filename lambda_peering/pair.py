@@ -1,4 +1,4 @@
-"""The two clusters of one database, as their custom resource names them."""
+"""The two clusters of one database, from the properties of the custom resource."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 class Pair:
     """The ARNs of both clusters and their witness Region.
 
-    `deletes` says whether deleting the stacks deletes the clusters: only then does the end of the peering
-    touch them.
+    `deletes` says whether deleting the stacks deletes the clusters; otherwise a Delete request changes nothing.
     """
 
     primary: str
@@ -26,7 +25,7 @@ class Pair:
 
     @classmethod
     def of(cls, properties: Mapping[str, object]) -> Pair:
-        """Return the pair that the properties of `Custom::DsqlPeering` describe.
+        """Return the pair from the properties of `Custom::DsqlPeering`.
 
         Raises:
             PeeringError: the properties are of another release.
@@ -40,7 +39,7 @@ class Pair:
             )
         except KeyError as error:
             raise PeeringError(
-                "the peering cannot be understood",
+                "the properties of the peering are incomplete",
                 f"the custom resource has no property {error.args[0]}",
                 "install one release of blocks-dsql for the construct and its functions, and deploy again",
             ) from None

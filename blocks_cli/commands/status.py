@@ -44,13 +44,13 @@ def status(
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
     from blocks_cli.migrations.status import as_row, standings
-    from lambda_migrator.journal import read_if_there
+    from lambda_migrator.journal import read_or_empty
     from lambda_migrator.lease import holder_of
 
     files = read_names(find_folder(folder))
     located = locate(place)
     with readable(located) as database:
-        journal = read_if_there(database)
+        journal = read_or_empty(database)
         holder = holder_of(database) if journal else None
     if holder is not None and located.folder is not None and is_dead(holder.name):
         holder = None  # the next run takes over at once

@@ -82,10 +82,10 @@ def _live(
     """Return journal and schema of the database; the files must not contradict its journal."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.drift import DriftError, find_drift
-    from lambda_migrator.journal import read_if_there
+    from lambda_migrator.journal import read_or_empty
 
     with connected(locate(place), dialect) as admin:
-        journal = read_if_there(admin)
+        journal = read_or_empty(admin)
         if faults := find_drift(manifest, journal):
             raise DriftError(faults)
         return journal, read_catalog(admin)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from blocks_cli.migrations.target import Located
     from blocks_runtime.errors import DatabaseError
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
 
 
 @contextlib.contextmanager
-def connected(located: Located, dialect: str | None = None) -> Iterator[Admin]:
+def connected(located: Located, dialect: str | None = None) -> Iterator[AdminConnection]:
     """Say which database it is and connect to it as `admin`; the local one is started if need be.
 
     Raises:
@@ -55,7 +55,7 @@ def readable(located: Located) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
-def scratch(dialect: str | None) -> Iterator[Admin]:
+def scratch(dialect: str | None) -> Iterator[AdminConnection]:
     """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
     folder = Workspace(root()).folder / "verify"
     with _alone(folder), _local_cluster(folder, dialect, empty=True) as login:
@@ -142,7 +142,7 @@ def _cluster(located: Located) -> Login:
     return Login(at, credentials.provider(os.environ))
 
 
-def _admin(login: Login) -> Admin:
+def _admin(login: Login) -> AdminConnection:
     try:
         return login.admin(CONNECT_PATIENCE)
     except ValueError as error:

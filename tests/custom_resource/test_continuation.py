@@ -25,7 +25,7 @@ def work(run: Callable[[Request, Deadline], bytes]) -> Work:
 
 def answer(inbox: Inbox, run: Callable[[Request, Deadline], bytes], seconds: float, **more: Any) -> None:
     event = EVENT | {"ResponseURL": inbox.url} | more
-    continuation.answer(work(run), Request.of(event), event, Context(seconds))
+    continuation.respond(work(run), Request.of(event), event, Context(seconds))
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_no_invocation_works_longer_than_the_whole_may_take() -> None:
     assert inbox.bodies[0]["Reason"].splitlines() == [
         "the work did not end within 55 minutes",
         "a table was being filled",
-        "deploy again to go on from there",
+        "deploy again to continue",
     ]
 
 
@@ -83,16 +83,16 @@ def test_a_function_that_cannot_call_itself_says_so_in_time(monkeypatch: pytest.
         answer(inbox, impatient, seconds=60)
     reason = inbox.bodies[0]["Reason"]
     assert reason.startswith(
-        f"out of time, and calling {Context.invoked_function_arn} again failed: Read timeout"
+        f"out of time, and invoking {Context.invoked_function_arn} again failed: Read timeout"
     )
-    assert "its network has a way to Lambda" in reason
+    assert "reach Lambda from its network" in reason
 
 
 def test_what_is_left_of_an_invocation_is_all_that_an_answer_may_take() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/answer"
-        with pytest.raises(OSError, match="CloudFormation could not be answered"):
+        with pytest.raises(OSError, match="the response could not be delivered"):
             answer(
                 Inbox(url=url),
                 lambda request, _: request.succeeded({}),

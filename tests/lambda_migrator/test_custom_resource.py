@@ -114,7 +114,7 @@ def test_a_rollback_to_older_files_and_grants_is_accepted_and_said(deployment: D
         invoke(deployment, inbox, "Update", Grants=[grant(ARN)])
     answer = inbox.bodies[1]
     assert answer["Status"] == "SUCCESS"
-    assert answer["Reason"] == "the database is ahead of these files and stays there: 003_more"
+    assert answer["Reason"] == "the database is ahead of these files and is left so: 003_more"
     assert answer["Data"] == {"Applied": "", "Newest": "003_more", "Ahead": "003_more"}
     assert deployment.rows("SELECT count(more) FROM t") == [(0,)], "the column is still there"
     assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
@@ -142,7 +142,7 @@ def test_an_answer_to_a_lost_url_is_an_error_and_the_next_delivery_answers(
     deployment.write(FILES)
     with response_server(*[403] * 1000) as lost:
         event = request(deployment, lost)
-        with pytest.raises(OSError, match="CloudFormation could not be answered"):
+        with pytest.raises(OSError, match="the response could not be delivered"):
             handler.handler(dict(event), Context())
         applied = everything(deployment)[0]
         lost.statuses.clear()
@@ -182,7 +182,7 @@ def test_a_reason_that_is_too_long_begins_with_place_and_way_out(deployment: Dep
     lines = answer["Reason"].splitlines()
     assert (answer["Status"], lines[0]) == (
         "FAILED",
-        "50 migrations do not fit what the database has applied",
+        "50 migrations do not match what the database has applied",
     )
     assert "003_note.sql was changed after it was applied" in answer["Reason"]
     assert "add a new migration with the change" in answer["Reason"]

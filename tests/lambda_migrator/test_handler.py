@@ -77,10 +77,10 @@ FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "another Region": ({"Region": "eu-west-9"}, "access denied"),
     "malformed grant": (
         {"Grants": [{"Access": "ALL"}]},
-        "a grant on the database 'main' cannot be",
+        "a grant on the database 'main' is malformed",
     ),
     "malformed endpoint": ({"Endpoint": "localhost:http"}, "not a port"),
-    "property of the wrong type": ({"Grants": 7}, "property Grants holds 7"),
+    "property of the wrong type": ({"Grants": 7}, "property Grants contains 7"),
 }
 
 

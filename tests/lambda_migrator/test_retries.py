@@ -17,7 +17,7 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
 from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import admin
-from lambda_migrator.admin import Admin
+from lambda_migrator.admin import AdminConnection
 from lambda_migrator.grants import Grant
 from lambda_migrator.migrate import migrate
 from local_dsql import Fault
@@ -64,7 +64,7 @@ def deploy(
     straight = deployment.target()
     target = Target(straight.host, guarded.port, straight.region, straight.role, straight.ca)
     keys = deployment.admin()._credentials
-    with Admin(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
+    with AdminConnection(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
         return migrate(admin, deployment.manifest(), database="main", grants=[GRANT], holder="test")
 
 
@@ -109,7 +109,7 @@ def test_a_name_that_becomes_known_late_is_tried_again(
     monkeypatch.setattr(admin, "open_session", arriving)
     keys = deployment.admin()._credentials
     late = Target("late.invalid", there.port, there.region, there.role, there.ca)
-    with Admin(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
+    with AdminConnection(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
         migrate(waiting, deployment.manifest(), database="main", grants=[GRANT], holder="test")
     assert tries == 4
     check(deployment)
@@ -151,7 +151,7 @@ def test_a_statement_that_is_never_answered(
     """What became of it is looked up each time, and in the end nothing is claimed of it."""
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
     guarded.refuse = lambda number, request: REFUSED[2] if b"ALTER TABLE" in request else None
-    with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no answer came"):
+    with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no reply arrived"):
         deploy(deployment, guarded)
     assert deployment.journal()[4] == ("005_column", 0, "started", 0)
     guarded.refuse = lambda number, request: None

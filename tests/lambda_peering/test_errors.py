@@ -74,7 +74,7 @@ HOPELESS: dict[str, tuple[Callable[[Laboratory], None], str]] = {
     "primary is being deleted": (lambda lab: stay(lab, Status.DELETING), "it is DELETING"),
     "primary waits for deletion": (lambda lab: stay(lab, Status.PENDING_DELETE), "it is PENDING_DELETE"),
     "primary failed": (lambda lab: stay(lab, Status.FAILED), "DSQL reports FAILED"),
-    "peer is another's": (marry, "an earlier deploy left another one behind"),
+    "peer is another's": (marry, "an earlier deploy left another one"),
     "no witness": (lambda lab: witness(lab, None), "created without a witness Region"),
     "another witness": (lambda lab: witness(lab, "us-east-9"), "both clusters must have the same witness"),
 }

@@ -81,4 +81,4 @@ def test_an_hour_is_the_end(lab: Laboratory) -> None:
         handler.handler(event(lab) | {"ResponseURL": inbox.url} | late, Context(seconds=0.9))
     reason = inbox.bodies[0]["Reason"]
     assert reason.startswith("the peering did not end within 55 minutes\n")
-    assert "deploy again to go on from there" in reason
+    assert "deploy again to continue" in reason

@@ -54,7 +54,7 @@ def test_a_command_says_which_deploy_is_at_work(project: Project, matrix: Matrix
         assert re.search(
             r"the lease is held by deploy deploy-\d+ \[0/[0-9a-f]{8}\] since 20\d\d-", refused.err
         )
-        assert "let it end, then migrate again" in refused.err
+        assert "wait for it and migrate again" in refused.err
         wire.go_on()
         matrix.finish(deploy)
     done = project.blocks("up", "--dialect", "2026-09", "--wait", "0")
@@ -72,7 +72,10 @@ def freeze(matrix: Matrix, other: Nursery, at: int) -> str:
         frozen.thaw()
         assert frozen.wait() == 0
     (answer,) = matrix.answers()
-    assert answer["Status"] == "SUCCESS" or "another migrator took over from this one" in answer["Reason"]
+    assert (
+        answer["Status"] == "SUCCESS"
+        or "another migrator has taken the lease of this one" in answer["Reason"]
+    )
     return answer["Status"]
 
 
