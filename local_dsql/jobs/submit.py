@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsql_dialect import libpg_query
 from local_dsql.jobs.identifier import new_job_id
 from local_dsql.occ.effects import made_by
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.answer import Answer, BackendError
-from local_dsql.wire.sql import literal
+from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,7 +67,8 @@ async def _begin_index(session: Session, statement: Statement, job_id: str) -> t
     """
     transaction = session.transaction
     assert transaction is not None
-    sql, unique = without_unique(statement.backend_sql)
+    sql = statement.without_unique()
+    unique = sql != statement.backend_sql
     answer = await _run(session, sql)
     made = made_by(transaction.snapshot_end).replace("xmin", "c.xmin")
     rows = await session.work.privileged_rows(
@@ -82,16 +82,6 @@ async def _begin_index(session: Session, statement: Statement, job_id: str) -> t
         " SET LOCAL allow_system_table_mods = off"
     )
     return answer, rows
-
-
-def without_unique(sql: str) -> tuple[str, bool]:
-    """Return CREATE INDEX with the word UNIQUE blanked, and whether it was there."""
-    data = sql.encode()
-    tokens = libpg_query.scan(data)
-    if tokens[1].word != "UNIQUE":
-        return sql, False
-    start, end = tokens[1].start, tokens[1].end
-    return (data[:start] + b" " * (end - start) + data[end:]).decode(), True
 
 
 async def _begin_validation(session: Session, statement: Statement, job_id: str) -> tuple[Answer, Rows]:
@@ -111,20 +101,15 @@ async def _begin_validation(session: Session, statement: Statement, job_id: str)
 
 
 def _note_validation(statement: Statement, job_id: str) -> str:
-    tree = libpg_query.parse(statement.backend_sql.encode())[0]["stmt"]["AlterTableStmt"]
-    constraint = tree["cmds"][0]["AlterTableCmd"]["name"]
-    table = tree["relation"]
-    name = ".".join(_quoted(part) for part in (table.get("schemaname"), table["relname"]) if part)
+    constraint = statement.validates
+    assert constraint is not None
+    name = ".".join(identifier(part) for part in (constraint.schema, constraint.table) if part)
     return (
         "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)"
         f" SELECT {literal(job_id)}, 'VALIDATE_CONSTRAINT', {PG_CONSTRAINT}, c.oid, c.conname"
-        f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint)} AND NOT c.convalidated"
+        f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint.name)} AND NOT c.convalidated"
         f" AND c.conrelid = pg_catalog.to_regclass({literal(name)}) RETURNING job_id"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 async def _run(session: Session, sql: str) -> Answer:
