@@ -33,6 +33,7 @@ from blocks.peering import Peering, peer_arn
 from blocks.protection import check_protection, refuse_torn_removal
 from dsql_dialect import profile
 from dsql_dialect.migrations import CompiledMigrations, compile_folder
+from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +94,7 @@ class DistributedDatabase(IDistributedDatabase):
         id: str,
         *,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = "portable",
+        dialect: str = DEFAULT.name,
         removal_policy: RemovalPolicy | None = None,
         deletion_protection: bool | None = None,
         encryption_key: kms.IKey | None = None,
@@ -121,8 +122,8 @@ class DistributedDatabase(IDistributedDatabase):
             id: the database's name, with at least one letter or digit.
             migrations: the folder of `NNN_name.sql` files, relative to where the app is run.
                 Default: no migrations; the migrator only maps the granted roles.
-            dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: portable, which does without most of what DSQL learned in 2026.
+            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
+                Default: the subset that clusters of any age accept.
             removal_policy: what becomes of the cluster when it leaves the stack.
                 Default: RETAIN, it stays with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
@@ -252,7 +253,7 @@ class DistributedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = "portable",
+        dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Return a database whose cluster exists already, in the Region and account of the stack.
@@ -266,8 +267,8 @@ class DistributedDatabase(IDistributedDatabase):
                 Default: unknown, asking for it is an error.
             migrations: the folder of `NNN_name.sql` files; it makes this app the one that migrates the cluster
                 and maps IAM roles to database roles. Default: both are somebody else's.
-            dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: portable, which does without most of what DSQL learned in 2026.
+            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
+                Default: the subset that clusters of any age accept.
             migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
 
         Raises:

@@ -14,6 +14,7 @@ from blocks.mappings import RoleMappings
 from blocks.migrator import Migrator
 from dsql_dialect import profile
 from dsql_dialect.migrations import compile_folder
+from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +46,7 @@ class ImportedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = "portable",
+        dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> None:
         """Describe the cluster.
@@ -60,8 +61,8 @@ class ImportedDatabase(IDistributedDatabase):
             migrations: the folder of `NNN_name.sql` files, relative to where the app is run. It makes this app
                 the one that migrates the cluster and maps IAM roles to database roles, as its `admin`.
                 Default: both are somebody else's.
-            dialect: what SQL the migrations may use: `portable` or `2026-09`.
-                Default: portable, which does without most of what DSQL learned in 2026.
+            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
+                Default: the subset that clusters of any age accept.
             migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
 
         Raises:

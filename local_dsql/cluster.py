@@ -56,7 +56,7 @@ class LocalCluster:
             path: folder of the cluster, created where it is missing.
             regions: Regions to have an endpoint each, the first being the default one; by default those being
                 served already, else `us-east-1`.
-            dialect: profile of `dsql_dialect`; by default the one being served already, else `portable`.
+            dialect: profile of `dsql_dialect`; by default the one being served already, else the default one.
             commit_latency: seconds that a COMMIT takes longer, as between Regions; by default what is being
                 served already, else 0.
 

@@ -14,7 +14,7 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` (default portable) and `dsql_regions` (default us-east-1) say how the cluster is served.
+The ini options `dsql_dialect` and `dsql_regions` (default us-east-1) say how the cluster is served.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
+from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
-    parser.addini("dsql_dialect", "profile that the local Aurora DSQL accepts", default="portable")
+    parser.addini("dsql_dialect", "profile that the local Aurora DSQL accepts", default=DEFAULT.name)
     parser.addini("dsql_regions", "Regions of the local Aurora DSQL", type="args", default=["us-east-1"])
 
 

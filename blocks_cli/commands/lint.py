@@ -11,7 +11,7 @@ from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import lint_formats, options
-from blocks_cli.migrations.folder import find_folder, profile_named
+from blocks_cli.migrations.folder import find_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,11 @@ def lint(context: click.Context, folder: Path | None, dialect: str | None, style
         raise CommandError(
             "--json and --format", "they name two ways to print the findings", "give one of the two"
         )
-    folder, profile = find_folder(folder), profile_named(dialect)
-    console.say(f"target   files   {console.shown(folder)}   dialect {profile.name}")
-    number, findings = _findings(folder, profile)
+    from dsql_dialect.profiles import DEFAULT, profile
+
+    folder, chosen = find_folder(folder), profile(dialect or DEFAULT.name)
+    console.say(f"target   files   {console.shown(folder)}   dialect {chosen.name}")
+    number, findings = _findings(folder, chosen)
     printed = lint_formats.FORMATS["json" if as_json else style](findings)
     if printed:
         click.echo(printed)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsql_dialect.migrations.errors import MigrationFinding
-    from dsql_dialect.profiles import Profile
     from lambda_migrator.manifest import Manifest
 
 DEFAULT_FOLDER = "migrations"
@@ -58,10 +57,11 @@ def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -
         CommandError: the folder has faults, of which it carries all; or no migration has the number `to`.
     """
     from dsql_dialect.migrations import MigrationErrors, compile_folder
+    from dsql_dialect.profiles import DEFAULT, profile
     from lambda_migrator.manifest import read
 
     try:
-        manifest = read(compile_folder(folder, profile_named(dialect)).manifest())
+        manifest = read(compile_folder(folder, profile(dialect or DEFAULT.name)).manifest())
     except MigrationErrors as errors:
         raise explain(errors.findings) from None
     numbers = [migration.version for migration in manifest.migrations]
@@ -93,21 +93,6 @@ def read_names(folder: Path) -> Manifest:
     if findings:
         raise explain(findings)
     return Manifest("", tuple(Migration(each.version, each.name, each.checksum, ()) for each in files))
-
-
-def profile_named(dialect: str | None) -> Profile:
-    """Return a dialect by name.
-
-    Raises:
-        CommandError: there is none of that name.
-    """
-    from dsql_dialect.profiles import profile
-
-    try:
-        return profile(dialect) if dialect else profile()
-    except ValueError as error:
-        what, _, remedy = str(error).partition("; ")
-        raise CommandError(f"--dialect {dialect}", what, remedy) from None
 
 
 def explain(findings: Sequence[MigrationFinding]) -> CommandError:

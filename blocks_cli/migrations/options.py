@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli.migrations.place import DEFAULT_DATABASE, Place
+from dsql_dialect.profiles import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,10 @@ folder = click.option(
 )
 dialect = click.option(
     "--dialect",
+    type=click.Choice(NAMES),
     envvar="BLOCKS_DIALECT",
-    help="What DSQL accepts: portable (the default) or 2026-09.",
+    metavar="NAME",
+    help=f"Accepted SQL: {' or '.join(NAMES)} (default: {DEFAULT.name}).",
 )
 exit_code = click.option(
     "--exit-code", is_flag=True, help="Exit with 1 when something is pending or has drifted."

@@ -39,7 +39,7 @@ _START = Position(0, 1, 1)
 
 
 def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None) -> CompiledMigrations:
-    """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for `portable`.
+    """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for the default one.
 
     Raises:
         MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
+from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rule import Rule, Scope
+from dsql_dialect.rules.objects import DOMAINS_LIFTED
 
 
 def _rule(rule_id: str, sentence: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
@@ -145,7 +148,7 @@ UNNAMED_INDEX = _rule(
 COPY = _rule(
     "copy-in-migration",
     "A migration has no COPY.",
-    "Write INSERT INTO … VALUES with the rows, at most 2,999 a file; load many from a program (`db.load`).",
+    f"Write an INSERT with the rows, at most {ROWS_PER_TRANSACTION - 1:,} a file; in a program call `db.load`.",
     "COPY … FROM STDIN reads its rows from a client, and a migration has none",
     refused="COPY a FROM stdin",
     accepted="INSERT INTO a VALUES (1), (2)",
@@ -178,7 +181,7 @@ EXTENSION_TYPE = Rule(
     id="extension-type",
     sentence="The types of extensions are not available.",
     remedy="Store citext and ltree as text, hstore as json, coordinates as numbers, or define a domain of the name "
-    "(dialect 2026-09) in an earlier migration.",
+    f"({allowed_in(DOMAINS_LIFTED)}) in an earlier migration.",
     sqlstate="42704",
     text='type "{name}" does not exist',
     source="extensions: AWS user guide, unsupported PostgreSQL features; text as recorded of serial",

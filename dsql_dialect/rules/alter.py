@@ -7,11 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import ADDED_CONSTRAINT
+from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import (
     BEFORE,
     GUIDE,
     LINTED,
+    MOST_ROWS,
     RECORDED,
     always,
     refusal,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Detector, Node
 
 _LIFTED_CONSTRAINTS = date(2026, 8, 3)
+_SINCE = allowed_in(_LIFTED_CONSTRAINTS)
 _NEW_TABLE = "Create a table with the column as it shall be, copy the rows in batches, and use the new table"
 
 _ACCEPTED = frozenset(
@@ -110,8 +113,8 @@ RULES = (
     refusal(
         "add-column-constraint",
         "A column added to a table has a name and a type, nothing else.",
-        "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most "
-        "3,000, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID (dialect 2026-09) where it must be filled.",
+        "Add the column without default or constraint; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches "
+        f"of {MOST_ROWS}, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID ({_SINCE}) where it must be filled.",
         text="ALTER TABLE ADD COLUMN with constraint not supported",
         nodes=("AlterTableCmd",),
         find=_column_constraints,
@@ -143,8 +146,8 @@ RULES = (
     refusal(
         "set-not-null",
         "An existing column cannot be made NOT NULL.",
-        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect "
-        "2026-09); without these, keep NULL out in the application.",
+        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT "
+        f"({_SINCE}); without these, keep NULL out in the application.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET NOT NULL statement",
         nodes=("AlterTableCmd",),
         find=_command("AT_SetNotNull", "NOT"),
@@ -187,7 +190,7 @@ RULES = (
     refusal(
         "add-constraint",
         "A constraint added to a table is CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX.",
-        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect 2026-09); for UNIQUE, a "
+        f"Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT ({_SINCE}); for UNIQUE, a "
         "CREATE UNIQUE INDEX ASYNC is enough; a PRIMARY KEY is given in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from dsql_dialect.rule import Hit, Rule
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ BEFORE = "AWS release notes (the day it was lifted); text in the manner of the r
 """A refusal that is over: what older clusters answered is known, how they worded it is not."""
 
 FEATURE_NOT_SUPPORTED = "0A000"
+
+MOST_ROWS = f"at most {ROWS_PER_TRANSACTION:,} rows"
+"""The rows of one transaction, as remedies name them."""
 
 
 def always(_: Node) -> Iterable[Hit]:

@@ -10,6 +10,7 @@ from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, RECORDED, refusal, 
 if TYPE_CHECKING:
     from dsql_dialect.rule import Node
 
+DOMAINS_LIFTED = date(2026, 9, 16)
 _DROPPED = frozenset(
     f"OBJECT_{kind}"
     for kind in (
@@ -63,7 +64,7 @@ RULES = (
         refused="CREATE DOMAIN d AS text CHECK (VALUE <> '')",
         accepted="CREATE TABLE domain (v text CHECK (v <> ''))",
         source="outside the portable subset; accepted by a cluster, recorded 2026-09-16",
-        lifted=date(2026, 9, 16),
+        lifted=DOMAINS_LIFTED,
     ),
     refusal(
         "schema-elements",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dsql_dialect.rules.making import BY_NODE, GUIDE, refusal, unsupported, where
+from dsql_dialect.rules.making import BY_NODE, GUIDE, MOST_ROWS, refusal, unsupported, where
 
+_FILL = f"CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of {MOST_ROWS}."
 _MESSAGES = "Use a queue or a topic (Amazon SQS, SNS, EventBridge), or poll a table."
 _NO_SETUP = "Delete the statement: the service looks after it."
 _PAGES = "Fetch in pages: WHERE key > the last one seen ORDER BY key LIMIT n."
@@ -14,7 +15,7 @@ RULES = (
         "truncate",
         "TruncateStmt",
         "TRUNCATE is not available.",
-        "Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the table.",
+        f"Use DELETE FROM, in batches of {MOST_ROWS} a transaction, or drop and recreate the table.",
         refused="TRUNCATE TABLE accounts",
         accepted="INSERT INTO a VALUES ('TRUNCATE TABLE accounts')",
     ),
@@ -31,14 +32,14 @@ RULES = (
         "create-table-as",
         "CreateTableAsStmt",
         "CREATE TABLE AS and materialized views are not available.",
-        "CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of at most 3,000 rows.",
+        _FILL,
         refused="CREATE MATERIALIZED VIEW v AS SELECT 1",
         accepted="INSERT INTO a SELECT 1 AS x",
     ),
     refusal(
         "select-into",
         "SELECT INTO is not available.",
-        "CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of at most 3,000 rows.",
+        _FILL,
         text="unsupported statement: CreateTableAs",
         nodes=("SelectStmt",),
         find=where(lambda node: "intoClause" in node, "INTO"),
@@ -304,7 +305,7 @@ RULES = (
     refusal(
         "copy-file",
         "COPY reads what the client sends and sends what it reads.",
-        "Use COPY … FROM STDIN or TO STDOUT (psql: \\copy), in transactions of at most 3,000 rows.",
+        f"Use COPY … FROM STDIN or TO STDOUT (psql: \\copy), in transactions of {MOST_ROWS}.",
         text="COPY with a file or a program not supported",
         nodes=("CopyStmt",),
         find=where(lambda node: "filename" in node),

@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import COLUMN
+from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import refusal
 from dsql_dialect.type_names import base_name, is_array, shown
@@ -159,7 +160,7 @@ RULES = (
     refusal(
         "column-length",
         "A char column has at most 4,096 bytes, a varchar column at most 65,535.",
-        "Use text, which holds up to 1 MiB.",
+        f"Use text, which holds up to {BYTES_PER_VALUE // MEBIBYTE} MiB.",
         sqlstate="54000",
         text="Datatype limit greater than {longest} bytes not supported for {type}",
         nodes=(COLUMN,),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_runtime.location import local_folder
+from dsql_dialect.profiles import DEFAULT, NAMES
 from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster
 from local_dsql.errors import LocalDatabaseError
@@ -53,7 +54,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 _CLUSTER_OPTIONS = (
     path_option,
     click.option("--region", "regions", multiple=True, help="Region with an endpoint; may be repeated."),
-    click.option("--dialect", help="Profile of what is accepted: portable (default) or 2026-09."),
+    click.option(
+        "--dialect",
+        type=click.Choice(NAMES),
+        metavar="NAME",
+        help=f"Accepted SQL: {' or '.join(NAMES)} (default: {DEFAULT.name}).",
+    ),
     click.option(
         "--commit-latency", type=click.FloatRange(min=0), help="Seconds that a COMMIT takes longer."
     ),

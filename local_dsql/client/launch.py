@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsql_dialect.profiles import DEFAULT
 from local_dsql.control.protocol import ControlConnection, decode
 from local_dsql.errors import LocalDatabaseError, ServerError, ServerMismatchError
 from local_dsql.storage.files import write_private
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 START_PATIENCE = 120.0
 """Seconds; a start takes one or two, more on a machine that is very busy."""
 
-DEFAULT_DIALECT = "portable"
+DEFAULT_DIALECT = DEFAULT.name
 DEFAULT_REGIONS = ("us-east-1",)
 END_PATIENCE = 15.0
 """Seconds that a server gets to end before we stop watching it."""

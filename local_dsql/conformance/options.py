@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.profiles import NAMES, NEWEST
+
 if TYPE_CHECKING:
     import pytest
 
 SUITE = "local_dsql.conformance"
-DEFAULT_DIALECT = "2026-09"
+DEFAULT_DIALECT = NEWEST.name
 
 
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
@@ -27,6 +29,7 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Non
     )
     group.addoption(
         "--dialect",
+        choices=NAMES,
         default=DEFAULT_DIALECT,
         help="dialect of the local cluster that is started (default: %(default)s)",
     )

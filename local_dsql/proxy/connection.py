@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from dsql_dialect.limits import BYTES_PER_MESSAGE
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
 from local_dsql.wire.frames import FrameReader, FrameTooLong
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from local_dsql.proxy.listener import Endpoint
     from local_dsql.proxy.session import Session
 
-LARGEST_MESSAGE = 10 * 1024 * 1024
-"""Bytes in one protocol message (AWS user guide, quotas); a longer one closes the connection."""
+LARGEST_MESSAGE = BYTES_PER_MESSAGE
+"""A longer message closes the connection."""
 
 _TLS_HANDSHAKE = 0x16
 _MOST_STARTUP_BYTES = 10_000

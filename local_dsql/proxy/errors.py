@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ ABORTED = ServerMessage(
 ROW_LIMIT = ServerMessage(
     "54000",
     "transaction row limit exceeded",
-    hint="Change at most 3,000 rows in one transaction: split the work into batches.",
+    hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
 NO_TRANSACTION = ServerMessage("25P01", "there is no transaction in progress", severity="WARNING")
 LOST_TRACK = ServerMessage(
