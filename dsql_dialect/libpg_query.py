@@ -1,4 +1,4 @@
-"""PostgreSQL's own parser and scanner, out of postgast's wheel.
+"""PostgreSQL's own parser and scanner, from the shared library in postgast's wheel.
 
 The shared library is opened directly: importing postgast itself takes about 100 ms (the protobuf classes of
 every node), and a tree as protobuf takes four times as long to read and walk as one of JSON.
@@ -36,7 +36,7 @@ class SqlSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of SQL between two byte offsets; comments are no tokens."""
+    """A token of SQL between two byte offsets; comments are left out."""
 
     start: int
     end: int
@@ -98,7 +98,7 @@ def parse(sql: bytes) -> list[Node]:
     """Return the RawStmt nodes of a text; locations in them are byte offsets into it.
 
     Raises:
-        SqlSyntaxError: it is not PostgreSQL 18 syntax.
+        SqlSyntaxError: the text is not PostgreSQL 18 syntax.
     """
     result = _parse_deep(sql) if len(sql) > _SHALLOW else _library.pg_query_parse(sql)
     try:
@@ -116,7 +116,7 @@ _stack_size = threading.Lock()
 def _parse_deep(sql: bytes) -> _ParseResult:
     """Parse on a stack sized for the deepest tree that a text of this length can have.
 
-    The library recurses over the tree without looking at the stack: `1+1+…` of 100,000 terms would end the
+    The library recurses over the tree without a check of the stack: `1+1+…` of 100,000 terms would end the
     process. A level takes at least two bytes of text and, as measured, at most 400 bytes of stack.
     """
     results: list[_ParseResult] = []

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from dsql_dialect.statement import AsyncJob
 
 KEPT_UP_TO = 32_768
-"""Longer texts are bulk data, seldom sent twice: keeping them would only fill memory. In characters."""
+"""Characters of a text that is cached. Longer ones are bulk data, seldom sent twice: they would only fill memory."""
 
 _JOBS: Mapping[str, AsyncJob] = {"IndexStmt": "index", "AlterTableStmt": "validate"}
 
 
 def parse(sql: str, profile: Profile) -> Script:
-    """Read a text of statements as DSQL would, at the dialect's day.
+    """Parse a text of statements as DSQL does in a dialect.
 
-    Bad SQL never raises: it is a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text
-    that is not UTF-8). Answers to texts of up to 32,768 characters are kept, for the 4,096 texts used last.
+    Bad SQL never raises: it becomes a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text that
+    is not UTF-8). The results of texts of up to `KEPT_UP_TO` characters are cached, for the 4,096 texts used last.
     """
     return _parse_kept(sql, profile) if len(sql) <= KEPT_UP_TO else _parse(sql, profile)
 

@@ -68,7 +68,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "size-of-rows-only",
-        "The limit on the bytes of a transaction counts rows as they are stored, without overhead and without index entries.",
+        "The size limit of a transaction counts rows as they are stored, without overhead and without index entries.",
         "How Aurora DSQL counts overhead is not documented.",
         "A transaction just under the limit may fail on Aurora DSQL.",
     ),

@@ -107,7 +107,7 @@ def as_error(finding: MigrationFinding) -> CommandError:
     sqlstate = f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
     place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
     return CommandError(
-        f"{place}: {finding.rule.sentence} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy
+        f"{place}: {finding.rule.title} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy
     )
 
 

@@ -35,7 +35,7 @@ def as_sarif(findings: Sequence[MigrationFinding]) -> str:
     """Return a SARIF 2.1.0 log, as code scanning services take it."""
     rules = {finding.rule.id: finding.rule for finding in findings}
     descriptions: Json = [
-        {"id": rule.id, "shortDescription": {"text": rule.sentence}, "help": {"text": rule.remedy}}
+        {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.remedy}}
         for rule in sorted(rules.values(), key=lambda rule: rule.id)
     ]
     driver: Json = {"name": "blocks lint", "rules": descriptions}
@@ -48,7 +48,7 @@ def as_github(findings: Sequence[MigrationFinding]) -> str:
     """Return a workflow command a finding, which GitHub shows beside the line of the file."""
     return "\n".join(
         f"::error file={_property(console.shown(each.path))},line={each.line},col={each.column},"
-        f"title={_property(each.rule.id)}::{_message(f'{each.rule.sentence} {each.why}. {each.remedy}')}"
+        f"title={_property(each.rule.id)}::{_message(f'{each.rule.title}: {each.why}. {each.remedy}')}"
         for each in findings
     )
 
@@ -67,7 +67,7 @@ def _sqlstate(finding: MigrationFinding) -> str:
 
 def _block(finding: MigrationFinding) -> str:
     place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
-    what = f"{place}: {finding.rule.sentence} [{finding.rule.id}]"
+    what = f"{place}: {finding.rule.title} [{finding.rule.id}]"
     return f"{what}\n  why: {finding.why}{_sqlstate(finding)}\n  do:  {finding.remedy}"
 
 
@@ -77,7 +77,7 @@ def _row(finding: MigrationFinding) -> Json:
         "line": finding.line,
         "column": finding.column,
         "rule": finding.rule.id,
-        "what": finding.rule.sentence,
+        "what": finding.rule.title,
         "why": finding.why,
         "sqlstate": finding.rule.sqlstate or None,
         "remedy": finding.remedy,
@@ -89,7 +89,7 @@ def _result(finding: MigrationFinding) -> Json:
         "artifactLocation": {"uri": quote(Path(console.shown(finding.path)).as_posix())},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
-    text = f"{finding.rule.sentence} {finding.why}{_sqlstate(finding)}. {finding.remedy}"
+    text = f"{finding.rule.title}: {finding.why}{_sqlstate(finding)}. {finding.remedy}"
     return {
         "ruleId": finding.rule.id,
         "level": "error",

@@ -1,4 +1,4 @@
-"""Files in, compiled migrations or all their faults out."""
+"""Compile a folder of migrations, or report all its faults."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None)
     """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for the default one.
 
     Raises:
-        MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every
-        fault of
-            every file, and the folder's own (missing, unreadable).
+        MigrationErrors: a statement cannot be run on DSQL, or not safely, or the folder cannot be read; it carries
+            every fault of every file.
     """
     dialect = profile or profile_named()
     files, findings = read_folder(Path(path))
@@ -71,7 +70,7 @@ def _faults(file: MigrationFile, script: Script, known: frozenset[str]) -> Itera
 
 
 def _refused(file: MigrationFile, statement: Statement) -> Iterator[MigrationFinding]:
-    """Yield what DSQL itself would refuse."""
+    """Yield the refusals of DSQL itself."""
     for finding in statement.findings:
         at = finding.position
         if statement.text.startswith("\\"):
@@ -120,7 +119,7 @@ def _misplaced(statement: Statement) -> Iterator[Rule]:
 
 
 def _crowded(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Rule]]:
-    """Yield the statements that cannot share a file with the first one that changes something."""
+    """Yield the statements that cannot share a file with the first one that changes rows or the catalog."""
     changing = [statement for statement in statements if statement.is_ddl or statement.is_dml]
     for statement in changing[1:]:
         if statement.is_ddl != changing[0].is_ddl:

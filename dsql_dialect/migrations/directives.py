@@ -1,4 +1,4 @@
-"""Comments that mean something: `-- blocks: batch` above a statement, and what other tools would obey."""
+"""Directives in comments: `-- blocks: batch` above a statement, and those of other tools."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
 _DOWN = re.compile(r"\s*(migrate:down|\+goose\s+down|\+migrate\s+down|@undo|//@undo)\b.*", re.IGNORECASE)
-"""Where dbmate, goose, sql-migrate and MyBatis begin what undoes a migration."""
+"""Comments with which dbmate, goose, sql-migrate and MyBatis begin the statements that undo a migration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """A `-- blocks: <word>` comment, and the statement that it stands above (None: none follows)."""
+    """A `-- blocks: <word>` comment, and the statement below it (None: none follows)."""
 
     word: str
     position: Position
@@ -31,7 +31,7 @@ class Directive:
 
     @property
     def misuse(self) -> str | None:
-        """Why the directive cannot be obeyed, or None."""
+        """The reason for which the directive cannot be followed, or None."""
         if self.word != "batch":
             return f"`{self.word}` is no directive; the only one is `batch`"
         if self.statement is None:
@@ -42,12 +42,12 @@ class Directive:
 
     @property
     def endless(self) -> str | None:
-        """Why the statement would be repeated for ever, or None where that cannot be seen."""
+        """The reason for which the statement would be repeated without end, or None where none is seen."""
         return None if self.misuse or self.statement is None else _endless(self.statement)
 
 
 def _endless(statement: Statement) -> str | None:
-    """Why a statement never comes to change no row, where that can be seen from its text."""
+    """Return the reason, seen in the text, for which a statement always changes a row, or None."""
     name, root = tree_of(statement)
     if name == "UpdateStmt" and not {"whereClause", "fromClause"} & root.keys():
         return "an UPDATE without WHERE changes its rows again and again, so it never ends"
@@ -59,7 +59,7 @@ def _endless(statement: Statement) -> str | None:
 
 
 def read_directives(text: str, script: Script) -> Iterator[Directive]:
-    """Yield the directives between the statements of a text; comments inside a statement are its own."""
+    """Yield the directives between the statements of a text; comments inside a statement are no directives."""
     source = Source(text)
     for comment, at, statement in _comments(text, script):
         match = _DIRECTIVE.fullmatch(comment)

@@ -1,4 +1,4 @@
-"""Compiled migrations and their manifest, the one thing that a deploy needs of them."""
+"""Compiled migrations and their manifest, which a deploy reads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledStatement:
-    """A statement to be run as it stands.
+    """A statement that the migrator runs unchanged.
 
-    `line` and `column` (from 1, in characters) are its place in the file; `batch` asks to repeat it until it
-    changes no row; `probe` tells how to see its effect in the catalog (None: it cannot be seen); `repeatable`
-    whether running it twice ends like running it once.
+    `line` and `column` (from 1, in characters) are its place in the file; with `batch` it is repeated until it changes
+    no row; `probe` describes its effect in the catalog (None: it cannot be seen); `repeatable` is true if running it
+    twice has the effect of running it once.
     """
 
     sql: str
@@ -77,7 +77,7 @@ class CompiledMigrations:
     migrations: tuple[CompiledMigration, ...]
 
     def manifest(self) -> dict[str, Json]:
-        """Return what the migration function is given; JSON, and the same for the same files."""
+        """Return the manifest for the migration function: JSON, the same for the same files."""
         return {
             "format": FORMAT,
             "dialect": self.dialect,
@@ -90,5 +90,5 @@ class CompiledMigrations:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex: it changes when anything that is to be run changes."""
+        """SHA-256 of the canonical JSON, in hex: it changes with every change of a statement."""
         return hashlib.sha256(self.canonical_json()).hexdigest()

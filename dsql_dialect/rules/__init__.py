@@ -1,4 +1,4 @@
-"""The registry: every rule by id, and which of them look at which node in which dialect."""
+"""Registry of all rules: by id, and by the node that they look at in a dialect."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def checks(profile: Profile) -> Checks:
 
 
 def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:
-    """Refuse a statement, or what EXPLAIN explains, that DSQL is not known to run and no rule names."""
+    """Refuse a statement, or the one within EXPLAIN, that DSQL is not known to run and no rule names."""
     if name not in _KNOWN:
         yield core.UNSUPPORTED_STATEMENT, Hit(values={"node": name.removesuffix("Stmt")})
     elif name == "ExplainStmt":

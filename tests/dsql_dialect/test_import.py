@@ -1,4 +1,4 @@
-"""The package is light: it opens the parser's library and nothing else."""
+"""The package loads the parser's library and no other package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finding is where a reader would point."""
+"""The position of a finding is that of the token to blame."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_every_rule_that_a_file_can_break_has_a_case() -> None:
 
 
 FORMATS: dict[str, tuple[list[str], str]] = {
-    "text": (["--format", "text"], "migrations/002_b.sql:1:1: TRUNCATE is not available. [truncate]\n  why: "),
+    "text": (["--format", "text"], "migrations/002_b.sql:1:1: TRUNCATE is not supported [truncate]\n  why: "),
     "github": (["--format", "github"], "::error file=migrations/002_b.sql,line=1,col=1,title=truncate::TRUNCATE "),
 }  # fmt: skip
 
