@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
 from dsql_dialect.migrations import extensions, rules
-from dsql_dialect.migrations.directives import down_sections, read_directives
+from dsql_dialect.migrations.directives import DIRECTIVES, down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.files import read_folder
 from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
@@ -133,7 +133,7 @@ def _fault(file: MigrationFile, at: Position, rule: Rule, **values: str) -> Migr
 
 
 def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
-    batched = {directive.statement for directive in read_directives(file.text, script)}
+    given = {(directive.statement, directive.word) for directive in read_directives(file.text, script)}
     return CompiledMigration(
         version=file.version,
         name=file.name,
@@ -145,7 +145,7 @@ def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
                 kind=_kind(statement),
                 line=statement.position.line,
                 column=statement.position.column,
-                batch=statement in batched,
+                directives={word: (statement, word) in given for word in DIRECTIVES},
                 probe=probe(statement),
                 repeatable=repeatable(statement),
             )

@@ -11,7 +11,7 @@ from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dsql_dialect.position import Position
     from dsql_dialect.statement import Script, Statement
@@ -32,18 +32,31 @@ class Directive:
     @property
     def misuse(self) -> str | None:
         """The reason for which the directive cannot be followed, or None."""
-        if self.word != "batch":
-            return f"`{self.word}` is no directive; the only one is `batch`"
+        if self.word not in DIRECTIVES:
+            known = ", ".join(f"`{name}`" for name in DIRECTIVES)
+            return f"`{self.word}` is no directive; known is {known}"
         if self.statement is None:
             return "no statement follows it"
-        if not self.statement.is_dml:
-            return "only a statement that changes rows can be repeated until it changes none"
-        return None
+        return DIRECTIVES[self.word](self.statement)
 
     @property
     def endless(self) -> str | None:
         """The reason for which the statement would be repeated without end, or None where none is seen."""
-        return None if self.misuse or self.statement is None else _endless(self.statement)
+        if self.misuse or self.statement is None or self.word != "batch":
+            return None
+        return _endless(self.statement)
+
+
+def _batch_misuse(statement: Statement) -> str | None:
+    return (
+        None
+        if statement.is_dml
+        else "only a statement that changes rows can be repeated until it changes none"
+    )
+
+
+DIRECTIVES: Mapping[str, Callable[[Statement], str | None]] = {"batch": _batch_misuse}
+"""Every directive, with the reason for which it cannot be followed above a statement. Each is a key of the manifest."""
 
 
 def _endless(statement: Statement) -> str | None:

@@ -22,18 +22,24 @@ Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"
 class CompiledStatement:
     """A statement that the migrator runs unchanged.
 
-    `line` and `column` (from 1, in characters) are its place in the file; with `batch` it is repeated until it changes
-    no row; `probe` describes its effect in the catalog (None: it cannot be seen); `repeatable` is true if running it
-    twice has the effect of running it once.
+    `line` and `column` (from 1, in characters) are its place in the file; `directives` holds every directive's name
+    and whether it stands above the statement: with `batch` it is repeated until it changes no row. `probe` describes
+    its effect in the catalog (None: it cannot be seen); `repeatable` is true if running it twice has the effect of
+    running it once.
     """
 
     sql: str
     kind: StatementKind
     line: int
     column: int
-    batch: bool
+    directives: Mapping[str, bool]
     probe: Mapping[str, Json] | None
     repeatable: bool
+
+    @property
+    def batch(self) -> bool:
+        """Return whether it is repeated until it changes no row."""
+        return self.directives["batch"]
 
     def manifest(self) -> dict[str, Json]:
         """Return the statement as JSON."""
@@ -42,7 +48,7 @@ class CompiledStatement:
             "kind": self.kind,
             "line": self.line,
             "column": self.column,
-            "batch": self.batch,
+            **self.directives,
             "probe": self.probe,
             "repeatable": self.repeatable,
         }

@@ -212,8 +212,7 @@ ENDLESS_BATCH = _rule(
 DIRECTIVE = _rule(
     "directive",
     "Directive `-- blocks:` that cannot be followed",
-    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or "
-    "delete it.",
+    "Write a directive on a line of its own, directly above its statement (`-- blocks: batch`), or delete it.",
     "{reason}",
     refused="-- blocks: batch\nCREATE TABLE a (id int)",
     accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",

@@ -336,8 +336,8 @@ def test_batch_directive(tmp_path: Path, sql: str, batch: list[bool]) -> None:
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
-        ("-- blocks: bacth\nDELETE FROM a", "`bacth` is no directive; the only one is `batch`"),
-        ("-- blocks:\nDELETE FROM a", "`` is no directive; the only one is `batch`"),
+        ("-- blocks: bacth\nDELETE FROM a", "`bacth` is no directive; known is `batch`"),
+        ("-- blocks:\nDELETE FROM a", "`` is no directive; known is `batch`"),
         ("DELETE FROM a;\n-- blocks: batch", "no statement follows it"),
         (f"-- blocks: batch\n{ACCOUNTS}", "only a statement that changes rows can be repeated"),
     ],

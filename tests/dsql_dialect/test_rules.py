@@ -95,7 +95,7 @@ def test_a_rule_without_a_part_cannot_be_made() -> None:
     fields = {field.name for field in dataclasses.fields(Rule) if field.default is dataclasses.MISSING}
     assert fields >= {"id", "title", "remedy", "sqlstate", "text", "source", "refused", "accepted"}
     with pytest.raises(TypeError, match="remedy"):
-        Rule(id="x", sentence="X.", sqlstate="0A000", text="x", source="x", refused="x", accepted="x")  # type: ignore[call-arg]
+        Rule(id="x", title="X", sqlstate="0A000", text="x", source="x", refused="x", accepted="x")  # type: ignore[call-arg]
 
 
 def test_always_hits_once() -> None:
