@@ -55,7 +55,7 @@ class _Tokens:
 
     @cached_property
     def _all(self) -> list[Token]:
-        return libpg_query.scan(self._source.sql[self._piece.start : self._piece.end])
+        return libpg_query.scan(self._source.data[self._piece.start : self._piece.end])
 
     @cached_property
     def _by_word(self) -> dict[str, list[int]]:

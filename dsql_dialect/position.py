@@ -7,8 +7,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from dsql_dialect.comments import with_flat_comments
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
@@ -22,8 +20,6 @@ class Position:
 class Source:
     """A text beside its UTF-8 bytes, so that byte offsets become positions, each in logarithmic time.
 
-    `sql` is the text for PostgreSQL's parser: as long as `data`, the inside of deeply nested comments blanked.
-
     Raises:
         UnicodeEncodeError: the text holds a lone surrogate, which no database can be sent.
     """
@@ -31,7 +27,6 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self.data = text.encode()
-        self.sql = with_flat_comments(self.data)
         self._ascii = len(self.data) == len(text)
 
     @cached_property

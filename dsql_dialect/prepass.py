@@ -44,16 +44,16 @@ def pieces(source: Source) -> Iterator[Piece]:
     """Cut a text into statements; a statement that is no SQL becomes a piece with an error, its neighbours are read."""
     if not _SYNTAX_OF_DSQL.search(source.text):
         try:
-            raw = libpg_query.parse(source.sql)
+            raw = libpg_query.parse(source.data)
         except SqlSyntaxError:
             pass  # read again below, statement by statement
         else:
-            yield from (_piece_of(source.sql, each) for each in raw)
+            yield from (_piece_of(source.data, each) for each in raw)
             return
     try:
-        tokens = libpg_query.scan(source.sql)
+        tokens = libpg_query.scan(source.data)
     except SqlSyntaxError as error:
-        yield Piece(start=skip_trivia(source.sql, 0), end=len(source.sql.rstrip()), error=error)
+        yield Piece(start=skip_trivia(source.data, 0), end=len(source.data.rstrip()), error=error)
         return
     yield from (_read(source, statement) for statement in split(tokens))
 
@@ -105,14 +105,14 @@ def _in_whole(source: Source, error: SqlSyntaxError, end: int) -> SqlSyntaxError
     """Return an error at the end of a statement as it is in the whole text: at its semicolon, or at the text's end."""
     if not error.message.endswith("at end of input"):
         return error
-    at = skip_trivia(source.sql, end)
-    if source.sql[at : at + 1] == b";":
+    at = skip_trivia(source.data, end)
+    if source.data[at : at + 1] == b";":
         return SqlSyntaxError('syntax error at or near ";"', source.characters(at))
     return SqlSyntaxError(error.message, source.characters(len(source.data)))
 
 
 def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
-    sql = source.sql[start:end]
+    sql = source.data[start:end]
     if blank is not None:
         sql = sql[: blank.start - start] + b" " * (blank.end - blank.start) + sql[blank.end - start :]
     try:
@@ -129,7 +129,7 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
 
 def _names_access_method(source: Source, start: int, end: int) -> bool:
     """Return whether USING is written before the keys: the tree has btree with or without it."""
-    words = [token.word for token in libpg_query.scan(source.sql[start:end])]
+    words = [token.word for token in libpg_query.scan(source.data[start:end])]
     return "USING" in words[: words.index("(")] if "(" in words else False
 
 
