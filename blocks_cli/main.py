@@ -12,9 +12,9 @@ from typing import NoReturn
 try:
     import click
 except ModuleNotFoundError:  # a package for a Lambda function has the program as well
-    from local_dsql.extras import explain_missing
+    from local_dsql.errors import missing_extra
 
-    explain_missing("blocks", "cli")
+    missing_extra("blocks", "cli")
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_runtime.location import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+def project_root() -> Path:
+    """Return the root of the project around the current folder, by the runtime's rule."""
+    return local_folder("main", Path.cwd()).parents[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from blocks_runtime.contract import Variables
-from local_dsql.access import ClusterName, Credentials, sign_token
+from blocks_runtime import signing
+from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
+from local_dsql.access import ClusterName, Credentials, credential_variables
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
-from local_dsql.access.verifier import ADMIN_ROLE
 from local_dsql.client.attachment import Attachment, Wishes
 from local_dsql.client.launch import gone, wait_for_end
 from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from local_dsql.control.status import ClusterStatus
     from local_dsql.faults.keys import Key
     from local_dsql.occ.journal import Conflict
-
-DATABASE = "postgres"
-"""The only database of a cluster."""
 
 
 class LocalCluster:
@@ -153,21 +150,13 @@ class LocalCluster:
 
         For tests: a function that is deployed has the same variables, with a role and keys of its own.
         """
-        keys = self.admin_credentials
         where = Variables(self.endpoint(region), region or self.regions[0], ADMIN_ROLE, str(self.ca_file))
-        return where.environment(name) | {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-            "AWS_SESSION_TOKEN": keys.session_token or "",
-        }
+        return where.environment(name) | credential_variables(self.admin_credentials)
 
     def _admin_token(self, region: str | None) -> str:
-        return sign_token(
-            self.admin_credentials,
-            host=self.endpoint(region),
-            region=region or self.regions[0],
-            action="DbConnectAdmin",
-            lifetime=MAX_LIFETIME,
+        host, _, _ = self.endpoint(region).partition(":")
+        return signing.token(
+            host, region or self.regions[0], ADMIN_ROLE, self.admin_credentials, lifetime=MAX_LIFETIME
         )
 
     def identity(self, arn: str, permissions: Sequence[Permission]) -> Credentials:

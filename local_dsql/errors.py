@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import NoReturn
+
 
 class LocalDatabaseError(Exception):
     """The local database could not do what was asked.
@@ -38,3 +41,14 @@ class ServerError(LocalDatabaseError):
 
 class ServerMismatchError(LocalDatabaseError):
     """The folder is being served already, and not in the way that was asked for."""
+
+
+def missing_extra(program: str, extra: str) -> NoReturn:
+    """Exit with status 2, naming the extra that `program` needs; a bare `pip install blocks-dsql` lacks it."""
+    print(
+        f"error: {program}: its packages are not installed\n"
+        "  why: `blocks-dsql` alone installs only what a function needs at run time\n"
+        f"  do:  pip install 'blocks-dsql[{extra}]'",
+        file=sys.stderr,
+    )
+    sys.exit(2)

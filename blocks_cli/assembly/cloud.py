@@ -7,33 +7,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.asset import Asset
 from blocks_cli.assembly.dialect import with_dialects
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.template import Template, read_template
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-LOCAL_ACCOUNT = "000000000000"
-"""The account of everything local; local clusters use it in their ARNs."""
 
 DEFAULT_REGION = "us-east-1"
 """Where an environment-agnostic stack is deployed when the caller names no Region."""
 
 _OWN_ID = re.compile(r"/(Resource|Default)\Z")
 _SYNTH_AGAIN = "run the synth again, then deploy"
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file asset: a folder (or a zip) to be uploaded, known by the hash of its content."""
-
-    hash: str
-    source: Path
-    packaging: str
 
 
 @dataclass(frozen=True, slots=True)

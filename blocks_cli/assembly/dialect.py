@@ -6,19 +6,17 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER, MIGRATIONS
 from blocks_cli.json_value import Json, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.assembly.cloud import Asset
+    from blocks_cli.assembly.asset import Asset
     from blocks_cli.assembly.template import Resource, Template
 
 DIALECT = "blocks:dialect"
 """A property of our own of a cluster: no template has it, the local cluster is started by it."""
-
-_CLUSTER = "AWS::DSQL::Cluster"
-_MIGRATIONS = "Custom::DsqlMigrations"
 
 
 def with_dialects(template: Template, assets: Mapping[str, Asset]) -> Template:
@@ -39,7 +37,7 @@ def _dialects(template: Template, migrations: Resource, assets: Mapping[str, Ass
     """Return the logical id of the cluster that `migrations` are for and their dialect, else empty texts."""
     cluster = template.resources.get(_owner(migrations.properties.get("Endpoint")))
     function = template.resources.get(_owner(migrations.properties.get("ServiceToken")))
-    if migrations.type != _MIGRATIONS or not cluster or cluster.type != _CLUSTER or not function:
+    if migrations.type != MIGRATIONS or not cluster or cluster.type != CLUSTER or not function:
         return "", ""
     asset = assets.get(text(mapping(function.properties.get("Code")).get("S3Key")))
     return cluster.logical_id, _read_dialect(asset) if asset else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import NESTED_STACK
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 
@@ -15,7 +16,7 @@ IGNORED_TYPES = frozenset({"AWS::CDK::Metadata"})
 """Resources that only carry telemetry of the CDK; they have no effect in the cloud either."""
 
 REFUSED_TYPES = {
-    "AWS::CloudFormation::Stack": (
+    NESTED_STACK: (
         "nested stacks are not deployed locally",
         "make it a stack of its own (`Stack` instead of `NestedStack`): cross-stack references work locally",
     ),

@@ -11,13 +11,13 @@ import click
 
 from blocks_cli import console
 from blocks_cli.assembly.cloud import DEFAULT_REGION
-from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.synth import synthesize
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def deploy(
     Only what changed since the last deploy is touched; migrations run as they do on AWS.
     """
     require_local(local, "deploy")
-    workspace = Workspace(root())
+    workspace = Workspace(project_root())
     console.target(workspace.folder)
     given = _pairs(parameters)
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION

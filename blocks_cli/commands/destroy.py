@@ -6,12 +6,12 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.deploy import change_json
-from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.local.clusters import wipe
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 
 
 @click.command()
@@ -28,7 +28,7 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
     A database with the removal policy RETAIN keeps its data, and the next deploy finds them again.
     """
     require_local(local, "destroy")
-    workspace = Workspace(root())
+    workspace = Workspace(project_root())
     console.target(workspace.folder)
     done = _destroy(workspace, purge)
     if as_json:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
-from blocks_cli.commands.options import as_json, local, root
+from blocks_cli.commands.options import as_json, local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -42,7 +42,7 @@ def invoke(
     """
     del local  # there is no other place to invoke in
     payload = read_event(event)
-    workspace = Workspace(root())
+    workspace = Workspace(project_root())
     console.target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:

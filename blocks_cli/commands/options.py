@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from blocks_cli.errors import CommandError
@@ -24,10 +22,3 @@ def require_local(local: bool, command: str) -> None:
             "this command only works locally; what is on AWS belongs to the cdk command line",
             f"run `blocks {command} --local`, or `npx cdk {command}`",
         )
-
-
-def root() -> Path:
-    """Return the project's folder: the nearest upwards with a `cdk.json` or `.blocks`, else this one."""
-    here = Path.cwd()
-    marked = (p for p in (here, *here.parents) if (p / "cdk.json").exists() or (p / ".blocks").exists())
-    return next(marked, here)

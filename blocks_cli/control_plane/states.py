@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.control_plane.cluster import IN_TRANSITION, LEAVING, Cluster, Place, Status
 from blocks_cli.control_plane.errors import conflict, not_found, validation
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,7 @@ class ControlPlane:
 
     def __init__(
         self,
-        account: str = "000000000000",
+        account: str = LOCAL_ACCOUNT,
         *,
         pace: int = 0,
         changed: Callable[[Cluster], None] = lambda _: None,

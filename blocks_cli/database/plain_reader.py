@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from blocks_runtime.classification import classify
 from blocks_runtime.contract import DATABASE
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
+from local_dsql.tls import ALPN
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _TIMEOUT = 10.0
-_ALPN = (
-    "postgresql"  # with it TLS begins at once, without asking first (PostgreSQL 17, "SSL session encryption")
-)
 
 _AS_TEXT: Callable[[str], object] = str
 _BY_TYPE: dict[int, Callable[[str], object]] = {
@@ -55,7 +53,7 @@ class PlainReader:
         """Log in; None where that fails for whatever reason, which the driver's way tells better."""
         try:
             context = ssl.create_default_context(cafile=target.ca)
-            context.set_alpn_protocols([_ALPN])
+            context.set_alpn_protocols([ALPN])  # TLS from the first byte, without an SSLRequest
             plain = socket.create_connection((target.host, target.port), _TIMEOUT)
             with plain:  # detached once TLS stands
                 reader = cls(context.wrap_socket(plain, server_hostname=target.host))

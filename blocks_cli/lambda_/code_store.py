@@ -14,7 +14,7 @@ from blocks_cli.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from blocks_cli.assembly.cloud import Asset
+    from blocks_cli.assembly.asset import Asset
 
 
 class CodeStore:

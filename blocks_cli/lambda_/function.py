@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-    from blocks_cli.lambda_.environment import Keys
     from blocks_cli.lambda_.runtime import Preparation
+    from blocks_runtime.signing import Credentials
 
 
 class LocalFunction:
@@ -33,7 +33,7 @@ class LocalFunction:
         deployed: FunctionConfiguration,
         preparation: Preparation,
         spawner: Spawner,
-        keys: Callable[[], Keys],
+        keys: Callable[[], Credentials],
         show: Callable[[str], None],
     ) -> None:
         self.deployed = deployed

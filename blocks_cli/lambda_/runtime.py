@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from blocks import bundling
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
-from blocks_cli.lambda_.environment import Keys, function_environment
+from blocks_cli.lambda_.environment import function_environment
 from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.interpreter import Interpreter
+    from blocks_runtime.signing import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Preparation:
     python_path: tuple[Path, ...]
     notes: tuple[str, ...]
 
-    def program(self, keys: Keys) -> Program:
+    def program(self, keys: Credentials) -> Program:
         """Return what to run in a sandbox, as the identity of `keys`."""
         return Program(
             python=self.runtime.interpreter.executable,

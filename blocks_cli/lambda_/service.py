@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-    from blocks_cli.lambda_.environment import Keys
     from blocks_cli.lambda_.result import InvocationResult
+    from blocks_runtime.signing import Credentials
 
 
 class LambdaService:
@@ -35,7 +35,7 @@ class LambdaService:
         store: CodeStore,
         links: Path,
         scratch: Path,
-        keys: Callable[[str], Keys],
+        keys: Callable[[str], Credentials],
         show: Callable[[FunctionConfiguration, str], None],
     ) -> None:
         self.defaults: Mapping[str, str] = {}

@@ -7,14 +7,13 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from blocks_cli.assembly.resource_types import FUNCTION, ROLE
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.states import ControlPlane
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.endpoint import LambdaEndpoint
-from blocks_cli.lambda_.environment import Keys
 from blocks_cli.lambda_.service import LambdaService
 from blocks_cli.local.cluster_state import admit, remembered
 from blocks_cli.local.clusters import Clusters
@@ -22,7 +21,8 @@ from blocks_cli.local.functions import authorities, configuration, missing_layer
 from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
-from local_dsql.access import Permission, allowed
+from blocks_runtime.signing import Credentials
+from local_dsql.access import LOCAL_ACCOUNT, Permission, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Host:
         self._noted: set[str] = set()
         self._given: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}
-        self._own_keys: dict[str, Keys] = {}
+        self._own_keys: dict[str, Credentials] = {}
         self._lock = threading.Lock()
 
     def resources(self) -> tuple[DeployedResource, ...]:
@@ -120,14 +120,14 @@ class Host:
     def find_function(self, name: str) -> str | None:
         """Return the ARN of a function named by physical name, full ARN, or either with a qualifier."""
         for resource in self.resources():
-            if resource.type == "AWS::Lambda::Function":
+            if resource.type == FUNCTION:
                 arn = text(resource.attributes["Arn"])
                 unqualified = ":".join(name.split(":")[:7]) if name.startswith("arn:") else name.split(":")[0]
                 if unqualified in {arn, resource.physical_id}:
                     return arn
         return None
 
-    def keys(self, role_arn: str) -> Keys:
+    def keys(self, role_arn: str) -> Credentials:
         """Return the credentials of a role, its permissions made known to every cluster.
 
         With several clusters they are those that the first cluster knows which the role may connect to.
@@ -139,7 +139,9 @@ class Host:
         permissions = self._permissions(role)
         for arn, cluster in self.clusters.by_arn().items():
             given = cluster.identity(role_arn, permissions)
-            credentials[arn] = Keys(given.access_key_id, given.secret_access_key, given.session_token or "")
+            credentials[arn] = Credentials(
+                given.access_key_id, given.secret_access_key, given.session_token or ""
+            )
             self._owners[given.access_key_id] = role_arn
         reachable = [arn for arn in credentials if any(allowed(permissions, a, arn) for a in CONNECT_ACTIONS)]
         if len(reachable) > 1:
@@ -151,7 +153,7 @@ class Host:
     def publish(self) -> None:
         """Make the permissions of all roles known to the clusters, after a policy changed."""
         for resource in self.resources():
-            if resource.type == "AWS::IAM::Role":
+            if resource.type == ROLE:
                 permissions = self._permissions(resource)
                 for cluster in self.clusters.by_arn().values():
                     cluster.identity(text(resource.attributes["Arn"]), permissions)
@@ -172,11 +174,13 @@ class Host:
     def _role(self, arn: str) -> DeployedResource | None:
         return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
 
-    def _keys_without_cluster(self, role_arn: str) -> Keys:
+    def _keys_without_cluster(self, role_arn: str) -> Credentials:
         with self._lock:
             if role_arn not in self._own_keys:
                 key_id = f"ASIA{secrets.token_hex(8).upper()}"
-                self._own_keys[role_arn] = Keys(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
+                self._own_keys[role_arn] = Credentials(
+                    key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60)
+                )
                 self._owners[key_id] = role_arn
             return self._own_keys[role_arn]
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.assembly.graph import order
+from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.account import Host
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
-from blocks_cli.local.reset_detection import CLUSTER, MIGRATIONS, migrate_again, remember
+from blocks_cli.local.reset_detection import migrate_again, remember
 from blocks_cli.local.resources import handler_for
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.workspace import Workspace
@@ -100,9 +101,7 @@ class LocalDeployment:
     @property
     def functions(self) -> tuple[FunctionConfiguration, ...]:
         """Return the functions that can be invoked, in the order of their deployment."""
-        arns = (
-            text(r.attributes["Arn"]) for r in self._host.resources() if r.type == "AWS::Lambda::Function"
-        )
+        arns = (text(r.attributes["Arn"]) for r in self._host.resources() if r.type == FUNCTION)
         return tuple(found for arn in arns if (found := self._host.functions.get(arn)))
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.graph import dependencies
 from blocks_cli.assembly.intrinsics import Scope, condition_holds, resolve
+from blocks_cli.assembly.resource_types import IDENTITIES, is_custom
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.local.plan import (
     Action,
@@ -78,7 +79,7 @@ class StackDeployment:
 
     def _apply(self, change: Change, resource: Resource) -> Change:
         """Create or update one resource, or leave it if its properties turn out to be the same."""
-        dynamic = resource.type not in HANDLERS and not resource.type.startswith("Custom::")
+        dynamic = resource.type not in HANDLERS and not is_custom(resource.type)
         properties = resolved_properties(resource, self.scope(), dynamic=dynamic)
         previous = self._state.resources.get(resource.logical_id)
         change = _actual(change, previous, properties)
@@ -138,7 +139,7 @@ class StackDeployment:
     def _come_alive(self, logical_id: str) -> None:
         resource = self._state.resources[logical_id]
         handler_for(resource.type).restore(resource, self._host)
-        if resource.type.startswith("AWS::IAM::"):
+        if resource.type in IDENTITIES:
             self._host.publish()
 
     def _with_outputs(self) -> StackState:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_cli.lambda_.configuration import DEFAULT_MEMORY, DEFAULT_TIMEOUT, FunctionConfiguration
-from blocks_cli.local.resources.function import CODE
+from blocks_cli.local.state import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

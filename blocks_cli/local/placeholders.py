@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from blocks_cli.local.state import DeployedResource

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly import resource_types
 from blocks_cli.json_value import Json, mapping, sequence, text
-from local_dsql.access import Effect, Permission
+from local_dsql.access import LOCAL_ACCOUNT, Effect, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -65,11 +66,11 @@ def _attached(role: DeployedResource, resources: Iterable[DeployedResource]) -> 
 
 def _is_attached(resource: DeployedResource, role_name: str, arns: list[str]) -> bool:
     match resource.type:
-        case "AWS::IAM::Policy":
+        case resource_types.POLICY:
             return role_name in sequence(resource.properties.get("Roles"))
-        case "AWS::IAM::ManagedPolicy":
+        case resource_types.MANAGED_POLICY:
             return role_name in sequence(resource.properties.get("Roles")) or resource.physical_id in arns
-        case "AWS::IAM::RolePolicy":
+        case resource_types.ROLE_POLICY:
             return resource.properties.get("RoleName") == role_name
     return False
 
@@ -113,4 +114,4 @@ def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> 
 
 def local_arn(arn: str) -> str:
     """Return a cluster's ARN as the local cluster knows it: partition `aws`, account of zeros."""
-    return _DSQL_ARN.sub(r"arn:aws:dsql:\1:000000000000:", arn)
+    return _DSQL_ARN.sub(rf"arn:aws:dsql:\1:{LOCAL_ACCOUNT}:", arn)

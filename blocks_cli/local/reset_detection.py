@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER, MIGRATIONS
 from blocks_cli.database.login import Login
 from blocks_cli.json_value import text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource, StackState
 
-CLUSTER = "AWS::DSQL::Cluster"
-MIGRATIONS = "Custom::DsqlMigrations"
 DATABASE = "database"
 """Key in `DeployedResource.local`: OID of the database at the end of the last deploy."""
 

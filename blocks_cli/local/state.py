@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+CODE = "code"
+"""Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
+
 FORMAT = 1
 """Number of the file format; a file with a higher one is refused, never rewritten."""
 

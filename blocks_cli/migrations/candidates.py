@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.errors import CommandError
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CLUSTER = "AWS::DSQL::Cluster"
 ELSEWHERE = "a cluster that the app only imports belongs to another stack: name that one, or use --endpoint"
 
 _HASH = re.compile(r"[0-9A-F]{8}$")

@@ -9,11 +9,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
-from blocks_cli.commands.options import root
 from blocks_cli.database.login import CONNECT_PATIENCE, PATIENCE, Login
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def readable(located: Located) -> Iterator[Reader]:
 @contextlib.contextmanager
 def scratch(dialect: str | None) -> Iterator[Admin]:
     """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
-    folder = Workspace(root()).folder / "verify"
+    folder = Workspace(project_root()).folder / "verify"
     with _alone(folder), _local_cluster(folder, dialect, empty=True) as login:
         with explaining(), _admin(login).open() as admin:
             yield admin

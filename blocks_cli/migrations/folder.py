@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
-from blocks_cli.commands.options import root
 from blocks_cli.errors import CommandError
+from blocks_cli.workspace import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def find_folder(given: Path | None) -> Path:
     folder = given or default_folder()
     if folder.is_dir():
         return folder
-    looks_like = [console.shown(each) for each in _candidates(root())]
+    looks_like = [console.shown(each) for each in _candidates(project_root())]
     raise CommandError(
         f"{console.shown(folder)}: no such folder",
         f"migrations are in {_first(looks_like)}" if looks_like else "no folder here has migrations",
@@ -48,7 +48,7 @@ def _first(folders: list[str]) -> str:
 
 def default_folder() -> Path:
     """Return where migrations are unless something else is said."""
-    return root() / DEFAULT_FOLDER
+    return project_root() / DEFAULT_FOLDER
 
 
 def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -> Manifest:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks_cli.commands.options import root
+from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.errors import CommandError
 from blocks_cli.local.resources.cluster import FOLDER
 from blocks_cli.local.state import StateFolder
-from blocks_cli.migrations.candidates import CLUSTER, Candidate, choose, id_of_path
-from blocks_cli.workspace import Workspace
+from blocks_cli.migrations.candidates import Candidate, choose, id_of_path
+from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def find_folder(stack: str, database: str | None) -> tuple[str, Path]:
     Raises:
         CommandError: no such stack is deployed here, or it has no such database.
     """
-    workspace = Workspace(root())
+    workspace = Workspace(project_root())
     stacks = StateFolder(workspace.stacks).load()
     if stack not in stacks:
         raise CommandError(

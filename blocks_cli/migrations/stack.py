@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER, NESTED_STACK
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.migrations.candidates import CLUSTER, Candidate, choose, id_of_path
+from blocks_cli.migrations.candidates import Candidate, choose, id_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.exceptions import BotoCoreError, ClientError
 
-NESTED = "AWS::CloudFormation::Stack"
 _GONE = "DELETE_COMPLETE"
 _UNUSABLE = ("PENDING_DELETE", "DELETING", "DELETED", "FAILED")
 _DENIED = ("AccessDenied", "AccessDeniedException")
@@ -87,7 +87,7 @@ def _candidates(formation: BaseClient, stack: str) -> Iterator[Candidate]:
             physical, kind = resource.get("PhysicalResourceId"), resource["ResourceType"]
             if not physical or resource["ResourceStatus"] == _GONE:
                 continue
-            if kind == NESTED:
+            if kind == NESTED_STACK:
                 yield from _candidates(formation, physical)
             elif kind == CLUSTER:
                 logical_id = resource["LogicalResourceId"]

@@ -6,7 +6,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
-ACCOUNT = "000000000000"
+LOCAL_ACCOUNT = "000000000000"
+"""The AWS account of everything local."""
+
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -24,7 +26,7 @@ class ClusterName:
 
     def arn(self, region: str) -> str:
         """Return the ARN that permissions name."""
-        return f"arn:aws:dsql:{region}:{ACCOUNT}:cluster/{self.identifier}"
+        return f"arn:aws:dsql:{region}:{LOCAL_ACCOUNT}:cluster/{self.identifier}"
 
     def host(self, region: str) -> str:
         """Return the host name that the cluster would have at AWS; map it to loopback to use it."""

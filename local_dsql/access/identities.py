@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 import string
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from blocks_runtime.signing import Credentials
 from local_dsql.access.permissions import Effect, Permission
 from local_dsql.errors import FolderError
 from local_dsql.storage.files import write_private
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(?P<type>role|user)/[\w+=,.@/-]+", re.ASCII)
 _FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Keys that sign tokens; a role has a session token as well, a user has none."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +112,12 @@ def _read(file: Path) -> list[Identity]:
             f"the file is not what was written there ({type(error).__name__})",
             "remove the file; identities are made anew at the next start, with new keys",
         ) from None
+
+
+def credential_variables(credentials: Credentials) -> dict[str, str]:
+    """Return the environment variables from which AWS SDKs and the runtime read the credentials."""
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token or "",
+    }

@@ -1,4 +1,6 @@
-"""AWS Signature Version 4 of a presigned `GET /`, the arithmetic that signer and verifier share.
+"""AWS Signature Version 4 of a presigned `GET /`, as the verifier computes it.
+
+Independent of `blocks_runtime.signing`, which makes the tokens: a mistake in one of the two fails every login.
 
 Source: IAM user guide, "AWS Signature Version 4 for API requests", query-string form with an empty payload.
 """
@@ -34,7 +36,7 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
-def encode_query(parameters: Mapping[str, str]) -> str:
+def _encode_query(parameters: Mapping[str, str]) -> str:
     """Return the parameters as a query string, in the order given, percent-encoded as AWS wants it."""
     return "&".join(f"{_encode(name)}={_encode(value)}" for name, value in parameters.items())
 
@@ -44,7 +46,7 @@ def sign(secret: str, scope: Scope, host: str, parameters: Mapping[str, str]) ->
 
     `parameters` hold everything but `X-Amz-Signature`; `X-Amz-Date` must be among them.
     """
-    query = "&".join(sorted(encode_query({name: value}) for name, value in parameters.items()))
+    query = "&".join(sorted(_encode_query({name: value}) for name, value in parameters.items()))
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{EMPTY_PAYLOAD}"
     digest = hashlib.sha256(request.encode()).hexdigest()
     to_sign = f"{ALGORITHM}\n{parameters['X-Amz-Date']}\n{scope}\n{digest}"

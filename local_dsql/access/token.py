@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from local_dsql.access.denied import AccessDenied
+from local_dsql.access.errors import AccessDenied
 from local_dsql.access.signature import ALGORITHM, TERMINATOR, TIMESTAMP_FORMAT, Scope
 
 MAX_LIFETIME = 604_800

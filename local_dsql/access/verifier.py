@@ -7,7 +7,8 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_dsql.access.denied import AccessDenied
+from blocks_runtime.contract import ADMIN_ROLE
+from local_dsql.access.errors import AccessDenied
 from local_dsql.access.permissions import allowed
 from local_dsql.access.signature import SERVICE, TIMESTAMP_FORMAT, sign
 from local_dsql.access.token import Token, read_token
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from local_dsql.access.cluster_name import ClusterName
     from local_dsql.access.identities import Identity, IdentityStore
 
-ADMIN_ROLE = "admin"
 MAX_SKEW = dt.timedelta(minutes=5)
 """How far a signer's clock may run ahead; what AWS services commonly accept."""
 

@@ -4,12 +4,12 @@ What other programs read goes to standard output, everything else to standard er
 2 wrong usage, 4 the cluster cannot be reached or started; `local-dsql psql` ends with psql's own.
 """
 
-from local_dsql.extras import explain_missing
+from local_dsql.errors import missing_extra
 
 try:
     import click as _click  # noqa: F401
 except ModuleNotFoundError:  # a package for a Lambda function has the program as well
-    explain_missing("local-dsql", "local")
+    missing_extra("local-dsql", "local")
 
 from local_dsql.cli.commands import main
 from local_dsql.cli.foreground import serve

@@ -11,7 +11,7 @@ from local_dsql.occ.effects import made_by
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.answer import Answer, BackendError
-from local_dsql.wire.sql import literal
+from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -114,17 +114,13 @@ def _note_validation(statement: Statement, job_id: str) -> str:
     tree = libpg_query.parse(statement.backend_sql.encode())[0]["stmt"]["AlterTableStmt"]
     constraint = tree["cmds"][0]["AlterTableCmd"]["name"]
     table = tree["relation"]
-    name = ".".join(_quoted(part) for part in (table.get("schemaname"), table["relname"]) if part)
+    name = ".".join(identifier(part) for part in (table.get("schemaname"), table["relname"]) if part)
     return (
         "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)"
         f" SELECT {literal(job_id)}, 'VALIDATE_CONSTRAINT', {PG_CONSTRAINT}, c.oid, c.conname"
         f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint)} AND NOT c.convalidated"
         f" AND c.conrelid = pg_catalog.to_regclass({literal(name)}) RETURNING job_id"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 async def _run(session: Session, sql: str) -> Answer:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from blocks_runtime.contract import DATABASE
 from local_dsql.postgres.built import Built, catalog_digest
 from local_dsql.postgres.diagnosis import refused
 from local_dsql.postgres.process import PORT, SUPERUSER
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-LIVE = "postgres"
+LIVE = DATABASE
 PRISTINE = "pristine"
 SPARE = "spare"
 _MAINTENANCE = "template1"
@@ -33,7 +34,7 @@ _TAKE_OVER_PRIVILEGES = (
 _LATER_ROLES = "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles WHERE oid NOT IN ({known})"
 _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE datname = 'postgres' AND pid <> pg_backend_pid()"
+    f"WHERE datname = '{LIVE}' AND pid <> pg_backend_pid()"
 )
 _POLL = 0.002
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from local_dsql.access import ClusterName, IdentityStore
     from local_dsql.client.launch import ServerOptions
+    from local_dsql.server.cluster_record import ClusterRecord
     from local_dsql.server.instance import Instance
-    from local_dsql.storage.folder import ClusterRecord
 
 _CLOSE_PATIENCE = 5.0
 """Seconds that the front gets to end its sessions; PostgreSQL ends them anyway when it stops."""

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
-from local_dsql.access.cluster_name import ACCOUNT
+from local_dsql.access.cluster_name import LOCAL_ACCOUNT
 from local_dsql.client.launch import write_state
 from local_dsql.control.server import ControlServer
 from local_dsql.errors import ServerMismatchError
+from local_dsql.server.cluster_record import ClusterRecord
 from local_dsql.server.conflict_handlers import ConflictRequests
 from local_dsql.server.endpoints import Endpoints
-from local_dsql.storage.folder import ClusterRecord
 from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from local_dsql.server.instance import Instance
     from local_dsql.server.startup_pipe import Starter
 
-ADMIN_ARN = f"arn:aws:iam::{ACCOUNT}:user/local-admin"
+ADMIN_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local-admin"
 """The IAM user whose keys sign for `admin`: the owner of the folder."""
 
 _WATCH_INTERVAL = 0.2

@@ -1,16 +1,13 @@
-"""What lies where in the folder of a local cluster, and the few facts that outlive a run."""
+"""Paths inside the folder of a local cluster."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from local_dsql.errors import FolderError
-from local_dsql.storage.files import write_private
 
 DEFAULT_FOLDER = Path(".blocks/local/main")
-_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,49 +107,6 @@ class Folder:
             (self.path / ".gitignore").write_text("*\n")
         except OSError as error:
             raise unusable(self.path, error) from None
-
-
-@dataclass(slots=True)
-class ClusterRecord:
-    """The facts about a cluster that outlive a run: its identifier, and the port of each Region."""
-
-    identifier: str
-    ports: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, folder: Folder) -> ClusterRecord:
-        """Return the folder's record, or a new one with a fresh identifier, written at once.
-
-        Raises:
-            FolderError: the record is there and cannot be read.
-        """
-        file = folder.record_file
-        if not file.exists():
-            from local_dsql.access.cluster_name import new_identifier
-
-            record = cls(new_identifier())
-            record.save(folder)
-            return record
-        try:
-            content = json.loads(file.read_text())
-            return cls(str(content["identifier"]), {str(k): int(v) for k, v in content["ports"].items()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FolderError(
-                f"cannot read the record of the local cluster in {file}",
-                f"the file is not what was written there ({type(error).__name__})",
-                "remove the file; the cluster gets a new identifier and keeps its data",
-            ) from None
-
-    def save(self, folder: Folder) -> None:
-        """Write the record.
-
-        Raises:
-            FolderError: the folder cannot be written.
-        """
-        try:
-            write_private(folder.record_file, json.dumps({"format": _FORMAT} | asdict(self), indent=1))
-        except OSError as error:
-            raise unusable(folder.path, error) from None
 
 
 def unusable(path: Path, error: OSError) -> FolderError:

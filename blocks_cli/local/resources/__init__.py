@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly import resource_types
 from blocks_cli.local.resources.cluster import ClusterHandler
 from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from blocks_cli.local.resources.handler import Handler
 
 HANDLERS: dict[str, Handler] = {
-    "AWS::DSQL::Cluster": ClusterHandler(),
-    "AWS::Lambda::Function": FunctionHandler(),
-    "AWS::Lambda::LayerVersion": LayerHandler(),
-    "AWS::CloudFormation::CustomResource": CustomResourceHandler(),
-    "AWS::IAM::Role": IdentityHandler("role"),
-    "AWS::IAM::ManagedPolicy": IdentityHandler("policy"),
-    "AWS::IAM::Policy": IdentityHandler(None),
-    "AWS::IAM::RolePolicy": IdentityHandler(None),
+    resource_types.CLUSTER: ClusterHandler(),
+    resource_types.FUNCTION: FunctionHandler(),
+    resource_types.LAYER: LayerHandler(),
+    resource_types.CUSTOM_RESOURCE: CustomResourceHandler(),
+    resource_types.ROLE: IdentityHandler("role"),
+    resource_types.MANAGED_POLICY: IdentityHandler("policy"),
+    resource_types.POLICY: IdentityHandler(None),
+    resource_types.ROLE_POLICY: IdentityHandler(None),
     **{name: SimpleHandler(shape) for name, shape in SIMPLE.items()},
 }
 
@@ -30,6 +31,6 @@ _STAND_IN = StandInHandler()
 
 def handler_for(type_name: str) -> Handler:
     """Return the handler of a resource type; every `Custom::…` has the same one."""
-    if type_name.startswith("Custom::"):
-        type_name = "AWS::CloudFormation::CustomResource"
+    if resource_types.is_custom(type_name):
+        type_name = resource_types.CUSTOM_RESOURCE
     return HANDLERS.get(type_name, _STAND_IN)

@@ -8,15 +8,13 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.local.placeholders import physical_name
 from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.state import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource
-
-CODE = "code"
-"""Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
 
 
 class LayerHandler(PassiveHandler):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.assembly.cloud import Asset
+    from blocks_cli.assembly.asset import Asset
     from blocks_cli.json_value import Json
     from blocks_cli.local.account import Host
     from blocks_cli.local.state import DeployedResource

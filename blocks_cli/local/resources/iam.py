@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import ROLE
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.placeholders import physical_name
 from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
@@ -35,7 +36,7 @@ class IdentityHandler(PassiveHandler):
         chosen = [
             text(request.properties.get(key)) for key in ("RoleName", "ManagedPolicyName", "PolicyName")
         ]
-        if self.kind is None or request.type != "AWS::IAM::Role":
+        if self.kind is None or request.type != ROLE:
             chosen = chosen[1:]
         return next(filter(None, chosen), physical_name(request.stack, request.logical_id))
 

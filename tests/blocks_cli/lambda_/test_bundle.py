@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.assembly.cloud import Asset
+from blocks_cli.assembly.asset import Asset
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.code_store import CodeStore
