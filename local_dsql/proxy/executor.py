@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ import size, statements, verdicts
 from local_dsql.occ.parking import BACK_TO_BASE, OPEN, resume
+from local_dsql.occ.privilege import privileged_rows
 from local_dsql.occ.targets import NOTHING, reshaped, targets
 from local_dsql.occ.waiting import ask
 from local_dsql.proxy import errors
@@ -321,9 +322,7 @@ class Work:
         Raises:
             BackendError: it failed.
         """
-        role = literal(self.session.role)
-        text = f"SET LOCAL SESSION AUTHORIZATION DEFAULT; {sql}; SET LOCAL SESSION AUTHORIZATION {role}"
-        return await self.backend.rows(text)
+        return await privileged_rows(self.session, sql)
 
     # answering
 

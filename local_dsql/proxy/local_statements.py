@@ -72,7 +72,7 @@ class LocalStatements:
                 await self._iam(iam)
 
             return messages.command_complete(tag), map_again
-        job = await submit(self.session, statement)
+        job = await submit(self.session.engine, self.session, statement, self.session.front.jobs.wake)
         row = messages.data_row([job.job_id]) if job.job_id else b""
         return job.notices + row + messages.command_complete(job.tag), job.redo
 
