@@ -20,23 +20,23 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def say(text: str, colour: str | None = None) -> None:
+def print_message(text: str, colour: str | None = None) -> None:
     """Write a line for people; coloured on a terminal, unless `NO_COLOR` is set."""
     plain = colour is None or "NO_COLOR" in os.environ or not is_terminal()
     click.echo(text if plain else click.style(text, fg=colour), err=True)
 
 
-def give(value: Json) -> None:
+def print_json(value: Json) -> None:
     """Write data."""
     click.echo(json.dumps(value, indent=2))
 
 
-def target(place: Path) -> None:
+def print_target(place: Path) -> None:
     """Say first of all what the command works on."""
-    say(f"target   local   {shown(place)}")
+    print_message(f"target   local   {display_path(place)}")
 
 
-def shown(place: Path) -> str:
+def display_path(place: Path) -> str:
     """Return a path as people would type it here."""
     return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
 
@@ -52,20 +52,20 @@ def clear() -> None:
     progress("\r\x1b[2K")
 
 
-def fail(error: CommandError) -> None:
+def print_error(error: CommandError) -> None:
     """Write an error, and those found with it: what, why, what to do."""
     for each in (*error.before, error):
-        say(f"error: {each.what}", "red")
-        say(_indented(f"  why: {each.why}"))
-        say(_indented(f"  do:  {each.remedy}"))
+        print_message(f"error: {each.what}", "red")
+        print_message(_indented(f"  why: {each.why}"))
+        print_message(_indented(f"  do:  {each.remedy}"))
 
 
-def give_error(error: CommandError) -> None:
+def print_error_json(error: CommandError) -> None:
     """Write an error, and those found with it, as data."""
     rows: Json = [
         {"what": each.what, "why": each.why, "remedy": each.remedy} for each in (*error.before, error)
     ]
-    give({"errors": rows, "exitCode": int(error.code)})
+    print_json({"errors": rows, "exitCode": int(error.code)})
 
 
 def _indented(text: str) -> str:

@@ -35,7 +35,9 @@ class ConsoleReport(Report):
     def planned(self, stack: str, changes: Sequence[Change]) -> None:
         """Name the stack and how much there is to do."""
         kept = sum(change.action is Action.KEEP for change in changes)
-        console.say(f"stack    {stack}   {len(changes) - kept} of {len(changes)} resources to change")
+        console.print_message(
+            f"stack    {stack}   {len(changes) - kept} of {len(changes)} resources to change"
+        )
 
     def started(self, stack: str, change: Change) -> None:
         """Show what is under way, to be overwritten."""
@@ -51,13 +53,13 @@ class ConsoleReport(Report):
         console.clear()
         details = f"   {', '.join(change.properties)}" if change.properties else ""
         line = f"{change.action.value:<9}{change.path}   {change.type}   {seconds * 1000:.0f} ms{details}"
-        console.say(line, _COLOURS[change.action])
+        console.print_message(line, _COLOURS[change.action])
 
     def note(self, text: str) -> None:
         """Keep the note and print it."""
         self.notes.append(text)
         console.clear()
-        console.say(f"note     {text}", "cyan")
+        console.print_message(f"note     {text}", "cyan")
 
     def differs(self, path: str, text: str) -> None:
         """Keep it for `conclude`: most functions of an app differ in the same way."""
@@ -69,10 +71,10 @@ class ConsoleReport(Report):
     def conclude(self) -> None:
         """Print how functions run otherwise than on AWS, each way once."""
         for text, paths in self._differences.items():
-            console.say(f"note     {', '.join(paths)}: {text}", "cyan")
+            console.print_message(f"note     {', '.join(paths)}: {text}", "cyan")
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Print what a function writes, with its name before it."""
         with self._lock:
             console.clear()
-            console.say(f"[{function.short_name}] {line}", "bright_black")
+            console.print_message(f"[{function.short_name}] {line}", "bright_black")

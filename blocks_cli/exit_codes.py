@@ -23,4 +23,4 @@ class ExitCode(enum.IntEnum):
     MIGRATION_FAILED = 3, "a deploy or a migration failed half way; what was done before it stays"
     CANNOT_CONNECT = 4, "the database could not be started or reached"
     INVOCATION_FAILED = 5, "the invoked function failed; its error is the output"
-    FAULT = 70, "a fault of this program; --debug shows where"
+    INTERNAL_ERROR = 70, "a fault of this program; --debug shows where"

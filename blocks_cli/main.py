@@ -23,7 +23,7 @@ from blocks_cli.exit_codes import ExitCode
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
-NOBODY_READS = 141
+OUTPUT_CLOSED = 141
 """What it expects of one whose output nobody reads any more, as of `blocks schema | head`: 128 and SIGPIPE."""
 
 
@@ -41,7 +41,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-class _NobodyReads(Exception):
+class _OutputClosed(Exception):
     """Whoever read standard output has gone, as `head` does."""
 
 
@@ -65,7 +65,7 @@ class _Commands(click.Group):
             result: object = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise _NobodyReads from None  # an OSError would make click exit with 1, which says something else
+            raise _OutputClosed from None  # an OSError would make click exit with 1, which says something else
         return result
 
     def resolve_command(
@@ -111,39 +111,39 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
     except click.exceptions.Abort:
-        console.say("interrupted")
+        console.print_message("interrupted")
         sys.exit(INTERRUPTED)
-    except _NobodyReads:
-        _forget_output()
-        sys.exit(NOBODY_READS)
+    except _OutputClosed:
+        _discard_output()
+        sys.exit(OUTPUT_CLOSED)
     except click.exceptions.NoArgsIsHelpError as error:
-        console.say(error.format_message())
+        console.print_message(error.format_message())
         sys.exit(ExitCode.USAGE)
     except Exception as error:
         if "--debug" in given:
             import traceback
 
             traceback.print_exc()
-        sys.exit(_tell(_explained(error, given), as_json="--json" in given))
+        sys.exit(_print_error(_as_command_error(error, given), as_json="--json" in given))
     sys.exit(int(code))
 
 
-def _forget_output() -> None:
+def _discard_output() -> None:
     """Let what is still to be written go nowhere; otherwise the interpreter complains at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(error: CommandError, *, as_json: bool) -> int:
+def _print_error(error: CommandError, *, as_json: bool) -> int:
     """Write an error for people, for programs too where they were promised JSON, and return the exit code."""
     console.clear()
-    console.fail(error)
+    console.print_error(error)
     if as_json:
         with contextlib.suppress(BrokenPipeError):
-            console.give_error(error)
+            console.print_error_json(error)
     return error.code
 
 
-def _explained(error: Exception, given: list[str]) -> CommandError:
+def _as_command_error(error: Exception, given: list[str]) -> CommandError:
     """Return any error of a command line in three parts."""
     from local_dsql.errors import LocalDatabaseError
 
@@ -166,7 +166,7 @@ def _explained(error: Exception, given: list[str]) -> CommandError:
         f"{type(error).__name__}: {error}",
         "a fault of this program",
         "run it with --debug and report it",
-        ExitCode.FAULT,
+        ExitCode.INTERNAL_ERROR,
     )
 
 

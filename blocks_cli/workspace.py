@@ -52,7 +52,7 @@ class Workspace:
         return self.folder / "cache" / "packages"
 
     @property
-    def scratch(self) -> Path:
+    def temporary(self) -> Path:
         """Return the folder of the sandboxes' temporary files."""
         return self.folder / "tmp"
 

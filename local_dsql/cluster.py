@@ -11,10 +11,10 @@ from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
 from local_dsql.access import ClusterName, Credentials, credential_variables
 from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
-from local_dsql.client.attachment import Attachment, Wishes
-from local_dsql.client.launch import gone, wait_for_end
+from local_dsql.client.launch import stopped_error, wait_for_end
+from local_dsql.client.server_handle import RequestedOptions, ServerHandle
 from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
-from local_dsql.control.predicate_client import Predicates, name_of
+from local_dsql.control.predicate_client import PredicateClient, predicate_name
 from local_dsql.faults.injection import Fault, Injection
 from local_dsql.faults.keys import row_text
 from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
@@ -66,8 +66,8 @@ class LocalCluster:
             profile(dialect)
         self.folder = Folder.at(path)
         self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
-        self._attachment = Attachment(self.folder, Wishes(self._regions, dialect, commit_latency))
-        self._predicates = Predicates()
+        self._server = ServerHandle(self.folder, RequestedOptions(self._regions, dialect, commit_latency))
+        self._predicate_client = PredicateClient()
 
     def start(self) -> LocalCluster:
         """Find the server of the folder or start one; return the cluster itself once it accepts connections.
@@ -78,13 +78,13 @@ class LocalCluster:
             ServerMismatchError: it is being served in another dialect, or with another commit latency.
             LocalDatabaseError: it cannot be started; the error says why and what to do.
         """
-        self._attachment.start()
+        self._server.start()
         return self
 
     def close(self) -> None:
         """Leave the cluster, with its predicates; returns after the end of the server if this was its last user."""
-        self._predicates.close()
-        self._attachment.leave()
+        self._predicate_client.close()
+        self._server.leave()
 
     @property
     def status(self) -> ClusterStatus:
@@ -93,7 +93,7 @@ class LocalCluster:
         Raises:
             ServerError: the cluster was not started.
         """
-        return self._attachment.status
+        return self._server.status
 
     @property
     def identifier(self) -> str:
@@ -170,20 +170,20 @@ class LocalCluster:
             ValueError: `arn` names neither.
         """
         rows = [asdict(permission) | {"effect": permission.effect.value} for permission in permissions]
-        answer = self._attachment.call("register", {"arn": arn, "permissions": rows})
+        answer = self._server.call("register", {"arn": arn, "permissions": rows})
         return Credentials(**cast("dict[str, str]", answer))
 
     def reset(self) -> None:
         """Empty the database: tables, roles, IAM mappings and sessions go, endpoints and keys stay."""
-        self._attachment.call("reset", {})
+        self._server.call("reset", {})
 
     def stop_region(self, region: str) -> None:
         """Cut all connections to the endpoint of a Region and refuse new ones, as if the Region were down."""
-        self._attachment.call("stop_region", {"region": region})
+        self._server.call("stop_region", {"region": region})
 
     def start_region(self, region: str) -> None:
         """Let the endpoint of a Region accept connections again."""
-        self._attachment.call("start_region", {"region": region})
+        self._server.call("start_region", {"region": region})
 
     def inject(
         self,
@@ -236,29 +236,29 @@ class LocalCluster:
             "role": role,
             "region": region,
         }
-        name = None if predicate is None else name_of(predicate)
+        name = None if predicate is None else predicate_name(predicate)
         given = encode_injection(
             Injection(fault=fault_named(fault), times=times, every=every, predicate=name, **where)
         )
         if predicate is None:
-            return cast("int", self._attachment.call("inject", given)["number"])
+            return cast("int", self._server.call("inject", given)["number"])
         try:
-            return self._predicates.arm(self._attachment.connect(), predicate, given | {"timeout": timeout})
+            return self._predicate_client.arm(self._server.connect(), predicate, given | {"timeout": timeout})
         except OSError:
-            raise gone(self.folder, "the local database stopped during inject") from None
+            raise stopped_error(self.folder, "the local database stopped during inject") from None
 
     def injections(self) -> dict[int, Injection]:
         """Return the injections that are not used up, by number."""
-        armed = cast("dict[str, Json]", self._attachment.call("injections", {}))
+        armed = cast("dict[str, Json]", self._server.call("injections", {}))
         return {int(number): decode_injection(given) for number, given in armed.items()}
 
     def clear_injections(self, number: int | None = None) -> None:
         """Disarm one injection, by default all; one that is used up is no error."""
-        self._attachment.call("clear_injections", {"number": number})
+        self._server.call("clear_injections", {"number": number})
 
     def conflicts(self) -> tuple[Conflict, ...]:
         """Return the conflicts since the last start or reset, oldest first, at most a thousand."""
-        found = cast("list[Json]", self._attachment.call("conflicts", {})["conflicts"])
+        found = cast("list[Json]", self._server.call("conflicts", {})["conflicts"])
         return tuple(decode_conflict(each) for each in found)
 
     def delay_jobs(self, seconds: float) -> None:
@@ -271,11 +271,11 @@ class LocalCluster:
         """
         if seconds < 0:
             raise ValueError(f"jobs cannot be delayed by {seconds} seconds; give 0 or more")
-        self._attachment.call("delay_jobs", {"seconds": seconds})
+        self._server.call("delay_jobs", {"seconds": seconds})
 
     def pin(self) -> None:
         """Let the server run on after its last user, until `stop_server`."""
-        self._attachment.call("pin", {})
+        self._server.call("pin", {})
 
     def _port(self, region: str | None) -> int:
         region = region or self.regions[0]

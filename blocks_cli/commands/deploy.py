@@ -54,7 +54,7 @@ def deploy(
     """
     require_local(local, "deploy")
     workspace = Workspace(project_root())
-    console.target(workspace.folder)
+    console.print_target(workspace.folder)
     given = _pairs(parameters)
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
@@ -68,7 +68,7 @@ def deploy(
         report=report,
     ) as deployment:
         if as_json:
-            console.give(_summary(deployment, report.notes))
+            console.print_json(_summary(deployment, report.notes))
         else:
             _print_outputs(deployment)
         report.conclude()
@@ -92,9 +92,9 @@ def _conclude(deployment: LocalDeployment) -> None:
     changes = [change for steps in deployment.changes.values() for change in steps]
     changed = sum(change.action is not Action.KEEP for change in changes)
     functions = [function.path for function in deployment.functions]
-    console.say(f"deployed {changed or 'no'} changes", "green")
+    console.print_message(f"deployed {changed or 'no'} changes", "green")
     if functions:
-        console.say(f"next     blocks invoke {functions[-1]} --event '{{}}'")
+        console.print_message(f"next     blocks invoke {functions[-1]} --event '{{}}'")
 
 
 def _summary(deployment: LocalDeployment, notes: list[str]) -> Json:

@@ -10,7 +10,7 @@ from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.local import Action, Change, LocalDeployment
-from blocks_cli.local.clusters import wipe
+from blocks_cli.local.clusters import purge_workspace
 from blocks_cli.workspace import Workspace, project_root
 
 
@@ -29,16 +29,18 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
     """
     require_local(local, "destroy")
     workspace = Workspace(project_root())
-    console.target(workspace.folder)
+    console.print_target(workspace.folder)
     done = _destroy(workspace, purge)
     if as_json:
-        console.give({"stacks": {name: [change_json(c) for c in steps] for name, steps in done.items()}})
+        console.print_json(
+            {"stacks": {name: [change_json(c) for c in steps] for name, steps in done.items()}}
+        )
     retained = [c.path for steps in done.values() for c in steps if c.action is Action.RETAIN]
     if purge:
-        wipe(workspace)
-    console.say("destroyed" if done or purge else "nothing is deployed here", "green")
+        purge_workspace(workspace)
+    console.print_message("destroyed" if done or purge else "nothing is deployed here", "green")
     if retained:
-        console.say(f"kept     {', '.join(retained)}; `blocks destroy --local --purge` deletes it")
+        console.print_message(f"kept     {', '.join(retained)}; `blocks destroy --local --purge` deletes it")
 
 
 def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
@@ -51,5 +53,5 @@ def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
     except CommandError as error:
         if not purge:
             raise
-        console.say(f"note     {error.what}: {error.why}")
+        console.print_message(f"note     {error.what}: {error.why}")
         return {}

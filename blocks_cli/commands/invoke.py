@@ -43,16 +43,16 @@ def invoke(
     del local  # there is no other place to invoke in
     payload = read_event(event)
     workspace = Workspace(project_root())
-    console.target(workspace.folder)
+    console.print_target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:
         result = deployment.invoke(function, payload, stack=stack)
-    console.give(_summary(result) if as_json else result.payload)
+    console.print_json(_summary(result) if as_json else result.payload)
     if result.failed:
         report.conclude()  # it may have failed because of that
-        console.say(f"failed   {result.error_type}: {result.error_message}", "red")
+        console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
         context.exit(ExitCode.INVOCATION_FAILED)
-    console.say(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
+    console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
 
 
 def read_event(event: str) -> Json:

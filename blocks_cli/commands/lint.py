@@ -47,15 +47,15 @@ def lint(context: click.Context, folder: Path | None, dialect: str | None, style
             "--json and --format", "they name two ways to print the findings", "give one of the two"
         )
     folder, profile = find_folder(folder), profile_named(dialect)
-    console.say(f"target   files   {console.shown(folder)}   dialect {profile.name}")
+    console.print_message(f"target   files   {console.display_path(folder)}   dialect {profile.name}")
     number, findings = _findings(folder, profile)
     printed = lint_formats.FORMATS["json" if as_json else style](findings)
     if printed:
         click.echo(printed)
     if findings:
-        console.say(f"{len(findings)} finding{'s' * (len(findings) > 1)}{_lifted(findings)}", "red")
+        console.print_message(f"{len(findings)} finding{'s' * (len(findings) > 1)}{_lifted(findings)}", "red")
         context.exit(ExitCode.USAGE)
-    console.say(f"{number} migration{'s' * (number != 1)}, nothing to find fault with", "green")
+    console.print_message(f"{number} migration{'s' * (number != 1)}, nothing to find fault with", "green")
 
 
 def _lifted(findings: tuple[MigrationFinding, ...]) -> str:

@@ -35,7 +35,7 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
     Its number is one above the highest there is. No database is touched.
     """
     folder = folder or default_folder()
-    console.target(folder)
+    console.print_target(folder)
     path = _next(folder, _plain(name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +43,13 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
             file.write(_TEXT.format(title=name))
     except OSError as error:
         raise CommandError(
-            f"{console.shown(path)}: cannot be written",
+            f"{console.display_path(path)}: cannot be written",
             error.strerror or str(error),
             "make the folder writable, or choose another one with --migrations",
         ) from None
     if as_json:
-        console.give({"file": str(path)})
-    console.say(f"created  {console.shown(path)}", "green")
+        console.print_json({"file": str(path)})
+    console.print_message(f"created  {console.display_path(path)}", "green")
 
 
 def _next(folder: Path, name: str) -> Path:

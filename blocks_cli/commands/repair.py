@@ -13,12 +13,12 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.runs import queue, run_name
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.repair import Correction
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--pending", is_flag=True, help="Nothing of it is done; the next run begins it anew.")
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.wait
 @as_json
 def repair(
@@ -37,7 +37,7 @@ def repair(
     pending: bool,
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     wait: float,
     as_json: bool,
 ) -> None:
@@ -56,14 +56,16 @@ def repair(
             "give exactly one of --applied and --pending; only you can know",
             "look into the database (`blocks schema`), then choose",
         )
-    done = _repair(place, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
+    done = _repair(target_options, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
     before, after = (state.value if state else None for state in (done.before, done.after))
     if as_json:
-        console.give({"migration": done.name, "before": before, "after": after})
+        console.print_json({"migration": done.name, "before": before, "after": after})
     if done.written:
-        console.say(f"repaired {done.name}: {_described(before, after)}", "green")
+        console.print_message(f"repaired {done.name}: {_described(before, after)}", "green")
     else:
-        console.say(f"unchanged {done.name}: it is applied already, with the file as it is now", "green")
+        console.print_message(
+            f"unchanged {done.name}: it is applied already, with the file as it is now", "green"
+        )
 
 
 def _described(before: str | None, after: str | None) -> str:
@@ -73,7 +75,7 @@ def _described(before: str | None, after: str | None) -> str:
 
 
 def _repair(
-    place: Place, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
+    target_options: TargetOptions, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
 ) -> Correction:
     from lambda_migrator.journal import State
     from lambda_migrator.migrate import holding_lease
@@ -81,6 +83,6 @@ def _repair(
 
     manifest, by = compile_manifest(folder, dialect), run_name()
     state = State.APPLIED if applied else State.PENDING
-    located = locate(place)
-    with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
+    target = find_target(target_options)
+    with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:
         return repair(admin, lease, manifest, name, state, by)

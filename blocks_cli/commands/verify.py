@@ -13,7 +13,7 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected, scratch
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.catalog import Definition
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.journal import Entry
     from lambda_migrator.manifest import Manifest
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.to
 @options.exit_code
 @as_json
@@ -38,7 +38,7 @@ def verify(
     context: click.Context,
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
     as_json: bool,
@@ -55,21 +55,23 @@ def verify(
     from blocks_cli.migrations.differences import as_row, compare, render
 
     manifest = compile_manifest(find_folder(folder), dialect, to)
-    journal, actual = _live(place, manifest, dialect)
+    journal, actual = _live(target_options, manifest, dialect)
     newest = max((entry.version for entry in journal if entry.applied), default=None)
     expected = _built(manifest, dialect, newest if to is None else to)
     differences = compare(expected, actual)
     if as_json:
         rows: Json = [as_row(each) for each in differences]
-        console.give({"differences": rows, "compared": len(expected)})
+        console.print_json({"differences": rows, "compared": len(expected)})
     elif differences:
         click.echo(render(differences))
     if differences:
         number = len(differences)
-        console.say(f"{number} difference{'s' * (number != 1)} between the files and the database", "red")
+        console.print_message(
+            f"{number} difference{'s' * (number != 1)} between the files and the database", "red"
+        )
     else:
         number = len(actual)
-        console.say(
+        console.print_message(
             f"the database is as the files make it: {number} definition{'s' * (number != 1)}", "green"
         )
     if exit_code and differences:
@@ -77,14 +79,14 @@ def verify(
 
 
 def _live(
-    place: Place, manifest: Manifest, dialect: str | None
+    target_options: TargetOptions, manifest: Manifest, dialect: str | None
 ) -> tuple[Sequence[Entry], Sequence[Definition]]:
     """Return journal and schema of the database; the files must not contradict its journal."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.drift import DriftProblem, find_drift
     from lambda_migrator.journal import read_if_there
 
-    with connected(locate(place), dialect) as admin:
+    with connected(find_target(target_options), dialect) as admin:
         journal = read_if_there(admin)
         if faults := find_drift(manifest, journal):
             raise DriftProblem(faults)

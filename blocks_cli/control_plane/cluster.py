@@ -27,11 +27,11 @@ class Status(enum.Enum):
 
 
 IN_TRANSITION = {Status.CREATING, Status.UPDATING}
-LEAVING = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
+BEING_DELETED = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ClusterId:
     """Where a cluster is: the parts of its ARN."""
 
     region: str
@@ -45,7 +45,7 @@ class Place:
         return f"arn:{self.partition}:dsql:{self.region}:{self.account}:cluster/{self.identifier}"
 
     @classmethod
-    def of(cls, arn: str) -> Place:
+    def parse(cls, arn: str) -> ClusterId:
         """Return the place in an ARN.
 
         Raises:
@@ -61,7 +61,7 @@ class Place:
 class Cluster:
     """A cluster; `peers` holds the ARNs it names, its own left out, and `ahead` the states to come."""
 
-    place: Place
+    id: ClusterId
     status: Status
     created: float
     protected: bool = False
@@ -73,9 +73,9 @@ class Cluster:
     @property
     def arn(self) -> str:
         """Return the cluster's ARN."""
-        return self.place.arn
+        return self.id.arn
 
-    def go(self, *states: Status) -> None:
+    def set_states(self, *states: Status) -> None:
         """Be in the first of `states` now, and in the others after it."""
         self.status, *self.ahead = states
 
@@ -87,7 +87,7 @@ class Cluster:
     def summary(self) -> dict[str, object]:
         """Return the members that every operation answers with."""
         return {
-            "identifier": self.place.identifier,
+            "identifier": self.id.identifier,
             "arn": self.arn,
             "status": self.status.value,
             "creationTime": self.created,
@@ -99,7 +99,7 @@ class Cluster:
             "deletionProtectionEnabled": self.protected,
             "tags": self.tags,
             "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
-            "endpoint": f"{self.place.identifier}.dsql.{self.place.region}.on.aws",
+            "endpoint": f"{self.id.identifier}.dsql.{self.id.region}.on.aws",
         }
         if self.witness is not None:
             listed = sorted({self.arn, *self.peers}) if self.peers else []

@@ -7,11 +7,11 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.authorization import needs
-from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.authorization import required_permissions
+from blocks_cli.control_plane.cluster import ClusterId
 from blocks_cli.control_plane.errors import ApiError, denied, validation
 from blocks_cli.json_value import Json, mapping
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class ControlPlaneEndpoint(Server):
         """Return the endpoint's base URL."""
         return f"http://{self.address}"
 
-    def carry_out(
+    def perform(
         self, operation: str, region: str, identifier: str | None, request: dict[str, Json]
     ) -> dict[str, object]:
         """Do what a request asks for, the caller's permissions aside.
@@ -74,16 +74,16 @@ class ControlPlaneEndpoint(Server):
         Raises:
             ApiError: the first one that is lacking.
         """
-        place = Place(region, identifier or "*", self.plane.account)
+        id = ClusterId(region, identifier or "*", self.plane.account)
         known = self.plane.clusters.get((region, identifier or ""))
         current = known.peers if known else frozenset[str]()
         witness = mapping(request.get("multiRegionProperties")).get("witnessRegion")
-        for action, arn in needs(operation, place, current, request):
+        for action, arn in required_permissions(operation, id, current, request):
             if not self.may(caller, action, arn, str(witness) if witness else None):
                 raise denied(action, arn)
 
 
-class _ApiHandler(Handler):
+class _ApiHandler(RequestHandler):
     server: ControlPlaneEndpoint
 
     def do_GET(self) -> None:  # noqa: N802 - the names http.server looks for
@@ -114,4 +114,4 @@ class _ApiHandler(Handler):
             raise denied(f"dsql:{operation}", path)
         request = mapping(json.loads(body or b"{}"))
         self.server.authorize(signed[1], operation, signed[2], match[1], request)
-        return self.server.carry_out(operation, signed[2], match[1], request)
+        return self.server.perform(operation, signed[2], match[1], request)

@@ -59,8 +59,8 @@ class CodeStore:
         if self.path(key).exists():
             return key
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as scratch:
-            fresh = Path(scratch) / "entry"
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as temporary:
+            fresh = Path(temporary) / "entry"
             make(fresh)
             try:
                 fresh.rename(self.path(key))

@@ -9,7 +9,7 @@ import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
 
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class LambdaEndpoint(Server):
         return f"http://{self.address}"
 
 
-class _InvokeHandler(Handler):
+class _InvokeHandler(RequestHandler):
     server: LambdaEndpoint
 
     def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class RequestHandler(http.server.BaseHTTPRequestHandler):
     """Base of our handlers.
 
     Nagle's algorithm is off and a response leaves in one write: otherwise delayed acknowledgements cost 40 ms
@@ -55,7 +55,7 @@ class Server(http.server.ThreadingHTTPServer):
     # Connections that idle in a long poll must not hold up the end of the program.
     block_on_close = False
 
-    def __init__(self, handler: type[Handler]) -> None:
+    def __init__(self, handler: type[RequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()

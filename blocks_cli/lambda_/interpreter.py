@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PROBE = (
+_INSPECT = (
     "import json,sys,importlib.machinery as m;print(json.dumps([sys.version_info[:2],m.EXTENSION_SUFFIXES]))"
 )
 
@@ -49,7 +49,7 @@ def find(version: tuple[int, int]) -> Interpreter | None:
     if version == current().version:
         return current()
     name = f"python{version[0]}.{version[1]}"
-    found = (probe(candidate) for candidate in _candidates(name, version))
+    found = (inspect(candidate) for candidate in _candidates(name, version))
     return next((python for python in found if python and python.version == version), None)
 
 
@@ -67,13 +67,13 @@ def _candidates(name: str, version: tuple[int, int]) -> Iterator[Path]:
             yield Path(match, "bin", name)
 
 
-def probe(executable: Path) -> Interpreter | None:
+def inspect(executable: Path) -> Interpreter | None:
     """Ask `executable` what it is; None if it is no working Python (a pyenv shim without a version, say)."""
     if not os.access(executable, os.X_OK):
         return None
     try:
         asked = subprocess.run(
-            [executable, "-I", "-S", "-c", _PROBE], capture_output=True, text=True, timeout=20, check=True
+            [executable, "-I", "-S", "-c", _INSPECT], capture_output=True, text=True, timeout=20, check=True
         )
         (major, minor), suffixes = json.loads(asked.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):

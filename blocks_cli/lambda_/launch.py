@@ -19,7 +19,7 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Arrange that this process is killed when its parent goes, even by SIGKILL and even in a busy loop."""
     if sys.platform == "linux":
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
@@ -39,7 +39,7 @@ def _exit_at_end_of_input() -> None:
 
 def main(parent: int, client: str, handler: str) -> None:
     """Run `client` as the main program, with the function's folders first on the path."""
-    die_with(parent)
+    exit_with_parent(parent)
     # Lambda's interpreter does import site; -S only keeps this machine's packages out.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
     del sys.path[0]  # the folder of this file

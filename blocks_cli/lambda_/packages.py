@@ -81,7 +81,7 @@ def _entries(distribution: str) -> Iterator[Path]:
         yield Path(str(found.locate_file(name))).resolve()
 
 
-def foreign(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
+def unloadable(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
     """Return the top-level packages under `roots` with extension modules that `interpreter` cannot load.
 
     Only modules that name their Python in their file name are judged (`….cpython-313-x86_64-linux-gnu.so`).

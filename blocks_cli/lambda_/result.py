@@ -34,7 +34,7 @@ class InvocationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RuntimeResponse:
     """What the runtime (or its end) said of one invocation: `body` is JSON, `error_type` None on success."""
 
     body: bytes
@@ -58,10 +58,10 @@ class Answer:
         )
 
 
-def failure(error_type: str, message: str) -> Answer:
+def error_response(error_type: str, message: str) -> RuntimeResponse:
     """Return an error that the sandbox, not the function, reports."""
     body: Json = {"errorType": error_type, "errorMessage": message}
-    return Answer(json.dumps(body).encode(), error_type)
+    return RuntimeResponse(json.dumps(body).encode(), error_type)
 
 
 def _parse(body: bytes) -> Json:

@@ -33,7 +33,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class PreparedFunction:
     """A function ready to be started with `program(keys)`; `notes` say where it differs from Lambda."""
 
     function: FunctionConfiguration
@@ -42,18 +42,18 @@ class Preparation:
     python_path: tuple[Path, ...]
     notes: tuple[str, ...]
 
-    def program(self, keys: Credentials) -> Program:
-        """Return what to run in a sandbox, as the identity of `keys`."""
+    def program(self, credentials: Credentials) -> Program:
+        """Return what to run in a sandbox, as the identity of `credentials`."""
         return Program(
             python=self.runtime.interpreter.executable,
             client=self.runtime.client,
             handler=self.function.handler,
             folder=self.function.code,
-            environment=function_environment(self.function, keys, self.opt, self.python_path),
+            environment=function_environment(self.function, credentials, self.opt, self.python_path),
         )
 
 
-def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> Preparation:
+def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> PreparedFunction:
     """Choose runtime and import path of a function.
 
     `links` is a folder for links to installed packages. Where no interpreter of the function's own version
@@ -73,9 +73,9 @@ def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> P
     opt = store.merged(function.layers)
     path = import_path(function.code, opt, wanted)
     runtime = _matching(wanted, path, links) or _own(links)
-    found, missing = packages.substitutes(packages.foreign(path, runtime.interpreter))
+    found, missing = packages.substitutes(packages.unloadable(path, runtime.interpreter))
     stand_ins = (packages.link(found, links),) if found else ()
-    return Preparation(
+    return PreparedFunction(
         function,
         runtime,
         opt,
@@ -95,7 +95,7 @@ def _matching(wanted: tuple[int, int], path: tuple[Path, ...], links: Path) -> R
     if sys.platform != "linux" or wanted == interpreter.current().version:
         return None
     found = interpreter.find(wanted)
-    if found is None or packages.foreign(path, found):
+    if found is None or packages.unloadable(path, found):
         return None
     client = runtime_client(wanted)
     if client is None:

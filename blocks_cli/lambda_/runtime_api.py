@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, field
 
 from blocks_cli.json_value import mapping, text
-from blocks_cli.lambda_.http_server import Handler, Server
-from blocks_cli.lambda_.result import Answer
+from blocks_cli.lambda_.http_server import RequestHandler, Server
+from blocks_cli.lambda_.result import RuntimeResponse
 
 _PREFIX = "/2018-06-01/runtime/"
 
@@ -52,9 +52,9 @@ class RuntimeApi(Server):
 
     def __init__(self) -> None:
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[RuntimeResponse] = queue.SimpleQueue()
         self.fetched = threading.Event()
-        self.init_error: Answer | None = None
+        self.init_error: RuntimeResponse | None = None
         super().__init__(_RuntimeHandler)
 
     def offer(self, invocation: Invocation) -> None:
@@ -72,7 +72,7 @@ class RuntimeApi(Server):
         super().close()
 
 
-class _RuntimeHandler(Handler):
+class _RuntimeHandler(RequestHandler):
     server: RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
@@ -88,11 +88,11 @@ class _RuntimeHandler(Handler):
         body = self.body()
         match self.path.removeprefix(_PREFIX).split("/"):
             case ["init", "error"]:
-                self.server.init_error = Answer(body, _error_type(body, "Runtime.InitError"))
+                self.server.init_error = RuntimeResponse(body, _error_type(body, "Runtime.InitError"))
             case ["invocation", _, "response"]:
-                self.server.answers.put(Answer(body))
+                self.server.answers.put(RuntimeResponse(body))
             case ["invocation", _, "error"]:
-                self.server.answers.put(Answer(body, _error_type(body, "Runtime.Unknown")))
+                self.server.answers.put(RuntimeResponse(body, _error_type(body, "Runtime.Unknown")))
             case _:
                 return self._not_found()
         return self.reply(202, b'{"status":"OK"}', {"Content-Type": "application/json"})

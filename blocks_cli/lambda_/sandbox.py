@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.lambda_.output import Output
-from blocks_cli.lambda_.result import Answer, failure
+from blocks_cli.lambda_.output_reader import OutputReader
+from blocks_cli.lambda_.result import RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from blocks_cli.lambda_.scratch import Scratch
+    from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 INIT_LIMIT = 10.0
 """Seconds Lambda gives the init phase (developer guide, execution environment lifecycle)."""
@@ -46,11 +46,11 @@ class Spawner:
     """Starts processes from one thread that lives as long as the deployment.
 
     On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come
-    from threads of any lifetime. `scratch` is where the sandboxes' temporary folders are.
+    from threads of any lifetime. `temporary` is where the sandboxes' temporary folders are.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
-        self.scratch = scratch
+    def __init__(self, temporary: TemporaryFolders) -> None:
+        self.temporary = temporary
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
 
     def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
@@ -91,21 +91,21 @@ class Sandbox:
     pool hands a sandbox to one invocation at a time.
     """
 
-    def __init__(self, program: Program, spawner: Spawner, show: Callable[[str], None]) -> None:
+    def __init__(self, program: Program, spawner: Spawner, on_line: Callable[[str], None]) -> None:
         self._api = RuntimeApi()
-        self._scratch = spawner.scratch.new()
+        self._temporary = spawner.temporary.new()
         reader, writer = os.pipe()
         environment = {
             **program.environment,
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "TMPDIR": self._scratch,
+            "TMPDIR": self._temporary,
         }
         try:
             self._process = spawner.spawn(program, environment, writer)
         finally:
             os.close(writer)
-        self._output = Output(reader, show)
-        self._exit: Answer | None = None
+        self._output = OutputReader(reader, on_line)
+        self._exit: RuntimeResponse | None = None
         threading.Thread(target=self._watch, daemon=True).start()
 
     @property
@@ -113,7 +113,7 @@ class Sandbox:
         """Return whether another invocation can be sent."""
         return self._exit is None
 
-    def invoke(self, invocation: Invocation) -> tuple[Answer, float]:
+    def invoke(self, invocation: Invocation) -> tuple[RuntimeResponse, float]:
         """Run one invocation; return what came of it and the seconds it took, init not counted.
 
         A timeout ends the sandbox, as it does on Lambda.
@@ -142,20 +142,20 @@ class Sandbox:
             self._process.stdin.close()
         self._api.close()
         self._output.join()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _watch(self) -> None:
         """Turn the end of the process into an answer, whatever it was doing."""
         status = self._process.wait()
-        self._exit = self._api.init_error or failure("Runtime.ExitError", _exit_message(status))
+        self._exit = self._api.init_error or error_response("Runtime.ExitError", _exit_message(status))
         self._api.answers.put(self._exit)
         self._api.fetched.set()
 
-    def _time_out(self, invocation: Invocation) -> Answer:
+    def _time_out(self, invocation: Invocation) -> RuntimeResponse:
         self._process.kill()
         self._process.wait()
         message = f"Error: Task timed out after {invocation.timeout:.2f} seconds"
-        self._exit = failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
+        self._exit = error_response("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
         return self._exit
 
 

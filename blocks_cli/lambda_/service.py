@@ -10,7 +10,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.runtime import prepare
 from blocks_cli.lambda_.sandbox import Spawner
-from blocks_cli.lambda_.scratch import Scratch
+from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class LambdaService:
     """Functions by ARN, each a pool of sandboxes; thread-safe.
 
-    `keys` returns the credentials of a role, `show` gets every line a function writes along with its
+    `credentials` returns the credentials of a role, `on_line` gets every line a function writes along with its
     configuration. `defaults` are variables that every function gets unless it has its own.
     """
 
@@ -34,16 +34,16 @@ class LambdaService:
         self,
         store: CodeStore,
         links: Path,
-        scratch: Path,
-        keys: Callable[[str], Credentials],
-        show: Callable[[FunctionConfiguration, str], None],
+        temporary: Path,
+        credentials: Callable[[str], Credentials],
+        on_line: Callable[[FunctionConfiguration, str], None],
     ) -> None:
         self.defaults: Mapping[str, str] = {}
         self._store = store
         self._links = links
-        self._keys = keys
-        self._show = show
-        self._spawner = Spawner(Scratch(scratch))
+        self._credentials = credentials
+        self._on_line = on_line
+        self._spawner = Spawner(TemporaryFolders(temporary))
         self._lock = threading.Lock()
         self._functions: dict[str, LocalFunction] = {}
         self._under_way: dict[str, int] = {}
@@ -65,8 +65,8 @@ class LambdaService:
             configuration,
             prepared,
             self._spawner,
-            keys=lambda: self._keys(configuration.role_arn),
-            show=lambda line: self._show(configuration, line),
+            credentials=lambda: self._credentials(configuration.role_arn),
+            on_line=lambda line: self._on_line(configuration, line),
         )
         self.remove(configuration.arn)
         self._functions[configuration.arn] = fresh

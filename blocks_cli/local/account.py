@@ -15,7 +15,7 @@ from blocks_cli.json_value import text
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.endpoint import LambdaEndpoint
 from blocks_cli.lambda_.service import LambdaService
-from blocks_cli.local.cluster_state import admit, remembered
+from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
 from blocks_cli.local.functions import authorities, configuration, missing_layers
 from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 INVOKE = "lambda:InvokeFunction"
 
 
-class Host:
+class LocalAccount:
     """Everything alive behind the deployed stacks of one workspace.
 
     `states` are the deployed stacks by name; `save` is the only way to change them.
@@ -50,7 +50,7 @@ class Host:
         self.clusters = Clusters(workspace.clusters)
         self.responses = ResponseServer()
         self.functions = LambdaService(
-            self.store, workspace.packages, workspace.scratch, self.keys, report.output
+            self.store, workspace.packages, workspace.temporary, self.credentials_of, report.output
         )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
         self.control_plane = ControlPlane(LOCAL_ACCOUNT, changed=self._cluster_changed)
@@ -60,9 +60,9 @@ class Host:
             "AWS_ENDPOINT_URL_DSQL": self._control_endpoint.url,
         }
         self._noted: set[str] = set()
-        self._given: dict[str, dict[str, str]] = {}
+        self._added_environment: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}
-        self._own_keys: dict[str, Credentials] = {}
+        self._credentials: dict[str, Credentials] = {}
         self._lock = threading.Lock()
 
     def resources(self) -> tuple[DeployedResource, ...]:
@@ -96,7 +96,9 @@ class Host:
         """Hand a function to the local Lambda, with the variables only a local function needs."""
         resources = self.resources()
         base = configuration(resource, resources, self.store)
-        extra = authorities(base.environment, self.clusters.ca_files()) | self._given.get(base.arn, {})
+        extra = authorities(base.environment, self.clusters.ca_files()) | self._added_environment.get(
+            base.arn, {}
+        )
         local = dataclasses.replace(base, environment={**base.environment, **extra})
         try:
             notes = self.functions.put(local)
@@ -107,9 +109,9 @@ class Host:
         for note in notes:
             self.report.differs(resource.path, note)
 
-    def give(self, function_arn: str, variables: Mapping[str, str]) -> None:
+    def add_environment(self, function_arn: str, variables: Mapping[str, str]) -> None:
         """Add variables to a function's environment."""
-        given = self._given.setdefault(function_arn, {})
+        given = self._added_environment.setdefault(function_arn, {})
         if variables.items() <= given.items():
             return
         given.update(variables)
@@ -127,14 +129,14 @@ class Host:
                     return arn
         return None
 
-    def keys(self, role_arn: str) -> Credentials:
+    def credentials_of(self, role_arn: str) -> Credentials:
         """Return the credentials of a role, its permissions made known to every cluster.
 
         With several clusters they are those that the first cluster knows which the role may connect to.
         """
         role = self._role(role_arn)
         if role is None or not self.clusters.by_arn():
-            return self._keys_without_cluster(role_arn)
+            return self._credentials_without_cluster(role_arn)
         credentials = {}
         permissions = self._permissions(role)
         for arn, cluster in self.clusters.by_arn().items():
@@ -150,7 +152,7 @@ class Host:
             )
         return credentials[(reachable or [*credentials])[0]]
 
-    def publish(self) -> None:
+    def publish_permissions(self) -> None:
         """Make the permissions of all roles known to the clusters, after a policy changed."""
         for resource in self.resources():
             if resource.type == ROLE:
@@ -174,15 +176,15 @@ class Host:
     def _role(self, arn: str) -> DeployedResource | None:
         return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
 
-    def _keys_without_cluster(self, role_arn: str) -> Credentials:
+    def _credentials_without_cluster(self, role_arn: str) -> Credentials:
         with self._lock:
-            if role_arn not in self._own_keys:
+            if role_arn not in self._credentials:
                 key_id = f"ASIA{secrets.token_hex(8).upper()}"
-                self._own_keys[role_arn] = Credentials(
+                self._credentials[role_arn] = Credentials(
                     key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60)
                 )
                 self._owners[key_id] = role_arn
-            return self._own_keys[role_arn]
+            return self._credentials[role_arn]
 
     def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))
@@ -198,6 +200,6 @@ class Host:
         for state in [*self.states.values()]:
             for resource in state.resources.values():
                 if resource.attributes.get("ResourceArn") == cluster.arn:
-                    local = {**resource.local, **remembered(cluster)}
-                    self.save(state.having(dataclasses.replace(resource, local=local)))
-        admit(cluster, self.clusters.by_arn().get(cluster.arn))
+                    local = {**resource.local, **encode_cluster(cluster)}
+                    self.save(state.with_resource(dataclasses.replace(resource, local=local)))
+        sync_endpoint(cluster, self.clusters.by_arn().get(cluster.arn))

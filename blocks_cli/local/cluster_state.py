@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.cluster import Cluster, Place, Status
+from blocks_cli.control_plane.cluster import Cluster, ClusterId, Status
 from blocks_cli.json_value import Json, mapping, sequence, text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ STATUS, WITNESS, PEERS = "status", "witness", "peers"
 USABLE = {Status.ACTIVE, Status.IDLE, Status.INACTIVE}
 
 
-def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
+def decode_cluster(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
     """Return a cluster as its template and what became of it since describe it.
 
     What the API added to a cluster, such as a peer, is in no template and is kept, as CloudFormation keeps
@@ -31,7 +31,7 @@ def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]
     peers = frozenset(listed or json.loads(local.get(PEERS, "[]")))
     fresh = Status.PENDING_SETUP if witness else Status.ACTIVE
     return Cluster(
-        place=Place.of(arn),
+        id=ClusterId.parse(arn),
         status=Status(local[STATUS]) if STATUS in local else fresh,
         created=0.0,
         protected=properties.get("DeletionProtectionEnabled") is True,
@@ -40,16 +40,16 @@ def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]
     )
 
 
-def remembered(cluster: Cluster) -> dict[str, str]:
+def encode_cluster(cluster: Cluster) -> dict[str, str]:
     """Return what of a cluster is to be kept with its record."""
     return {STATUS: cluster.status.value, PEERS: json.dumps(sorted(cluster.peers))}
 
 
-def admit(cluster: Cluster, endpoint: LocalCluster | None) -> None:
+def sync_endpoint(cluster: Cluster, endpoint: LocalCluster | None) -> None:
     """Let clients connect in the cluster's Region exactly while it is usable."""
     if endpoint is None:
         return
     if cluster.status in USABLE:
-        endpoint.start_region(cluster.place.region)
+        endpoint.start_region(cluster.id.region)
     else:
-        endpoint.stop_region(cluster.place.region)
+        endpoint.stop_region(cluster.id.region)

@@ -80,7 +80,7 @@ class Clusters:
             self.stop(name)
 
 
-def wipe(workspace: Workspace) -> None:
+def purge_workspace(workspace: Workspace) -> None:
     """Delete everything local of a workspace, whatever state it is in: databases, records, unpacked code."""
     if workspace.clusters.is_dir():
         for folder in workspace.clusters.iterdir():

@@ -12,11 +12,11 @@ from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.json_value import Json, text
-from blocks_cli.local.account import Host
+from blocks_cli.local.account import LocalAccount
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
-from blocks_cli.local.reset_detection import migrate_again, remember
+from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
 from blocks_cli.local.resources import handler_for
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.workspace import Workspace
@@ -38,8 +38,8 @@ class LocalDeployment:
     `changes` are the steps the deploy took, by stack.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
         self.changes: dict[str, list[Change]] = {}
 
     @classmethod
@@ -67,13 +67,13 @@ class LocalDeployment:
         _check_parameters(parameters or {}, chosen)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            deployment = cls(_revive(Host(workspace, report or Report()), deploying=True))
+            deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
             try:
-                migrate_again(deployment._host)
+                migrate_reset_databases(deployment._account)
                 for stack in chosen:
-                    steps = StackDeployment(stack, deployment._host, parameters or {}).run()
+                    steps = StackDeployment(stack, deployment._account, parameters or {}).run()
                     deployment.changes[stack.name] = steps
-                remember(deployment._host)
+                record_databases(deployment._account)
             except BaseException:
                 deployment.close()
                 raise
@@ -88,26 +88,26 @@ class LocalDeployment:
             CommandError: a cluster cannot be started.
         """
         workspace = Workspace(Path(root).resolve())
-        host = Host(workspace, report or Report())
-        if not host.states:
-            host.close()
+        account = LocalAccount(workspace, report or Report())
+        if not account.states:
+            account.close()
             raise NothingDeployed(
                 f"{workspace.folder}: nothing is deployed",
                 "there is no record of a local deploy",
                 "run `blocks deploy --local`",
             )
-        return cls(_revive(host))
+        return cls(_restore(account))
 
     @property
     def functions(self) -> tuple[FunctionConfiguration, ...]:
         """Return the functions that can be invoked, in the order of their deployment."""
-        arns = (text(r.attributes["Arn"]) for r in self._host.resources() if r.type == FUNCTION)
-        return tuple(found for arn in arns if (found := self._host.functions.get(arn)))
+        arns = (text(r.attributes["Arn"]) for r in self._account.resources() if r.type == FUNCTION)
+        return tuple(found for arn in arns if (found := self._account.functions.get(arn)))
 
     @property
     def outputs(self) -> dict[str, dict[str, Json]]:
         """Return the outputs of every deployed stack."""
-        return {name: dict(state.outputs) for name, state in self._host.states.items()}
+        return {name: dict(state.outputs) for name, state in self._account.states.items()}
 
     @property
     def migrations_applied(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class LocalDeployment:
         }
         applied = [
             text(resource.attributes.get("Applied"))
-            for resource in self._host.resources()
+            for resource in self._account.resources()
             if resource.type == MIGRATIONS and resource.logical_id in changed
         ]
         return tuple(name.strip() for names in applied for name in names.split(",") if name.strip())
@@ -128,7 +128,7 @@ class LocalDeployment:
     @property
     def clusters(self) -> tuple[LocalCluster, ...]:
         """Return the running local clusters."""
-        return tuple(dict.fromkeys(self._host.clusters.by_arn().values()))
+        return tuple(dict.fromkeys(self._account.clusters.by_arn().values()))
 
     def invoke(self, function: str, event: Json = None, *, stack: str | None = None) -> InvocationResult:
         """Invoke a function and wait for the result; as many sandboxes run at a time as there are callers.
@@ -145,7 +145,7 @@ class LocalDeployment:
             json.dumps(event)
         except (TypeError, ValueError) as error:
             raise CommandError("the event is not JSON", str(error), "pass plain JSON values") from None
-        return self._host.functions.invoke(found.arn, event)
+        return self._account.functions.invoke(found.arn, event)
 
     def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:
         """Delete every stack, the last deployed first; what has the deletion policy Retain stays.
@@ -155,13 +155,15 @@ class LocalDeployment:
         Raises:
             CommandError: something cannot be deleted.
         """
-        after = {name: state.dependencies for name, state in self._host.states.items()}
-        with self._host.workspace.deploying():
-            return {name: destroy(self._host, name, purge=purge) for name in reversed(order(after, "stacks"))}
+        after = {name: state.dependencies for name, state in self._account.states.items()}
+        with self._account.workspace.deploying():
+            return {
+                name: destroy(self._account, name, purge=purge) for name in reversed(order(after, "stacks"))
+            }
 
     def close(self) -> None:
         """End sandboxes and let go of the clusters; safe to call twice."""
-        self._host.close()
+        self._account.close()
 
     def __enter__(self) -> Self:
         return self
@@ -214,35 +216,35 @@ def _check_parameters(given: Mapping[str, str], stacks: Sequence[Stack]) -> None
             )
 
 
-def _revive(host: Host, *, deploying: bool = False) -> Host:
+def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
     """Bring every deployed resource to life, clusters first: the others refer to them.
 
     A cluster's new port replaces the old one everywhere. When `deploying`, one that was removed is forgotten,
     so that the deploy makes it anew.
     """
     try:
-        for name in [*host.states]:
-            _revive_clusters(host, name, deploying)
-        for resource in host.resources():
+        for name in [*account.states]:
+            _restore_clusters(account, name, deploying)
+        for resource in account.resources():
             if resource.type != CLUSTER:
-                handler_for(resource.type).restore(resource, host)
-        host.publish()
+                handler_for(resource.type).restore(resource, account)
+        account.publish_permissions()
     except BaseException:
-        host.close()
+        account.close()
         raise
-    return host
+    return account
 
 
-def _revive_clusters(host: Host, stack: str, deploying: bool) -> None:
-    clusters = [r for r in host.states[stack].resources.values() if r.type == CLUSTER]
+def _restore_clusters(account: LocalAccount, stack: str, deploying: bool) -> None:
+    clusters = [r for r in account.states[stack].resources.values() if r.type == CLUSTER]
     for cluster in clusters:
         try:
-            moved = handler_for(CLUSTER).restore(cluster, host)
+            moved = handler_for(CLUSTER).restore(cluster, account)
         except OtherDatabaseError as error:
             if not deploying:
                 raise
-            for state in [*host.states.values()]:
-                host.save(state.without_cluster(error.resource))
+            for state in [*account.states.values()]:
+                account.save(state.without_cluster(error.resource))
             continue
-        for state in [*host.states.values()] if moved else []:
-            host.save(state.renamed(moved))
+        for state in [*account.states.values()] if moved else []:
+            account.save(state.renamed(moved))

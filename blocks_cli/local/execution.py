@@ -21,7 +21,7 @@ from blocks_cli.local.plan import (
     resolved_properties,
 )
 from blocks_cli.local.resources import HANDLERS, handler_for
-from blocks_cli.local.resources.handler import Request
+from blocks_cli.local.resources.handler import ResourceRequest
 from blocks_cli.local.state import DeployedResource, StackState
 
 if TYPE_CHECKING:
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 class StackDeployment:
     """One stack on its way from what is recorded to what its template says."""
 
-    def __init__(self, stack: Stack, host: Host, parameters: Mapping[str, str]) -> None:
+    def __init__(self, stack: Stack, account: LocalAccount, parameters: Mapping[str, str]) -> None:
         self._stack = stack
-        self._host = host
+        self._account = account
         self._parameters = parameters
-        if stack.name not in host.states:
-            host.states[stack.name] = StackState(stack.name, stack.region, stack.account)
+        if stack.name not in account.states:
+            account.states[stack.name] = StackState(stack.name, stack.region, stack.account)
 
     @property
     def _state(self) -> StackState:
-        return self._host.states[self._stack.name]
+        return self._account.states[self._stack.name]
 
     def scope(self) -> Scope:
         """Return what the template's expressions can refer to at this moment."""
-        states = self._host.states.values()
+        states = self._account.states.values()
         template = self._stack.template
         return Scope(
             stack=self._stack.name,
@@ -70,11 +70,13 @@ class StackDeployment:
             CommandError: a step failed; the steps before it are done and recorded.
         """
         changes = plan(self._state, self._stack.template, self.scope())
-        self._host.report.planned(self._stack.name, changes)
+        self._account.report.planned(self._stack.name, changes)
         wanted = active_resources(self._stack.template, self.scope())
         done = [self._apply(change, wanted[change.logical_id]) for change in changes if _applies(change)]
-        done += remove(self._host, self._stack.name, [change for change in changes if not _applies(change)])
-        self._host.save(self._with_outputs())
+        done += remove(
+            self._account, self._stack.name, [change for change in changes if not _applies(change)]
+        )
+        self._account.save(self._with_outputs())
         return done
 
     def _apply(self, change: Change, resource: Resource) -> Change:
@@ -84,20 +86,20 @@ class StackDeployment:
         previous = self._state.resources.get(resource.logical_id)
         change = _actual(change, previous, properties)
         started = time.monotonic()
-        self._host.report.started(self._stack.name, change)
+        self._account.report.started(self._stack.name, change)
         if change.action is Action.KEEP and previous:
             self._record(resource, previous, previous)
         else:
             self._record(resource, self._make(resource, properties, previous), previous)
-            self._come_alive(resource.logical_id)
-        self._host.report.finished(self._stack.name, change, time.monotonic() - started)
+            self._start(resource.logical_id)
+        self._account.report.finished(self._stack.name, change, time.monotonic() - started)
         return change
 
     def _make(
         self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
     ) -> DeployedResource:
         """Have the resource's handler create or update it."""
-        request = Request(
+        request = ResourceRequest(
             stack=self._stack.name,
             region=self._stack.region,
             account=self._stack.account,
@@ -109,7 +111,7 @@ class StackDeployment:
             assets=self._stack.assets,
             previous=previous,
         )
-        outcome = handler_for(resource.type).apply(request, self._host)
+        outcome = handler_for(resource.type).apply(request, self._account)
         return DeployedResource(
             logical_id=resource.logical_id,
             type=resource.type,
@@ -130,17 +132,17 @@ class StackDeployment:
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
         )
-        state = self._state.having(deployed)
+        state = self._state.with_resource(deployed)
         if previous and previous.physical_id != deployed.physical_id:
             state = dataclasses.replace(state, leftovers=(*state.leftovers, previous))
         if state != self._state:
-            self._host.save(state)
+            self._account.save(state)
 
-    def _come_alive(self, logical_id: str) -> None:
+    def _start(self, logical_id: str) -> None:
         resource = self._state.resources[logical_id]
-        handler_for(resource.type).restore(resource, self._host)
+        handler_for(resource.type).restore(resource, self._account)
         if resource.type in IDENTITIES:
-            self._host.publish()
+            self._account.publish_permissions()
 
     def _with_outputs(self) -> StackState:
         scope = self.scope()
@@ -159,40 +161,42 @@ class StackDeployment:
         )
 
 
-def remove(host: Host, stack: str, changes: Sequence[Change], *, purge: bool = False) -> list[Change]:
+def remove(
+    account: LocalAccount, stack: str, changes: Sequence[Change], *, purge: bool = False
+) -> list[Change]:
     """Delete what was replaced, then what `changes` says; return the changes made.
 
     Raises:
         CommandError: something cannot be deleted; what was deleted before is recorded.
     """
-    for leftover in host.states[stack].leftovers:
-        handler_for(leftover.type).delete(leftover, host, purge=purge)
-        state = host.states[stack]
-        host.save(
+    for leftover in account.states[stack].leftovers:
+        handler_for(leftover.type).delete(leftover, account, purge=purge)
+        state = account.states[stack]
+        account.save(
             dataclasses.replace(state, leftovers=tuple(r for r in state.leftovers if r is not leftover))
         )
-    return [_remove(host, stack, change, purge) for change in changes]
+    return [_remove(account, stack, change, purge) for change in changes]
 
 
-def destroy(host: Host, stack: str, *, purge: bool) -> list[Change]:
+def destroy(account: LocalAccount, stack: str, *, purge: bool) -> list[Change]:
     """Delete a whole stack; retained resources stay unless `purge`."""
-    changes = plan_removal(host.states[stack])
-    host.report.planned(stack, changes)
-    done = remove(host, stack, changes, purge=purge)
-    host.forget(stack)
+    changes = plan_removal(account.states[stack])
+    account.report.planned(stack, changes)
+    done = remove(account, stack, changes, purge=purge)
+    account.forget(stack)
     return done
 
 
-def _remove(host: Host, stack: str, change: Change, purge: bool) -> Change:
+def _remove(account: LocalAccount, stack: str, change: Change, purge: bool) -> Change:
     started = time.monotonic()
     if change.action is Action.RETAIN and purge:
         change = dataclasses.replace(change, action=Action.DELETE)
-    host.report.started(stack, change)
-    resource = host.states[stack].resources[change.logical_id]
+    account.report.started(stack, change)
+    resource = account.states[stack].resources[change.logical_id]
     if change.action is Action.DELETE:
-        handler_for(resource.type).delete(resource, host, purge=purge)
-    host.save(host.states[stack].lacking(change.logical_id))
-    host.report.finished(stack, change, time.monotonic() - started)
+        handler_for(resource.type).delete(resource, account, purge=purge)
+    account.save(account.states[stack].without_resource(change.logical_id))
+    account.report.finished(stack, change, time.monotonic() - started)
     return change
 
 

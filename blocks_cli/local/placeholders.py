@@ -20,7 +20,7 @@ def physical_name(stack: str, logical_id: str, limit: int = 64) -> str:
     return f"{f'{stack}-{logical_id}'[: limit - 13]}-{suffix}"
 
 
-def is_stand_in(resource: DeployedResource) -> bool:
+def is_placeholder(resource: DeployedResource) -> bool:
     """Return whether a resource only seems to exist."""
     return MARK in resource.local
 

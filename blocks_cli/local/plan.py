@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.graph import dependencies, order, resource_order
 from blocks_cli.assembly.intrinsics import NotYetKnownError, Scope, condition_holds, resolve
 from blocks_cli.errors import CommandError
-from blocks_cli.local.placeholders import is_stand_in, plausible_attribute
+from blocks_cli.local.placeholders import is_placeholder, plausible_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ class StackReferences:
         resource = self._find(logical_id)
         if name in resource.attributes:
             return resource.attributes[name]
-        if not is_stand_in(resource):
+        if not is_placeholder(resource):
             raise CommandError(
                 f"{resource.path}: no attribute {name}",
                 f"a local {resource.type} has: {', '.join(sorted(resource.attributes)) or 'none'}",

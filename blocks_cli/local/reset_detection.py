@@ -19,7 +19,7 @@ from blocks_runtime import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource, StackState
 
 DATABASE = "database"
@@ -28,35 +28,35 @@ DATABASE = "database"
 _LIVE = sql("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
-def migrate_again(host: Host) -> None:
+def migrate_reset_databases(account: LocalAccount) -> None:
     """Let the deploy that begins migrate what was emptied since the last one, as if its cluster were another."""
-    for _, cluster in _clusters(host):
-        known, now = cluster.local.get(DATABASE), _database(cluster, host)
+    for _, cluster in _clusters(account):
+        known, now = cluster.local.get(DATABASE), _database(cluster, account)
         if known and now and known != now:
             endpoint = text(cluster.attributes["Endpoint"])
-            host.note(f"{cluster.path}: was emptied since the last deploy, and is migrated again")
-            for each in [*host.states.values()]:
-                host.save(_unmigrated(each, endpoint))
+            account.note(f"{cluster.path}: was emptied since the last deploy, and is migrated again")
+            for each in [*account.states.values()]:
+                account.save(_without_migrations(each, endpoint))
 
 
-def remember(host: Host) -> None:
+def record_databases(account: LocalAccount) -> None:
     """Write down which databases there are at the end of a deploy."""
-    for state, cluster in _clusters(host):
-        if now := _database(cluster, host):
+    for state, cluster in _clusters(account):
+        if now := _database(cluster, account):
             local = {**cluster.local, DATABASE: now}
-            host.save(host.states[state].having(dataclasses.replace(cluster, local=local)))
+            account.save(account.states[state].with_resource(dataclasses.replace(cluster, local=local)))
 
 
-def _clusters(host: Host) -> Iterator[tuple[str, DeployedResource]]:
-    for name, state in [*host.states.items()]:
+def _clusters(account: LocalAccount) -> Iterator[tuple[str, DeployedResource]]:
+    for name, state in [*account.states.items()]:
         for resource in [*state.resources.values()]:
             if resource.type == CLUSTER:
                 yield name, resource
 
 
-def _database(cluster: DeployedResource, host: Host) -> str | None:
+def _database(cluster: DeployedResource, account: LocalAccount) -> str | None:
     """Return the OID of the live database; None while the cluster takes no connections."""
-    running = host.clusters.get(cluster.local[FOLDER])
+    running = account.clusters.get(cluster.local[FOLDER])
     if running is None:
         return None
     admin = Login.local(running, cluster.local[REGION]).plain()
@@ -67,10 +67,10 @@ def _database(cluster: DeployedResource, host: Host) -> str | None:
         return str(row["oid"])
 
 
-def _unmigrated(state: StackState, endpoint: str) -> StackState:
+def _without_migrations(state: StackState, endpoint: str) -> StackState:
     """Return the state with the migrations of a cluster belonging to one that is gone."""
     for resource in state.resources.values():
         if resource.type == MIGRATIONS and resource.properties.get("Endpoint") == endpoint:
             properties = {**resource.properties, "Endpoint": f"{endpoint}.emptied"}
-            state = state.having(dataclasses.replace(resource, properties=properties))
+            state = state.with_resource(dataclasses.replace(resource, properties=properties))
     return state

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class ResponseServer(Server):
         return f"http://{self.address}/{token}"
 
 
-class _ResponseHandler(Handler):
+class _ResponseHandler(RequestHandler):
     server: ResponseServer
 
     def do_PUT(self) -> None:  # noqa: N802 - the name http.server looks for

@@ -56,11 +56,11 @@ class StackState:
     exports: Mapping[str, Json] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
 
-    def having(self, resource: DeployedResource) -> StackState:
+    def with_resource(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
         return replace(self, resources={**self.resources, resource.logical_id: resource})
 
-    def lacking(self, logical_id: str) -> StackState:
+    def without_resource(self, logical_id: str) -> StackState:
         """Return the state without a resource."""
         rest = {name: resource for name, resource in self.resources.items() if name != logical_id}
         return replace(self, resources=rest)
@@ -68,7 +68,7 @@ class StackState:
     def without_cluster(self, cluster: DeployedResource) -> StackState:
         """Return the state without a cluster; what refers to its endpoint has to be done again."""
         endpoint = str(cluster.attributes["Endpoint"])
-        return self.renamed({endpoint: f"{cluster.physical_id}.gone"}).lacking(cluster.logical_id)
+        return self.renamed({endpoint: f"{cluster.physical_id}.gone"}).without_resource(cluster.logical_id)
 
     def renamed(self, texts: Mapping[str, str]) -> StackState:
         """Return the state with every occurrence of the keys of `texts` replaced by its value.

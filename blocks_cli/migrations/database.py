@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from blocks_cli.migrations.target import Located
+    from blocks_cli.migrations.target import DatabaseTarget
     from blocks_runtime.errors import DatabaseError
     from lambda_migrator.admin import Admin
     from lambda_migrator.tables import Reader
 
 
 @contextlib.contextmanager
-def connected(located: Located, dialect: str | None = None) -> Iterator[Admin]:
+def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[Admin]:
     """Say which database it is and connect to it as `admin`; the local one is started if need be.
 
     Raises:
         CommandError: it cannot be reached, or what was done within the block was refused.
     """
-    with _login(located, dialect) as login, explaining(located), _admin(login).open() as admin:
+    with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
         yield admin
 
 
 @contextlib.contextmanager
-def readable(located: Located) -> Iterator[Reader]:
+def readable(target: DatabaseTarget) -> Iterator[Reader]:
     """Say which database it is and connect to read in it; on this machine, without loading the driver.
 
     Raises:
         CommandError: it cannot be reached, or what was asked within the block was refused.
     """
-    with _login(located, None) as login, explaining(located):
-        plain = None if located.folder is None else login.plain()
+    with _login(target, None) as login, explaining(target):
+        plain = None if target.folder is None else login.plain()
         if plain is not None:
             with contextlib.closing(plain):
                 yield plain
@@ -57,13 +57,13 @@ def readable(located: Located) -> Iterator[Reader]:
 def scratch(dialect: str | None) -> Iterator[Admin]:
     """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
     folder = Workspace(project_root()).folder / "verify"
-    with _alone(folder), _local_cluster(folder, dialect, empty=True) as login:
+    with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
         with explaining(), _admin(login).open() as admin:
             yield admin
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -71,7 +71,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explaining(located: Located | None = None) -> Iterator[None]:
+def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
     """Turn errors of the migrator and of the database into those of the command line."""
     from blocks_runtime.errors import DatabaseError
     from custom_resource.deadline import OutOfTime
@@ -85,7 +85,7 @@ def explaining(located: Located | None = None) -> Iterator[None]:
         code = ExitCode.USAGE if untouched else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:
-        raise _refused(error, local=located is None or located.folder is not None) from error
+        raise _refused(error, local=target is None or target.folder is not None) from error
     except OutOfTime:
         raise CommandError(
             f"not done within {PATIENCE / 3600:.0f} hours",
@@ -96,13 +96,13 @@ def explaining(located: Located | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _login(located: Located, dialect: str | None) -> Iterator[Login]:
-    console.say(f"target   {located}")
-    if located.folder is None:
-        yield _cluster(located)
+def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
+    console.print_message(f"target   {target}")
+    if target.folder is None:
+        yield _cluster(target)
         return
-    _mention_others(located.folder)
-    with _local_cluster(located.folder, dialect) as login:
+    _mention_others(target.folder)
+    with _local_cluster(target.folder, dialect) as login:
         yield login
 
 
@@ -110,7 +110,9 @@ def _mention_others(folder: Path) -> None:
     """Say that a local database is about to be made, where the project has others: its name may be a slip."""
     others = [] if folder.exists() else sorted(each.name for each in folder.parent.glob("*"))
     if others:
-        console.say(f"note     {folder.name} is new, and empty; this project has {', '.join(others)}", "cyan")
+        console.print_message(
+            f"note     {folder.name} is new, and empty; this project has {', '.join(others)}", "cyan"
+        )
 
 
 @contextlib.contextmanager
@@ -133,11 +135,11 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
         yield Login.local(cluster)
 
 
-def _cluster(located: Located) -> Login:
+def _cluster(target: DatabaseTarget) -> Login:
     from blocks_runtime import credentials
 
-    ca = os.environ.get(f"{variable_prefix(located.database)}_CA")
-    at = Variables(located.endpoint, located.region, ADMIN_ROLE, ca)
+    ca = os.environ.get(f"{variable_prefix(target.database)}_CA")
+    at = Variables(target.endpoint, target.region, ADMIN_ROLE, ca)
     return Login(at, credentials.provider(os.environ))
 
 

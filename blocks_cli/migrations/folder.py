@@ -33,9 +33,9 @@ def find_folder(given: Path | None) -> Path:
     folder = given or default_folder()
     if folder.is_dir():
         return folder
-    looks_like = [console.shown(each) for each in _candidates(project_root())]
+    looks_like = [console.display_path(each) for each in _candidates(project_root())]
     raise CommandError(
-        f"{console.shown(folder)}: no such folder",
+        f"{console.display_path(folder)}: no such folder",
         f"migrations are in {_first(looks_like)}" if looks_like else "no folder here has migrations",
         f"pass --migrations {looks_like[0]}" if looks_like else "begin with `blocks new NAME`",
     )
@@ -68,7 +68,7 @@ def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -
     if to is not None and to not in numbers:
         raise CommandError(
             f"--to {to}: no migration has this number",
-            f"{console.shown(folder)} has {_listed(numbers)}",
+            f"{console.display_path(folder)} has {_listed(numbers)}",
             "name one of these, or leave --to out to take all",
         )
     return manifest
@@ -120,7 +120,7 @@ def explain(findings: Sequence[MigrationFinding]) -> CommandError:
 def as_error(finding: MigrationFinding) -> CommandError:
     """Return a finding as an error of the command line."""
     sqlstate = f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
-    place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
+    place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
     return CommandError(
         f"{place}: {finding.rule.sentence} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy
     )

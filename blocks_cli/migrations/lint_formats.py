@@ -47,7 +47,7 @@ def as_sarif(findings: Sequence[MigrationFinding]) -> str:
 def as_github(findings: Sequence[MigrationFinding]) -> str:
     """Return a workflow command a finding, which GitHub shows beside the line of the file."""
     return "\n".join(
-        f"::error file={_property(console.shown(each.path))},line={each.line},col={each.column},"
+        f"::error file={_property(console.display_path(each.path))},line={each.line},col={each.column},"
         f"title={_property(each.rule.id)}::{_message(f'{each.rule.sentence} {each.why}. {each.remedy}')}"
         for each in findings
     )
@@ -66,14 +66,14 @@ def _sqlstate(finding: MigrationFinding) -> str:
 
 
 def _block(finding: MigrationFinding) -> str:
-    place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
+    place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
     what = f"{place}: {finding.rule.sentence} [{finding.rule.id}]"
     return f"{what}\n  why: {finding.why}{_sqlstate(finding)}\n  do:  {finding.remedy}"
 
 
 def _row(finding: MigrationFinding) -> Json:
     return {
-        "file": console.shown(finding.path),
+        "file": console.display_path(finding.path),
         "line": finding.line,
         "column": finding.column,
         "rule": finding.rule.id,
@@ -86,7 +86,7 @@ def _row(finding: MigrationFinding) -> Json:
 
 def _result(finding: MigrationFinding) -> Json:
     where: Json = {
-        "artifactLocation": {"uri": quote(Path(console.shown(finding.path)).as_posix())},
+        "artifactLocation": {"uri": quote(Path(console.display_path(finding.path)).as_posix())},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     text = f"{finding.rule.sentence} {finding.why}{_sqlstate(finding)}. {finding.remedy}"

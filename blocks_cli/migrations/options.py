@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blocks_cli.migrations.place import DEFAULT_DATABASE, Place
+from blocks_cli.migrations.target_options import DEFAULT_DATABASE, TargetOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ wait = click.option(
     metavar="SECONDS",
     help="How long to wait while another migrator is at work.",
 )
-_PLACE = (
+_TARGET_OPTIONS = (
     click.option("--database", help=f"Id of the DistributedDatabase (default: {DEFAULT_DATABASE})."),
     click.option("--stack", metavar="NAME", help="Work on the cluster of this stack on AWS (needs boto3)."),
     click.option("--local", is_flag=True, help="With --stack: the stack as deployed on this machine."),
@@ -46,11 +46,11 @@ _PLACE = (
 )
 
 
-def place(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the options that say which database; the command gets them as `place`."""
+def target_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options that say which database; the command gets them as `target_options`."""
 
     @functools.wraps(command)
-    def placed(
+    def with_target(
         *arguments: object,
         database: str | None,
         stack: str | None,
@@ -59,9 +59,11 @@ def place(command: Callable[..., object]) -> Callable[..., object]:
         region: str | None,
         **options: object,
     ) -> object:
-        return command(*arguments, place=Place.of(database, stack, local, endpoint, region), **options)
+        return command(
+            *arguments, target_options=TargetOptions.of(database, stack, local, endpoint, region), **options
+        )
 
-    result: Callable[..., object] = placed
-    for option in reversed(_PLACE):
+    result: Callable[..., object] = with_target
+    for option in reversed(_TARGET_OPTIONS):
         result = option(result)
     return result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blocks_cli import console
 
 if TYPE_CHECKING:
-    from blocks_cli.migrations.target import Located
+    from blocks_cli.migrations.target import DatabaseTarget
     from lambda_migrator.lease import Holder, Queue
 
 
@@ -44,11 +44,11 @@ def is_dead(holder: str) -> bool:
     return False
 
 
-def queue(located: Located, wait: float) -> Queue:
+def queue(target: DatabaseTarget, wait: float) -> Queue:
     """Return how to behave while another migrator is at work: say who, wait that many seconds."""
     from lambda_migrator.lease import Queue
 
     def waiting(holder: Holder) -> None:
-        console.say(f"waiting  another migrator is at work: {holder}", "yellow")
+        console.print_message(f"waiting  another migrator is at work: {holder}", "yellow")
 
-    return Queue(wait, waiting, is_dead) if located.folder is not None else Queue(wait, waiting)
+    return Queue(wait, waiting, is_dead) if target.folder is not None else Queue(wait, waiting)

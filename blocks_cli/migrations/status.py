@@ -36,7 +36,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MigrationStatus:
     """One migration: `entry` is its journal row, `fault` how file and journal contradict each other.
 
     `gone` says that the folder does not have its file.
@@ -88,14 +88,14 @@ class Standing:
         return f"{self.entry.by}, {self.entry.statement} statements done"
 
 
-def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]:
+def migration_statuses(files: Manifest, journal: Iterable[Entry]) -> tuple[MigrationStatus, ...]:
     """Return how every migration of folder and journal stands, in the order of their numbers."""
     entries = {entry.version: entry for entry in journal}
     names = {entry.version: entry.name for entry in entries.values()}
     present = {migration.version: migration.name for migration in files.migrations}
     faults = {fault.version: fault for fault in find_drift(files, entries.values())}
     return tuple(
-        Standing(
+        MigrationStatus(
             version,
             name,
             _state(entries.get(version), faults.get(version), known=version in present),
@@ -107,15 +107,15 @@ def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]
     )
 
 
-def as_row(standing: Standing) -> Json:
+def as_row(status: MigrationStatus) -> Json:
     """Return a standing as JSON; the keys stay as they are."""
-    entry = standing.entry
-    why, remedy = standing.advice or (None, None)
+    entry = status.entry
+    why, remedy = status.advice or (None, None)
     applied_at = entry.applied_at if entry else None
     return {
-        "version": standing.version,
-        "name": standing.name,
-        "state": standing.state,
+        "version": status.version,
+        "name": status.name,
+        "state": status.state,
         "appliedAt": applied_at.isoformat() if applied_at else None,
         "by": entry.by if entry else None,
         "checksum": entry.checksum if entry else None,

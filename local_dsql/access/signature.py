@@ -25,7 +25,7 @@ EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CredentialScope:
     """What a signature is good for: one day (`YYYYMMDD`), one Region, one service."""
 
     date: str
@@ -41,7 +41,7 @@ def _encode_query(parameters: Mapping[str, str]) -> str:
     return "&".join(f"{_encode(name)}={_encode(value)}" for name, value in parameters.items())
 
 
-def sign(secret: str, scope: Scope, host: str, parameters: Mapping[str, str]) -> str:
+def sign(secret: str, scope: CredentialScope, host: str, parameters: Mapping[str, str]) -> str:
     """Return the hexadecimal signature of `GET https://<host>/?<parameters>`, signed header `host` alone.
 
     `parameters` hold everything but `X-Amz-Signature`; `X-Amz-Date` must be among them.
@@ -53,7 +53,7 @@ def sign(secret: str, scope: Scope, host: str, parameters: Mapping[str, str]) ->
     return _hmac(_signing_key(secret, scope), to_sign).hex()
 
 
-def _signing_key(secret: str, scope: Scope) -> bytes:
+def _signing_key(secret: str, scope: CredentialScope) -> bytes:
     parts = (scope.date, scope.region, scope.service, TERMINATOR)
     return functools.reduce(_hmac, parts, f"AWS4{secret}".encode())
 

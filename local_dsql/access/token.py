@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from local_dsql.access.errors import AccessDenied
-from local_dsql.access.signature import ALGORITHM, TERMINATOR, TIMESTAMP_FORMAT, Scope
+from local_dsql.access.signature import ALGORITHM, TERMINATOR, TIMESTAMP_FORMAT, CredentialScope
 
 MAX_LIFETIME = 604_800
 """Seconds, one week (AWS user guide, authentication token)."""
@@ -33,7 +33,7 @@ class Token:
     host: str
     action: str
     access_key_id: str
-    scope: Scope
+    scope: CredentialScope
     signed_at: dt.datetime
     lifetime: dt.timedelta
     parameters: dict[str, str] = field(repr=False)
@@ -91,10 +91,10 @@ def _expect(parameters: dict[str, str], name: str, value: str) -> None:
         raise AccessDenied(f"The authentication token must have {name}={value}.")
 
 
-def _credential(text: str) -> tuple[str, Scope]:
+def _credential(text: str) -> tuple[str, CredentialScope]:
     match text.split("/"):
         case [access_key_id, date, region, service, terminator] if terminator == TERMINATOR:
-            return access_key_id, Scope(date, region, service)
+            return access_key_id, CredentialScope(date, region, service)
     raise AccessDenied(f"X-Amz-Credential must be <access key id>/<date>/<region>/dsql/{TERMINATOR}.")
 
 

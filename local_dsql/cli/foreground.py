@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from local_dsql.cli.options import Failure, cluster_options, started
-from local_dsql.client.launch import connect, gone
+from local_dsql.client.launch import connect, stopped_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def _wait(folder: Folder) -> None:
     connection = connect(folder)
     if connection is not None:
         connection.wait_for_end()
-    raise Failure(str(gone(folder, "the local database has stopped")))
+    raise Failure(str(stopped_error(folder, "the local database has stopped")))
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 from local_dsql.control.protocol import ControlConnection, decode
 from local_dsql.errors import LocalDatabaseError, ServerError, ServerMismatchError
 from local_dsql.storage.files import write_private
-from local_dsql.storage.folder import unusable
+from local_dsql.storage.folder import unusable_folder
 from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
     from local_dsql.storage.folder import Folder
 
-START_PATIENCE = 120.0
+START_TIMEOUT = 120.0
 """Seconds; a start takes one or two, more on a machine that is very busy."""
 
 DEFAULT_DIALECT = "portable"
 DEFAULT_REGIONS = ("us-east-1",)
-END_PATIENCE = 15.0
+STOP_TIMEOUT = 15.0
 """Seconds that a server gets to end before we stop watching it."""
 
 _TAIL_LINES = 20
@@ -66,7 +66,7 @@ def launch(options: ServerOptions) -> None:
         command = [sys.executable, "-P", "-m", "local_dsql.server", *options.arguments()]
         with folder.server_log.open("wb") as log:
             subprocess.run(
-                ["/bin/sh", "-c", _DETACH, "sh", *command, "--starter", str(write_end)],
+                ["/bin/sh", "-c", _DETACH, "sh", *command, "--startup-pipe", str(write_end)],
                 pass_fds=(write_end,),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -78,15 +78,15 @@ def launch(options: ServerOptions) -> None:
             )
         os.close(write_end)
         write_end = -1
-        answer = _read_line(read_end, START_PATIENCE)
+        answer = _read_line(read_end, START_TIMEOUT)
     except OSError as error:
-        raise unusable(folder.path, error) from None
+        raise unusable_folder(folder.path, error) from None
     finally:
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)
     if not answer:
-        raise gone(folder, "the local database did not start")
+        raise stopped_error(folder, "the local database did not start")
     decode(answer)
 
 
@@ -104,16 +104,16 @@ def wait_for_end(folder: Folder, request: str) -> bool:
     connection = connect(folder)
     if connection is None and not folder.path.is_dir():
         return False  # nobody has ever started one here
-    stopping = connection is None or _ask_to_go(connection, request)
+    stopping = connection is None or _request_end(connection, request)
     lock = FileLock(folder.server_lock)
     if stopping:
         with contextlib.suppress(TimeoutError):  # it hangs: the next start says so
-            lock.wait_exclusive(END_PATIENCE)
+            lock.lock_exclusive(STOP_TIMEOUT)
         lock.release()
     return connection is not None
 
 
-def _ask_to_go(connection: ControlConnection, request: str) -> bool:
+def _request_end(connection: ControlConnection, request: str) -> bool:
     """Send the request and return whether the server is on its way out."""
     try:
         return bool(connection.call(request, {}).get("stopping", True))
@@ -128,7 +128,7 @@ def write_state(folder: Folder, control: Path) -> None:
     write_private(folder.state_file, json.dumps({"pid": os.getpid(), "control": str(control)}))
 
 
-def gone(folder: Folder, what: str) -> ServerError:
+def stopped_error(folder: Folder, what: str) -> ServerError:
     """Return the error for a server that has ended, with the end of its log."""
     try:
         lines = folder.server_log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
@@ -138,7 +138,7 @@ def gone(folder: Folder, what: str) -> ServerError:
     return ServerError(f"{what} ({folder.path})", why, "start it again; what was committed is still there")
 
 
-def busy(folder: Folder, error: TimeoutError) -> ServerMismatchError:
+def unresponsive_error(folder: Folder, error: TimeoutError) -> ServerMismatchError:
     """Return the error for a server that neither serves nor ends."""
     return ServerMismatchError(
         f"{folder.path} is in use, and its server does not answer",

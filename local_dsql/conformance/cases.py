@@ -22,7 +22,7 @@ class Result:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] | None = ()
 
-    def meets(self, fact: Answer) -> bool:
+    def matches(self, fact: Answer) -> bool:
         """Return whether this is what `fact` says."""
         if not isinstance(fact, Result) or (self.tag, self.columns) != (fact.tag, fact.columns):
             return False
@@ -36,7 +36,7 @@ class Refusal:
     sqlstate: str
     message: str
 
-    def meets(self, fact: Answer) -> bool:
+    def matches(self, fact: Answer) -> bool:
         """Return whether this is what `fact` says."""
         return self == fact
 
@@ -69,7 +69,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class RaceCase:
     """Two sessions of one statement each between BEGIN and COMMIT.
 
     `losers` says how many of the two failed at COMMIT, over all recorded races.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-KNOWN: dict[str, str] = {
+KNOWN_DIVERGENCES: dict[str, str] = {
     "lateral_left_outer_ref": "lateral-left-join",
     "lateral_left_no_outer_where": "lateral-left-join",
     "lateral_left_outer_ref_cast": "lateral-left-join",

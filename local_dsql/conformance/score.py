@@ -15,12 +15,12 @@ DIVERGENCE = "conformance_divergence"
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class DivergenceCheck:
     """Decides what a difference from the recording means; `known` are those of this cluster, by case."""
 
     known: Mapping[str, str]
 
-    def rule(self, case: str, differences: Sequence[str], record: Callable[[str, object], None]) -> None:
+    def check(self, case: str, differences: Sequence[str], record: Callable[[str, object], None]) -> None:
         """Pass the running test, or end it: as expected to differ, or as failed."""
         divergence = self.known.get(case)
         if differences:

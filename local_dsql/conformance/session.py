@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from local_dsql.conformance.cases import Protocol
 
-PATIENCE = 120.0
+ANSWER_TIMEOUT = 120.0
 """Seconds to wait for an answer; on a real cluster DDL queues behind the cluster's own jobs."""
 
 CATALOG_RETRIES = 12
@@ -32,7 +32,7 @@ class ConformanceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ClusterUnderTest:
     """The cluster to ask: its connection string, and whether it is a local one.
 
     The connection string holds a token, so no error and no `repr` shows it.
@@ -42,7 +42,7 @@ class Target:
     local: bool
 
     @classmethod
-    def at(cls, dsn: str) -> Target:
+    def at(cls, dsn: str) -> ClusterUnderTest:
         """Return the cluster at a connection string; the schema `local_dsql` tells that it is a local one."""
         try:
             with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
@@ -53,7 +53,7 @@ class Target:
             return cls(dsn, local=False)  # the next to connect says what is wrong
         return cls(dsn, local=found is not None)
 
-    def connect(self) -> Session:
+    def connect(self) -> LibpqSession:
         """Open a session.
 
         Raises:
@@ -67,10 +67,10 @@ class Target:
                 f"cannot connect to the cluster\n{reason}\n"
                 "check the endpoint in --dsn, and that the password is a token for it that has not expired"
             )
-        return Session(connection)
+        return LibpqSession(connection)
 
 
-class Session:
+class LibpqSession:
     """One connection to a cluster."""
 
     def __init__(self, connection: abc.PGconn) -> None:
@@ -89,7 +89,7 @@ class Session:
         """Send `sql` and return the answers to the statements in it.
 
         Raises:
-            ConformanceError: no answer came within `PATIENCE`.
+            ConformanceError: no answer came within `ANSWER_TIMEOUT`.
         """
         if protocol == "simple":
             self._connection.send_query(sql.encode())
@@ -106,18 +106,18 @@ class Session:
         Raises:
             ConformanceError: the statement failed.
         """
-        answers = again_on_catalog_change(lambda: self.run(sql))
+        answers = retry_on_catalog_change(lambda: self.run(sql))
         for answer in answers:
             if isinstance(answer, Refusal):
                 raise ConformanceError(f"{sql}\n{answer.sqlstate}: {answer.message}")
 
     def _next(self, sql: str) -> abc.PGresult | None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ANSWER_TIMEOUT
         while self._connection.is_busy():
-            patience = deadline - time.monotonic()
-            ready, _, _ = select.select([self._connection.socket], [], [], max(patience, 0))
+            timeout = deadline - time.monotonic()
+            ready, _, _ = select.select([self._connection.socket], [], [], max(timeout, 0))
             if not ready:
-                raise ConformanceError(f"no answer within {PATIENCE:.0f} s to: {sql}")
+                raise ConformanceError(f"no answer within {ANSWER_TIMEOUT:.0f} s to: {sql}")
             self._connection.consume_input()
         return self._connection.get_result()
 
@@ -127,7 +127,7 @@ def is_catalog_change(answer: Answer) -> bool:
     return isinstance(answer, Refusal) and answer.sqlstate == "40001" and "OC001" in answer.message
 
 
-def again_on_catalog_change(attempt: Callable[[], tuple[Answer, ...]]) -> tuple[Answer, ...]:
+def retry_on_catalog_change(attempt: Callable[[], tuple[Answer, ...]]) -> tuple[Answer, ...]:
     """Return the answers of the first attempt that no change of the catalog disturbed, or of the last one."""
     for _ in range(CATALOG_RETRIES):
         answers = attempt()

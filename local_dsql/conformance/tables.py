@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.conformance.library import tables
+from local_dsql.conformance.facts_reader import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ class Tables:
         self._tables = tables()
         self._intact: set[str] = set()
 
-    def provide(self, names: Iterable[str]) -> None:
+    def ensure(self, names: Iterable[str]) -> None:
         """Make the named tables, and those they reference, unless they are there and intact."""
         missing = self._with_referenced(names) - self._intact
         if not missing:
@@ -33,7 +33,7 @@ class Tables:
                     self._execute(insert)
                 self._intact.add(name)
 
-    def spoil(self, names: Iterable[str]) -> None:
+    def invalidate(self, names: Iterable[str]) -> None:
         """Take note that the named tables, or those they reference, may have changed."""
         self._intact -= self._with_referenced(names)
 

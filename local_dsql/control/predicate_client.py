@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     Predicate = Callable[[Attempt], bool]
 
 log = logging.getLogger(__name__)
-_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
+_clients: weakref.WeakSet[PredicateClient] = weakref.WeakSet()
 
 
-def name_of(predicate: Predicate) -> str:
+def predicate_name(predicate: Predicate) -> str:
     """Return what a predicate is called and where it is: `<lambda> (test_transfers.py:31)`.
 
     Raises:
@@ -43,12 +43,12 @@ def name_of(predicate: Predicate) -> str:
     return f"{name} ({file.relative_to(here) if file.is_relative_to(here) else file}:{code.co_firstlineno})"
 
 
-class Predicates:
+class PredicateClient:
     """The predicates that one object has armed; each injection lasts as long as its connection."""
 
     def __init__(self) -> None:
         self._connections: set[ControlConnection] = set()
-        _armed.add(self)
+        _clients.add(self)
 
     def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
         """Arm an injection, answer for it in a thread, and return its number.
@@ -65,7 +65,7 @@ class Predicates:
             raise
         self._connections.add(connection)
         threading.Thread(
-            target=self._answer,
+            target=self._serve,
             args=(connection, number, predicate),
             name=f"local-dsql-injection-{number}",
             daemon=True,
@@ -75,32 +75,32 @@ class Predicates:
     def close(self) -> None:
         """Disarm them all; a predicate that is being called is not waited for."""
         for connection in list(self._connections):
-            connection.hang_up()
+            connection.shut_down()
 
-    def leave_to_parent(self) -> None:
+    def close_after_fork(self) -> None:
         """Forget them, in a child made by `fork`: the thread that answers is not there."""
         for connection in self._connections:
-            connection.leave_to_parent()
+            connection.close_after_fork()
 
-    def _answer(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
+    def _serve(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
         try:
-            connection.answer(lambda question: _verdict(number, predicate, question))
+            connection.answer(lambda request: _evaluate(number, predicate, request))
         finally:
             connection.close()
             self._connections.discard(connection)
 
 
-def _leave_to_parent() -> None:
-    for each in _armed:
-        each.leave_to_parent()
+def _close_after_fork() -> None:
+    for each in _clients:
+        each.close_after_fork()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+os.register_at_fork(after_in_child=_close_after_fork)
 
 
-def _verdict(number: int, predicate: Predicate, question: Json) -> Json:
+def _evaluate(number: int, predicate: Predicate, request: Json) -> Json:
     try:
-        verdict: object = predicate(decode_attempt(question))
+        verdict: object = predicate(decode_attempt(request))
         if inspect.iscoroutine(verdict):
             verdict.close()
             raise TypeError("it returned a coroutine, which nobody awaits; write it with def")

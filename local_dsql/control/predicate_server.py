@@ -12,7 +12,7 @@ from local_dsql.wire.turn import Turn
 
 if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
-    from local_dsql.control.server import Line
+    from local_dsql.control.server import JsonLineStream
     from local_dsql.faults.injection import Attempt
 
 _SQLSTATE = "38000"
@@ -21,7 +21,7 @@ _SQLSTATE = "38000"
 _DETAIL = "An injection asks it whether this COMMIT is to fail. Nothing was committed."
 
 
-class Questions:
+class PredicateServer:
     """The judge of one injection.
 
     Args:
@@ -30,21 +30,21 @@ class Questions:
         timeout: seconds that a COMMIT waits at most, those included in which others are asked about.
     """
 
-    def __init__(self, line: Line, predicate: str, timeout: float) -> None:
-        self._line = line
+    def __init__(self, stream: JsonLineStream, predicate: str, timeout: float) -> None:
+        self._stream = stream
         self._predicate = predicate
         self._timeout = timeout
         self._turn = Turn()
         self._answer: asyncio.Future[Json] | None = None
-        self._dismissed = False
+        self._cancelled = False
 
     async def listen(self) -> None:
         """Take answers until the other end has gone, or is dismissed."""
-        while (answer := await self._line.receive()) is not None:
+        while (answer := await self._stream.receive()) is not None:
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(answer)
 
-    async def agrees(self, attempt: Attempt) -> bool:
+    async def evaluate(self, attempt: Attempt) -> bool:
         """Return the predicate's verdict, false where its process ends or the injection is removed meanwhile.
 
         Raises:
@@ -61,21 +61,21 @@ class Questions:
 
     async def _ask(self, attempt: Attempt) -> Json:
         await self._turn.take()
-        if self._dismissed:
+        if self._cancelled:
             self._turn.release()
             return {"verdict": False}
         self._answer = asyncio.get_running_loop().create_future()
         # Not before: who has given up waiting must not let a second question in while the first is thought about.
         self._answer.add_done_callback(lambda _: self._turn.release())
-        self._line.send(encode_attempt(attempt))
+        self._stream.send(encode_attempt(attempt))
         return await asyncio.shield(self._answer)
 
-    def dismiss(self) -> None:
+    def cancel(self) -> None:
         """Hang up; whoever waits is told that nothing is to happen."""
-        self._dismissed = True
+        self._cancelled = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_result({"verdict": False})
-        self._line.hang_up()
+        self._stream.close()
 
     def _raised(self, error: str) -> ServerMessage:
         return ServerMessage(

@@ -101,12 +101,12 @@ class ControlConnection:
             while (line := self._lines.readline()).endswith(b"\n"):
                 self._socket.sendall(json.dumps(reply(json.loads(line))).encode() + b"\n")
 
-    def hang_up(self) -> None:
+    def shut_down(self) -> None:
         """End the conversation, also where another thread waits for the server."""
         with contextlib.suppress(OSError):  # it has ended already
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def leave_to_parent(self) -> None:
+    def close_after_fork(self) -> None:
         """Let go of what a child has got by `fork`, so that the server notices the end of its parent.
 
         Nothing but the descriptor is touched: a thread of the parent may have had the reader locked.

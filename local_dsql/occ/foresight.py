@@ -57,11 +57,11 @@ async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
     if transaction.reads_only or transaction.doomed is not None or transaction.catalog < engine.catalog:
         return None
     seen = Foresight.of(participant, transaction)
-    if not engine.injector.asks_about(seen.attempt):
+    if not engine.injector.has_predicate_for(seen.attempt):
         return None
     async with participant.backend.turn:
         attempt = replace(seen.attempt, rows=await _changed_rows(engine, participant, transaction))
-    agreed = await engine.injector.ask(attempt)
+    agreed = await engine.injector.evaluate_predicates(attempt)
     if participant.backend.is_gone:
         raise BackendGone
     return Foresight(attempt, agreed, looked=True)
@@ -77,9 +77,9 @@ async def strike(
     """
     seen = foreseen or Foresight.of(participant, transaction)
     attempt = seen.attempt
-    if not seen.looked and engine.injector.wants_rows(attempt):
+    if not seen.looked and engine.injector.needs_rows(attempt):
         attempt = replace(attempt, rows=await _changed_rows(engine, participant, transaction))
-    return engine.injector.strike(attempt, seen.agreed)
+    return engine.injector.next_fault(attempt, seen.agreed)
 
 
 async def _changed_rows(

@@ -24,7 +24,7 @@ _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
 _CANNOT_BECOME = 71
 """Exit code of a child that could not become somebody else."""
-_PATIENCE = 2.0
+_UNSHARE_TIMEOUT = 2.0
 """Seconds that the threads of other people's fork hooks have to end."""
 _SUPPORTS_NAMESPACES = Path("/proc/self/ns/user").exists()
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -72,7 +72,7 @@ class UserNamespace(SameUser):
     def enter(self) -> None:
         """Leave for a namespace whose user 65534 is the user of this process."""
         uid, gid = os.getuid(), os.getgid()
-        _unshare(time.monotonic() + _PATIENCE)
+        _unshare(time.monotonic() + _UNSHARE_TIMEOUT)
         _write("/proc/self/setgroups", b"deny")
         _write("/proc/self/gid_map", b"%d %d 1" % (_NOBODY, gid))
         _write("/proc/self/uid_map", b"%d %d 1" % (_NOBODY, uid))
@@ -119,7 +119,7 @@ class OtherUser:
 
     def _can(self, command: list[str | Path]) -> bool:
         try:
-            answer = subprocess.run(command, preexec_fn=entrance(self), capture_output=True, check=False)
+            answer = subprocess.run(command, preexec_fn=child_setup(self), capture_output=True, check=False)
         except PermissionError:
             return False
         return answer.returncode == 0
@@ -135,7 +135,7 @@ def choose_account() -> Account:
     return OtherUser(nobody.pw_uid, nobody.pw_gid)
 
 
-def entrance(account: Account, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
+def child_setup(account: Account, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
     """Return what a child does between fork and exec: become the account, `then` the rest.
 
     Where that fails the child says why in its own output and ends; `subprocess` would keep the reason to itself.
@@ -181,7 +181,7 @@ def _change_owner(path: Path, uid: int, gid: int) -> None:
 
 
 def _works(account: Account) -> bool:
-    answer = subprocess.run(["true"], preexec_fn=entrance(account), capture_output=True, check=False)
+    answer = subprocess.run(["true"], preexec_fn=child_setup(account), capture_output=True, check=False)
     return answer.returncode == 0
 
 

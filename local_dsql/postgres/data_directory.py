@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_dsql.errors import PostgresError
-from local_dsql.postgres.account import entrance
-from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.account import child_setup
+from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.settings import INITDB_OPTIONS
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class DataDirectory:
             self.path.mkdir(mode=0o700, parents=True)
             account.own(self.path)
         except OSError as error:
-            raise failure(what, str(error), 1) from None
+            raise exit_error(what, str(error), 1) from None
         answer = subprocess.run(
             [binaries.initdb, "--pgdata", self.path, *INITDB_OPTIONS],
-            preexec_fn=entrance(account),
+            preexec_fn=child_setup(account),
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -59,9 +59,9 @@ class DataDirectory:
         )
         if answer.returncode:
             shutil.rmtree(self.path, ignore_errors=True)
-            raise failure(what, answer.stdout + answer.stderr, answer.returncode)
+            raise exit_error(what, answer.stdout + answer.stderr, answer.returncode)
 
-    def heal(self, account: Account, timeout: float = 10.0) -> None:
+    def repair(self, account: Account, timeout: float = 10.0) -> None:
         """Put right what a kill or a copy left: permissions, a server still running, a stale lock file.
 
         Args:

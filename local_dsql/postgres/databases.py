@@ -11,8 +11,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from blocks_runtime.contract import DATABASE
-from local_dsql.postgres.built import Built, catalog_digest
-from local_dsql.postgres.diagnosis import refused
+from local_dsql.postgres.build_record import BuildRecord, catalog_digest
+from local_dsql.postgres.errors import refusal_error
 from local_dsql.postgres.process import PORT, SUPERUSER
 from local_dsql.wire.answer import BackendError
 from local_dsql.wire.backend import Backend
@@ -48,7 +48,7 @@ class Databases:
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
 
-    async def build(self, scripts: Sequence[Path]) -> Built:
+    async def build(self, scripts: Sequence[Path]) -> BuildRecord:
         """Run the catalog's scripts in a fresh data directory and make the live database from the result."""
         async with self._connection(LIVE) as live:
             for script in scripts:
@@ -59,7 +59,7 @@ class Databases:
             await maintenance.rows(f"ALTER DATABASE {PRISTINE} IS_TEMPLATE true ALLOW_CONNECTIONS false")
             await _make_live(maintenance)
             rows = await maintenance.rows("SELECT oid FROM pg_roles ORDER BY oid")
-        return Built(catalog_digest(scripts), tuple(int(oid) for (oid,) in rows if oid is not None))
+        return BuildRecord(catalog_digest(scripts), tuple(int(oid) for (oid,) in rows if oid is not None))
 
     async def ensure_live(self) -> None:
         """Make the live database where a kill in the middle of a reset left none, or half of one."""
@@ -68,7 +68,7 @@ class Databases:
                 await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE}")
                 await _make_live(maintenance)
 
-    async def recreate(self, built: Built) -> None:
+    async def recreate(self, built: BuildRecord) -> None:
         """Replace the live database by a pristine one and drop every later role; open sessions are cut."""
         async with self._connection(_MAINTENANCE) as maintenance:
             await _end_sessions(maintenance)
@@ -92,7 +92,7 @@ class Databases:
             backend = await Backend.connect(self._sockets, PORT, {"user": SUPERUSER, "database": database})
             yield backend
         except BackendError as error:
-            raise refused(
+            raise refusal_error(
                 "PostgreSQL could not make the database",
                 str(error),
                 "try again; if that fails too, remove the folder and start with an empty database",
@@ -106,7 +106,7 @@ async def _run_script(live: Backend, script: Path) -> None:
     try:
         await live.rows(script.read_text(encoding="utf-8"))
     except BackendError as error:
-        raise refused(
+        raise refusal_error(
             f"cannot build the database: {script.name} is refused",
             str(error),
             "reinstall the package; its catalog does not fit this PostgreSQL",

@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from local_dsql.postgres import supervisor
-from local_dsql.postgres.account import die_with_parent, entrance
+from local_dsql.postgres.account import child_setup, die_with_parent
 from local_dsql.postgres.data_directory import ENVIRONMENT, DataDirectory
-from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PORT = 5432
 SUPERUSER = "postgres"
 HAS_DEATH_SIGNAL = sys.platform == "linux"
 _POLL = 0.005
-_SHUTDOWN_PATIENCE = 10.0
+_SHUTDOWN_TIMEOUT = 10.0
 
 
 class Postgres:
@@ -79,7 +79,7 @@ class Postgres:
             port: number in the socket's name; a TCP port only where the settings make it listen on one.
             death_signal: let the kernel end the server with this thread; else a supervisor process does.
         """
-        data.heal(account)
+        data.repair(account)
         command: list[str | Path] = [binaries.postgres, "-D", data.path, "-k", sockets, "-p", str(port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -89,7 +89,7 @@ class Postgres:
             log_start = stream.tell()
             process = subprocess.Popen(
                 command,
-                preexec_fn=_entrance(account, death_signal),
+                preexec_fn=_child_setup(account, death_signal),
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL if death_signal else subprocess.PIPE,
                 stdout=stream,
@@ -126,7 +126,7 @@ class Postgres:
         with self._log.open("rb") as stream:
             stream.seek(self._log_start)
             output = stream.read()
-        return failure(what, output.decode(errors="replace"), self.exit_code)
+        return exit_error(what, output.decode(errors="replace"), self.exit_code)
 
     def stop(self) -> None:
         """Shut down in order: connections are cut, data is written; a server that hangs is killed."""
@@ -135,7 +135,7 @@ class Postgres:
                 break
             self._process.send_signal(number)
             try:
-                self._process.wait(_SHUTDOWN_PATIENCE)
+                self._process.wait(_SHUTDOWN_TIMEOUT)
             except subprocess.TimeoutExpired:
                 continue
         if self._process.stdin is not None:
@@ -150,7 +150,7 @@ class Postgres:
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
-def _entrance(account: Account, death_signal: bool) -> Callable[[], None]:
+def _child_setup(account: Account, death_signal: bool) -> Callable[[], None]:
     """What the child does between fork and exec."""
     parent = os.getpid()
 
@@ -158,4 +158,4 @@ def _entrance(account: Account, death_signal: bool) -> Callable[[], None]:
         if death_signal:
             die_with_parent(parent)
 
-    return entrance(account, then)
+    return child_setup(account, then)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from local_dsql.access.cluster_name import new_identifier
 from local_dsql.errors import FolderError
 from local_dsql.storage.files import write_private
-from local_dsql.storage.folder import unusable
+from local_dsql.storage.folder import unusable_folder
 
 if TYPE_CHECKING:
     from local_dsql.storage.folder import Folder
@@ -55,4 +55,4 @@ class ClusterRecord:
         try:
             write_private(folder.record_file, json.dumps({"format": _FORMAT} | asdict(self), indent=1))
         except OSError as error:
-            raise unusable(folder.path, error) from None
+            raise unusable_folder(folder.path, error) from None

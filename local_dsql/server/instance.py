@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from local_dsql import catalog
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
-from local_dsql.postgres.built import Built
+from local_dsql.postgres.build_record import BuildRecord
 from local_dsql.postgres.sockets import make_socket_directory, remove_socket_directory
-from local_dsql.storage.folder import unusable
+from local_dsql.storage.folder import unusable_folder
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,20 +39,20 @@ class Instance:
         account = choose_account()
         binaries = account.binaries(find_binaries(), folder.binaries_copy)
         data = DataDirectory(folder.data)
-        self._built = Built.load(folder.built_file)
-        if self._built is None or not data.path.exists():
+        self._build_record = BuildRecord.load(folder.built_file)
+        if self._build_record is None or not data.path.exists():
             folder.built_file.unlink(missing_ok=True)
-            self._built = None
+            self._build_record = None
             data.initialise(binaries, account)
         else:
-            self._built.check(catalog.scripts(), folder.path)
+            self._build_record.check(catalog.scripts(), folder.path)
         try:
             self.sockets = make_socket_directory(folder.sockets)
             account.own(self.sockets)
             folder.postgres_log.unlink(missing_ok=True)
             folder.postgres_log.touch(mode=0o600)
         except OSError as error:
-            raise unusable(folder.path, error) from None
+            raise unusable_folder(folder.path, error) from None
         self._spare: asyncio.Task[None] | None = None
         self._postgres = Postgres.start(
             binaries, data, sockets=self.sockets, log=folder.postgres_log, account=account
@@ -77,7 +77,7 @@ class Instance:
         """
         from local_dsql.wire.backend import BackendGone
 
-        if self._built is not None:
+        if self._build_record is not None:
             await self._databases.ensure_live()
             return
         try:
@@ -87,8 +87,8 @@ class Instance:
         try:
             built.save(self._folder.built_file)
         except OSError as error:
-            raise unusable(self._folder.path, error) from None
-        self._built = built
+            raise unusable_folder(self._folder.path, error) from None
+        self._build_record = built
 
     @property
     def is_running(self) -> bool:
@@ -111,10 +111,10 @@ class Instance:
 
         from local_dsql.wire.backend import BackendGone
 
-        assert self._built is not None
+        assert self._build_record is not None
         await self.settle()
         try:
-            await self._databases.recreate(self._built)
+            await self._databases.recreate(self._build_record)
         except BackendGone:
             raise self.failure() from None
         self._spare = asyncio.create_task(self._databases.prepare_spare())

@@ -14,7 +14,7 @@ from local_dsql.client.launch import write_state
 from local_dsql.control.server import ControlServer
 from local_dsql.errors import ServerMismatchError
 from local_dsql.server.cluster_record import ClusterRecord
-from local_dsql.server.conflict_handlers import ConflictRequests
+from local_dsql.server.conflict_handlers import ConflictHandlers
 from local_dsql.server.endpoints import Endpoints
 from local_dsql.storage.locks import FileLock
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
     from local_dsql.control.server import Handler
     from local_dsql.server.instance import Instance
-    from local_dsql.server.startup_pipe import Starter
+    from local_dsql.server.startup_pipe import StartupPipe
 
 ADMIN_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local-admin"
 """The IAM user whose keys sign for `admin`: the owner of the folder."""
@@ -48,7 +48,7 @@ class Server:
         self._users = FileLock(self._folder.users_lock)
         self._pin = FileLock(self._folder.users_lock)
 
-    async def run(self, starter: Starter) -> None:
+    async def run(self, pipe: StartupPipe) -> None:
         """Serve until nobody uses the folder, a signal asks for the end, or PostgreSQL fails.
 
         Raises:
@@ -57,15 +57,15 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        conflicts = ConflictRequests(self._endpoints)
-        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.hosts)
+        conflicts = ConflictHandlers(self._endpoints)
+        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.stream_handlers)
         try:
             await self._instance.open()
             await self._endpoints.open(self._options.regions)
             path = self._instance.sockets / "control.sock"
             await control.listen(path)
             write_state(self._folder, path)
-            starter.tell_ready()
+            pipe.send_ready()
             await self._watch()
         finally:
             self._folder.state_file.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ class Server:
 
     def _is_unused(self) -> bool:
         """Whether nobody holds the users lock; if so we keep it, and whoever comes now waits for our end."""
-        if not self._stop.is_set() and self._users.try_exclusive():
+        if not self._stop.is_set() and self._users.try_lock_exclusive():
             self._stop.set()
         return self._stop.is_set()
 
@@ -146,7 +146,7 @@ class Server:
         return {}
 
     async def _delay_jobs(self, parameters: Json) -> Json:
-        self._endpoints.front.jobs.delay = float(str(parameters["seconds"]))
+        self._endpoints.proxy.jobs.delay = float(str(parameters["seconds"]))
         return {}
 
     async def _pin_server(self, _: Json) -> Json:

@@ -106,10 +106,10 @@ class Folder:
             self.certificates.mkdir(mode=0o700, exist_ok=True)
             (self.path / ".gitignore").write_text("*\n")
         except OSError as error:
-            raise unusable(self.path, error) from None
+            raise unusable_folder(self.path, error) from None
 
 
-def unusable(path: Path, error: OSError) -> FolderError:
+def unusable_folder(path: Path, error: OSError) -> FolderError:
     """Return the error for a folder that the system does not let us use."""
     return FolderError(
         f"cannot use the folder {path} for a local database",

@@ -24,23 +24,23 @@ class FileLock:
         self._descriptor: int | None = None
         self._owner = 0
 
-    def lock_shared(self, patience: float) -> None:
-        """Wait for the lock, together with others, for at most `patience` seconds.
+    def lock_shared(self, timeout: float) -> None:
+        """Wait for the lock, together with others, for at most `timeout` seconds.
 
         Raises:
             TimeoutError: somebody has kept it alone for all that time.
         """
-        self._poll(fcntl.LOCK_SH, patience)
+        self._poll(fcntl.LOCK_SH, timeout)
 
-    def wait_exclusive(self, patience: float) -> None:
-        """Wait for the lock, alone, for at most `patience` seconds.
+    def lock_exclusive(self, timeout: float) -> None:
+        """Wait for the lock, alone, for at most `timeout` seconds.
 
         Raises:
             TimeoutError: somebody has kept it for all that time.
         """
-        self._poll(fcntl.LOCK_EX, patience)
+        self._poll(fcntl.LOCK_EX, timeout)
 
-    def try_exclusive(self) -> bool:
+    def try_lock_exclusive(self) -> bool:
         """Take the lock alone if nobody holds it, and return whether that worked."""
         try:
             self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,8 +58,8 @@ class FileLock:
         os.close(self._descriptor)
         self._descriptor = None
 
-    def _poll(self, operation: int, patience: float) -> None:
-        deadline = time.monotonic() + patience
+    def _poll(self, operation: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 return self._lock(operation | fcntl.LOCK_NB)

@@ -9,12 +9,12 @@ from blocks_cli.local.resources.cluster import ClusterHandler
 from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
 from blocks_cli.local.resources.iam import IdentityHandler
-from blocks_cli.local.resources.simple import SIMPLE, SimpleHandler, StandInHandler
+from blocks_cli.local.resources.simple import SIMPLE, PlaceholderHandler, SimpleHandler
 
 if TYPE_CHECKING:
-    from blocks_cli.local.resources.handler import Handler
+    from blocks_cli.local.resources.handler import ResourceHandler
 
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, ResourceHandler] = {
     resource_types.CLUSTER: ClusterHandler(),
     resource_types.FUNCTION: FunctionHandler(),
     resource_types.LAYER: LayerHandler(),
@@ -26,11 +26,11 @@ HANDLERS: dict[str, Handler] = {
     **{name: SimpleHandler(shape) for name, shape in SIMPLE.items()},
 }
 
-_STAND_IN = StandInHandler()
+_PLACEHOLDER = PlaceholderHandler()
 
 
-def handler_for(type_name: str) -> Handler:
+def handler_for(type_name: str) -> ResourceHandler:
     """Return the handler of a resource type; every `Custom::…` has the same one."""
     if resource_types.is_custom(type_name):
         type_name = resource_types.CUSTOM_RESOURCE
-    return HANDLERS.get(type_name, _STAND_IN)
+    return HANDLERS.get(type_name, _PLACEHOLDER)

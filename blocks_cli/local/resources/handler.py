@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.asset import Asset
     from blocks_cli.json_value import Json
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ResourceRequest:
     """A resource to be created, or updated where `previous` is there; `properties` are resolved."""
 
     stack: str
@@ -40,7 +40,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ResourceResult:
     """What exists now. Another `physical_id` than before means a replacement: the old one is deleted."""
 
     physical_id: str
@@ -48,23 +48,23 @@ class Outcome:
     local: Mapping[str, str] = field(default_factory=dict)
 
 
-class Handler(Protocol):
+class ResourceHandler(Protocol):
     """Makes one type of resource exist."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Create or update the resource.
 
         Raises:
             CommandError: it cannot be done; nothing of it counts as deployed.
         """
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
         """Bring a deployed resource to life: right after it was applied, and in every later process.
 
         Returns texts of the recorded state that no longer hold, with what they read now.
         """
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
         """Remove the resource; `purge` overrides what protects it.
 
         Raises:
@@ -75,11 +75,11 @@ class Handler(Protocol):
 class PassiveHandler:
     """Base of handlers with nothing alive behind them."""
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
         """Have nothing to bring to life."""
-        del resource, host
+        del resource, account
         return {}
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
         """Have nothing to remove."""
-        del resource, host, purge
+        del resource, account, purge

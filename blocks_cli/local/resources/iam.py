@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.resource_types import ROLE
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.placeholders import physical_name
-from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
 
 if TYPE_CHECKING:
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,18 @@ class IdentityHandler(PassiveHandler):
 
     kind: str | None
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Return name and ARN."""
-        del host
+        del account
         name = self._name(request)
         if self.kind is None:
-            return Outcome(name, {"Id": name})
+            return ResourceResult(name, {"Id": name})
         arn = f"arn:{request.partition}:iam::{request.account}:{self.kind}{_iam_path(request)}{name}"
         if self.kind == "policy":
-            return Outcome(arn, {"PolicyArn": arn})
-        return Outcome(name, {"Arn": arn, "RoleId": _role_id(arn)})
+            return ResourceResult(arn, {"PolicyArn": arn})
+        return ResourceResult(name, {"Arn": arn, "RoleId": _role_id(arn)})
 
-    def _name(self, request: Request) -> str:
+    def _name(self, request: ResourceRequest) -> str:
         chosen = [
             text(request.properties.get(key)) for key in ("RoleName", "ManagedPolicyName", "PolicyName")
         ]
@@ -41,7 +41,7 @@ class IdentityHandler(PassiveHandler):
         return next(filter(None, chosen), physical_name(request.stack, request.logical_id))
 
 
-def _iam_path(request: Request) -> str:
+def _iam_path(request: ResourceRequest) -> str:
     return text(request.properties.get("Path")) or "/"
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import text
 from blocks_cli.local.placeholders import MARK, physical_name
-from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
 
 if TYPE_CHECKING:
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class SimpleHandler(PassiveHandler):
 
     shape: Shape
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Return the name and the attributes."""
-        del host
+        del account
         properties = request.properties
         values = {
             "name": text(properties.get(self.shape.name)) or physical_name(request.stack, request.logical_id),
@@ -61,23 +61,23 @@ class SimpleHandler(PassiveHandler):
         }
         values["id"] = self.shape.physical_id.format(**values)
         attributes = {name: pattern.format(**values) for name, pattern in self.shape.attributes.items()}
-        return Outcome(values["id"], dict(attributes))
+        return ResourceResult(values["id"], dict(attributes))
 
 
-def _function_arn(request: Request, name: str) -> str:
+def _function_arn(request: ResourceRequest, name: str) -> str:
     return name if name.startswith("arn:") else f"{request.arn_prefix('lambda')}:function:{name}"
 
 
-class StandInHandler(PassiveHandler):
+class PlaceholderHandler(PassiveHandler):
     """Lets a resource of any other type seem to exist."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Return a name; attributes are made up when somebody asks for them."""
-        host.note(f"{request.path}: {request.type} is not there locally; it only has a name")
-        return stand_in(request)
+        account.note(f"{request.path}: {request.type} is not there locally; it only has a name")
+        return placeholder(request)
 
 
-def stand_in(request: Request) -> Outcome:
+def placeholder(request: ResourceRequest) -> ResourceResult:
     """Return a resource that is nothing but a name."""
     name = physical_name(request.stack, request.logical_id)
-    return Outcome(name, local={MARK: request.region})
+    return ResourceResult(name, local={MARK: request.region})

@@ -14,16 +14,16 @@ TAIL = 4096
 """Bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
 
 
-class Output:
+class OutputReader:
     """Reads one pipe until its writers are gone; owns the descriptor.
 
-    `show` gets every whole line, from a thread of ours or from the one that takes the tail.
+    `on_line` gets every whole line, from a thread of ours or from the one that takes the tail.
     """
 
-    def __init__(self, descriptor: int, show: Callable[[str], None]) -> None:
+    def __init__(self, descriptor: int, on_line: Callable[[str], None]) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._show = show
+        self._on_line = on_line
         self._lock = threading.Lock()
         self._tail = bytearray()
         self._line = bytearray()
@@ -69,4 +69,4 @@ class Output:
         *lines, rest = bytes(self._line + chunk).split(b"\n")
         self._line = bytearray(rest)
         for line in lines if self._open else [*lines, *filter(None, [rest])]:
-            self._show(line.decode("utf-8", "replace"))
+            self._on_line(line.decode("utf-8", "replace"))

@@ -6,7 +6,7 @@ import tomllib
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
-from local_dsql.conformance.cases import Case, Conflict, Interleaving, Refusal, Result, Step, Table
+from local_dsql.conformance.cases import Case, Interleaving, RaceCase, Refusal, Result, Step, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,10 +76,10 @@ def cases() -> tuple[Case, ...]:
     )
 
 
-def conflicts() -> tuple[Conflict, ...]:
+def conflicts() -> tuple[RaceCase, ...]:
     """Return the cases of two sessions."""
     return tuple(
-        Conflict(
+        RaceCase(
             id=str(entry["id"]),
             uses=_strings(entry["uses"]),
             steps={session: _step(cast("_Entry", entry[session])) for session in ("a", "b")},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Scratch:
+class TemporaryFolders:
     """A folder of temporary folders, named after the process they belong to.
 
     What a killed process left behind is removed when the next one begins.

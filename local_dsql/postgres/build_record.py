@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildRecord:
     """The digest of the catalog's SQL, and the roles, by OID, that were there when it had run."""
 
     catalog: str
     roles: tuple[int, ...]
 
     @classmethod
-    def load(cls, file: Path) -> Built | None:
+    def load(cls, file: Path) -> BuildRecord | None:
         """Return what was written, None where the directory was never finished."""
         try:
             content = json.loads(file.read_text())

@@ -47,7 +47,7 @@ _CAUSES = (
 )
 
 
-def failure(what: str, output: str, exit_code: int | None) -> PostgresError:
+def exit_error(what: str, output: str, exit_code: int | None) -> PostgresError:
     """Return the error for PostgreSQL's last words.
 
     Args:
@@ -57,10 +57,10 @@ def failure(what: str, output: str, exit_code: int | None) -> PostgresError:
     """
     lines = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
     why = "\n       ".join([describe_exit(exit_code), *lines])
-    return refused(what, why, "read the lines above; then start again, which repairs what a crash left")
+    return refusal_error(what, why, "read the lines above; then start again, which repairs what a crash left")
 
 
-def refused(what: str, words: str, remedy: str) -> PostgresError:
+def refusal_error(what: str, words: str, remedy: str) -> PostgresError:
     """Return the error for something that PostgreSQL refused; `remedy` is for where its words tell no known cause."""
     known = next((cause.remedy for cause in _CAUSES if cause.text in words), None)
     return PostgresError(what, words, known or remedy)

@@ -10,7 +10,7 @@ DEFAULT_DATABASE = "main"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TargetOptions:
     """The project's local database, the one of a stack deployed on this machine, or a cluster.
 
     `database` is the id that was asked for, if any; `local` belongs to `stack`. Without stack and endpoint it
@@ -26,7 +26,7 @@ class Place:
     @classmethod
     def of(
         cls, database: str | None, stack: str | None, local: bool, endpoint: str | None, region: str | None
-    ) -> Place:
+    ) -> TargetOptions:
         """Return what the options name.
 
         Raises:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from local_dsql.client.launch import (
     DEFAULT_DIALECT,
     DEFAULT_REGIONS,
-    END_PATIENCE,
-    START_PATIENCE,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
     ServerOptions,
-    busy,
     connect,
-    gone,
     launch,
+    stopped_error,
+    unresponsive_error,
     wait_for_end,
 )
 from local_dsql.control.status import ClusterStatus
 from local_dsql.errors import ServerError
-from local_dsql.storage.folder import unusable
+from local_dsql.storage.folder import unusable_folder
 from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RequestedOptions:
     """How a user wants the folder to be served; what is None or empty is taken as it is."""
 
     regions: tuple[str, ...]
@@ -36,12 +36,12 @@ class Wishes:
     commit_latency: float | None
 
 
-class Attachment:
+class ServerHandle:
     """Holds the folder's lock of users, which keeps its server alive, and speaks to the server."""
 
-    def __init__(self, folder: Folder, wishes: Wishes) -> None:
+    def __init__(self, folder: Folder, requested: RequestedOptions) -> None:
         self._folder = folder
-        self._wishes = wishes
+        self._requested = requested
         self._users = FileLock(folder.users_lock)
         self._status: ClusterStatus | None = None
 
@@ -59,13 +59,13 @@ class Attachment:
         self._folder.prepare()
         starting = FileLock(self._folder.start_lock)
         try:
-            self._users.lock_shared(END_PATIENCE)
-            starting.wait_exclusive(START_PATIENCE)
+            self._users.lock_shared(STOP_TIMEOUT)
+            starting.lock_exclusive(START_TIMEOUT)
             self._status = self._attach() or self._launch()
         except TimeoutError as error:
-            raise busy(self._folder, error) from None
+            raise unresponsive_error(self._folder, error) from None
         except OSError as error:
-            raise unusable(self._folder.path, error) from None
+            raise unusable_folder(self._folder.path, error) from None
         finally:
             starting.release()
             if self._status is None:
@@ -102,7 +102,7 @@ class Attachment:
         _ = self.status
         connection = connect(self._folder)
         if connection is None:
-            raise gone(self._folder, "the local database has stopped")
+            raise stopped_error(self._folder, "the local database has stopped")
         return connection
 
     def call(self, method: str, parameters: Json) -> Json:
@@ -115,7 +115,7 @@ class Attachment:
         try:
             return connection.call(method, parameters)
         except OSError:
-            raise gone(self._folder, f"the local database stopped during {method}") from None
+            raise stopped_error(self._folder, f"the local database stopped during {method}") from None
         finally:
             connection.close()
 
@@ -124,9 +124,9 @@ class Attachment:
         if connection is None:
             return None
         wanted = {
-            "dialect": self._wishes.dialect,
-            "commit_latency": self._wishes.commit_latency,
-            "regions": self._wishes.regions,
+            "dialect": self._requested.dialect,
+            "commit_latency": self._requested.commit_latency,
+            "regions": self._requested.regions,
         }
         try:
             return ClusterStatus.read(connection.call("attach", wanted))
@@ -136,10 +136,10 @@ class Attachment:
             connection.close()
 
     def _launch(self) -> ClusterStatus:
-        wishes = self._wishes
-        dialect, regions = wishes.dialect or DEFAULT_DIALECT, wishes.regions or DEFAULT_REGIONS
-        launch(ServerOptions(self._folder, dialect, regions, wishes.commit_latency or 0.0))
+        requested = self._requested
+        dialect, regions = requested.dialect or DEFAULT_DIALECT, requested.regions or DEFAULT_REGIONS
+        launch(ServerOptions(self._folder, dialect, regions, requested.commit_latency or 0.0))
         status = self._attach()
         if status is None:
-            raise gone(self._folder, "the local database ended right after its start")
+            raise stopped_error(self._folder, "the local database ended right after its start")
         return status
