@@ -1,4 +1,4 @@
-"""Who may connect: local IAM identities, their permissions, and the tokens they sign."""
+"""Authentication: local IAM identities, their permissions, and the verification of login tokens."""
 
 from blocks_runtime.signing import Credentials
 from local_dsql.access.cluster_name import LOCAL_ACCOUNT, ClusterName, new_identifier

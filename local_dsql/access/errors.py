@@ -1,4 +1,4 @@
-"""The refusal of a connection, in DSQL's words."""
+"""The error of a refused login, with DSQL's message."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ class AccessDenied(Exception):
     """A login was refused.
 
     Attributes:
-        message: DSQL's text, the same for every reason (AWS user guide, troubleshooting).
-        hint: the reason, which DSQL sends in the HINT field; it never holds a token or a secret.
+        message: DSQL's message, the same for every reason (AWS user guide, troubleshooting).
+        hint: the reason, which DSQL sends in the HINT field; it never contains a token or a secret.
         sqlstate: `28000`, invalid authorization specification; AWS does not document the code.
     """
 

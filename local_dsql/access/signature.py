@@ -26,7 +26,7 @@ EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class CredentialScope:
-    """What a signature is good for: one day (`YYYYMMDD`), one Region, one service."""
+    """The credential scope of a signature: one day (`YYYYMMDD`), one Region, one service."""
 
     date: str
     region: str
@@ -37,14 +37,14 @@ class CredentialScope:
 
 
 def _encode_query(parameters: Mapping[str, str]) -> str:
-    """Return the parameters as a query string, in the order given, percent-encoded as AWS wants it."""
+    """Return the parameters as a query string in the given order, percent-encoded by AWS's rules."""
     return "&".join(f"{_encode(name)}={_encode(value)}" for name, value in parameters.items())
 
 
 def sign(secret: str, scope: CredentialScope, host: str, parameters: Mapping[str, str]) -> str:
-    """Return the hexadecimal signature of `GET https://<host>/?<parameters>`, signed header `host` alone.
+    """Return the hexadecimal signature of `GET https://<host>/?<parameters>` with `host` as the only signed header.
 
-    `parameters` hold everything but `X-Amz-Signature`; `X-Amz-Date` must be among them.
+    `parameters` are all query parameters except `X-Amz-Signature`; `X-Amz-Date` is required.
     """
     query = "&".join(sorted(_encode_query({name: value}) for name, value in parameters.items()))
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{EMPTY_PAYLOAD}"

@@ -1,4 +1,4 @@
-"""One user's hold on the server of a folder: found or started, asked for things, left."""
+"""Client handle to a folder's server: start or attach, send requests, detach."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RequestedOptions:
-    """How a user wants the folder to be served; what is None or empty is taken as it is."""
+    """Server options that a user asks for; None or empty accepts those of a running server."""
 
     regions: tuple[str, ...]
     dialect: str | None
@@ -37,7 +37,7 @@ class RequestedOptions:
 
 
 class ServerHandle:
-    """Holds the folder's lock of users, which keeps its server alive, and speaks to the server."""
+    """Holds the shared lock that keeps the server of a folder running, and sends requests to the server."""
 
     def __init__(self, folder: Folder, requested: RequestedOptions) -> None:
         self._folder = folder
@@ -46,11 +46,11 @@ class ServerHandle:
         self._status: ClusterStatus | None = None
 
     def start(self) -> None:
-        """Find the server of the folder or start one; return once it accepts connections.
+        """Attach to the server of the folder, or start one; return once it accepts connections.
 
         Raises:
-            ServerMismatchError: it is being served in another dialect, or with another commit latency.
-            LocalDatabaseError: it cannot be started.
+            ServerMismatchError: the server runs with another dialect or commit latency.
+            LocalDatabaseError: no server can be started.
         """
         if self._status is not None and (status := self._attach()) is not None:
             self._status = status
@@ -72,7 +72,7 @@ class ServerHandle:
                 self._users.release()
 
     def leave(self) -> None:
-        """Let go of the server, and wait for its end if this was its last user; no harm where it is not held."""
+        """Release the server, and wait until it ends if this was its last user; no effect if not attached."""
         if self._status is not None:
             self._status = None
             self._users.release()
@@ -80,24 +80,24 @@ class ServerHandle:
 
     @property
     def status(self) -> ClusterStatus:
-        """How the cluster was being served when this user came.
+        """Status of the server at the time of attaching.
 
         Raises:
-            ServerError: it is not held.
+            ServerError: not attached.
         """
         if self._status is None:
             raise ServerError(
                 f"the local cluster in {self._folder.path} is not started",
-                "this LocalCluster was never entered, or is closed",
-                "use it in a with statement, or call start() first",
+                "start() was not called, or the LocalCluster is closed",
+                "use it in a with statement, or call start()",
             )
         return self._status
 
     def connect(self) -> ControlConnection:
-        """Return a connection of its own to the server.
+        """Open a new connection to the server.
 
         Raises:
-            ServerError: it is not held, or has stopped.
+            ServerError: not attached, or the server has stopped.
         """
         _ = self.status
         connection = connect(self._folder)
@@ -106,10 +106,10 @@ class ServerHandle:
         return connection
 
     def call(self, method: str, parameters: Json) -> Json:
-        """Ask the server for something and return its answer.
+        """Send a request and return the result.
 
         Raises:
-            ServerError: it is not held, or has stopped.
+            ServerError: not attached, or the server has stopped.
         """
         connection = self.connect()
         try:
@@ -131,7 +131,7 @@ class ServerHandle:
         try:
             return ClusterStatus.read(connection.call("attach", wanted))
         except OSError:
-            return None  # it ended as we came
+            return None  # the server is shutting down
         finally:
             connection.close()
 
@@ -141,5 +141,5 @@ class ServerHandle:
         launch(ServerOptions(self._folder, dialect, regions, requested.commit_latency or 0.0))
         status = self._attach()
         if status is None:
-            raise stopped_error(self._folder, "the local database ended right after its start")
+            raise stopped_error(self._folder, "the local database stopped right after its start")
         return status

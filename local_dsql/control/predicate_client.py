@@ -1,4 +1,4 @@
-"""The caller's end of a predicate: a thread that answers what the server asks."""
+"""Client side of predicates: a thread that evaluates a predicate for each COMMIT that the server sends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _clients: weakref.WeakSet[PredicateClient] = weakref.WeakSet()
 
 
 def predicate_name(predicate: Predicate) -> str:
-    """Return what a predicate is called and where it is: `<lambda> (test_transfers.py:31)`.
+    """Return name and location of a predicate: `<lambda> (test_transfers.py:31)`.
 
     Raises:
-        TypeError: it cannot be called, or is a coroutine function, whose verdict nobody would wait for.
+        TypeError: it is not callable, or is a coroutine function, which would never be awaited.
     """
     if not callable(predicate):
-        raise TypeError(f"the predicate is {type(predicate).__name__}; give a function of one Attempt")
+        raise TypeError(f"the predicate is {type(predicate).__name__}; pass a function of one Attempt")
     if inspect.iscoroutinefunction(predicate):
         raise TypeError("the predicate is a coroutine function; write it with def")
     name: str = getattr(predicate, "__name__", type(predicate).__name__)
@@ -44,19 +44,19 @@ def predicate_name(predicate: Predicate) -> str:
 
 
 class PredicateClient:
-    """The predicates that one object has armed; each injection lasts as long as its connection."""
+    """The predicates armed by one LocalCluster; each injection lasts as long as its connection."""
 
     def __init__(self) -> None:
         self._connections: set[ControlConnection] = set()
         _clients.add(self)
 
     def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
-        """Arm an injection, answer for it in a thread, and return its number.
+        """Arm an injection, start the thread that evaluates its predicate, and return its number.
 
         Raises:
             LocalDatabaseError: the server refuses.
-            ValueError: the server can make no sense of the parameters.
-            OSError: the server is gone.
+            ValueError: the parameters are invalid.
+            OSError: the server has ended.
         """
         try:
             number = int(str(connection.call("inject_by_predicate", parameters)["number"]))
@@ -73,12 +73,12 @@ class PredicateClient:
         return number
 
     def close(self) -> None:
-        """Disarm them all; a predicate that is being called is not waited for."""
+        """Disarm all, without waiting for a running predicate."""
         for connection in list(self._connections):
             connection.shut_down()
 
     def close_after_fork(self) -> None:
-        """Forget them, in a child made by `fork`: the thread that answers is not there."""
+        """Close the inherited connections in a child process made by `fork`, which has no thread for them."""
         for connection in self._connections:
             connection.close_after_fork()
 
@@ -103,8 +103,8 @@ def _evaluate(number: int, predicate: Predicate, request: Json) -> Json:
         verdict: object = predicate(decode_attempt(request))
         if inspect.iscoroutine(verdict):
             verdict.close()
-            raise TypeError("it returned a coroutine, which nobody awaits; write it with def")
+            raise TypeError("it returned a coroutine, which is never awaited; write it with def")
         return {"verdict": bool(verdict)}
-    except BaseException as error:  # pytest's Failed is one; nothing above would see it
-        log.exception("the predicate of injection %d failed; the COMMIT is told", number)
+    except BaseException as error:  # includes pytest's Failed, which would end the thread unseen
+        log.exception("the predicate of injection %d failed; the COMMIT fails with SQLSTATE 38000", number)
         return {"error": "".join(traceback.format_exception_only(error)).strip()}

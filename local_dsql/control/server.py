@@ -1,4 +1,4 @@
-"""The server's end of the control protocol."""
+"""Server side of the control protocol."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Json], Awaitable[Json]]
     StreamHandler = Callable[[Json, "JsonLineStream"], Awaitable[None]]
-    """Answers a request and keeps the connection for itself from then on."""
+    """Answers a request, and owns the connection from then on."""
 
 _LIMIT = 16 * 1024 * 1024
-"""Bytes of a line, far above any request."""
+"""Maximum bytes of a line, far above any request."""
 
 _GRACE = 1.0
-"""Seconds that a request under way gets when the server ends."""
+"""Seconds that running requests get when the server ends."""
 
 log = logging.getLogger(__name__)
 
 
 class JsonLineStream:
-    """One client's connection, a JSON object at a time."""
+    """Connection of one client, as a stream of JSON objects."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def read(self) -> bytes:
-        """Return the next line, nothing at the end."""
+        """Return the next line, empty at the end."""
         return await self._reader.readline()
 
     async def receive(self) -> Json | None:
         """Return the next object, None at the end.
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: the line is not JSON.
         """
         stream = await self.read()
         message: Json | None = json.loads(stream) if stream.endswith(b"\n") else None
         return message
 
     def send(self, message: Json) -> None:
-        """Send an object, some time."""
+        """Write an object to the send buffer."""
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def drain(self) -> None:
-        """Return when the client has taken what was sent, or is taking it."""
+        """Wait until the send buffer is below its limit."""
         await self._writer.drain()
 
     def close(self) -> None:
-        """Close the connection once what was sent is on its way."""
+        """Close the connection once the send buffer is empty."""
         self._writer.close()
 
 
@@ -67,7 +67,7 @@ class ControlServer:
     """Answers requests by name, each connection's in order.
 
     Args:
-        handlers: what answers a request.
+        handlers: functions that answer a request, by method.
         hosts: what takes a connection over.
     """
 
@@ -83,7 +83,7 @@ class ControlServer:
         path.chmod(0o600)
 
     async def close(self) -> None:
-        """Accept no more connections, and hang up on those there are once what they were told is sent."""
+        """Stop listening, and close the connections once their send buffers are empty."""
         if self._server is not None:
             self._server.close()
         for stream in self._connections.values():
@@ -102,13 +102,13 @@ class ControlServer:
                 stream.send(answer)
                 await stream.drain()
         except ConnectionError:
-            log.debug("a control connection was lost, or PostgreSQL")
+            log.debug("the control connection or PostgreSQL was lost")
         finally:
             stream.close()
             del self._connections[task]
 
     async def _answer(self, text: bytes, stream: JsonLineStream) -> Json | None:
-        """Return what to answer; None where the conversation is over."""
+        """Return the answer to a request, or None if the connection has ended."""
         try:
             request = json.loads(text)
             method, parameters = request["method"], request["parameters"]
@@ -117,10 +117,8 @@ class ControlServer:
                 return None
             return {"result": await self._handlers[method](parameters)}
         except ConnectionError:
-            raise  # PostgreSQL is gone, and so are we in a moment: hang up, as callers see any end of a server
-        except (
-            Exception
-        ) as error:  # the server must survive a failing request, and the caller must hear of it
+            raise  # PostgreSQL has ended, and so will this server: close the connection, as at any end of a server
+        except Exception as error:  # the server must survive a failed request and report it
             if not isinstance(error, (errors.LocalDatabaseError, ValueError)):
                 log.exception("a control request failed")
             return encode_error(error)

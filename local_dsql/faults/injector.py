@@ -1,4 +1,4 @@
-"""The injections that are armed, and which COMMIT each of them strikes."""
+"""The armed injections, and the lookup of the fault for a COMMIT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PredicateFailed(Exception):
-    """A predicate gave no verdict; the COMMIT fails with `message`, and nothing is committed."""
+    """A predicate raised or timed out; the COMMIT fails with `message`, and nothing is committed."""
 
     def __init__(self, message: ServerMessage) -> None:
         super().__init__(message.message)
@@ -23,17 +23,17 @@ class PredicateFailed(Exception):
 
 
 class PredicateEvaluator(Protocol):
-    """Whoever decides by a predicate, perhaps in another process."""
+    """Evaluates a predicate, usually in another process."""
 
     async def evaluate(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT is to fail; false at once where it is, or becomes, dismissed.
+        """Return whether the COMMIT is to fail; false once the evaluator is cancelled.
 
         Raises:
-            PredicateFailed: there is no verdict.
+            PredicateFailed: the predicate raised or timed out.
         """
 
     def cancel(self) -> None:
-        """Ask no more: the injection is used up or removed."""
+        """Stop evaluating: the injection is used up or removed."""
 
 
 @dataclass(slots=True)
@@ -54,12 +54,12 @@ class Injector:
     """
 
     has_predicates: bool = False
-    """Some injection has one."""
+    """Whether an armed injection has a predicate."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def add(self, injection: Injection, evaluator: PredicateEvaluator | None = None) -> int:
-        """Arm an injection; return its number, for `remove`. One with a predicate needs the judge who asks it."""
+        """Arm an injection and return its number, for `remove`; one with a predicate needs its evaluator."""
         assert (evaluator is None) == (injection.predicate is None)
         number = next(self._numbers)
         self._armed[number] = _Armed(injection, evaluator)
@@ -67,14 +67,14 @@ class Injector:
         return number
 
     def remove(self, number: int) -> None:
-        """Disarm an injection; one that is used up or was never there is no error."""
+        """Disarm an injection; no error if it is used up or unknown."""
         armed = self._armed.pop(number, None)
         self._changed()
         if armed is not None and armed.evaluator is not None:
             armed.evaluator.cancel()
 
     def clear(self) -> None:
-        """Disarm everything."""
+        """Disarm all injections."""
         for number in list(self._armed):
             self.remove(number)
 
@@ -82,27 +82,27 @@ class Injector:
         self.has_predicates = any(each.evaluator is not None for each in self._armed.values())
 
     def armed(self) -> dict[int, Injection]:
-        """Return what is armed, by number."""
+        """Return the armed injections by number."""
         return {number: each.injection for number, each in self._armed.items()}
 
     def has_predicate_for(self, attempt: Attempt) -> bool:
-        """Tell whether some predicate may have to be asked about a COMMIT, which takes its rows."""
+        """Return whether a predicate may have to be evaluated for a COMMIT; that needs its changed rows."""
         return any(
             each.evaluator is not None and each.injection.concerns(attempt) for each in self._armed.values()
         )
 
     def needs_rows(self, attempt: Attempt) -> bool:
-        """Tell whether some key must be looked for in the rows of a COMMIT."""
+        """Return whether an injection needs the keys of the rows that a COMMIT changes."""
         return any(
             each.injection.key is not None and each.injection.concerns(attempt)
             for each in self._armed.values()
         )
 
     async def evaluate_predicates(self, attempt: Attempt) -> frozenset[int]:
-        """Ask all predicates about a COMMIT, at the same time; return the numbers of those that want it to fail.
+        """Evaluate all predicates for a COMMIT concurrently; return the numbers of the injections that match.
 
         Raises:
-            PredicateFailed: one gave no verdict, whatever the others say.
+            PredicateFailed: one of them raised or timed out.
         """
         evaluated = {
             number: each
@@ -118,9 +118,9 @@ class Injector:
         return frozenset(number for number, verdict in zip(evaluated, verdicts, strict=True) if verdict)
 
     def next_fault(self, attempt: Attempt, matched: Collection[int] = ()) -> Fault | None:
-        """Return what happens to a COMMIT, None if nothing does. Every injection that matches counts it.
+        """Return the fault to inject into a COMMIT, or None. Every injection that matches counts the COMMIT.
 
-        `matched` are the injections whose predicates want it to fail, as `evaluate_predicates` has found.
+        `matched` are the injections whose predicates match, from `evaluate_predicates`.
         """
         found = None
         for number, each in list(self._armed.items()):

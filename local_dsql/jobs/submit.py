@@ -1,4 +1,4 @@
-"""Asking for a job: what happens within the transaction that asks."""
+"""Submission of a job, inside the client's transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Rows = list[list[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job that was asked for: its id (None: there was nothing to do), notices, command tag, and how to ask again."""
+    """A submitted job: its id (None: nothing to do), notices, command tag, and a function that submits it again."""
 
     job_id: str | None
     notices: bytes
@@ -71,10 +71,10 @@ async def submit(
 async def _begin_index(
     engine: Engine, session: Participant, statement: Statement, job_id: str
 ) -> tuple[Answer, Rows]:
-    """Make the index, not unique and not valid yet; from now on it refuses new duplicates if it is to be unique.
+    """Create the index as not valid, and the index entry as unique if requested, so that it refuses new duplicates.
 
-    PostgreSQL fills it here, in the statement; what the job does is to find duplicates that were there before and to
-    declare it valid (divergence `index-filled-by-statement`).
+    PostgreSQL fills the index in this statement; the job looks for existing duplicates and marks the index valid
+    (divergence `index-filled-by-statement`).
     """
     transaction = session.transaction
     assert transaction is not None
@@ -96,7 +96,7 @@ async def _begin_index(
 
 
 def without_unique(sql: str) -> tuple[str, bool]:
-    """Return CREATE INDEX with the word UNIQUE blanked, and whether it was there."""
+    """Return CREATE INDEX with the word UNIQUE replaced by blanks, and whether it was there."""
     data = sql.encode()
     tokens = libpg_query.scan(data)
     if tokens[1].word != "UNIQUE":
@@ -108,7 +108,7 @@ def without_unique(sql: str) -> tuple[str, bool]:
 async def _begin_validation(
     engine: Engine, session: Participant, statement: Statement, job_id: str
 ) -> tuple[Answer, Rows]:
-    """Try the validation and undo it: that there is something to validate is checked here, the rows by the job."""
+    """Run the validation and roll it back: this checks that the constraint exists; the job checks the rows."""
     await session.backend.ask(messages.query("SAVEPOINT local_dsql_look"))
     request = messages.query(statement.backend_sql)
     (answer,) = await ask(engine, session, request, exclusive=True)

@@ -1,4 +1,4 @@
-"""What a data directory was built from."""
+"""The record of what a data directory was built from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BuildRecord:
-    """The digest of the catalog's SQL, and the roles, by OID, that were there when it had run."""
+    """Digest of the catalog scripts, and the OIDs of the roles that existed after they ran."""
 
     catalog: str
     roles: tuple[int, ...]
 
     @classmethod
     def load(cls, file: Path) -> BuildRecord | None:
-        """Return what was written, None where the directory was never finished."""
+        """Return the record, or None if the directory was never finished."""
         try:
             content = json.loads(file.read_text())
             return cls(content["catalog"], tuple(content["roles"]))
@@ -32,23 +32,23 @@ class BuildRecord:
             return None
 
     def save(self, file: Path) -> None:
-        """Write it, the last step of building."""
+        """Write the record: the last step of building."""
         write_private(file, json.dumps(asdict(self), indent=1))
 
     def check(self, scripts: Iterable[Path], folder: Path) -> None:
-        """Compare the catalog that the folder was built from with the one in `scripts`.
+        """Check that the folder was built from `scripts`.
 
         Raises:
-            FolderError: they differ.
+            FolderError: it was built from other scripts.
         """
         if self.catalog != catalog_digest(scripts):
             raise FolderError(
                 f"the database in {folder} was built by another version of local_dsql",
-                "its system catalog differs from the one that this version needs",
+                "its catalog differs from the one that this version needs",
                 "remove the folder and start with an empty database, or install the version that built it",
             )
 
 
 def catalog_digest(scripts: Iterable[Path]) -> str:
-    """Return the digest that tells one catalog from another."""
+    """Return the digest of the catalog scripts."""
     return hashlib.sha256(b"\0".join(script.read_bytes() for script in scripts)).hexdigest()

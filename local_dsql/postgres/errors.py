@@ -1,4 +1,4 @@
-"""Turning what PostgreSQL printed before it gave up into an error that says what to do."""
+"""Errors from PostgreSQL's output: known causes with what to do about each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """A text that PostgreSQL prints, and the way out when it does."""
+    """A text in PostgreSQL's output, and what to do about it."""
 
     text: str
     remedy: str
@@ -30,15 +30,16 @@ _CAUSES = (
     _Cause("Cannot allocate memory", "free some memory, then start again"),
     _Cause(
         "cannot become an unprivileged user",
-        "start again; where it always fails, do not start it as root, or where user namespaces are allowed",
+        "start again; if it fails every time, start it as an ordinary user or allow user namespaces",
     ),
     _Cause("Read-only file system", "choose a folder on a file system that can be written"),
     _Cause(
-        "Permission denied", "give this user the folder and all that is in it, or choose another (--path)"
+        "Permission denied",
+        "change the owner of the folder and its content to this user, or choose another folder (--path)",
     ),
     _Cause(
         "database files are incompatible with server",
-        "use the PostgreSQL that made the folder, or remove the folder and start with an empty database",
+        "use the PostgreSQL that created the folder, or remove the folder and start with an empty database",
     ),
     _Cause(
         "could not locate a valid checkpoint record",
@@ -48,29 +49,31 @@ _CAUSES = (
 
 
 def exit_error(what: str, output: str, exit_code: int | None) -> PostgresError:
-    """Return the error for PostgreSQL's last words.
+    """Return the error for a PostgreSQL process that failed.
 
     Args:
         what: what failed, with the folder.
-        output: what it printed, as much as there is; the last lines count.
-        exit_code: exit code as `subprocess` gives it, None where the process still runs.
+        output: its output; the last lines are shown.
+        exit_code: exit code in the form of `subprocess`, None if the process still runs.
     """
     lines = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
     why = "\n       ".join([describe_exit(exit_code), *lines])
-    return refusal_error(what, why, "read the lines above; then start again, which repairs what a crash left")
+    return refusal_error(
+        what, why, "correct the cause above, then start again; a start repairs the data after a crash"
+    )
 
 
 def refusal_error(what: str, words: str, remedy: str) -> PostgresError:
-    """Return the error for something that PostgreSQL refused; `remedy` is for where its words tell no known cause."""
+    """Return the error for a message of PostgreSQL; `remedy` is used if the message has no known cause."""
     known = next((cause.remedy for cause in _CAUSES if cause.text in words), None)
     return PostgresError(what, words, known or remedy)
 
 
 def describe_exit(code: int | None) -> str:
-    """Return in words how a process ended."""
+    """Describe how PostgreSQL ended."""
     if code is None:
         return "PostgreSQL does not answer"
     if code >= 0:
         return f"PostgreSQL ended with exit code {code}"
-    cause = " (by hand, or because the machine ran out of memory)" if code == -signal.SIGKILL else ""
+    cause = " (sent by a user, or by the system when it ran out of memory)" if code == -signal.SIGKILL else ""
     return f"PostgreSQL was ended by {signal.Signals(-code).name}{cause}"
