@@ -11,7 +11,7 @@ from typing import NoReturn
 
 try:
     import click
-except ModuleNotFoundError:  # a package for a Lambda function has the program as well
+except ModuleNotFoundError:  # the bare install, as in a Lambda function, has this program too
     from local_dsql.errors import missing_extra
 
     missing_extra("blocks", "cli")
@@ -21,19 +21,19 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""
+"""Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
 
 OUTPUT_CLOSED = 141
-"""What it expects of one whose output nobody reads any more, as of `blocks schema | head`: 128 and SIGPIPE."""
+"""Exit code after the output pipe was closed, as in `blocks schema | head`: 128 + SIGPIPE."""
 
 
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
 )
-"""The commands in the order of the help; each is in the module of its name in `blocks_cli.commands`.
+"""The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
-Only the one that runs is imported: a deploy needs much that `blocks status` does without.
+Only the module of the called command is imported: a deploy needs many modules that `blocks status` does not.
 """
 
 
@@ -42,11 +42,11 @@ _NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class _OutputClosed(Exception):
-    """Whoever read standard output has gone, as `head` does."""
+    """The reader of standard output has closed the pipe, as `head` does."""
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is asked for, and suggests the nearest for an unknown one."""
+    """A group that imports commands lazily, and suggests the nearest name for an unknown one."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         del context
@@ -65,7 +65,7 @@ class _Commands(click.Group):
             result: object = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise _OutputClosed from None  # an OSError would make click exit with 1, which says something else
+            raise _OutputClosed from None  # click turns an OSError into exit code 1, which has another meaning
         return result
 
     def resolve_command(
@@ -82,7 +82,7 @@ def _unknown(name: str) -> CommandError:
 
     near = difflib.get_close_matches(name, COMMANDS, 1)
     return CommandError(
-        f"no command {name}",
+        f"unknown command {name}",
         f"the commands are {', '.join(COMMANDS)}",
         f"did you mean `blocks {near[0]}`?" if near else "see `blocks --help`",
     )
@@ -102,11 +102,11 @@ def cli(debug: bool) -> None:
       blocks invoke Transfer --event '{"amount": 1}'
       blocks status
     """
-    del debug  # `main` looks for it: errors are handled outside of any command
+    del debug  # `main` handles errors, and reads this option itself
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit with its code."""
+    """Run a command and exit with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
@@ -129,12 +129,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _discard_output() -> None:
-    """Let what is still to be written go nowhere; otherwise the interpreter complains at its end."""
+    """Redirect stdout to /dev/null, so that the interpreter's final flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(error: CommandError, *, as_json: bool) -> int:
-    """Write an error for people, for programs too where they were promised JSON, and return the exit code."""
+    """Print an error on stderr, with `--json` also on stdout, and return the exit code."""
     console.clear()
     console.print_error(error)
     if as_json:
@@ -144,7 +144,7 @@ def _print_error(error: CommandError, *, as_json: bool) -> int:
 
 
 def _as_command_error(error: Exception, given: list[str]) -> CommandError:
-    """Return any error of a command line in three parts."""
+    """Convert any exception to a CommandError."""
     from local_dsql.errors import LocalDatabaseError
 
     match error:
@@ -158,14 +158,14 @@ def _as_command_error(error: Exception, given: list[str]) -> CommandError:
         case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
             return CommandError(
                 f"{name}: cannot be written or read",
-                error.strerror or "not allowed",
-                "give this user the folder and room on its disk, then run the command again",
+                error.strerror or "permission denied",
+                "grant this user access to the folder and free space on its disk, then run the command again",
                 ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
             )
     return CommandError(
         f"{type(error).__name__}: {error}",
-        "a fault of this program",
-        "run it with --debug and report it",
+        "internal error",
+        "run the command with --debug and report the traceback",
         ExitCode.INTERNAL_ERROR,
     )
 

@@ -42,8 +42,8 @@ def baseline(
       blocks baseline
       blocks baseline --to 12
 
-    For a database that was there before its migrations; its journal must be empty. Run `blocks verify` afterwards:
-    it compares the database with the files.
+    Use it for a database that existed before its migrations; its journal must be empty. Then run `blocks verify` to
+    compare the database with the files.
     """
     folder = find_folder(folder)
     done = _baseline(target_options, folder, dialect, to, wait)

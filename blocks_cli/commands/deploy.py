@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @click.option(
     "--app", metavar="COMMAND", help="Command that synthesizes the app (default: `app` of cdk.json)."
 )
-@click.option("--assembly", type=click.Path(path_type=Path), help="Deploy this cdk.out; synthesize nothing.")
+@click.option("--assembly", type=click.Path(path_type=Path), help="Deploy this cdk.out; skip the synth.")
 @click.option(
     "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Template parameter."
 )
-@click.option("--region", help="Region of stacks that name none (default: AWS_REGION, else us-east-1).")
+@click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
 def deploy(
@@ -50,7 +50,7 @@ def deploy(
       blocks deploy --local
       blocks deploy --local --assembly cdk.out BankStack
 
-    Only what changed since the last deploy is touched; migrations run as they do on AWS.
+    Only resources that changed since the last deploy are deployed; migrations run as on AWS.
     """
     require_local(local, "deploy")
     workspace = Workspace(project_root())
@@ -78,7 +78,7 @@ def deploy(
 def _pairs(parameters: Sequence[str]) -> dict[str, str]:
     for parameter in parameters:
         if "=" not in parameter:
-            raise CommandError(f"--parameter {parameter}", "it has no `=`", "write --parameter NAME=VALUE")
+            raise CommandError(f"--parameter {parameter}", "`=` is missing", "write --parameter NAME=VALUE")
     return dict(parameter.split("=", 1) for parameter in parameters)
 
 

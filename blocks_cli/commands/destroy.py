@@ -16,16 +16,16 @@ from blocks_cli.workspace import Workspace, project_root
 
 @click.command()
 @local
-@click.option("--purge", is_flag=True, help="Delete retained and protected databases as well, data included.")
+@click.option("--purge", is_flag=True, help="Also delete retained and protected databases with their data.")
 @as_json
 def destroy(local: bool, purge: bool, as_json: bool) -> None:
-    """Delete what is deployed on this machine.
+    """Delete the deployment on this machine.
 
     \b
       blocks destroy --local
       blocks destroy --local --purge
 
-    A database with the removal policy RETAIN keeps its data, and the next deploy finds them again.
+    A database with the removal policy RETAIN keeps its data, and the next deploy uses it again.
     """
     require_local(local, "destroy")
     workspace = Workspace(project_root())
@@ -44,7 +44,7 @@ def destroy(local: bool, purge: bool, as_json: bool) -> None:
 
 
 def _destroy(workspace: Workspace, purge: bool) -> dict[str, list[Change]]:
-    """Delete every stack; with `purge`, what cannot even be opened is no obstacle."""
+    """Delete all stacks; with `purge`, a deployment that cannot be opened is not an error."""
     try:
         with LocalDeployment.open(workspace.root, report=ConsoleReport()) as deployment:
             return deployment.destroy(purge=purge)

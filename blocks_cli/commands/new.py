@@ -32,7 +32,7 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
       blocks new create_accounts
       blocks new "index accounts by owner"
 
-    Its number is one above the highest there is. No database is touched.
+    The number is the highest existing one plus one. Needs no database.
     """
     folder = folder or default_folder()
     console.print_target(folder)
@@ -65,7 +65,7 @@ def _plain(name: str) -> str:
     if not plain:
         raise CommandError(
             f"blocks new {name!r}: no name",
-            "it has no letter a-z or digit to name a file after",
-            "say what the migration does: `blocks new create_accounts`",
+            "the name has no letter a-z and no digit",
+            "describe what the migration does: `blocks new create_accounts`",
         )
     return plain

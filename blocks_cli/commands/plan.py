@@ -39,7 +39,7 @@ def plan(
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Show what `blocks up` would do; change nothing.
+    """Show what `blocks up` would do, without changes.
 
     \b
       blocks plan
@@ -52,7 +52,7 @@ def plan(
 
 
 def make_plan(target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None) -> Plan:
-    """Compile the folder, read the journal, and return what is left to do."""
+    """Compile the folder, read the journal, and return the plan."""
     from lambda_migrator.journal import read_if_there
     from lambda_migrator.plan import plan as planned
 
@@ -70,7 +70,9 @@ def show(todo: Plan, as_json: bool) -> None:
     else:
         click.echo(todo.render())
     if todo.ahead:
-        console.print_message(f"note     applied, but not in this folder: {', '.join(todo.ahead)}", "cyan")
+        console.print_message(
+            f"note     applied, but missing in this folder: {', '.join(todo.ahead)}", "cyan"
+        )
 
 
 def _row(step: Step) -> Json:

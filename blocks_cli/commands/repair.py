@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--applied", is_flag=True, help="All of it is done, as the file is now.")
-@click.option("--pending", is_flag=True, help="Nothing of it is done; the next run begins it anew.")
+@click.option("--applied", is_flag=True, help="The migration is done, with the current content of the file.")
+@click.option(
+    "--pending", is_flag=True, help="Nothing of the migration is done; the next run starts it again."
+)
 @options.folder
 @options.dialect
 @options.target_options
@@ -41,20 +43,21 @@ def repair(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Settle in the journal how a migration stands.
+    """Correct a migration's status in the journal.
 
     \b
       blocks repair 007_drop_owner --applied
       blocks repair 007_drop_owner --pending
 
-    For when nobody but you can know: look first. NAME is the file's name without .sql. Only the journal is
-    written; no statement of the file runs. A migration whose file is gone is forgotten by --pending.
+    Check the database first: the tool cannot know which status is right. NAME is the name of the file without .sql.
+    Only the journal is written; no statement of the file runs. With --pending, a migration without a file is removed
+    from the journal.
     """
     if applied == pending:
         raise CommandError(
-            f"blocks repair {name}: how does it stand?",
-            "give exactly one of --applied and --pending; only you can know",
-            "look into the database (`blocks schema`), then choose",
+            f"blocks repair {name}: no status",
+            "exactly one of --applied and --pending is required",
+            "check the database (`blocks schema`), then pass --applied or --pending",
         )
     done = _repair(target_options, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
     before, after = (state.value if state else None for state in (done.before, done.after))
@@ -64,14 +67,14 @@ def repair(
         console.print_message(f"repaired {done.name}: {_described(before, after)}", "green")
     else:
         console.print_message(
-            f"unchanged {done.name}: it is applied already, with the file as it is now", "green"
+            f"unchanged {done.name}: already applied, with the current content of the file", "green"
         )
 
 
 def _described(before: str | None, after: str | None) -> str:
     if before == after:
-        return f"{after}, with the file as it is now"
-    return f"was {before or 'unknown'}, is {after or 'forgotten'}"
+        return f"{after}, with the current content of the file"
+    return f"was {before or 'unknown'}, is {after or 'removed'}"
 
 
 def _repair(

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @options.target_options
 @as_json
 def schema(target_options: TargetOptions, as_json: bool) -> None:
-    """Print the schema as SQL; change nothing.
+    """Print the schema as SQL, without changes.
 
     \b
       blocks schema > schema.sql
       blocks schema --json
 
-    The text is the same for the same schema. Commit it, and every review shows what a migration does
-    to the schema. Roles, privileges and rows are left out.
+    The output is deterministic. Commit it to show in code reviews what a migration does to the schema. Roles,
+    privileges and rows are not included.
     """
     from blocks_cli.migrations.catalog import read_catalog, render
 

@@ -37,7 +37,7 @@ def status(
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Say how every migration stands; change nothing.
+    """Show the status of all migrations, without changes.
 
     \b
       blocks status
@@ -53,7 +53,7 @@ def status(
         journal = read_if_there(database)
         holder = holder_of(database) if journal else None
     if holder is not None and target.folder is not None and is_dead(holder.name):
-        holder = None  # the next run takes over at once
+        holder = None  # its process has ended: the next run takes over the lease
     found = migration_statuses(files, journal)
     if as_json:
         console.print_json({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})
@@ -80,7 +80,7 @@ def _print(found: Sequence[MigrationStatus]) -> None:
 
 def _conclude(found: Sequence[MigrationStatus], holder: Holder | None) -> None:
     if holder is not None:
-        console.print_message(f"note     a migrator is at work: {holder}", "cyan")
+        console.print_message(f"note     a migrator is running: {holder}", "cyan")
     numbers: dict[str, int] = {}
     for each in found:
         numbers[each.state] = numbers.get(each.state, 0) + 1

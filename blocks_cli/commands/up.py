@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.dialect
 @options.target_options
 @options.to
-@click.option("--dry-run", is_flag=True, help="Only show what would be done, as `blocks plan`.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan, like `blocks plan`.")
 @options.wait
 @as_json
 def up(
@@ -48,7 +48,7 @@ def up(
       blocks up --to 7 --dry-run
       blocks up --endpoint abc….dsql.eu-central-1.on.aws
 
-    Index builds are awaited. Interrupted at any moment, it goes on from there when run again.
+    Waits for index builds. After an interruption, run it again: it resumes where it stopped.
     """
     folder = find_folder(folder)
     if dry_run:
@@ -89,7 +89,7 @@ def _apply(
 
 
 class _Report:
-    """Prints a line for each migration once it is done and recorded."""
+    """Prints a line for each migration that is applied and recorded."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}

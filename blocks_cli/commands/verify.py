@@ -43,14 +43,13 @@ def verify(
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Compare the database with its migrations; change nothing.
+    """Compare the schema of the database with the migrations, without changes.
 
     \b
       blocks verify --exit-code
       blocks verify --endpoint abc….dsql.eu-central-1.on.aws
 
-    The files up to the newest applied one (or up to --to) are run on an empty database on this machine, and
-    the two schemas are compared.
+    Runs the files up to the newest applied one (or up to --to) on an empty local database and compares the two schemas.
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 
@@ -72,7 +71,7 @@ def verify(
     else:
         number = len(actual)
         console.print_message(
-            f"the database is as the files make it: {number} definition{'s' * (number != 1)}", "green"
+            f"no differences: {number} definition{'s' * (number != 1)} as in the files", "green"
         )
     if exit_code and differences:
         context.exit(ExitCode.PENDING)
@@ -81,7 +80,11 @@ def verify(
 def _live(
     target_options: TargetOptions, manifest: Manifest, dialect: str | None
 ) -> tuple[Sequence[Entry], Sequence[Definition]]:
-    """Return journal and schema of the database; the files must not contradict its journal."""
+    """Return journal and schema of the database.
+
+    Raises:
+        DriftProblem: the files contradict the journal.
+    """
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.drift import DriftProblem, find_drift
     from lambda_migrator.journal import read_if_there
@@ -94,7 +97,7 @@ def _live(
 
 
 def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[Definition]:
-    """Return the schema that the files make of an empty database."""
+    """Return the schema that the files create in an empty database."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.migrate import migrate
 
@@ -103,5 +106,5 @@ def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[
             migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
             return read_catalog(admin)
     except CommandError as error:
-        remedy = "the files do not build an empty database any more; yours was not touched"
+        remedy = "correct the files so that they run on an empty database; your database was not changed"
         raise CommandError(f"on an empty database: {error.what}", error.why, remedy, error.code) from error

@@ -1,4 +1,4 @@
-"""Which permissions a call needs, on which resources; from the API model's own text on required permissions."""
+"""IAM permissions that each operation requires, from the API model's documentation of required permissions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from blocks_cli.json_value import Json
 
 RequiredPermission = tuple[str, str]
-"""An action and the ARN it is checked on."""
+"""An action and the ARN of the resource."""
 
 
 def required_permissions(
@@ -27,7 +27,7 @@ def required_permissions(
     yield "dsql:PutMultiRegionProperties", id.arn
     witness = wanted.get("witnessRegion")
     if isinstance(witness, str):
-        # Checked in the cluster's Region and in the witness Region, says the model, on the cluster.
+        # Checked on the cluster in its own Region and in the witness Region (API model).
         yield "dsql:PutWitnessRegion", id.arn
         yield "dsql:PutWitnessRegion", ClusterId(witness, id.identifier, id.account, id.partition).arn
     clusters = wanted.get("clusters")

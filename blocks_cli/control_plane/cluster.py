@@ -1,4 +1,4 @@
-"""One cluster as the control plane knows it."""
+"""A cluster in the control plane."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEING_DELETED = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
 
 @dataclass(frozen=True, slots=True)
 class ClusterId:
-    """Where a cluster is: the parts of its ARN."""
+    """The parts of a cluster's ARN."""
 
     region: str
     identifier: str
@@ -41,25 +41,25 @@ class ClusterId:
 
     @property
     def arn(self) -> str:
-        """Return the cluster's ARN."""
+        """ARN of the cluster."""
         return f"arn:{self.partition}:dsql:{self.region}:{self.account}:cluster/{self.identifier}"
 
     @classmethod
     def parse(cls, arn: str) -> ClusterId:
-        """Return the place in an ARN.
+        """Parse the ARN of a cluster.
 
         Raises:
             ApiError: it is not the ARN of a cluster.
         """
         match = _ARN.fullmatch(arn)
         if match is None:
-            raise validation(f"{arn} is not the ARN of a cluster", "fieldValidationFailed")
+            raise validation(f"{arn} is not a cluster ARN", "fieldValidationFailed")
         return cls(match[2], match[4], match[3], f"aws{match[1] or ''}")
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A cluster; `peers` holds the ARNs it names, its own left out, and `ahead` the states to come."""
+    """A cluster; `peers` are the ARNs that it names, without its own, `ahead` the states that follow."""
 
     id: ClusterId
     status: Status
@@ -72,20 +72,20 @@ class Cluster:
 
     @property
     def arn(self) -> str:
-        """Return the cluster's ARN."""
+        """ARN of the cluster."""
         return self.id.arn
 
     def set_states(self, *states: Status) -> None:
-        """Be in the first of `states` now, and in the others after it."""
+        """Set the sequence of states: the first is current, the others follow."""
         self.status, *self.ahead = states
 
     def advance(self) -> None:
-        """Let time pass: be in the next state, if there is one."""
+        """Advance to the next state, if there is one."""
         if self.ahead:
             self.status = self.ahead.pop(0)
 
     def summary(self) -> dict[str, object]:
-        """Return the members that every operation answers with."""
+        """Return the members of every response."""
         return {
             "identifier": self.id.identifier,
             "arn": self.arn,
@@ -94,7 +94,7 @@ class Cluster:
         }
 
     def description(self) -> dict[str, object]:
-        """Return what GetCluster answers; a cluster lists itself among its peers (user guide)."""
+        """Return the response of GetCluster; a cluster lists itself among its peers (user guide)."""
         described = self.summary() | {
             "deletionProtectionEnabled": self.protected,
             "tags": self.tags,

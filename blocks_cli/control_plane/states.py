@@ -1,8 +1,8 @@
-"""The state machine: which call is possible in which state, and what becomes of a cluster and its peer.
+"""State machine of clusters: operations allowed in each state, and the transitions of a cluster and its peer.
 
-A cluster with a witness waits in PENDING_SETUP until it and its peer name each other, then both are set up. A
-peered cluster that is deleted waits in PENDING_DELETE until its peer is deleted as well. Sources: DSQL user
-guide, "Configuring multi-Region clusters"; AWS's samples for creating and deleting them.
+A cluster with a witness stays in PENDING_SETUP until it and its peer name each other; then both are set up. A deleted
+peered cluster stays in PENDING_DELETE until its peer is deleted too. Sources: DSQL user guide, "Configuring
+multi-Region clusters"; AWS's samples that create and delete them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 
 
 class ControlPlane:
-    """The clusters of one account in every Region.
+    """The clusters of one account in all Regions.
 
     Time passes by being looked at: a state that will be left lasts for `calls_per_state` calls of GetCluster. With 0
     nothing takes time. `changed` hears of every cluster that is in another state or has another peer.
@@ -51,19 +51,19 @@ class ControlPlane:
         """Carry out CreateCluster.
 
         Raises:
-            ApiError: the request contradicts itself.
+            ApiError: the request is invalid.
         """
         with self._notifying():
             id = ClusterId(region, "".join(secrets.choice(_LETTERS) for _ in range(26)), self.account)
             cluster = Cluster(id, Status.CREATING, time.time())
-            # The model names no default; the CLI examples of the user guide answer true.
+            # The API model has no default; the CLI examples in the user guide show true.
             cluster.protected = bool(request.get("deletionProtectionEnabled", True))
             self._configure(cluster, _multi_region(request), new=True)
             self.add(cluster)
             return cluster.description()
 
     def add(self, cluster: Cluster) -> None:
-        """Take in a cluster that is being created, or was by somebody else."""
+        """Add a cluster that is being created, or was created elsewhere."""
         with self._notifying():
             self.clusters[cluster.id.region, cluster.id.identifier] = cluster
             if cluster.status is Status.CREATING:
@@ -76,7 +76,7 @@ class ControlPlane:
         """Carry out GetCluster.
 
         Raises:
-            ApiError: there is no such cluster.
+            ApiError: the cluster does not exist.
         """
         with self._notifying():
             described = self.find(region, identifier).description()
@@ -91,7 +91,7 @@ class ControlPlane:
         """Carry out UpdateCluster.
 
         Raises:
-            ApiError: there is no such cluster, it cannot be updated now, or not so.
+            ApiError: the cluster does not exist, or its state or configuration does not allow the update.
         """
         with self._notifying():
             cluster = self.find(region, identifier)
@@ -113,7 +113,7 @@ class ControlPlane:
         """Carry out DeleteCluster.
 
         Raises:
-            ApiError: there is no such cluster, it is protected, or it cannot be deleted now.
+            ApiError: the cluster does not exist, is protected, or cannot be deleted in its state.
         """
         with self._notifying():
             cluster = self.find(region, identifier)
@@ -131,19 +131,19 @@ class ControlPlane:
         """Return a cluster.
 
         Raises:
-            ApiError: there is none of that name in the Region.
+            ApiError: the cluster does not exist in the Region.
         """
         if (region, identifier) not in self.clusters:
             raise not_found(identifier)
         return self.clusters[region, identifier]
 
     def peer_of(self, cluster: Cluster) -> Cluster | None:
-        """Return the cluster that names `cluster` and is named by it."""
+        """Return the cluster that names `cluster` and that `cluster` names."""
         return next((each for each in self._peers_of(cluster) if cluster.arn in each.peers), None)
 
     @contextmanager
     def _notifying(self) -> Iterator[None]:
-        """Do one thing at a time, and tell what it changed."""
+        """Hold the lock for one operation, and report changed clusters at its end."""
         with self._lock:
             before = [(cluster, cluster.status, cluster.peers) for cluster in self.clusters.values()]
             yield
@@ -164,7 +164,7 @@ class ControlPlane:
         listed = [str(arn) for arn in _listed(wanted)]
         peers = frozenset(listed) - {cluster.arn}
         if cluster.witness is None and not new:
-            # A single-Region cluster stays one (user guide); the error's text is ours.
+            # A single-Region cluster cannot be changed (user guide); the message text is our own.
             raise validation("A single-Region cluster cannot become a multi-Region cluster")
         if not isinstance(witness, str):
             raise validation("multiRegionProperties needs a witnessRegion")
@@ -186,7 +186,7 @@ class ControlPlane:
                 raise conflict(id.identifier, f"Cluster {arn} has another peer")
 
     def _set_up(self, cluster: Cluster) -> None:
-        """Begin to set up two clusters that name each other."""
+        """Start the setup of two clusters that name each other."""
         peer = self.peer_of(cluster)
         if peer is None or {cluster.status, peer.status} != {Status.PENDING_SETUP}:
             return
@@ -208,7 +208,7 @@ class ControlPlane:
                 del self.clusters[gone.id.region, gone.id.identifier]
 
     def _transition(self, cluster: Cluster, *states: Status) -> None:
-        """Go through `states`, each but the last lasting for the pace."""
+        """Set the sequence of states, with each but the last repeated for `calls_per_state`."""
         cluster.set_states(
             *(state for state in states[:-1] for _ in range(self._calls_per_state)), states[-1]
         )

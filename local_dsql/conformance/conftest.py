@@ -1,4 +1,4 @@
-"""The cluster that the suite asks, and the score at the end."""
+"""Fixtures of the suite, and the score at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def target(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClusterUnderTest]:
-    """The cluster named on the command line, or a local one."""
+    """The cluster of `--dsn`, or a local one."""
     dsn = pytestconfig.getoption("--dsn", default=None)
     if dsn is not None:
         yield ClusterUnderTest.at(dsn)
@@ -34,7 +34,7 @@ def target(
 
 @pytest.fixture(scope="session")
 def runner(target: ClusterUnderTest) -> Iterator[Runner]:
-    """A runner on the cluster."""
+    """A runner for the cluster."""
     try:
         runner = Runner(target, cases())
     except ConformanceError as error:
@@ -45,7 +45,7 @@ def runner(target: ClusterUnderTest) -> Iterator[Runner]:
 
 @pytest.fixture(scope="session")
 def check(target: ClusterUnderTest) -> DivergenceCheck:
-    """Known divergences excuse a local cluster and no other."""
+    """The check of differences; known divergences apply to a local cluster only."""
     return DivergenceCheck(KNOWN_DIVERGENCES if target.local else {})
 
 

@@ -1,4 +1,4 @@
-"""The facts, read from `facts/*.toml`."""
+"""Reader of the recordings in `facts/*.toml`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def _row(text: str) -> tuple[str | None, ...]:
-    """Read a row as COPY writes it: columns between tabs, a NULL as `\\N`."""
+    """Parse a row in COPY text format: tab-separated columns, NULL as `\\N`."""
     return tuple(None if value == "\\N" else value for value in text.split("\t"))
 
 
@@ -68,7 +68,7 @@ def _topics() -> list[str]:
 
 
 def cases() -> tuple[Case, ...]:
-    """Return the cases of one session, topic by topic."""
+    """Return the cases of one session, by topic."""
     return tuple(
         _case(name.removesuffix(".toml"), entry)
         for name in _topics()
@@ -90,7 +90,7 @@ def conflicts() -> tuple[RaceCase, ...]:
 
 
 def interleaving() -> Interleaving:
-    """Return the order in which the two sessions of a conflict speak."""
+    """Return the order of statements in a race of two sessions."""
     content = _read(CONFLICTS_FILE)
     moves = (move.partition(": ") for move in _strings(content["interleaving"]))
     orders = cast("Sequence[Sequence[str]]", content["commit_orders"])
@@ -100,7 +100,7 @@ def interleaving() -> Interleaving:
 
 
 def tables() -> dict[str, Table]:
-    """Return the tables that cases use, referenced ones before those that reference them."""
+    """Return the tables of all cases, referenced tables first."""
     return {
         str(entry["name"]): Table(
             str(entry["name"]),

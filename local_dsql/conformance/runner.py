@@ -1,4 +1,4 @@
-"""Asks a cluster what the facts say, and returns where it answers differently."""
+"""Runs the cases on a cluster and returns the differences from the recordings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CHANGES_NOTHING = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "SHOW", "EXPLAIN", "
 CONFLICT = Refusal("40001", "change conflicts with another transaction (OC000)")
 COMMITTED = Result("COMMIT")
 STATEMENT = "statement"
-"""What an interleaving calls the one statement between BEGIN and COMMIT."""
+"""Name, in an interleaving, of the statement between BEGIN and COMMIT."""
 
 
 class Runner:
-    """Runs cases on one cluster, each as if it were the first."""
+    """Runs cases on one cluster, each in the initial state."""
 
     def __init__(self, target: ClusterUnderTest, cases: Iterable[Case]) -> None:
-        """Connect, and drop what an interrupted run left behind.
+        """Connect, and drop objects of an interrupted run.
 
         Raises:
-            ConformanceError: the cluster cannot be reached, or refuses to drop it.
+            ConformanceError: the cluster cannot be reached, or a DROP fails.
         """
         self._target = target
         self._session = target.connect()
@@ -43,13 +43,13 @@ class Runner:
         self._session.prepare(sql)
 
     def close(self) -> None:
-        """Drop the tables and leave."""
+        """Drop the tables and disconnect."""
         self._tables.drop()
         self._session.close()
 
     def run(self, case: Case, protocol: Protocol) -> list[str]:
-        """Run a case of one session; return its differences, one text each."""
-        if not self._session.usable:  # a case before has cost us the connection
+        """Run a case of one session; return its differences as texts."""
+        if not self._session.usable:  # an earlier case closed the connection
             self._session = self._target.connect()
         answers = retry_on_catalog_change(lambda: self._attempt(case, protocol))
         return _differences(case.steps, answers)
@@ -67,7 +67,7 @@ class Runner:
         return answers
 
     def _clean_up(self, case: Case, answers: tuple[Answer, ...]) -> None:
-        """Leave nothing of the case."""
+        """Undo the effects of the case."""
         if case.given or not self._session.usable or not all(map(_changes_nothing, answers)):
             self._tables.invalidate(case.uses)
         if self._session.usable:
@@ -76,7 +76,7 @@ class Runner:
                 self._prepare(statement)
 
     def race(self, conflict: RaceCase, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Run a case of two sessions; return its differences, and who lost at COMMIT."""
+        """Run a race of two sessions; return its differences, and the sessions that failed at COMMIT."""
         answers = retry_on_catalog_change(lambda: self._attempt_race(conflict, commit_order))
         steps = [conflict.steps[name] for name, move in self._interleaving.moves if move == STATEMENT]
         commits = dict(zip(commit_order, answers[len(steps) :], strict=True))
@@ -87,7 +87,7 @@ class Runner:
         return differences, [name for name, answer in commits.items() if answer == CONFLICT]
 
     def _attempt_race(self, conflict: RaceCase, commit_order: Sequence[str]) -> tuple[Answer, ...]:
-        """Return the answers to both statements, then those to both COMMITs."""
+        """Return the responses to both statements and then to both COMMITs."""
         self._tables.ensure(conflict.uses)
         sessions: dict[str, LibpqSession] = {}
         answers: tuple[Answer, ...] = ()
@@ -113,7 +113,7 @@ def _changes_nothing(answer: Answer) -> bool:
 
 
 def _differences(steps: Sequence[Step], answers: Sequence[Answer]) -> list[str]:
-    """Compare the answers to all steps; once their number differs, the rest cannot be told apart."""
+    """Compare the responses of all steps; once their number differs, the rest cannot be assigned to steps."""
     differences = []
     rest = list(answers)
     for step in steps:

@@ -1,4 +1,4 @@
-"""The tables that cases use, made anew after a case that may have changed them."""
+"""The tables of the cases, created again after a case that may have changed them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFIX = "fact_"
 
 
 class Tables:
-    """Keeps the tables of a cluster as `facts/tables.toml` describes them."""
+    """Keeps the tables of a cluster as in `facts/tables.toml`."""
 
     def __init__(self, execute: Callable[[str], None]) -> None:
         self._execute = execute
@@ -21,7 +21,7 @@ class Tables:
         self._intact: set[str] = set()
 
     def ensure(self, names: Iterable[str]) -> None:
-        """Make the named tables, and those they reference, unless they are there and intact."""
+        """Create the named tables, and those they reference, unless they are unchanged."""
         missing = self._with_referenced(names) - self._intact
         if not missing:
             return
@@ -34,11 +34,11 @@ class Tables:
                 self._intact.add(name)
 
     def invalidate(self, names: Iterable[str]) -> None:
-        """Take note that the named tables, or those they reference, may have changed."""
+        """Mark the named tables, and those they reference, as possibly changed."""
         self._intact -= self._with_referenced(names)
 
     def drop(self) -> None:
-        """Drop every table."""
+        """Drop all tables."""
         self._drop(set(self._tables))
 
     def _drop(self, names: set[str]) -> None:

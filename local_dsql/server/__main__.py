@@ -1,6 +1,6 @@
-"""The program that serves one folder; `local_dsql.client.launch` starts it, nobody does by hand.
+"""The server process of one folder, started by `local_dsql.client.launch`.
 
-PostgreSQL needs a moment to start, so it is started first, and what serves it is imported meanwhile.
+PostgreSQL takes a while to start, so it is started first, and the rest is imported meanwhile.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve a folder; return 0, or 1 after an error that the starter and the log were told."""
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background jobs ignore it, PostgreSQL must not
+    """Serve a folder; return 0, or 1 after an error, which is sent through the startup pipe and logged."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # background jobs of a shell ignore it; PostgreSQL must not
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options, pipe = read_arguments(arguments)
     lock = FileLock(options.folder.server_lock)
     try:
-        lock.lock_exclusive(STOP_TIMEOUT)  # the one before us may still be on its way out
+        lock.lock_exclusive(STOP_TIMEOUT)  # the previous server may still be shutting down
         serve(options, pipe)
     except Exception as error:
         failure = _explain(error, options.folder)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def serve(options: ServerOptions, pipe: StartupPipe) -> None:
-    """Run PostgreSQL and the endpoints until the end; the caller holds the server lock."""
+    """Run PostgreSQL and the endpoints until shutdown; the caller holds the server lock."""
     instance = Instance(options.folder)
     try:
         import asyncio
@@ -57,7 +57,7 @@ def serve(options: ServerOptions, pipe: StartupPipe) -> None:
         from local_dsql.server.server import Server
 
         server = Server(options, instance)
-        gc.freeze()  # what is here stays: no look for garbage has to go through it while somebody waits for an answer
+        gc.freeze()  # these objects stay: the garbage collector need not scan them while requests wait
         instance.wait_until_ready()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.run(pipe))

@@ -19,17 +19,17 @@ _FORMAT = 1
 
 @dataclass(slots=True)
 class ClusterRecord:
-    """The facts about a cluster that outlive a run: its identifier, and the port of each Region."""
+    """Identifier of a cluster, and the port of each Region."""
 
     identifier: str
     ports: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Folder) -> ClusterRecord:
-        """Return the folder's record, or a new one with a fresh identifier, written at once.
+        """Return the record of the folder, or write and return a new one with a new identifier.
 
         Raises:
-            FolderError: the record is there and cannot be read.
+            FolderError: the record cannot be read.
         """
         file = folder.record_file
         if not file.exists():
@@ -42,7 +42,7 @@ class ClusterRecord:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FolderError(
                 f"cannot read the record of the local cluster in {file}",
-                f"the file is not what was written there ({type(error).__name__})",
+                f"the file is damaged ({type(error).__name__})",
                 "remove the file; the cluster gets a new identifier and keeps its data",
             ) from None
 

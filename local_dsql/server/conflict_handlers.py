@@ -1,4 +1,4 @@
-"""The control requests about conflicts: arm and disarm injections, read the conflict log."""
+"""Handlers of control requests about conflicts: arm and disarm injections, read the conflict log."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class ConflictHandlers:
-    """Answers them for the front that serves now; a reset makes a new one, with nothing armed and nothing logged."""
+    """Handlers for the current proxy; a reset starts a new one without injections and with an empty log."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
 
     @property
     def handlers(self) -> dict[str, Handler]:
-        """The requests by name."""
+        """Request handlers by method."""
         return {
             "inject": self._inject,
             "injections": self._list,
@@ -33,7 +33,7 @@ class ConflictHandlers:
 
     @property
     def stream_handlers(self) -> dict[str, StreamHandler]:
-        """The requests that take the connection over, by name."""
+        """Handlers that take over the connection, by method."""
         return {"inject_by_predicate": self._inject_by_predicate}
 
     async def _inject(self, parameters: Json) -> Json:
@@ -41,7 +41,7 @@ class ConflictHandlers:
         return {"number": self._injector_for(injection).add(injection)}
 
     async def _inject_by_predicate(self, parameters: Json, stream: JsonLineStream) -> None:
-        """Arm an injection for as long as its process keeps the connection."""
+        """Arm an injection for as long as its process keeps the connection open."""
         injection = decode_injection(parameters)
         assert injection.predicate is not None
         evaluator = PredicateServer(stream, injection.predicate, float(str(parameters["timeout"])))

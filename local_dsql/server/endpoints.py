@@ -1,4 +1,4 @@
-"""The endpoints of the cluster: one a Region, each on a port of its own, all over one database."""
+"""The endpoints of the cluster: one per Region, each on its own port, all for one database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from local_dsql.server.instance import Instance
 
 _CLOSE_TIMEOUT = 5.0
-"""Seconds that the front gets to end its sessions; PostgreSQL ends them anyway when it stops."""
+"""Seconds that the proxy gets to end its sessions; PostgreSQL ends them anyway when it stops."""
 
 log = logging.getLogger(__name__)
 
 
 class Endpoints:
-    """The front and its listening ports.
+    """The proxy and its listening ports.
 
     Attributes:
         ports: port of each Region, on the loopback addresses.
@@ -64,13 +64,13 @@ class Endpoints:
         self.stopped: set[str] = set()
 
     async def open(self, regions: Sequence[str]) -> None:
-        """Start the front and listen for each Region; PostgreSQL must be ready."""
+        """Start the proxy and listen for each Region; PostgreSQL must be ready."""
         async with self._changing:
             self._proxy = await self._start_proxy()
             await self._listen(regions)
 
     async def add(self, regions: Sequence[str]) -> None:
-        """Listen for Regions that have no endpoint yet; the certificate learns their host names."""
+        """Listen for Regions without an endpoint; their host names are added to the certificate."""
         async with self._changing:
             if missing := [region for region in regions if region not in self.ports]:
                 self._ensure_certificate(missing)
@@ -78,7 +78,7 @@ class Endpoints:
                 await self._listen(missing)
 
     async def reset(self) -> None:
-        """Replace the database by a new one; every session ends, every endpoint keeps its port."""
+        """Replace the database by an empty one; all sessions end, all endpoints keep their ports."""
         async with self._changing:
             await self.close()
             await self._instance.reset()
@@ -89,13 +89,13 @@ class Endpoints:
                 await self._proxy.stop_region(region)
 
     async def stop_region(self, region: str) -> None:
-        """Cut the Region's connections and refuse new ones; nothing happens where it is stopped."""
+        """Close the connections of a Region and refuse new ones; no effect if it is stopped."""
         async with self._changing:
             await self.proxy_for(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
-        """Accept the Region's connections again, on the same port; nothing happens where it is not stopped."""
+        """Accept connections of a Region again, on the same port; no effect if it is not stopped."""
         async with self._changing:
             proxy = self.proxy_for(region)
             if region not in self.stopped:
@@ -107,14 +107,14 @@ class Endpoints:
             self.stopped.discard(region)
 
     async def close(self) -> None:
-        """End every session and stop listening."""
+        """End all sessions and stop listening."""
         proxy, self._proxy = self._proxy, None
         if proxy is None:
             return
         try:
             await asyncio.wait_for(proxy.close(), _CLOSE_TIMEOUT)
         except TimeoutError:
-            log.warning("sessions did not end within %g s; they are cut off", _CLOSE_TIMEOUT)
+            log.warning("sessions did not end within %g s; they are terminated", _CLOSE_TIMEOUT)
 
     async def _start_proxy(self) -> Front:
         proxy = Front(
@@ -136,7 +136,7 @@ class Endpoints:
         return proxy
 
     async def _listen(self, regions: Sequence[str]) -> None:
-        """Give each Region the port it had before, or any other where that is taken."""
+        """Listen for each Region on its previous port, or on another one if that is taken."""
         assert self._proxy is not None
         for region in regions:
             usual = self._record.ports.get(region, 0)
@@ -145,7 +145,7 @@ class Endpoints:
             except OSError as error:
                 if not usual:
                     raise _no_endpoint(region, error) from None
-                log.warning("port %d is taken, so the endpoint of %s moves to another", usual, region)
+                log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
                 port = await self._proxy.listen(region, 0, self._latency)
             self.ports[region] = self._record.ports[region] = port
         self._record.save(self._folder)
@@ -155,24 +155,24 @@ class Endpoints:
 
     @property
     def proxy(self) -> Front:
-        """The front that serves now.
+        """The current proxy.
 
         Raises:
-            ServerError: there is none, since the database is being replaced or the server ends.
+            ServerError: there is none, because the database is being replaced or the server is shutting down.
         """
         if self._proxy is None:
             raise ServerError(
-                f"{self._folder.path} has no database at this moment",
-                "it is being reset, or its server ends",
-                "try again in a moment",
+                f"the database in {self._folder.path} is not available",
+                "it is being reset, or its server is shutting down",
+                "try again",
             )
         return self._proxy
 
     def proxy_for(self, region: str) -> Front:
-        """Return the front that serves a Region.
+        """Return the proxy for a Region.
 
         Raises:
-            ValueError: it is none of this cluster's.
+            ValueError: the cluster has no such Region.
         """
         if region not in self.ports:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
@@ -183,5 +183,5 @@ def _no_endpoint(place: str, error: OSError) -> ServerError:
     return ServerError(
         f"cannot listen on the loopback address for {place}",
         error.strerror or str(error),
-        "see what keeps this user from opening the port (another program, a sandbox, the limit on open files)",
+        "free the port or lift the restriction: another program, a sandbox, or the limit on open files",
     )
