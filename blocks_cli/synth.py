@@ -29,7 +29,7 @@ CLI_CONTEXT: Mapping[str, Json] = {
 }
 """Context that the cdk command line adds to that of the app."""
 
-_HARDER = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
+_SIGNALS = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
 """Seconds to wait for the end of an interrupted app, and the signal to send after them."""
 
 _DEFAULTS: Mapping[str, str] = {
@@ -95,13 +95,13 @@ def _end(app: subprocess.Popen[bytes]) -> None:
     """End the process group of the app; its Node process cleans up and exits once its pipes are closed."""
     app.terminate()
     with contextlib.suppress(ProcessLookupError):
-        for patience, harder in _HARDER:  # where the shell was ended, and not what it had started
-            until = time.monotonic() + patience
+        for timeout, number in _SIGNALS:  # the shell may have ended without its children
+            until = time.monotonic() + timeout
             while time.monotonic() < until:
                 app.poll()
                 os.killpg(app.pid, 0)
                 time.sleep(0.02)
-            os.killpg(app.pid, harder)
+            os.killpg(app.pid, number)
 
 
 def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:

@@ -18,7 +18,7 @@ RequiredPermission = tuple[str, str]
 def required_permissions(
     operation: str, id: ClusterId, current: frozenset[str], request: Mapping[str, Json]
 ) -> Iterator[RequiredPermission]:
-    """Yield what `operation` on the cluster at `id` is checked for; `current` are the peers it has now."""
+    """Yield the permissions that `operation` on the cluster `id` requires; `current` are the ARNs of its peers."""
     yield f"dsql:{operation}", id.arn
     wanted = request.get("multiRegionProperties")
     if operation != "UpdateCluster" or not isinstance(wanted, dict):

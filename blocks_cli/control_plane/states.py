@@ -29,8 +29,8 @@ _LETTERS = string.ascii_lowercase + string.digits
 class ControlPlane:
     """The clusters of one account in all Regions.
 
-    Time passes by being looked at: a state that will be left lasts for `calls_per_state` calls of GetCluster. With 0
-    nothing takes time. `changed` hears of every cluster that is in another state or has another peer.
+    A transient state lasts for `calls_per_state` calls of GetCluster; with 0, transitions are immediate. `changed` is
+    called for each cluster whose state or peers have changed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The environment of a function, variable by variable as on Lambda."""
+"""Environment variables of a function, as on Lambda."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def function_environment(
     function: FunctionConfiguration, credentials: Credentials, opt: Path, python_path: tuple[Path, ...]
 ) -> dict[str, str]:
-    """Return all variables of a sandbox but the address of its Runtime API.
+    """Return all variables of a sandbox except the address of its Runtime API.
 
-    Nothing of the developer's shell is passed on. The names and the order (reserved variables win over the
-    function's own) are those of the Lambda developer guide, "Using Lambda environment variables".
+    No variable of the developer's shell is inherited. Names and precedence (reserved variables over the function's own)
+    are from the Lambda developer guide, "Using Lambda environment variables".
     """
     return {
         "LANG": "en_US.UTF-8",

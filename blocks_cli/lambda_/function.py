@@ -1,4 +1,4 @@
-"""A deployed function: a pool of sandboxes that grows with concurrency and stays warm."""
+"""A deployed function: a pool of warm sandboxes that grows with concurrency."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LocalFunction:
-    """Runs invocations of one function, each in a sandbox of its own; thread-safe.
+    """Runs invocations of one function, each in its own sandbox; thread-safe.
 
     `deployed` is the configuration as deployed, `prepared` how it runs here. `credentials` is asked for the
     credentials of the function's role whenever a sandbox starts; `on_line` gets every line the function writes.
@@ -47,7 +47,7 @@ class LocalFunction:
         self._busy: set[Sandbox] = set()
 
     def invoke(self, event: Json, request_id: str | None = None) -> InvocationResult:
-        """Run the handler once with `event`; the function's faults are part of the result, never raised."""
+        """Run the handler once with `event`; errors of the function are in the result, never raised."""
         request_id = request_id or str(uuid.uuid4())
         sandbox, cold = self._acquire()
         if sandbox is None:
@@ -62,20 +62,20 @@ class LocalFunction:
             self._release(sandbox)
 
     def recycle(self) -> None:
-        """Kill the idle sandboxes; busy ones finish and stay."""
+        """Kill the idle sandboxes; busy ones finish and are kept."""
         with self._lock:
             idle, self._idle = self._idle, []
         _close(idle)
 
     def close(self) -> None:
-        """Kill every sandbox, busy ones included."""
+        """Kill all sandboxes, including busy ones."""
         with self._lock:
             sandboxes = [*self._idle, *self._busy]
             self._idle.clear()
         _close(sandboxes)
 
     def _acquire(self) -> tuple[Sandbox | None, bool]:
-        """Return a warm sandbox, or a new one, or None where reserved concurrency is used up."""
+        """Return a warm or new sandbox (None if the reserved concurrency is used up), and whether it is new."""
         with self._lock:
             warm = self._warm()
             limit = self.deployed.concurrency

@@ -1,4 +1,4 @@
-"""What a sandbox writes: shown line by line as it comes, and kept for the invocation it belongs to."""
+"""Reader of a sandbox's output: passes on lines as they arrive, and keeps the tail for the invocation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TAIL = 4096
-"""Bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
+"""Maximum bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
 
 
 class OutputReader:
-    """Reads one pipe until its writers are gone; owns the descriptor.
+    """Reads a pipe until its writers have closed it; owns the descriptor.
 
     `on_line` gets every whole line, from a thread of ours or from the one that takes the tail.
     """
@@ -32,7 +32,7 @@ class OutputReader:
         self._thread.start()
 
     def take_tail(self) -> str:
-        """Return the last bytes written since this was last asked, what still lies in the pipe included."""
+        """Return the tail of the output since the last call, including bytes still in the pipe."""
         with self._lock:
             self._drain()
             tail = self._tail.decode("utf-8", "replace")
@@ -40,7 +40,7 @@ class OutputReader:
         return tail
 
     def join(self) -> None:
-        """Wait until the last writer is gone; at most a second, for a grandchild may hold the pipe."""
+        """Wait until the last writer has closed the pipe; at most a second, because a grandchild may hold it."""
         self._thread.join(1)
 
     def _follow(self) -> None:
@@ -62,7 +62,7 @@ class OutputReader:
             self._keep(chunk)
 
     def _keep(self, chunk: bytes) -> None:
-        # The runtime client ends lines inside a log entry with a carriage return.
+        # The runtime client separates lines of a log entry with carriage returns.
         chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._tail += chunk
         del self._tail[:-TAIL]

@@ -1,4 +1,4 @@
-"""Folders for the temporary files of sandboxes, none of which outlives its program for long."""
+"""Temporary folders of sandboxes, removed after the end of their process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class TemporaryFolders:
-    """A folder of temporary folders, named after the process they belong to.
+    """A folder of temporary folders, named after their process.
 
-    What a killed process left behind is removed when the next one begins.
+    The constructor removes the folders of processes that were killed.
     """
 
     def __init__(self, folder: Path) -> None:

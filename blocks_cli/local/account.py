@@ -1,4 +1,4 @@
-"""What stands in for the account: clusters, functions, identities, and where handlers answer."""
+"""The local counterpart of an AWS account: clusters, functions, identities, API endpoints."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ INVOKE = "lambda:InvokeFunction"
 
 
 class LocalAccount:
-    """Everything alive behind the deployed stacks of one workspace.
+    """The running clusters, functions and endpoints of one workspace, and the state of its stacks.
 
-    `states` are the deployed stacks by name; `save` is the only way to change them.
+    `states` are the deployed stacks by name; only `save` and `forget` change them.
     """
 
     def __init__(self, workspace: Workspace, report: Report) -> None:
@@ -66,34 +66,34 @@ class LocalAccount:
         self._lock = threading.Lock()
 
     def resources(self) -> tuple[DeployedResource, ...]:
-        """Return every deployed resource of every stack."""
+        """Return all deployed resources of all stacks."""
         return tuple(resource for state in self.states.values() for resource in state.resources.values())
 
     def save(self, state: StackState) -> None:
-        """Record a stack as it is now."""
+        """Save the state of a stack."""
         self.states[state.name] = state
         self._state_folder.save(state)
 
     def forget(self, name: str) -> None:
-        """Record that a stack is gone."""
+        """Remove the state of a stack."""
         del self.states[name]
         self._state_folder.remove(name)
 
     def note(self, text: str) -> None:
-        """Tell the user something worth knowing, once."""
+        """Report a note, once."""
         if text not in self._noted:
             self._noted.add(text)
             self.report.note(text)
 
     def stack_id_of(self, resource: DeployedResource) -> str:
-        """Return the ARN of the stack that a resource belongs to."""
+        """Return the ARN of a resource's stack."""
         for state in self.states.values():
             if state.resources.get(resource.logical_id) == resource or resource in state.leftovers:
                 return f"arn:aws:cloudformation:{state.region}:{state.account}:stack/{state.name}/local"
         raise KeyError(resource.logical_id)
 
     def deploy_function(self, resource: DeployedResource) -> None:
-        """Hand a function to the local Lambda, with the variables only a local function needs."""
+        """Deploy a function to the local Lambda, with the variables that only a local function needs."""
         resources = self.resources()
         base = configuration(resource, resources, self.store)
         extra = authorities(base.environment, self.clusters.ca_files()) | self._added_environment.get(
@@ -105,7 +105,7 @@ class LocalAccount:
         except CommandError as error:
             notes = (f"{error.why}; {error.remedy}",)
         for arn in missing_layers(resource, resources):
-            notes = (*notes, f"runs without {arn}: the layer is not part of the app")
+            notes = (*notes, f"runs without {arn}: the layer is not defined in the app")
         for note in notes:
             self.report.differs(resource.path, note)
 
@@ -120,7 +120,7 @@ class LocalAccount:
                 self.deploy_function(resource)
 
     def find_function(self, name: str) -> str | None:
-        """Return the ARN of a function named by physical name, full ARN, or either with a qualifier."""
+        """Return the ARN of a function by physical name or full ARN, with or without a qualifier."""
         for resource in self.resources():
             if resource.type == FUNCTION:
                 arn = text(resource.attributes["Arn"])
@@ -130,9 +130,9 @@ class LocalAccount:
         return None
 
     def credentials_of(self, role_arn: str) -> Credentials:
-        """Return the credentials of a role, its permissions made known to every cluster.
+        """Return the credentials of a role, after registering its permissions with all clusters.
 
-        With several clusters they are those that the first cluster knows which the role may connect to.
+        With several clusters they are the credentials for the first one that the role may connect to.
         """
         role = self._role(role_arn)
         if role is None or not self.clusters.by_arn():
@@ -153,7 +153,7 @@ class LocalAccount:
         return credentials[(reachable or [*credentials])[0]]
 
     def publish_permissions(self) -> None:
-        """Make the permissions of all roles known to the clusters, after a policy changed."""
+        """Register the permissions of all roles with all clusters, after a policy changed."""
         for resource in self.resources():
             if resource.type == ROLE:
                 permissions = self._permissions(resource)
@@ -161,7 +161,7 @@ class LocalAccount:
                     cluster.identity(text(resource.attributes["Arn"]), permissions)
 
     def close(self) -> None:
-        """End everything that is alive."""
+        """Close functions, endpoints and clusters."""
         self.functions.close()
         self._endpoint.close()
         self._control_endpoint.close()
@@ -196,7 +196,7 @@ class LocalAccount:
         return role is not None and allowed(self._permissions(role, context), action, arn)
 
     def _cluster_changed(self, cluster: Cluster) -> None:
-        """Write down what became of a cluster, and let clients in while it is usable."""
+        """Save the state of a cluster, and open its endpoint while it is usable."""
         for state in [*self.states.values()]:
             for resource in state.resources.values():
                 if resource.attributes.get("ResourceArn") == cluster.arn:

@@ -1,4 +1,4 @@
-"""What the control plane knows of a deployed cluster, between its state there and the record of the deployment."""
+"""Conversion between a cluster of the control plane and the record of the deployment."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ USABLE = {Status.ACTIVE, Status.IDLE, Status.INACTIVE}
 
 
 def decode_cluster(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
-    """Return a cluster as its template and what became of it since describe it.
+    """Return the control plane's cluster for a deployed resource.
 
-    What the API added to a cluster, such as a peer, is in no template and is kept, as CloudFormation keeps
-    what a template does not speak of.
+    Changes through the API, such as a peer, are in no template; they are kept, as CloudFormation keeps properties
+    that a template does not set.
     """
     wanted = mapping(properties.get("MultiRegionProperties"))
     witness = text(wanted.get("WitnessRegion")) or None
@@ -41,12 +41,12 @@ def decode_cluster(arn: str, properties: Mapping[str, Json], local: Mapping[str,
 
 
 def encode_cluster(cluster: Cluster) -> dict[str, str]:
-    """Return what of a cluster is to be kept with its record."""
+    """Return the state of a cluster for `DeployedResource.local`."""
     return {STATUS: cluster.status.value, PEERS: json.dumps(sorted(cluster.peers))}
 
 
 def sync_endpoint(cluster: Cluster, endpoint: LocalCluster | None) -> None:
-    """Let clients connect in the cluster's Region exactly while it is usable."""
+    """Accept connections in the cluster's Region if and only if the cluster is usable."""
     if endpoint is None:
         return
     if cluster.status in USABLE:

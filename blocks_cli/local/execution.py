@@ -1,4 +1,4 @@
-"""Carry out the plan of one stack, recording every step as soon as it is done."""
+"""Execute the plan of one stack; every completed step is recorded at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class StackDeployment:
-    """One stack on its way from what is recorded to what its template says."""
+    """Deployment of one stack: from its recorded state to its template."""
 
     def __init__(self, stack: Stack, account: LocalAccount, parameters: Mapping[str, str]) -> None:
         self._stack = stack
@@ -47,7 +47,7 @@ class StackDeployment:
         return self._account.states[self._stack.name]
 
     def scope(self) -> Scope:
-        """Return what the template's expressions can refer to at this moment."""
+        """Return the current values that expressions of the template can refer to."""
         states = self._account.states.values()
         template = self._stack.template
         return Scope(
@@ -64,10 +64,10 @@ class StackDeployment:
         )
 
     def run(self) -> list[Change]:
-        """Do everything, in order; return what was changed.
+        """Execute all steps in order; return the changes.
 
         Raises:
-            CommandError: a step failed; the steps before it are done and recorded.
+            CommandError: a step failed; the previous steps are completed and recorded.
         """
         changes = plan(self._state, self._stack.template, self.scope())
         self._account.report.planned(self._stack.name, changes)
@@ -80,7 +80,7 @@ class StackDeployment:
         return done
 
     def _apply(self, change: Change, resource: Resource) -> Change:
-        """Create or update one resource, or leave it if its properties turn out to be the same."""
+        """Create or update one resource, unless its evaluated properties are unchanged."""
         dynamic = resource.type not in HANDLERS and not is_custom(resource.type)
         properties = resolved_properties(resource, self.scope(), dynamic=dynamic)
         previous = self._state.resources.get(resource.logical_id)
@@ -98,7 +98,7 @@ class StackDeployment:
     def _make(
         self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
     ) -> DeployedResource:
-        """Have the resource's handler create or update it."""
+        """Create or update a resource with its handler."""
         request = ResourceRequest(
             stack=self._stack.name,
             region=self._stack.region,
@@ -125,7 +125,7 @@ class StackDeployment:
     def _record(
         self, resource: Resource, deployed: DeployedResource, previous: DeployedResource | None
     ) -> None:
-        """Save the resource as deployed; one it replaced becomes a leftover."""
+        """Save the resource as deployed; a replaced one becomes a leftover."""
         deployed = dataclasses.replace(
             deployed,
             path=resource.path,
@@ -164,10 +164,10 @@ class StackDeployment:
 def remove(
     account: LocalAccount, stack: str, changes: Sequence[Change], *, purge: bool = False
 ) -> list[Change]:
-    """Delete what was replaced, then what `changes` says; return the changes made.
+    """Delete replaced resources, then execute `changes`; return the changes made.
 
     Raises:
-        CommandError: something cannot be deleted; what was deleted before is recorded.
+        CommandError: a resource cannot be deleted; the previous deletions are recorded.
     """
     for leftover in account.states[stack].leftovers:
         handler_for(leftover.type).delete(leftover, account, purge=purge)
@@ -179,7 +179,7 @@ def remove(
 
 
 def destroy(account: LocalAccount, stack: str, *, purge: bool) -> list[Change]:
-    """Delete a whole stack; retained resources stay unless `purge`."""
+    """Delete a whole stack; retained resources are kept unless `purge`."""
     changes = plan_removal(account.states[stack])
     account.report.planned(stack, changes)
     done = remove(account, stack, changes, purge=purge)
@@ -205,7 +205,7 @@ def _applies(change: Change) -> bool:
 
 
 def _actual(change: Change, previous: DeployedResource | None, properties: Mapping[str, Json]) -> Change:
-    """Return the change as it is once every value is known."""
+    """Return the change with the action that the evaluated properties require."""
     if previous is None:
         return change
     different = differing(previous.properties, properties)

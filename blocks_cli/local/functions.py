@@ -1,4 +1,4 @@
-"""From a deployed `AWS::Lambda::Function` to what the local Lambda runs."""
+"""Configuration of local functions from deployed `AWS::Lambda::Function` resources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENDPOINT = re.compile(r"(BLOCKS_.+)_ENDPOINT")
 def configuration(
     function: DeployedResource, resources: Iterable[DeployedResource], store: CodeStore
 ) -> FunctionConfiguration:
-    """Return the configuration of a function; `resources` holds the layers."""
+    """Return the configuration of a function; `resources` contain the layers."""
     properties = function.properties
     arn = text(function.attributes["Arn"])
     variables = mapping(mapping(properties.get("Environment")).get("Variables"))
@@ -48,13 +48,13 @@ def configuration(
 
 
 def authorities(environment: Mapping[str, str], ca_files: Mapping[str, str]) -> dict[str, str]:
-    """Return `BLOCKS_<NAME>_CA` for every `BLOCKS_<NAME>_ENDPOINT` that is a local cluster's."""
+    """Return a `BLOCKS_<NAME>_CA` for every `BLOCKS_<NAME>_ENDPOINT` of a local cluster."""
     found = ((_ENDPOINT.fullmatch(name), value) for name, value in environment.items())
     return {f"{match[1]}_CA": ca_files[value] for match, value in found if match and value in ca_files}
 
 
 def missing_layers(function: DeployedResource, resources: Iterable[DeployedResource]) -> list[str]:
-    """Return the ARNs of layers that are not part of the app, and so cannot be had locally."""
+    """Return the ARNs of layers that are not defined in the app, and so are not available locally."""
     known = {resource.physical_id for resource in resources}
     return [arn for arn in map(text, sequence(function.properties.get("Layers"))) if arn not in known]
 

@@ -1,4 +1,4 @@
-"""What a role may do, worked out from every policy that is deployed."""
+"""Permissions of a role, computed from all deployed policies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANAGED: Mapping[str, tuple[str, ...]] = {
     "AmazonAuroraDSQLFullAccess": ("dsql:*",),
     "AmazonAuroraDSQLConsoleFullAccess": ("dsql:*",),
 }
-"""AWS managed policies that let somebody connect, by name; all others are taken to allow nothing locally."""
+"""Actions of AWS managed policies that allow connecting, by name; others allow nothing locally."""
 
 _DSQL_ARN = re.compile(r"arn:aws[a-z-]*:dsql:([^:]*):[0-9]{12}:")
 
@@ -33,11 +33,11 @@ def permissions_of(
     known_arns: Iterable[str],
     context: Mapping[str, str] | None = None,
 ) -> tuple[Permission, ...]:
-    """Return what `role` is allowed and denied by its inline, attached and AWS managed policies.
+    """Return the allowed and denied permissions of `role` from its inline, attached and AWS managed policies.
 
-    `known_arns` are the resources that a `NotResource` can speak of. `context` has the condition keys of a
-    request. A statement that allows on another condition than their equality is left out, one that denies is
-    kept: nothing works here that might fail on AWS.
+    `known_arns` are the resources that a `NotResource` is expanded over. `context` has the condition keys of a request.
+    An Allow with a condition other than equality of these keys is ignored, a Deny is kept: a request that might fail on
+    AWS fails here.
     """
     everything = tuple(resources)
     arns = tuple(known_arns)
@@ -92,7 +92,7 @@ def _permissions(
 
 
 def _holds(condition: Mapping[str, Json], context: Mapping[str, str]) -> bool:
-    """Return whether a condition is certain to be met: it asks for the equality of keys we have, or nothing."""
+    """Return whether a condition is certainly true: it is empty, or requires equality of keys in `context`."""
     if set(condition) - {"StringEquals"}:
         return False
     wanted = mapping(condition.get("StringEquals"))
@@ -100,7 +100,7 @@ def _holds(condition: Mapping[str, Json], context: Mapping[str, str]) -> bool:
 
 
 def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> list[str]:
-    """Return what a statement names, or of what is known, all that `NotAction` or `NotResource` leaves."""
+    """Return the actions or resources of a statement; `NotAction` and `NotResource` are expanded over `known`."""
     if f"Not{key}" not in statement:
         return [text(item) for item in sequence(statement.get(key))]
     excluded = [text(item) for item in sequence(statement[f"Not{key}"])]
@@ -113,5 +113,5 @@ def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> 
 
 
 def local_arn(arn: str) -> str:
-    """Return a cluster's ARN as the local cluster knows it: partition `aws`, account of zeros."""
+    """Return the ARN of the local cluster for a cluster ARN: partition `aws`, local account."""
     return _DSQL_ARN.sub(rf"arn:aws:dsql:\1:{LOCAL_ACCOUNT}:", arn)

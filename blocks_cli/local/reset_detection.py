@@ -1,7 +1,7 @@
-"""Local databases that were emptied since the last deploy: all of their schema and roles is to be made again.
+"""Detect local databases that were reset since the last deploy, and migrate them again.
 
-A reset leaves cluster, endpoint and keys as they are, so nothing in a template tells; but it makes another database
-within PostgreSQL, which has another OID.
+A reset keeps cluster, endpoint and credentials, so templates do not change; but it creates a new database in
+PostgreSQL, which has another OID.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _LIVE = sql("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
 def migrate_reset_databases(account: LocalAccount) -> None:
-    """Let the deploy that begins migrate what was emptied since the last one, as if its cluster were another."""
+    """Mark the migrations of reset databases as changed, so that the current deploy runs them again."""
     for _, cluster in _clusters(account):
         known, now = cluster.local.get(DATABASE), _database(cluster, account)
         if known and now and known != now:
             endpoint = text(cluster.attributes["Endpoint"])
-            account.note(f"{cluster.path}: was emptied since the last deploy, and is migrated again")
+            account.note(f"{cluster.path}: was reset since the last deploy; its migrations run again")
             for each in [*account.states.values()]:
                 account.save(_without_migrations(each, endpoint))
 
 
 def record_databases(account: LocalAccount) -> None:
-    """Write down which databases there are at the end of a deploy."""
+    """Record the OIDs of the databases at the end of a deploy."""
     for state, cluster in _clusters(account):
         if now := _database(cluster, account):
             local = {**cluster.local, DATABASE: now}
@@ -55,7 +55,7 @@ def _clusters(account: LocalAccount) -> Iterator[tuple[str, DeployedResource]]:
 
 
 def _database(cluster: DeployedResource, account: LocalAccount) -> str | None:
-    """Return the OID of the live database; None while the cluster takes no connections."""
+    """Return the OID of the live database, or None while the cluster accepts no connections."""
     running = account.clusters.get(cluster.local[FOLDER])
     if running is None:
         return None
@@ -68,7 +68,7 @@ def _database(cluster: DeployedResource, account: LocalAccount) -> str | None:
 
 
 def _without_migrations(state: StackState, endpoint: str) -> StackState:
-    """Return the state with the migrations of a cluster belonging to one that is gone."""
+    """Return the state with the migrations of a cluster assigned to an endpoint that does not exist."""
     for resource in state.resources.values():
         if resource.type == MIGRATIONS and resource.properties.get("Endpoint") == endpoint:
             properties = {**resource.properties, "Endpoint": f"{endpoint}.emptied"}

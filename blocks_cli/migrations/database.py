@@ -1,4 +1,4 @@
-"""The database that a command works on, connected: the project's local one, or a cluster that is named."""
+"""Connections to the database of a command: the project's local one, or a named cluster."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[Admin]:
-    """Say which database it is and connect to it as `admin`; the local one is started if need be.
+    """Print the target and connect to it as `admin`; start the local database if it is not running.
 
     Raises:
-        CommandError: it cannot be reached, or what was done within the block was refused.
+        CommandError: the database cannot be reached, or a statement in the block failed.
     """
     with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
         yield admin
@@ -38,24 +38,24 @@ def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[Ad
 
 @contextlib.contextmanager
 def readable(target: DatabaseTarget) -> Iterator[Reader]:
-    """Say which database it is and connect to read in it; on this machine, without loading the driver.
+    """Print the target and connect for reading; to the local database without loading the driver.
 
     Raises:
-        CommandError: it cannot be reached, or what was asked within the block was refused.
+        CommandError: the database cannot be reached, or a query in the block failed.
     """
     with _login(target, None) as login, explaining(target):
         plain = None if target.folder is None else login.plain()
         if plain is not None:
             with contextlib.closing(plain):
                 yield plain
-        else:  # with the patience, and the words for what is wrong, that the driver's way has
+        else:  # the driver waits longer and reports errors better
             with _admin(login).open() as admin:
                 yield admin
 
 
 @contextlib.contextmanager
 def scratch(dialect: str | None) -> Iterator[Admin]:
-    """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
+    """Connect to an empty database in `.blocks/verify`, which one command at a time may use."""
     folder = Workspace(project_root()).folder / "verify"
     with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
         with explaining(), _admin(login).open() as admin:
@@ -72,7 +72,7 @@ def _exclusive(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
-    """Turn errors of the migrator and of the database into those of the command line."""
+    """Convert errors of the migrator and of the database to CommandError."""
     from blocks_runtime.errors import DatabaseError
     from custom_resource.deadline import OutOfTime
     from lambda_migrator.drift import DriftProblem
@@ -88,9 +88,9 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
         raise _refused(error, local=target is None or target.folder is not None) from error
     except OutOfTime:
         raise CommandError(
-            f"not done within {PATIENCE / 3600:.0f} hours",
-            "what is done is in the journal",
-            "run the command again; it goes on from there",
+            f"not completed within {PATIENCE / 3600:.0f} hours",
+            "the journal has the completed steps",
+            "run the command again; it continues from there",
             ExitCode.MIGRATION_FAILED,
         ) from None
 
@@ -107,17 +107,18 @@ def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
 
 
 def _mention_others(folder: Path) -> None:
-    """Say that a local database is about to be made, where the project has others: its name may be a slip."""
+    """Print a note if a new local database is created in a project that has others: the name may be a typo."""
     others = [] if folder.exists() else sorted(each.name for each in folder.parent.glob("*"))
     if others:
         console.print_message(
-            f"note     {folder.name} is new, and empty; this project has {', '.join(others)}", "cyan"
+            f"note     {folder.name} is a new, empty database; this project also has {', '.join(others)}",
+            "cyan",
         )
 
 
 @contextlib.contextmanager
 def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
-    """Run the local database in `folder`; one that is to be `empty` may be of another version, and is made anew."""
+    """Run the local database in `folder`; `empty` resets it, and replaces one of another version."""
     from local_dsql import LocalCluster
     from local_dsql.errors import FolderError
 
@@ -158,12 +159,12 @@ def _refused(error: DatabaseError, *, local: bool) -> CommandError:
     why = f"{said}{f' (SQLSTATE {error.sqlstate})' if error.sqlstate else ''}"
     if isinstance(error, ConfigurationError):
         what, _, remedy = str(error.args[0]).partition("; ")
-        return CommandError("cannot sign a login", what, remedy, ExitCode.CANNOT_CONNECT)
+        return CommandError("cannot sign a login token", what, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, AccessDenied):
-        remedy = "sign with credentials that may dsql:DbConnectAdmin on this cluster, and name its Region"
+        remedy = "use credentials that allow dsql:DbConnectAdmin on this cluster, and pass its Region"
         return CommandError("the database refused the login", why, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, ConnectionFailed) and local:
-        remedy = "run the command again: it starts the database, and goes on where this run stopped"
+        remedy = "run the command again: it starts the database and continues where this run stopped"
         return CommandError("the local database has stopped", why, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, ConnectionFailed):
         remedy = "check the endpoint and the network, then run the command again"

@@ -1,4 +1,4 @@
-"""Findings as text, JSON, SARIF and GitHub annotations: a table from a format's name to a pure function."""
+"""Output formats of findings: text, JSON, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(findings: Sequence[MigrationFinding]) -> str:
-    """Return three lines a finding: what and where, why with SQLSTATE, what to do."""
+    """Return three lines per finding: place and fault, reason with SQLSTATE, what to do."""
     return "\n".join(_block(finding) for finding in findings)
 
 
@@ -32,7 +32,7 @@ def as_json(findings: Sequence[MigrationFinding]) -> str:
 
 
 def as_sarif(findings: Sequence[MigrationFinding]) -> str:
-    """Return a SARIF 2.1.0 log, as code scanning services take it."""
+    """Return a SARIF 2.1.0 log, for code scanning services."""
     rules = {finding.rule.id: finding.rule for finding in findings}
     descriptions: Json = [
         {"id": rule.id, "shortDescription": {"text": rule.sentence}, "help": {"text": rule.remedy}}
@@ -45,7 +45,7 @@ def as_sarif(findings: Sequence[MigrationFinding]) -> str:
 
 
 def as_github(findings: Sequence[MigrationFinding]) -> str:
-    """Return a workflow command a finding, which GitHub shows beside the line of the file."""
+    """Return one workflow command per finding, which GitHub shows at the line of the file."""
     return "\n".join(
         f"::error file={_property(console.display_path(each.path))},line={each.line},col={each.column},"
         f"title={_property(each.rule.id)}::{_message(f'{each.rule.sentence} {each.why}. {each.remedy}')}"

@@ -1,4 +1,4 @@
-"""Options that the commands on migrations share, each the same everywhere."""
+"""Options shared by the commands on migrations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli.migrations.target_options import DEFAULT_DATABASE, TargetOptions
+from dsql_dialect.profiles import PORTABLE, PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,26 +24,26 @@ folder = click.option(
 dialect = click.option(
     "--dialect",
     envvar="BLOCKS_DIALECT",
-    help="What DSQL accepts: portable (the default) or 2026-09.",
+    help=f"SQL dialect: {', '.join(each.name for each in PROFILES)} (default: {PORTABLE.name}).",
 )
 exit_code = click.option(
-    "--exit-code", is_flag=True, help="Exit with 1 when something is pending or has drifted."
+    "--exit-code", is_flag=True, help="Exit with 1 if migrations are pending or have drifted."
 )
-to = click.option("--to", type=int, metavar="NUMBER", help="Number of the last migration to take.")
+to = click.option("--to", type=int, metavar="NUMBER", help="Number of the last migration to include.")
 wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait while another migrator is at work.",
+    help="Maximum time to wait for another migrator.",
 )
 _TARGET_OPTIONS = (
     click.option("--database", help=f"Id of the DistributedDatabase (default: {DEFAULT_DATABASE})."),
-    click.option("--stack", metavar="NAME", help="Work on the cluster of this stack on AWS (needs boto3)."),
-    click.option("--local", is_flag=True, help="With --stack: the stack as deployed on this machine."),
-    click.option("--endpoint", metavar="HOST", help="Work on the cluster with this host name."),
-    click.option("--region", help="Region of stack or cluster (default: as AWS tools find it)."),
+    click.option("--stack", metavar="NAME", help="Use the cluster of this stack on AWS (needs boto3)."),
+    click.option("--local", is_flag=True, help="With --stack: the stack deployed on this machine."),
+    click.option("--endpoint", metavar="HOST", help="Use the cluster with this host name."),
+    click.option("--region", help="Region of stack or cluster (default: from the AWS configuration)."),
 )
 
 

@@ -1,4 +1,4 @@
-"""Where the database is that a command works on, looked up from what its options say."""
+"""Lookup of the database that the options of a command select."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _HOST = re.compile(r"[a-z0-9]{26}\.dsql\.(?P<region>[a-z0-9-]+)\.on\.aws(\.cn)?"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseTarget:
-    """A database: the id of its construct, and the folder it has on this machine or the cluster's endpoint.
+    """A database: its construct id, and its local folder or the endpoint of its cluster.
 
-    As text it is what the first line of every command says.
+    `str()` returns the text that each command prints first.
     """
 
     database: str
@@ -39,10 +39,10 @@ class DatabaseTarget:
 
 
 def find_target(options: TargetOptions) -> DatabaseTarget:
-    """Find the database.
+    """Look up the database.
 
     Raises:
-        CommandError: the stack is unknown or has no such database, or nothing says the Region of an endpoint.
+        CommandError: the stack is unknown or has no such database, or the Region of an endpoint is unknown.
     """
     if options.endpoint is not None:
         return DatabaseTarget(
@@ -70,8 +70,8 @@ def _region(options: TargetOptions, endpoint: str) -> str:
     region = options.region or (match and match["region"]) or os.environ.get("AWS_REGION")
     if region is None:
         raise CommandError(
-            f"--endpoint {endpoint}: in which Region?",
-            "its host name does not say, and a login is signed for one Region",
+            f"--endpoint {endpoint}: --region is missing",
+            "the host name does not contain the Region, and a login token is signed for one Region",
             "pass --region as well",
         )
     return region

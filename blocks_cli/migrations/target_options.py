@@ -1,4 +1,4 @@
-"""Which database a command works on, as the options say it."""
+"""The options that select the database of a command."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DEFAULT_DATABASE = "main"
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """The project's local database, the one of a stack deployed on this machine, or a cluster.
+    """Selects the project's local database, that of a stack deployed on this machine, or a cluster.
 
-    `database` is the id that was asked for, if any; `local` belongs to `stack`. Without stack and endpoint it
-    is the project's local database.
+    `database` is the given id, if any; `local` belongs to `stack`. Without stack and endpoint it selects the project's
+    local database.
     """
 
     database: str | None = None
@@ -27,32 +27,32 @@ class TargetOptions:
     def of(
         cls, database: str | None, stack: str | None, local: bool, endpoint: str | None, region: str | None
     ) -> TargetOptions:
-        """Return what the options name.
+        """Check and return the options.
 
         Raises:
             CommandError: they contradict each other.
         """
         given = cls(database, stack, local, endpoint, region)
         for one, other, remedy in (
-            (stack and "--stack", endpoint and "--endpoint", "name the cluster by one of the two"),
-            (local and "--local", endpoint and "--endpoint", "leave one of the two out"),
+            (stack and "--stack", endpoint and "--endpoint", "pass only one of the two"),
+            (local and "--local", endpoint and "--endpoint", "pass only one of the two"),
         ):
             if one and other:
-                raise CommandError(f"{one} and {other}", "they name two databases", remedy)
+                raise CommandError(f"{one} and {other}", "they select different databases", remedy)
         if region and given.on_this_machine:
             raise CommandError(
-                f"--region {region}: of which cluster?",
-                "the local database has no other Region to be looked for in",
-                "name a cluster by --stack or --endpoint, or leave --region out",
+                f"--region {region} needs --stack or --endpoint",
+                "the Region is used to find a cluster; the local database needs none",
+                "pass --stack or --endpoint as well, or omit --region",
             )
         return given
 
     @property
     def on_this_machine(self) -> bool:
-        """True unless it is a cluster."""
+        """Whether the options select a local database."""
         return self.endpoint is None and (self.stack is None or self.local)
 
     @property
     def name(self) -> str:
-        """The database's id, as far as the options say it."""
+        """Given id of the database, else the default."""
         return self.database or DEFAULT_DATABASE

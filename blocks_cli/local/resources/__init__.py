@@ -1,4 +1,4 @@
-"""One handler per resource type that exists locally; everything else gets a stand-in."""
+"""Handlers of resource types; types without a handler get a placeholder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PLACEHOLDER = PlaceholderHandler()
 
 
 def handler_for(type_name: str) -> ResourceHandler:
-    """Return the handler of a resource type; every `Custom::…` has the same one."""
+    """Return the handler of a resource type; all custom resources have the same one."""
     if resource_types.is_custom(type_name):
         type_name = resource_types.CUSTOM_RESOURCE
     return HANDLERS.get(type_name, _PLACEHOLDER)

@@ -1,4 +1,4 @@
-"""`AWS::DSQL::Cluster`: a local cluster in a folder of its own."""
+"""`AWS::DSQL::Cluster`: a local cluster in its own folder."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _OWN_IDS = {"Resource", "Default", "Cluster"}
 
 
 class OtherDatabaseError(CommandError):
-    """The folder of a cluster holds another database than the one that was deployed."""
+    """The folder of a cluster contains another database than the deployed one."""
 
     def __init__(self, resource: DeployedResource, identifier: str) -> None:
         super().__init__(
-            f"{resource.path}: the local database is not the one that was deployed",
-            f"its folder holds cluster {identifier} in place of {resource.physical_id}",
-            "run `blocks deploy --local`, which migrates the new one",
+            f"{resource.path}: the local database is not the deployed one",
+            f"its folder contains cluster {identifier} instead of {resource.physical_id}",
+            "run `blocks deploy --local` to migrate the new one",
         )
         self.resource = resource
 
 
 class ClusterHandler:
-    """Starts, restarts and removes local clusters; data outlive the process, and a destroy if retained."""
+    """Starts, restarts and removes local clusters; data outlives the process, and a destroy if retained."""
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
-        """Start the cluster; one that names a peer is the same database in another Region."""
+        """Start the cluster; a cluster that names a peer is the same database in another Region."""
         previous = request.previous
         folder = (
             previous.local[FOLDER]
@@ -61,15 +61,15 @@ class ClusterHandler:
         return ResourceResult(cluster.identifier, attributes, local)
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
-        """Start the cluster; its endpoint may have moved to another port since.
+        """Start the cluster; its endpoint may have another port than before.
 
         Raises:
-            OtherDatabaseError: its folder was removed or replaced, and with it the database.
+            OtherDatabaseError: its folder was removed or replaced.
         """
         region, arn = resource.local[REGION], text(resource.attributes["ResourceArn"])
         known = decode_cluster(arn, resource.properties, resource.local)
         if known.status is Status.DELETED:
-            return {}  # by the API, and not yet by its stack
+            return {}  # deleted by the API, but not yet by its stack
         cluster = account.clusters.start(resource.local[FOLDER], region, _dialect(resource.properties))
         if cluster.identifier != resource.physical_id:
             raise OtherDatabaseError(resource, cluster.identifier)
@@ -79,14 +79,14 @@ class ClusterHandler:
         return {} if old == new else {old: new}
 
     def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
-        """Delete the cluster by its API, and its data with the last cluster of the database."""
+        """Delete the cluster with the API; delete the data with the last cluster of the database."""
         folder, id = resource.local[FOLDER], ClusterId.parse(text(resource.attributes["ResourceArn"]))
         try:
             status = account.control_plane.delete(id.region, id.identifier)["status"]
         except ApiError as error:
             if error.name == "ValidationException" and not purge:
                 raise _protected(resource) from None
-            status = Status.DELETED.value  # CloudFormation takes one that is not there for deleted
+            status = Status.DELETED.value  # CloudFormation treats a missing cluster as deleted
         if status == Status.PENDING_DELETE.value and not purge:
             raise _pending(resource)
         if not _others(resource, account):
@@ -107,20 +107,20 @@ def _protected(resource: DeployedResource) -> CommandError:
     return CommandError(
         f"{resource.path}: cannot be deleted",
         "deletion protection is enabled (ValidationException: deletionProtectionEnabled)",
-        "deploy it with deletion protection off first, or destroy with --purge",
+        "deploy it without deletion protection first, or destroy with --purge",
     )
 
 
 def _pending(resource: DeployedResource) -> CommandError:
     return CommandError(
-        f"{resource.path}: waits in PENDING_DELETE",
-        "one of two peered clusters is deleted together with the other one",
+        f"{resource.path}: the cluster is in PENDING_DELETE",
+        "two peered clusters are deleted together",
         "destroy the stack of its peer as well, or destroy with --purge",
     )
 
 
 def _peers_folder(request: ResourceRequest, account: LocalAccount) -> str | None:
-    """Return the folder of the cluster that the request names as its peer."""
+    """Return the folder of the peer that the request names."""
     wanted = mapping(request.properties.get("MultiRegionProperties"))
     named = {text(arn) for arn in sequence(wanted.get("Clusters"))}
     found = (r.local.get(FOLDER) for r in account.resources() if r.attributes.get("ResourceArn") in named)
@@ -128,7 +128,7 @@ def _peers_folder(request: ResourceRequest, account: LocalAccount) -> str | None
 
 
 def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, Json]:
-    """Return the attributes of the registry's schema (`AWS::DSQL::Cluster`, read-only properties)."""
+    """Return the read-only properties in the schema of `AWS::DSQL::Cluster`."""
     return {
         "Identifier": cluster.identifier,
         "ResourceArn": cluster.arn(region),
@@ -148,9 +148,9 @@ def _dialect(properties: Mapping[str, Json]) -> str | None:
 
 
 def _free_folder(request: ResourceRequest, account: LocalAccount) -> str:
-    """Return the folder where the runtime looks for a database of the construct's id.
+    """Return the folder in which the runtime looks for a database with the construct's id.
 
-    Where another stack has taken it, the stack's name goes before it.
+    If another stack uses that folder, the stack name is added as a prefix.
     """
     ids = request.path.split("/")[1:] or [request.logical_id]
     while len(ids) > 1 and ids[-1] in _OWN_IDS:

@@ -1,4 +1,4 @@
-"""Custom resources: the asset's handler is driven with CloudFormation's event and must answer its URL."""
+"""Custom resources: invoke the handler with CloudFormation's event and wait for the response at its URL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from blocks_cli.local.state import DeployedResource
 
 DEFAULT_TIMEOUT = 3600.0
-"""Seconds CloudFormation waits for an answer when `ServiceTimeout` does not say otherwise."""
+"""Seconds that CloudFormation waits for a response, without `ServiceTimeout`."""
 
 _Answer: TypeAlias = "dict[str, Json] | InvocationResult"
 
@@ -31,10 +31,10 @@ class CustomResourceHandler:
     """`Custom::…` and `AWS::CloudFormation::CustomResource`."""
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
-        """Send Create or Update and wait for the answer."""
+        """Send Create or Update and wait for the response."""
         arn = text(request.properties.get("ServiceToken"))
         if account.functions.get(arn) is None:
-            account.note(f"{request.path}: {request.type} was not run: its handler does not run locally")
+            account.note(f"{request.path}: {request.type} was skipped: its handler does not run locally")
             return placeholder(request)
         answer = _invoke_handler(account, arn, request.path, _event(request), _timeout(request.properties))
         if reason := text(answer.get("Reason")):
@@ -43,12 +43,12 @@ class CustomResourceHandler:
         return ResourceResult(physical_id, mapping(answer.get("Data")))
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
-        """Let the handler verify the certificate of the local cluster it works on."""
+        """Give the handler the certificate authority of its local cluster."""
         _add_certificate_authority(resource.properties, account)
         return {}
 
     def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
-        """Send Delete and wait for the answer; with `purge`, a failure is only noted."""
+        """Send Delete and wait for the response; with `purge`, an error is only noted."""
         arn = text(resource.properties.get("ServiceToken"))
         if account.functions.get(arn) is None:
             return
@@ -62,7 +62,7 @@ class CustomResourceHandler:
 
 
 def _event(request: ResourceRequest) -> dict[str, Json]:
-    """Return the event of CloudFormation's user guide, "Custom resource request objects"."""
+    """Return the request object (CloudFormation user guide, "Custom resource request objects")."""
     event: dict[str, Json] = {
         "RequestType": "Update" if request.previous else "Create",
         "StackId": request.stack_id,
@@ -90,7 +90,11 @@ def _delete_event(resource: DeployedResource, account: LocalAccount) -> dict[str
 def _invoke_handler(
     account: LocalAccount, arn: str, path: str, event: dict[str, Json], timeout: float
 ) -> dict[str, Json]:
-    """Send the event and return the handler's answer; raise with its reason if that is FAILED."""
+    """Send the event and return the handler's response.
+
+    Raises:
+        CommandError: the response is FAILED or invalid, or there is none.
+    """
     properties = mapping(event["ResourceProperties"])
     _add_certificate_authority(properties, account)
     answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
@@ -105,19 +109,19 @@ def _invoke_handler(
         raise CommandError(
             f"{path} ({event['ResourceType']}): {event['RequestType']} failed",
             reason,
-            "correct the cause and deploy again; everything done before this step stays as it is",
+            "correct the cause and deploy again; completed steps are kept",
             ExitCode.MIGRATION_FAILED,
         )
     return cast("dict[str, Json]", answer)
 
 
 def _wait(account: LocalAccount, arn: str, answers: queue.SimpleQueue[_Answer], timeout: float) -> _Answer:
-    """Return the handler's response, or the result of the invocation that ended without one being on its way.
+    """Return the handler's response, or the result of the last invocation if all invocations ended without a response.
 
-    A handler may hand on to another invocation of itself, so the first one's end alone says nothing.
+    A handler may continue in another invocation of itself, so the end of the first one is not the end.
     """
     deadline = time.monotonic() + timeout
-    last: _Answer = {"Status": "FAILED", "Reason": f"no answer within {timeout:.0f} s"}
+    last: _Answer = {"Status": "FAILED", "Reason": f"no response within {timeout:.0f} s"}
     while (left := deadline - time.monotonic()) > 0:
         try:
             answer = answers.get(timeout=min(left, 0.1 if isinstance(last, InvocationResult) else left))
@@ -132,13 +136,13 @@ def _wait(account: LocalAccount, arn: str, answers: queue.SimpleQueue[_Answer], 
 
 
 def _failure(event: Mapping[str, Json], answer: _Answer) -> str | None:
-    """Return why an answer means failure, or None."""
+    """Return the reason why a response means failure, or None."""
     if isinstance(answer, InvocationResult):
         if answer.failed:
             return f"{answer.error_type}: {answer.error_message}"
-        return "the handler returned without answering its ResponseURL"
+        return "the handler returned without a response to its ResponseURL"
     if answer.get("Status") != "SUCCESS":
-        return text(answer.get("Reason")) or f"the handler answered {dict(answer)}"
+        return text(answer.get("Reason")) or f"the handler responded {dict(answer)}"
     if not answer.get("PhysicalResourceId"):
         return "Invalid PhysicalResourceId: the response has none"
     for key in ("StackId", "RequestId", "LogicalResourceId"):
@@ -152,7 +156,7 @@ def _timeout(properties: Mapping[str, Json]) -> float:
 
 
 def _add_certificate_authority(properties: Mapping[str, Json], account: LocalAccount) -> None:
-    """Give the handler the CA of the local cluster that its properties name as `Database` and `Endpoint`."""
+    """Give the handler the CA of the local cluster in its properties `Database` and `Endpoint`."""
     database, endpoint = text(properties.get("Database")), text(properties.get("Endpoint"))
     authority = account.clusters.ca_files().get(endpoint)
     if database and authority:

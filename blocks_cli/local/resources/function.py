@@ -1,4 +1,4 @@
-"""Functions and layers: their bundles unpacked, their configuration handed to the local Lambda."""
+"""Functions and layers: unpack bundles, and deploy functions to the local Lambda."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LayerHandler(PassiveHandler):
         """Unpack the layer."""
         name = text(request.properties.get("LayerName")) or physical_name(request.stack, request.logical_id)
         key = _unpack(mapping(request.properties.get("Content")), request, account)
-        # A layer version never changes: new content is a new version, and so a new physical id.
+        # A layer version is immutable: new content is a new version with a new physical id.
         version = int(key[:7], 16) if key else 1
         arn = f"{request.arn_prefix('lambda')}:layer:{name}:{version}"
         return ResourceResult(arn, {"LayerVersionArn": arn}, {CODE: key})
@@ -34,7 +34,7 @@ class FunctionHandler:
     """`AWS::Lambda::Function`."""
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
-        """Unpack the bundle and hand the function to the local Lambda."""
+        """Unpack the bundle."""
         name = text(request.properties.get("FunctionName")) or physical_name(
             request.stack, request.logical_id
         )
@@ -44,7 +44,7 @@ class FunctionHandler:
         return ResourceResult(name, {"Arn": arn}, {CODE: key})
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
-        """Hand the function to the local Lambda again."""
+        """Deploy the function to the local Lambda."""
         account.deploy_function(resource)
         return {}
 
@@ -61,14 +61,14 @@ def _inline(code: Mapping[str, Json], request: ResourceRequest, account: LocalAc
 
 
 def _unpack(code: Mapping[str, Json], request: ResourceRequest, account: LocalAccount) -> str:
-    """Return the store's key of the bundle; empty for a container image, which cannot run here."""
+    """Unpack the bundle and return its key in the store; empty for a container image, which cannot run locally."""
     if "S3Key" not in code:
         return ""
     object_key = text(code["S3Key"])
     if object_key not in request.assets:
         raise CommandError(
-            f"{request.path}: its code is s3://{text(code.get('S3Bucket'))}/{object_key}",
-            "it is no asset of this app, and nothing is downloaded for a local deploy",
+            f"{request.path}: its code s3://{text(code.get('S3Bucket'))}/{object_key} is not available",
+            "it is not an asset of this app, and a local deploy downloads nothing",
             "use Code.from_asset",
         )
     return account.store.asset(request.assets[object_key])

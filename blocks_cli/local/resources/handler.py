@@ -1,4 +1,4 @@
-"""What a resource handler is given and what it gives back."""
+"""Interface of resource handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """A resource to be created, or updated where `previous` is there; `properties` are resolved."""
+    """A resource to create, or to update if there is a `previous` one; `properties` are evaluated."""
 
     stack: str
     region: str
@@ -31,7 +31,7 @@ class ResourceRequest:
 
     @property
     def stack_id(self) -> str:
-        """Return the stack's ARN."""
+        """ARN of the stack."""
         return f"{self.arn_prefix('cloudformation')}:stack/{self.stack}/local"
 
     def arn_prefix(self, service: str) -> str:
@@ -41,7 +41,7 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourceResult:
-    """What exists now. Another `physical_id` than before means a replacement: the old one is deleted."""
+    """A created or updated resource. A changed `physical_id` means a replacement: the old resource is deleted."""
 
     physical_id: str
     attributes: Mapping[str, Json] = field(default_factory=dict)
@@ -49,37 +49,37 @@ class ResourceResult:
 
 
 class ResourceHandler(Protocol):
-    """Makes one type of resource exist."""
+    """Creates, starts and deletes resources of one type."""
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Create or update the resource.
 
         Raises:
-            CommandError: it cannot be done; nothing of it counts as deployed.
+            CommandError: it failed; the resource does not count as deployed.
         """
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
-        """Bring a deployed resource to life: right after it was applied, and in every later process.
+        """Start a deployed resource: right after `apply`, and in every later process.
 
-        Returns texts of the recorded state that no longer hold, with what they read now.
+        Returns replacements for texts in the recorded state, such as an endpoint with a new port.
         """
 
     def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
-        """Remove the resource; `purge` overrides what protects it.
+        """Delete the resource; `purge` overrides its protection.
 
         Raises:
-            CommandError: it cannot be removed.
+            CommandError: it cannot be deleted.
         """
 
 
 class PassiveHandler:
-    """Base of handlers with nothing alive behind them."""
+    """Base class of handlers without a running counterpart."""
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
-        """Have nothing to bring to life."""
+        """Do nothing."""
         del resource, account
         return {}
 
     def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
-        """Have nothing to remove."""
+        """Do nothing."""
         del resource, account, purge

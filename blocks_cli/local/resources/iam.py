@@ -1,4 +1,4 @@
-"""Roles and policies. What they allow is worked out when a function needs credentials."""
+"""Roles and policies. Permissions are computed when a function needs credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IdentityHandler(PassiveHandler):
-    """Names a role or policy; `kind` is the resource part of its ARN, None where it has none."""
+    """Assigns name and ARN of a role or policy; `kind` is the resource part of its ARN, None if it has no ARN."""
 
     kind: str | None
 

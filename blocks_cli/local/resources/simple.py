@@ -1,4 +1,4 @@
-"""Resources that are nothing but a name and a few attributes."""
+"""Resources that consist of a name and a few attributes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a resource is named: its physical id as a pattern, and its attributes as patterns.
+    """Patterns for the physical id and the attributes of a resource.
 
-    `name` is the property with a name of the user's choice. Patterns may use `{name}`, `{lambda_}`, `{logs}`,
-    `{function}`, `{alias}` and `{id}`, the physical id.
+    `name` is the property with the user's name for the resource. Patterns may use `{name}`, `{logs}`, `{function}`,
+    `{alias}`, `{logical_id}`, and in attributes `{id}`, the physical id.
     """
 
     physical_id: str
@@ -42,12 +42,12 @@ SIMPLE = {
 
 @dataclass(frozen=True, slots=True)
 class SimpleHandler(PassiveHandler):
-    """Names a resource by its shape."""
+    """Computes physical id and attributes from the patterns of a type."""
 
     shape: Shape
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
-        """Return the name and the attributes."""
+        """Return physical id and attributes."""
         del account
         properties = request.properties
         values = {
@@ -69,15 +69,15 @@ def _function_arn(request: ResourceRequest, name: str) -> str:
 
 
 class PlaceholderHandler(PassiveHandler):
-    """Lets a resource of any other type seem to exist."""
+    """Creates a placeholder for a resource of any other type."""
 
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
-        """Return a name; attributes are made up when somebody asks for them."""
-        account.note(f"{request.path}: {request.type} is not there locally; it only has a name")
+        """Return a name; attributes are generated on access."""
+        account.note(f"{request.path}: {request.type} is not available locally; a placeholder is used")
         return placeholder(request)
 
 
 def placeholder(request: ResourceRequest) -> ResourceResult:
-    """Return a resource that is nothing but a name."""
+    """Return a placeholder with a name."""
     name = physical_name(request.stack, request.logical_id)
     return ResourceResult(name, local={MARK: request.region})
