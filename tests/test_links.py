@@ -79,7 +79,7 @@ def test_the_architecture_names_every_package() -> None:
 
 def test_the_changes_are_counted() -> None:
     """The number of a change is that of the paths in its row, those of the row above included."""
-    table = CONTRIBUTING.read_text("utf-8").partition("## Where does my change go?")[2]
+    table = CONTRIBUTING.read_text("utf-8").partition("## Change map: ")[2]
     above = 0
     for change, files, number in re.findall(r"^\| (.+?) \| (.*`.*) \| (\d+) \|$", table, re.MULTILINE):
         inherited = above if files.startswith("the above") else 0
