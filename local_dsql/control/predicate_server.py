@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.control.codec import encode_attempt
 from local_dsql.faults.injector import PredicateFailed
+from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.messages import ServerMessage
-from local_dsql.wire.turn import Turn
 
 if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
@@ -34,7 +34,7 @@ class Questions:
         self._line = line
         self._predicate = predicate
         self._timeout = timeout
-        self._turn = Turn()
+        self._lock = FifoLock()
         self._answer: asyncio.Future[Json] | None = None
         self._dismissed = False
 
@@ -60,13 +60,13 @@ class Questions:
         return bool(answer["verdict"])
 
     async def _ask(self, attempt: Attempt) -> Json:
-        await self._turn.take()
+        await self._lock.acquire()
         if self._dismissed:
-            self._turn.release()
+            self._lock.release()
             return {"verdict": False}
         self._answer = asyncio.get_running_loop().create_future()
         # Not before: who has given up waiting must not let a second question in while the first is thought about.
-        self._answer.add_done_callback(lambda _: self._turn.release())
+        self._answer.add_done_callback(lambda _: self._lock.release())
         self._line.send(encode_attempt(attempt))
         return await asyncio.shield(self._answer)
 

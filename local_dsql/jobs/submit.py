@@ -10,7 +10,7 @@ from local_dsql.jobs.identifier import new_job_id
 from local_dsql.occ.effects import made_by
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer, BackendError
+from local_dsql.wire.response import BackendError, Response
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def submit(session: Session, statement: Statement, job_id: str | None = No
     return Submitted(job_id if rows else None, notices, answer.tags[0], redo)
 
 
-async def _begin_index(session: Session, statement: Statement, job_id: str) -> tuple[Answer, Rows]:
+async def _begin_index(session: Session, statement: Statement, job_id: str) -> tuple[Response, Rows]:
     """Make the index, not unique and not valid yet; from now on it refuses new duplicates if it is to be unique.
 
     PostgreSQL fills it here, in the statement; what the job does is to find duplicates that were there before and to
@@ -94,18 +94,18 @@ def without_unique(sql: str) -> tuple[str, bool]:
     return (data[:start] + b" " * (end - start) + data[end:]).decode(), True
 
 
-async def _begin_validation(session: Session, statement: Statement, job_id: str) -> tuple[Answer, Rows]:
+async def _begin_validation(session: Session, statement: Statement, job_id: str) -> tuple[Response, Rows]:
     """Try the validation and undo it: that there is something to validate is checked here, the rows by the job."""
-    await session.backend.ask(messages.query("SAVEPOINT local_dsql_look"))
+    await session.backend.request(messages.query("SAVEPOINT local_dsql_look"))
     request = messages.query(statement.backend_sql)
     (answer,) = await ask(session.engine, session, request, exclusive=True)
     undo = messages.query("ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look")
-    await session.backend.ask(undo)
+    await session.backend.request(undo)
     fields = answer.error
     if fields is not None and fields["C"] not in _VIOLATIONS:
         raise BackendError(fields)
     if fields is not None:
-        answer = Answer([(b"C", messages.command_complete("ALTER TABLE"))], answer.status)
+        answer = Response([(b"C", messages.command_complete("ALTER TABLE"))], answer.status)
     rows = await session.work.privileged_rows(_note_validation(statement, job_id))
     return answer, rows
 
@@ -127,7 +127,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-async def _run(session: Session, sql: str) -> Answer:
+async def _run(session: Session, sql: str) -> Response:
     (answer,) = await ask(session.engine, session, messages.query(sql), exclusive=True)
     if (fields := answer.error) is not None:
         raise BackendError(fields)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from local_dsql.postgres.built import Built, catalog_digest
 from local_dsql.postgres.diagnosis import refused
 from local_dsql.postgres.process import PORT, SUPERUSER
-from local_dsql.wire.answer import BackendError
 from local_dsql.wire.backend import Backend
+from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

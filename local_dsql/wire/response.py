@@ -1,4 +1,4 @@
-"""What PostgreSQL has answered, taken apart."""
+"""Responses of PostgreSQL, cut into frames."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, Frame
+from local_dsql.wire.message_types import BackendMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +25,10 @@ class BackendError(Exception):
         return self.fields.get("C", "XX000")
 
 
-class Answer:
-    """What PostgreSQL said up to one ReadyForQuery.
+class Response:
+    """The frames of PostgreSQL up to one ReadyForQuery, which itself is left out.
 
-    Where it is for a client only and has many rows, one frame of the type `D` holds many of them (`Collector`).
+    In a bulk response with many rows, one frame of the type DataRow holds many of them (`Collector`).
     """
 
     __slots__ = ("frames", "status")
@@ -38,36 +39,39 @@ class Answer:
 
     @property
     def error(self) -> Mapping[str, str] | None:
-        """The fields of its error, None where it succeeded."""
-        return next((messages.read_fields(raw) for kind, raw in self.frames if kind == b"E"), None)
+        """The fields of its error, None if it has none."""
+        for kind, raw in self.frames:
+            if kind == BackendMessage.ERROR_RESPONSE:
+                return messages.read_fields(raw)
+        return None
 
     @property
     def tags(self) -> list[str]:
         """The command tags, in order."""
-        return [raw[BODY:-1].decode() for kind, raw in self.frames if kind == b"C"]
+        return [raw[BODY:-1].decode() for kind, raw in self.frames if kind == BackendMessage.COMMAND_COMPLETE]
 
     def rows(self) -> list[list[str | None]]:
         """Return all data rows as text.
 
         Raises:
-            BackendError: the answer is an error.
+            BackendError: the response is an error.
         """
         if (fields := self.error) is not None:
             raise BackendError(fields)
-        return [messages.read_row(raw) for kind, raw in self.frames if kind == b"D"]
+        return [messages.read_row(raw) for kind, raw in self.frames if kind == BackendMessage.DATA_ROW]
 
     def row_sets(self) -> list[list[list[str | None]]]:
         """Return the rows of each statement of a multi-statement query that returns rows, in order.
 
         Raises:
-            BackendError: the answer is an error.
+            BackendError: the response is an error.
         """
         if (fields := self.error) is not None:
             raise BackendError(fields)
         sets: list[list[list[str | None]]] = []
         for kind, raw in self.frames:
-            if kind == b"T":
+            if kind == BackendMessage.ROW_DESCRIPTION:
                 sets.append([])
-            elif kind == b"D":
+            elif kind == BackendMessage.DATA_ROW:
                 sets[-1].append(messages.read_row(raw))
         return sets

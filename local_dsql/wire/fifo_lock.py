@@ -1,4 +1,4 @@
-"""Whose turn it is: a lock that can also be taken without waiting."""
+"""FIFO lock with non-blocking acquire."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import asyncio
 from collections import deque
 
 
-class Turn:
+class FifoLock:
     """Mutual exclusion in order of arrival.
 
-    Unlike asyncio.Lock it can be taken by code that is no coroutine (`try_take`), which is what lets a plain read
-    pass through the front within one callback.
+    Unlike asyncio.Lock it can be acquired outside of a coroutine (`try_acquire`), so that the proxy relays a plain
+    read within one callback of the event loop.
     """
 
-    __slots__ = ("_taken", "_waiting")
+    __slots__ = ("_locked", "_waiting")
 
     def __init__(self) -> None:
-        self._taken = False
+        self._locked = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
-    def taken(self) -> bool:
-        """Whether somebody has it."""
-        return self._taken
+    def locked(self) -> bool:
+        """Whether the lock is held."""
+        return self._locked
 
-    def try_take(self) -> bool:
-        """Take it if nobody has it; return whether that worked."""
-        if self._taken:
+    def try_acquire(self) -> bool:
+        """Acquire the lock if it is free; return whether it was."""
+        if self._locked:
             return False
-        self._taken = True
+        self._locked = True
         return True
 
-    async def take(self, *, first: bool = False) -> None:
-        """Take it, after everybody who asked before, or before everybody else who waits."""
-        if self.try_take():
+    async def acquire(self, *, first: bool = False) -> None:
+        """Acquire the lock after all earlier waiters, or before all of them if `first`."""
+        if self.try_acquire():
             return
         ticket = asyncio.get_running_loop().create_future()
         if first:
@@ -48,16 +48,16 @@ class Turn:
             raise
 
     def release(self) -> None:
-        """Give it to the next in line, or back."""
+        """Pass the lock to the next waiter, or free it."""
         while self._waiting:
             ticket = self._waiting.popleft()
             if not ticket.done():
                 ticket.set_result(None)
                 return
-        self._taken = False
+        self._locked = False
 
     async def __aenter__(self) -> None:
-        await self.take()
+        await self.acquire()
 
     async def __aexit__(self, *_: object) -> None:
         self.release()
