@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
-from blocks_runtime.location import local_folder
+from blocks_runtime.database.location import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

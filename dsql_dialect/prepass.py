@@ -1,6 +1,6 @@
-"""DSQL's own syntax on the scanner's tokens: statements cut apart, ASYNC blanked, AWS IAM read by hand.
+"""Pre-pass over the scanner's tokens for DSQL's own syntax: cut statements apart, blank ASYNC, read AWS IAM by hand.
 
-Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its offsets stay true.
+PostgreSQL's parser is given a text as long as the one that was written, so its offsets stay true.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
+from dsql_dialect.comments import skip_trivia
 from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.statement import IamStatement
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Node
 
 _SYNTAX_OF_DSQL = re.compile(r"\b(?:async|aws)\b", re.IGNORECASE)
-_TRIVIA = re.compile(rb"(?:\s|--[^\n\r]*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +41,19 @@ class Piece:
 
 
 def pieces(source: Source) -> Iterator[Piece]:
-    """Cut a text into statements; what is no SQL is a piece with an error, its neighbours are read."""
+    """Cut a text into statements; a statement that is no SQL becomes a piece with an error, its neighbours are read."""
     if not _SYNTAX_OF_DSQL.search(source.text):
         try:
-            raw = libpg_query.parse(source.data)
+            raw = libpg_query.parse(source.sql)
         except SqlSyntaxError:
             pass  # read again below, statement by statement
         else:
-            yield from (_piece_of(source.data, each) for each in raw)
+            yield from (_piece_of(source.sql, each) for each in raw)
             return
     try:
-        tokens = libpg_query.scan(source.data)
+        tokens = libpg_query.scan(source.sql)
     except SqlSyntaxError as error:
-        yield Piece(start=skip_trivia(source.data, 0), end=len(source.data.rstrip()), error=error)
+        yield Piece(start=skip_trivia(source.sql, 0), end=len(source.sql.rstrip()), error=error)
         return
     yield from (_read(source, statement) for statement in split(tokens))
 
@@ -66,20 +66,6 @@ def _piece_of(data: bytes, raw: Node) -> Piece:
     commented = b"--" in sql or b"/*" in sql
     length = libpg_query.scan(sql)[-1].end if commented else len(sql.rstrip())
     return Piece(start=begin, end=begin + length, tree=raw["stmt"])
-
-
-def skip_trivia(data: bytes, at: int) -> int:
-    """Return the offset of the first byte that is neither space nor comment (those in /* */ nest)."""
-    while True:
-        blank = _TRIVIA.match(data, at)
-        at = blank.end() if blank else at
-        if data[at : at + 2] != b"/*":
-            return at
-        depth, at = 1, at + 2
-        while depth and at < len(data):
-            two = data[at : at + 2]
-            depth += (two == b"/*") - (two == b"*/")
-            at += 2 if two in (b"/*", b"*/") else 1
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -119,14 +105,14 @@ def _in_whole(source: Source, error: SqlSyntaxError, end: int) -> SqlSyntaxError
     """Return an error at the end of a statement as it is in the whole text: at its semicolon, or at the text's end."""
     if not error.message.endswith("at end of input"):
         return error
-    at = skip_trivia(source.data, end)
-    if source.data[at : at + 1] == b";":
+    at = skip_trivia(source.sql, end)
+    if source.sql[at : at + 1] == b";":
         return SqlSyntaxError('syntax error at or near ";"', source.characters(at))
     return SqlSyntaxError(error.message, source.characters(len(source.data)))
 
 
 def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
-    sql = source.data[start:end]
+    sql = source.sql[start:end]
     if blank is not None:
         sql = sql[: blank.start - start] + b" " * (blank.end - blank.start) + sql[blank.end - start :]
     try:
@@ -142,8 +128,8 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
 
 
 def _names_access_method(source: Source, start: int, end: int) -> bool:
-    """Tell whether USING is written before the keys: the tree has btree with or without it."""
-    words = [token.word for token in libpg_query.scan(source.data[start:end])]
+    """Return whether USING is written before the keys: the tree has btree with or without it."""
+    words = [token.word for token in libpg_query.scan(source.sql[start:end])]
     return "USING" in words[: words.index("(")] if "(" in words else False
 
 

@@ -9,8 +9,9 @@ on first use: every pytest run imports this package, for the plugin.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from local_dsql.access import AccessDenied, Credentials, Effect, Permission
@@ -50,10 +51,4 @@ _MODULES = {
     "stop_server": "cluster",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+_, __getattr__, __dir__ = lazy_exports(__name__, _MODULES)

@@ -46,7 +46,7 @@ class Login:
         Raises:
             ValueError: the endpoint is invalid.
         """
-        from blocks_runtime.target import Target
+        from blocks_runtime.database.target import Target
         from custom_resource.deadline import Deadline
         from lambda_migrator.admin import Admin
 
@@ -62,7 +62,7 @@ class Login:
         """Connect without loading the driver; return None if that fails."""
         from blocks_cli.database.plain_reader import PlainReader
         from blocks_runtime import signing
-        from blocks_runtime.target import Target
+        from blocks_runtime.database.target import Target
 
         target = Target.of(self.variables)
         token = signing.token(target.host, target.region, target.role, self.credentials())

@@ -12,8 +12,8 @@ import ssl
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from blocks_runtime.classification import classify
 from blocks_runtime.contract import DATABASE
+from blocks_runtime.database.classification import classify
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
 from local_dsql.tls import ALPN
 from local_dsql.wire import messages
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from blocks_runtime import Sql
-    from blocks_runtime.rows import Row
-    from blocks_runtime.target import Target
+    from blocks_runtime.database.results import Row
+    from blocks_runtime.database.target import Target
     from local_dsql.wire.frames import Frame
 
 _TIMEOUT = 10.0

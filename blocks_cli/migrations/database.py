@@ -137,7 +137,7 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
 
 
 def _cluster(target: DatabaseTarget) -> Login:
-    from blocks_runtime import credentials
+    from blocks_runtime.shared import credentials
 
     ca = os.environ.get(f"{variable_prefix(target.database)}_CA")
     at = Variables(target.endpoint, target.region, ADMIN_ROLE, ca)

@@ -51,7 +51,7 @@ def find_target(options: TargetOptions) -> DatabaseTarget:
             region=_region(options, options.endpoint),
         )
     if options.stack is None:
-        from blocks_runtime.location import local_folder
+        from blocks_runtime.database.location import local_folder
 
         return DatabaseTarget(options.name, local_folder(options.name, Path.cwd()))
     if options.local:

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsql_dialect.comments import line_comments
 from dsql_dialect.migrations.probe import tree_of
-from dsql_dialect.position import position_of
+from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from dsql_dialect.position import Position
     from dsql_dialect.statement import Script, Statement
 
-_COMMENT = re.compile(r"/\*.*?\*/|--(?P<line>[^\n]*)", re.DOTALL)
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
 _DOWN = re.compile(r"\s*(migrate:down|\+goose\s+down|\+migrate\s+down|@undo|//@undo)\b.*", re.IGNORECASE)
 """Where dbmate, goose, sql-migrate and MyBatis begin what undoes a migration."""
@@ -60,17 +60,19 @@ def _endless(statement: Statement) -> str | None:
 
 def read_directives(text: str, script: Script) -> Iterator[Directive]:
     """Yield the directives between the statements of a text; comments inside a statement are its own."""
+    source = Source(text)
     for comment, at, statement in _comments(text, script):
         match = _DIRECTIVE.fullmatch(comment)
         if match is not None:
-            yield Directive(match["word"].strip(), position_of(text, at), statement)
+            yield Directive(match["word"].strip(), source.at(at), statement)
 
 
 def down_sections(text: str, script: Script) -> Iterator[tuple[str, Position]]:
     """Yield the comments that begin, for another tool, statements to undo the migration, with their places."""
+    source = Source(text)
     for comment, at, statement in _comments(text, script):
         if statement is not None and _DOWN.fullmatch(comment):
-            yield f"--{comment.rstrip()}", position_of(text, at)
+            yield f"--{comment.rstrip()}", source.at(at)
 
 
 def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement | None]]:
@@ -78,7 +80,7 @@ def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement |
     at = 0
     for statement in (*script.statements, None):
         end = len(text) if statement is None else statement.position.offset
-        for comment in _COMMENT.finditer(text, at, end):
-            yield comment["line"] or "", comment.start(), statement
+        for comment, offset in line_comments(text, at, end):
+            yield comment, offset, statement
         if statement is not None:
             at = end + len(statement.text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.migrations import rules
 from dsql_dialect.migrations.errors import MigrationFinding
-from dsql_dialect.position import position_of
+from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ def _not_utf8(data: bytes, offset: int) -> str:
 
 def _unreadable(path: Path, before: str, reason: str) -> MigrationFinding:
     """Return the finding at the place behind the text `before`."""
-    at = position_of(before, len(before))
+    at = Source(before).at(len(before))
     return MigrationFinding(path, at.line, at.column, rules.ENCODING, reason, rules.ENCODING.remedy)
 
 

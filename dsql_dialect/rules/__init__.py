@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dsql_dialect.classify import WANTED
+from dsql_dialect import classify, details
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules import (
     alter,
@@ -51,7 +51,7 @@ _DEFINING = frozenset({"CreateStmt", "CreateDomainStmt", "AlterTableCmd"})
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What one dialect looks for: rules by the node they look at, and the nodes worth a look."""
+    """The checks of one dialect: rules by the node that they look at, and all nodes that the parser has to find."""
 
     rules: Mapping[str, tuple[tuple[Rule, Detector], ...]]
     wanted: frozenset[str]
@@ -65,7 +65,8 @@ def checks(profile: Profile) -> Checks:
         if rule.find is not None and not profile.lifts(rule.lifted):
             for node in rule.nodes:
                 by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
-    return Checks(MappingProxyType(by_node), WANTED.union(by_node, _DEFINING))
+    wanted = frozenset[str]().union(by_node, _DEFINING, classify.WANTED, details.WANTED)
+    return Checks(MappingProxyType(by_node), wanted)
 
 
 def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:

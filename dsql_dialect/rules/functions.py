@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect.bodies import body, place, statements
+from dsql_dialect.json_tree import words
 from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import BY_NODE, GUIDE, options, refusal, unsupported, where
@@ -43,7 +44,7 @@ def _other_statement_in_body(node: Node) -> Iterator[Hit]:
 
 
 def _unknown_procedure(node: Node) -> bool:
-    names = [each["String"]["sval"] for each in node["funccall"]["funcname"]]
+    names = words(node["funccall"]["funcname"])
     return names[-1] not in _KNOWN_PROCEDURES or names[:-1] != ["sys"]
 
 

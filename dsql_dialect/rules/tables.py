@@ -25,7 +25,7 @@ def _persistence(letter: str) -> Detector:
 
 
 def _temporary(node: Node) -> bool:
-    """Tell whether a table is temporary, by the word or by its schema."""
+    """Return whether a table is temporary, by the word or by its schema."""
     relation = node["relation"]
     return bool(relation.get("relpersistence") == "t" or relation.get("schemaname") == "pg_temp")
 
@@ -46,13 +46,24 @@ def _deferrable_keys(node: Node) -> Iterator[Hit]:
 
 
 def _key_types(node: Node) -> Iterator[Hit]:
-    unfit = [column for column in columns(node) if base_name(column["typeName"]) in _NOT_IN_KEYS]
-    for column in unfit:
-        for constraint in constraints(node):
-            own = any(each["Constraint"] is constraint for each in column.get("constraints", ()))
-            named = column["colname"] in words(constraint.get("keys", []))
-            if constraint["contype"] in _KEYS and (own or named):
-                yield Hit(constraint.get("location"), values={"type": shown(column["typeName"])})
+    unfit = {
+        column["colname"]: shown(column["typeName"])
+        for column in columns(node)
+        if base_name(column["typeName"]) in _NOT_IN_KEYS
+    }
+    for name, constraint in _keys(node):
+        if name in unfit:
+            yield Hit(constraint.get("location"), values={"type": unfit[name]})
+
+
+def _keys(create_table: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the columns of every primary and unique key, each with its constraint."""
+    for column in columns(create_table):
+        own = (each["Constraint"] for each in column.get("constraints", ()))
+        yield from ((column["colname"], each) for each in own if each["contype"] in _KEYS)
+    for constraint in constraints(create_table):
+        if constraint["contype"] in _KEYS:
+            yield from ((name, constraint) for name in words(constraint.get("keys", [])))
 
 
 RULES = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blocks_runtime.location import local_folder
+from blocks_runtime.database.location import local_folder
 from dsql_dialect.profiles import PORTABLE, PROFILES
 from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.control.codec import encode_attempt
 from local_dsql.faults.injector import PredicateFailed
+from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.messages import ServerMessage
-from local_dsql.wire.turn import Turn
 
 if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
@@ -34,7 +34,7 @@ class PredicateServer:
         self._stream = stream
         self._predicate = predicate
         self._timeout = timeout
-        self._turn = Turn()
+        self._lock = FifoLock()
         self._answer: asyncio.Future[Json] | None = None
         self._cancelled = False
 
@@ -60,13 +60,13 @@ class PredicateServer:
         return bool(answer["verdict"])
 
     async def _ask(self, attempt: Attempt) -> Json:
-        await self._turn.take()
+        await self._lock.acquire()
         if self._cancelled:
-            self._turn.release()
+            self._lock.release()
             return {"verdict": False}
         self._answer = asyncio.get_running_loop().create_future()
         # Not before: after a timeout the predicate still runs, and a second COMMIT must not be sent meanwhile.
-        self._answer.add_done_callback(lambda _: self._turn.release())
+        self._answer.add_done_callback(lambda _: self._lock.release())
         self._stream.send(encode_attempt(attempt))
         return await asyncio.shield(self._answer)
 

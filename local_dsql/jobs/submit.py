@@ -11,7 +11,7 @@ from local_dsql.occ.effects import made_by
 from local_dsql.occ.privilege import privileged_rows
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer, BackendError
+from local_dsql.wire.response import BackendError, Response
 from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def submit(
 
 async def _begin_index(
     engine: Engine, session: Participant, statement: Statement, job_id: str
-) -> tuple[Answer, Rows]:
+) -> tuple[Response, Rows]:
     """Create the index as not valid, and the index entry as unique if requested, so that it refuses new duplicates.
 
     PostgreSQL fills the index in this statement; the job looks for existing duplicates and marks the index valid
@@ -107,18 +107,18 @@ def without_unique(sql: str) -> tuple[str, bool]:
 
 async def _begin_validation(
     engine: Engine, session: Participant, statement: Statement, job_id: str
-) -> tuple[Answer, Rows]:
+) -> tuple[Response, Rows]:
     """Run the validation and roll it back: this checks that the constraint exists; the job checks the rows."""
-    await session.backend.ask(messages.query("SAVEPOINT local_dsql_look"))
+    await session.backend.request(messages.query("SAVEPOINT local_dsql_look"))
     request = messages.query(statement.backend_sql)
     (answer,) = await ask(engine, session, request, exclusive=True)
     undo = messages.query("ROLLBACK TO SAVEPOINT local_dsql_look; RELEASE SAVEPOINT local_dsql_look")
-    await session.backend.ask(undo)
+    await session.backend.request(undo)
     fields = answer.error
     if fields is not None and fields["C"] not in _VIOLATIONS:
         raise BackendError(fields)
     if fields is not None:
-        answer = Answer([(b"C", messages.command_complete("ALTER TABLE"))], answer.status)
+        answer = Response([(b"C", messages.command_complete("ALTER TABLE"))], answer.status)
     rows = await privileged_rows(session, _note_validation(statement, job_id))
     return answer, rows
 
@@ -136,7 +136,7 @@ def _note_validation(statement: Statement, job_id: str) -> str:
     )
 
 
-async def _run(engine: Engine, session: Participant, sql: str) -> Answer:
+async def _run(engine: Engine, session: Participant, sql: str) -> Response:
     (answer,) = await ask(engine, session, messages.query(sql), exclusive=True)
     if (fields := answer.error) is not None:
         raise BackendError(fields)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Worker:
         """Stop; unfinished jobs resume at the next start."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BackendGone):
+            with contextlib.suppress(asyncio.CancelledError, ConnectionLost):
                 await self._task
         self.backend.close()
 
@@ -97,7 +97,7 @@ class Worker:
             try:
                 while (job := await self._next()) is not None:
                     await self._do(*job)
-            except BackendGone:
+            except ConnectionLost:
                 await self._reconnect()
             except BackendError as error:
                 _log.warning("retrying a job after SQLSTATE %s", error.sqlstate)

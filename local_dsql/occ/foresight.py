@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.faults.injection import Attempt
 from local_dsql.occ.parking import capture
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
 
     Raises:
         PredicateFailed: a predicate gave no verdict.
-        BackendGone: the client has hung up meanwhile.
+        ConnectionLost: the client has hung up meanwhile.
     """
     transaction = participant.transaction
     assert transaction is not None
@@ -59,11 +59,11 @@ async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
     seen = Foresight.of(participant, transaction)
     if not engine.injector.has_predicate_for(seen.attempt):
         return None
-    async with participant.backend.turn:
+    async with participant.backend.lock:
         attempt = replace(seen.attempt, rows=await _changed_rows(engine, participant, transaction))
     agreed = await engine.injector.evaluate_predicates(attempt)
     if participant.backend.is_gone:
-        raise BackendGone
+        raise ConnectionLost
     return Foresight(attempt, agreed, looked=True)
 
 
@@ -93,9 +93,9 @@ async def _changed_rows(
         return _by_table(transaction.parked)
     if not transaction.wrote:
         return {}
-    await participant.backend.ask(_LOOK)
+    await participant.backend.request(_LOOK)
     effects = await capture(engine, participant)
-    await participant.backend.ask(_LOOKED)  # the client's role and settings are back
+    await participant.backend.request(_LOOKED)  # the client's role and settings are back
     return _by_table(effects)
 
 

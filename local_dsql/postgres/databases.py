@@ -14,8 +14,8 @@ from blocks_runtime.contract import DATABASE
 from local_dsql.postgres.build_record import BuildRecord, catalog_digest
 from local_dsql.postgres.errors import refusal_error
 from local_dsql.postgres.process import PORT, SUPERUSER
-from local_dsql.wire.answer import BackendError
 from local_dsql.wire.backend import Backend
+from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

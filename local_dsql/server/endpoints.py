@@ -14,7 +14,7 @@ from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
 from local_dsql.proxy import Front
 from local_dsql.tls import CertificateStore
-from local_dsql.wire.answer import BackendError
+from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -75,14 +75,14 @@ class Instance:
         Raises:
             LocalDatabaseError: a catalog script fails, or the folder cannot be written.
         """
-        from local_dsql.wire.backend import BackendGone
+        from local_dsql.wire.backend import ConnectionLost
 
         if self._build_record is not None:
             await self._databases.ensure_live()
             return
         try:
             built = await self._databases.build(catalog.scripts())
-        except BackendGone:
+        except ConnectionLost:
             raise self.failure() from None
         try:
             built.save(self._folder.built_file)
@@ -109,13 +109,13 @@ class Instance:
         """
         import asyncio
 
-        from local_dsql.wire.backend import BackendGone
+        from local_dsql.wire.backend import ConnectionLost
 
         assert self._build_record is not None
         await self.settle()
         try:
             await self._databases.recreate(self._build_record)
-        except BackendGone:
+        except ConnectionLost:
             raise self.failure() from None
         self._spare = asyncio.create_task(self._databases.prepare_spare())
 

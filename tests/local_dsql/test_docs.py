@@ -58,7 +58,7 @@ def section(title: str) -> str:
     return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-FAULTS = section("Faults on request")
+FAULTS = section("Fault injection")
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
@@ -82,5 +82,5 @@ def test_everything_that_a_predicate_sees_is_mentioned(field: str) -> None:
 
 
 def test_every_dialect_is_explained() -> None:
-    told = re.findall(r"^\| `([\w-]+)`", section("What it refuses and limits"), re.MULTILINE)
+    told = re.findall(r"^\| `([\w-]+)`", section("Dialects and limits"), re.MULTILINE)
     assert told == [profile.name for profile in PROFILES]
