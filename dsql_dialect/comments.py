@@ -33,7 +33,8 @@ def skip_trivia(data: bytes, at: int) -> int:
         at = blank.end() if blank else at
         if data[at : at + 2] != b"/*":
             return at
-        at = _end(data, at)
+        end = _end(data, at)
+        at = len(data) if end is None else end
 
 
 def line_comments(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
@@ -66,22 +67,22 @@ def with_flat_comments(data: bytes) -> bytes:
         at = found.end()
         if found["comment"]:
             end = _end(data, found.start())
-            closing = 2 if data[end - 2 : end] == b"*/" else 0
-            flat[at : end - closing] = b" " * (end - closing - at)
-            at = end
+            inside = len(data) if end is None else end - 2
+            flat[at:inside] = b" " * (inside - at)
+            at = len(data) if end is None else end
         elif found["quote"]:
             closed = data.find(found["quote"], at)
             at = closed + len(found["quote"]) if closed >= 0 else len(data)
     return bytes(flat)
 
 
-def _end(data: bytes, start: int) -> int:
-    """Return the offset behind the block comment that begins at `start`: the end of the text where it has no end."""
+def _end(data: bytes, start: int) -> int | None:
+    """Return the offset behind the block comment that begins at `start`, or None where it has no end."""
     depth, at = 1, start + 2
     while depth:
         edge = _EDGE.search(data, at)
         if edge is None:
-            return len(data)
+            return None
         depth += 1 if edge[0] == b"/*" else -1
         at = edge.end()
     return at

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Detector, Hit, Node, Rule
     from dsql_dialect.statement import AsyncJob
 
-_CACHED_UP_TO = 32_768
+KEPT_UP_TO = 32_768
 """Longer texts are bulk data, seldom sent twice: keeping them would only fill memory. In characters."""
 
 _JOBS: Mapping[str, AsyncJob] = {"IndexStmt": "index", "AlterTableStmt": "validate"}
@@ -33,7 +33,7 @@ def parse(sql: str, profile: Profile) -> Script:
     Bad SQL never raises: it is a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text
     that is not UTF-8). Answers to texts of up to 32,768 characters are kept, for the 4,096 texts used last.
     """
-    return _parse_kept(sql, profile) if len(sql) <= _CACHED_UP_TO else _parse(sql, profile)
+    return _parse_kept(sql, profile) if len(sql) <= KEPT_UP_TO else _parse(sql, profile)
 
 
 def _parse(sql: str, profile: Profile, *, is_body: bool = False) -> Script:

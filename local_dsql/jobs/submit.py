@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsql_dialect import libpg_query
 from local_dsql.jobs.identifier import new_job_id
 from local_dsql.occ.effects import made_by
 from local_dsql.occ.privilege import privileged_rows
@@ -78,7 +77,8 @@ async def _begin_index(
     """
     transaction = session.transaction
     assert transaction is not None
-    sql, unique = without_unique(statement.backend_sql)
+    sql = statement.without_unique()
+    unique = sql != statement.backend_sql
     answer = await _run(engine, session, sql)
     made = made_by(transaction.snapshot_end).replace("xmin", "c.xmin")
     rows = await privileged_rows(
@@ -93,16 +93,6 @@ async def _begin_index(
         " SET LOCAL allow_system_table_mods = off",
     )
     return answer, rows
-
-
-def without_unique(sql: str) -> tuple[str, bool]:
-    """Return CREATE INDEX with the word UNIQUE replaced by blanks, and whether it was there."""
-    data = sql.encode()
-    tokens = libpg_query.scan(data)
-    if tokens[1].word != "UNIQUE":
-        return sql, False
-    start, end = tokens[1].start, tokens[1].end
-    return (data[:start] + b" " * (end - start) + data[end:]).decode(), True
 
 
 async def _begin_validation(
@@ -124,14 +114,13 @@ async def _begin_validation(
 
 
 def _note_validation(statement: Statement, job_id: str) -> str:
-    tree = libpg_query.parse(statement.backend_sql.encode())[0]["stmt"]["AlterTableStmt"]
-    constraint = tree["cmds"][0]["AlterTableCmd"]["name"]
-    table = tree["relation"]
-    name = ".".join(identifier(part) for part in (table.get("schemaname"), table["relname"]) if part)
+    constraint = statement.validates
+    assert constraint is not None
+    name = ".".join(identifier(part) for part in (constraint.schema, constraint.table) if part)
     return (
         "INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)"
         f" SELECT {literal(job_id)}, 'VALIDATE_CONSTRAINT', {PG_CONSTRAINT}, c.oid, c.conname"
-        f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint)} AND NOT c.convalidated"
+        f" FROM pg_catalog.pg_constraint c WHERE c.conname = {literal(constraint.name)} AND NOT c.convalidated"
         f" AND c.conrelid = pg_catalog.to_regclass({literal(name)}) RETURNING job_id"
     )
 

@@ -12,7 +12,6 @@ from local_dsql.occ.locks import Strength, note_locks
 from local_dsql.occ.parking import ANEW, OPEN, capture, rebased, reopened
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer_of
 from local_dsql.occ.registry import Fact
-from local_dsql.occ.targets import targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
 from local_dsql.wire.response import Response
@@ -97,7 +96,7 @@ async def as_conflict(
     if not await _may_see_newer(engine, transaction, statement):
         return answer
     if code := verdicts.code(transaction.doomed):
-        written = transaction.tables | targets(statement.backend_sql).tables
+        written = transaction.tables | statement.tables_written
         engine.journal.lost(
             code, participant.label, transaction.began_at, frozenset(written), (), injected=False
         )
@@ -107,10 +106,10 @@ async def as_conflict(
 async def _may_see_newer(engine: Engine, transaction: Transaction, statement: Statement) -> bool:
     """Tell whether others may have changed a table since the transaction began that the statement has to do with."""
     changed = engine.journal.changed_since(transaction.began_at)
-    mentioned = targets(statement.backend_sql).mentioned
+    mentioned = statement.relations
     if changed is None or not changed.isdisjoint(mentioned):
         return True
-    if engine.hidden.concerns(statement.backend_sql):
+    if engine.hidden.concerns(statement):
         return True
     tables = await engine.tables.current(engine.catalog)
     found = await tables.named(mentioned, engine.catalog)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
@@ -136,9 +135,11 @@ def outside_only(statement: Statement) -> ServerMessage:
 
 def no_block(statement: Statement) -> bytes:
     """Return PostgreSQL's warning of a setting that ends with the transaction, where the client has begun none."""
-    name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
-    if not re.match(name.replace(" ", r"\s+") + r"\b", statement.text, re.IGNORECASE):
+    if statement.node != "ConstraintsSet" and not (
+        statement.node == "VariableSet" and statement.sets_for_transaction
+    ):
         return b""
+    name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
     text = f"{name} can only be used in transaction blocks"
     return ServerMessage("25P01", text, severity="WARNING").encode()
 

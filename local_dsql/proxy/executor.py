@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 from local_dsql.occ import size, statements, verdicts
 from local_dsql.occ.parking import BACK_TO_BASE, OPEN, resume
 from local_dsql.occ.privilege import privileged_rows
-from local_dsql.occ.targets import NOTHING, reshaped, targets
 from local_dsql.occ.waiting import ask
 from local_dsql.proxy import errors
 from local_dsql.proxy.copy_in import after_copy_in, take_rows
-from local_dsql.proxy.parse_cache import sets_parameters
 from local_dsql.proxy.replay import request_for
 from local_dsql.proxy.row_counter import Counter
 from local_dsql.proxy.transaction_control import BEGIN
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from local_dsql.occ.statements import Request
-    from local_dsql.occ.targets import Targets
     from local_dsql.occ.transaction import Transaction
     from local_dsql.proxy.session import Session
     from local_dsql.proxy.units import Unit
@@ -173,7 +169,7 @@ class Work:
                 return False
             await counter.begin()
             answer = unit.own(await statements.run(self.engine, session, request))
-            if sets_parameters(statement) and answer.error is None:
+            if statement.sets_parameters and answer.error is None:
                 transaction.settings.append(await self._parameters(statement))
             changed = await counter.end(answer)
             answer = await self._unless_too_large(statement, request, answer)
@@ -189,7 +185,7 @@ class Work:
 
         Its arguments may have been anything; that it sets for the transaction alone is believed where it says so.
         """
-        local = str(bool(re.search(r",\s*true\s*\)", statement.text, re.IGNORECASE))).lower()
+        local = str(statement.sets_for_transaction).lower()
         names = ", ".join(map(literal, _PARAMETERS))
         (answer,) = await self.backend.request(
             messages.side_query(
@@ -224,8 +220,7 @@ class Work:
             return answer
         transaction = self.session.transaction
         assert transaction is not None
-        names = targets(statement.backend_sql).tables
-        refusal = await size.too_large(self.engine, self.session, transaction, names)
+        refusal = await size.too_large(self.engine, self.session, transaction, statement.tables_written)
         return answer if refusal is None else Response([(b"E", refusal.encode())], messages.FAILED)
 
     async def _begin_and_run(self, request: Request) -> tuple[Response, Response]:
@@ -244,34 +239,29 @@ class Work:
         """Note what the statement has done, hold it against the limits, and answer."""
         if answer.error is not None:
             return self.answered(await statements.as_conflict(self.engine, self.session, statement, answer))
-        written = targets(statement.backend_sql) if statement.writes else NOTHING
         transaction.rows += changed
-        transaction.tables |= written.tables
-        if self.engine.hidden:
-            transaction.tables |= self.engine.hidden.tables(statement.backend_sql)
+        transaction.tables |= statement.tables_written
         transaction.wrote |= statement.writes
-        transaction.removed = transaction.removed or await self._takes_keys(statement, written)
+        transaction.removed = transaction.removed or await self._takes_keys(statement)
         transaction.rules = transaction.rules.after(statement)
         self.note_text(transaction, statement)
         if statement.is_ddl:
             if self.engine.hidden.may_change(statement):
                 transaction.redefines = True
                 self.engine.hidden.expect(statement)
-            transaction.reshapes = reshaped(statement.backend_sql)
+            transaction.reshapes = statement.altered_tables
             self.changed_catalog(transaction, self._redo(statement.text))
         if transaction.rows > self.engine.limits.rows:
             self._send(errors.ROW_LIMIT.encode())
             return self.fail()
         return self.answered(answer)
 
-    async def _takes_keys(self, statement: Statement, written: Targets) -> bool:
-        """Tell whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
-        if statement.deletes or not written.assigned:
-            return statement.deletes or (
-                statement.updates and not written.writes
-            )  # by a function: nobody knows
-        keys = await self.engine.tables.key_columns(written.tables, self.engine.catalog)
-        return not keys.isdisjoint(written.assigned)
+    async def _takes_keys(self, statement: Statement) -> bool:
+        """Return whether a statement may have taken keys away: by DELETE, or by assigning to a key column."""
+        if statement.deletes or not statement.columns_assigned:
+            return statement.deletes
+        keys = await self.engine.tables.key_columns(statement.tables_written, self.engine.catalog)
+        return not keys.isdisjoint(statement.columns_assigned)
 
     def note_text(self, transaction: Transaction, statement: Statement) -> None:
         """Keep the text of a statement for predicates, where there is one."""

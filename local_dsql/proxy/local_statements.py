@@ -81,7 +81,7 @@ class LocalStatements:
         if statement.async_job:
             return JOB_ID
         if is_version(statement):
-            return ((statement.text.split()[-1].lower(), messages.TEXT_OID),)
+            return ((str(statement.shown_parameter), messages.TEXT_OID),)
         return ()
 
     async def _iam(self, statement: IamStatement) -> str:

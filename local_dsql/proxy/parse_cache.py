@@ -7,11 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
+from dsql_dialect.parser import KEPT_UP_TO
 
 if TYPE_CHECKING:
     from dsql_dialect import Script
-
-_KEPT_UP_TO = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Planned:
 
 def plan(sql: bytes, profile: Profile, codec: str) -> Planned:
     """Return what there is to know of a text; bytes that are not in the encoding become a refusal by the parser."""
-    if len(sql) > _KEPT_UP_TO:
+    if len(sql) > KEPT_UP_TO:
         return _plan(sql, profile, codec)
     return _plan_kept(sql, profile, codec)
 
@@ -65,16 +64,11 @@ _plan_kept = lru_cache(maxsize=8192)(_plan)
 
 def is_plain(statement: Statement) -> bool:
     """Tell whether a statement only reads, and takes no lock that another transaction could feel."""
-    if statement.findings or statement.for_update or statement.for_key_share or sets_parameters(statement):
+    if statement.findings or statement.locks or statement.sets_parameters:
         return False
     if statement.node == "VariableShow":
         return not is_version(statement)
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
-
-
-def sets_parameters(statement: Statement) -> bool:
-    """Tell whether a query may set parameters, by set_config()."""
-    return statement.kind in (Kind.QUERY, Kind.DML) and "set_config" in statement.text.lower()
 
 
 def is_answered_here(statement: Statement) -> bool:
@@ -84,7 +78,7 @@ def is_answered_here(statement: Statement) -> bool:
 
 def is_version(statement: Statement) -> bool:
     """Tell whether a statement asks for a parameter that PostgreSQL would answer with its own version."""
-    return statement.node == "VariableShow" and statement.text.split()[-1].lower() in SHOWN
+    return statement.shown_parameter in SHOWN
 
 
 SERVER_VERSION = "16.15"

@@ -369,7 +369,7 @@ class Exchange:
 
     def _goes_on(self, unit: Unit, statement: Statement) -> bool:
         """Tell whether all that is left of a statement is to hand out its rows: it has done its work already."""
-        if not unit.goes_on or statement.for_update or statement.for_key_share:
+        if not unit.goes_on or statement.locks:
             return False
         return self.session.names.portals.has_begun(messages.execute_parts(unit.frames[-1][1])[0])
 

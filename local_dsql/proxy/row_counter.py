@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.targets import targets
 from local_dsql.wire import messages
 
 if TYPE_CHECKING:
@@ -53,9 +52,7 @@ class Counter:
         statement = self._statement
         if self._engine.hidden or self._in_pieces:
             return True  # a default or a check may call a function that writes; or the tag comes with the last row
-        if statement.takes_rows:
-            return False
-        if statement.node not in ("Insert", "Update", "Delete") or targets(statement.backend_sql).writes > 1:
+        if not statement.tag_counts_rows:
             return True
         tables = await self._engine.tables.current(self._engine.catalog)
         return tables.cascades and (statement.deletes or statement.updates)

@@ -287,7 +287,7 @@ class Session:
             return False
 
     def _plain(self, planned: Planned) -> bool:
-        if self.engine.hidden and planned.only is not None and self.engine.hidden.concerns(planned.only.text):
+        if self.engine.hidden and planned.only is not None and self.engine.hidden.concerns(planned.only):
             return False
         return planned.plain and (self.transaction is None or not planned.outside_transaction)
 

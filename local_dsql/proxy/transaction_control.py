@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 from local_dsql.faults.injector import PredicateFailed
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
-_READ_ONLY = re.compile(r"\bREAD\s+ONLY\b", re.IGNORECASE)
 _SET_READ_ONLY = "SET TRANSACTION READ ONLY"
 _ROLLBACK = messages.query("ROLLBACK")
 
@@ -51,7 +49,7 @@ class Transactions:
             return await self._take_over(unit, transaction)
         if transaction is not None:
             done = await session.work.pass_on(unit)
-            if done and unit.statement is not None and _READ_ONLY.search(unit.statement.text):
+            if done and unit.statement is not None and unit.statement.read_only:
                 transaction.settings.append(_SET_READ_ONLY)  # it warns, and does that all the same
             return done
         async with session.backend.lock:
@@ -68,7 +66,7 @@ class Transactions:
         statement = unit.statement
         assert statement is not None
         transaction.implicit = False
-        if _READ_ONLY.search(statement.text):
+        if statement.read_only:
             async with session.backend.lock:
                 await session.backend.rows(_SET_READ_ONLY)
             transaction.settings.append(_SET_READ_ONLY)

@@ -6,34 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.occ.targets import reshaped
 from tests.local_dsql.proxy.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CASES = [
-    ("CREATE TABLE T1 (id int PRIMARY KEY, v text DEFAULT 'references')", {"t1"}),
-    ("CREATE TABLE IF NOT EXISTS app.t (id int, CHECK (id > 0))", {"t"}),
-    ("CREATE TABLE t (LIKE u)", {"t"}),
-    ("CREATE TABLE t (id int REFERENCES u)", None),
-    ("CREATE TABLE t (id int, FOREIGN KEY (id) REFERENCES u)", None),
-    ('ALTER TABLE "Orders" ADD COLUMN v int', {"orders"}),
-    ("ALTER TABLE t ADD COLUMN a int, ADD COLUMN b int", {"t"}),
-    ("ALTER TABLE t ADD COLUMN a int REFERENCES u", None),
-    ("ALTER TABLE t ADD COLUMN a int, DROP COLUMN b", None),
-    ("ALTER TABLE t DROP COLUMN b", None),
-    ("ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (v) REFERENCES u NOT VALID", None),
-    ("ALTER TABLE t RENAME TO u", None),
-    ("DROP TABLE t", None),
-    ("CREATE INDEX ON t (v)", None),
-    ("CREATE TABLE a (id int); CREATE TABLE b (id int)", None),
-]
-
-
-@pytest.mark.parametrize("sql, tables", CASES, ids=[case[0] for case in CASES])
-def test_what_a_statement_reshapes(sql: str, tables: set[str] | None) -> None:
-    assert reshaped(sql) == tables
 
 
 @pytest.fixture(scope="module")
