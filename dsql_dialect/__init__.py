@@ -5,8 +5,9 @@
 'unsupported statement: Truncate'
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dsql_dialect.parser import parse
@@ -52,10 +53,4 @@ _MODULES = {
     "profile": "profiles",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+_, __getattr__, __dir__ = lazy_exports(__name__, _MODULES)

@@ -1,22 +1,30 @@
-"""Limits of Aurora DSQL: on a transaction, a connection, a row and a value.
+"""Limits of Aurora DSQL: on a transaction, a connection, a row, a value and a message.
 
-Source: AWS user guide, "Cluster quotas and database limits in Amazon Aurora DSQL". Nothing else here spells these
-numbers; `blocks_runtime`, which runs without this package, repeats those that it needs in `contract.py`.
+Source: AWS user guide, "Cluster quotas and database limits in Amazon Aurora DSQL". Nothing else spells these numbers,
+those apart that the runtime needs: they stand there, since it is installed without this package.
 """
 
+from __future__ import annotations
+
+from blocks_runtime.contract import (
+    BYTES_PER_TRANSACTION,
+    CONNECTION_SECONDS,
+    ROWS_PER_TRANSACTION,
+    TRANSACTION_SECONDS,
+)
+
+__all__ = [
+    "BYTES_PER_MESSAGE",
+    "BYTES_PER_ROW",
+    "BYTES_PER_TRANSACTION",
+    "BYTES_PER_VALUE",
+    "CONNECTION_SECONDS",
+    "MEBIBYTE",
+    "ROWS_PER_TRANSACTION",
+    "TRANSACTION_SECONDS",
+]
+
 MEBIBYTE = 1024 * 1024
-
-ROWS_PER_TRANSACTION = 3_000
-"""Rows that one transaction may change."""
-
-BYTES_PER_TRANSACTION = 10 * MEBIBYTE
-"""Bytes of rows that one transaction may change."""
-
-TRANSACTION_SECONDS = 300
-"""Seconds that a transaction may be open."""
-
-CONNECTION_SECONDS = 3_600
-"""Seconds that a connection may be open."""
 
 BYTES_PER_ROW = 2 * MEBIBYTE
 """Bytes of one row, as stored."""

@@ -23,12 +23,13 @@ PROFILES = (
     Profile(
         "portable",
         date(2025, 5, 27),
-        "the subset that clusters of any age accept; a refusal that has ended says since when, and in which dialect",
+        "a cautious subset, without most of what DSQL learned in 2026; if a newer dialect accepts a refused statement, "
+        "the refusal says since when, and names the dialect",
     ),
     Profile(
         "2026-09",
         date(2026, 9, 30),
-        "accepted by a cluster in September 2026: also foreign keys, views, sequences and identity with a cache, "
+        "what a cluster accepted in September 2026: also foreign keys, views, sequences and identity with a cache, "
         "domains, JSONB columns, DROP COLUMN, partial and expression indexes",
     ),
 )

@@ -49,7 +49,7 @@ RULES = [
     PackageRule(
         "dsql_dialect",
         entries=("dsql_dialect.migrations",),
-        may_name=frozenset({"postgast", "google"}),
+        may_name=frozenset({"postgast", "google", "blocks_runtime"}),
         must_not_load=frozenset({"aws_cdk", "psycopg", "boto3", "botocore", "local_dsql", "asyncio"}),
     ),
     PackageRule(
@@ -82,7 +82,7 @@ RULES = [
     ),
     PackageRule(
         "blocks_runtime",
-        entries=("blocks_runtime.database", "blocks_runtime.signing"),
+        entries=("blocks_runtime.database.database", "blocks_runtime.signing"),
         may_name=frozenset(
             {
                 *("psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"),
@@ -215,20 +215,27 @@ def imports(package: str) -> tuple[Import, ...]:
     return tuple(
         Import(module, line, target)
         for module, path in modules(package).items()
-        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")))
+        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")), parent(module, path))
         for target in [next((name for name in names if name in modules(package)), module)]
         if target != module
     )
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[int, tuple[str, ...]]]:
+def parent(module: str, path: Path) -> str:
+    """Return the package that relative imports of a module start from."""
+    return module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the lines of imports, and the full names that each may mean, the most exact one first."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, (alias.name,)) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            start = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            module = ".".join([*start, *filter(None, [node.module])])
             for alias in node.names:
-                yield node.lineno, (f"{node.module}.{alias.name}", node.module)
+                yield node.lineno, (f"{module}.{alias.name}", module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             for name in node.args:
                 if isinstance(name, ast.Constant) and isinstance(name.value, str):
@@ -304,5 +311,14 @@ def test_every_allowed_circle_is_one() -> None:
 
 
 def test_imports_are_read_wherever_they_are() -> None:
-    source = "import a.b\nif TYPE_CHECKING:\n    from c import d\ndef f():\n    import_module('e')\n"
-    assert dict(imported(ast.parse(source))) == {1: ("a.b",), 3: ("c.d", "c"), 5: ("e",)}
+    source = (
+        "import a.b\nif TYPE_CHECKING:\n    from c import d\ndef f():\n    import_module('e')\n"
+        "from . import g\nfrom ..h import i\n"
+    )
+    assert dict(imported(ast.parse(source), "p.q")) == {
+        1: ("a.b",),
+        3: ("c.d", "c"),
+        5: ("e",),
+        6: ("p.q.g", "p.q"),
+        7: ("p.h.i", "p.h"),
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from local_dsql.occ import restore
 from local_dsql.occ.privilege import AS_SUPERUSER, as_writer
-from local_dsql.wire.answer import BackendError
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:

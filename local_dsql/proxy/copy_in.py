@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from local_dsql.proxy.session import Session
     from local_dsql.proxy.units import Unit
     from local_dsql.wire.frames import Frame
 
-_SAVE = messages.aside("SAVEPOINT local_dsql_copy")
+_SAVE = messages.side_query("SAVEPOINT local_dsql_copy")
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_copy; RELEASE SAVEPOINT local_dsql_copy")
 _BEFORE = b"123tTnG"
 _REFUSE = messages.frame(b"f", messages.cstring("the rows come later"))
@@ -33,16 +33,16 @@ async def take_rows(session: Session, unit: Unit) -> bytes | None:
     """Return the client's CopyData and its CopyDone or CopyFail; None if PostgreSQL refuses the COPY.
 
     Raises:
-        BackendGone: the client has left, or has lost its way.
+        ConnectionLost: the client has left, or has lost its way.
     """
     backend = session.backend
-    async with backend.turn:
-        await backend.ask(_SAVE)
-        answer = unit.own(await backend.ask_until(unit.request(), b"G"))
+    async with backend.lock:
+        await backend.request(_SAVE)
+        answer = unit.own(await backend.request_until(unit.request(), b"G"))
         accepted = not answer.status
         if accepted:
-            await backend.ask(_REFUSE if unit.simple else _REFUSE + messages.SYNC)
-        await backend.ask(_UNDO)
+            await backend.request(_REFUSE if unit.simple else _REFUSE + messages.SYNC)
+        await backend.request(_UNDO)
     session.work.answered(answer)
     if not accepted:
         return None
@@ -63,5 +63,5 @@ async def _rows(session: Session) -> bytes:
             if kind != b"X":
                 session.client.send(errors.amid_copy(kind[0]).encode())
             session.hang_up(None if kind == b"X" else errors.LOST_TRACK)
-            raise BackendGone
+            raise ConnectionLost
     return b"".join(taken)

@@ -41,7 +41,7 @@ NO_SERVER_NAME = ServerMessage(
 FUNCTION_CALL = ServerMessage(
     "0A000", "unsupported message: FunctionCall", hint="Call the function by SELECT."
 )
-BACKEND_GONE = ServerMessage(
+DATABASE_STOPPED = ServerMessage(
     "57P01",
     "terminating connection because the local database stopped",
     hint="Connect again; if it persists, look at the log of the local cluster.",

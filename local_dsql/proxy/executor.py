@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ import size, statements, verdicts
 from local_dsql.occ.parking import BACK_TO_BASE, OPEN, resume
+from local_dsql.occ.privilege import privileged_rows
 from local_dsql.occ.waiting import ask
 from local_dsql.proxy import errors
 from local_dsql.proxy.copy_in import after_copy_in, take_rows
@@ -14,7 +15,7 @@ from local_dsql.proxy.replay import request_for
 from local_dsql.proxy.row_counter import Counter
 from local_dsql.proxy.transaction_control import BEGIN
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Work:
         """See to it that the client is told which parameters an error in its transaction has reset."""
         if transaction.settings:
             transaction.settings.clear()
-            async with self.backend.turn:
-                await self.backend.ask(BACK_TO_BASE)
+            async with self.backend.lock:
+                await self.backend.request(BACK_TO_BASE)
 
     # reading and configuring
 
@@ -70,17 +71,17 @@ class Work:
         while await self._present():
             if self.engine.altering:
                 return await self._around_ddl(unit, warning)
-            async with self.backend.turn:
+            async with self.backend.lock:
                 if self._overtaken:
                     continue
-                (answer,) = await self.backend.ask(unit.request(), bulk=True)
+                (answer,) = await self.backend.request(unit.request(), bulk=True)
             return self.answered(_with_warning(unit.own(answer), warning))
         return False
 
     async def prepare(self, unit: Unit) -> bool:
         """Pass on what prepares the end of a transaction, whatever state that is in: it touches nothing."""
-        async with self.backend.turn:
-            (answer,) = await self.backend.ask(unit.request())
+        async with self.backend.lock:
+            (answer,) = await self.backend.request(unit.request())
         return self.answered(unit.own(answer))
 
     async def pass_on_failed(self, unit: Unit) -> bool:
@@ -88,16 +89,16 @@ class Work:
 
         It has not where the front has refused something, or has let go of the locks.
         """
-        async with self.backend.turn:
-            _, answer = await self.backend.ask(_FAIL + unit.request(), 2)
+        async with self.backend.lock:
+            _, answer = await self.backend.request(_FAIL + unit.request(), 2)
         answer = unit.own(answer)
         if (fields := answer.error) is not None and fields["C"] == errors.ABORTED.sqlstate:
-            answer = Answer([*answer.frames[:-1], (b"E", errors.ABORTED.encode())], answer.status)
+            answer = Response([*answer.frames[:-1], (b"E", errors.ABORTED.encode())], answer.status)
         return self.answered(answer)
 
     async def _around_ddl(self, unit: Unit, warning: bytes = b"") -> bool:
         """Run what only reads while somebody's catalog change is not committed yet: it may have to wait."""
-        async with self.engine.mutex, self.backend.turn:
+        async with self.engine.mutex, self.backend.lock:
             if self.session.transaction is not None and not await self.back():
                 return False
             (answer,) = await ask(self.engine, self.session, unit.request(), bulk=True)
@@ -122,7 +123,7 @@ class Work:
                 return await self._around_ddl(unit)
             if self._more_to_tell or unit.offset:
                 return await self.pass_on(unit)
-            async with self.backend.turn:
+            async with self.backend.lock:
                 if self._overtaken:
                     continue
                 end = await self._relay(unit)
@@ -163,7 +164,7 @@ class Work:
             rows = taken
         request = request_for(unit, statement, session.names, rows)
         counter = Counter(self.engine, self.backend, statement, in_pieces=unit.is_limited or unit.goes_on)
-        async with self.engine.mutex, self.backend.turn:
+        async with self.engine.mutex, self.backend.lock:
             if not await self.back():
                 return False
             await counter.begin()
@@ -174,7 +175,7 @@ class Work:
             answer = await self._unless_too_large(statement, request, answer)
         parsed = self.parsed
         if rows:
-            answer = Answer(after_copy_in(answer.frames), answer.status)
+            answer = Response(after_copy_in(answer.frames), answer.status)
         done = await self._account(transaction, statement, answer, changed)
         self.parsed = max(self.parsed, parsed)
         return done
@@ -186,8 +187,8 @@ class Work:
         """
         local = str(statement.sets_for_transaction).lower()
         names = ", ".join(map(literal, _PARAMETERS))
-        (answer,) = await self.backend.ask(
-            messages.aside(
+        (answer,) = await self.backend.request(
+            messages.side_query(
                 "SELECT pg_catalog.string_agg(pg_catalog.format("
                 f"'pg_catalog.set_config(%L, %L, {local})', name, setting), ', ')"
                 f" FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) IN ({names})"
@@ -203,7 +204,7 @@ class Work:
         session = self.session
         request = request_for(unit, statement, session.names)
         counter = Counter(self.engine, self.backend, statement, in_pieces=unit.is_limited or unit.goes_on)
-        async with self.engine.mutex, self.backend.turn:
+        async with self.engine.mutex, self.backend.lock:
             await counter.begin()
             opened, whole = await self._begin_and_run(request)
             answer = unit.own(whole)
@@ -213,16 +214,16 @@ class Work:
         assert session.transaction is not None
         return await self._account(session.transaction, statement, answer, changed)
 
-    async def _unless_too_large(self, statement: Statement, request: Request, answer: Answer) -> Answer:
+    async def _unless_too_large(self, statement: Statement, request: Request, answer: Response) -> Response:
         """Return the answer, or the refusal of what the statement has stored."""
         if len(request.data) < size.LARGE_REQUEST or answer.error is not None or not statement.writes:
             return answer
         transaction = self.session.transaction
         assert transaction is not None
         refusal = await size.too_large(self.engine, self.session, transaction, statement.tables_written)
-        return answer if refusal is None else Answer([(b"E", refusal.encode())], messages.FAILED)
+        return answer if refusal is None else Response([(b"E", refusal.encode())], messages.FAILED)
 
-    async def _begin_and_run(self, request: Request) -> tuple[Answer, Answer]:
+    async def _begin_and_run(self, request: Request) -> tuple[Response, Response]:
         data = request.data
         while True:
             _, opened, answer = await ask(self.engine, self.session, BEGIN + OPEN + data, 3, bulk=True)
@@ -230,10 +231,10 @@ class Work:
             if fields is None or fields["C"] != "40001":
                 return opened, statements.without(answer, request.surplus if data is request.again else {})
             data = request.again
-            await self.backend.ask(_ROLLBACK)
+            await self.backend.request(_ROLLBACK)
 
     async def _account(
-        self, transaction: Transaction, statement: Statement, answer: Answer, changed: int
+        self, transaction: Transaction, statement: Statement, answer: Response, changed: int
     ) -> bool:
         """Note what the statement has done, hold it against the limits, and answer."""
         if answer.error is not None:
@@ -289,7 +290,7 @@ class Work:
             return True
         if self.engine.in_place(transaction) or (transaction.implicit and transaction.parked is None):
             return True
-        async with self.engine.mutex, self.backend.turn:
+        async with self.engine.mutex, self.backend.lock:
             return await self.back()
 
     async def back(self) -> bool:
@@ -311,9 +312,7 @@ class Work:
         Raises:
             BackendError: it failed.
         """
-        role = literal(self.session.role)
-        text = f"SET LOCAL SESSION AUTHORIZATION DEFAULT; {sql}; SET LOCAL SESSION AUTHORIZATION {role}"
-        return await self.backend.rows(text)
+        return await privileged_rows(self.session, sql)
 
     # answering
 
@@ -335,7 +334,7 @@ class Work:
         transaction = self.session.transaction
         return transaction is not None and transaction.implicit and not transaction.reads_only
 
-    def answered(self, answer: Answer) -> bool:
+    def answered(self, answer: Response) -> bool:
         """Tell the client what PostgreSQL has said to it; return whether that was no error."""
         frames = answer.frames
         self.parsed = sum(kind == b"1" for kind, _ in frames)
@@ -348,11 +347,11 @@ class Work:
         self.session.client.send(data)
 
 
-def _with_warning(answer: Answer, warning: bytes) -> Answer:
+def _with_warning(answer: Response, warning: bytes) -> Response:
     """Return an answer with a warning before the end, where it has succeeded."""
     if not warning or answer.error is not None:
         return answer
-    return Answer([*answer.frames[:-1], (b"N", warning), *answer.frames[-1:]], answer.status)
+    return Response([*answer.frames[:-1], (b"N", warning), *answer.frames[-1:]], answer.status)
 
 
 class _WithoutReady:

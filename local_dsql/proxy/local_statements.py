@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from local_dsql.jobs.submit import submit
 from local_dsql.proxy.parse_cache import SHOWN, is_version
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LocalStatements:
         transaction = session.transaction
         assert transaction is not None
         try:
-            async with session.engine.mutex, session.backend.turn:
+            async with session.engine.mutex, session.backend.lock:
                 if not await work.back():
                     return False
                 result, redo = await self._carry_out(statement)
@@ -72,7 +72,7 @@ class LocalStatements:
                 await self._iam(iam)
 
             return messages.command_complete(tag), map_again
-        job = await submit(self.session, statement)
+        job = await submit(self.session.engine, self.session, statement, self.session.front.jobs.wake)
         row = messages.data_row([job.job_id]) if job.job_id else b""
         return job.notices + row + messages.command_complete(job.tag), job.redo
 

@@ -10,9 +10,9 @@ from local_dsql.access import AccessDenied, Principal
 from local_dsql.proxy import errors
 from local_dsql.proxy.session import Session
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def log_in(client: ClientConnection, body: bytes, password: asyncio.Future
         client.close(ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL"))
         return
     except OSError:
-        client.close(errors.BACKEND_GONE)
+        client.close(errors.DATABASE_STOPPED)
         return
     if client.closing:
         backend.close()

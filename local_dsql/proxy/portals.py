@@ -102,13 +102,13 @@ class Portals:
         """Read what is left of every portal that has been begun. The backend must be ours to use."""
         for portal in self._begun - self._finished - self._drained.keys():
             execute = messages.frame(b"E", portal + b"\0\0\0\0\0")
-            (answer,) = await backend.ask(execute + messages.SYNC)
+            (answer,) = await backend.request(execute + messages.SYNC)
             self._drained[portal] = deque(answer.frames)
 
     async def bind_again(self, backend: Backend) -> None:
         """Open the portals again that nobody has read from."""
         for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
-            await backend.ask(self._bound[portal] + messages.SYNC)
+            await backend.request(self._bound[portal] + messages.SYNC)
 
     def serve(self, unit: Unit) -> bytes | None:
         """Return the answer to an Execute of a portal that was drained; None if PostgreSQL has it."""

@@ -84,7 +84,7 @@ class Exchange:
         self._local = LocalStatements(session)
 
     async def run(self, batch: list[Frame]) -> None:
-        """Answer one batch, ReadyForQuery included where it is due."""
+        """Response one batch, ReadyForQuery included where it is due."""
         self.session.client.gather()
         try:
             await self._run(batch)
@@ -374,6 +374,6 @@ class Exchange:
         return self.session.names.portals.has_begun(messages.execute_parts(unit.frames[-1][1])[0])
 
     async def _refuse(self, message: ServerMessage) -> None:
-        """Answer with an error of our own; like any error it fails the transaction."""
+        """Response with an error of our own; like any error it fails the transaction."""
         self.session.work.fail()
         self.session.client.send(message.encode())

@@ -13,8 +13,8 @@ from local_dsql.wire import messages
 if TYPE_CHECKING:
     from dsql_dialect import Statement
     from local_dsql.occ.engine import Engine
-    from local_dsql.wire.answer import Answer
     from local_dsql.wire.backend import Backend
+    from local_dsql.wire.response import Response
 
 _COUNT = (
     "SELECT coalesce(pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables"
@@ -40,7 +40,7 @@ class Counter:
         if self._statement.writes and await self._is_hidden():
             self._before = await self._read()
 
-    async def end(self, answer: Answer) -> int:
+    async def end(self, answer: Response) -> int:
         """Return how many rows a statement has changed that was answered so."""
         if answer.error is not None:
             return 0
@@ -58,8 +58,8 @@ class Counter:
         return tables.cascades and (statement.deletes or statement.updates)
 
     async def _read(self) -> int:
-        (answer,) = await self._backend.ask(
-            messages.aside(_COUNT) if self._in_pieces else messages.query(_COUNT)
+        (answer,) = await self._backend.request(
+            messages.side_query(_COUNT) if self._in_pieces else messages.query(_COUNT)
         )
         return int(str(answer.rows()[0][0]))
 

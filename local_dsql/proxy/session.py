@@ -19,7 +19,7 @@ from local_dsql.proxy.prepared_statements import Names, parses_unnamed, refers_t
 from local_dsql.proxy.protocol import Exchange
 from local_dsql.proxy.transaction_control import Transactions
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from local_dsql.occ.commit import Ending
@@ -76,8 +76,8 @@ class Session:
 
     def start(self) -> None:
         """Say that the client may begin."""
-        self.backend.on_lost = lambda: self.client.close(errors.BACKEND_GONE)
-        self.backend.on_stray = self.client.send
+        self.backend.on_lost = lambda: self.client.close(errors.DATABASE_STOPPED)
+        self.backend.on_async_message = self.client.send
         self._told |= self.backend.parameters
         self.note_encoding()
         self.backend.parameters.clear()
@@ -211,7 +211,7 @@ class Session:
     def _begin(self, batch: list[Frame]) -> None:
         self._busy = True
         if self._passes(batch):
-            if self.backend.turn.try_take():
+            if self.backend.lock.try_acquire():
                 self._relay(batch)
                 return
             self.names.forget_batch()
@@ -221,8 +221,8 @@ class Session:
     def _exchanged(self, task: asyncio.Task[None]) -> None:
         self._task = None
         error = task.exception()
-        if isinstance(error, BackendGone):
-            self.client.close(errors.BACKEND_GONE)
+        if isinstance(error, ConnectionLost):
+            self.client.close(errors.DATABASE_STOPPED)
         elif error is not None:
             self.client.close(errors.internal(error))
             self.lost()
@@ -250,21 +250,21 @@ class Session:
         if transaction is not None and not self.engine.untroubled(transaction):
             return False
         planned = self.names.prepared(data[6 : data.index(0, 6)])
-        if planned is None or not self._plain(planned) or not self.backend.turn.try_take():
+        if planned is None or not self._plain(planned) or not self.backend.lock.try_acquire():
             return False
         self._busy = True
         if transaction is not None:
             self.names.read_at_once(planned)
         try:
             self.backend.relay(data, self.client.send, self._passed)
-        except BackendGone:
-            self.client.close(errors.BACKEND_GONE)
+        except ConnectionLost:
+            self.client.close(errors.DATABASE_STOPPED)
         return True
 
     def _passed(self, end: EndFinder) -> None:
         if end.failed:
             self.work.fail()
-        self.backend.turn.release()
+        self.backend.lock.release()
         self._busy = False
         if self._waiting:
             self._next()
@@ -323,8 +323,8 @@ class Session:
         data = batch[0][1] if len(batch) == 1 else b"".join([raw for _, raw in batch])
         try:
             self.backend.relay(data, self.client.send, self._relayed)
-        except BackendGone:
-            self.client.close(errors.BACKEND_GONE)
+        except ConnectionLost:
+            self.client.close(errors.DATABASE_STOPPED)
 
     def _relayed(self, end: EndFinder) -> None:
         self.names.keep_batch(end.parsed if end.failed else None)
@@ -332,7 +332,7 @@ class Session:
             self.work.fail()
         if self.transaction is None:
             self.names.forget_portals()
-        self.backend.turn.release()
+        self.backend.lock.release()
         self._busy = False
         self._next()
 
@@ -355,9 +355,9 @@ class Session:
         if self._age is not None:
             self._age.cancel()
         if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_exception(BackendGone())
+            self._arrival.set_exception(ConnectionLost())
         self.backend.on_lost = lambda: None
-        if self.backend.turn.taken:
+        if self.backend.lock.locked:
             # PostgreSQL notices a closed connection only when the statement is done, and keeps its locks until then.
             self.engine.terminate(self.backend.pid)
         self.backend.close()

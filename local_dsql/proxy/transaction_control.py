@@ -12,13 +12,13 @@ from local_dsql.occ.parking import BACK_TO_BASE, OPEN, read_opened
 from local_dsql.occ.transaction import Transaction
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from local_dsql.occ.engine import Moment
     from local_dsql.proxy.session import Session
     from local_dsql.proxy.units import Unit
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
 _SET_READ_ONLY = "SET TRANSACTION READ ONLY"
@@ -36,9 +36,9 @@ class Transactions:
     async def begin_implicit(self) -> None:
         """Open a transaction of our own around what follows."""
         backend = self.session.backend
-        async with backend.turn:
+        async with backend.lock:
             before = self.session.engine.moment
-            answers = await backend.ask(BEGIN + OPEN, 2)
+            answers = await backend.request(BEGIN + OPEN, 2)
         self.opened(answers[1], before, implicit=True)
 
     async def begin(self, unit: Unit) -> bool:
@@ -52,9 +52,9 @@ class Transactions:
             if done and unit.statement is not None and unit.statement.read_only:
                 transaction.settings.append(_SET_READ_ONLY)  # it warns, and does that all the same
             return done
-        async with session.backend.turn:
+        async with session.backend.lock:
             before = session.engine.moment
-            answers = await session.backend.ask(unit.request() + OPEN, 2)
+            answers = await session.backend.request(unit.request() + OPEN, 2)
         if not session.work.answered(unit.own(answers[0])):
             return False
         self.opened(answers[1], before, implicit=False)
@@ -67,14 +67,14 @@ class Transactions:
         assert statement is not None
         transaction.implicit = False
         if statement.read_only:
-            async with session.backend.turn:
+            async with session.backend.lock:
                 await session.backend.rows(_SET_READ_ONLY)
             transaction.settings.append(_SET_READ_ONLY)
         tag = "START TRANSACTION" if statement.text[:5].upper() == "START" else "BEGIN"
         session.client.send(unit.answer(messages.command_complete(tag)))
         return True
 
-    def opened(self, answer: Answer, before: Moment, *, implicit: bool) -> None:
+    def opened(self, answer: Response, before: Moment, *, implicit: bool) -> None:
         """Note the transaction that PostgreSQL has opened; `answer` is that of `OPEN`.
 
         `before` must not be later than its snapshot, or a commit in between would seem to be part of it. To take
@@ -160,8 +160,8 @@ class Transactions:
         return ending.error
 
     async def _rollback(self) -> None:
-        async with self.session.backend.turn:
-            await self.session.backend.ask(_ROLLBACK)
+        async with self.session.backend.lock:
+            await self.session.backend.request(_ROLLBACK)
         self._ended()
 
     def _ended(self) -> None:
@@ -184,10 +184,10 @@ class Transactions:
     async def _let_go(self, transaction: Transaction) -> None:
         """Release what a transaction that is too old holds; its client learns of it at the next statement."""
         try:
-            async with self.session.backend.turn:
+            async with self.session.backend.lock:
                 if self.session.transaction is transaction:
-                    await self.session.backend.ask(BACK_TO_BASE)
-        except BackendGone:
+                    await self.session.backend.request(BACK_TO_BASE)
+        except ConnectionLost:
             return  # the client left meanwhile
 
     def close(self) -> None:

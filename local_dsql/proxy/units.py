@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.proxy.encodings import UTF8
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
@@ -84,16 +84,16 @@ class Unit:
         joined = b"".join(raw for _, raw in self.frames)
         return joined if self.simple else self.borrowed + joined + messages.SYNC
 
-    def own(self, answer: Answer) -> Answer:
+    def own(self, answer: Response) -> Response:
         """Return PostgreSQL's answer without what is due to the borrowed Parse, its errors placed in the whole text."""
         if self.borrowed and answer.frames and answer.frames[0][0] == b"1":
-            return Answer(answer.frames[1:], answer.status)
+            return Response(answer.frames[1:], answer.status)
         if self.offset:
             frames = [
-                (kind, messages.moved(raw, self.offset) if kind in (b"E", b"N") else raw)
+                (kind, messages.shift_position(raw, self.offset) if kind in (b"E", b"N") else raw)
                 for kind, raw in answer.frames
             ]
-            return Answer(frames, answer.status)
+            return Response(frames, answer.status)
         return answer
 
     def answer(self, result: bytes, description: bytes = messages.NO_DATA) -> bytes:

@@ -13,8 +13,8 @@ from dsql_dialect.profiles import DEFAULT, NAMES, PROFILES
 from local_dsql import Attempt, Fault, LocalCluster, divergences
 from local_dsql.cli.inject import inject
 from local_dsql.conformance.cases import Refusal
-from local_dsql.conformance.known import KNOWN
-from local_dsql.conformance.library import cases, conflicts
+from local_dsql.conformance.facts_reader import cases, conflicts
+from local_dsql.conformance.known import KNOWN_DIVERGENCES as KNOWN
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def section(title: str) -> str:
     return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-FAULTS = section("Faults on request")
+FAULTS = section("Fault injection")
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)

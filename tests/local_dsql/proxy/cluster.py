@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import uvloop
 
+from blocks_runtime import signing
 from dsql_dialect import profile
 from local_dsql import catalog
 from local_dsql.access import (
@@ -21,7 +22,6 @@ from local_dsql.access import (
     Permission,
     TokenAuthenticator,
     new_identifier,
-    sign_token,
 )
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
@@ -111,7 +111,8 @@ class Cluster:
         self, credentials: Credentials | None = None, action: str = "DbConnectAdmin", region: str = REGION
     ) -> str:
         """Sign a token for the endpoint."""
-        return sign_token(credentials or self.administrator, host="localhost", region=region, action=action)
+        role = "admin" if action == "DbConnectAdmin" else "app"
+        return signing.token("localhost", region, role, credentials or self.administrator)
 
     def parameters(self, user: str = "admin", token: str | None = None) -> dict[str, Any]:
         """Return libpq parameters for a verified connection."""

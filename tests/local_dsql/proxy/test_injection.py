@@ -69,14 +69,14 @@ class Listener:
     """A judge that lets everything commit, and keeps what it was asked about."""
 
     heard: list[Attempt] = field(default_factory=list)
-    dismissed: bool = False
+    cancelled: bool = False
 
-    async def agrees(self, attempt: Attempt) -> bool:
+    async def evaluate(self, attempt: Attempt) -> bool:
         self.heard.append(attempt)
         return False
 
-    def dismiss(self) -> None:
-        self.dismissed = True
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_texts_are_kept_only_while_a_predicate_wants_them(
     assert attempt.statements == ("UPDATE pears SET n = $1",)
     assert attempt.rows == {"apples": {"(1)", "(2)"}, "pears": {"(1)", "(2)"}}
     cluster.front.injector.remove(number)
-    assert listener.dismissed
+    assert listener.cancelled
     assert not cluster.front.injector.has_predicates
 
 

@@ -43,11 +43,11 @@ async def _overtake(cluster: Cluster, pid: int, way: str) -> None:
     assert isinstance(session, Session)
     statement = parse(READ, cluster.front.profile).statements[0]
     async with engine.mutex:
-        await session.backend.turn.take()
+        await session.backend.lock.acquire()
         parking = asyncio.ensure_future(park(engine, session))
         await asyncio.sleep(0)
         reading = asyncio.ensure_future(getattr(session.work, way)(simple_unit(statement)))
         await asyncio.sleep(0)
-        session.backend.turn.release()
+        session.backend.lock.release()
         await parking
     assert await reading
