@@ -55,15 +55,15 @@ class ConflictRequests:
 
     def _injector_for(self, injection: Injection) -> Injector:
         region = injection.region
-        front = self._endpoints.front if region is None else self._endpoints.front_of(region)
-        return front.engine.injector
+        proxy = self._endpoints.proxy if region is None else self._endpoints.proxy_of(region)
+        return proxy.engine.injector
 
     async def _list(self, _: Json) -> Json:
-        armed = self._endpoints.front.engine.injector.armed()
+        armed = self._endpoints.proxy.engine.injector.armed()
         return {str(number): encode_injection(injection) for number, injection in armed.items()}
 
     async def _clear(self, parameters: Json) -> Json:
-        injector = self._endpoints.front.engine.injector
+        injector = self._endpoints.proxy.engine.injector
         number = cast("int | None", parameters["number"])
         if number is None:
             injector.clear()
@@ -72,5 +72,5 @@ class ConflictRequests:
         return {}
 
     async def _conflicts(self, _: Json) -> Json:
-        journal = self._endpoints.front.engine.journal
+        journal = self._endpoints.proxy.engine.journal
         return {"conflicts": [encode_conflict(conflict) for conflict in journal.conflicts]}

@@ -12,7 +12,7 @@ from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.diagnosis import refused
-from local_dsql.proxy import Front
+from local_dsql.proxy import Proxy
 from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
@@ -59,14 +59,14 @@ class Endpoints:
         self._ensure_certificate(options.regions)
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
-        self._front: Front | None = None
+        self._proxy: Proxy | None = None
         self.ports: dict[str, int] = {}
         self.stopped: set[str] = set()
 
     async def open(self, regions: Sequence[str]) -> None:
         """Start the front and listen for each Region; PostgreSQL must be ready."""
         async with self._changing:
-            self._front = await self._start_front()
+            self._proxy = await self._start_proxy()
             await self._listen(regions)
 
     async def add(self, regions: Sequence[str]) -> None:
@@ -82,42 +82,42 @@ class Endpoints:
         async with self._changing:
             await self.close()
             await self._instance.reset()
-            self._front = await self._start_front()
+            self._proxy = await self._start_proxy()
             for region, port in self.ports.items():
-                await self._front.listen(region, port, self._latency)
+                await self._proxy.listen(region, port, self._latency)
             for region in self.stopped:
-                await self._front.stop_region(region)
+                await self._proxy.stop_region(region)
 
     async def stop_region(self, region: str) -> None:
         """Cut the Region's connections and refuse new ones; nothing happens where it is stopped."""
         async with self._changing:
-            await self.front_of(region).stop_region(region)
+            await self.proxy_of(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
         """Accept the Region's connections again, on the same port; nothing happens where it is not stopped."""
         async with self._changing:
-            front = self.front_of(region)
+            proxy = self.proxy_of(region)
             if region not in self.stopped:
                 return
             try:
-                await front.start_region(region)
+                await proxy.start_region(region)
             except OSError as error:
                 raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
             self.stopped.discard(region)
 
     async def close(self) -> None:
         """End every session and stop listening."""
-        front, self._front = self._front, None
-        if front is None:
+        proxy, self._proxy = self._proxy, None
+        if proxy is None:
             return
         try:
-            await asyncio.wait_for(front.close(), _CLOSE_PATIENCE)
+            await asyncio.wait_for(proxy.close(), _CLOSE_PATIENCE)
         except TimeoutError:
             log.warning("sessions did not end within %g s; they are cut off", _CLOSE_PATIENCE)
 
-    async def _start_front(self) -> Front:
-        front = Front(
+    async def _start_proxy(self) -> Proxy:
+        proxy = Proxy(
             socket_directory=self._instance.sockets,
             port=PORT,
             profile=self._profile,
@@ -126,27 +126,27 @@ class Endpoints:
             cluster_identifier=self._name.identifier,
         )
         try:
-            await front.start()
+            await proxy.start()
         except BackendError as error:
             raise refused(
                 f"the database in {self._folder.path} cannot be opened for clients",
                 str(error),
                 "reset it; if that fails too, remove the folder and start with an empty database",
             ) from None
-        return front
+        return proxy
 
     async def _listen(self, regions: Sequence[str]) -> None:
         """Give each Region the port it had before, or any other where that is taken."""
-        assert self._front is not None
+        assert self._proxy is not None
         for region in regions:
             usual = self._record.ports.get(region, 0)
             try:
-                port = await self._front.listen(region, usual, self._latency)
+                port = await self._proxy.listen(region, usual, self._latency)
             except OSError as error:
                 if not usual:
                     raise _no_endpoint(region, error) from None
                 log.warning("port %d is taken, so the endpoint of %s moves to another", usual, region)
-                port = await self._front.listen(region, 0, self._latency)
+                port = await self._proxy.listen(region, 0, self._latency)
             self.ports[region] = self._record.ports[region] = port
         self._record.save(self._folder)
 
@@ -154,21 +154,21 @@ class Endpoints:
         self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
 
     @property
-    def front(self) -> Front:
+    def proxy(self) -> Proxy:
         """The front that serves now.
 
         Raises:
             ServerError: there is none, since the database is being replaced or the server ends.
         """
-        if self._front is None:
+        if self._proxy is None:
             raise ServerError(
                 f"{self._folder.path} has no database at this moment",
                 "it is being reset, or its server ends",
                 "try again in a moment",
             )
-        return self._front
+        return self._proxy
 
-    def front_of(self, region: str) -> Front:
+    def proxy_of(self, region: str) -> Proxy:
         """Return the front that serves a Region.
 
         Raises:
@@ -176,7 +176,7 @@ class Endpoints:
         """
         if region not in self.ports:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
-        return self.front
+        return self.proxy
 
 
 def _no_endpoint(place: str, error: OSError) -> ServerError:
