@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsql_dialect import json_tree
+from dsql_dialect.comments import without_nested_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,9 +101,10 @@ def parse(sql: bytes) -> list[Node]:
     Raises:
         SqlSyntaxError: it is not PostgreSQL 18 syntax.
     """
-    result = _parse_deep(sql) if len(sql) > _SHALLOW else _library.pg_query_parse(sql)
+    cheap = without_nested_marks(sql)
+    result = _parse_deep(cheap) if len(sql) > _SHALLOW else _library.pg_query_parse(cheap)
     try:
-        _check(result)
+        _check(result, sql)
         return json_tree.loads(result.tree).get("stmts", [])  # type: ignore[no-any-return]
     finally:
         _library.pg_query_free_parse_result(result)
@@ -137,9 +139,9 @@ def scan(sql: bytes) -> list[Token]:
     Raises:
         SqlSyntaxError: a quote or a comment does not end.
     """
-    result = _library.pg_query_scan(sql)
+    result = _library.pg_query_scan(without_nested_marks(sql))
     try:
-        _check(result)
+        _check(result, sql)
         message = ctypes.string_at(result.data, result.length)
     finally:
         _library.pg_query_free_scan_result(result)
@@ -150,11 +152,17 @@ def scan(sql: bytes) -> list[Token]:
     ]
 
 
-def _check(result: _ParseResult | _ScanResult) -> None:
+def _check(result: _ParseResult | _ScanResult, sql: bytes) -> None:
     if result.error:
         error = result.error.contents
         message = (error.message or b"syntax error").decode(errors="replace")
-        raise SqlSyntaxError(message, max(error.cursorpos - 1, 0))
+        offset = max(error.cursorpos - 1, 0)
+        if message.startswith(_UNTERMINATED):  # PostgreSQL quotes all of it, which may have been blanked
+            message = f'{_UNTERMINATED}{sql.decode(errors="replace")[offset:]}"'
+        raise SqlSyntaxError(message, offset)
+
+
+_UNTERMINATED = 'unterminated /* comment at or near "'
 
 
 # The scan result is a protobuf message: tokens are field 2, and within one start is 1, end 2 and the kind 4.
