@@ -63,7 +63,7 @@ class PlainConnection(ClientConnection):
         if code == messages.SSL_REQUEST:
             self.send(messages.ENCRYPTION_REFUSED)
         else:
-            self.begin_login(body)
+            self.begin_login(code, body)
 
 
 def main() -> None:

@@ -26,6 +26,9 @@ _TLS_HANDSHAKE = 0x16
 _LARGEST_STARTUP_MESSAGE = 10_000
 """Bytes; PostgreSQL's MAX_STARTUP_PACKET_LENGTH."""
 
+_LARGEST_PASSWORD = 65_535
+"""Bytes of a message before the login is complete; PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH."""
+
 _OUTPUT_BUFFER = 8192
 """Bytes; PostgreSQL's PQ_SEND_BUFFER_SIZE."""
 
@@ -49,8 +52,10 @@ class ConnectionHandler(Protocol):
         """Release everything that is held for the client."""
 
 
-LogIn: TypeAlias = "Callable[[ClientConnection, bytes, asyncio.Future[str]], Coroutine[None, None, None]]"
-"""Log a client in, given the body of its startup message and its password once it has arrived."""
+LogIn: TypeAlias = (
+    "Callable[[ClientConnection, int, bytes, asyncio.Future[str]], Coroutine[None, None, None]]"
+)
+"""Log a client in, given the protocol version and the body of its startup message, and its password once received."""
 
 
 class ClientConnection(Receiver):
@@ -58,19 +63,24 @@ class ClientConnection(Receiver):
 
     Args:
         tls: server context.
-        log_in: logs the client in and sets `handler`, or closes the connection.
+        log_in: logs the client in and calls `attach`, or closes the connection.
         connections: set of all open connections, which this one joins and leaves.
+        login_timeout: seconds from connecting to `attach`, after which the connection is closed.
     """
 
-    def __init__(self, tls: ssl.SSLContext, log_in: LogIn, connections: set[ClientConnection]) -> None:
-        self.handler: ConnectionHandler | None = None
+    def __init__(
+        self, tls: ssl.SSLContext, log_in: LogIn, connections: set[ClientConnection], login_timeout: float
+    ) -> None:
+        self._handler: ConnectionHandler | None = None
+        self._login_timeout = login_timeout
+        self._timer: asyncio.TimerHandle | None = None
         self._tls_context = tls
         self._log_in = log_in
         self._connections = connections
         self._tls: TlsSession | None = None
         self._transport: asyncio.Transport | None = None
         self._startup = b""
-        self._reader = FrameReader(LARGEST_MESSAGE)
+        self._reader = FrameReader(_LARGEST_PASSWORD)
         self._login: asyncio.Task[None] | None = None
         self._password: asyncio.Future[str] | None = None
         self._closing = False
@@ -82,6 +92,8 @@ class ClientConnection(Receiver):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._login_timeout, self._time_out)
 
     def received(self, data: bytes) -> None:
         """Decrypt, cut into frames, pass to the handler."""
@@ -93,7 +105,7 @@ class ClientConnection(Receiver):
             except (ssl.SSLError, EOFError):
                 self.close()
                 return
-        handler = self.handler
+        handler = self._handler
         if handler is not None and not self._reader.rest and handler.try_relay_prepared(data):
             return
         if not data:
@@ -108,20 +120,21 @@ class ClientConnection(Receiver):
         """Release everything that is held for the client."""
         self._closing = True
         self._connections.discard(self)
+        self._cancel_timer()
         if self._password is not None and not self._password.done():
             self._password.cancel()  # which cancels the login that waits for it
-        if self.handler is not None:
-            self.handler.connection_lost()
+        if self._handler is not None:
+            self._handler.connection_lost()
 
     def pause_writing(self) -> None:
         """Pause the handler: the client reads more slowly than PostgreSQL answers."""
-        if self.handler is not None:
-            self.handler.pause_output()
+        if self._handler is not None:
+            self._handler.pause_output()
 
     def resume_writing(self) -> None:
         """Resume the handler."""
-        if self.handler is not None:
-            self.handler.resume_output()
+        if self._handler is not None:
+            self._handler.resume_output()
 
     @property
     def server_name(self) -> str | None:
@@ -236,7 +249,7 @@ class ClientConnection(Receiver):
         elif self._tls is None:
             self.close(errors.PLAIN_TEXT)
         else:
-            self.begin_login(body)
+            self.begin_login(code, body)
 
     def _begin_tls(self) -> None:
         self._tls = TlsSession(self._tls_context)
@@ -244,12 +257,30 @@ class ClientConnection(Receiver):
         if data:
             self.received(data)
 
-    def begin_login(self, body: bytes) -> None:
-        """Start the login with the body of the startup message."""
+    def begin_login(self, version: int, body: bytes) -> None:
+        """Start the login with the protocol version and the body of the startup message."""
         loop = asyncio.get_running_loop()
         self._password = loop.create_future()
-        self._login = loop.create_task(self._log_in(self, body, self._password))
+        self._login = loop.create_task(self._log_in(self, version, body, self._password))
         self._login.add_done_callback(self._logged_in)
+
+    def attach(self, handler: ConnectionHandler) -> None:
+        """Pass frames to `handler` from here on: the client is logged in."""
+        self._handler = handler
+        self._reader.limit = LARGEST_MESSAGE
+        self._cancel_timer()
+
+    def _time_out(self) -> None:
+        """Close a connection that has not logged in; before the startup message without an error, as PostgreSQL."""
+        if self._password is None:
+            self.abort()
+        else:
+            self.close(errors.LOGIN_TIMEOUT)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _logged_in(self, task: asyncio.Task[None]) -> None:
         self._login = None
@@ -262,8 +293,8 @@ class ClientConnection(Receiver):
         except FrameTooLong:
             self.close(errors.INVALID_MESSAGE_LENGTH)
             return
-        if self.handler is not None:
-            self.handler.receive(frames)
+        if self._handler is not None:
+            self._handler.receive(frames)
             return
         assert self._password is not None
         for kind, raw in frames:

@@ -49,21 +49,28 @@ def after_copy_in(frames: list[Frame]) -> list[Frame]:
     return frames[at:]
 
 
-async def receive_rows(client: ClientConnection, queue: MessageQueue) -> bytes:
-    """Return the client's CopyData messages and its CopyDone or CopyFail.
+async def receive_rows(client: ClientConnection, queue: MessageQueue, limit: int) -> list[bytes] | None:
+    """Return the client's CopyData messages and its CopyDone or CopyFail; None if they have more than `limit` bytes.
+
+    Messages above the limit are received and dropped: the client may not read an error before it has sent all rows.
 
     Raises:
         ConnectionLost: the client has disconnected.
         CloseConnection: the client sent Terminate, or a message that is not allowed here.
     """
     rows: list[bytes] = []
+    size = 0
     while True:
         kind, raw = await queue.next_frame()
         role = FRONTEND_ROLES[kind].during_copy if kind in FRONTEND_ROLES else CopyRole.ERROR
         if role in (CopyRole.ROWS, CopyRole.END):
-            rows.append(raw)
+            size += len(raw)
+            if size > limit:
+                rows.clear()
+            else:
+                rows.append(raw)
         if role is CopyRole.END:
-            return b"".join(rows)
+            return rows if size <= limit else None
         if kind == FrontendMessage.TERMINATE:
             raise errors.CloseConnection
         if role is CopyRole.ERROR:

@@ -52,6 +52,7 @@ class Dispatcher:
         self._client = client
         self._backend = backend
         self._statements = PreparedStatements(context.profile)
+        self._portals = self._statements.portals
         self._session = ClientSession(
             client, backend, role=role, region=context.region, statements=self._statements
         )
@@ -166,8 +167,7 @@ class Dispatcher:
     @property
     def _relays_reads(self) -> bool:
         """Whether the state of session and engine allows to relay plain reads unchecked."""
-        portals = self._statements.portals
-        return self._engine.relays_reads and not (self._protocol.skipping or portals.any_drained)
+        return self._engine.relays_reads and not (self._protocol.skipping or self._portals.drained)
 
     def _can_relay(self, batch: list[Frame]) -> bool:
         """Return whether a batch can be relayed as it is; then its messages are registered."""
@@ -189,7 +189,7 @@ class Dispatcher:
     def _is_plain(self, query: ParsedQuery) -> bool:
         if not query.plain or (self._session.transaction is not None and query.outside_transaction):
             return False
-        return query.only is None or not self._engine.calls_writer(query.only)
+        return not self._engine.calls_writer(query)
 
     def _is_plain_query(self, raw: bytes) -> bool:
         query = self._statements.parse(raw[BODY:-1])
@@ -219,7 +219,7 @@ class Dispatcher:
             elif not self._is_plain(query):
                 return False
             if kind == FrontendMessage.EXECUTE:
-                self._statements.portals.executed(*messages.execute_parts(raw))
+                self._portals.executed(*messages.execute_parts(raw))
         return True
 
     def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from local_dsql.occ.foresight import Foresight
     from local_dsql.occ.limits import Limits
     from local_dsql.occ.targets import Targets
+    from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.session import ClientSession
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.messages import ServerMessage
@@ -79,8 +80,11 @@ class EngineSession:
     @property
     def relays_reads(self) -> bool:
         """Whether a plain read can be relayed unchecked."""
+        engine = self._engine
+        if engine.altering:
+            return False
         transaction = self._session.transaction
-        return not self._engine.altering and (transaction is None or self._engine.untroubled(transaction))
+        return transaction is None or engine.untroubled(transaction)
 
     @property
     def is_active(self) -> bool:
@@ -98,10 +102,10 @@ class EngineSession:
             return self.ddl_is_open
         return self.ddl_is_open or transaction.parked is not None
 
-    def calls_writer(self, statement: Statement) -> bool:
-        """Return whether a statement mentions a function or view that writes or locks rows."""
+    def calls_writer(self, query: ParsedQuery) -> bool:
+        """Return whether a text mentions a function or view that writes or locks rows."""
         hidden = self._engine.hidden
-        return bool(hidden) and hidden.concerns(statement.text)
+        return bool(hidden) and query.only is not None and hidden.concerns(query.only.text)
 
     def effective(self, statement: Statement) -> Statement:
         """Return the statement with the traits of the functions and views that it mentions."""
@@ -149,6 +153,10 @@ class EngineSession:
         return PendingCommit(self._engine, self._session)
 
     # effects of statements
+
+    def size_limit_exceeded(self) -> ServerMessage:
+        """Return the error for a transaction that changes too many bytes."""
+        return size.limit_exceeded(self.limits.bytes)
 
     async def as_conflict(self, statement: Statement, response: Response) -> Response:
         """Return an error that newer rows may have caused as the conflict behind it, any other response as it is."""

@@ -41,6 +41,15 @@ NO_SERVER_NAME = ServerMessage(
 INVALID_STARTUP_LENGTH = ServerMessage("08P01", "invalid length of startup packet", severity="FATAL")
 INVALID_MESSAGE_LENGTH = ServerMessage("08P01", "invalid message length", severity="FATAL")
 PASSWORD_EXPECTED = ServerMessage("08P01", "expected password response", severity="FATAL")
+LOGIN_TIMEOUT = ServerMessage("57014", "canceling authentication due to timeout", severity="FATAL")
+TOO_MANY_CONNECTIONS = ServerMessage(
+    "53300",
+    "Unable to accept connection, too many open connections.",
+    hint="Close connections that are not needed, or share them in a pool.",
+    severity="FATAL",
+)
+"""Text of AWS's user guide, quotas. DSQL accepts 10,000 connections, the local database fewer."""
+
 FUNCTION_CALL = ServerMessage(
     "0A000", "unsupported message: FunctionCall", hint="Call the function by SELECT."
 )

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from local_dsql.proxy.transaction_control import TransactionControl
 
 
+_COPY_BYTES_PER_STORED_BYTE = 4
+"""Bytes of COPY data are at most so many times what is stored, unless it can be compressed: `\\ooo` is one byte.
+
+More data is not kept, or a COPY could fill the memory (divergence `copy-runs-at-its-end`).
+"""
+
+
 class WriteExecutor:
     """Executes writing and locking statements of one session, and counts what they change."""
 
@@ -49,12 +56,9 @@ class WriteExecutor:
             return await self._write_first(execution, statement)
         if session.transaction is None:
             await self._control.begin_implicit()
-        rows = b""
-        if statement.takes_rows:
-            received = await self._receive_rows(execution)
-            if received is None:
-                return session.fail()
-            rows = received
+        rows: list[bytes] = []
+        if statement.takes_rows and not await self._receive_rows(execution, rows):
+            return session.fail()
         request = build_request(execution, statement, session.statements, rows)
         counter = self._counter(execution, statement)
         async with self._engine.exclusive() as held:
@@ -67,7 +71,7 @@ class WriteExecutor:
             changed = await counter.end(response)
             response = await _unless_too_large(held, statement, request, response)
         parsed = self._passthrough.parsed
-        if rows:
+        if statement.takes_rows:
             response = Response(after_copy_in(response.frames), response.status)
         done = await self._finish(statement, response, changed)
         self._passthrough.parsed = max(self._passthrough.parsed, parsed)
@@ -89,15 +93,21 @@ class WriteExecutor:
         in_pieces = execution.has_row_limit or execution.continues_portal
         return RowCounter(self._session.backend, statement, in_pieces=in_pieces)
 
-    async def _receive_rows(self, execution: StatementExecution) -> bytes | None:
-        """Return the rows of a COPY FROM STDIN; None if PostgreSQL refuses it."""
+    async def _receive_rows(self, execution: StatementExecution, rows: list[bytes]) -> bool:
+        """Receive the rows of a COPY FROM STDIN; return whether PostgreSQL accepts it and they are not too large."""
         async with self._session.backend.lock, self._engine.trial():
             response = await try_copy(self._session.backend, execution)
         self._passthrough.send_response(execution.client_response(response))
         if response.status:
-            return None
+            return False
         self._session.client.flush(keep_buffering=True)
-        return await receive_rows(self._session.client, self._queue)
+        received = await receive_rows(
+            self._session.client, self._queue, _COPY_BYTES_PER_STORED_BYTE * self._engine.limits.bytes
+        )
+        if received is None:
+            return self._session.refuse(self._engine.size_limit_exceeded())
+        rows += received
+        return True
 
     async def _note_parameters(self, statement: Statement) -> None:
         """Note the values of all parameters after a statement that has called set_config(), for a resumption.

@@ -49,7 +49,8 @@ class Endpoint:
         return self.port
 
     def _connection(self) -> ClientConnection:
-        return self.connection_class(self.tls, partial(authenticate_client, self.context), self.connections)
+        log_in = partial(authenticate_client, self.context)
+        return self.connection_class(self.tls, log_in, self.connections, self.context.login_timeout)
 
     async def close(self) -> None:
         """Stop listening and drop every client, as an unreachable Region does."""

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 ADMIN = "admin"
 DATABASE = "postgres"
 
+_PROTOCOL_OPTION = "_pq_."
+"""Prefix of startup parameters that ask for an extension of the protocol."""
+
+_TOO_MANY_CONNECTIONS = "53300"
 _NO_SETTINGS = {"user", "database", "options", "replication"}
 _HIDDEN = {"is_superuser", "session_authorization"}
 
@@ -40,18 +44,25 @@ class LoginRefused(Exception):
 
 
 async def authenticate_client(
-    context: ServerContext, client: ClientConnection, body: bytes, password: asyncio.Future[str]
+    context: ServerContext,
+    client: ClientConnection,
+    version: int,
+    body: bytes,
+    password: asyncio.Future[str],
 ) -> None:
-    """Log a client in and set its handler, or close its connection with DSQL's error.
+    """Log a client in and attach its handler, or close its connection with DSQL's error.
 
     Args:
         context: services of the endpoint.
         client: the connection.
+        version: protocol version of the startup message.
         body: body of the startup message.
         password: the login token, once it has arrived.
     """
     try:
         parameters = _read(body)
+        client.send(_negotiation(version, parameters))
+        _check(parameters)
         host = client.server_name
         if host is None:
             raise LoginRefused(errors.NO_SERVER_NAME)
@@ -64,7 +75,7 @@ async def authenticate_client(
         client.close(refused.reason)
         return
     except BackendError as error:
-        client.close(ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL"))
+        client.close(_backend_refusal(error))
         return
     except OSError:
         client.close(errors.DATABASE_STOPPED)
@@ -73,7 +84,7 @@ async def authenticate_client(
         backend.close()
         return
     dispatcher = Dispatcher(context, client, backend, role)
-    client.handler = dispatcher
+    client.attach(dispatcher)
     client.send(_greeting(backend, role))
     dispatcher.start()
 
@@ -83,6 +94,19 @@ def _read(body: bytes) -> dict[str, str]:
         parameters = messages.read_startup(body)
     except ValueError as error:
         raise LoginRefused(ServerMessage("08P01", str(error), severity="FATAL")) from None
+    return parameters
+
+
+def _negotiation(version: int, parameters: dict[str, str]) -> bytes:
+    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else nothing."""
+    options = [name for name in parameters if name.startswith(_PROTOCOL_OPTION)]
+    if version <= messages.PROTOCOL_3 and not options:
+        return b""
+    return messages.negotiate_protocol_version(options)
+
+
+def _check(parameters: dict[str, str]) -> None:
+    """Check user and database."""
     user = parameters.get("user")
     if not user:
         text = "no PostgreSQL user name specified in startup packet"
@@ -92,7 +116,6 @@ def _read(body: bytes) -> dict[str, str]:
         hint = f"A cluster has one database: connect to {DATABASE}."
         message = f'database "{database}" does not exist'
         raise LoginRefused(ServerMessage("3D000", message, hint=hint, severity="FATAL"))
-    return parameters
 
 
 def _settings(parameters: dict[str, str]) -> dict[str, str]:
@@ -102,9 +125,9 @@ def _settings(parameters: dict[str, str]) -> dict[str, str]:
     if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
         wanted["replication"] = "true"
     for name in wanted:
-        if name.lower() not in SETTABLE and not name.startswith("_pq_."):
+        if name.lower() not in SETTABLE and not name.startswith(_PROTOCOL_OPTION):
             raise LoginRefused(errors.not_supported_setting(name))
-    return {name: value for name, value in wanted.items() if not name.startswith("_pq_.")}
+    return {name: value for name, value in wanted.items() if not name.startswith(_PROTOCOL_OPTION)}
 
 
 def _options(text: str) -> dict[str, str]:
@@ -172,6 +195,13 @@ async def _check_role(context: ServerContext, role: str, principal: Principal) -
         arn = principal.arn
         hint = f"{arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{arn}'."
         raise LoginRefused(errors.access_denied(hint, denied))
+
+
+def _backend_refusal(error: BackendError) -> ServerMessage:
+    """Return the error for a client whose backend connection PostgreSQL has refused."""
+    if error.sqlstate == _TOO_MANY_CONNECTIONS:
+        return errors.TOO_MANY_CONNECTIONS
+    return ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL")
 
 
 def _greeting(backend: Backend, role: str) -> bytes:

@@ -27,20 +27,16 @@ class Portals:
     that must not bind them, as their statements may not have been parsed yet.
     """
 
-    __slots__ = ("_begun", "_bound", "_drained", "_executed", "_finished", "_fresh")
+    __slots__ = ("_begun", "_bound", "_executed", "_finished", "_fresh", "drained")
 
     def __init__(self) -> None:
         self._bound: dict[bytes, bytes] = {}
         self._begun: set[bytes] = set()
-        self._drained: dict[bytes, deque[Frame]] = {}
+        self.drained: dict[bytes, deque[Frame]] = {}
+        """Remaining rows, by portal, that the proxy serves because PostgreSQL no longer has them."""
         self._finished: set[bytes] = set()
         self._fresh: set[bytes] = set()
         self._executed: dict[bytes, int] = {}
-
-    @property
-    def any_drained(self) -> bool:
-        """Whether the proxy serves rows that PostgreSQL no longer has."""
-        return bool(self._drained)
 
     @property
     def fresh(self) -> Iterable[bytes]:
@@ -80,7 +76,7 @@ class Portals:
         self._bound.pop(portal, None)
         self._begun.discard(portal)
         self._finished.discard(portal)
-        self._drained.pop(portal, None)
+        self.drained.pop(portal, None)
         self._fresh.discard(portal)
         self._executed.pop(portal, None)
 
@@ -94,15 +90,15 @@ class Portals:
             self._bound.clear()
             self._begun.clear()
             self._finished.clear()
-            self._drained.clear()
+            self.drained.clear()
             self._fresh.clear()
         self._executed.clear()
 
     async def drain(self, backend: Backend) -> None:
         """Read the remaining rows of every portal that has been executed; the backend's lock must be held."""
-        for portal in self._begun - self._finished - self._drained.keys():
+        for portal in self._begun - self._finished - self.drained.keys():
             (response,) = await backend.request(messages.execute(portal) + messages.SYNC)
-            self._drained[portal] = deque(response.frames)
+            self.drained[portal] = deque(response.frames)
 
     async def bind_again(self, backend: Backend) -> None:
         """Bind portals again that have not been executed; the backend's lock must be held."""
@@ -114,7 +110,7 @@ class Portals:
         if kind != FrontendMessage.EXECUTE:
             return None
         portal, limit = messages.execute_parts(raw)
-        rows = self._drained.get(portal)
+        rows = self.drained.get(portal)
         if rows is None:
             return None
         taken: list[bytes] = []

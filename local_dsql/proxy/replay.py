@@ -9,6 +9,8 @@ from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsql_dialect import Statement
     from local_dsql.proxy.prepared_statements import PreparedStatements
     from local_dsql.proxy.statement_execution import StatementExecution
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 
 
 def build_request(
-    execution: StatementExecution, statement: Statement, statements: PreparedStatements, rows: bytes = b""
+    execution: StatementExecution,
+    statement: Statement,
+    statements: PreparedStatements,
+    rows: Sequence[bytes] = (),
 ) -> Request:
-    """Return the request for a statement; `rows` is the data of a COPY, its CopyDone included.
+    """Return the request for a statement; `rows` are the messages of a COPY with their CopyDone.
 
     PostgreSQL ignores Sync while it receives COPY data, so a COPY is followed by another Sync.
     """
-    tail = rows if not rows or execution.simple else rows + messages.SYNC
+    tail = [*rows, messages.SYNC] if rows and not execution.simple else rows
     surplus: dict[bytes, int] = {}
     prefix = b""
     if not execution.simple:
@@ -30,9 +35,9 @@ def build_request(
     if rows and execution.continues_portal:  # the portal was lost when the COPY was tried and undone
         portal, _ = messages.execute_parts(execution.frames[-1][1])
         bind = statements.portals.bind_of(portal)
-        data = messages.close(ObjectKind.PORTAL, portal) + bind + execution.request() + tail
+        data = b"".join([messages.close(ObjectKind.PORTAL, portal), bind, execution.request(), *tail])
         return Request(statement, data, data, surplus)
-    data = execution.request() + tail
+    data = b"".join([execution.request(), *tail])
     again = prefix + data if prefix else data
     return Request(statement, data, again, surplus, execution.continues_portal)
 

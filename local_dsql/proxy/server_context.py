@@ -56,6 +56,7 @@ class ServerContext:
         wake_jobs: starts the worker after a job has been submitted.
         region: AWS Region that tokens must be signed for.
         commit_latency: seconds that a COMMIT with changes takes longer.
+        login_timeout: seconds from connecting to the end of the login; the default is PostgreSQL's.
     """
 
     engine: Engine
@@ -65,3 +66,4 @@ class ServerContext:
     wake_jobs: Callable[[], None]
     region: str
     commit_latency: float = 0.0
+    login_timeout: float = 60.0
