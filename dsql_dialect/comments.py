@@ -16,6 +16,7 @@ _EDGE = re.compile(rb"/\*|\*/")
 _COMMENT = re.compile(r"/\*|--(?P<line>[^\n]*)")
 _EDGE_IN_TEXT = re.compile(r"/\*|\*/")
 
+_WITHOUT_MARKS = bytes.maketrans(b"/*", b"  ")
 _LONG_RUN = re.compile(rb"[-~!@#^&|`?+*/%<>=]{128}")
 _LEXEME = re.compile(
     rb"(?P<comment>/\*)|--[^\n\r]*"
@@ -54,7 +55,7 @@ def line_comments(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
 
 
 def with_flat_comments(data: bytes) -> bytes:
-    """Return SQL with the inside of its block comments blanked, where nested ones would take quadratic time.
+    """Return SQL without the marks inside of its block comments, where nested ones would take quadratic time.
 
     PostgreSQL's scanner reads all operator characters that follow each `/*` (scan.l, xcstart), so 10,000 of them in a
     row are 100 million steps. Texts without such a run are returned as they are.
@@ -68,7 +69,7 @@ def with_flat_comments(data: bytes) -> bytes:
         if found["comment"]:
             end = _end(data, found.start())
             inside = len(data) if end is None else end - 2
-            flat[at:inside] = b" " * (inside - at)
+            flat[at:inside] = flat[at:inside].translate(_WITHOUT_MARKS)
             at = len(data) if end is None else end
         elif found["quote"]:
             closed = data.find(found["quote"], at)

@@ -42,10 +42,15 @@ async def excess(engine: Engine, participant: Participant, transaction: Transact
     if changed <= limit:
         return None
     whole = -(-changed // MEBIBYTE)
+    return limit_exceeded(limit, f"Current transaction size {whole}mb > {limit // MEBIBYTE}mb")
+
+
+def limit_exceeded(limit: int, detail: str | None = None) -> ServerMessage:
+    """Return the error for a transaction that changes more than `limit` bytes."""
     return ServerMessage(
         "54000",
         f"transaction size limit {limit // MEBIBYTE}mb exceeded",
-        detail=f"Current transaction size {whole}mb > {limit // MEBIBYTE}mb",
+        detail=detail,
         hint="Change fewer or smaller rows in one transaction: split the work into batches.",
     )
 

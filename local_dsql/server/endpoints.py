@@ -12,7 +12,7 @@ from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
-from local_dsql.proxy import Front
+from local_dsql.proxy import Proxy
 from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
@@ -59,7 +59,7 @@ class Endpoints:
         self._ensure_certificate(options.regions)
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
-        self._proxy: Front | None = None
+        self._proxy: Proxy | None = None
         self.ports: dict[str, int] = {}
         self.stopped: set[str] = set()
 
@@ -116,8 +116,8 @@ class Endpoints:
         except TimeoutError:
             log.warning("sessions did not end within %g s; they are terminated", _CLOSE_TIMEOUT)
 
-    async def _start_proxy(self) -> Front:
-        proxy = Front(
+    async def _start_proxy(self) -> Proxy:
+        proxy = Proxy(
             socket_directory=self._instance.sockets,
             port=PORT,
             profile=self._profile,
@@ -154,7 +154,7 @@ class Endpoints:
         self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
 
     @property
-    def proxy(self) -> Front:
+    def proxy(self) -> Proxy:
         """The current proxy.
 
         Raises:
@@ -168,7 +168,7 @@ class Endpoints:
             )
         return self._proxy
 
-    def proxy_for(self, region: str) -> Front:
+    def proxy_for(self, region: str) -> Proxy:
         """Return the proxy for a Region.
 
         Raises:

@@ -86,7 +86,7 @@ class Backend(Receiver):
         return await self._collect(data, responses, bulk=bulk)
 
     async def request_until(self, data: bytes, stop: bytes) -> Response:
-        """Send bytes and return the response up to ReadyForQuery or a frame of type `stop`; then its status is empty."""
+        """Send bytes; return the response up to ReadyForQuery or a frame of type `stop` (then its status is empty)."""
         (response,) = await self._collect(data, stop=stop)
         return response
 

@@ -117,10 +117,10 @@ def side_query(sql: str) -> bytes:
     )
 
 
-def startup(parameters: Mapping[str, str]) -> bytes:
-    """Return a startup message of protocol 3.0."""
+def startup(parameters: Mapping[str, str], version: int = PROTOCOL_3) -> bytes:
+    """Return a startup message."""
     pairs = b"".join(cstring(name) + cstring(value) for name, value in parameters.items())
-    body = _LENGTH.pack(PROTOCOL_3) + pairs + b"\0"
+    body = _LENGTH.pack(version) + pairs + b"\0"
     return _LENGTH.pack(len(body) + 4) + body
 
 
@@ -135,6 +135,12 @@ def read_startup(body: bytes) -> dict[str, str]:
     if body[-1:] != b"\0" or len(parts) % 2:
         raise ValueError("the startup message is malformed")
     return {name.decode(): value.decode() for name, value in zip(names, parts[1::2], strict=False) if name}
+
+
+def negotiate_protocol_version(options: Sequence[str]) -> bytes:
+    """Return a NegotiateProtocolVersion: the newest protocol is 3.0, and `options` are not supported."""
+    body = struct.pack("!II", PROTOCOL_3, len(options)) + b"".join(map(cstring, options))
+    return frame(BackendMessage.NEGOTIATE_PROTOCOL_VERSION, body)
 
 
 def parameter_status(name: str, value: str) -> bytes:

@@ -22,6 +22,8 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "comments that do not end": lambda n: "/*" * n,
     "spaced comments that do not end": lambda n: "/* " * n,
     "comments of stars": lambda n: "SELECT 1 " + "/***" * n + "***/" * n,
+    "a comment of stars": lambda n: "/*" + "*" * n + "/ SELECT 1",
+    "comments in a row": lambda n: "/*/**/*/" * n + " SELECT 1",
     "statements that are no SQL": lambda n: "SELEC 'ü';" * n,
     "columns with a refused type": lambda n: f"CREATE TABLE a ({','.join(f'ü{i} inet' for i in range(n))})",
     "columns with a refused clause": lambda n: (
@@ -89,7 +91,7 @@ def test_no_byte_is_scanned_once_for_each_finding(
 def test_nested_comments_reach_the_scanner_flat() -> None:
     text = b"SELECT '/*' " + b"/*" * 100 + b" -- ' " + b"*/" * 100 + b", 2"
     flat = with_flat_comments(text)
-    assert flat == b"SELECT '/*' /*" + b" " * (99 * 4 + 6) + b"*/, 2"
+    assert flat == b"SELECT '/*' /*" + b" " * 198 + b" -- ' " + b" " * 198 + b"*/, 2"
 
 
 PARTS = st.sampled_from(
