@@ -1,4 +1,4 @@
-"""A local Aurora DSQL: PostgreSQL 16 behind a front that refuses, limits and conflicts as DSQL does.
+"""A local Aurora DSQL: PostgreSQL 16 behind a proxy that refuses, limits and conflicts as DSQL does.
 
     with LocalCluster(".blocks/local/main") as cluster:
         psycopg.connect(cluster.dsn())
@@ -37,13 +37,13 @@ __all__ = [
 
 _MODULES = {
     "AccessDenied": "access",
-    "Attempt": "occ.injection",
-    "ClusterStatus": "status",
+    "Attempt": "faults.injection",
+    "ClusterStatus": "control.status",
     "Conflict": "occ.journal",
     "Credentials": "access",
     "Effect": "access",
-    "Fault": "occ.injection",
-    "Injection": "occ.injection",
+    "Fault": "faults.injection",
+    "Injection": "faults.injection",
     "LocalCluster": "cluster",
     "LocalDatabaseError": "errors",
     "Permission": "access",

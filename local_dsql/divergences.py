@@ -104,7 +104,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Leave it out, or write DISABLE TRIGGER USER.",
     ),
     Divergence(
-        "catalog-shows-front",
+        "catalog-shows-proxy",
         "The system catalog shows what the local database is made of: the schema local_dsql, the databases pristine, "
         "spare, template0 and template1, the role postgres, event triggers.",
         "PostgreSQL's catalog has no rows that one may see and another may not.",
@@ -137,7 +137,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "A portal that has run to its end may be gone: refused with 34000, its name free. In a transaction that has "
         "failed, what is said of the portals and of the unnamed statement of earlier batches may be another error "
         "than PostgreSQL's.",
-        "PostgreSQL keeps what is left of a portal until the end of the transaction; what the front does in between "
+        "PostgreSQL keeps what is left of a portal until the end of the transaction; what the proxy does in between "
         "takes it away.",
         "None for drivers, which leave a portal alone after its end and a failed transaction to ROLLBACK.",
     ),

@@ -1,7 +1,7 @@
 """What a fresh database holds: run once, as superuser, in the database that becomes the pristine template.
 
 The scripts run in the order of their names. They make the role `admin`, the schema `sys` as DSQL shows it, and take
-away from everybody what DSQL does not have or what the front relies on alone.
+away from everybody what DSQL does not have or what the proxy relies on alone.
 """
 
 from __future__ import annotations

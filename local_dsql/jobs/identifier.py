@@ -7,7 +7,7 @@ import secrets
 
 
 def new_job_id() -> str:
-    """Return a fresh id: 128 random bits as 26 characters, base 32 in lower case without padding.
+    """Return a new id: 128 random bits as 26 characters, base 32 in lower case without padding.
 
     Shape recorded 2026-09-16, eu-central-1.
     """

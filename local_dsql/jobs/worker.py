@@ -1,4 +1,4 @@
-"""The worker: one job after the other, in the background, on a connection of its own."""
+"""The worker: runs one job after the other in the background, on its own connection."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
-"""What a failed build says (measured on a cluster in eu-central-1, 2026-09-23)."""
+"""Details of a failed index build (measured on a cluster in eu-central-1, 2026-09-23)."""
 
 _LOOK_AGAIN = 1.0
-"""Seconds between looks for jobs that nobody has announced."""
+"""Seconds between searches for jobs without a call of `wake`."""
 
 _PASSING = frozenset({"40001", "40P01", "55P03", "57014"})
-"""SQLSTATEs of what goes better the next time: conflicts, deadlocks, locks, cancellations."""
+"""SQLSTATEs of transient errors: conflicts, deadlocks, locks, cancellations."""
 
 _MOST_TRIES = 60
 
 DROPPED = "relation does not exist"
-"""What a job says whose object was dropped meanwhile: nothing is left to do, so it is completed, as on DSQL."""
+"""Details of a job whose object was dropped: nothing is left to do, so it is completed, as on DSQL."""
 
 
 class Worker:
     """Finishes index builds and validates constraints, in the order in which they were asked for.
 
-    Who commits a job wakes the worker. It does not rely on that: every second it looks by itself, so that the job of
-    a client that died in its COMMIT, and what an earlier run of the server has left, end as `completed` or `failed`
-    too. Where its connection breaks it makes a new one and begins the job again.
+    A COMMIT that submits a job wakes the worker. The worker also searches every second, so that the job of a client
+    that disconnected in its COMMIT, and jobs left by an earlier run of the server, end as `completed` or `failed`
+    too. If its connection breaks it connects again and repeats the job.
 
-    To the engine it is a participant: transactions in its way are parked. `delay` is in seconds, before each job;
-    0 by default, more for tests that want to see a job that is not finished.
+    To the engine it is a participant: transactions that block it are suspended. `delay` is in seconds, before each
+    job; 0 by default, more for tests that observe an unfinished job.
     """
 
     role = "postgres"
@@ -66,13 +66,13 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect, and look for jobs that were left."""
+        """Connect, and search for jobs left by an earlier run."""
         self.backend = await self._connect()
         self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; what is not finished is taken up at the next start."""
+        """Stop; an unfinished job is repeated at the next start."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionLost):
@@ -80,14 +80,14 @@ class Worker:
         self.backend.close()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Search for a new job now."""
         self._work.set()
 
     async def before_parking(self) -> None:
-        """Never parked: it has no transaction between statements."""
+        """Do nothing: the worker has no transaction between statements, so it is never suspended."""
 
     async def after_resuming(self) -> None:
-        """Never parked."""
+        """Do nothing: the worker is never suspended."""
 
     async def _run(self) -> None:
         while True:
@@ -100,13 +100,13 @@ class Worker:
             except ConnectionLost:
                 await self._reconnect()
             except BackendError as error:
-                _log.warning("a job is tried again after SQLSTATE %s", error.sqlstate)
+                _log.warning("a job is repeated after SQLSTATE %s", error.sqlstate)
             except Exception:
-                _log.exception("a fault of the worker; it goes on")
+                _log.exception("the job worker failed; it continues with the next job")
 
     async def _reconnect(self) -> None:
         self.backend.close()
-        with contextlib.suppress(OSError, BackendError):  # PostgreSQL is going; the server sees to that
+        with contextlib.suppress(OSError, BackendError):  # PostgreSQL is stopping; the server handles that
             self.backend = await self._connect()
 
     async def _next(self) -> tuple[str, str, str] | None:
@@ -164,7 +164,7 @@ class Worker:
             "SET LOCAL allow_system_table_mods = on;"
             f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}"
         )
-        async with self._engine.mutex:  # a DROP of the index at the same moment would fail, not wait
+        async with self._engine.mutex:  # a concurrent DROP of the index would fail instead of wait
             (answer,) = await ask(self._engine, self, request)
         answer.rows()
         return "completed", None
@@ -172,7 +172,7 @@ class Worker:
     async def _has_duplicates(
         self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
     ) -> bool:
-        """Look for duplicates as the table's owner, whose functions the keys and the predicate may call."""
+        """Search for duplicates as the table's owner, whose functions the keys and the predicate may call."""
         conditions = [f"({predicate})"] if predicate else []
         if not nulls_are_equal:
             conditions += [f"({key}) IS NOT NULL" for key in keys]
@@ -202,9 +202,9 @@ class Worker:
 
 
 def _as_owner(owner: str) -> str:
-    """Return what makes the rest of a text the owner's, with the schema where its functions look for their tables.
+    """Return the SQL that runs the rest of a text as the owner, with the schema that its functions search.
 
-    Texts of several statements are one transaction by themselves: after an error nothing is left to be rolled back.
+    A text of several statements is one transaction, so after an error there is nothing to roll back.
     """
     return f"SET LOCAL SESSION AUTHORIZATION {literal(owner)}; SET LOCAL search_path = public; "
 

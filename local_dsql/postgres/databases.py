@@ -1,6 +1,6 @@
 """The live database, the pristine one that it is made from, and a spare that becomes the next live one.
 
-The catalog of the front is run once, in a new database which then becomes the template of all others. A reset
+The catalog of the proxy is run once, in a new database which then becomes the template of all others. A reset
 drops the live database, and the roles that came later, since roles belong to no database.
 """
 

@@ -94,7 +94,7 @@ class Postgres:
                 stdin=subprocess.DEVNULL if death_signal else subprocess.PIPE,
                 stdout=stream,
                 stderr=stream,
-                start_new_session=True,  # Ctrl-C is for the front, which then stops the server in order
+                start_new_session=True,  # Ctrl-C is for the server, which then stops the server in order
             )
         return cls(process, data, sockets, port, log, log_start)
 

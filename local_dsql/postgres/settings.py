@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 SETTINGS: dict[str, str] = {
-    # reachable by the front alone
+    # reachable by the proxy alone
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    # one backend a client, and as many again for the front's own
+    # one backend a client, and as many again for the proxy's own
     "max_connections": "300",
     "max_locks_per_transaction": "128",
     # A development database: what was committed survives kill -9 of any process, but no power cut. The log
@@ -32,7 +32,7 @@ SETTINGS: dict[str, str] = {
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
-    # A crashed backend may have lost what the front believes of it: stop, say so, start again.
+    # A crashed backend may have lost what the proxy assumes of it: stop, say so, start again.
     "restart_after_crash": "off",
 }
 

@@ -143,7 +143,7 @@ class ClientConnection(Receiver):
 
     @property
     def closing(self) -> bool:
-        """Whether the connection is closed or about to be."""
+        """True if the connection is closed or about to be."""
         return self._closing
 
     # output

@@ -166,7 +166,7 @@ class Dispatcher:
 
     @property
     def _relays_reads(self) -> bool:
-        """Whether the state of session and engine allows to relay plain reads unchecked."""
+        """True if the state of session and engine allows to relay plain reads unchecked."""
         return self._engine.relays_reads and not (self._protocol.skipping or self._portals.drained)
 
     def _can_relay(self, batch: list[Frame]) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ConflictRequests:
-    """Answers them for the front that serves now; a reset makes a new one, with nothing armed and nothing logged."""
+    """Answers them for the proxy that serves now; a reset makes a new one, with nothing armed and nothing logged."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints

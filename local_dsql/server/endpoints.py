@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from local_dsql.storage.folder import ClusterRecord
 
 _CLOSE_PATIENCE = 5.0
-"""Seconds that the front gets to end its sessions; PostgreSQL ends them anyway when it stops."""
+"""Seconds that the proxy gets to end its sessions; PostgreSQL ends them anyway when it stops."""
 
 log = logging.getLogger(__name__)
 
 
 class Endpoints:
-    """The front and its listening ports.
+    """The proxy and its listening ports.
 
     Attributes:
         ports: port of each Region, on the loopback addresses.
@@ -64,7 +64,7 @@ class Endpoints:
         self.stopped: set[str] = set()
 
     async def open(self, regions: Sequence[str]) -> None:
-        """Start the front and listen for each Region; PostgreSQL must be ready."""
+        """Start the proxy and listen for each Region; PostgreSQL must be ready."""
         async with self._changing:
             self._proxy = await self._start_proxy()
             await self._listen(regions)
@@ -155,7 +155,7 @@ class Endpoints:
 
     @property
     def proxy(self) -> Proxy:
-        """The front that serves now.
+        """The proxy that serves now.
 
         Raises:
             ServerError: there is none, since the database is being replaced or the server ends.
@@ -169,7 +169,7 @@ class Endpoints:
         return self._proxy
 
     def proxy_of(self, region: str) -> Proxy:
-        """Return the front that serves a Region.
+        """Return the proxy that serves a Region.
 
         Raises:
             ValueError: it is none of this cluster's.
