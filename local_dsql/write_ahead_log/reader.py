@@ -142,8 +142,8 @@ class LogReader:
     def subtransactions(self, top_xid: int) -> frozenset[int]:
         """Return the subtransactions of an open top-level transaction, released ones included (64 bits all).
 
-        Those that were rolled back, with all that was released into them, are left out. Complete where
-        `wal_level=logical`; under `replica` the log names a parent before the COMMIT only for every 64th.
+        Those that were rolled back, with all that was released into them, are left out, and those that have written
+        no record. Complete under `wal_level=logical`; under `replica` the log names parents 64 at a time.
         """
         return self._transactions.subtransactions(top_xid)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("log")) as server:
+    with running(tmp_path_factory.mktemp("log"), settings={"wal_keep_size": "1GB"}) as server:
         yield server
 
 

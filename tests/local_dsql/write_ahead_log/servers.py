@@ -36,25 +36,27 @@ class Server:
     segment_size: int
     connections: list[psycopg.Connection] = field(default_factory=list)
 
-    def connect(self, dbname: str = "postgres") -> psycopg.Connection:
-        """Connect as the superuser, in autocommit."""
+    def connect(self, dbname: str = "postgres", user: str = SUPERUSER) -> psycopg.Connection:
+        """Connect in autocommit."""
         connection = psycopg.connect(
-            host=str(self.postgres.sockets), user=SUPERUSER, dbname=dbname, autocommit=True
+            host=str(self.postgres.sockets), user=user, dbname=dbname, autocommit=True
         )
         self.connections.append(connection)
         return connection
 
-    def reader(self, connection: psycopg.Connection) -> LogReader:
-        """Return a reader of the connection's database, from now on."""
-        ((oid, start, timeline, snapshot),) = rows(
+    def reader(
+        self, connection: psycopg.Connection, *, folder: Path | None = None, start: int | None = None
+    ) -> LogReader:
+        """Return a reader of the connection's database, from now on; or from a position, of a copy of the log."""
+        ((oid, now, timeline, snapshot),) = rows(
             connection,
             "SELECT oid::int8, pg_current_wal_insert_lsn()::text, "
             "(SELECT timeline_id FROM pg_control_checkpoint()), pg_current_snapshot()::text "
             "FROM pg_database WHERE datname = current_database()",
         )
         return LogReader(
-            self.data.path,
-            start=parse_lsn(start),
+            folder or self.data.path,
+            start=parse_lsn(now) if start is None else start,
             database=oid,
             timeline=timeline,
             segment_size=self.segment_size,

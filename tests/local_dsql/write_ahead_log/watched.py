@@ -73,6 +73,7 @@ class Watched:
         self.observer.execute("ROLLBACK")
 
     def top(self) -> int | None:
+        xid: int | None
         ((xid,),) = rows(self.own, "SELECT pg_current_xact_id_if_assigned()::text::int8")
         return xid
 
