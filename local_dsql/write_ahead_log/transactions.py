@@ -118,15 +118,13 @@ class Transactions:
         self._ends.append(committed)
 
     def abort(self, xid: int, subtransactions: Iterable[int]) -> None:
-        """Forget a transaction or subtransaction and all that has been released into it."""
+        """Forget a transaction or subtransaction, and those released into it, which the record of its end names."""
         for number in (xid, *subtransactions):
             transaction = self.open.pop(number, None)
             if transaction is None:
                 continue
             if (top := self.open.get(transaction.top)) is not None:
                 top.subtransactions.discard(number)
-            for sub in transaction.subtransactions:
-                self.open.pop(sub, None)
 
     def truncate(self, file: int, block: int) -> None:
         """Forget what open transactions have done in blocks of a file that are cut off.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.write_ahead_log import LogGap, LogNotWritten, Snapshot, format_lsn
+from local_dsql.write_ahead_log import LogGap, LogNotWritten, Snapshot
 from tests.local_dsql.write_ahead_log.servers import MIB, rows, running
 from tests.local_dsql.write_ahead_log.watched import Watched
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from local_dsql.write_ahead_log import LogReader
     from tests.local_dsql.write_ahead_log.servers import Server
 
 EMIT = (
@@ -21,7 +24,7 @@ EMIT = (
 )
 
 
-@pytest.fixture(params=[1, 4, 16], ids="{} MiB".format, scope="module")
+@pytest.fixture(params=[1, 16], ids="{} MiB".format, scope="module")
 def sized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sized")
     with running(
@@ -50,9 +53,9 @@ def test_records_of_all_lengths_across_pages_and_files(table: Watched, sized: Se
     table.begin()
     count = 0
     start = table.reader.position
-    while table.reader.position - start < 3 * sized.segment_size:
-        table.own.execute("INSERT INTO t SELECT i, repeat('x', i * 7 % 1900) FROM generate_series(1, 1000) i")
-        count += 1000
+    while table.reader.position - start < 1.5 * sized.segment_size:
+        table.own.execute("INSERT INTO t SELECT i, repeat('x', i * 7 % 1900) FROM generate_series(1, 4000) i")
+        count += 4000
         assert inserted(table) == count
     table.end()
 
@@ -66,16 +69,17 @@ def test_records_longer_than_a_file(table: Watched) -> None:
     table.end()
 
 
-def test_a_commit_longer_than_a_file(table: Watched) -> None:
-    """300,000 subtransactions are named by a COMMIT of 1.2 MB."""
+@pytest.mark.parametrize("count", [30_000, pytest.param(300_000, marks=pytest.mark.slow)])
+def test_a_commit_of_many_subtransactions(table: Watched, count: int) -> None:
+    """The COMMIT names them all: 120 kB, and 1.2 MB, which is more than a file."""
     ((text,),) = rows(table.own, "SELECT pg_current_snapshot()::text")
     table.own.execute(
-        "DO $$ BEGIN FOR i IN 1 .. 300000 LOOP BEGIN INSERT INTO t VALUES (i); "
-        "EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$"
+        f"DO $$ BEGIN FOR i IN 1 .. {count} LOOP BEGIN INSERT INTO t VALUES (i); "
+        "EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$".encode()
     )
     table.read()
     (committed,) = [one for one in table.reader.committed(Snapshot.parse(text)) if one.subtransactions]
-    assert len(committed.subtransactions) == len(committed.operations) == 300_000
+    assert len(committed.subtransactions) == len(committed.operations) == count
 
 
 def test_steps_end_anywhere(table: Watched) -> None:
@@ -133,14 +137,12 @@ def test_a_position_within_a_record_is_refused(table: Watched) -> None:
 
 
 def test_a_file_that_is_gone_is_a_gap(table: Watched, sized: Server) -> None:
-    sized_folder = sized.data.path / "pg_wal"
     table.own.execute(EMIT.format(size=MIB, count=3 * sized.segment_size // MIB).encode())
     table.own.execute("CHECKPOINT")
     table.own.execute("SELECT pg_switch_wal()")
     table.own.execute("CHECKPOINT")
     with pytest.raises(LogGap, match="gone before it was read"):
         table.read()
-    assert sized_folder.is_dir()
     table.reader.skip(table.flushed())
     table.begin()
     table.own.execute("INSERT INTO t VALUES (1)")
@@ -148,33 +150,75 @@ def test_a_file_that_is_gone_is_a_gap(table: Watched, sized: Server) -> None:
     table.end()
 
 
-def test_a_file_that_was_reused_is_a_gap_though_it_is_open(table: Watched, sized: Server) -> None:
-    """PostgreSQL renames an old file and writes over it: an open descriptor then reads later log, or none."""
-    table.read()
-    for _ in range(12):
-        table.own.execute(EMIT.format(size=MIB, count=sized.segment_size // MIB).encode())
-        table.own.execute("CHECKPOINT")
-    with pytest.raises(LogGap):
-        table.read()
+@dataclass
+class Copied:
+    """A copy of some log files, and a reader of it that has read nothing yet."""
+
+    folder: Path
+    names: list[str]
+    reader: LogReader
+    end: int
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write over a file where it is, as PostgreSQL does with one that it has renamed."""
+        with (self.folder / "pg_wal" / name).open("r+b") as file:
+            file.write(content)
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / "pg_wal" / name).read_bytes()
 
 
-def test_bytes_of_another_place_are_never_read_as_records(
-    table: Watched, sized: Server, tmp_path: Path
-) -> None:
-    """A file under another one's name, as recycling leaves it until it is written over, is told by its pages."""
-    table.own.execute(EMIT.format(size=MIB, count=2 * sized.segment_size // MIB).encode())
+@pytest.fixture
+def copied(table: Watched, sized: Server, tmp_path: Path) -> Iterator[Copied]:
+    start = table.reader.position
+    table.own.execute(EMIT.format(size=5000, count=3 * sized.segment_size // 5000).encode())
     end = table.flushed()
-    ((first, last),) = rows(
-        table.control,
-        f"SELECT pg_walfile_name('{format_lsn(table.reader.position)}'), pg_walfile_name('{format_lsn(end)}')",
-    )
-    copy = tmp_path / "pg_wal"
-    copy.mkdir()
-    content = (sized.data.path / "pg_wal" / first).read_bytes()
-    (copy / first).write_bytes(content)
-    following = f"{int(first, 16) + 1:024X}"
-    assert following <= last
-    (copy / following).write_bytes(content)
-    reader = sized.reader(table.control, folder=tmp_path, start=table.reader.position)
+    first, last = (position // sized.segment_size for position in (start, end))
+    (tmp_path / "pg_wal").mkdir()
+    names = [f"{1:08X}{0:08X}{number:08X}" for number in range(first, last + 1)]
+    for name in names:
+        shutil.copy(sized.data.path / "pg_wal" / name, tmp_path / "pg_wal" / name)
+    reader = sized.reader(table.control, folder=tmp_path, start=start)
+    yield Copied(tmp_path, names, reader, end)
+    reader.close()
+
+
+def test_a_copy_reads_like_the_log(copied: Copied) -> None:
+    assert len(copied.names) >= 4
+    copied.reader.advance(copied.end)
+    assert copied.reader.position >= copied.end
+
+
+def test_a_file_that_was_reused_is_a_gap_though_it_is_open(copied: Copied) -> None:
+    assert not copied.reader.advance_some(copied.end)
+    copied.write(copied.names[0], copied.read(copied.names[2]))
+    with pytest.raises(LogGap):
+        copied.reader.advance(copied.end)
+
+
+def test_a_file_that_waits_to_be_reused_is_not_written_yet(copied: Copied) -> None:
+    copied.write(copied.names[1], copied.read(copied.names[0]))
     with pytest.raises(LogNotWritten):
-        reader.advance(end)
+        copied.reader.advance(copied.end)
+
+
+def test_log_of_another_timeline_or_version_is_refused(copied: Copied) -> None:
+    content = bytearray(copied.read(copied.names[1]))
+    for offset in (0, 4):  # the magic number, the timeline
+        other = content.copy()
+        other[offset] += 1
+        copied.write(copied.names[1], bytes(other))
+        with pytest.raises(LogNotWritten):
+            copied.reader.advance(copied.end)
+    copied.write(copied.names[1], bytes(content))
+    copied.reader.advance(copied.end)
+
+
+def test_a_page_of_another_history_is_refused(copied: Copied, sized: Server) -> None:
+    """The page is the one of that position, its records do not follow those before."""
+    content = bytearray(copied.read(copied.names[1]))
+    page = sized.segment_size // 2 // 8192 * 8192
+    content[page + 24 : page + 8192] = bytes(8192 - 24)
+    copied.write(copied.names[1], bytes(content))
+    with pytest.raises((LogNotWritten, ValueError)):
+        copied.reader.advance(copied.end)

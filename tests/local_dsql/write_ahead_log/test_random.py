@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from random import Random
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -70,9 +71,9 @@ class Transaction:
                 self._execute(f"ROLLBACK TO {name}")
 
     def _copy(self) -> None:
-        with self._own.cursor().copy("COPY ledger (at, what) FROM STDIN") as copy:
+        with self._own.cursor().copy("COPY ledger (at, what, tag) FROM STDIN") as copy:
             for i in range(self._random.randint(1, 300)):
-                copy.write_row((i, f"copied {i}"))
+                copy.write_row((i, f"copied {i}", uuid4()))
 
     def _execute(self, statement: str) -> None:
         self._own.execute(statement.encode())
