@@ -124,19 +124,30 @@ def test_what_each_level_of_the_log_tells(tmp_path: Path, level: str) -> None:
 
 
 def test_prepared_transactions_end_by_another_one(tmp_path: Path) -> None:
+    """The record of the end names the transaction after all that else is in it: files, statistics, invalidations."""
     with running(tmp_path, settings={"max_prepared_transactions": "2"}) as server:
         session = server.connect()
         session.execute("CREATE TABLE t (i int); INSERT INTO t VALUES (1)")
         watched = Watched(server)
-        ((text,),) = rows(session, "SELECT pg_current_snapshot()::text")
+        ((text, file),) = rows(session, "SELECT pg_current_snapshot()::text, pg_relation_filenode('t')::int8")
         for name, end in (("one", "COMMIT"), ("two", "ROLLBACK")):
-            session.execute(
-                f"BEGIN; SAVEPOINT a; INSERT INTO t VALUES (2); RELEASE a; PREPARE TRANSACTION '{name}'".encode()
-            )
+            session.execute(f"CREATE TABLE {name} (i int)".encode())
+            session.execute(f"BEGIN; CREATE TABLE new_{name} (i int); DROP TABLE {name}".encode())
+            session.execute(b"SAVEPOINT a; INSERT INTO t VALUES (2); RELEASE a")
+            ((xid,),) = rows(session, "SELECT pg_current_xact_id()::text::int8")
+            session.execute(f"PREPARE TRANSACTION '{name}'".encode())
+            watched.read()
+            assert len(watched.reader.operations(watched.reader.subtransactions(xid))) == 1
             session.execute(f"{end} PREPARED '{name}'".encode())
-        watched.read()
-        (committed,) = watched.reader.committed(Snapshot.parse(text))
-        assert [operation.kind for operation in committed.operations] == [OperationKind.INSERT]
+            watched.read()
+            assert watched.reader.operations([xid, *watched.reader.subtransactions(xid)]) == []
+        committed = [
+            operation.kind
+            for one in watched.reader.committed(Snapshot.parse(text))
+            for operation in one.operations
+            if operation.file == file
+        ]
+        assert committed == [OperationKind.INSERT]
         watched.close()
 
 
