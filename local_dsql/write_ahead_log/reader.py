@@ -134,8 +134,8 @@ class LogReader:
     def forget(self, before_lsn: int) -> None:
         """Drop transactions that committed before a position: every snapshot in use was taken later.
 
-        An open transaction whose snapshot is older than the position must not ask for `committed` afterwards. Until they
-        are dropped, 300 bytes are kept for each small transaction, and 31 for each row operation.
+        An open transaction whose snapshot is older than the position must not ask for `committed` afterwards. Until
+        they are dropped, 300 bytes are kept for each small transaction, and 31 for each row operation.
         """
         self._transactions.forget(before_lsn)
 
