@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tests.local_dsql.differential.plain_postgres import PlainPostgres
 
 SESSIONS = 4
-LEDGER = "CREATE TABLE ledger (id int PRIMARY KEY)"
+LEDGER_TABLE = "ledger"
+LEDGER = f"CREATE TABLE {LEDGER_TABLE} (id int PRIMARY KEY)"
 _BURST_LIMIT = 20.0
 
 
@@ -109,9 +110,10 @@ class Fuzz:
         ]
         chosen = self._random.choices(shapes, [shape.weight for shape in shapes], k=self._random.randint(5, 16))
         chosen += self._random.sample(SESSION, 2)
+        self._oracle.watch([LEDGER_TABLE, *(name for family in families for name in family.tables)])
         now = Round(families, chosen, touch=[sql for family in families for sql in family.touch])
         self._fill(families)
-        for _ in range(self._random.randint(15, 40)):
+        for _ in range(self._random.randint(20, 60)):
             self._step(now)
         for client in self._random.sample(self._clients, SESSIONS):
             self._end(client)
@@ -141,17 +143,17 @@ class Fuzz:
             self._start(client, now)
             return
         chance = self._random.random()
-        if chance < 0.14:
+        if chance < 0.09:
             self._end(client)
-        elif chance < 0.16 and self._options.cuts:
+        elif chance < 0.11 and self._options.cuts:
             self._cut(client, now)
-        elif chance < 0.19 and self._options.ddl:
+        elif chance < 0.13 and self._options.ddl:
             self._change(now)
-        elif chance < 0.27 and self._options.bursts:
+        elif chance < 0.21 and self._options.bursts:
             self._burst(now)
         else:
             self._run(client, now)
-        if self._options.touches and self._random.random() < 0.25:
+        if self._options.touches and self._random.random() < 0.2:
             self._touch(now)
 
     def _start(self, client: Client, now: Round) -> None:
@@ -159,7 +161,7 @@ class Fuzz:
             client.autocommit(self._statement(now))
             self.done["autocommit"] += 1
         else:
-            client.begin()
+            client.begin(self._statement(now))
             self.done["transactions"] += 1
 
     def _run(self, client: Client, now: Round) -> None:
@@ -212,7 +214,7 @@ class Fuzz:
             client.cut(self._random.choice((None, self._statement(now).request)))
             return
         self._ledger += 1
-        entry = Request("INSERT INTO ledger VALUES ($1::int)", (str(self._ledger),))
+        entry = Request(f"INSERT INTO {LEDGER_TABLE} VALUES ($1::int)", (str(self._ledger),))
         client.run(Statement(Shape(entry.sql), entry))
         if client.is_usable:
             self._cut_commit(client, entry)

@@ -88,13 +88,12 @@ class PrivateCopy:
         self.pending.clear()
         self._catch_up()
         _must(self.session, f"BEGIN ISOLATION LEVEL REPEATABLE READ {options}")
-        rows = self._observe(self._oracle.tables)
-        self.open = Open(
-            len(self._oracle.facts), self._oracle.catalog, dict(self._oracle.tables), rows, dict(rows)
-        )
+        tables = self._oracle.watched()
+        rows = self._observe(tables)
+        self.open = Open(len(self._oracle.facts), self._oracle.catalog, tables, rows, dict(rows))
 
     def _catch_up(self) -> None:
-        stale = [name for name, version in self._oracle.versions.items() if self._versions[name] != version]
+        stale = [name for name in self._oracle.watched() if self._versions[name] != self._oracle.versions[name]]
         if not stale:
             return
         script = ["SET session_replication_role = replica"]
@@ -257,6 +256,7 @@ class Oracle:
         self.unsettled = False
         """An index job may end at any time, which changes the catalog."""
         self.tables: dict[str, Table] = {}
+        self._watched: frozenset[str] | None = None
         self.versions: Counter[str] = Counter()
         self._admin = server.connect()
         names = [f"s{index}" for index in range(sessions)]
@@ -270,6 +270,16 @@ class Oracle:
         session = self._server.connect()
         _must(session, f"SET search_path = {schema}")
         return session
+
+    def watch(self, names: Iterable[str] | None) -> None:
+        """Look at these tables only, which are all that the next transactions use; None: at all."""
+        self._watched = None if names is None else frozenset(names)
+
+    def watched(self) -> dict[str, Table]:
+        """Return the tables that transactions are watched on."""
+        return {
+            name: table for name, table in self.tables.items() if self._watched is None or name in self._watched
+        }
 
     def change_catalog(self, sql: str) -> None:
         """Run DDL in the committed state now, in every private copy before its next transaction."""
