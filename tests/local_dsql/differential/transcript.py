@@ -14,7 +14,7 @@ _NEVER = 2.0
 """Seconds that no busy machine explains."""
 _STALLS = 3
 """Statements over `LONGEST` in one run that a busy machine explains."""
-_KEPT = 60
+_KEPT = 100
 
 
 class Mismatch(AssertionError):
