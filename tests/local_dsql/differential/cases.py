@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from tests.local_dsql.differential.oracle import Lock
 from tests.local_dsql.differential.wire_session import Answer, Protocol, Request
+
+if TYPE_CHECKING:
+    from tests.local_dsql.differential.oracle import Lock
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,11 @@ def _gone(take_away: str, insert: str) -> Steps:
 CONFLICTS = [
     case(
         "D1: key moved through a view that renames the column",
-        ["CREATE TABLE d1 (id int PRIMARY KEY, n int)", "INSERT INTO d1 VALUES (1, 0)", "CREATE VIEW d1v AS SELECT id AS ident, n FROM d1"],
+        [
+            "CREATE TABLE d1 (id int PRIMARY KEY, n int)",
+            "INSERT INTO d1 VALUES (1, 0)",
+            "CREATE VIEW d1v AS SELECT id AS ident, n FROM d1",
+        ],
         _gone("UPDATE d1v SET ident = 5 WHERE ident = 1", "INSERT INTO d1 VALUES (1, 9)"),
     ),
     case(
@@ -57,12 +61,19 @@ CONFLICTS = [
     ),
     case(
         "D1: key taken out of an index on an expression",
-        ["CREATE TABLE d3 (id int PRIMARY KEY, e text)", "CREATE UNIQUE INDEX ASYNC d3u ON d3 (lower(e))", "INSERT INTO d3 VALUES (1, 'a')"],
+        [
+            "CREATE TABLE d3 (id int PRIMARY KEY, e text)",
+            "CREATE UNIQUE INDEX ASYNC d3u ON d3 (lower(e))",
+            "INSERT INTO d3 VALUES (1, 'a')",
+        ],
         _gone("DELETE FROM d3", "INSERT INTO d3 VALUES (2, 'A')"),
     ),
     case(
         "D1: NULL taken out of NULLS NOT DISTINCT",
-        ["CREATE TABLE d4 (id int PRIMARY KEY, e text, UNIQUE NULLS NOT DISTINCT (e))", "INSERT INTO d4 VALUES (1, NULL)"],
+        [
+            "CREATE TABLE d4 (id int PRIMARY KEY, e text, UNIQUE NULLS NOT DISTINCT (e))",
+            "INSERT INTO d4 VALUES (1, NULL)",
+        ],
         _gone("DELETE FROM d4", "INSERT INTO d4 VALUES (2, NULL)"),
     ),
     case(
@@ -259,7 +270,11 @@ CONFLICTS = [
         _T,
         *_STALE,
         b("UPDATE t SET n = 1 WHERE id = 1", "UPDATE 1"),
-        a("SELECT * FROM t WHERE id = 1 FOR KEY SHARE", [("1", "0")], Lock("t", "WHERE id = 1", Strength.KEY_SHARE)),
+        a(
+            "SELECT * FROM t WHERE id = 1 FOR KEY SHARE",
+            [("1", "0")],
+            Lock("t", "WHERE id = 1", Strength.KEY_SHARE),
+        ),
         a("COMMIT", "COMMIT"),
         a("BEGIN"),
         a("SELECT * FROM t FOR KEY SHARE", ANY, Lock("t", "", Strength.KEY_SHARE)),

@@ -63,7 +63,11 @@ RESTORED = [
     ),
     case(
         "L2: numeric key of another scale",
-        [*family("l2", "numeric", CASCADES), "INSERT INTO l2p VALUES (1.0, 1)", "INSERT INTO l2c VALUES (1, 1.0)"],
+        [
+            *family("l2", "numeric", CASCADES),
+            "INSERT INTO l2p VALUES (1.0, 1)",
+            "INSERT INTO l2c VALUES (1, 1.0)",
+        ],
         a("BEGIN"),
         a("UPDATE l2p SET id = 1.00 WHERE id = 1", "UPDATE 1"),
         suspend("UPDATE l2p SET w = 3"),
@@ -88,7 +92,11 @@ RESTORED = [
     ),
     case(
         "M18: padded key",
-        [*family("m18", "char(5)", "ON DELETE CASCADE"), "INSERT INTO m18p VALUES ('a', 0)", "INSERT INTO m18c VALUES (1, 'a')"],
+        [
+            *family("m18", "char(5)", "ON DELETE CASCADE"),
+            "INSERT INTO m18p VALUES ('a', 0)",
+            "INSERT INTO m18c VALUES (1, 'a')",
+        ],
         a("BEGIN"),
         a("UPDATE m18p SET id = 'a ', w = 2 WHERE id = 'a'", "UPDATE 1"),
         suspend("UPDATE m18p SET w = 5"),

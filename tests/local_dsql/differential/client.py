@@ -21,7 +21,9 @@ _LIMIT = 20.0
 class Client:
     """One session; every method asks both sides and records a mismatch in the transcript by raising it."""
 
-    def __init__(self, name: str, conninfo: str, oracle: Oracle, copy: PrivateCopy, transcript: Transcript) -> None:
+    def __init__(
+        self, name: str, conninfo: str, oracle: Oracle, copy: PrivateCopy, transcript: Transcript
+    ) -> None:
         self.name = name
         self._conninfo = conninfo
         self._oracle = oracle
@@ -43,7 +45,9 @@ class Client:
 
     @property
     def _loose(self) -> bool:
-        return self.copy.open is None or self.copy.open.catalog != self._oracle.catalog or self._oracle.unsettled
+        return (
+            self.copy.open is None or self.copy.open.catalog != self._oracle.catalog or self._oracle.unsettled
+        )
 
     def begin(self, first: Statement) -> None:
         """Open a transaction with its first statement: whichever of the two takes the snapshot."""
@@ -55,7 +59,18 @@ class Client:
 
     def ask(self, request: Request) -> Answer:
         """Ask the local DSQL and wait."""
-        return self._transcript.timed(self.name, request, self.wire.ask(request, _LIMIT))
+        try:
+            answer = self.wire.ask(request, _LIMIT)
+        except TimeoutError as error:
+            raise self._transcript.mismatch(f"{self.name}: {error}") from None
+        return self._transcript.timed(self.name, request, answer)
+
+    def send(self, request: Request) -> None:
+        """Send a request to the local DSQL and do not wait."""
+        try:
+            self.wire.start(request)
+        except TimeoutError as error:
+            raise self._transcript.mismatch(f"{self.name}: {error}") from None
 
     def run(self, statement: Statement) -> None:
         """Run a statement in the open transaction on both sides."""
@@ -100,9 +115,13 @@ class Client:
     def compare_commit(self, got: Answer) -> None:
         """Compare the local DSQL's answer to COMMIT with the oracle's."""
         if self._ended or self._lost:
-            allowed = got.tag == "ROLLBACK" if self._ended else got.sqlstate == CONFLICT or got.tag == "ROLLBACK"
+            allowed = (
+                got.tag == "ROLLBACK" if self._ended else got.sqlstate == CONFLICT or got.tag == "ROLLBACK"
+            )
             if not allowed:
-                raise self._transcript.mismatch(f"{self.name}: a transaction that must not commit answers {got}")
+                raise self._transcript.mismatch(
+                    f"{self.name}: a transaction that must not commit answers {got}"
+                )
             self.copy.rollback()
         else:
             self._compare_verdict(got)
@@ -164,7 +183,7 @@ class Client:
     def cut(self, request: Request | None) -> None:
         """Tear the connection, in the middle of a statement if there is one; connect again."""
         if request is not None:
-            self.wire.start(request)
+            self.send(request)
         self._transcript.note(self.name, f"{request or ''} (connection cut)", Answer())
         self.wire.cut()
         self.copy.rollback()

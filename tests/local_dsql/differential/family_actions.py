@@ -1,4 +1,4 @@
-"""Every action of a foreign key, immediate and deferred, over a unique column that moves; a table that refers to itself."""
+"""Every action of a foreign key, immediate and deferred, over a unique column that moves, and a self-reference."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ HIDDEN = (
         (
             "CREATE TABLE hw (id int PRIMARY KEY, n int)",
             "CREATE TABLE hl (id int PRIMARY KEY, hw int REFERENCES hw (id))",
-            "CREATE FUNCTION pay(r hw) RETURNS int LANGUAGE sql AS 'UPDATE hw SET n = n + 10 WHERE id = r.id RETURNING n'",
+            "CREATE FUNCTION pay(r hw) RETURNS int LANGUAGE sql"
+            " AS 'UPDATE hw SET n = n + 10 WHERE id = r.id RETURNING n'",
             "CREATE FUNCTION raised(i int) RETURNS boolean LANGUAGE sql"
             " AS 'UPDATE hw SET n = n + 100 WHERE id = i RETURNING true'",
             "CREATE DOMAIN writing AS int CHECK (raised(VALUE))",

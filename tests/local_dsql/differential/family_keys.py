@@ -24,7 +24,10 @@ def _shapes(kind: str) -> tuple[Shape, ...]:
             tags=frozenset({"upsert"}),
         ),
         Shape(f"SELECT id, w FROM {parent} ORDER BY id, w", 2, ordered=True),
-        Shape(f"SELECT id FROM {parent} WHERE id = {key} FOR UPDATE", locks=update_lock(parent, f"WHERE id = {key}")),
+        Shape(
+            f"SELECT id FROM {parent} WHERE id = {key} FOR UPDATE",
+            locks=update_lock(parent, f"WHERE id = {key}"),
+        ),
         Shape(f"SELECT id FROM {parent} FOR KEY SHARE", locks=share_lock(parent, "")),
         *(
             shape
@@ -34,7 +37,10 @@ def _shapes(kind: str) -> tuple[Shape, ...]:
                 Shape(f"UPDATE {child} SET p = {key} WHERE id = {{id}}"),
                 Shape(f"UPDATE {child} SET id = {{newid}} WHERE id = {{id}}"),
                 Shape(f"DELETE FROM {child} WHERE p = {key}"),
-                Shape(f"SELECT c.id, c.p, k.w FROM {child} c LEFT JOIN {parent} k ON k.id = c.p ORDER BY 1", ordered=True),
+                Shape(
+                    f"SELECT c.id, c.p, k.w FROM {child} c LEFT JOIN {parent} k ON k.id = c.p ORDER BY 1",
+                    ordered=True,
+                ),
             )
         ),
     )

@@ -59,7 +59,9 @@ _CHILDREN = (
         " SET pcode = NULL RETURNING b",
         tags=UPSERT,
     ),
-    Shape("SELECT c.id, c.pid, c.v, p.code FROM c1 c LEFT JOIN p ON p.id = c.pid ORDER BY 1", 2, ordered=True),
+    Shape(
+        "SELECT c.id, c.pid, c.v, p.code FROM c1 c LEFT JOIN p ON p.id = c.pid ORDER BY 1", 2, ordered=True
+    ),
     Shape("SELECT a, b, pid, pcode FROM c2 ORDER BY 1, 2", 2, ordered=True),
     Shape(
         "SELECT t.id, c.id FROM p t JOIN c1 c ON c.pid = t.id ORDER BY 1, 2 FOR UPDATE OF t",

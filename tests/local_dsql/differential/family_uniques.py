@@ -1,4 +1,4 @@
-"""Unique indexes of every kind: generated, on expressions, partial, NULLS NOT DISTINCT, with names and values in disguise."""
+"""Unique indexes of every kind: generated, on expressions, partial, NULLS NOT DISTINCT; odd names and values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ _UPSERT = frozenset({"upsert"})
 UNIQUES = (
     Family(
         "generated unique",
-        ("CREATE TABLE g (id int PRIMARY KEY, x int, y int GENERATED ALWAYS AS (x % 5) STORED UNIQUE, z text)",),
+        (
+            "CREATE TABLE g (id int PRIMARY KEY, x int, y int GENERATED ALWAYS AS (x % 5) STORED UNIQUE, z text)",
+        ),
         ("INSERT INTO g (id, x, z) VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 8, 'three')",),
         (
             Shape("INSERT INTO g (id, x, z) VALUES ({id}, {small}, {word})", 3),
@@ -79,7 +81,9 @@ UNIQUES = (
             Shape("UPDATE nd SET k3 = {maybecode} WHERE id = {id}", 2),
             Shape("UPDATE nd SET k1 = {ref}, k2 = {number} WHERE id = {id}", 2),
             Shape("DELETE FROM nd WHERE id = {id}"),
-            Shape("INSERT INTO nd VALUES ({id}, NULL, NULL, {maybecode}) ON CONFLICT DO NOTHING", tags=_UPSERT),
+            Shape(
+                "INSERT INTO nd VALUES ({id}, NULL, NULL, {maybecode}) ON CONFLICT DO NOTHING", tags=_UPSERT
+            ),
             Shape("SELECT id, k1, k2, k3 FROM nd ORDER BY id", 2, ordered=True),
         ),
         ("UPDATE nd SET id = id",),

@@ -12,8 +12,8 @@ VALUES = (
             " d double precision, f real, at timestamptz, big text, c char(4), v varchar(10))",
         ),
         (
-            "INSERT INTO w (id, j, n, d, f, big, c) VALUES (1, '{\"a\": 1}', 1.50, '-0', 1.1, repeat('zq', 20000), 'é'),"
-            " (2, 'null', 'NaN', 'Infinity', '-0', 'é', 'ab')",
+            "INSERT INTO w (id, j, n, d, f, big, c)"
+            " VALUES (1, '{\"a\": 1}', 1.50, '-0', 1.1, repeat('zq', 20000), 'é'), (2, 'null', 'NaN', 'Infinity', '-0', 'é', 'ab')",
         ),
         (
             Shape(
@@ -28,7 +28,9 @@ VALUES = (
             Shape("UPDATE w SET b = {bytes} WHERE id > {id}"),
             Shape("UPDATE w SET id = {newid} WHERE id = {id}"),
             Shape("DELETE FROM w WHERE id = {id}"),
-            Shape("SELECT id, j, jb, b, iv, n, n2, d, f, at, md5(big), c, v FROM w ORDER BY id", 3, ordered=True),
+            Shape(
+                "SELECT id, j, jb, b, iv, n, n2, d, f, at, md5(big), c, v FROM w ORDER BY id", 3, ordered=True
+            ),
             Shape("SELECT id, length(big), c FROM w ORDER BY id", ordered=True),
         ),
         ("UPDATE w SET v = v",),

@@ -67,7 +67,9 @@ class Round:
 class Fuzz:
     """A run; `play` goes on until so many statements have been compared."""
 
-    def __init__(self, cluster: LocalCluster, server: PlainPostgres, seed: int, options: Options = Options()) -> None:
+    def __init__(
+        self, cluster: LocalCluster, server: PlainPostgres, seed: int, options: Options = Options()
+    ) -> None:
         self._random = random.Random(seed)
         self._options = options
         self._filler = Filler(self._random, POOLS)
@@ -90,7 +92,9 @@ class Fuzz:
 
     def close(self) -> None:
         """Hang up."""
-        for session in (*self._clients, self._keeper, self._admin, self._toucher, self._changer):
+        for client in (*self._clients, self._keeper):
+            client.close()
+        for session in (self._admin, self._toucher, self._changer):
             session.close()
         self._oracle.close()
 
@@ -108,7 +112,9 @@ class Fuzz:
         shapes = [
             shape for family in families for shape in family.shapes if not shape.tags & self._options.without
         ]
-        chosen = self._random.choices(shapes, [shape.weight for shape in shapes], k=self._random.randint(5, 16))
+        chosen = self._random.choices(
+            shapes, [shape.weight for shape in shapes], k=self._random.randint(5, 16)
+        )
         chosen += self._random.sample(SESSION, 2)
         self._oracle.watch([LEDGER_TABLE, *(name for family in families for name in family.tables)])
         now = Round(families, chosen, touch=[sql for family in families for sql in family.touch])
@@ -187,12 +193,14 @@ class Fuzz:
         pairs = [(client, self._statement(now)) for client in clients if self._random.random() < 0.8]
         pairs = [(client, statement) for client, statement in pairs if statement.request.copy is None]
         for client, statement in pairs:
-            client.wire.start(statement.request)
+            client.send(statement.request)
         late = finish_all([client.wire for client, _ in pairs], _BURST_LIMIT)
         for client, statement in pairs:
             self.transcript.timed(client.name, statement.request, client.wire.take())
         if late:
-            raise self.transcript.mismatch(f"{len(late)} of {len(pairs)} statements sent at once have no answer")
+            raise self.transcript.mismatch(
+                f"{len(late)} of {len(pairs)} statements sent at once have no answer"
+            )
         for client, statement in pairs:
             client.compare(statement, client.wire.take())
         self.done["bursts"] += 1

@@ -60,7 +60,11 @@ def judge(
     if not ordered:
         got, expected = got.sorted(), expected.sorted()
     if got.failed and expected.failed:
-        return Outcome.ENDED if _same_error(got, expected, several) or before is not Standing.CLEAN else Outcome.WRONG
+        return (
+            Outcome.ENDED
+            if _same_error(got, expected, several) or before is not Standing.CLEAN
+            else Outcome.WRONG
+        )
     if got.sqlstate == CONFLICT:
         return Outcome.ENDED if _may_conflict(got, after, loose) else Outcome.WRONG
     if got.failed:

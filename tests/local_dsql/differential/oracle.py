@@ -3,7 +3,7 @@
 The committed state is the schema `m`. Each session has a schema of its own: BEGIN copies the committed state into it,
 and the statements of the transaction run there, in one transaction of PostgreSQL. A hidden column numbers the rows, so
 that what the transaction did to which committed row is read off afterwards, whatever statement did it. COMMIT looks
-for conflicts by `conflict_rule`, then writes the rows to `m`, where a unique index may find a duplicate: a conflict too.
+for conflicts by `conflict_rule`, then writes the rows to `m`; a duplicate in a unique index there is a conflict too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from tests.local_dsql.differential.wire_session import Row, WireSession
 
 COMMITTED = "m"
-_DEFERRED = re.compile(r"\s*SET\s+CONSTRAINTS\s+(?P<names>.+?)\s+(?P<mode>DEFERRED|IMMEDIATE)\s*", re.IGNORECASE)
+_DEFERRED = re.compile(
+    r"\s*SET\s+CONSTRAINTS\s+(?P<names>.+?)\s+(?P<mode>DEFERRED|IMMEDIATE)\s*", re.IGNORECASE
+)
 _INDEX = re.compile(r"\bINDEX\s+ASYNC\b", re.IGNORECASE)
 
 
@@ -93,7 +95,9 @@ class PrivateCopy:
         self.open = Open(len(self._oracle.facts), self._oracle.catalog, tables, rows, dict(rows))
 
     def _catch_up(self) -> None:
-        stale = [name for name in self._oracle.watched() if self._versions[name] != self._oracle.versions[name]]
+        stale = [
+            name for name in self._oracle.watched() if self._versions[name] != self._oracle.versions[name]
+        ]
         if not stale:
             return
         script = ["SET session_replication_role = replica"]
@@ -132,7 +136,9 @@ class PrivateCopy:
         self.open.seen = now
 
     def _numbers(self, lock: Lock) -> list[int]:
-        rows = _must(self.session, f"SELECT t.{HIDDEN_COLUMN} AS n FROM {identifier(lock.table)} t {lock.tail}").rows
+        rows = _must(
+            self.session, f"SELECT t.{HIDDEN_COLUMN} AS n FROM {identifier(lock.table)} t {lock.tail}"
+        ).rows
         return [int(row[0] or b"") for row in rows]
 
     def total(self) -> Taken:
@@ -155,7 +161,9 @@ class PrivateCopy:
         self.open = None
         return _must(self.session, "ROLLBACK")
 
-    def commit(self, choose: Callable[[Verdict], bool] = lambda verdict: verdict is not Verdict.CONFLICT) -> Answer:
+    def commit(
+        self, choose: Callable[[Verdict], bool] = lambda verdict: verdict is not Verdict.CONFLICT
+    ) -> Answer:
         """End the transaction; where the rule says conflict the answer is 40001.
 
         Args:
@@ -234,7 +242,12 @@ class PrivateCopy:
         own = self.total()
         if changed:
             _must(self.session, self._script())
-        left = {entry for name, numbers in changed.items() for n in numbers for entry in _entries((name, n), self.open.seen)}
+        left = {
+            entry
+            for name, numbers in changed.items()
+            for n in numbers
+            for entry in _entries((name, n), self.open.seen)
+        }
         if own.possible or left:
             self._oracle.facts.append(Fact(own, frozenset(left)))
         for name in changed:
@@ -278,7 +291,9 @@ class Oracle:
     def watched(self) -> dict[str, Table]:
         """Return the tables that transactions are watched on."""
         return {
-            name: table for name, table in self.tables.items() if self._watched is None or name in self._watched
+            name: table
+            for name, table in self.tables.items()
+            if self._watched is None or name in self._watched
         }
 
     def change_catalog(self, sql: str) -> None:
@@ -316,7 +331,10 @@ class Oracle:
         broken = []
         for table in self.tables.values():
             for each in table.references:
-                pairs = [(identifier(own), identifier(target)) for own, target in zip(each.columns, each.targets, strict=True)]
+                pairs = [
+                    (identifier(own), identifier(target))
+                    for own, target in zip(each.columns, each.targets, strict=True)
+                ]
                 query = (
                     f"SELECT 1 FROM {identifier(each.child)} c WHERE"
                     f" {' AND '.join(f'c.{own} IS NOT NULL' for own, _ in pairs)} AND NOT EXISTS (SELECT FROM"
@@ -335,7 +353,8 @@ class Oracle:
 def state_query(tables: Sequence[Table]) -> str:
     """Return a query of all rows of some tables as text."""
     return " UNION ALL ".join(
-        f"SELECT '{index}', {table.shown()} FROM {identifier(table.name)} t" for index, table in enumerate(tables)
+        f"SELECT '{index}', {table.shown()} FROM {identifier(table.name)} t"
+        for index, table in enumerate(tables)
     )
 
 

@@ -1,4 +1,4 @@
-"""Each named interleaving, in both protocols, at the local DSQL; and at the oracle, which holds both against each other."""
+"""Each named interleaving, at the local DSQL in both protocols; and at the oracle, which is checked by the cases."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from tests.isolation.setting_up import execute
-from tests.local_dsql.differential.cases import Answer, Case, Request, Step, play
+from tests.local_dsql.differential.cases import Case, Step, play
 from tests.local_dsql.differential.cases_conflicts import CONFLICTS
 from tests.local_dsql.differential.cases_restored import RESTORED
 from tests.local_dsql.differential.oracle import Oracle, PrivateCopy
-from tests.local_dsql.differential.wire_session import Protocol, WireSession
+from tests.local_dsql.differential.wire_session import Answer, Protocol, Request, WireSession
 
 if TYPE_CHECKING:
     from local_dsql import LocalCluster

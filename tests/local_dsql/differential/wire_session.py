@@ -19,6 +19,8 @@ from local_dsql.wire.sql import literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg.pq.abc import PGresult
+
 CODECS = {"UTF8": "utf-8", "LATIN1": "latin-1", "WIN1252": "cp1252", "EUC_JP": "euc_jp"}
 """Python's names of the client encodings that the tests use."""
 
@@ -27,6 +29,8 @@ HIDDEN_COLUMN = "_rid"
 
 _TICK = 0.005
 """Seconds of one poll; whatever a poll takes longer is a stall of this process, not of the server."""
+_PARSE_LIMIT = 20.0
+"""Seconds within which a statement is parsed."""
 _PLACE = re.compile(r"\$(\d+)")
 _OK, _FAILED = pq.ExecStatus, (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
 Row = tuple[bytes | None, ...]
@@ -51,7 +55,10 @@ class Request:
     binary: bool = False
 
     def __str__(self) -> str:
-        shown = [value if value is None or len(value) < 60 else f"{value[:20]}…({len(value)})" for value in self.values]
+        shown = [
+            value if value is None or len(value) < 60 else f"{value[:20]}…({len(value)})"
+            for value in self.values
+        ]
         copied = "" if self.copy is None else f" COPY {self.copy!r}"
         return f"{self.sql}{f' {shown}' if shown else ''}{copied} [{self.protocol.value}]"
 
@@ -155,9 +162,13 @@ class WireSession:
         if request.protocol is Protocol.SIMPLE or request.copy is not None:
             self._pg.send_query(self._encoded(request.inlined))
         elif request.protocol is Protocol.EXTENDED:
-            self._pg.send_query_params(self._encoded(request.sql), self._values(request), **_formats(request))
+            self._pg.send_query_params(
+                self._encoded(request.sql), self._values(request), result_format=_format(request)
+            )
         else:
-            self._pg.send_query_prepared(self._prepared(request), self._values(request), **_formats(request))
+            self._pg.send_query_prepared(
+                self._prepared(request), self._values(request), result_format=_format(request)
+            )
         self._pg.flush()
 
     def poll(self, timeout: float) -> bool:
@@ -215,7 +226,8 @@ class WireSession:
         self._pg.send_prepare(name, self._encoded(request.sql))
         self._pg.flush()
         while not self._settled():
-            select.select([self._pg.socket], [], [], 30.0)
+            if not select.select([self._pg.socket], [], [], _PARSE_LIMIT)[0]:
+                raise TimeoutError(f"no answer after {_PARSE_LIMIT} s to Parse of {request.sql}")
         if not self._answer.failed:  # else its execution fails too, and the first error is the answer
             self._names[request.sql] = name
         return name
@@ -249,7 +261,7 @@ class WireSession:
             else:
                 return size < 0
 
-    def _note(self, result: pq.PGresult) -> None:
+    def _note(self, result: PGresult) -> None:
         """Keep the first error, else the last answer."""
         if self._answer.failed:
             return
@@ -273,8 +285,8 @@ class WireSession:
         return True
 
 
-def _formats(request: Request) -> dict[str, pq.Format]:
-    return {"result_format": pq.Format.BINARY if request.binary else pq.Format.TEXT}
+def _format(request: Request) -> pq.Format:
+    return pq.Format.BINARY if request.binary else pq.Format.TEXT
 
 
 def finish_all(sessions: Sequence[WireSession], limit: float) -> list[WireSession]:
