@@ -80,7 +80,8 @@ class Client:
         """Compare the local DSQL's answer to a statement of the open transaction with the oracle's."""
         if not self.is_usable:
             return
-        before = self._standing
+        # Others may have committed since the last statement.
+        before = self._standing = self._stands()
         expected = self.copy.execute(statement.request, statement.locks)
         self._standing = self._stands()
         outcome = judge(

@@ -13,7 +13,8 @@ VALUES = (
         ),
         (
             "INSERT INTO w (id, j, n, d, f, big, c)"
-            " VALUES (1, '{\"a\": 1}', 1.50, '-0', 1.1, repeat('zq', 20000), 'é'), (2, 'null', 'NaN', 'Infinity', '-0', 'é', 'ab')",
+            " VALUES (1, '{\"a\": 1}', 1.50, '-0', 1.1, repeat('zq', 20000), 'é'),"
+            " (2, 'null', 'NaN', 'Infinity', '-0', 'é', 'ab')",
         ),
         (
             Shape(
