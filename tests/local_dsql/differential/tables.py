@@ -49,7 +49,7 @@ _CANONICAL = {
     "numeric": "trim_scale({0}::numeric)::text",
     "real": "encode(float8send({0}::float8 + 0.0), 'hex')",
     "double precision": "encode(float8send({0}::float8 + 0.0), 'hex')",
-    "date": "({0}::date - date '2000-01-01')::text",
+    "date": "encode(date_send({0}::date), 'hex')",
     "timestamp with time zone": "encode(timestamptz_send({0}), 'hex')",
     "timestamp without time zone": "encode(timestamp_send({0}), 'hex')",
     "time without time zone": "encode(time_send({0}), 'hex')",
