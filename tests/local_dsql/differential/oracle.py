@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tests.local_dsql.differential.wire_session import Row, WireSession
 
 COMMITTED = "m"
+_NUMBERS = "_numbers"
+"""Sequence of the hidden column."""
+_STEP = 64
+"""Increment of identity columns: more than there are sessions."""
 _DEFERRED = re.compile(
     r"\s*SET\s+CONSTRAINTS\s+(?P<names>.+?)\s+(?P<mode>DEFERRED|IMMEDIATE)\s*", re.IGNORECASE
 )
@@ -271,11 +275,12 @@ class Oracle:
         self.tables: dict[str, Table] = {}
         self._watched: frozenset[str] | None = None
         self.versions: Counter[str] = Counter()
+        self.copies: list[PrivateCopy] = []
         self._admin = server.connect()
         names = [f"s{index}" for index in range(sessions)]
         for schema in (COMMITTED, *names):
             _must(self._admin, f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
-        _must(self._admin, f"CREATE SEQUENCE {COMMITTED}._numbers; SET search_path = {COMMITTED}")
+        _must(self._admin, f"CREATE SEQUENCE {COMMITTED}.{_NUMBERS}; SET search_path = {COMMITTED}")
         self.copies = [PrivateCopy(self, name) for name in names]
 
     def connect(self, schema: str) -> WireSession:
@@ -308,19 +313,26 @@ class Oracle:
             copy.pending.append(sql)
 
     def define(self, session: WireSession, schema: str, sql: str) -> None:
-        """Run DDL in a schema, and number the rows of new tables."""
+        """Run DDL in a schema, number the rows of new tables, and let no two schemas draw one identity value."""
         _must(session, _INDEX.sub("INDEX", sql))
-        missing = _must(
-            session,
-            f"SELECT relname FROM pg_class c WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r' AND NOT"
-            f" EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = '{HIDDEN_COLUMN}')",
-        ).rows
-        for (name,) in missing:
-            _must(
-                session,
-                f"ALTER TABLE {schema}.{identifier((name or b'').decode())}"
-                f" ADD COLUMN {HIDDEN_COLUMN} bigint DEFAULT nextval('{COMMITTED}._numbers')",
-            )
+        space = f"relnamespace = '{schema}'::regnamespace"
+        tables = (
+            f"SELECT relname FROM pg_class c WHERE {space} AND relkind = 'r' AND NOT EXISTS"
+            f" (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = '{HIDDEN_COLUMN}')"
+        )
+        for name in self._names(session, tables):
+            numbers = f"{HIDDEN_COLUMN} bigint DEFAULT nextval('{COMMITTED}.{_NUMBERS}')"
+            _must(session, f"ALTER TABLE {schema}.{name} ADD COLUMN {numbers}")
+        first = next((n for n, copy in enumerate(self.copies, 1) if copy.schema == schema), _STEP)
+        sequences = (
+            f"SELECT relname FROM pg_class c JOIN pg_sequence s ON s.seqrelid = c.oid WHERE {space}"
+            f" AND s.seqincrement = 1 AND relname <> '{_NUMBERS}'"
+        )
+        for name in self._names(session, sequences):
+            _must(session, f"ALTER SEQUENCE {schema}.{name} INCREMENT BY {_STEP} RESTART WITH {first}")
+
+    def _names(self, session: WireSession, query: str) -> list[str]:
+        return [identifier((name or b"").decode()) for (name,) in _must(session, query).rows]
 
     def state(self, names: Iterable[str]) -> tuple[Row, ...]:
         """Return the committed rows of some tables, ordered."""
