@@ -58,7 +58,7 @@ CONFLICT_OR_DUPLICATE = OneOf((DUPLICATE, OC000))
 class Case:
     """Tables and rows, and what the sessions say and are answered.
 
-    `row`: the row of the list of known shapes that it stands for. `oracle`: whether the oracle can play it; it cannot
+    `oracle`: whether the oracle can play it; it cannot
     where a session runs DDL in between.
     """
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import enum
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.wire.sql import identifier
-from tests.local_dsql.differential.conflict_rule import RowId, Strength, Taken, meets
+from tests.local_dsql.differential.conflict_rule import Strength, Taken, meets
 from tests.local_dsql.differential.tables import Rows, Table, observe, read_tables
+from tests.local_dsql.differential.taking import Fact, Open, entries, take_references, take_written
 from tests.local_dsql.differential.wire_session import HIDDEN_COLUMN, Answer, Protocol, Request
 
 if TYPE_CHECKING:
@@ -51,29 +52,6 @@ class Lock:
     table: str
     tail: str
     strength: Strength = Strength.WHOLE
-
-
-@dataclass
-class Fact:
-    """What a committed transaction took, and the entries of unique indexes it has left behind."""
-
-    taken: Taken
-    entries: frozenset[tuple[str, int, str]]
-
-
-@dataclass
-class Open:
-    """An open transaction."""
-
-    snapshot: int
-    catalog: int
-    tables: dict[str, Table]
-    base: Rows
-    seen: Rows
-    taken: Taken = field(default_factory=Taken)
-    entries: set[tuple[str, int, str]] = field(default_factory=set)
-    failed: bool = False
-    """PostgreSQL has answered an error to it: nothing but ROLLBACK is left."""
 
 
 class PrivateCopy:
@@ -130,9 +108,9 @@ class PrivateCopy:
         before, now = self.open.seen, self._observe(self.open.tables)
         for row in now:
             if now[row].mine and now[row] != before.get(row):
-                self.open.entries.update(_entries(row, now))
-        _take_written(self.open, now, sure=False)
-        _take_references(self.open, before, now, sure=False)
+                self.open.entries.update(entries(row, now))
+        take_written(self.open, now, sure=False)
+        take_references(self.open, before, now, sure=False)
         for lock in locks:
             for number in self._numbers(lock):
                 if (lock.table, number) in self.open.base:
@@ -151,8 +129,8 @@ class PrivateCopy:
         whole = Taken()
         whole.add(self.open.taken)
         counted = replace(self.open, taken=whole)
-        _take_written(counted, self.open.seen, sure=True)
-        _take_references(counted, self.open.base, self.open.seen, sure=True)
+        take_written(counted, self.open.seen, sure=True)
+        take_references(counted, self.open.base, self.open.seen, sure=True)
         return whole
 
     def forget_settings(self) -> None:
@@ -250,7 +228,7 @@ class PrivateCopy:
             entry
             for name, numbers in changed.items()
             for n in numbers
-            for entry in _entries((name, n), self.open.seen)
+            for entry in entries((name, n), self.open.seen)
         }
         if own.possible or left:
             self._oracle.facts.append(Fact(own, frozenset(left)))
@@ -368,52 +346,6 @@ def state_query(tables: Sequence[Table]) -> str:
         f"SELECT '{index}', {table.shown()} FROM {identifier(table.name)} t"
         for index, table in enumerate(tables)
     )
-
-
-def _entries(row: RowId, rows: Rows) -> set[tuple[str, int, str]]:
-    if row not in rows:
-        return set()
-    return {(row[0], index, entry) for index, entry in enumerate(rows[row].entries) if entry is not None}
-
-
-def _take_written(transaction: Open, now: Rows, *, sure: bool) -> None:
-    for row, was in transaction.base.items():
-        if row not in now:
-            transaction.taken.take(row, Strength.WHOLE, sure=sure)
-        elif now[row].mine:
-            if now[row].key != was.key:
-                transaction.taken.take(row, Strength.WHOLE, sure=sure)
-            else:
-                transaction.taken.take(row, Strength.VALUES, sure=sure)
-                if now[row].exact_key != was.exact_key:
-                    transaction.taken.take(row, Strength.WHOLE, sure=False)
-
-
-def _take_references(transaction: Open, before: Rows, now: Rows, *, sure: bool) -> None:
-    """Take the parents of rows whose references are not those of `before`."""
-    parents: dict[tuple[str, tuple[str, ...], str], RowId] | None = None
-    for row, seen in now.items():
-        was = before.get(row)
-        if not seen.mine or not seen.references or (was is not None and was.references == seen.references):
-            continue
-        for index, reference in enumerate(transaction.tables[row[0]].references):
-            value = seen.references[index]
-            if value is None or (was is not None and was.references[index] == value):
-                continue
-            if parents is None:
-                parents = _parents(transaction, now)
-            parent = parents.get((reference.parent, reference.targets, value))
-            if parent is not None and parent in transaction.base:
-                transaction.taken.take(parent, Strength.KEY_SHARE, sure=sure)
-
-
-def _parents(transaction: Open, now: Rows) -> dict[tuple[str, tuple[str, ...], str], RowId]:
-    return {
-        (row[0], columns, value): row
-        for row, seen in now.items()
-        for columns, value in zip(transaction.tables[row[0]].targets, seen.targets, strict=True)
-        if value is not None
-    }
 
 
 def _must(session: WireSession, sql: str) -> Answer:

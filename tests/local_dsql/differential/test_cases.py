@@ -11,6 +11,8 @@ import pytest
 from tests.isolation.setting_up import execute
 from tests.local_dsql.differential.cases import Case, Step, play
 from tests.local_dsql.differential.cases_conflicts import CONFLICTS
+from tests.local_dsql.differential.cases_errors import ERRORS
+from tests.local_dsql.differential.cases_hidden import HIDDEN
 from tests.local_dsql.differential.cases_restored import RESTORED
 from tests.local_dsql.differential.oracle import Oracle, PrivateCopy
 from tests.local_dsql.differential.wire_session import Answer, Protocol, Request, WireSession
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from local_dsql import LocalCluster
     from tests.local_dsql.differential.plain_postgres import PlainPostgres
 
-CASES = [*RESTORED, *CONFLICTS]
+CASES = [*RESTORED, *HIDDEN, *CONFLICTS, *ERRORS]
 LONGEST = 0.25
 """Seconds that a statement may wait for another transaction."""
 

@@ -93,7 +93,7 @@ def _beside(local: LocalCluster, slow: str, seconds: float) -> tuple[float, int]
         def write(session: WireSession, name: str) -> None:
             times = []
             while time.monotonic() < stop:
-                times.append(at_once(session, f"UPDATE {name} SET n = n + 1 WHERE id = 1", 10.0).seconds)
+                times.append(session.ask(f"UPDATE {name} SET n = n + 1 WHERE id = 1").seconds)
             longest.append(max(times))
             done.append(len(times))
 
