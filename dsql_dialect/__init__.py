@@ -1,7 +1,7 @@
-"""What Aurora DSQL accepts: its rules as dated data, and the reader of statements that applies them.
+"""The SQL that Aurora DSQL accepts: rules as dated data, and the parser that applies them.
 
 >>> from dsql_dialect import parse, profile
->>> parse("TRUNCATE accounts", profile("portable")).findings[0].message
+>>> parse("TRUNCATE accounts", profile()).findings[0].message
 'unsupported statement: Truncate'
 """
 

@@ -1,10 +1,10 @@
-"""A local Aurora DSQL: PostgreSQL 16 behind a front that refuses, limits and conflicts as DSQL does.
+"""A local Aurora DSQL: PostgreSQL 16 behind a proxy with DSQL's refusals, limits and conflicts.
 
     with LocalCluster(".blocks/local/main") as cluster:
         psycopg.connect(cluster.dsn())
 
-The command line is `local-dsql`, and `python -m local_dsql` for a cluster in the foreground.
-The names below are imported when they are first used: pytest imports this package in every run, for the plugin.
+The command line is `local-dsql`; `python -m local_dsql` runs a cluster in the foreground. The names below are imported
+on first use: every pytest run imports this package, for the plugin.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from blocks.shared.arguments import (
 from blocks.shared.errors import ConstructError
 from dsql_dialect import profile
 from dsql_dialect.migrations import CompiledMigrations, compile_folder
-from dsql_dialect.profiles import PORTABLE
+from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -99,7 +99,7 @@ class DistributedDatabase(IDistributedDatabase):
         id: str,
         *,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = PORTABLE.name,
+        dialect: str = DEFAULT.name,
         removal_policy: RemovalPolicy | None = None,
         deletion_protection: bool | None = None,
         encryption_key: kms.IKey | None = None,
@@ -261,7 +261,7 @@ class DistributedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = PORTABLE.name,
+        dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Import an existing cluster in the Region and account of the stack.

@@ -14,7 +14,7 @@ from blocks.shared.arguments import FOLDER, MIGRATOR, checked
 from blocks.shared.errors import ConstructError
 from dsql_dialect import profile
 from dsql_dialect.migrations import compile_folder
-from dsql_dialect.profiles import PORTABLE
+from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -46,7 +46,7 @@ class ImportedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = PORTABLE.name,
+        dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> None:
         """Import the cluster.

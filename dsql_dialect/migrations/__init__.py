@@ -1,4 +1,4 @@
-"""Migrations compiled: a folder of `NNN_name.sql` files into one manifest, or all their faults at once."""
+"""Compile migrations: a folder of `NNN_name.sql` files into one manifest, or all their faults at once."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Who gets in, as whom, and what they cannot reach from there."""
+"""Login: which identities may log in as which role, and what they cannot access."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ REFUSED = [
     ("superuser", {"user": "postgres"}, "access denied"),
     ("another database", {"dbname": "other"}, 'database "other" does not exist'),
     ("a setting that DSQL refuses", {"options": "-c statement_timeout=5"}, "statement_timeout"),
-    ("a role by the back door", {"options": "-c role=postgres"}, "role"),
+    ("a role in the options", {"options": "-c role=postgres"}, "role"),
     (
-        "authorization by the back door",
+        "authorization in the options",
         {"options": "--session_authorization=postgres"},
         "session_authorization",
     ),
@@ -68,7 +68,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("options", "part"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_refused_at_the_door(cluster: Cluster, options: dict[str, Any], part: str) -> None:
+def test_login_is_refused(cluster: Cluster, options: dict[str, Any], part: str) -> None:
     with pytest.raises(psycopg.OperationalError) as raised:
         cluster.connect(**options)
     assert part in str(raised.value)
@@ -109,7 +109,7 @@ OUT_OF_REACH = [
 
 @pytest.mark.parametrize("sql", OUT_OF_REACH)
 def test_out_of_reach(cluster: Cluster, sql: str) -> None:
-    """What the front relies on can neither be seen nor changed, in a transaction or out of one."""
+    """The proxy's own objects can be neither read nor changed, inside or outside of a transaction."""
     with cluster.connect() as connection:
         for begin in ((), ("BEGIN",)):
             for statement in begin:
@@ -154,7 +154,7 @@ def test_a_role_that_may_only_insert_conflicts_like_any_other(
 
 def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """A token is good for its Region; a conflict crosses Regions; a Region can go away and come back."""
-    port = cluster.run(cluster.front.listen("us-east-2"))
+    port = cluster.run(cluster.proxy.listen("us-east-2"))
     there: dict[str, Any] = {"port": port, "password": cluster.token(region="us-east-2")}
     admin.execute("CREATE TABLE IF NOT EXISTS everywhere (id int PRIMARY KEY, v text)")
     admin.execute("DELETE FROM everywhere")
@@ -166,18 +166,18 @@ def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.
         other.commit()
         with pytest.raises(psycopg.errors.SerializationFailure):
             here.commit()
-        cluster.run(cluster.front.stop_region("us-east-2"))
+        cluster.run(cluster.proxy.stop_region("us-east-2"))
         with pytest.raises(psycopg.OperationalError):
             other.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError):
         cluster.connect(**there)
-    cluster.run(cluster.front.start_region("us-east-2"))
+    cluster.run(cluster.proxy.start_region("us-east-2"))
     with cluster.connect(**there) as again:
         assert again.execute("SELECT v FROM everywhere").fetchall() == [("there",)]
 
 
 def test_what_is_said_of_other_sessions_is_out_of_reach(cluster: Cluster) -> None:
-    """Nor are large objects, messages and SQL in strings, which the front could not hold to any rule."""
+    """Large objects, messages and SQL in strings are refused too: the proxy could not check them."""
     with cluster.connect() as connection:
         for call in (
             "* FROM pg_lock_status()",

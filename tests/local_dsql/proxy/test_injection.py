@@ -10,6 +10,7 @@ import pytest
 
 from local_dsql.proxy import Attempt, Fault, Injection
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
             connection.execute(f"DELETE FROM {table}")
             connection.execute(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
         yield connection
-    cluster.front.injector.clear()
+    cluster.proxy.engine.injector.clear()
 
 
 def outcomes(connection: psycopg.Connection[Any], *tables: str) -> list[str]:
@@ -60,7 +61,7 @@ INJECTIONS = [
 def test_commits_fail_as_asked(
     cluster: Cluster, admin: psycopg.Connection[Any], injection: Injection, expected: list[str]
 ) -> None:
-    cluster.front.injector.add(injection)
+    cluster.proxy.engine.injector.add(injection)
     assert outcomes(admin, "apples", "pears", "apples", "pears") == expected
 
 
@@ -69,20 +70,20 @@ class Listener:
     """A judge that lets everything commit, and keeps what it was asked about."""
 
     heard: list[Attempt] = field(default_factory=list)
-    dismissed: bool = False
+    cancelled: bool = False
 
-    async def agrees(self, attempt: Attempt) -> bool:
+    async def evaluate(self, attempt: Attempt) -> bool:
         self.heard.append(attempt)
         return False
 
-    def dismiss(self) -> None:
-        self.dismissed = True
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 @pytest.fixture
 def listener(cluster: Cluster, admin: psycopg.Connection[Any]) -> Listener:
     listener = Listener()
-    cluster.front.injector.add(Injection(predicate="listener"), listener)
+    cluster.proxy.engine.injector.add(Injection(predicate="listener"), listener)
     return listener
 
 
@@ -130,7 +131,7 @@ def test_a_predicate_sees_the_changed_rows(
             admin.execute("BEGIN")
             admin.execute("CREATE TABLE weeds (id int PRIMARY KEY)")
             admin.execute("ROLLBACK")
-            participant = cluster.front.engine.find(writer.info.backend_pid)
+            participant = cluster.proxy.engine.find(writer.info.backend_pid)
             assert participant is not None
             assert participant.transaction is not None
             assert participant.transaction.parked is not None
@@ -147,7 +148,7 @@ def test_a_predicate_sees_the_changed_rows(
 def test_looking_leaves_the_session_as_it_was(
     cluster: Cluster, admin: psycopg.Connection[Any], listener: Listener
 ) -> None:
-    """What the COMMIT still runs, a deferred check here, runs as the client."""
+    """Deferred checks at COMMIT run as the client."""
     admin.execute("CREATE TABLE parents (id int PRIMARY KEY)")
     admin.execute(
         "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
@@ -184,24 +185,24 @@ def test_texts_are_kept_only_while_a_predicate_wants_them(
     with cluster.connect(autocommit=False) as writer:
         writer.execute("UPDATE apples SET n = 1")
         listener = Listener()
-        number = cluster.front.injector.add(Injection(predicate="listener"), listener)
+        number = cluster.proxy.engine.injector.add(Injection(predicate="listener"), listener)
         writer.execute("UPDATE pears SET n = %s", (1,))
         writer.commit()
     (attempt,) = listener.heard
     assert attempt.statements == ("UPDATE pears SET n = $1",)
     assert attempt.rows == {"apples": {"(1)", "(2)"}, "pears": {"(1)", "(2)"}}
-    cluster.front.injector.remove(number)
-    assert listener.dismissed
-    assert not cluster.front.injector.has_predicates
+    cluster.proxy.engine.injector.remove(number)
+    assert listener.cancelled
+    assert not cluster.proxy.engine.injector.has_predicates
 
 
 def test_reads_are_left_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
-    number = cluster.front.injector.add(Injection())
+    number = cluster.proxy.engine.injector.add(Injection())
     with cluster.connect(autocommit=False) as reader:
         reader.execute("SELECT * FROM apples")
         reader.commit()
-    assert number in cluster.front.injector.armed()
-    cluster.front.injector.remove(number)
+    assert number in cluster.proxy.engine.injector.armed()
+    cluster.proxy.engine.injector.remove(number)
     assert outcomes(admin, "apples") == ["ok"]
 
 
@@ -210,7 +211,7 @@ def test_connection_breaks_at_commit(
     cluster: Cluster, admin: psycopg.Connection[Any], fault: Fault, committed: int
 ) -> None:
     """Before or after the COMMIT: the client cannot tell which."""
-    cluster.front.injector.add(Injection(fault=fault))
+    cluster.proxy.engine.injector.add(Injection(fault=fault))
     with cluster.connect(autocommit=False) as connection:
         connection.execute("UPDATE apples SET n = 1 WHERE id = 1")
         with pytest.raises(psycopg.OperationalError):
@@ -232,7 +233,7 @@ def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[A
         winner.commit()
         with pytest.raises(psycopg.errors.SerializationFailure):
             loser.commit()
-        last = cluster.front.conflicts[-1]
+        last = cluster.proxy.engine.journal.conflicts[-1]
         assert last.loser == f"admin@us-east-1#{loser.info.backend_pid}"
         assert last.winners == (f"admin@us-east-1#{winner.info.backend_pid}",)
     assert (last.code, last.tables, set(last.rows), last.injected) == (
@@ -244,7 +245,7 @@ def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[A
 
 
 _INSERT = "INSERT INTO apples VALUES (7, 7)"
-_COPY = messages.frame(b"d", b"7\t7\n") + messages.frame(b"c")
+_COPY = messages.frame(FrontendMessage.COPY_DATA, b"7\t7\n") + messages.frame(FrontendMessage.COPY_DONE)
 TOLD: dict[str, tuple[bytes, str, str]] = {
     "a write": (messages.query(_INSERT), "CZ", "EZ"),
     "with rows": (messages.query(f"{_INSERT} RETURNING n"), "TDCZ", "TDEZ"),
@@ -253,7 +254,7 @@ TOLD: dict[str, tuple[bytes, str, str]] = {
     "copy": (messages.query("COPY apples FROM STDIN") + _COPY, "GCZ", "GEZ"),
     "extended": (parse(_INSERT) + bind() + execute() + SYNC, "12CZ", "12CEZ"),
 }
-"""What a client sends, and the types of the messages it gets: where the commit succeeds, and where it fails.
+"""A client's messages, and the types of the answers if the commit succeeds, and if it fails.
 
 PostgreSQL commits the last statement of a Query before it says that the statement is complete; in the extended
 protocol the commit is the Sync. Its documentation, "message flow".
@@ -266,7 +267,7 @@ def test_what_failed_to_commit_is_not_told_to_be_complete(
 ) -> None:
     with RawClient(cluster) as client:
         client.log_in(cluster)
-        cluster.front.injector.add(Injection())
+        cluster.proxy.engine.injector.add(Injection())
         client.send(sent)
         assert client.kinds() == lost
         assert admin.execute("SELECT count(*) FROM apples WHERE id = 7").fetchone() == (0,)
