@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import BackupPolicy, ConstructError, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
-from tests.blocks.catalogue import IDENTIFIER
+from tests.support.every_option import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

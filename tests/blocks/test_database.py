@@ -15,7 +15,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Template, function, logical_id, readable
+from tests.support.template_reader import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion

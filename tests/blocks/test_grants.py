@@ -18,7 +18,7 @@ from aws_cdk.assertions import Annotations, Match
 from blocks import ConstructError, DistributedDatabase
 from blocks.bundling import BundlingError
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Json, Template, function, logical_id
+from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ from blocks_cli.control_plane.authorization import required_permissions
 from blocks_cli.control_plane.cluster import ClusterId
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
-from tests.blocks.templates import Template, function, logical_id, readable
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function, logical_id, readable
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion

@@ -13,8 +13,8 @@ from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError
 from blocks.database.region_sets import REGION_SETS, SINGLE
-from tests.blocks.templates import Template, function
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 
 def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:

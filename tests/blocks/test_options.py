@@ -16,7 +16,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError, DistributedDatabase
-from tests.blocks.templates import Json, Template, logical_id
+from tests.support.template_reader import Json, Template, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Template, function, logical_id
-from tests.blocks.two_regions import database
+from tests.support.template_reader import Template, function, logical_id
+from tests.support.two_regions import database
 
 
 def test_functions_and_the_migrator_connect_by_it(stack: cdk.Stack) -> None:

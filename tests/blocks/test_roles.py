@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks import Access, ConstructError, DatabaseRole, DistributedDatabase, Privilege
 from blocks_runtime.contract import custom_role, custom_role_prefix, database_role
-from tests.blocks.templates import Template, function
+from tests.support.template_reader import Template, function
 
 if TYPE_CHECKING:
     import aws_cdk as cdk

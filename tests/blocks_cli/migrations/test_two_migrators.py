@@ -14,8 +14,8 @@ import pytest
 from blocks_cli.exit_codes import ExitCode
 from tests.blocks_cli.migrations.kill_matrix import LEAST, Matrix
 from tests.blocks_cli.migrations.migrators import nursery
-from tests.lambda_migrator.inbox import response_server
-from tests.relay import Direction
+from tests.support.cloudformation_stub import response_server
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
