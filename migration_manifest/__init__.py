@@ -22,7 +22,7 @@ MigrationKind: TypeAlias = Literal["ddl", "dml"]
 StatementKind: TypeAlias = Literal["ddl", "dml", "index", "validate", "grant"]
 Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"
 Probe: TypeAlias = "Mapping[str, Json]"
-"""How the catalog shows that a statement took effect; `object` is the kind of object to look for."""
+"""Description of a statement's effect in the catalog; `object` is the kind of object to look up."""
 
 
 class StatementDirective(enum.Enum):
@@ -93,7 +93,7 @@ class Migration:
 
     @property
     def kind(self) -> MigrationKind:
-        """Whether the file changes rows or definitions; it never does both."""
+        """Kind of all its statements: a file changes rows or definitions, never both."""
         return "dml" if self.statements[0].kind == "dml" else "ddl"
 
     def place(self, index: int, position: int | None = None) -> str:

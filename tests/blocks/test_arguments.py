@@ -53,7 +53,7 @@ UNCHECKED = {"dialect", "migrator_vpc_subnets"}
         for number, value in enumerate(values)
     ],
 )
-def test_fails_for_another_kind_of_argument(stack: cdk.Stack, option: str, value: Any) -> None:
+def test_fails_for_an_argument_of_another_type(stack: cdk.Stack, option: str, value: Any) -> None:
     given = value(stack) if inspect.isfunction(value) else value
     with pytest.raises(ConstructError, match=f"^{option} is ") as refused:
         DistributedDatabase(stack, "main", **{option: given})
@@ -79,7 +79,7 @@ def test_every_option_is_checked() -> None:
     ],
     ids=["keep", "hour", "peer", "witness", "role", "privileges", "table"],
 )
-def test_fails_for_another_kind_of_value(make: Callable[[], object], message: str) -> None:
+def test_fails_for_a_value_of_another_type(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConstructError, match=message):
         make()
 
@@ -93,7 +93,7 @@ def test_fails_for_another_kind_of_value(make: Callable[[], object], message: st
         None,
     ],
 )
-def test_fails_for_what_is_no_identifier_of_a_cluster(stack: cdk.Stack, identifier: Any) -> None:
+def test_fails_for_an_invalid_cluster_identifier(stack: cdk.Stack, identifier: Any) -> None:
     with pytest.raises(ConstructError, match="26 small letters and digits"):
         DistributedDatabase.from_cluster_identifier(stack, "main", identifier)
 
@@ -104,6 +104,6 @@ def test_an_identifier_may_be_known_on_deploy_only(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.parametrize("mebibytes", [64, 10_241])
-def test_fails_for_a_memory_no_function_has(stack: cdk.Stack, mebibytes: int) -> None:
+def test_fails_for_an_invalid_memory_size(stack: cdk.Stack, mebibytes: int) -> None:
     with pytest.raises(ConstructError, match="not 128 to 10,240 MiB"):
         DistributedDatabase(stack, "main", migrator_memory=cdk.Size.mebibytes(mebibytes))

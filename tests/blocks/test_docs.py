@@ -88,7 +88,7 @@ PROTECTIONS = {
 }
 
 
-def test_the_removal_table_is_true(app: cdk.App) -> None:
+def test_the_table_of_removal_policies_is_correct(app: cdk.App) -> None:
     cases = 0
     for number, (policies, protections, protected, after) in enumerate(
         rows("Removal policy and deletion protection")

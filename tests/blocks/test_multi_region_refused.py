@@ -1,4 +1,4 @@
-"""What cannot become a database in two Regions is refused at synth, and what had better not be is warned of."""
+"""Refusals and warnings at synth for a database in two Regions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.template_reader import Template, function
 from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 
-def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
+def test_every_set_of_three_regions_is_accepted(app: cdk.App) -> None:
     for name, regions in REGION_SETS.items():
         first, second, witness = regions[-3:]
         prefix = name.replace(" ", "")
@@ -80,7 +80,7 @@ def test_another_stage_is_refused(app: cdk.App) -> None:
         database(home, peer)
 
 
-def test_two_stacks_of_one_stage_are_taken(app: cdk.App) -> None:
+def test_two_stacks_of_one_stage_are_accepted(app: cdk.App) -> None:
     stage = cdk.Stage(app, "Prod")
     database(stack_in(stage, EAST), stack_in(stage, OHIO))
     assert len(stage.synth().stacks) == 2
@@ -113,7 +113,7 @@ def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, 
 
 
 @pytest.mark.parametrize("witness", ["", "US-WEST-2", "us-west-2a", "Oregon"])
-def test_what_is_no_name_of_a_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack, witness: str) -> None:
+def test_an_invalid_region_name_is_refused(virginia: cdk.Stack, ohio: cdk.Stack, witness: str) -> None:
     with pytest.raises(ConstructError, match="witness_region is ") as refused:
         database(virginia, ohio, witness)
     assert refused.value.remedy == 'write witness_region="us-west-2"'
@@ -140,14 +140,14 @@ def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, 
         database(virginia, ohio)
 
 
-def test_a_policy_on_one_endpoint_alone_is_warned_of(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+def test_a_policy_on_one_endpoint_only_gives_a_warning(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     database(virginia, ohio, resource_policy=refusing("Home"))
     found = Annotations.from_stack(virginia).find_warning("*", Match.string_like_regexp("has none"))
     assert len(found) == 1
 
 
 @pytest.mark.parametrize("copied", [False, True])
-def test_backups_of_one_region_alone_are_warned_of(
+def test_backups_of_one_region_only_give_a_warning(
     virginia: cdk.Stack, ohio: cdk.Stack, copied: bool
 ) -> None:
     arn = f"arn:aws:backup:{OHIO}:{ACCOUNT}:backup-vault:v"
@@ -160,7 +160,7 @@ def test_backups_of_one_region_alone_are_warned_of(
 
 
 @pytest.mark.parametrize("partition", ["us-gov-east-1", "cn-north-1"])
-def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partition: str) -> None:
+def test_unknown_regions_are_accepted_with_a_warning(app: cdk.App, partition: str) -> None:
     """Any partition: no ARN is written out, and a Region that AWS adds does not need a release of ours."""
     home, peer = stack_in(app, partition, id="Home"), stack_in(app, partition.replace("1", "2"), id="Peer")
     database(home, peer, partition.replace("1", "3"))

@@ -1,4 +1,4 @@
-"""The runtime works with nothing but psycopg to import; `make test-pythons` shows the same of the installed wheel."""
+"""The runtime works with psycopg alone; `make test-pythons` shows the same of the installed wheel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The garbage collector during the import of the driver: asleep, and then as it was."""
+"""The garbage collector is paused during the import of the driver, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def collector() -> Iterator[None]:
     gc.enable()
 
 
-def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
+def test_objects_made_during_the_pause_are_old_and_still_collected() -> None:
     with GcPaused():
         assert not gc.isenabled()
         cycle: list[object] = []
@@ -34,20 +34,20 @@ def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
     assert made not in map(id, gc.get_objects())
 
 
-def test_it_wakes_up_after_an_error() -> None:
+def test_the_collector_is_enabled_after_an_error() -> None:
     with pytest.raises(ImportError), GcPaused():
         raise ImportError
     assert gc.isenabled()
 
 
-def test_who_has_put_it_to_sleep_wakes_it() -> None:
+def test_a_collector_that_was_disabled_stays_disabled() -> None:
     gc.disable()
     with GcPaused():
         pass
     assert not gc.isenabled()
 
 
-def test_what_an_app_has_frozen_stays_frozen() -> None:
+def test_objects_frozen_by_the_app_stay_frozen() -> None:
     gc.freeze()
     frozen = gc.get_freeze_count()
     with GcPaused():

@@ -1,4 +1,4 @@
-"""What can be seen from outside: log, spans, metrics. Never a value, never a token."""
+"""Log, spans and metrics, without values and tokens."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
 SECRET = "hunter2"
 
 
-def test_by_default_it_says_nothing(function: None, cluster: LocalCluster) -> None:
-    """Not even where a handler for warnings is installed by nobody, as in a plain script."""
+def test_nothing_is_logged_by_default(function: None, cluster: LocalCluster) -> None:
+    """Not even without a handler for warnings, as in a plain script."""
     program = (
         "from blocks_runtime import DistributedDatabase, errors, sql\n"
         "db = DistributedDatabase('main')\n"
@@ -136,7 +136,7 @@ def test_spans(spans: InMemorySpanExporter, traced: DistributedDatabase) -> None
 
 
 def test_a_stream_is_a_span_of_its_own(spans: InMemorySpanExporter, traced: DistributedDatabase) -> None:
-    """What a caller does between two rows is none of its children."""
+    """Spans of the caller between two rows are not its children."""
     for _ in traced.stream(sql("SELECT generate_series(1, 3) AS n")):
         assert not trace.get_current_span().is_recording()
         traced.query(ONE)
@@ -201,7 +201,7 @@ def test_metrics(reader: InMemoryMetricReader, traced: DistributedDatabase) -> N
 @pytest.mark.parametrize(
     ("before", "loaded"), [("pass", False), ("import opentelemetry.trace", True)], ids=["without", "with"]
 )
-def test_opentelemetry_is_used_only_by_who_uses_it(
+def test_opentelemetry_is_used_only_if_the_process_uses_it(
     cluster: LocalCluster, function: None, before: str, loaded: bool
 ) -> None:
     program = (
@@ -223,7 +223,7 @@ HIDES: dict[str, Callable[[DistributedDatabase], object]] = {
 
 
 @pytest.mark.parametrize("shown", HIDES.values(), ids=HIDES)
-def test_nothing_secret_is_shown(
+def test_no_secret_is_logged_or_traced(
     db: DistributedDatabase, cluster: LocalCluster, shown: Callable[[DistributedDatabase], object]
 ) -> None:
     db.query(ONE)

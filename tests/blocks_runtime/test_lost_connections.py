@@ -1,4 +1,4 @@
-"""Connections that tear at the worst moments: no wrong success, no leak, no hang."""
+"""Connections lost at critical points: no wrong success, no leak, no hang."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def value(db: DistributedDatabase) -> int:
     return int(row["n"])
 
 
-def test_a_connection_torn_while_idle_is_replaced_unseen(db: DistributedDatabase, wire: Relay) -> None:
+def test_a_connection_lost_while_idle_is_replaced(db: DistributedDatabase, wire: Relay) -> None:
     with db:
         assert value(db) == 100
         wire.tear()
@@ -39,7 +39,7 @@ def test_a_connection_torn_while_idle_is_replaced_unseen(db: DistributedDatabase
 
 
 @pytest.mark.parametrize("lose", Direction)
-def test_a_read_is_repeated_on_another_connection(
+def test_a_read_is_retried_on_another_connection(
     db: DistributedDatabase, wire: Relay, lose: Direction
 ) -> None:
     with db:
@@ -49,7 +49,7 @@ def test_a_read_is_repeated_on_another_connection(
 
 
 @pytest.mark.parametrize(("lose", "kept"), [(Direction.REQUEST, {100}), (Direction.ANSWER, {100, 101})])
-def test_a_write_that_went_unanswered_is_unknown(
+def test_a_write_without_a_reply_is_unknown(
     db: DistributedDatabase, wire: Relay, lose: Direction, kept: set[int]
 ) -> None:
     """The server begins to answer before it commits, and may notice the loss in between: either may be true."""
@@ -63,7 +63,7 @@ def test_a_write_that_went_unanswered_is_unknown(
 
 
 @pytest.mark.parametrize(("lose", "kept"), [(Direction.REQUEST, 100), (Direction.ANSWER, 101)])
-def test_a_commit_that_went_unanswered_is_never_repeated(
+def test_a_commit_without_a_reply_is_never_retried(
     db: DistributedDatabase, wire: Relay, lose: Direction, kept: int
 ) -> None:
     runs: list[int] = []
@@ -81,7 +81,7 @@ def test_a_commit_that_went_unanswered_is_never_repeated(
 
 
 @pytest.mark.parametrize("lose", Direction)
-def test_torn_inside_a_transaction(db: DistributedDatabase, wire: Relay, lose: Direction) -> None:
+def test_a_connection_lost_in_a_transaction(db: DistributedDatabase, wire: Relay, lose: Direction) -> None:
     runs: list[int] = []
 
     def work(tx: Transaction) -> None:
@@ -102,7 +102,9 @@ def test_torn_inside_a_transaction(db: DistributedDatabase, wire: Relay, lose: D
 
 
 @pytest.mark.parametrize("lose", Direction)
-def test_torn_at_begin_is_replaced_unseen(db: DistributedDatabase, wire: Relay, lose: Direction) -> None:
+def test_a_connection_lost_at_begin_is_replaced(
+    db: DistributedDatabase, wire: Relay, lose: Direction
+) -> None:
     with db:
         value(db)
         wire.lose_next(lose)

@@ -1,4 +1,4 @@
-"""What may be sent again after a lost answer: what plainly reads, and nothing that may have changed something."""
+"""Statements that are retried after a lost reply: the obviously read-only ones, and no others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MAY_WRITE = (
 
 
 @pytest.mark.parametrize("text", READS)
-def test_plainly_reads(text: str) -> None:
+def test_obviously_read_only(text: str) -> None:
     assert is_read_only(_statement(text))
 
 
@@ -71,9 +71,7 @@ def _statement(text: str) -> Sql:
         "SELECT bump()",
     ],
 )
-def test_a_change_in_the_guise_of_a_read_is_not_made_twice(
-    wire: Relay, cluster: LocalCluster, text: str
-) -> None:
+def test_a_write_that_looks_like_a_read_is_not_retried(wire: Relay, cluster: LocalCluster, text: str) -> None:
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         admin.execute(
             "CREATE OR REPLACE FUNCTION bump() RETURNS void LANGUAGE sql AS "

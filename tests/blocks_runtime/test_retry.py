@@ -1,4 +1,4 @@
-"""When a transaction is run again, and how long the wait is."""
+"""Retry policy: decisions and waits."""
 
 from __future__ import annotations
 

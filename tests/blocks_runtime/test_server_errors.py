@@ -1,4 +1,4 @@
-"""What DSQL may answer in place of what was asked for: what is tried again, and what the caller hears of."""
+"""Errors of DSQL in place of a reply: which are retried, and which the caller gets."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("way", [in_threads, in_tasks])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_bad_day(
+def test_a_server_error_in_place_of_a_reply(
     direct: DistributedDatabase, endpoint: AnsweringProxy, case: Case, way: Callable[..., Outcome]
 ) -> None:
     """AWS user guide, "troubleshooting": after `server unavailable` a transaction is run again, without a reconnect."""

@@ -1,4 +1,4 @@
-"""The scanner for quotes and comments says what PostgreSQL's own scanner says."""
+"""The scanner for quotes and comments agrees with PostgreSQL's own scanner."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize(("text", "inside"), OPEN.values(), ids=OPEN)
-def test_what_is_left_open(text: str, inside: str | None) -> None:
+def test_unclosed_quotes_and_comments(text: str, inside: str | None) -> None:
     assert unclosed(text) == inside
 
 
@@ -43,7 +43,7 @@ def test_a_parameter_written_by_hand_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a$1", "'$1'", '"$1"', "-- $1\n", "/* $1 */", "$$ $1 $$"])
-def test_what_only_looks_like_a_parameter_is_none(text: str) -> None:
+def test_other_dollar_signs_are_not_parameters(text: str) -> None:
     assert unclosed(text) is None
 
 

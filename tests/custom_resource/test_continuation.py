@@ -1,4 +1,4 @@
-"""One request over several invocations: how long it may take in all, and what if there can be no next one."""
+"""One request over several invocations: its budget, and a failed continuation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
-def test_the_time_of_the_whole_counts_from_the_beginning_of_the_first(
+def test_the_budget_starts_with_the_first_invocation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def slow(request: Request, deadline: Deadline) -> bytes:
@@ -53,7 +53,7 @@ def test_the_time_of_the_whole_counts_from_the_beginning_of_the_first(
     assert stub.bodies == []
 
 
-def test_no_invocation_works_longer_than_the_whole_may_take() -> None:
+def test_no_invocation_exceeds_the_budget() -> None:
     """CloudFormation would have given up meanwhile, without a word on why."""
     seen: list[float] = []
 
@@ -73,7 +73,7 @@ def test_no_invocation_works_longer_than_the_whole_may_take() -> None:
     ]
 
 
-def test_a_function_that_cannot_call_itself_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_cannot_invoke_itself_reports_it_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a VPC without a way to Lambda: the packets go nowhere."""
 
     def impatient(request: Request, deadline: Deadline) -> bytes:
@@ -90,7 +90,7 @@ def test_a_function_that_cannot_call_itself_says_so_in_time(monkeypatch: pytest.
     assert "reach Lambda from its network" in reason
 
 
-def test_what_is_left_of_an_invocation_is_all_that_an_answer_may_take() -> None:
+def test_delivery_ends_before_the_invocation() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/answer"

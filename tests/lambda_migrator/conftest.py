@@ -1,4 +1,4 @@
-"""A local cluster for the whole session, emptied for each test, and what a deploy needs to migrate it."""
+"""A local cluster for the session, emptied for each test, and a deployment of migrations on it."""
 
 from __future__ import annotations
 

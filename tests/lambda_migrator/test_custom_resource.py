@@ -1,4 +1,4 @@
-"""What CloudFormation does in the life of a stack, beyond the first deploy: each case against a real cluster."""
+"""Requests of CloudFormation in the life of a stack after the first deploy, each against a local cluster."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EVERYTHING = [
     "WHERE table_schema = 'public' ORDER BY 1, 2, 3",
 ]
 LEASE = 1
-"""Which of them is the lease: every run takes it."""
+"""Index of the lease, which every run takes."""
 
 
 def grant(arn: str) -> dict[str, str]:
@@ -47,11 +47,11 @@ def grant(arn: str) -> dict[str, str]:
 
 
 def everything(deployment: Deployment) -> list[object]:
-    """Return all there is, times included."""
+    """Return all rows, times included."""
     return [deployment.rows(query) for query in EVERYTHING]
 
 
-def test_delete_touches_nothing(deployment: Deployment) -> None:
+def test_delete_changes_nothing(deployment: Deployment) -> None:
     deployment.write(FILES)
     with response_server() as stub:
         invoke(deployment, stub, Grants=[grant(ARN)])
@@ -62,7 +62,7 @@ def test_delete_touches_nothing(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"CodeDigest": "new"}, {"ManifestDigest": "comments only"}], ids=str)
-def test_code_that_changed_alone_changes_nothing(deployment: Deployment, changed: dict[str, Any]) -> None:
+def test_a_change_of_code_only_changes_nothing(deployment: Deployment, changed: dict[str, Any]) -> None:
     deployment.write(FILES)
     with response_server() as stub:
         invoke(deployment, stub, Grants=[grant(ARN)])
@@ -74,7 +74,7 @@ def test_code_that_changed_alone_changes_nothing(deployment: Deployment, changed
     assert (stub.bodies[1]["Status"], stub.bodies[1]["Data"]["Applied"]) == ("SUCCESS", "")
 
 
-def test_grants_that_changed_alone_move_the_mappings_and_nothing_else(deployment: Deployment) -> None:
+def test_a_change_of_grants_only_changes_mappings_only(deployment: Deployment) -> None:
     deployment.write(FILES)
     with response_server() as stub:
         invoke(deployment, stub, Grants=[grant(ARN)])
@@ -105,8 +105,8 @@ def test_a_replaced_cluster_is_migrated_from_the_start(
     assert everything(deployment) == before
 
 
-def test_a_rollback_to_older_files_and_grants_is_accepted_and_said(deployment: Deployment) -> None:
-    """What was applied stays; the roles that the newer version let in go."""
+def test_a_rollback_to_older_files_and_grants_is_accepted_and_reported(deployment: Deployment) -> None:
+    """Applied migrations stay; roles granted by the newer version are revoked."""
     deployment.write(FILES | {"003_more": "ALTER TABLE t ADD COLUMN more text;"})
     with response_server() as stub:
         invoke(deployment, stub, Grants=[grant(ARN), grant(OTHER)])
@@ -120,7 +120,7 @@ def test_a_rollback_to_older_files_and_grants_is_accepted_and_said(deployment: D
     assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
 
 
-def test_a_rollback_from_a_file_that_failed_is_ahead_of_nothing(deployment: Deployment) -> None:
+def test_a_rollback_from_a_failed_file_is_not_ahead(deployment: Deployment) -> None:
     deployment.write(FILES | {"003_bad": "INSERT INTO t VALUES (1, 'again');"})
     with response_server() as stub:
         invoke(deployment, stub)
@@ -134,7 +134,7 @@ def test_a_rollback_from_a_file_that_failed_is_ahead_of_nothing(deployment: Depl
     assert stub.bodies[2]["Data"]["Applied"] == "003_good"
 
 
-def test_an_answer_to_a_lost_url_is_an_error_and_the_next_delivery_answers(
+def test_an_undeliverable_response_is_an_error_and_the_next_delivery_responds(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lambda runs an event again whose invocation failed; by then the work is done and only told."""
@@ -153,7 +153,7 @@ def test_an_answer_to_a_lost_url_is_an_error_and_the_next_delivery_answers(
     assert everything(deployment)[0] == applied
 
 
-def test_an_event_delivered_twice_is_done_once_and_never_answered_by_a_failure(
+def test_an_event_delivered_twice_is_handled_once_without_a_failure(
     deployment: Deployment,
 ) -> None:
     """Lambda may hand one asynchronous event to two invocations at a time."""
@@ -169,7 +169,7 @@ def test_an_event_delivered_twice_is_done_once_and_never_answered_by_a_failure(
     assert deployment.journal()[2] == ("003_slow", 1, "applied", 10)
 
 
-def test_a_reason_that_is_too_long_begins_with_place_and_way_out(deployment: Deployment) -> None:
+def test_a_long_reason_keeps_place_and_remedy(deployment: Deployment) -> None:
     """Fifty applied files were changed: each is told with both checksums."""
     files = {f"{n:03}_note": f"COMMENT ON TABLE t IS '{n}';" for n in range(3, 53)}
     deployment.write({"001_t": FILES["001_t"]} | files)
@@ -189,8 +189,8 @@ def test_a_reason_that_is_too_long_begins_with_place_and_way_out(deployment: Dep
     assert answer["Reason"].endswith("log stream: 2026/09/17/[$LATEST]abc")
 
 
-def test_a_refused_grant_is_told_with_its_statement(deployment: Deployment) -> None:
-    """Somebody made the role by hand, without LOGIN: it cannot be mapped."""
+def test_a_refused_grant_is_reported_with_its_statement(deployment: Deployment) -> None:
+    """The role was created by hand without LOGIN: it cannot be mapped."""
     deployment.write(FILES)
     deployment.run(f"CREATE ROLE {ROLE} NOLOGIN")
     with response_server() as stub:

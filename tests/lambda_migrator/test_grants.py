@@ -1,4 +1,4 @@
-"""From the grantees and what the database has to the statements in between."""
+"""The plan from desired and current grants to statements."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ CASES: dict[str, tuple[list[Grant], CurrentGrants, list[str]]] = {
         CurrentGrants(frozenset({RW}), frozenset({(RW, "arn:aws:iam::1:role/old")})),
         [f"AWS IAM REVOKE \"{RW}\" FROM 'arn:aws:iam::1:role/old'", f"AWS IAM GRANT \"{RW}\" TO '{ARN}'"],
     ),
-    "a role that nobody has any more keeps no privilege": (
+    "a role without grantees keeps no privilege": (
         [],
         CurrentGrants(frozenset({RW}), frozenset(), (SCHEMA, TABLE), ALL_ON_TABLE | {(RW, SCHEMA, "USAGE")}),
         [
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[list[Grant], CurrentGrants, list[str]]] = {
             f"AWS IAM GRANT \"{CLERK}\" TO '{ARN}'",
         ],
     ),
-    "the journal is nobody's, whoever gave it": (
+    "privileges on the journal are revoked": (
         [WRITER],
         CurrentGrants(
             frozenset({RW}), frozenset({(RW, ARN)}), (JOURNAL,), frozenset({(RW, JOURNAL, "SELECT")})
@@ -147,14 +147,14 @@ def test_plan(desired: list[Grant], current: CurrentGrants, expected: list[str])
     assert not any(statement.values for statement in statements), "DDL takes no parameters"
 
 
-def test_nothing_is_revoked_for_somebody_who_knows_a_part_only() -> None:
+def test_nothing_is_revoked_for_an_incomplete_list() -> None:
     current = CurrentGrants(
         frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE
     )
     assert plan_grants("main", [], current, complete=False) == ()
 
 
-def test_what_a_custom_role_names_and_is_not_there_is_said() -> None:
+def test_missing_objects_of_a_custom_role_are_logged() -> None:
     assert unknown_objects([CUSTOM, WRITER], CurrentGrants(objects=(SEQUENCE, TABLE))) == ("app.log",)
 
 
@@ -202,7 +202,7 @@ def test_malformed(entries: object) -> None:
         read_grants("main", entries)
 
 
-def test_schemas_come_before_what_is_in_them() -> None:
+def test_schemas_come_before_their_objects() -> None:
     rows = [
         {"schema": "app", "name": "v", "kind": "v"},
         {"schema": "public", "name": "t", "kind": "r"},

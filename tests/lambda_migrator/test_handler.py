@@ -1,4 +1,4 @@
-"""The function as CloudFormation calls it: a real event, a real cluster, a real response URL."""
+"""The function as CloudFormation invokes it: an event, a local cluster, a response URL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_create_update_delete(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> None:
+def test_a_refused_statement_is_reported_with_its_place(deployment: Deployment) -> None:
     deployment.write(FILES | {"003_x": "\n  INSERT INTO t VALUES (1);"})
     with response_server() as stub:
         invoke(deployment, stub)
@@ -62,7 +62,7 @@ def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> N
 def test_the_values_of_a_row_are_in_the_log_and_not_in_the_events(
     deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who may read a stack's events, or a pipeline's output, may not always read the database."""
+    """Readers of a stack's events, or a pipeline's output, may not have access to the database."""
     deployment.write(FILES | {"003_x": "INSERT INTO t VALUES (1);"})
     with response_server() as stub:
         invoke(deployment, stub)
@@ -73,7 +73,7 @@ def test_the_values_of_a_row_are_in_the_log_and_not_in_the_events(
 
 FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "no such host": ({"Endpoint": "nowhere.invalid"}, "the database cannot be used"),
-    "nobody listens": ({"Endpoint": "localhost:1"}, "the database cannot be used"),
+    "no listener": ({"Endpoint": "localhost:1"}, "the database cannot be used"),
     "another Region": ({"Region": "eu-west-9"}, "access denied"),
     "malformed grant": (
         {"Grants": [{"Access": "ALL"}]},
@@ -86,7 +86,9 @@ FAILURES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(("properties", "says"), FAILURES.values(), ids=FAILURES)
-def test_every_failure_is_answered(deployment: Deployment, properties: dict[str, Any], says: str) -> None:
+def test_every_failure_sends_a_response(
+    deployment: Deployment, properties: dict[str, Any], says: str
+) -> None:
     deployment.write(FILES)
     with response_server() as stub:
         invoke(deployment, stub, **properties)
@@ -95,7 +97,7 @@ def test_every_failure_is_answered(deployment: Deployment, properties: dict[str,
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_missing_manifest_is_answered(deployment: Deployment) -> None:
+def test_a_missing_manifest_sends_a_response(deployment: Deployment) -> None:
     with response_server() as stub:
         invoke(deployment, stub)
     assert "manifest.json of the migrations cannot be read" in stub.bodies[0]["Reason"]
@@ -109,7 +111,7 @@ def test_delete_needs_no_database(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_grants_are_made_and_taken_back(deployment: Deployment) -> None:
+def test_grants_are_added_and_revoked(deployment: Deployment) -> None:
     arn = "arn:aws:iam::123456789012:role/app"
     role = database_role("main", Access.READ_ONLY)
     cluster = deployment.cluster
@@ -130,7 +132,7 @@ def test_grants_are_made_and_taken_back(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_out_of_time_goes_on_in_another_invocation(
+def test_out_of_time_continues_in_another_invocation(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement outlasts the invocation; Lambda's API, here a server of ours, is asked for another one."""

@@ -1,4 +1,4 @@
-"""What is made of a job's row and the catalog's answer, over every course that DSQL documents."""
+"""Waiting for jobs, over every sequence of job row and catalog that DSQL documents."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ BAD: dict[str, tuple[list[tuple[list[str], bool]], str]] = {
     "failed": ([(["processing"], False), (["failed", "Found duplicate key"], False)], "Found duplicate key"),
     "failed without a reason": ([(["failed"], False)], "its job failed"),
     "cancelled": ([(["cancelled"], False)], "its job cancelled"),
-    "nobody works on it": ([(NO_JOB, False)], "it is invalid, and has no running job"),
+    "no running job": ([(NO_JOB, False)], "it is invalid, and has no running job"),
 }
 
 
@@ -109,7 +109,7 @@ UNSEEN = [
 
 
 @pytest.mark.parametrize("case", UNSEEN, ids=[case.name for case in UNSEEN])
-def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
+def test_a_job_without_a_row_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
     """Half an hour after a job's end DSQL forgets it; a deploy may come back later than that."""
     deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY, n int);"})
     deployment.migrate()
@@ -136,7 +136,7 @@ def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment
     assert deployment.rows(left) == ([(True,)] if case.says is None else [])
 
 
-def test_a_job_whose_id_was_lost_is_found_by_its_object_and_else_any_of_its_kind_is_awaited(
+def test_a_job_without_id_is_found_by_its_object_or_its_kind(
     deployment: Deployment,
 ) -> None:
     deployment.run("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE INDEX ASYNC done ON t (n)")
@@ -153,7 +153,7 @@ def test_a_job_whose_id_was_lost_is_found_by_its_object_and_else_any_of_its_kind
 
 
 def forget_jobs(deployment: Deployment) -> None:
-    """Let half an hour pass for the jobs that have ended."""
+    """Move the end of all ended jobs back by half an hour."""
     state = json.loads(deployment.cluster.folder.state_file.read_text())
     sockets = str(Path(state["control"]).parent)
     with psycopg.connect(host=sockets, user="postgres", dbname="postgres") as superuser:

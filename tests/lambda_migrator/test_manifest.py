@@ -1,4 +1,4 @@
-"""Reading the manifest, and what is said of one that cannot be read."""
+"""Reading the manifest, and the errors for an invalid one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_read() -> None:
     assert read(GOOD).migrations[0].place(0) == "007_x.sql:2:3"
 
 
-def test_reads_what_the_synth_writes(tmp_path: Path) -> None:
+def test_reads_the_compiled_manifest(tmp_path: Path) -> None:
     """Both ends of the wire format, the compiler's and the migrator's."""
     (tmp_path / "001_t.sql").write_text("CREATE TABLE t (id int PRIMARY KEY);\n")
     (tmp_path / "002_rows.sql").write_text("INSERT INTO t VALUES (1);\n-- blocks: batch\nDELETE FROM t;\n")
@@ -86,7 +86,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("document", "says"), FAULTS.values(), ids=FAULTS)
-def test_fault(document: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_invalid_documents(document: dict[str, Any], says: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(document))
     with pytest.raises(MigrationFailedError, match=f"(?s){says}"):

@@ -1,4 +1,4 @@
-"""Whole runs against the local cluster: what they leave behind, and what they say when they cannot go on."""
+"""Whole runs against the local cluster: their effects, and their errors."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_refused_file_may_be_corrected(
 
 
 def test_batches_as_large_as_a_transaction_allows(deployment: Deployment) -> None:
-    """Of the 3,000 rows one is the journal's; more is refused, and what was done before stays and counts."""
+    """One row of the limit is the journal's; more rows are refused, and earlier batches stay."""
     fill = (
         "-- blocks: batch\nINSERT INTO t SELECT n FROM generate_series(1, 7000) AS n "
         "WHERE NOT EXISTS (SELECT 1 FROM t WHERE id = n) LIMIT {limit};"
@@ -152,10 +152,10 @@ def test_two_migrators_at_once_apply_everything_once(deployment: Deployment) -> 
     assert deployment.rows("SELECT count(*), sum(balance) FROM accounts") == [(1000, 200_000)]
 
 
-def test_a_held_lease_makes_the_other_one_wait(deployment: Deployment) -> None:
+def test_a_held_lease_makes_another_migrator_wait(deployment: Deployment) -> None:
     deployment.write(BANK)
     deployment.migrate()
-    deployment.run("UPDATE _migrations_lock SET holder = 'somebody', expires_at = now() + interval '1 hour'")
+    deployment.run("UPDATE _migrations_lock SET holder = 'another', expires_at = now() + interval '1 hour'")
     with pytest.raises(OutOfTime):
         deployment.migrate(holder="late", seconds=1.0)
     deployment.run("UPDATE _migrations_lock SET expires_at = now()")

@@ -1,4 +1,4 @@
-"""What is left to do, decided from manifest and journal alone."""
+"""Pending steps from manifest and journal."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_drift_is_refused(journal: list[Entry], why: str, remedy: str) -> None:
     assert remedy in caught.value.remedy
 
 
-def test_a_file_that_is_gone_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(
         MigrationFailedError, match=r"002_m\.sql is applied, but is missing from the folder"
     ) as caught:
@@ -110,14 +110,14 @@ def test_a_file_that_is_gone_is_refused() -> None:
     assert "put 002_m.sql back" in caught.value.remedy
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_contradictions_are_reported_at_once() -> None:
     with pytest.raises(MigrationFailedError, match="2 migrations do not match") as caught:
         plan(ALL, [entry(1, State.APPLIED, 1, "old"), applied(3)])
     assert "001_m.sql was changed" in str(caught.value)
     assert "002_m.sql is new" in str(caught.value)
 
 
-def test_rendered_for_people() -> None:
+def test_rendered_as_text() -> None:
     assert (
         plan(ALL, [applied(1), applied(2, 4), entry(3, State.STARTED)]).render()
         == "003_m.sql:1:1  index (resumed)  -- index"

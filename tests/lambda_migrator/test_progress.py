@@ -1,4 +1,4 @@
-"""What a run notes in the journal, and when: one transaction between two DDL statements, and none too few."""
+"""Journal updates of a run: one transaction between two DDL statements."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Told:
         monkeypatch.setattr(journal, "advance_statement", advance_statement)
 
 
-def test_one_statement_between_two_of_ddl(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_journal_statement_between_two_ddl_statements(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = Told(monkeypatch)
     deployment.write(TABLES)
     deployment.migrate()
@@ -55,7 +57,7 @@ def test_one_statement_between_two_of_ddl(deployment: Deployment, monkeypatch: p
     assert deployment.journal() == APPLIED
 
 
-def test_rows_are_counted_without_what_is_noted_before(
+def test_the_deferred_update_does_not_count_as_rows_of_the_migration(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Told(monkeypatch)
@@ -65,7 +67,7 @@ def test_rows_are_counted_without_what_is_noted_before(
     assert deployment.journal() == [*APPLIED, ("005_rows", 1, "applied", 2999)]
 
 
-def test_a_cluster_that_refuses_to_do_it_at_once(
+def test_a_cluster_that_refuses_the_single_statement(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster of before 2026-08-24 may answer 0A000 to FOR UPDATE of a join."""
@@ -82,14 +84,14 @@ def test_a_cluster_that_refuses_to_do_it_at_once(
     assert deployment.journal() == APPLIED
 
 
-def test_what_was_done_is_noted_when_the_next_one_is_refused(deployment: Deployment) -> None:
+def test_a_completed_step_is_recorded_when_the_next_one_is_refused(deployment: Deployment) -> None:
     deployment.write({**TABLES, "005_again": "CREATE TABLE t1 (id int PRIMARY KEY);"})
     with pytest.raises(MigrationFailedError, match=r"005_again\.sql:1:1: DSQL refused the statement"):
         deployment.migrate()
     assert deployment.journal() == [*APPLIED, ("005_again", 0, "failed", 0)]
 
 
-def test_a_step_is_reported_once_it_is_noted(deployment: Deployment) -> None:
+def test_a_step_is_reported_after_it_is_recorded(deployment: Deployment) -> None:
     """And in the order of the steps."""
     reported: list[tuple[str, bool]] = []
     deployment.write(TABLES)
@@ -104,7 +106,7 @@ def test_a_step_is_reported_once_it_is_noted(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("single_statement", [True, False])
-def test_who_lost_the_lease_notes_nothing(deployment: Deployment, single_statement: bool) -> None:
+def test_a_migrator_without_the_lease_records_nothing(deployment: Deployment, single_statement: bool) -> None:
     deployment.write(TABLES)
     deployment.migrate()
     migration = deployment.manifest().migrations[0]
@@ -119,7 +121,7 @@ def test_who_lost_the_lease_notes_nothing(deployment: Deployment, single_stateme
 
 
 @pytest.mark.parametrize("single_statement", [True, False])
-def test_a_row_that_moved_is_left_alone(deployment: Deployment, single_statement: bool) -> None:
+def test_a_changed_row_is_not_overwritten(deployment: Deployment, single_statement: bool) -> None:
     deployment.write(TABLES)
     deployment.migrate()
     migration = deployment.manifest().migrations[0]

@@ -1,4 +1,4 @@
-"""What DSQL refuses for a while: each is tried again, as long as there is time, and nothing is done twice.
+"""Transient refusals of DSQL: each is retried until the deadline, and nothing is done twice.
 
 Texts: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
@@ -60,7 +60,7 @@ def guarded(deployment: Deployment) -> Iterator[TlsErrorProxy]:
 def deploy(
     deployment: Deployment, guarded: TlsErrorProxy, seconds: float = 60.0, patience: float = 10.0
 ) -> Outcome:
-    """Deploy once, past the doorman."""
+    """Deploy once, through the proxy."""
     straight = deployment.target()
     target = Target(straight.host, guarded.port, straight.region, straight.role, straight.ca)
     keys = deployment.admin()._credentials
@@ -69,7 +69,7 @@ def deploy(
 
 
 def check(deployment: Deployment) -> None:
-    """See that everything was done, and once."""
+    """Assert that everything was done once."""
     assert deployment.journal() == [
         ("001_t", 1, "applied", 0),
         ("002_rows", 2, "applied", 80),
@@ -83,7 +83,7 @@ def check(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("error", TURNED_AWAY.values(), ids=TURNED_AWAY)
-def test_a_connection_that_is_turned_away_is_tried_again(
+def test_a_refused_connection_is_retried(
     deployment: Deployment, guarded: TlsErrorProxy, error: Error
 ) -> None:
     guarded.reject_login = lambda number: error if number <= 6 else None
@@ -92,7 +92,7 @@ def test_a_connection_that_is_turned_away_is_tried_again(
     check(deployment)
 
 
-def test_a_name_that_becomes_known_late_is_tried_again(
+def test_a_host_name_that_resolves_late_is_retried(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As that of an interface endpoint which the same deploy has made."""
@@ -115,7 +115,7 @@ def test_a_name_that_becomes_known_late_is_tried_again(
     check(deployment)
 
 
-def test_turned_away_for_longer_than_the_patience(deployment: Deployment, guarded: TlsErrorProxy) -> None:
+def test_refused_for_longer_than_the_patience(deployment: Deployment, guarded: TlsErrorProxy) -> None:
     guarded.reject_login = lambda number: TURNED_AWAY["too fast"]
     began = time.monotonic()
     with pytest.raises(ConnectionLimitExceeded, match="rate exceeded") as caught:
@@ -125,9 +125,7 @@ def test_turned_away_for_longer_than_the_patience(deployment: Deployment, guarde
 
 
 @pytest.mark.parametrize("first", range(1, 12))
-def test_requests_that_are_refused_are_tried_again(
-    deployment: Deployment, guarded: TlsErrorProxy, first: int
-) -> None:
+def test_refused_requests_are_retried(deployment: Deployment, guarded: TlsErrorProxy, first: int) -> None:
     """Every eleventh request, from each of the first eleven on: so each request of a deploy is refused in a case."""
     guarded.reject_request = lambda number, request: (
         REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
@@ -137,7 +135,7 @@ def test_requests_that_are_refused_are_tried_again(
     check(deployment)
 
 
-def test_refused_again_and_again(
+def test_refused_repeatedly(
     deployment: Deployment, guarded: TlsErrorProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
@@ -147,10 +145,10 @@ def test_refused_again_and_again(
     assert guarded.requests == 5
 
 
-def test_a_statement_that_is_never_answered(
+def test_a_statement_without_any_reply(
     deployment: Deployment, guarded: TlsErrorProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What became of it is looked up each time, and in the end nothing is claimed of it."""
+    """Its outcome is looked up each time, and stays unknown at the end."""
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
     guarded.reject_request = lambda number, request: REFUSED[2] if b"ALTER TABLE" in request else None
     with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no reply arrived"):
@@ -173,8 +171,8 @@ def test_refused_until_the_deadline(deployment: Deployment, guarded: TlsErrorPro
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.UNKNOWN, Fault.OC000, Fault.OC001])
-def test_a_commit_that_went_wrong_is_not_repeated_blindly(deployment: Deployment, fault: Fault) -> None:
-    """Whether its answer or itself was lost, the rows are changed once: the journal tells."""
+def test_a_failed_commit_is_looked_up_before_a_retry(deployment: Deployment, fault: Fault) -> None:
+    """The rows are changed once, whether the request or the reply was lost: the journal shows it."""
     deployment.write(FILES)
     deployment.cluster.inject(fault, table="t", times=None, every=2)
     deployment.migrate([GRANT])

@@ -1,4 +1,4 @@
-"""Everything the migrator sends is SQL that DSQL accepts, by the oldest dialect there is."""
+"""Every statement that the migrator sends is accepted by the oldest dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed before and after every call, and cut off in every call: the next run ends where an unharmed one does."""
+"""Crashes before and after every call, and connections cut in every call: the next run reaches the same end."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def check(recorder: ControlPlaneRecorder, kind: str) -> None:
 
 @pytest.mark.parametrize("again", ["the same request", "another deploy"])
 @every_point
-def test_a_killed_run_is_carried_on_by_the_next(kind: str, number: int, moment: str, again: str) -> None:
+def test_a_killed_run_is_continued_by_the_next(kind: str, number: int, moment: str, again: str) -> None:
     with control_plane_recorder() as recorder:
         prepare(recorder, kind)
         counter = itertools.count()
@@ -95,7 +95,7 @@ def test_a_killed_run_is_carried_on_by_the_next(kind: str, number: int, moment: 
 
 
 @every_point
-def test_a_lost_connection_is_looked_at_again(kind: str, number: int, moment: str) -> None:
+def test_a_lost_connection_is_retried(kind: str, number: int, moment: str) -> None:
     """The server closes the connection before it does anything, or after it did everything."""
 
     def cut(at: int, _: str) -> None:

@@ -1,4 +1,4 @@
-"""What the service refuses: tried again where that helps, told in three parts where it does not."""
+"""Errors of the service: retried where that helps, else reported in three parts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PASSING = {
 
 @pytest.mark.parametrize("operation", ["GetCluster", "UpdateCluster", "DeleteCluster"])
 @pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
-def test_what_passes_is_tried_again(error: ApiError, operation: str) -> None:
+def test_transient_errors_are_retried(error: ApiError, operation: str) -> None:
     with control_plane_recorder() as recorder:
         kind = "Delete" if operation == "DeleteCluster" else "Create"
         if kind == "Delete":
@@ -93,7 +93,7 @@ HOPELESS: dict[str, tuple[Callable[[ControlPlaneRecorder], None], str]] = {
 
 
 @pytest.mark.parametrize(("arrange", "why"), HOPELESS.values(), ids=HOPELESS)
-def test_what_cannot_be_peered_is_told_at_once(
+def test_clusters_that_cannot_be_peered_fail_at_once(
     arrange: Callable[[ControlPlaneRecorder], None], why: str
 ) -> None:
     with control_plane_recorder() as recorder:
@@ -107,7 +107,7 @@ def test_what_cannot_be_peered_is_told_at_once(
         assert all("GetCluster" in call for call in recorder.calls)
 
 
-def test_a_permission_that_does_not_come_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_permission_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "GRACE", 0.0)
     with control_plane_recorder() as recorder:
         recorder.may = lambda _, action, arn, __: action != "dsql:PutWitnessRegion"
@@ -116,7 +116,7 @@ def test_a_permission_that_does_not_come_is_told_with_the_way_out(monkeypatch: p
     assert "peering.role" in problem.value.args[2]
 
 
-def test_every_permission_has_its_own_time_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_operation_has_its_own_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was late says nothing about the next one, which is asked for longer than that afterwards."""
     monkeypatch.setattr(clusters, "GRACE", 0.2)
     late = {"GetCluster", "UpdateCluster"}
@@ -133,7 +133,7 @@ def test_every_permission_has_its_own_time_to_come(monkeypatch: pytest.MonkeyPat
         assert recorder.status(recorder.arns["peer"]) == "ACTIVE"
 
 
-def test_a_senseless_request_is_told_in_the_words_of_the_service() -> None:
+def test_a_refused_request_is_reported_in_the_words_of_the_service() -> None:
     with control_plane_recorder() as recorder:
 
         def before(_: int, operation: str) -> None:
@@ -156,7 +156,7 @@ def test_nothing_is_deleted_while_one_is_protected(protected: str) -> None:
         assert {recorder.status(arn) for arn in recorder.arns.values()} == {"ACTIVE"}
 
 
-def test_deleting_again_finds_nothing_to_do() -> None:
+def test_deleting_again_does_nothing() -> None:
     with control_plane_recorder() as recorder:
         recorder.run(event(recorder))
         remove(recorder, "peer")
@@ -164,13 +164,13 @@ def test_deleting_again_finds_nothing_to_do() -> None:
         assert (answer["Status"], answer["Reason"]) == ("SUCCESS", f"{recorder.arns['peer']} is gone")
 
 
-def test_out_of_time_says_how_things_stand() -> None:
+def test_out_of_time_has_the_current_state() -> None:
     with control_plane_recorder(calls_per_state=10**6) as recorder:
         with pytest.raises(OutOfTime, match=r"cluster/a+ is CREATING"):
             recorder.run(event(recorder), seconds=0.3)
 
 
-def test_nothing_is_called_once_time_is_up() -> None:
+def test_nothing_is_called_after_the_deadline() -> None:
     """Three calls that take as long as they may would outlast what an invocation keeps for its end."""
     with control_plane_recorder() as recorder:
         recorder.before = lambda _, operation: time.sleep(0.4)
@@ -179,6 +179,6 @@ def test_nothing_is_called_once_time_is_up() -> None:
         assert len(recorder.calls) == 1
 
 
-def test_properties_of_another_release_are_told() -> None:
+def test_properties_of_another_release_are_refused() -> None:
     with pytest.raises(PeeringError, match="no property PeerCluster"):
         Pair.of({"PrimaryCluster": "arn"})

@@ -1,4 +1,4 @@
-"""The function as CloudFormation calls it: an answer on every path, and another invocation when time is up."""
+"""The function as CloudFormation invokes it: a response on every path, and continuation in another invocation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlaneRecorder]:
         yield recorder
 
 
-def test_create_update_delete_are_answered(recorder: ControlPlaneRecorder) -> None:
+def test_create_update_delete_send_responses(recorder: ControlPlaneRecorder) -> None:
     with response_server() as stub:
         for kind in ("Create", "Update", "Delete"):
             handler.handler(event(recorder, kind) | {"ResponseURL": stub.url}, Context())
@@ -32,7 +32,7 @@ def test_create_update_delete_are_answered(recorder: ControlPlaneRecorder) -> No
     assert {answer["PhysicalResourceId"] for answer in stub.bodies} == {"main/peering"}
 
 
-def test_a_problem_is_answered_in_three_lines_and_the_log_stream(recorder: ControlPlaneRecorder) -> None:
+def test_an_error_is_reported_in_three_lines_and_the_log_stream(recorder: ControlPlaneRecorder) -> None:
     recorder.plane.clusters.clear()
     with response_server() as stub:
         handler.handler(event(recorder) | {"ResponseURL": stub.url}, Context())
@@ -44,7 +44,7 @@ def test_a_problem_is_answered_in_three_lines_and_the_log_stream(recorder: Contr
     assert lines[3].startswith("log stream: ")
 
 
-def test_what_nobody_foresaw_is_answered_too(
+def test_an_unexpected_error_sends_a_response(
     recorder: ControlPlaneRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(region: str) -> None:
@@ -56,7 +56,7 @@ def test_what_nobody_foresaw_is_answered_too(
     assert "RuntimeError: no client for us-east-1" in stub.bodies[0]["Reason"]
 
 
-def test_it_goes_on_in_another_invocation(
+def test_it_continues_in_another_invocation(
     recorder: ControlPlaneRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first one ends while the clusters are set up; the second finds them ready."""
@@ -78,7 +78,7 @@ def test_it_goes_on_in_another_invocation(
     assert len(passed) == 1
 
 
-def test_an_hour_is_the_end(recorder: ControlPlaneRecorder) -> None:
+def test_the_budget_of_a_request(recorder: ControlPlaneRecorder) -> None:
     recorder.plane._calls_per_state = 10**6
     late = {continuation.STARTED_AT: time.time() - 3600}
     with response_server() as stub:

@@ -1,4 +1,4 @@
-"""The function as a process of its own, with boto3's own settings, killed by the kernel while it changes something."""
+"""The function as a process with boto3's own settings, killed by the kernel during a change."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def start(recorder: ControlPlaneRecorder, stub: CloudFormationStub, kind: str) -
     [("Create", "UpdateCluster", "after"), ("Delete", "DeleteCluster", "before")],
     ids=["peering", "parting"],
 )
-def test_a_process_that_is_killed_is_followed_by_one_that_ends_the_work(
-    kind: str, change: str, moment: str
-) -> None:
+def test_a_killed_process_is_followed_by_one_that_completes(kind: str, change: str, moment: str) -> None:
     with control_plane_recorder() as recorder, response_server() as stub:
         if kind == "Delete":
             recorder.run(event(recorder))

@@ -1,4 +1,4 @@
-"""The calls of peering and parting, kept as files to read; a changed call is a changed file."""
+"""Calls of peering and deletion, kept as text files; a changed call is a changed file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def idle(recorder: ControlPlaneRecorder) -> None:
     recorder.run(event(recorder))
     for cluster, status in zip(recorder.plane.clusters.values(), (Status.IDLE, Status.INACTIVE), strict=True):
         cluster.status = status
-    recorder.calls.append("-- nobody used it for a while --")
+    recorder.calls.append("-- unused for a while --")
     recorder.run(event(recorder, "Update"))
 
 
@@ -69,13 +69,13 @@ def retained(recorder: ControlPlaneRecorder) -> None:
 
 
 def rolled_back_before_peering(recorder: ControlPlaneRecorder) -> None:
-    """The peer does not name the primary yet, so it stays for the next deploy."""
+    """The peer is not peered with the primary yet, so it is kept for the next deploy."""
     recorder.run(event(recorder, "Delete"))
     assert recorder.status(recorder.arns["peer"]) == "PENDING_SETUP"
 
 
 def primary_lost_its_peer(recorder: ControlPlaneRecorder) -> None:
-    """Somebody took the peer out of the primary by hand."""
+    """The peer was removed from the primary by hand."""
     primary = recorder.plane.find(EAST, ClusterId.parse(recorder.arns["primary"]).identifier)
     primary.peers = frozenset()
     recorder.run(event(recorder))
@@ -94,7 +94,7 @@ def primary_lost_its_peer(recorder: ControlPlaneRecorder) -> None:
     ],
     ids=lambda story: story.__name__,
 )
-def test_the_sequence_of_calls_is_as_reviewed(
+def test_the_sequence_of_calls(
     story: Callable[[ControlPlaneRecorder], None], snapshot: SnapshotAssertion
 ) -> None:
     with control_plane_recorder() as recorder:

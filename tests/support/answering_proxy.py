@@ -1,4 +1,4 @@
-"""An endpoint in front of a cluster that answers a chosen request itself, as DSQL would on a bad day."""
+"""A TLS proxy before a cluster that replies to a chosen request itself, with an error of DSQL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def error(sqlstate: str, text: str, status: bytes = b"I") -> bytes:
 
 
 def fatal_error(sqlstate: str, text: str) -> bytes:
-    """Return the last words of a server that hangs up."""
+    """Return the FATAL ErrorResponse of a server that closes the connection."""
     fields = b"\0".join([b"SFATAL", b"VFATAL", b"C" + sqlstate.encode(), b"M" + text.encode(), b"", b""])
     return b"E" + struct.pack("!I", len(fields) + 4) + fields
 
@@ -48,7 +48,7 @@ class Trap:
 
 
 class AnsweringProxy:
-    """Speaks TLS with both sides, so that it can read what passes."""
+    """Terminates TLS on both sides, to read the messages."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         certificates = cluster.folder.certificates
@@ -61,12 +61,12 @@ class AnsweringProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.trap: Trap | None = None
-        """What is still to be answered."""
+        """The request that is answered next, if any."""
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
     def close(self) -> None:
-        """Stop listening, and wait until all clients have left."""
+        """Stop listening, and wait until all clients have closed."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -115,7 +115,7 @@ class AnsweringProxy:
 
 @contextlib.contextmanager
 def answering(cluster: LocalCluster) -> Iterator[AnsweringProxy]:
-    """Stand in front of the cluster until the end of the block, by when every client must have left."""
+    """Run the proxy before the cluster until the end of the block, when every client must have closed."""
     made = AnsweringProxy(cluster)
     try:
         yield made

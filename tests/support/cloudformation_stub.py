@@ -1,4 +1,4 @@
-"""A response URL on this machine, and an event of CloudFormation that names one."""
+"""A response URL on loopback, and an event of CloudFormation that names it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENT: dict[str, object] = {
 
 @dataclass
 class CloudFormationStub:
-    """What arrived, and the statuses to answer with first (200 after these)."""
+    """Received responses, and the HTTP statuses to reply with first (200 after these)."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
@@ -54,7 +54,7 @@ def response_server(*statuses: int) -> Iterator[CloudFormationStub]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

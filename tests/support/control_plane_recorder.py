@@ -1,4 +1,4 @@
-"""The control plane of two Regions over HTTP, every call written down, any of them made to fail."""
+"""The control plane of two Regions over HTTP, which records every call and can make any of them fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.support.offline MODULE …`: run a module where there is no network, not even loopback."""
+"""`python -m tests.support.offline MODULE …`: run a module without network, not even loopback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
 
 
 def leave_the_network() -> bool:
-    """Go into a network of our own, which has nothing in it; say whether the kernel lets us."""
+    """Enter an empty network namespace; return whether the kernel permits it."""
     user, group = os.getuid(), os.getgid()
     if sys.platform != "linux" or ctypes.CDLL(None).unshare(NEW_USER | NEW_NETWORK) != 0:
         return False
@@ -23,7 +23,7 @@ def leave_the_network() -> bool:
     }.items():
         Path("/proc/self", file).write_text(text, encoding="ascii")
     if user != 0:
-        # Root's folders are nobody's in there, and jsii keeps no cache below a folder of nobody's.
+        # Root's folders have no owner in this user namespace, and jsii refuses a cache below such a folder.
         os.environ["JSII_RUNTIME_PACKAGE_CACHE"] = "disabled"
     return True
 

@@ -1,4 +1,4 @@
-"""An endpoint that refuses the first logins, in DSQL's words, before it lets clients through to a cluster."""
+"""An endpoint that refuses the first logins with errors of DSQL, and then relays to a cluster."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A server with the cluster's own certificate that stands in front of it, and answers with errors when told to.
+"""A TLS proxy with the cluster's own certificate before a local cluster, which replies with errors on request.
 
-It ends the TLS of both sides, so it can turn connections away and refuse single requests with any SQLSTATE and
-text, as a waking, crowded or busy cluster does. Everything else goes through.
+It terminates TLS on both sides, so it can reject logins and single requests with any SQLSTATE and text, as a cluster
+does that wakes up, is at its connection limit, or is busy. All other messages are relayed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _ROLLBACK = b"Q" + struct.pack("!I", 13) + b"ROLLBACK\0"
 
 
 class TlsErrorProxy:
-    """Listens on `port` of this machine.
+    """A proxy on loopback, port `port`.
 
-    `reject_login` is asked for each connection and `reject_request` for each request, by their numbers from 1 (and what the
-    request is): an error, or None to let it through. A request is a query, or the messages of the extended protocol
-    up to Sync.
+    `reject_login` is called for each connection with its number from 1, and `reject_request` for each request with its
+    number and bytes: they return an error, or None to relay it. A request is a Query, or the messages of the extended
+    protocol up to Sync.
     """
 
     def __init__(self, cluster: LocalCluster) -> None:
@@ -80,7 +80,7 @@ class TlsErrorProxy:
 
 
 class ProxyConnection:
-    """One connection that was let in."""
+    """One relayed connection."""
 
     def __init__(self, tls_error_proxy: TlsErrorProxy, client: ssl.SSLSocket, server: ssl.SSLSocket) -> None:
         self._proxy = tls_error_proxy
@@ -91,7 +91,7 @@ class ProxyConnection:
         self._answers = b""
 
     def run(self) -> None:
-        """Relay until one side has gone."""
+        """Relay until one side closes."""
         self._server.sendall(self._client.recv(65536))  # the start-up message has no type
         asked = b""
         while True:
@@ -120,7 +120,7 @@ class ProxyConnection:
         """Handle the messages in `data`; return what is left of it."""
         messages, rest = _split(data)
         for message in messages:
-            if message[:1] in b"pX":  # a password, a goodbye
+            if message[:1] in b"pX":  # PasswordMessage, Terminate
                 self._server.sendall(message)
                 continue
             self._request += message
@@ -167,7 +167,7 @@ def _error(severity: str, error: Error) -> bytes:
 
 @contextlib.contextmanager
 def tls_error_proxy(cluster: LocalCluster) -> Iterator[TlsErrorProxy]:
-    """Stand in front of a cluster until the end of the block."""
+    """Run a proxy before a cluster until the end of the block."""
     made = TlsErrorProxy(cluster)
     try:
         yield made
