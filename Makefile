@@ -44,7 +44,7 @@ test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matric
 	@$(PY) -m pytest -q -m slow
 
 test-pythons: $(READY)  ## The runtime's tests under every python3.x on PATH, or PYTHONS='...', from the built wheel
-	@$(PY) -m tests.pythons $(PYTHONS)
+	@$(PY) -m tests.support.pythons $(PYTHONS)
 
 conformance: $(READY)  ## Ask the local DSQL everything that was recorded of a real one; DSN=... asks another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")

@@ -29,8 +29,7 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator.admin import Admin
-from lambda_migrator.manifest import read
+from lambda_migrator.admin import AdminConnection
 from lambda_migrator.migrate import migrate
 from local_dsql import LocalCluster
 
@@ -88,13 +87,13 @@ def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
     """Return what applies our files up to a number, as `blocks up --to` does; compiled beforehand, as on deploy."""
     for number in range(1, FILES + 1):
         (folder / f"{number:03}_t.sql").write_text(statement("ours", number))
-    manifest = read(compile_folder(folder).manifest())
+    manifest = compile_folder(folder)
     own = cluster.admin_credentials
     keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
     at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
 
     def apply(to: int) -> None:
-        with Admin(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
+        with AdminConnection(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
             migrate(
                 admin,
                 manifest,

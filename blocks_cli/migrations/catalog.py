@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
 
     Row = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ class Definition:
     sql: str
 
 
-def read_catalog(admin: Admin) -> tuple[Definition, ...]:
+def read_catalog(admin: AdminConnection) -> tuple[Definition, ...]:
     """Return all objects that migrations can create, in a valid order of creation.
 
     Order and texts depend only on the schema.

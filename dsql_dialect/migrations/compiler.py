@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
 from dsql_dialect.migrations import extensions, rules
-from dsql_dialect.migrations.directives import DIRECTIVES, down_sections, read_directives
+from dsql_dialect.migrations.directives import down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.files import read_folder
 from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
@@ -16,6 +16,7 @@ from dsql_dialect.parser import parse
 from dsql_dialect.position import Position, Source
 from dsql_dialect.profiles import profile as profile_named
 from dsql_dialect.statement import Kind
+from migration_manifest import StatementDirective
 
 if TYPE_CHECKING:
     import os
@@ -133,19 +134,20 @@ def _fault(file: MigrationFile, at: Position, rule: Rule, **values: str) -> Migr
 
 
 def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
-    given = {(directive.statement, directive.word) for directive in read_directives(file.text, script)}
+    directives = {
+        each.statement: StatementDirective(each.word) for each in read_directives(file.text, script)
+    }
     return CompiledMigration(
         version=file.version,
         name=file.name,
         checksum=file.checksum,
-        kind="dml" if script.statements[0].is_dml else "ddl",
         statements=tuple(
             CompiledStatement(
                 sql=statement.text,
                 kind=_kind(statement),
                 line=statement.position.line,
                 column=statement.position.column,
-                directives={word: (statement, word) in given for word in DIRECTIVES},
+                directive=directives.get(statement),
                 probe=probe(statement),
                 repeatable=repeatable(statement),
             )

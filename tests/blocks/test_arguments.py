@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import BackupPolicy, ConstructError, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
-from tests.blocks.catalogue import IDENTIFIER
+from tests.support.every_option import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_fails_for_another_kind_of_argument(stack: cdk.Stack, option: str, value
     given = value(stack) if inspect.isfunction(value) else value
     with pytest.raises(ConstructError, match=f"^{option} is ") as refused:
         DistributedDatabase(stack, "main", **{option: given})
-    assert refused.value.why.startswith("it has to be ")
+    assert refused.value.why.startswith("it must be ")
     assert refused.value.remedy.startswith(f"write {option}=")
 
 
@@ -73,7 +73,7 @@ def test_every_option_is_checked() -> None:
         (lambda: BackupPolicy.daily(hour="5"), r"hour is '5' \(str\)"),  # type: ignore[arg-type]
         (lambda: MultiRegion(peer="us-east-2", witness_region="us-west-2"), "peer is 'us-east-2'"),  # type: ignore[arg-type]
         (lambda: MultiRegion(peer=cdk.Stack(), witness_region=3), "witness_region is 3"),  # type: ignore[arg-type]
-        (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is no name"),  # type: ignore[arg-type]
+        (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is not a valid name"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", ["t"]), r"the privileges of the role 'r' are \['t'\]"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", {5: {Privilege.SELECT}}), "gives 5 the privileges"),  # type: ignore[dict-item]
     ],

@@ -15,7 +15,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Template, function, logical_id, readable
+from tests.support.template_reader import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -148,7 +148,7 @@ def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: 
     }
     asset = Path(app.outdir) / f"asset.{key.removesuffix('.zip')}"
     compiled = compile_folder(MIGRATIONS)
-    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.manifest()
+    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.document()
     assert template.the("Custom::DsqlMigrations")["Properties"]["ManifestDigest"] == compiled.digest
     assert (asset / "lambda_migrator" / "__init__.py").is_file()
     assert not list(asset.rglob("__pycache__"))

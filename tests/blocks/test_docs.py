@@ -11,9 +11,9 @@ import aws_cdk as cdk
 import pytest
 
 from blocks import DistributedDatabase
-from tests.blocks.templates import Template
 from tests.blocks.test_metrics import NAMED
 from tests.blocks.test_removal import DESTROY, EXCEPT_ON_CREATE, RETAIN
+from tests.support.template_reader import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

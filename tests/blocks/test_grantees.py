@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Json, Template, function, logical_id
+from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def test_fails_for_a_function_with_as_many_layers_as_lambda_takes(stack: cdk.Sta
     arn = "arn:aws:lambda:us-east-1:123456789012:layer:other"
     layers = [lambda_.LayerVersion.from_layer_version_arn(stack, f"Layer{n}", f"{arn}:{n}") for n in range(5)]
     db, fn = DistributedDatabase(stack, "main"), function(stack, layers=layers)
-    with pytest.raises(ConstructError, match="Bank/Fn has no room for the layer") as refused:
+    with pytest.raises(ConstructError, match="the runtime layer cannot be added to Bank/Fn") as refused:
         db.grant_connect(fn)
     assert "grant to its role" in refused.value.remedy
 
@@ -108,7 +108,7 @@ def test_fails_for_a_function_nested_below_the_database(stack: cdk.Stack) -> Non
     db = DistributedDatabase(stack, "main")
     with pytest.raises(ConstructError, match="but the database is in Bank") as refused:
         db.grant_connect(function(cdk.NestedStack(stack, "Code")))
-    assert refused.value.remedy.startswith("make the role in Bank")
+    assert refused.value.remedy.startswith("create the role in Bank")
 
 
 @pytest.mark.parametrize(("account", "warned"), [(OTHER_ACCOUNT, True), (ACCOUNT, False)])
@@ -117,7 +117,8 @@ def test_a_role_of_another_account_is_let_in_with_a_warning(app: cdk.App, accoun
     arn = f"arn:aws:iam::{account}:role/app"
     DistributedDatabase(stack, "main").grant_connect(iam.Role.from_role_arn(stack, "Imported", arn))
     found = Annotations.from_stack(stack).find_warning(
-        "/Bank/main", Match.string_like_regexp(f"lets in a role of account {OTHER_ACCOUNT}.*otherAccount")
+        "/Bank/main",
+        Match.string_like_regexp(f"is granted to a role of account {OTHER_ACCOUNT}.*otherAccount"),
     )
     assert bool(found) is warned
 
@@ -156,12 +157,12 @@ def test_fails_for_what_is_no_grantee(
     stack: cdk.Stack, make: Callable[[cdk.Stack], Any], method: str
 ) -> None:
     db = DistributedDatabase(stack, "main")
-    with pytest.raises(ConstructError, match="cannot be let in") as refused:
+    with pytest.raises(ConstructError, match="cannot be granted access") as refused:
         getattr(db, method)(make(stack))
     assert "iam.Role.from_role_arn" in refused.value.remedy
 
 
 @pytest.mark.parametrize("grantee", [None, "arn:aws:iam::123456789012:role/app"])
 def test_fails_for_actions_of_what_is_no_grantee(stack: cdk.Stack, grantee: Any) -> None:
-    with pytest.raises(ConstructError, match="cannot be let in"):
+    with pytest.raises(ConstructError, match="cannot be granted access"):
         DistributedDatabase(stack, "main").grant(grantee, "dsql:GetCluster")

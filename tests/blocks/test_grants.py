@@ -18,7 +18,7 @@ from aws_cdk.assertions import Annotations, Match
 from blocks import ConstructError, DistributedDatabase
 from blocks.bundling import BundlingError
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Json, Template, function, logical_id
+from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -305,7 +305,7 @@ def test_fails_for_a_role_of_another_stack(app: cdk.App, stack: cdk.Stack, db: D
         ConstructError, match="App/Fn runs as a role of the stack App, but the database is in Bank"
     ) as no:
         db.grant_connect(fn)
-    assert no.value.remedy.startswith("make the role in Bank and pass it")
+    assert no.value.remedy.startswith("create the role in Bank and pass it")
 
 
 def test_a_nested_stack_may_hold_all_of_it(app: cdk.App, stack: cdk.Stack) -> None:
@@ -323,14 +323,14 @@ def test_a_nested_stack_may_hold_all_of_it(app: cdk.App, stack: cdk.Stack) -> No
     ids=["service", "account"],
 )
 def test_fails_for_a_grantee_without_a_role(db: DistributedDatabase, principal: iam.IGrantable) -> None:
-    with pytest.raises(ConstructError, match="Principal cannot be let into a database"):
+    with pytest.raises(ConstructError, match="Principal cannot be granted access to a database"):
         db.grant_connect(principal)
 
 
 def test_fails_for_a_function_imported_without_its_role(stack: cdk.Stack, db: DistributedDatabase) -> None:
     arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
     imported = lambda_.Function.from_function_arn(stack, "Imported", arn)
-    with pytest.raises(ConstructError, match="Bank/Imported cannot be let in") as refused:
+    with pytest.raises(ConstructError, match="Bank/Imported cannot be granted access") as refused:
         db.grant_connect(imported)
     assert "from_function_attributes(role=" in refused.value.remedy
 
@@ -345,7 +345,8 @@ def test_an_imported_function_is_granted_with_a_word_on_its_variables(
     )
     assert len(mappings(Template.of(stack))) == 1
     Annotations.from_stack(stack).has_warning(
-        "/Bank/main", Match.string_like_regexp(r"Bank/Imported is no Function of this app.*variablesByHand")
+        "/Bank/main",
+        Match.string_like_regexp(r"Bank/Imported is not a Function of this app.*variablesByHand"),
     )
 
 

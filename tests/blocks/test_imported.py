@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import ConstructError, DistributedDatabase, ImportedDatabase
-from tests.blocks.catalogue import MIGRATIONS
-from tests.blocks.templates import Template, function
+from tests.support.every_option import MIGRATIONS
+from tests.support.template_reader import Template, function
 
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 

@@ -18,8 +18,8 @@ from blocks_cli.control_plane.authorization import required_permissions
 from blocks_cli.control_plane.cluster import ClusterId
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
-from tests.blocks.templates import Template, function, logical_id, readable
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function, logical_id, readable
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -281,7 +281,7 @@ def test_an_unnamed_role_of_a_later_stack_is_refused_with_two_ways_out(
     db = database(virginia, ohio)
     with pytest.raises(ConstructError, match="which is deployed after the migrations") as refused:
         db.grant_connect(function(stack_in(app, OHIO, id="Later")))
-    assert "make the role in Ohio" in refused.value.remedy
+    assert "create the role in Ohio" in refused.value.remedy
     assert "PhysicalName.GENERATE_IF_NEEDED" in refused.value.remedy
 
 

@@ -13,8 +13,8 @@ from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError
 from blocks.database.region_sets import REGION_SETS, SINGLE
-from tests.blocks.templates import Template, function
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 
 def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
@@ -33,9 +33,9 @@ REFUSED_REGIONS = {
     "the witness is the primary": (EAST, OHIO, EAST, "are not three different Regions"),
     "the witness is the peer": (EAST, OHIO, OHIO, "are not three different Regions"),
     "peer in the same Region": (EAST, EAST, WEST, "are not three different Regions"),
-    "witness of another set": (EAST, OHIO, "eu-west-1", "are not of one Region set"),
-    "peer of another set": (EAST, "eu-west-1", WEST, "are not of one Region set"),
-    "single-Region only": (EAST, "sa-east-1", WEST, "are not of one Region set"),
+    "witness of another set": (EAST, OHIO, "eu-west-1", "do not belong to one Region set"),
+    "peer of another set": (EAST, "eu-west-1", WEST, "do not belong to one Region set"),
+    "single-Region only": (EAST, "sa-east-1", WEST, "do not belong to one Region set"),
 }
 
 
@@ -131,12 +131,12 @@ def test_a_function_of_the_peers_stack_with_a_role_of_the_databases_is_refused(
     db = database(virginia, ohio)
     with pytest.raises(ConstructError, match="Ohio/Fn runs as a role of the stack Virginia") as refused:
         db.grant_connect(function(ohio, role=role))
-    assert refused.value.remedy == "make the role in Ohio, or leave role= out"
+    assert refused.value.remedy == "create the role in Ohio, or leave role= out"
 
 
 def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     function(ohio, "main")
-    with pytest.raises(ConstructError, match="Ohio has something called main already"):
+    with pytest.raises(ConstructError, match="Ohio already has a construct called main"):
         database(virginia, ohio)
 
 
@@ -166,6 +166,6 @@ def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partiti
     database(home, peer, partition.replace("1", "3"))
     assert '"arn:aws:' not in json.dumps(Template.of(home).document)
     warnings = Annotations.from_stack(home).find_warning(
-        "*", Match.string_like_regexp("not known to this release")
+        "*", Match.string_like_regexp("this release does not know")
     )
     assert len(warnings) == 1

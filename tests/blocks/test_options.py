@@ -16,7 +16,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError, DistributedDatabase
-from tests.blocks.templates import Json, Template, logical_id
+from tests.support.template_reader import Json, Template, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,8 @@ def test_an_imported_key_is_its_owners_to_open(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main", encryption_key=kms.Key.from_key_arn(stack, "Key", arn))
     assert Template.of(stack).the(CLUSTER)["Properties"]["KmsEncryptionKey"] == arn
     Annotations.from_stack(stack).has_warning(
-        "/Bank/main", Match.string_like_regexp(r"let dsql\.amazonaws\.com call kms:Decrypt.*keyPolicyByHand")
+        "/Bank/main",
+        Match.string_like_regexp(r"allow dsql\.amazonaws\.com to call kms:Decrypt.*keyPolicyByHand"),
     )
 
 

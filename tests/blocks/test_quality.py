@@ -19,7 +19,7 @@ import pytest
 from blocks import DistributedDatabase
 from blocks.bundling import cache
 from blocks.shared.acknowledgments import REASONS
-from tests.blocks.catalogue import OPTIONS, SPECIAL, build, name_of
+from tests.support.every_option import OPTIONS, SPECIAL, build, name_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     (folder / "cache" / "wheels").symlink_to(cache.folder() / "wheels")
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.blocks.offline", "tests.blocks.catalogue", str(folder)],
+        [sys.executable, "-m", "tests.support.offline", "tests.support.every_option", str(folder)],
         cwd=ROOT,
         env=environment
         | {

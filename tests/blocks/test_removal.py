@@ -6,7 +6,7 @@ import aws_cdk as cdk
 import pytest
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Template
+from tests.support.template_reader import Template
 
 RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
 EXCEPT_ON_CREATE = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

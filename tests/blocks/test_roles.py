@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks import Access, ConstructError, DatabaseRole, DistributedDatabase, Privilege
 from blocks_runtime.contract import custom_role, custom_role_prefix, database_role
-from tests.blocks.templates import Template, function
+from tests.support.template_reader import Template, function
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -122,7 +122,7 @@ def test_a_custom_role_is_preferred_to_admin(stack: cdk.Stack, db: DistributedDa
 
 @pytest.mark.parametrize("name", ["", "Auditor", "read-only", "a__b", "_a", "a_", "1st", "x" * 33, "ü"])
 def test_fails_for_what_is_no_name(name: str) -> None:
-    with pytest.raises(ConstructError, match="is no name for a database role"):
+    with pytest.raises(ConstructError, match="is not a valid name of a database role"):
         DatabaseRole(name, {})
 
 
@@ -146,7 +146,9 @@ def test_names_in_the_cluster_fit_and_never_meet(database: str) -> None:
 
 def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDatabase) -> None:
     access: Any = "READ_ONLY"
-    with pytest.raises(ConstructError, match="access='READ_ONLY' is no access to the database 'main'") as no:
+    with pytest.raises(
+        ConstructError, match="access='READ_ONLY' is not an access level or role of the database 'main'"
+    ) as no:
         db.grant_connect(function(stack), access=access)
     assert "Access.READ_ONLY" in no.value.remedy
     assert Template.of(stack).the("Custom::DsqlMigrations")["Properties"].get("Grants", []) == []

@@ -9,7 +9,7 @@ import pytest
 
 from blocks_cli.testing import migrate
 from dsql_dialect.migrations import MigrationErrors
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_an_empty_database_gets_them_all_again(dsql: LocalCluster, folder: Path)
 def test_faults_are_told_with_their_place(dsql: LocalCluster, folder: Path) -> None:
     (folder / "3_rows.sql").write_text("INSERT INTO nowhere VALUES (1);")
     with pytest.raises(
-        MigrationProblem, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
+        MigrationFailedError, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
     ):
         migrate(dsql, folder)
     (folder / "3_rows.sql").write_text("TRUNCATE items;")

@@ -17,7 +17,7 @@ from tests.blocks_runtime.conftest import function_environment
 if TYPE_CHECKING:
     from local_dsql import LocalCluster
 
-PROGRAM = Path(__file__).parents[1] / "bare_runtime.py"
+PROGRAM = Path(__file__).parents[1] / "support" / "bare_runtime.py"
 
 
 @pytest.fixture

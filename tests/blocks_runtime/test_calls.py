@@ -66,7 +66,7 @@ def test_rows_of_a_type(db: DistributedDatabase, row_type: type[Any], first: obj
 
 def test_columns_that_do_not_fit_are_named(db: DistributedDatabase) -> None:
     with pytest.raises(
-        TypeError, match=r"a row with the columns n makes no Item: .*select exactly the columns"
+        TypeError, match=r"a row with the columns n does not fit Item: .*select exactly the columns"
     ):
         db.query(ONE, Item)
     with pytest.raises(TypeError, match="give a class"):

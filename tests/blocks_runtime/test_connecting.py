@@ -12,7 +12,7 @@ from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors
 from blocks_runtime.database import engine
 from blocks_runtime.database.aio import engine as async_engine
 from blocks_runtime.shared.retry import Backoff
-from tests.blocks_runtime.refusing import refusal, refusing
+from tests.support.refusing_relay import refusal, refusing
 
 if TYPE_CHECKING:
     from local_dsql import LocalCluster

@@ -83,7 +83,7 @@ REFUSED = {
         COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "2026-01-02T03:04:05Z"},
         r"expired at 2026-01-02T03:04:05Z .*; fetch new ones",
     ),
-    "no time": (COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "soon"}, "is 'soon', which is no time; set it"),
+    "no time": (COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "soon"}, "is 'soon', which is not a time; set it"),
     "none": ({}, "AWS_ACCESS_KEY_ID is not set, and boto3 found none .*; run `aws configure`"),
     "none, empty": ({"AWS_ACCESS_KEY_ID": ""}, "boto3 found none"),
 }

@@ -169,8 +169,8 @@ def test_giving_up_tells_the_attempts(db: DistributedDatabase, caplog: pytest.Lo
         conflicting(db, 9)
     assert (caught.value.attempts, caught.value.sqlstate) == (4, "40001")
     assert str(caught.value) == (
-        "change conflicts with another transaction (OC000) (SQLSTATE 40001) after 4 attempts; others keep changing "
-        "the same rows: let fewer transactions do so at once, or allow more retries"
+        "change conflicts with another transaction (OC000) (SQLSTATE 40001) after 4 attempts; other "
+        "transactions keep changing the same rows: run fewer of them at once, or allow more retries"
     )
     (record,) = (record for record in caplog.records if record.name == "blocks_runtime")
     assert "SerializationFailure (SQLSTATE 40001) on attempt 4" in record.getMessage()

@@ -23,7 +23,7 @@ from blocks_runtime.database.row_formats import CopyFormat, InsertFormat, RowFor
 from blocks_runtime.database.session import Session
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from blocks_runtime import Transaction
     from blocks_runtime.database.fragments import Sql
     from blocks_runtime.database.loading import Chunk
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 COUNT = sql("SELECT count(*), count(DISTINCT id) FROM bulk")
 
@@ -288,7 +288,7 @@ def test_where_nothing_was_loaded_it_says_so(db: DistributedDatabase) -> None:
     for rows in ([(1, "a")], [{"id": 1, "t": "a"}, {"id": 2}], [{"id": 1, "t": "a"}, {"id": 1, "t": "b"}]):
         with pytest.raises((TypeError, ValueError, errors.UniqueConstraintViolation)) as caught:
             db.load("bulk", rows)
-        assert caught.value.__notes__[0].endswith("; nothing is there of it, so it can be run again")
+        assert caught.value.__notes__[0].endswith("; nothing was inserted, so it can be run again")
     assert db.query_one(COUNT, tuple) == (0, 0)
 
 

@@ -108,11 +108,11 @@ def test_a_value_without_a_type_in_sql(db: DistributedDatabase) -> None:
 @pytest.mark.parametrize(
     ("statement", "advice"),
     [
-        (sql("SELECT {v}::json", v=[1, 2]), r"wrap what is meant as JSON: psycopg"),
-        (sql("SELECT {v}::json", v="plain"), r"a string is taken for JSON; wrap what is none: psycopg"),
+        (sql("SELECT {v}::json", v=[1, 2]), r"wrap a JSON value: psycopg"),
+        (sql("SELECT {v}::json", v="plain"), r"a string is read as JSON text; wrap a plain string: psycopg"),
         (sql("SELECT 1 WHERE 'a'::text = {v}", v=5), "cast the value"),
-        (sql("SELECT 1 FROM nowhere"), "apply the migration that makes it"),
-        (sql("SELECT nothing FROM items"), "apply the migration that makes it"),
+        (sql("SELECT 1 FROM nowhere"), "apply the migration that creates it"),
+        (sql("SELECT nothing FROM items"), "apply the migration that creates it"),
         (sql("SELECT no_such_function(1)"), "DSQL has fewer functions"),
         (sql("SELECT pg_sleep(9)"), "give it more time"),
     ],

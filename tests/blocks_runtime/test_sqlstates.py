@@ -110,7 +110,7 @@ REFUSED = {
     'connection failed: server certificate for "x" does not match host name "y"': (
         errors.ConnectionFailed,
         False,
-        "own host name",
+        "a host name of the cluster",
     ),
     "connection failed: Connection refused": (errors.ConnectionFailed, False, "host and port"),
     "[Errno -2] could not translate host name": (errors.ConnectionFailed, False, "DNS"),

@@ -108,7 +108,10 @@ REFUSED = {
     "in a quoted name": ('SELECT "{x}"', r"inside a quoted name.*\{x:i\} for a name"),
     "in a comment": ("SELECT 1 -- {x}", r"inside a -- comment"),
     "in dollars": ("SELECT $$ {x} $$", r"inside a dollar-quoted string"),
-    "after a dollar": ("SELECT ${x}", r"\$\{x\}: the dollar sign would run into the parameter; write \{x\}"),
+    "after a dollar": (
+        "SELECT ${x}",
+        r"\$\{x\}: the dollar sign would become part of the parameter; write \{x\}",
+    ),
     "never closed": ("SELECT {x} || 'a", r"a string literal is never closed; close it within"),
     "conversion": ("SELECT {x!r}", "stray brace"),
     "format": ("SELECT {x:d}", r"unknown format in \{x:d\}"),

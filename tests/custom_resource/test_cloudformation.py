@@ -10,7 +10,7 @@ import pytest
 from blocks_runtime.shared.retry import Backoff
 from custom_resource import cloudformation
 from custom_resource.cloudformation import LIMIT, Request, send
-from tests.lambda_migrator.inbox import EVENT, response_server
+from tests.support.cloudformation_stub import EVENT, response_server
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +19,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_answer_arrives_as_the_url_was_signed() -> None:
-    with response_server() as inbox:
-        send(inbox.url, Request.of(EVENT).succeeded({"Newest": "001_x", "Applied": "001_x"}))
-    assert inbox.paths == ["/answer?X-Amz-Signature=a%2Fb"]
-    assert "Content-Type" not in inbox.headers[0]
-    assert inbox.bodies == [
+    with response_server() as stub:
+        send(stub.url, Request.of(EVENT).succeeded({"Newest": "001_x", "Applied": "001_x"}))
+    assert stub.paths == ["/answer?X-Amz-Signature=a%2Fb"]
+    assert "Content-Type" not in stub.headers[0]
+    assert stub.bodies == [
         {
             "Status": "SUCCESS",
             "Reason": "",
@@ -44,23 +44,23 @@ def test_the_physical_id_never_changes() -> None:
 
 
 def test_delivery_is_repeated() -> None:
-    with response_server(503, 500) as inbox:
-        send(inbox.url, Request.of(EVENT).failed("no"))
-    assert len(inbox.paths) == 3
-    assert inbox.bodies[0]["Status"] == "FAILED"
+    with response_server(503, 500) as stub:
+        send(stub.url, Request.of(EVENT).failed("no"))
+    assert len(stub.paths) == 3
+    assert stub.bodies[0]["Status"] == "FAILED"
 
 
 def test_giving_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudformation, "PATIENCE", 0.2)
-    with response_server(*[403] * 10_000) as inbox, pytest.raises(OSError, match="attempts: HTTP 403"):
-        send(inbox.url, b"{}")
-    assert len(inbox.paths) > 3
+    with response_server(*[403] * 10_000) as stub, pytest.raises(OSError, match="attempts: HTTP 403"):
+        send(stub.url, b"{}")
+    assert len(stub.paths) > 3
 
 
 def test_a_url_that_takes_and_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudformation, "PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        with pytest.raises(OSError, match="could not be answered in"):
+        with pytest.raises(OSError, match="could not be delivered to CloudFormation in"):
             send(f"http://127.0.0.1:{mute.getsockname()[1]}/answer", b"{}")
 
 
@@ -68,7 +68,7 @@ def test_a_url_that_takes_and_never_answers_is_given_up_in_time(monkeypatch: pyt
     "url", ["http://example.com/x", "http://10.0.0.1/x", "ftp://localhost/x", "file:///etc/x"]
 )
 def test_only_https_or_this_machine(url: str) -> None:
-    with pytest.raises(ValueError, match="neither HTTPS nor this machine"):
+    with pytest.raises(ValueError, match="neither HTTPS nor loopback"):
         send(url, b"{}")
 
 

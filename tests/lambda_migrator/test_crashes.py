@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime.database.session import Session
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,8 +51,8 @@ def test_what_somebody_else_made_is_not_taken_for_the_effect(deployment: Deploym
         with killed_before(at):
             try:
                 deployment.migrate()
-            except (Killed, MigrationProblem):
+            except (Killed, MigrationFailedError):
                 continue
         pytest.fail(f"killed at statement {at}, then reported success")
-    with pytest.raises(MigrationProblem, match="SQLSTATE 42P07"):
+    with pytest.raises(MigrationFailedError, match="SQLSTATE 42P07"):
         deployment.migrate()

@@ -9,7 +9,7 @@ import pytest
 from blocks_runtime import sql
 from custom_resource.deadline import OutOfTime
 from lambda_migrator import lease
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.lease import acquire, holder_of
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def test_who_lost_the_lease_cannot_write(prepared: Deployment) -> None:
         lost = acquire(one, "one")
         expire(prepared)
         acquire(two, "two")
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             one.write(lost.fence)
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             lost.release(one)
 
 
@@ -82,7 +82,7 @@ def test_taken_over_in_the_middle_of_a_transaction(
             if runs == 1:
                 acquire(two, "two")
 
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             one.write(work)
     assert runs == 2
     assert prepared.rows("SELECT count(*) FROM t") == [(0,)]
@@ -92,8 +92,8 @@ def test_a_lease_is_kept_before_it_expires(prepared: Deployment, monkeypatch: py
     with prepared.admin().open() as admin:
         held = acquire(admin, "one")
         before = prepared.rows("SELECT expires_at FROM _migrations_lock")
-        held.keep(admin)
+        held.renew_if_due(admin)
         assert prepared.rows("SELECT expires_at FROM _migrations_lock") == before
         monkeypatch.setattr(lease, "TERM", 0.0)
-        held.keep(admin)
+        held.renew_if_due(admin)
         assert prepared.rows("SELECT expires_at FROM _migrations_lock") != before

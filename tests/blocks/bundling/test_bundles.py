@@ -105,7 +105,12 @@ def test_a_layer_is_small(machine: str) -> None:
 def test_the_migrator_is_its_package_beside_the_manifest() -> None:
     manifest = {"format": 1, "dialect": "portable", "migrations": []}
     tree = bundling.migrator(json.dumps(manifest)).path
-    assert {path.name for path in tree.iterdir()} == {"lambda_migrator", "custom_resource", "manifest.json"}
+    assert {path.name for path in tree.iterdir()} == {
+        "lambda_migrator",
+        "custom_resource",
+        "migration_manifest",
+        "manifest.json",
+    }
     assert json.loads((tree / "manifest.json").read_text(encoding="utf-8")) == manifest
     spec = importlib.util.find_spec("lambda_migrator")
     assert spec is not None

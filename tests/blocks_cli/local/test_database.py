@@ -67,7 +67,7 @@ def test_a_shop_opens(tmp_path: Path) -> None:
     with deploy(tmp_path, report=listener) as shop:
         assert shop.migrations_applied == ()
     (note,) = (note for note in listener.notes if "Migrator" in note)
-    assert note.endswith("the database is ahead of these files and stays there: 002_more")
+    assert note.endswith("the database is ahead of these files and is left so: 002_more")
 
 
 def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path) -> None:

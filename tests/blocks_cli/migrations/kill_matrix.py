@@ -17,16 +17,16 @@ from dsql_dialect import profile
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import tables
 from tests.blocks_cli.migrations.migrators import Invocation
-from tests.lambda_migrator.inbox import EVENT
-from tests.relay import relay
+from tests.support.cloudformation_stub import EVENT
+from tests.support.relay import relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.blocks_cli.migrations.conftest import Project
     from tests.blocks_cli.migrations.migrators import Migrator, Nursery
-    from tests.lambda_migrator.inbox import Inbox
-    from tests.relay import Direction, Relay
+    from tests.support.cloudformation_stub import CloudFormationStub
+    from tests.support.relay import Direction, Relay
 
 ARN = "arn:aws:iam::123456789012:role/{}"
 FILES = {
@@ -77,7 +77,7 @@ class How(enum.Enum):
 class Matrix:
     """A project that is deployed again and again, each time from nothing."""
 
-    def __init__(self, project: Project, nursery: Nursery, inbox: Inbox) -> None:
+    def __init__(self, project: Project, nursery: Nursery, inbox: CloudFormationStub) -> None:
         self._project = project
         self._nursery = nursery
         self._inbox = inbox

@@ -16,14 +16,14 @@ import pytest
 from tests.blocks_cli.migrations import figure
 from tests.blocks_cli.migrations.kill_matrix import FILES, LEAST, PHASES, How, Matrix
 from tests.blocks_cli.migrations.migrators import nursery
-from tests.lambda_migrator.inbox import response_server
+from tests.support.cloudformation_stub import response_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.blocks_cli.migrations.conftest import Project
     from tests.blocks_cli.migrations.migrators import Nursery
-    from tests.lambda_migrator.inbox import Inbox
+    from tests.support.cloudformation_stub import CloudFormationStub
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -35,13 +35,13 @@ def forks() -> Iterator[Nursery]:
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
+def inbox() -> Iterator[CloudFormationStub]:
     with response_server() as started:
         yield started
 
 
 @pytest.fixture
-def matrix(project: Project, forks: Nursery, inbox: Inbox) -> Matrix:
+def matrix(project: Project, forks: Nursery, inbox: CloudFormationStub) -> Matrix:
     return Matrix(project, forks, inbox)
 
 

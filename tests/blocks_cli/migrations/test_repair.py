@@ -63,7 +63,7 @@ def test_a_changed_file_is_told_with_both_hashes_and_accepted_by_repair(applied:
 
 def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -> None:
     (applied.migrations / "002_rows.sql").unlink()
-    assert "002_rows.sql is applied, but the folder does not have it any more" in applied.blocks("up").err
+    assert "002_rows.sql is applied, but is missing from the folder" in applied.blocks("up").err
     assert "[!] 002_rows      gone" in applied.blocks("status").out
     refused = applied.blocks("repair", "002_rows", "--applied")
     assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.USAGE, True)
@@ -76,7 +76,7 @@ def test_a_file_that_was_renamed_is_told_and_settled_as_it_says(applied: Project
     """As after a merge in which two branches had taken one number."""
     (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
     up = applied.blocks("up")
-    assert (up.code, "call 004_rows.sql, which has its text, 002_rows.sql again" in up.err) == (
+    assert (up.code, "rename 004_rows.sql, which has the same text, back to 002_rows.sql" in up.err) == (
         ExitCode.USAGE,
         True,
     )
@@ -100,7 +100,7 @@ def test_a_file_below_the_newest_applied_is_told(applied: Project) -> None:
 def test_drift_of_several_files_is_told_at_once(applied: Project) -> None:
     applied.write({"001_accounts": BANK["001_accounts"] + "\n", "003_index": BANK["003_index"] + "\n"})
     up = applied.blocks("up")
-    assert "error: 2 migrations do not fit what the database has applied" in up.err
+    assert "error: 2 migrations do not match what the database has applied" in up.err
     assert up.err.count("add a new migration with the change") == 2
 
 
@@ -199,8 +199,8 @@ def test_a_statement_whose_effect_cannot_be_seen_stops_the_run_that_follows(
 
     stopped = project.blocks("up", "--dialect", "2026-09")
     assert stopped.code == ExitCode.MIGRATION_FAILED
-    assert "001_restart.sql:2:1: nobody knows whether this statement took effect" in stopped.err
-    assert "look for yourself, then `blocks repair 001_restart --applied` or `--pending`" in stopped.err
+    assert "001_restart.sql:2:1: it is unknown whether this statement took effect" in stopped.err
+    assert "check the database, then run `blocks repair 001_restart --applied` or `--pending`" in stopped.err
     assert project.journal() == [("001_restart", 0, "started")]
 
     assert project.blocks("repair", "001_restart", choice, "--dialect", "2026-09").code == ExitCode.OK

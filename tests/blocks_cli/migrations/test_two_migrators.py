@@ -14,8 +14,8 @@ import pytest
 from blocks_cli.exit_codes import ExitCode
 from tests.blocks_cli.migrations.kill_matrix import LEAST, Matrix
 from tests.blocks_cli.migrations.migrators import nursery
-from tests.lambda_migrator.inbox import response_server
-from tests.relay import Direction
+from tests.support.cloudformation_stub import response_server
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_a_command_says_which_deploy_is_at_work(project: Project, matrix: Matrix
         assert re.search(
             r"the lease is held by deploy deploy-\d+ \[0/[0-9a-f]{8}\] since 20\d\d-", refused.err
         )
-        assert "let it end, then migrate again" in refused.err
+        assert "wait for it and migrate again" in refused.err
         wire.go_on()
         matrix.finish(deploy)
     done = project.blocks("up", "--dialect", "2026-09", "--wait", "0")
@@ -72,7 +72,10 @@ def freeze(matrix: Matrix, other: Nursery, at: int) -> str:
         frozen.thaw()
         assert frozen.wait() == 0
     (answer,) = matrix.answers()
-    assert answer["Status"] == "SUCCESS" or "another migrator took over from this one" in answer["Reason"]
+    assert (
+        answer["Status"] == "SUCCESS"
+        or "another migrator has taken the lease of this one" in answer["Reason"]
+    )
     return answer["Status"]
 
 

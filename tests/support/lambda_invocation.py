@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
-from tests.lambda_migrator.inbox import EVENT
+from tests.support.cloudformation_stub import EVENT
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment
-    from tests.lambda_migrator.inbox import Inbox
+    from tests.support.cloudformation_stub import CloudFormationStub
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:Migrator"
 
@@ -32,7 +32,9 @@ class Context:
         return int((self._until - time.monotonic()) * 1000)
 
 
-def request(deployment: Deployment, inbox: Inbox, kind: str = "Create", **more: Any) -> dict[str, object]:
+def request(
+    deployment: Deployment, stub: CloudFormationStub, kind: str = "Create", **more: Any
+) -> dict[str, object]:
     """Compile the folder, and return the event that CloudFormation sends; `more` are properties."""
     if any(deployment.folder.glob("*.sql")):
         (deployment.folder / "manifest.json").write_bytes(compile_folder(deployment.folder).canonical_json())
@@ -46,16 +48,16 @@ def request(deployment: Deployment, inbox: Inbox, kind: str = "Create", **more: 
     }
     return EVENT | {
         "RequestType": kind,
-        "ResponseURL": inbox.url,
+        "ResponseURL": stub.url,
         "RequestId": f"request-{kind}-{time.monotonic()}",
         "ResourceProperties": properties | more,
     }
 
 
 def invoke(
-    deployment: Deployment, inbox: Inbox, kind: str = "Create", seconds: float = 60.0, **more: Any
+    deployment: Deployment, stub: CloudFormationStub, kind: str = "Create", seconds: float = 60.0, **more: Any
 ) -> dict[str, object]:
     """Invoke the handler as CloudFormation does, and return the event it was given."""
-    event = request(deployment, inbox, kind, **more)
+    event = request(deployment, stub, kind, **more)
     handler.handler(event, Context(seconds))
     return event

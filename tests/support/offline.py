@@ -1,4 +1,4 @@
-"""`python -m tests.blocks.offline MODULE …`: run a module where there is no network, not even loopback."""
+"""`python -m tests.support.offline MODULE …`: run a module where there is no network, not even loopback."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ EVENT: dict[str, object] = {
 
 
 @dataclass
-class Inbox:
+class CloudFormationStub:
     """What arrived, and the statuses to answer with first (200 after these)."""
 
     url: str = ""
@@ -34,9 +34,9 @@ class Inbox:
 
 
 @contextmanager
-def response_server(*statuses: int) -> Iterator[Inbox]:
+def response_server(*statuses: int) -> Iterator[CloudFormationStub]:
     """Serve a response URL on a free port of the loopback address."""
-    inbox = Inbox(statuses=list(statuses))
+    stub = CloudFormationStub(statuses=list(statuses))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # an invocation of a function, by Lambda's API
@@ -44,11 +44,11 @@ def response_server(*statuses: int) -> Iterator[Inbox]:
 
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = inbox.statuses.pop(0) if inbox.statuses else 200
+            status = stub.statuses.pop(0) if stub.statuses else 200
             if status < 300:
-                inbox.bodies.append(json.loads(body))
-            inbox.paths.append(self.path)
-            inbox.headers.append(dict(self.headers))
+                stub.bodies.append(json.loads(body))
+            stub.paths.append(self.path)
+            stub.headers.append(dict(self.headers))
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -60,9 +60,9 @@ def response_server(*statuses: int) -> Iterator[Inbox]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    inbox.url = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=a%2Fb"
+    stub.url = f"http://127.0.0.1:{server.server_port}/answer?X-Amz-Signature=a%2Fb"
     try:
-        yield inbox
+        yield stub
     finally:
         server.shutdown()
         server.server_close()

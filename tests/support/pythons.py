@@ -1,7 +1,7 @@
 """Run the runtime's tests under other Pythons, against the built wheel, and once with nothing but psycopg beside it.
 
-    python -m tests.pythons                     every python3.11 and later on PATH
-    python -m tests.pythons python3.12 /opt/py/bin/python3.14
+    python -m tests.support.pythons                     every python3.11 and later on PATH
+    python -m tests.support.pythons python3.12 /opt/py/bin/python3.14
 
 Each interpreter gets a virtual environment in `.venv-pythons/`, with the versions that requirements.txt pins.
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLACE = ROOT / ".venv-pythons"
 OLDEST = (3, 11)
 # pytest and what the tests ask for beside the wheel and its extras; the versions are those of requirements.txt.
@@ -86,7 +86,9 @@ def passes(interpreter: Path, wheel: Path) -> bool:
     # The tests stand in the project, the package in the environment: what is imported is the wheel.
     without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run(tests, cwd=ROOT, env=without, check=False).returncode == 0
-    alone = subprocess.run([bare, ROOT / "tests" / "bare_runtime.py"], cwd=PLACE, env=without, check=False)
+    alone = subprocess.run(
+        [bare, ROOT / "tests" / "support" / "bare_runtime.py"], cwd=PLACE, env=without, check=False
+    )
     return ran and alone.returncode == 0
 
 

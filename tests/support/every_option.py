@@ -25,7 +25,7 @@ from examples.two_regions.stacks import add_hotel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "blocks" / "migrations"
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 
 

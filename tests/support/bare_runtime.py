@@ -1,4 +1,4 @@
-"""The runtime with nothing but psycopg beside it: a program, run by `tests.pythons` in an environment that bare.
+"""The runtime with nothing but psycopg beside it: a program, run by `tests.support.pythons` in an environment that bare.
 
 Without arguments it looks at the packages and at the errors that name the way to more. With a database in its
 environment it reads and writes: `tests/blocks_runtime/test_bare.py` gives it one.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DatabaseError, DistributedDatabase, errors, sql
-from tests.blocks_runtime.answering import AnsweringEndpoint, Trap, answering, error, farewell
+from tests.support.answering_proxy import AnsweringProxy, Trap, answering, error, fatal_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Outcome = tuple[DatabaseError | None, "Stats"]
 @pytest.fixture
 def endpoint(
     function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AnsweringEndpoint]:
+) -> Iterator[AnsweringProxy]:
     with answering(cluster) as made:
         monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{made.port}")
         yield made
@@ -103,7 +103,7 @@ CASES: dict[str, Case] = {
         "transaction", Trap(b"BEGIN", error("XX000", "internal error")), errors.QueryFailed, 100
     ),
     "BEGIN, goodbye": Case(
-        "transaction", Trap(b"BEGIN", farewell("57P01", "terminating"), hangs_up=True), None, 99, 2
+        "transaction", Trap(b"BEGIN", fatal_error("57P01", "terminating"), hangs_up=True), None, 99, 2
     ),
     "a read in it, unavailable": Case("transaction", Trap(b"SELECT n", error(*UNAVAILABLE, b"E")), None, 99),
     "a write in it, unavailable": Case("transaction", Trap(b"UPDATE", error(*UNAVAILABLE, b"E")), None, 99),
@@ -112,21 +112,21 @@ CASES: dict[str, Case] = {
     ),
     "COMMIT, goodbye": Case(
         "transaction",
-        Trap(b"COMMIT", farewell("57P01", "terminating"), instead=ROLLED_BACK, hangs_up=True),
+        Trap(b"COMMIT", fatal_error("57P01", "terminating"), instead=ROLLED_BACK, hangs_up=True),
         errors.CommitOutcomeUnknown,
         100,
         2,
     ),
     "a read alone, unavailable": Case("query", Trap(b"SELECT n", error(*UNAVAILABLE)), None, 100),
     "a read alone, goodbye": Case(
-        "query", Trap(b"SELECT n", farewell("57P01", "terminating"), hangs_up=True), None, 100, 2
+        "query", Trap(b"SELECT n", fatal_error("57P01", "terminating"), hangs_up=True), None, 100, 2
     ),
     "a write alone, unavailable": Case(
         "execute", Trap(b"UPDATE", error(*UNAVAILABLE)), errors.ServerUnavailable, 100
     ),
     "a write alone, goodbye": Case(
         "execute",
-        Trap(b"UPDATE", farewell("57P01", "terminating"), hangs_up=True),
+        Trap(b"UPDATE", fatal_error("57P01", "terminating"), hangs_up=True),
         errors.CommitOutcomeUnknown,
         100,
         2,
@@ -137,7 +137,7 @@ CASES: dict[str, Case] = {
 @pytest.mark.parametrize("way", [in_threads, in_tasks])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_bad_day(
-    direct: DistributedDatabase, endpoint: AnsweringEndpoint, case: Case, way: Callable[..., Outcome]
+    direct: DistributedDatabase, endpoint: AnsweringProxy, case: Case, way: Callable[..., Outcome]
 ) -> None:
     """AWS user guide, "troubleshooting": after `server unavailable` a transaction is run again, without a reconnect."""
 

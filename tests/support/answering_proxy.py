@@ -23,7 +23,7 @@ def error(sqlstate: str, text: str, status: bytes = b"I") -> bytes:
     return b"E" + struct.pack("!I", len(fields) + 4) + fields + b"Z\0\0\0\5" + status
 
 
-def farewell(sqlstate: str, text: str) -> bytes:
+def fatal_error(sqlstate: str, text: str) -> bytes:
     """Return the last words of a server that hangs up."""
     fields = b"\0".join([b"SFATAL", b"VFATAL", b"C" + sqlstate.encode(), b"M" + text.encode(), b"", b""])
     return b"E" + struct.pack("!I", len(fields) + 4) + fields
@@ -47,7 +47,7 @@ class Trap:
     hangs_up: bool = False
 
 
-class AnsweringEndpoint:
+class AnsweringProxy:
     """Speaks TLS with both sides, so that it can read what passes."""
 
     def __init__(self, cluster: LocalCluster) -> None:
@@ -114,9 +114,9 @@ class AnsweringEndpoint:
 
 
 @contextlib.contextmanager
-def answering(cluster: LocalCluster) -> Iterator[AnsweringEndpoint]:
+def answering(cluster: LocalCluster) -> Iterator[AnsweringProxy]:
     """Stand in front of the cluster until the end of the block, by when every client must have left."""
-    made = AnsweringEndpoint(cluster)
+    made = AnsweringProxy(cluster)
     try:
         yield made
     finally:

@@ -26,17 +26,17 @@ _ALPN = ["postgresql"]  # psycopg's libpq begins with TLS at once, and then name
 _ROLLBACK = b"Q" + struct.pack("!I", 13) + b"ROLLBACK\0"
 
 
-class Doorman:
+class TlsErrorProxy:
     """Listens on `port` of this machine.
 
-    `turn_away` is asked for each connection and `refuse` for each request, by their numbers from 1 (and what the
+    `reject_login` is asked for each connection and `reject_request` for each request, by their numbers from 1 (and what the
     request is): an error, or None to let it through. A request is a query, or the messages of the extended protocol
     up to Sync.
     """
 
     def __init__(self, cluster: LocalCluster) -> None:
-        self.turn_away: Callable[[int], Error | None] = lambda number: None
-        self.refuse: Callable[[int, bytes], Error | None] = lambda number, request: None
+        self.reject_login: Callable[[int], Error | None] = lambda number: None
+        self.reject_request: Callable[[int, bytes], Error | None] = lambda number, request: None
         self.connections = 0
         self.requests = 0
         self._server = ("localhost", int(cluster.endpoint().partition(":")[2]))
@@ -68,7 +68,7 @@ class Doorman:
 
     def _meet(self, raw: socket.socket) -> None:
         self.connections += 1
-        error = self.turn_away(self.connections)
+        error = self.reject_login(self.connections)
         with contextlib.suppress(OSError), self._outside.wrap_socket(raw, server_side=True) as client:
             if error is not None:
                 client.recv(65536)  # the start-up message
@@ -76,14 +76,14 @@ class Doorman:
                 return
             with socket.create_connection(self._server) as inner:
                 with self._inside.wrap_socket(inner, server_hostname="localhost") as server:
-                    Conversation(self, client, server).run()
+                    ProxyConnection(self, client, server).run()
 
 
-class Conversation:
+class ProxyConnection:
     """One connection that was let in."""
 
-    def __init__(self, doorman: Doorman, client: ssl.SSLSocket, server: ssl.SSLSocket) -> None:
-        self._doorman = doorman
+    def __init__(self, tls_error_proxy: TlsErrorProxy, client: ssl.SSLSocket, server: ssl.SSLSocket) -> None:
+        self._proxy = tls_error_proxy
         self._client = client
         self._server = server
         self._status = b"I"
@@ -130,8 +130,8 @@ class Conversation:
         return rest
 
     def _pass(self, request: bytes) -> None:
-        self._doorman.requests += 1
-        error = self._doorman.refuse(self._doorman.requests, request)
+        self._proxy.requests += 1
+        error = self._proxy.reject_request(self._proxy.requests, request)
         if error is None:
             self._server.sendall(request)
             return
@@ -166,9 +166,9 @@ def _error(severity: str, error: Error) -> bytes:
 
 
 @contextlib.contextmanager
-def doorman(cluster: LocalCluster) -> Iterator[Doorman]:
+def tls_error_proxy(cluster: LocalCluster) -> Iterator[TlsErrorProxy]:
     """Stand in front of a cluster until the end of the block."""
-    made = Doorman(cluster)
+    made = TlsErrorProxy(cluster)
     try:
         yield made
     finally:

@@ -33,7 +33,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class Laboratory(ControlPlaneEndpoint):
+class ControlPlaneRecorder(ControlPlaneEndpoint):
     """`calls` are the calls in order; `before` and `after` are asked at each, by its number from 0."""
 
     plane: ControlPlane
@@ -105,30 +105,32 @@ def _client(region: str) -> Any:  # a client takes a tenth of a second to make
 
 
 @contextmanager
-def laboratory(calls_per_state: int = 1, *, protected: bool = False) -> Iterator[Laboratory]:
+def control_plane_recorder(
+    calls_per_state: int = 1, *, protected: bool = False
+) -> Iterator[ControlPlaneRecorder]:
     """Yield two clusters as the two stacks leave them: the peer knows its witness, the primary its peer."""
-    lab = Laboratory(ControlPlane(ACCOUNT, calls_per_state=calls_per_state))
+    recorder = ControlPlaneRecorder(ControlPlane(ACCOUNT, calls_per_state=calls_per_state))
     peer = Cluster(ClusterId(OHIO, "p" * 26, ACCOUNT), Status.PENDING_SETUP, 0.0, protected, WEST)
-    lab.plane.add(peer)
+    recorder.plane.add(peer)
     primary = Cluster(
         ClusterId(EAST, "a" * 26, ACCOUNT), Status.CREATING, 0.0, protected, WEST, frozenset({peer.arn})
     )
-    lab.plane.add(primary)
-    lab.arns = {"primary": primary.arn, "peer": peer.arn}
+    recorder.plane.add(primary)
+    recorder.arns = {"primary": primary.arn, "peer": peer.arn}
     try:
-        yield lab
+        yield recorder
     finally:
-        lab.close()
+        recorder.close()
 
 
 def event(
-    lab: Laboratory, kind: str = "Create", on_delete: str = "DELETE", **more: object
+    recorder: ControlPlaneRecorder, kind: str = "Create", on_delete: str = "DELETE", **more: object
 ) -> dict[str, object]:
     """Return CloudFormation's event."""
     properties = {
         "Database": "main",
-        "PrimaryCluster": lab.arns["primary"],
-        "PeerCluster": lab.arns["peer"],
+        "PrimaryCluster": recorder.arns["primary"],
+        "PeerCluster": recorder.arns["peer"],
         "WitnessRegion": WEST,
         "OnDelete": on_delete,
     }
