@@ -122,7 +122,6 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
         profile=profile("2026-09"),
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),
-        cluster_identifier=name.identifier,
     )
     await proxy.start()
     plain = Endpoint(proxy.context(REGION), proxy.tls, connection_class=PlainConnection)
