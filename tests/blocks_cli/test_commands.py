@@ -91,20 +91,20 @@ def test_a_failed_custom_resource_is_exit_code_3(shell: Shell) -> None:
     assert err.splitlines()[-3:] == [
         "error: Lab/Thing (Custom::Thing): Create failed",
         "  why: 042_seats.sql:3:1: TRUNCATE is refused",
-        "  do:  correct the cause and deploy again; everything done before this step stays as it is",
+        "  do:  correct the cause and deploy again; completed steps are kept",
     ]
 
 
 MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
     "no target": (
         ["deploy"],
-        "blocks deploy: no target named",
-        "this command only works locally; what is on AWS belongs to the cdk command line",
+        "blocks deploy: --local is missing",
+        "this command works only locally; the cdk command line deploys to AWS",
         "run `blocks deploy --local`, or `npx cdk deploy`",
     ),
     "unknown command": (
         ["deplyo"],
-        "no command deplyo",
+        "unknown command deplyo",
         "the commands are deploy, invoke, destroy, new",
         "did you mean `blocks deploy`?",
     ),
@@ -113,37 +113,37 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         ["deploy", "--local"],
         "cdk.json: no app command",
         "the file is missing or has no `app`",
-        'run this in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+        'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
     ),
     "app fails": (
         ["deploy", "--local", "--app", "exit 7"],
         "synth failed: exit 7",
-        "the app ended with status 7; its own message is above",
+        "the app exited with status 7; see its output above",
         "correct the app, then deploy again; nothing was changed",
     ),
     "no assembly": (
         ["deploy", "--local", "--assembly", "nowhere"],
         "nowhere/manifest.json: no such file",
-        "the cloud assembly is not complete",
+        "the cloud assembly is incomplete",
         "run the synth again, then deploy",
     ),
     "parameter": (
         ["deploy", "--local", "--assembly", ".", "-p", "x"],
         "--parameter x",
-        "it has no `=`",
+        "`=` is missing",
         "write --parameter NAME=VALUE",
     ),
     "nothing deployed": (
         ["invoke", "Hello"],
         "nothing is deployed",
-        "there is no record of a local deploy",
+        "the folder has no record of a local deploy",
         "run `blocks deploy --local`",
     ),
     "event": (
         ["invoke", "Hello", "--event", "{"],
-        "--event {: cannot be read as JSON",
+        "--event {: not valid JSON",
         "Expecting property name",
-        "pass JSON, @file with JSON in it, or -",
+        "pass JSON, @FILE with a JSON file, or - for stdin",
     ),
 }
 

@@ -56,7 +56,7 @@ def test_a_machine_without_node_is_told_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run("--app", "exit 1") == 2
     told = capfd.readouterr().err
-    assert "why: the AWS CDK runs on Node, and there is no `node` on PATH" in told
+    assert "why: the AWS CDK needs Node, and `node` is not on PATH" in told
 
 
 def test_the_age_of_node_is_no_news(
@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_program(
         assert capfd.readouterr().err.splitlines()[-3:] == [
             f"error: {tmp_path}/.blocks: cannot be written or read",
             "  why: Read-only file system",
-            "  do:  give this user the folder and room on its disk, then run the command again",
+            "  do:  grant this user access to the folder and free space on its disk, then run the command again",
         ]
 
 

@@ -187,7 +187,7 @@ def test_a_taken_port_moves(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", port)), LocalCluster(folder) as cluster:
         assert cluster.status.ports["us-east-1"] != port
         assert value(cluster.dsn(), "SELECT 1") == 1
-        assert f"port {port} is taken" in cluster.folder.server_log.read_text()
+        assert f"port {port} is in use" in cluster.folder.server_log.read_text()
 
 
 def test_a_stopped_region_refuses_until_started(folder: Path) -> None:

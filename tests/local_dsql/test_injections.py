@@ -154,7 +154,7 @@ def test_reset_disarms_and_forgets(cluster: LocalCluster, connection: Connection
 @pytest.mark.parametrize(
     ("injection", "message"),
     [
-        ({"fault": "OC002"}, "there is no fault OC002; there are OC000, OC001, connection-lost, outcome-unknown"),
+        ({"fault": "OC002"}, "unknown fault OC002; choose one of OC000, OC001, connection-lost, outcome-unknown"),
         ({"times": 0}, "times and every must be 1 or more"),
         ({"every": 0}, "times and every must be 1 or more"),
         ({"region": "eu-west-1"}, "eu-west-1 is not a Region of this cluster; it has us-east-1, us-east-2"),
@@ -213,5 +213,5 @@ def test_jobs_are_delayed_until_told_otherwise(cluster: LocalCluster, connection
     connection.execute("CREATE INDEX ASYNC accounts_late ON accounts (id)")
     assert connection.execute("SELECT status FROM sys.jobs").fetchall() == [("submitted",)]
     cluster.reset()
-    with pytest.raises(ValueError, match="give 0 or more"):
+    with pytest.raises(ValueError, match="must be 0 seconds or more"):
         cluster.delay_jobs(-1)

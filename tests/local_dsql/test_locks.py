@@ -22,7 +22,7 @@ def test_shared_with_others_exclusive_alone(tmp_path: Path) -> None:
     assert not third.try_lock_exclusive()
     other.release()
     assert third.try_lock_exclusive()
-    with pytest.raises(TimeoutError, match="stays locked"):
+    with pytest.raises(TimeoutError, match="is locked"):
         one.lock_shared(0.01)
     third.release()
     one.lock_shared(0)

@@ -271,4 +271,4 @@ def test_a_folder_of_somebody_else_is_a_clear_error(tmp_path: Path) -> None:
     )
     assert f"cannot use the folder {foreign / 'cluster'}" in answer.stderr
     assert "why: Permission denied" in answer.stderr
-    assert "give this user the folder" in answer.stderr
+    assert "change its owner to this user" in answer.stderr

@@ -245,7 +245,7 @@ def test_an_exception_fails_the_commit_and_is_no_conflict(
                 connection.execute("UPDATE accounts SET n = 1")
             assert failure.value.sqlstate == "38000"
             assert failure.value.diag.message_detail == (
-                "An injection asks it whether this COMMIT is to fail. Nothing was committed."
+                "A fault injection evaluates this predicate for the COMMIT. Nothing was committed."
             )
             assert "clear_injections()" in (failure.value.diag.message_hint or "")
         assert connection.execute("SELECT sum(n) FROM accounts").fetchone() == (0,)
@@ -276,12 +276,12 @@ def test_an_exception_reaches_a_test_through_the_runtime(
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"predicate": "accounts"}, TypeError, "the predicate is str; give a function"),
+        ({"predicate": "accounts"}, TypeError, "the predicate is str; pass a function"),
         ({"predicate": 7}, TypeError, "the predicate is int"),
-        ({"predicate": raising, "timeout": 0}, ValueError, "give more than 0"),
+        ({"predicate": raising, "timeout": 0}, ValueError, "timeout must be more than 0"),
         ({"predicate": raising, "region": "eu-west-1"}, ValueError, "eu-west-1 is not a Region"),
         ({"predicate": raising, "times": 0}, ValueError, "1 or more"),
-        ({"key": 7}, ValueError, "give the table with it"),
+        ({"key": 7}, ValueError, "key needs table"),
     ],
 )
 def test_wrong_predicates_are_refused(
@@ -305,7 +305,7 @@ def test_a_coroutine_function_is_refused(cluster: LocalCluster) -> None:
 
 def test_no_verdict_in_time_fails_the_commit(cluster: LocalCluster, held: Held) -> None:
     cluster.inject("OC000", predicate=held, timeout=SHORT)
-    with pytest.raises(ExternalRoutineException, match=r"Held gave no verdict within 0\.3 s"):
+    with pytest.raises(ExternalRoutineException, match=r"Held did not return within 0\.3 s"):
         update(cluster)
     with pytest.raises(ExternalRoutineException):
         update(cluster)  # it is still thinking about the first one
@@ -376,9 +376,9 @@ def test_a_predicate_that_asks_itself_is_an_error(cluster: LocalCluster) -> None
         return False
 
     cluster.inject("OC000", predicate=predicate, timeout=SHORT)
-    with pytest.raises(ExternalRoutineException, match="gave no verdict") as failure:
+    with pytest.raises(ExternalRoutineException, match="did not return") as failure:
         update(cluster)
-    assert "change what it is asked about itself" in (failure.value.diag.message_hint or "")
+    assert "run a COMMIT that it is evaluated for" in (failure.value.diag.message_hint or "")
     cluster.clear_injections()
     assert balance(cluster) == 0
 

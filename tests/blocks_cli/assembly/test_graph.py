@@ -55,7 +55,7 @@ def test_a_circle_is_named() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ({"Transform": "AWS::Serverless"}, "names the transform"),
+        ({"Transform": "AWS::Serverless"}, "has the transform"),
         ({"Resources": {"N": {"Type": "AWS::CloudFormation::Stack"}}}, "N is an AWS::CloudFormation::Stack"),
     ],
     ids=["transform", "nested stack"],

@@ -126,7 +126,7 @@ REFUSALS: dict[str, tuple[Json, str]] = {
         {"Fn::GetStackOutput": {"StackName": "S", "OutputName": "O"}},
         "stack S has no output O",
     ),
-    "unknown condition": ({"Fn::If": ["Nope", 1, 2]}, "there is no condition Nope"),
+    "unknown condition": ({"Fn::If": ["Nope", 1, 2]}, "the condition Nope does not exist"),
     "wrong count": ({"Fn::Join": [":"]}, "Fn::Join takes 2 arguments, not 1"),
     "no value where one is needed": ({"Fn::Join": ["", {"Ref": "AWS::NoValue"}]}, "AWS::NoValue is used"),
 }

@@ -85,7 +85,7 @@ def test_a_driver_for_another_python_is_replaced_by_the_installed_one(
     handler = "import psycopg\ndef handler(e, c): return psycopg.pq.__impl__"
     function = plain_bench.function(handler, layers=(driver,))
     assert function.invoke(None).payload == "binary"
-    assert any("in place of the bundle's" in note and "psycopg" in note for note in function.notes)
+    assert any("instead of the bundle's" in note and "psycopg" in note for note in function.notes)
 
 
 def test_a_zip_asset_is_unpacked_and_a_damaged_one_refused(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path
     listener = Listener()
     with deploy(tmp_path, report=listener) as shop:
         assert shop.migrations_applied == ("001_items",)
-        assert "Shop/main: was emptied since the last deploy, and is migrated again" in listener.notes
+        assert "Shop/main: was reset since the last deploy; its migrations run again" in listener.notes
         assert shop.invoke("Look", "select name from items").payload == []
     with deploy(tmp_path) as shop:
         assert shop.migrations_applied == ()

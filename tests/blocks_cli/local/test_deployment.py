@@ -69,7 +69,7 @@ def test_first_deploy(lab: Lab, tmp_path: Path) -> None:
         )
         assert deployment.outputs["Lab"]["Said"] == "hello", "the handler's Data"
         assert deployment.outputs["Lab"]["Authority"] == str(cluster.ca_file)
-        assert "Lab/Queue: AWS::SQS::Queue is not there locally; it only has a name" in listener.notes
+        assert "Lab/Queue: AWS::SQS::Queue is not available locally; a placeholder is used" in listener.notes
     [event] = events(lab)
     assert event["RequestType"] == "Create"
     assert event["ResourceType"] == "Custom::Thing"
@@ -124,7 +124,7 @@ def test_a_new_physical_id_is_a_replacement(lab: Lab, tmp_path: Path) -> None:
     [
         ("fail", "042_seats.sql:3:1: TRUNCATE is refused"),
         ("crash", "RuntimeError: out of luck"),
-        ("silent", "the handler returned without answering its ResponseURL"),
+        ("silent", "the handler returned without a response to its ResponseURL"),
     ],
 )
 def test_a_custom_resource_that_fails_stops_the_deploy_and_a_corrected_one_resumes(
@@ -172,7 +172,7 @@ def test_a_database_that_was_removed_is_made_anew_and_migrated(lab: Lab, tmp_pat
     lab = replace(lab, cluster=True)
     deploy(lab, tmp_path).close()
     shutil.rmtree(tmp_path / ".blocks" / "local" / "main")
-    with pytest.raises(CommandError, match="not the one that was deployed"):
+    with pytest.raises(CommandError, match="not the deployed one"):
         LocalDeployment.open(tmp_path)
     with deploy(lab, tmp_path) as again:
         steps = {path: (action, properties) for action, path, properties in changed(again)}
@@ -263,7 +263,7 @@ def test_two_deploys_at_once_are_refused(lab: Lab, tmp_path: Path) -> None:
 
     class Impatient(Report):
         def planned(self, stack: str, changes: object) -> None:
-            with pytest.raises(CommandError, match="a deploy is under way"):
+            with pytest.raises(CommandError, match="another deploy is running"):
                 LocalDeployment.deploy(assembly, tmp_path)
 
     LocalDeployment.deploy(assembly, tmp_path, report=Impatient()).close()
@@ -271,7 +271,7 @@ def test_two_deploys_at_once_are_refused(lab: Lab, tmp_path: Path) -> None:
 
 def test_a_parameter_that_no_template_has_is_refused(lab: Lab, tmp_path: Path) -> None:
     assembly = synthesize(lab, tmp_path / "cdk.out")
-    with pytest.raises(CommandError, match="parameter Sise: no template has it") as refused:
+    with pytest.raises(CommandError, match="parameter Sise: unknown") as refused:
         LocalDeployment.deploy(assembly, tmp_path, parameters={"Sise": "1"})
     assert "have: " in refused.value.why
 

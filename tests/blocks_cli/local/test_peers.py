@@ -93,7 +93,7 @@ def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path)
             assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
         with pytest.raises(CommandError) as waiting:
             later.destroy()
-        assert text(waiting.value.what) == "Alpha/other: waits in PENDING_DELETE"
+        assert text(waiting.value.what) == "Alpha/other: the cluster is in PENDING_DELETE"
         assert "destroy the stack of its peer as well" in waiting.value.remedy
         assert [*later.destroy(purge=True)] == ["Alpha", "Zulu"]
     assert [*(tmp_path / ".blocks" / "local").iterdir()] == []

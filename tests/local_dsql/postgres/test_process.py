@@ -131,7 +131,7 @@ def test_a_folder_closed_to_the_other_account_is_an_error(tmp_path: Path) -> Non
     data = tmp_path / "private" / "data"
     data.mkdir(parents=True)
     data.parent.chmod(0o700)
-    with pytest.raises(PostgresError, match="may not enter a folder above") as refusal:
+    with pytest.raises(PostgresError, match="may not enter a parent folder") as refusal:
         OtherUser(NOBODY, NOBODY).own(data)
     assert "--path" in refusal.value.remedy
 
@@ -148,7 +148,7 @@ def test_an_account_that_cannot_be_entered_is_an_error(bench: Bench, death_signa
     bench.account = Forbidden()
     with pytest.raises(PostgresError, match="No space for a namespace") as refusal:
         bench.start(death_signal=death_signal).wait_until_ready()
-    assert "do not start it as root" in refusal.value.remedy
+    assert "start it as an ordinary user" in refusal.value.remedy
 
 
 def test_a_directory_for_an_account_that_cannot_be_entered_is_an_error(tmp_path: Path) -> None:
