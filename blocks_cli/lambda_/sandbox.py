@@ -110,7 +110,7 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether the sandbox can run another invocation."""
+        """True if the sandbox can run another invocation."""
         return self._exit is None
 
     def invoke(self, invocation: Invocation) -> tuple[RuntimeResponse, float]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from examples.bank.demo import audit, move_money, transfers, verdict
+from examples.bank.demo import audit, find_errors, move_money, transfers
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -74,5 +74,5 @@ def test_a_refused_transfer_changes_nothing(bank: LocalDeployment, case: Refusal
 def test_the_sum_survives_concurrent_transfers(bank: LocalDeployment) -> None:
     before = audit(bank)
     tally = move_money(bank, transfers(before.ids[:3], 40, random.Random(7)))
-    assert verdict(before, audit(bank), tally) == []
+    assert find_errors(before, audit(bank), tally) == []
     assert tally.made + tally.refused == 40

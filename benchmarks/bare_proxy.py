@@ -1,11 +1,11 @@
-"""The front and its PostgreSQL in one process, with two doors that no cluster has: for measuring what each part costs.
+"""The proxy and its PostgreSQL in one process, with additional endpoints to measure the cost of each part.
 
-`python -m benchmarks.bare_front` prints one line of JSON, libpq parameters by the name of a door, and runs until its
-standard input ends:
+`python -m benchmarks.bare_proxy` prints one line of JSON, libpq parameters by endpoint, and runs until its standard
+input ends:
 
 - `tcp` and `socket`: PostgreSQL itself, in plain text, over TCP and over its unix socket;
-- `tls`: the front as it is;
-- `plain`: the front without TLS, which it otherwise refuses to do without.
+- `tls`: the proxy as in a cluster;
+- `plain`: the proxy without TLS, which a cluster refuses.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from tests.local_dsql.proxy.cluster import REGION, Cluster
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Doors = dict[str, dict[str, str | int]]
+    Endpoints = dict[str, dict[str, str | int]]
 
 
 class PlainConnection(ClientConnection):
-    """A client that is served in plain text."""
+    """A client connection without TLS."""
 
     @property
     def server_name(self) -> str | None:
-        """The name that its TLS handshake would have told."""
+        """Server name of the TLS handshake; there is none here."""
         return "localhost"
 
     def _begin(self, code: int, body: bytes) -> None:
@@ -54,13 +54,13 @@ def main() -> None:
         postgres = {"user": "postgres", "dbname": "postgres", "sslmode": "disable", "port": port}
         tls = cluster.parameters()
         gc.freeze()  # as local_dsql.server.__main__ does
-        doors = {
+        endpoints = {
             "tcp": postgres | {"host": "127.0.0.1"},
             "socket": postgres | {"host": str(cluster.sockets)},
             "tls": tls,
             "plain": tls | {"port": plain.port, "sslmode": "disable"},
         }
-        print(json.dumps(doors), flush=True)
+        print(json.dumps(endpoints), flush=True)
         sys.stdin.read()
     finally:
         cluster.close()
@@ -72,14 +72,14 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running() -> Iterator[Doors]:
-    """Run it in a process of its own and yield its doors."""
-    command = [sys.executable, "-m", "benchmarks.bare_front"]
+def running() -> Iterator[Endpoints]:
+    """Run it in a process of its own and yield its endpoints."""
+    command = [sys.executable, "-m", "benchmarks.bare_proxy"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield cast("Doors", json.loads(process.stdout.readline()))
+            yield cast("Endpoints", json.loads(process.stdout.readline()))
         finally:
             process.stdin.close()
             process.wait(30)
