@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: stdout, stderr, exit code."""
+"""The command line: stdout, stderr, exit code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import INTERRUPTED, main
-from tests.blocks_cli.local.lab import Lab, synthesize
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
+from tests.support.sample_app import SampleApp, synthesize
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Shell:
-    """Runs commands in a project's folder."""
+    """Runs commands in the folder of a project."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def test_deploy_invoke_destroy(shell: Shell) -> None:
-    synthesize(Lab(shell.folder / "journal"), shell.folder / "cdk.out")
+    synthesize(SampleApp(shell.folder / "journal"), shell.folder / "cdk.out")
 
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
     assert code == ExitCode.OK
@@ -61,8 +61,8 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
     assert code == ExitCode.OK
     answer = json.loads(out)
-    assert {change["action"] for change in answer["stacks"]["Lab"]["changes"]} == {"no change"}
-    assert answer["stacks"]["Lab"]["outputs"]["Said"] == "hello"
+    assert {change["action"] for change in answer["stacks"]["SampleApp"]["changes"]} == {"no change"}
+    assert answer["stacks"]["SampleApp"]["outputs"]["Said"] == "hello"
     assert "deployed no changes" in err
 
     code, out, err = shell.run("invoke", "Hello", "--event", '{"n": 1}')
@@ -76,7 +76,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
 
     code, out, err = shell.run("destroy", "--local", "--json")
     assert code == ExitCode.OK
-    assert list(json.loads(out)["stacks"]) == ["Other", "Lab"]
+    assert list(json.loads(out)["stacks"]) == ["Other", "SampleApp"]
     assert err.splitlines()[-1] == "destroyed"
 
     code, out, err = shell.run("destroy", "--local", "--json")
@@ -85,7 +85,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
 
 
 def test_a_failed_custom_resource_is_exit_code_3(shell: Shell) -> None:
-    synthesize(Lab(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
+    synthesize(SampleApp(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
     assert (code, out) == (ExitCode.MIGRATION_FAILED, "")
     assert err.splitlines()[-3:] == [
@@ -235,9 +235,9 @@ def test_an_app_is_run_as_the_cdk_command_line_runs_it(shell: Shell) -> None:
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Interrupted while the custom resource's handler sleeps, with a cluster running."""
-    lab = Lab(tmp_path / "journal", cluster=True, do="wait")
-    synthesize(lab, tmp_path / "cdk.out")
+    """Ctrl-C while the handler of a custom resource sleeps, with a running cluster."""
+    sample_app = SampleApp(tmp_path / "journal", cluster=True, do="wait")
+    synthesize(sample_app, tmp_path / "cdk.out")
     command = [sys.executable, "-m", "blocks_cli.main", "deploy", "--local", "--assembly", "cdk.out"]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as deploying:
@@ -261,7 +261,7 @@ def test_exit_codes_are_documented_where_users_look(shell: Shell) -> None:
 
 
 def test_the_command_line_does_without_the_cdk() -> None:
-    """Its import takes a second and a Node process; what was synthesized is read as files."""
+    """Importing the CDK takes a second and a Node process; the assembly is read as files."""
     code = "import sys, blocks_cli.main; print({'aws_cdk', 'jsii', 'boto3'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""A deploy that cannot begin: an interrupted app, no Node, a folder that may not be written."""
+"""Deploys that cannot start: interrupted app, missing Node, read-only folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.main import main
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(tmp_path: Path) -> 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # A test run that a shell started in the background ignores SIGINT, and its children would, too.
+        # A test run in the background of a shell ignores SIGINT, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as running:
         while not (tmp_path / "begun").exists():

@@ -1,4 +1,4 @@
-"""What tests of an app are given: the app's migrations in the cluster of the test."""
+"""`blocks_cli.testing`: migrations of an app in the cluster of a test."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING
 
-from tests.relay import Relay
+from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

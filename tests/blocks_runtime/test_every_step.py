@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DatabaseError, DistributedDatabase, sql
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blocks_runtime import AsyncTransaction, Stats, Transaction
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 TAKE = sql("UPDATE items SET n = n - 1 WHERE id = 1")
 PUT = sql("UPDATE items SET n = n + 1 WHERE id = 2")

@@ -17,7 +17,7 @@ from blocks_runtime.database import session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
 

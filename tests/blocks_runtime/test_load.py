@@ -23,7 +23,7 @@ from blocks_runtime.database.row_formats import CopyFormat, InsertFormat, RowFor
 from blocks_runtime.database.session import Session
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from blocks_runtime import Transaction
     from blocks_runtime.database.fragments import Sql
     from blocks_runtime.database.loading import Chunk
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 COUNT = sql("SELECT count(*), count(DISTINCT id) FROM bulk")
 

@@ -9,12 +9,12 @@ import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
 from blocks_runtime.database.read_only import is_read_only
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
     from local_dsql import LocalCluster
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 READS = (
     "SELECT 1",

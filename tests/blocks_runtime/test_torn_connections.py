@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from blocks_runtime import Transaction
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
 ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")

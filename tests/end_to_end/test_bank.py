@@ -1,4 +1,4 @@
-"""The bank's functions, invoked as Lambda invokes them: money moves wholly or not at all."""
+"""The functions of the bank: transfers are atomic."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_transfer_answers_the_payers_balance(bank: LocalDeployment) -> None:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A transfer that must not be made; None stands for an account of the bank."""
+    """A transfer that must be refused; None stands for an account of the bank."""
 
     id: str
     payer: str | None

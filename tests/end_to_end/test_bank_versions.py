@@ -1,6 +1,6 @@
-"""The reference app through three versions of its migrations, by the command line.
+"""Three versions of the reference app's migrations, deployed by the command line.
 
-The second fails half-way; the third is the second mended, and one migration more.
+The second one fails; the third one corrects it and adds a migration.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ THIRD = {
 
 @dataclass(frozen=True)
 class App:
-    """A copy of the reference app, and the commands that its developer runs."""
+    """A copy of the reference app, and `blocks` commands in it."""
 
     folder: Path
 
@@ -53,7 +53,7 @@ class App:
         return done
 
     def deploy(self, code: ExitCode = ExitCode.OK) -> str:
-        """Deploy; return what was said to people."""
+        """Deploy and return the messages on stderr."""
         return self.blocks("deploy", "--local", "--app", f"{sys.executable} app.py", code=code).stderr
 
     def status(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class App:
         return {row["name"]: row["state"] for row in json.loads(done.stdout)["migrations"]}
 
     def accounts(self) -> dict[str, object]:
-        """Invoke the function that looks at the accounts."""
+        """Invoke the function that reads the accounts."""
         answer = self.blocks("invoke", "Accounts", "--event", '{"limit": 1}')
         payload: dict[str, object] = json.loads(answer.stdout)
         return payload

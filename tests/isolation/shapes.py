@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 
-from tests.isolation.setting_up import execute
+from tests.isolation.table_setup import execute
 from tests.local_dsql.proxy.scenarios import OC000, Error, answer, matches
 
 if TYPE_CHECKING:

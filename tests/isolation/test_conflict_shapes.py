@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.isolation.conflict_shapes import ALL, CLEAR, ROWS, TABLES, Conflict
-from tests.isolation.setting_up import execute
+from tests.isolation.table_setup import execute
 from tests.local_dsql.proxy.scenarios import run
 
 if TYPE_CHECKING:

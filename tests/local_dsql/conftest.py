@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql import LocalCluster
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from local_dsql import LocalCluster
 from local_dsql.cli import main, serve
 from local_dsql.cli.options import ExitCode
-from tests.local_dsql.processes import processes_of, wait_until
-from tests.local_dsql.programs import needs_psql
+from tests.support.processes import processes_of, wait_until
+from tests.support.programs import needs_psql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from blocks_runtime import signing
 from local_dsql import LocalCluster, Permission
 from local_dsql.cluster import stop_server
 from local_dsql.errors import ServerError, ServerMismatchError
-from tests.local_dsql.processes import processes_of, start_user, wait_until
-from tests.local_dsql.programs import needs_psql
-from tests.local_dsql.queries import run, value
+from tests.support.processes import processes_of, start_cluster_user, wait_until
+from tests.support.programs import needs_psql
+from tests.support.queries import run, value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,7 +224,7 @@ def test_two_users_share_one_server(folder: Path) -> None:
 
 def test_starters_at_the_same_moment_start_one_server(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    users = [start_user(folder) for _ in range(3)]
+    users = [start_cluster_user(folder) for _ in range(3)]
     answers = {user.stdout.readline() for user in users if user.stdout}
     assert len(answers) == 1
     for user in users:
@@ -233,7 +233,7 @@ def test_starters_at_the_same_moment_start_one_server(tmp_path: Path) -> None:
 
 
 def test_a_killed_user_leaves_nothing_behind(folder: Path) -> None:
-    with start_user(folder) as user:
+    with start_cluster_user(folder) as user:
         assert user.stdout is not None
         assert user.stdout.readline()
         user.kill()

@@ -19,7 +19,7 @@ from psycopg.errors import ExternalRoutineException, SerializationFailure
 from blocks_runtime import DistributedDatabase, sql
 from blocks_runtime.errors import DatabaseError
 from local_dsql import Attempt, LocalCluster, stop_server
-from tests.local_dsql.processes import PROJECT, wait_until
+from tests.support.processes import PROJECT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

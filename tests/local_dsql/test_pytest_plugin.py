@@ -12,7 +12,7 @@ import pytest
 
 import local_dsql
 from local_dsql import pytest_plugin
-from tests.local_dsql.processes import processes_of
+from tests.support.processes import processes_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reading what a real synth left behind."""
+"""Reading of a synthesized assembly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Path:
-    """Two stacks, the first in need of the second, and one in a stage, bound to account and Region."""
+    """Two stacks, the first depending on the second, and one in a stage with account and Region."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "index.py").write_text("x = 1")
     app = cdk.App(outdir=str(tmp_path / "cdk.out"))

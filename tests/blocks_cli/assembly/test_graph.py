@@ -1,4 +1,4 @@
-"""Order of creation, and circles."""
+"""Order of creation, and cycles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every intrinsic function, every refusal, as a table."""
+"""Intrinsic functions and their errors, as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTRIBUTES: dict[str, Json] = {"Db.Endpoint": "localhost:5001", "Db.Names": ["a"
 
 @dataclass(frozen=True)
 class Known:
-    """`Db` exists, `Later` is declared only."""
+    """References in which `Db` exists and `Later` is only declared."""
 
     def ref(self, logical_id: str) -> str:
         if logical_id == "Later":

@@ -1,4 +1,4 @@
-"""The control plane as a client sees it: boto3's own serializers in, its own parsers out, one state after another."""
+"""The control plane through boto3: requests, responses, and sequences of states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = "z" * 26
 
 
 class Api:
-    """A client for each Region, and what they were answered."""
+    """A boto3 client for each Region."""
 
     def __init__(self, endpoint: ControlPlaneEndpoint) -> None:
         self.endpoint = endpoint
@@ -60,7 +60,7 @@ class Api:
             return str(error.response["Error"]["Code"])
 
     def history(self, arn: str, looks: int) -> list[str]:
-        """Return the state at each of so many looks, where it changed."""
+        """Return the sequence of states in `looks` calls of GetCluster."""
         seen = [self.status(arn) for _ in range(looks)]
         return [state for at, state in enumerate(seen) if at == 0 or seen[at - 1] != state]
 

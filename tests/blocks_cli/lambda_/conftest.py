@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.blocks_cli.lambda_.functions import VARIANTS, Workbench, skip_if_missing
+from tests.support.lambda_functions import VARIANTS, Workbench, skip_if_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where a function's imports come from: its bundle, its layers, the runtime; nothing of this machine's."""
+"""Import path of a function: bundle, layers, runtime, and no package of this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blocks_cli.lambda_.runtime import prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.blocks_cli.lambda_.functions import Workbench
+    from tests.support.lambda_functions import Workbench
 
 PROBE = """
 import importlib
@@ -27,7 +27,7 @@ def handler(names, context):
 
 
 def layer(store: CodeStore, folder: Path, key: str, **modules: str) -> Path:
-    """Keep a layer with modules that say where they come from."""
+    """Store a layer whose modules return their origin."""
     source = folder / key
     (source / "python").mkdir(parents=True)
     for name, origin in modules.items():
@@ -77,7 +77,7 @@ def test_only_extensions_for_another_python_are_foreign(tmp_path: Path) -> None:
 def test_a_driver_for_another_python_is_replaced_by_the_installed_one(
     plain_bench: Workbench, tmp_path: Path
 ) -> None:
-    """The bundle's psycopg cannot be loaded: its binary is for another machine."""
+    """The bundle's psycopg cannot be loaded: its binary is for another platform."""
     source = tmp_path / "driver"
     extension(source / "python", "psycopg_binary", "cpython-27-x86_64-linux-gnu")
     (source / "python" / "psycopg_binary" / "__init__.py").write_text("raise ImportError('the bundle')")
@@ -101,7 +101,7 @@ def test_a_zip_asset_is_unpacked_and_a_damaged_one_refused(tmp_path: Path) -> No
 
 
 def test_another_python_version_runs_under_its_own_interpreter_or_says_so(plain_bench: Workbench) -> None:
-    """Whichever of the two this machine allows, the function must run, and a difference be told."""
+    """With or without such an interpreter on this machine, the function runs, and a difference is noted."""
     wanted = next(v for v in ((3, 13), (3, 12)) if v != interpreter.current().version)
     function = plain_bench.function(
         "import sys\ndef handler(e, c): return list(sys.version_info[:2])",

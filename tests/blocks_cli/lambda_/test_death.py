@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.blocks_cli.lambda_.functions import VARIANTS, skip_if_missing
-from tests.local_dsql.processes import wait_until
+from tests.support.lambda_functions import VARIANTS, skip_if_missing
+from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[3]
 
 PARENT = """
 import sys, threading
 from pathlib import Path
-from tests.blocks_cli.lambda_.functions import Workbench
+from tests.support.lambda_functions import Workbench
 bench = Workbench(Path(sys.argv[1]), client=sys.argv[2], death_signal=sys.argv[4] == "True")
 function = bench.function('''
 import os, pathlib

@@ -1,4 +1,4 @@
-"""Temporary folders go with the process they belong to."""
+"""Temporary folders are removed after the end of their process."""
 
 from __future__ import annotations
 

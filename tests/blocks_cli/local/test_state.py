@@ -1,4 +1,4 @@
-"""The record of what is deployed survives, and says so when it cannot be read."""
+"""The state files: save, load, and errors for files that cannot be read."""
 
 from __future__ import annotations
 

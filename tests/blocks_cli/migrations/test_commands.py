@@ -1,4 +1,4 @@
-"""The commands on migrations as a shell sees them: what they print, where, and how they end."""
+"""The commands on migrations: output, streams, and exit codes."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ _CHANGING = {
 
 
 def _shown(text: str) -> str:
-    """Return what a command printed, with what is different each time made the same; it must be JSON."""
+    """Return the JSON output of a command, with variable parts normalized."""
     json.loads(text)
     for pattern, same in _CHANGING.items():
         text = re.sub(pattern, same, text)
@@ -354,7 +354,7 @@ HEAVY = {
 
 
 def test_status_does_without_driver_parser_and_cdk(project: Project) -> None:
-    """Hundreds of milliseconds lie in what is not imported."""
+    """Their imports take hundreds of milliseconds."""
     project.write(BANK)
     code = (
         "import sys\nfrom blocks_cli.main import main\ntry:\n    main(['status'])\n"

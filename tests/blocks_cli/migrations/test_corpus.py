@@ -1,4 +1,4 @@
-"""Every faulty folder of the corpus gives its findings, at their places, and no others."""
+"""Each folder of the corpus has exactly its marked findings, at their places."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CORPUS: dict[str, dict[str, str | bytes]] = {
 
 
 def marked(name: str, text: str) -> tuple[str, list[TargetOptions]]:
-    """Return a text without its marks, and the places they stood at, in lines and columns from 1."""
+    """Return a text without its marks, and their places as lines and columns from 1."""
     places, plain = [], ""
     parts = MARK.split(text)
     for before, rule in zip(parts[::2], [*parts[1::2], None], strict=True):
@@ -45,7 +45,7 @@ def marked(name: str, text: str) -> tuple[str, list[TargetOptions]]:
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> list[TargetOptions]:
-    """Write the files, and return the places that are marked in them."""
+    """Write the files, and return the marked places."""
     expected = []
     for name, text in files.items():
         assert isinstance(text, str)
@@ -130,7 +130,7 @@ def test_lint_for_programs(project: Project) -> None:
 
 
 def test_lint_for_code_scanning(project: Project) -> None:
-    """The properties that SARIF 2.1.0 asks for, and those that code scanning shows."""
+    """The properties that SARIF 2.1.0 requires, and those that code scanning shows."""
     expected = write(project.migrations, FOLDERS["everything at once"])
     log = json.loads(project.blocks("lint", "--format", "sarif").out)
     assert (log["version"], len(log["runs"])) == ("2.1.0", 1)

@@ -1,4 +1,4 @@
-"""Reading without the driver gives what the driver gives."""
+"""PlainReader returns the same as the driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journals that people correct: repair, baseline, and every kind of drift on the way."""
+"""Corrections of the journal: repair, baseline, and all kinds of drift."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def applied(project: Project) -> Project:
 
 
 def test_a_statement_in_doubt_stops_the_run_and_repair_settles_it(applied: Project) -> None:
-    """A run died after sending a statement whose effect the catalog does not show."""
+    """A run was killed after it sent a statement whose effect is not visible in the catalog."""
     applied.run("UPDATE accounts SET balance = 7")
     applied.write(
         {"004_default": "ALTER TABLE accounts ALTER COLUMN owner SET DEFAULT 'nobody' || random();"}
@@ -73,7 +73,7 @@ def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -
 
 
 def test_a_file_that_was_renamed_is_told_and_settled_as_it_says(applied: Project) -> None:
-    """As after a merge in which two branches had taken one number."""
+    """As after a merge of two branches with the same number."""
     (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
     up = applied.blocks("up")
     assert (up.code, "call 004_rows.sql, which has its text, 002_rows.sql again" in up.err) == (
@@ -182,7 +182,7 @@ def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited
 def test_a_statement_whose_effect_cannot_be_seen_stops_the_run_that_follows(
     project: Project, monkeypatch: pytest.MonkeyPatch, choice: str
 ) -> None:
-    """Interrupted between the statement and its journal row; whether it ran shows nowhere in the catalog."""
+    """Interrupted between the statement and its journal row; the effect is not visible in the catalog."""
     project.run("CREATE SEQUENCE numbers CACHE 1")
     project.write({"001_restart": "-- a new year\nALTER SEQUENCE numbers RESTART WITH 5000;"})
     original = Session.run

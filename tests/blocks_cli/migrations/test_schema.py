@@ -1,4 +1,4 @@
-"""The schema as text: complete, deterministic, fit to build the same schema; and what verify makes of it."""
+"""The schema as text is complete, deterministic, and builds the same schema; and the command verify."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`--stack`: the cluster of a stack on AWS, asked with boto3, and of a stack deployed on this machine.
+"""`--stack`: the cluster of a stack on AWS, through boto3, and of a stack on this machine.
 
-botocore's stubber checks each request and each answer against the services' models.
+botocore's stubber checks requests and responses against the models of the services.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHEN = "2026-11-21T09:30:00Z"
 
 
 class Aws:
-    """Answers of CloudFormation and DSQL, to be given in the order in which they are added."""
+    """Responses of CloudFormation and DSQL, in the order in which they are added."""
 
     def __init__(self, clients: Mapping[str, object], formation: Stubber, dsql: Stubber) -> None:
         self.clients = clients
@@ -37,7 +37,7 @@ class Aws:
         self.dsql = dsql
 
     def lists(self, stack: str, *resources: tuple[str, str, str], status: str = "CREATE_COMPLETE") -> None:
-        """Answer with the resources of a stack: logical id, type, physical id."""
+        """Respond with the resources of a stack: logical id, type, physical id."""
         rows = [
             {
                 "LogicalResourceId": logical,
@@ -53,7 +53,7 @@ class Aws:
         )
 
     def describes(self, stack: str, logical: str, path: str | None) -> None:
-        """Answer with the metadata of a resource, which hold its construct path."""
+        """Respond with the metadata of a resource, which contain its construct path."""
         detail = {
             "LogicalResourceId": logical,
             "ResourceType": CLUSTER,
@@ -69,7 +69,7 @@ class Aws:
         )
 
     def has_cluster(self, endpoint: str, status: str = "ACTIVE") -> None:
-        """Answer with a cluster."""
+        """Respond with a cluster."""
         answer = {
             "identifier": IDENTIFIER,
             "arn": f"arn:aws:dsql:us-east-1:000000000000:cluster/{IDENTIFIER}",
@@ -81,7 +81,7 @@ class Aws:
         self.dsql.add_response("get_cluster", answer, {"identifier": IDENTIFIER})
 
     def is_bank(self, endpoint: str, status: str = "ACTIVE") -> None:
-        """Be a stack with one database, `main`."""
+        """Respond with a stack with one database, `main`."""
         self.lists("BankStack", ("Fn", "AWS::Lambda::Function", "fn"), ("main0A1B2C3D", CLUSTER, IDENTIFIER))
         self.describes("BankStack", "main0A1B2C3D", "BankStack/main/Resource")
         self.has_cluster(endpoint, status)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from local_dsql import Permission
-from tests.local_dsql.clients.aws_environment import environment, host
+from tests.support.aws_environment import environment, host
 
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow

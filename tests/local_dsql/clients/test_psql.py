@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.programs import needs_psql
+from tests.support.programs import needs_psql
 
 if TYPE_CHECKING:
     from pathlib import Path

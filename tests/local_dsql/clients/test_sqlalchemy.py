@@ -13,7 +13,7 @@ from aurora_dsql_sqlalchemy import create_dsql_engine
 from sqlalchemy import orm
 from sqlalchemy.dialects.postgresql import insert
 
-from tests.local_dsql.clients.aws_environment import environment, host
+from tests.support.aws_environment import environment, host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

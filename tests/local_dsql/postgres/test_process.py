@@ -26,7 +26,7 @@ from local_dsql.postgres import (
 from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.process import HAS_DEATH_SIGNAL
 from local_dsql.postgres.settings import SETTINGS
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from tests.local_dsql.postgres.conftest import Bench

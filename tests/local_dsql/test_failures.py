@@ -18,8 +18,8 @@ import local_dsql.client.server_handle
 from local_dsql import LocalCluster, LocalDatabaseError
 from local_dsql.errors import ServerError, ServerMismatchError
 from local_dsql.storage.locks import FileLock
-from tests.local_dsql.processes import PROJECT, STARTER, processes_of, start_user, wait_until
-from tests.local_dsql.queries import run, value
+from tests.support.processes import PROJECT, USER_PROGRAM, processes_of, start_cluster_user, wait_until
+from tests.support.queries import run, value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def test_what_a_crash_of_the_machine_leaves_heals(folder: Path) -> None:
 
 def test_a_start_cut_short_is_repeated(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    with start_user(folder) as user:
+    with start_cluster_user(folder) as user:
         wait_until((folder / "data").exists)
         time.sleep(0.1)
         for process in processes_of(folder):
@@ -94,7 +94,7 @@ def test_a_start_cut_short_is_repeated(tmp_path: Path) -> None:
 
 def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
     """In a user namespace, where this user is number 1000 and has no power."""
-    command = [sys.executable, "-c", "import os; assert os.geteuid() == 1000\n" + STARTER, str(folder)]
+    command = [sys.executable, "-c", "import os; assert os.geteuid() == 1000\n" + USER_PROGRAM, str(folder)]
     become = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     if os.geteuid() != 0 or subprocess.run([*become, "true"], check=False).returncode:
         pytest.skip("this is an ordinary user already, or user namespaces are forbidden here")

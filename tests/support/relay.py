@@ -1,8 +1,8 @@
-"""A TCP relay in front of a cluster that can hold, lose or tear the traffic at a chosen message.
+"""A TCP relay before a cluster that can suspend traffic, drop a message, or break connections at a chosen message.
 
-What it relays is TLS, so a message is one record of application data, in either direction: a request, or the
-answer to one. To stop at the n-th means that it was sent and has not arrived: a request was never seen by the
-server, an answer never heard by the client. So stopping at every n is stopping before and after each step.
+The traffic is TLS, so a message is one record of application data in either direction: a request or a response.
+Stopping at message n means that it was sent but not delivered. So stopping at every n covers the time before and
+after each step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEADER = struct.Struct("!BHH")  # type, version, length
 
 
 class Direction(enum.Enum):
-    """Which way a message goes."""
+    """Direction of a message."""
 
     REQUEST = "request"
     ANSWER = "answer"
@@ -41,9 +41,9 @@ class Relay:
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.count = 0
-        """Messages so far, both ways."""
+        """Number of messages in both directions."""
         self.reached = threading.Event()
-        """Set once the message of `stop_at` has come."""
+        """Set once the message of `stop_at` has arrived."""
         self._server = server
         self._trap: _Trap | None = None
         self._lock = threading.Lock()
@@ -57,33 +57,33 @@ class Relay:
         self._start(threading.Thread(target=self._accept))
 
     def stop_at(self, number: int, direction: Direction | None = None) -> None:
-        """Hold everything from the message on that is number `number` (from 1) from now; then go on or tear."""
+        """Suspend traffic from message `number` on, counted from 1 now; then call `go_on` or `tear`."""
         self._trap = _Trap(number, direction, tear=False)
 
     def lose_next(self, direction: Direction, number: int = 1) -> None:
-        """Tear every connection in place of delivering the next message that goes this way, or a later one."""
+        """Break all connections instead of delivering message `number` of this direction, counted from 1 now."""
         self._trap = _Trap(number, direction, tear=True)
 
     @property
     def armed(self) -> bool:
-        """True while the message that was to be stopped at, or lost, has not come."""
+        """True until the message of `stop_at` or `lose_next` has arrived."""
         return self._trap is not None
 
     def fall_silent(self) -> None:
-        """Keep the connections there are, and swallow whatever is said on them from now on."""
+        """Keep the existing connections open, and drop all further messages on them."""
         self._deaf.update(self._open)
 
     def go_on(self) -> None:
-        """Deliver what is held, and everything that follows."""
+        """Deliver suspended and all further messages."""
         self._flowing.set()
 
     def tear(self) -> None:
-        """Tear every connection, what is held with it; new ones are relayed as if nothing had happened."""
+        """Break all connections, dropping suspended messages; new connections are relayed normally."""
         self._cut()
         self._flowing.set()
 
     def close(self) -> None:
-        """Tear everything and stop listening."""
+        """Break all connections and stop listening."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -122,7 +122,7 @@ class Relay:
                 each.shutdown(socket.SHUT_RDWR)
 
     def _look(self, direction: Direction) -> None:
-        """Count a message; if it is the one to stop at, stop."""
+        """Count a message; stop or break at the chosen one."""
         with self._lock:
             self.count += 1
             trap = self._trap
@@ -145,7 +145,7 @@ class Relay:
 
 
 def _records(source: socket.socket) -> Iterator[bytes]:
-    """Yield what comes, cut into TLS records; what is no TLS (a request for it, and its answer) as it comes."""
+    """Yield incoming data split into TLS records; other data (SSLRequest and its reply) as received."""
     data = b""
     while more := source.recv(65536):
         data += more
@@ -165,7 +165,7 @@ def _records(source: socket.socket) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def relay(endpoint: str) -> Iterator[Relay]:
-    """Relay to `localhost:<port>` until the end of the block."""
+    """Relay to the endpoint `localhost:<port>` until the end of the block."""
     made = Relay(("127.0.0.1", int(endpoint.partition(":")[2])))
     try:
         yield made
