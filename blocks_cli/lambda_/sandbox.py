@@ -28,7 +28,7 @@ INIT_LIMIT = 10.0
 """Maximum seconds of Lambda's init phase (developer guide, execution environment lifecycle)."""
 
 HAS_DEATH_SIGNAL = sys.platform == "linux"
-"""Whether the kernel can end a child with its parent; elsewhere the child watches its standard input."""
+"""True if the kernel can end a child with its parent; elsewhere the child watches its standard input."""
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")

@@ -149,7 +149,7 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
 
 
 @pytest.mark.parametrize(("command", "what", "why", "remedy"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_three_lines_and_exit_code_2(
+def test_a_usage_error_is_three_lines_and_exit_code_2(
     shell: Shell, command: list[str], what: str, why: str, remedy: str
 ) -> None:
     code, out, err = shell.run(*command)
@@ -191,7 +191,7 @@ EVENTS: dict[str, tuple[str, str, Json]] = {
 
 
 @pytest.mark.parametrize(("argument", "stdin", "expected"), EVENTS.values(), ids=EVENTS)
-def test_where_an_event_may_come_from(
+def test_sources_of_an_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, stdin: str, expected: Json
 ) -> None:
     import io
@@ -219,7 +219,7 @@ values = {"own": context["own"], "paths": str(context["aws:cdk:enable-path-metad
 """
 
 
-def test_an_app_is_run_as_the_cdk_command_line_runs_it(shell: Shell) -> None:
+def test_an_app_runs_as_under_the_cdk_command_line(shell: Shell) -> None:
     (shell.folder / "app.py").write_text(APP)
     settings = {"app": "python app.py", "context": {"own": "context"}}
     (shell.folder / "cdk.json").write_text(json.dumps(settings))
@@ -260,7 +260,7 @@ def test_exit_codes_are_documented_where_users_look(shell: Shell) -> None:
         assert f"  {exit_code.value}  {exit_code.meaning}\n" in out
 
 
-def test_the_command_line_does_without_the_cdk() -> None:
+def test_the_command_line_does_not_import_the_cdk() -> None:
     """Importing the CDK takes a second and a Node process; the assembly is read as files."""
     code = "import sys, blocks_cli.main; print({'aws_cdk', 'jsii', 'boto3'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECOND = {
     "004_add_branch": "ALTER TABLE accounts ADD COLUMN branch TEXT;\n",
     "005_found_branches": "UPDATE accounts SET branch = 'Head office';\n\n"
-    "-- A fee that nobody can pay: the accounts hold 10,000 each.\n"
+    "-- A fee above all balances: the accounts hold 10,000 each.\n"
     "UPDATE accounts SET balance = balance - 20000;\n",
     "006_index_branch": "CREATE INDEX ASYNC accounts_branch ON accounts (branch);\n",
 }
@@ -76,7 +76,7 @@ def app(tmp_path: Path) -> App:
     return App(tmp_path)
 
 
-def test_three_versions_of_which_one_fails_half_way_and_is_mended(app: App) -> None:
+def test_three_versions_of_which_one_fails_and_is_corrected(app: App) -> None:
     app.deploy()
     first = ["001_create_accounts", "002_seed_accounts", "003_index_accounts_owner"]
     assert app.status() == dict.fromkeys(first, "applied")

@@ -112,7 +112,7 @@ def mappings(deployment: LocalDeployment) -> list[tuple[str, str]]:
     return [(role, arn.partition(":role/")[2]) for role, arn in ask(deployment, query)]
 
 
-def test_a_grant_lets_in_is_narrowed_moves_and_is_taken_back(office: Office) -> None:
+def test_a_grant_is_made_reduced_moved_and_revoked(office: Office) -> None:
     office.grants = {"App": Access.READ_WRITE, "Clerk": CLERK}
     with office.deploy() as first:
         assert answer(first, "App", ADD.format("orders")) == "ok"

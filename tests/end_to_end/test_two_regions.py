@@ -96,7 +96,7 @@ def test_each_region_sees_what_the_other_wrote(deployed: LocalDeployment) -> Non
     assert rooms(deployed, "HotelOhio")["102"] == "Grace"
 
 
-def test_the_one_who_hesitates_loses_the_room_to_the_other_region(deployed: LocalDeployment) -> None:
+def test_the_later_commit_loses_the_conflict_between_regions(deployed: LocalDeployment) -> None:
     """The race is repeated with longer delays until the two transactions overlap."""
     (cluster,) = deployed.clusters
     met = ({"guest": "Quick", "attempts": 2}, {"guest": "Quick", "attempts": 1})

@@ -47,7 +47,7 @@ def test_a_later_deploy_applies_only_what_is_new(new_shop: Shop) -> None:
         ]
 
 
-def test_a_migration_that_fails_on_deploy_is_mended_by_the_next_one(new_shop: Shop) -> None:
+def test_a_failed_migration_is_corrected_by_the_next_deploy(new_shop: Shop) -> None:
     """The migration reads a table that does not exist, which a parser cannot detect."""
     new_shop.write("002_copy.sql", "INSERT INTO orders (item)\nSELECT item FROM ancient_orders;\n")
     with pytest.raises(CommandError) as failed:

@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it."""
+"""The command line `local-dsql`."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_wrong_usage_and_a_cluster_that_cannot_start_have_their_codes(tmp_path: 
     assert "do:" in answer.stderr
 
 
-def test_the_other_dialect_is_told_to_wait(folder: Path) -> None:
+def test_a_second_dialect_is_refused(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         answer = command("start", "--path", folder, "--dialect", "2026-09", status=4)
     assert f"process {cluster.folder.path}" not in answer.stderr
@@ -157,11 +157,11 @@ STOPPED = [
     ("inject --key 7", 2),
     ("unknown", 2),
 ]
-"""Command lines and their exit codes, where no cluster runs."""
+"""Command lines and their exit codes without a running cluster."""
 
 
 @pytest.mark.parametrize(("line", "status"), STOPPED, ids=[line for line, _ in STOPPED])
-def test_what_is_printed_where_nothing_runs(
+def test_output_without_a_running_cluster(
     tmp_path: Path, snapshot: SnapshotAssertion, line: str, status: int
 ) -> None:
     name, *rest = line.split()
@@ -237,20 +237,20 @@ def test_an_injection_by_predicate_is_shown_and_cleared(folder: Path) -> None:
         )
 
 
-def test_a_region_that_is_none_of_the_cluster_is_wrong_usage(folder: Path) -> None:
+def test_an_unknown_region_is_wrong_usage(folder: Path) -> None:
     with LocalCluster(folder):
         answer = command("inject", "--path", folder, "OC000", "--region", "eu-west-9", status=2)
     assert "eu-west-9 is not a Region of this cluster" in answer.stderr
 
 
-def test_stop_where_nobody_has_ever_started_one(tmp_path: Path) -> None:
-    """As anywhere else where there is nothing to stop, and no folder is made."""
+def test_stop_without_a_cluster(tmp_path: Path) -> None:
+    """The command succeeds, and creates no folder."""
     answer = CliRunner().invoke(main, ["stop", "--path", str(tmp_path / "none" / "at all"), "--json"])
     assert (answer.exit_code, json.loads(answer.stdout)) == (0, {"stopped": False})
     assert not (tmp_path / "none").exists()
 
 
-def test_the_database_is_that_of_the_project_wherever_in_it_one_is(
+def test_the_database_of_the_project_is_used_in_all_its_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cdk.json").touch()

@@ -45,7 +45,7 @@ ACCEPTED: Mapping[str, str] = {
     "GRANT SELECT ON database TO app": "we: a table may be called database; PostgreSQL 16 does not reserve the word",
     "CREATE SCHEMA s CREATE TABLE a (id int)": "we: AWS release notes, 2026-04-24",
 }
-"""What we accept and dsql-lint cannot read: who is right, and by what."""
+"""Statements that we accept and dsql-lint cannot parse: the correct side, and the evidence."""
 
 
 @dataclass(frozen=True, slots=True)

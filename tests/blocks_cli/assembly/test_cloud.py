@@ -96,7 +96,7 @@ def test_a_damaged_assembly_is_refused(assembly: Path, spoil: object, what: str)
     assert refusal.value.remedy == "run the synth again, then deploy"
 
 
-def test_stacks_that_need_each_other_are_named(assembly: Path) -> None:
+def test_the_error_lists_stacks_that_depend_on_each_other(assembly: Path) -> None:
     manifest = json.loads((assembly / "manifest.json").read_text())
     manifest["artifacts"]["Second"]["dependencies"].append("First")
     (assembly / "manifest.json").write_text(json.dumps(manifest))

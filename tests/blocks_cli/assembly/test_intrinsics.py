@@ -106,8 +106,8 @@ VALUES: dict[str, tuple[Json, Json]] = {
 }
 
 REFUSALS: dict[str, tuple[Json, str]] = {
-    "unknown resource": ({"Ref": "Nobody"}, "Ref names Nobody"),
-    "unknown attribute owner": ({"Fn::GetAtt": ["Nobody", "Arn"]}, "Fn::GetAtt names Nobody"),
+    "unknown resource": ({"Ref": "Unknown"}, "Ref names Unknown"),
+    "unknown attribute owner": ({"Fn::GetAtt": ["Unknown", "Arn"]}, "Fn::GetAtt names Unknown"),
     "parameter without value": ({"Ref": "Missing"}, "parameter Missing has no default"),
     "parameter in Systems Manager": ({"Ref": "Secret"}, "read from the account's Systems Manager"),
     "dynamic reference": (
@@ -140,7 +140,7 @@ def test_value(expression: Json, expected: Json) -> None:
 
 
 @pytest.mark.parametrize(("expression", "reason"), REFUSALS.values(), ids=REFUSALS)
-def test_refusal_names_place_reason_and_way_out(expression: Json, reason: str) -> None:
+def test_an_error_has_place_reason_and_remedy(expression: Json, reason: str) -> None:
     with pytest.raises(CommandError) as refusal:
         resolve(expression, SCOPE, "Bank/main Endpoint")
     assert refusal.value.what == "Bank/main Endpoint: cannot be resolved"
@@ -154,12 +154,12 @@ def test_condition(name: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("expression", [{"Ref": "Later"}, {"Fn::Join": ["", ["x", {"Ref": "Later"}]]}])
-def test_what_does_not_exist_yet_is_not_an_error_but_unknown(expression: Json) -> None:
+def test_a_reference_to_a_missing_resource_is_not_yet_known(expression: Json) -> None:
     with pytest.raises(NotYetKnownError, match="Later"):
         resolve(expression, SCOPE, "Bank/main")
 
 
-def test_dynamic_references_are_left_alone_where_nobody_looks_at_them() -> None:
+def test_dynamic_references_are_kept_on_request() -> None:
     text = "{{resolve:ssm:/x}}"
     assert resolve({"Fn::Sub": text}, SCOPE, "Bank/main", dynamic=True) == text
 

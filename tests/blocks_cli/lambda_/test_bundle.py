@@ -45,12 +45,12 @@ def test_later_layers_cover_earlier_ones_and_the_bundle_covers_all(
 
 
 @pytest.mark.parametrize("name", ["click", "pytest", "aws_cdk", "blocks_cli"])
-def test_what_is_installed_here_is_not_there(plain_bench: Workbench, name: str) -> None:
+def test_installed_packages_are_not_importable(plain_bench: Workbench, name: str) -> None:
     result = plain_bench.function(PROBE).invoke([name])
     assert result.error_type == "ModuleNotFoundError"
 
 
-def test_boto3_is_there_as_on_lambda(plain_bench: Workbench) -> None:
+def test_boto3_is_importable_as_on_lambda(plain_bench: Workbench) -> None:
     assert not plain_bench.function(PROBE).invoke(["boto3"]).failed
 
 
@@ -65,7 +65,7 @@ def extension(folder: Path, package: str, tag: str) -> None:
     (folder / package / f"_core.{tag}.so").touch()
 
 
-def test_only_extensions_for_another_python_are_foreign(tmp_path: Path) -> None:
+def test_only_extensions_for_another_python_are_unloadable(tmp_path: Path) -> None:
     own = importlib.machinery.EXTENSION_SUFFIXES[0].strip(".").removesuffix(".so")
     extension(tmp_path, "own", own)
     extension(tmp_path, "stable", "abi3")
@@ -100,7 +100,7 @@ def test_a_zip_asset_is_unpacked_and_a_damaged_one_refused(tmp_path: Path) -> No
     assert not store.path("bad").exists(), "an entry appears whole or not at all"
 
 
-def test_another_python_version_runs_under_its_own_interpreter_or_says_so(plain_bench: Workbench) -> None:
+def test_another_python_version_runs_under_its_own_interpreter_or_has_a_note(plain_bench: Workbench) -> None:
     """With or without such an interpreter on this machine, the function runs, and a difference is noted."""
     wanted = next(v for v in ((3, 13), (3, 12)) if v != interpreter.current().version)
     function = plain_bench.function(
@@ -112,7 +112,7 @@ def test_another_python_version_runs_under_its_own_interpreter_or_says_so(plain_
     assert (ran == list(wanted)) != told
 
 
-def test_a_shim_that_does_not_work_is_no_interpreter(tmp_path: Path) -> None:
+def test_a_broken_shim_is_not_an_interpreter(tmp_path: Path) -> None:
     shim = tmp_path / "python3.12"
     shim.write_text("#!/bin/sh\necho 'version not selected' >&2\nexit 127\n")
     shim.chmod(0o755)

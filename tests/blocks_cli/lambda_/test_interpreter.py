@@ -26,7 +26,7 @@ def nothing_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("variable", "place"), PLACES, ids=[variable for variable, _ in PLACES])
-def test_found_where_a_manager_puts_it(
+def test_interpreters_of_version_managers_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
 ) -> None:
     installed = tmp_path / "a [folder]" / place / "bin" / "python9.7"
@@ -39,7 +39,7 @@ def test_found_where_a_manager_puts_it(
     assert found.executable == installed
 
 
-def test_a_folder_that_cannot_be_looked_at_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as that of another user after `su`; a name that is too long fails for root as well."""
     for variable, _ in PLACES:
         monkeypatch.setenv(variable, "/" + "long" * 100)

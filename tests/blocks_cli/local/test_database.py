@@ -33,7 +33,7 @@ def deploy(
     return LocalDeployment.deploy(assembly, folder, report=report)
 
 
-def test_a_shop_opens(tmp_path: Path) -> None:
+def test_grants_and_migrations_over_several_deploys(tmp_path: Path) -> None:
     """A function has exactly its granted privileges; only new migrations run; a failed one can be corrected."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY, name text);")
     with deploy(tmp_path) as shop:
@@ -86,7 +86,7 @@ def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path
         assert shop.migrations_applied == ()
 
 
-def test_the_cluster_speaks_the_dialect_of_the_migrations(tmp_path: Path) -> None:
+def test_the_cluster_has_the_dialect_of_the_migrations(tmp_path: Path) -> None:
     """Foreign keys are refused in the portable dialect, and accepted in the later one."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY);")
     deploy(tmp_path).close()

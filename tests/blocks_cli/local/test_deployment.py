@@ -100,7 +100,7 @@ def test_second_deploy_does_only_what_changed(sample_app: SampleApp, tmp_path: P
     assert old["Say"] == "hello"
 
 
-def test_a_resource_that_is_gone_gets_a_delete(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_a_removed_resource_gets_a_delete_event(sample_app: SampleApp, tmp_path: Path) -> None:
     deploy(sample_app, tmp_path).close()
     with deploy(replace(sample_app, custom=False), tmp_path) as without:
         assert changed(without) == [(Action.DELETE, "Lab/Thing", ())]
@@ -155,13 +155,13 @@ def test_a_failed_update_leaves_the_resource_as_it_was(sample_app: SampleApp, tm
     assert old["Say"] == "hello", "the last that succeeded"
 
 
-def test_a_handler_may_pass_on_to_itself(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_a_handler_may_invoke_itself(sample_app: SampleApp, tmp_path: Path) -> None:
     with deploy(replace(sample_app, do="again"), tmp_path) as deployment:
         assert deployment.outputs["SampleApp"]["Said"] == "hello"
     assert ["Second" in event for event in events(sample_app)] == [False, True]
 
 
-def test_open_brings_a_deployment_back(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_open_starts_an_existing_deployment(sample_app: SampleApp, tmp_path: Path) -> None:
     with deploy(replace(sample_app, cluster=True), tmp_path) as deployment:
         paths = [function.path for function in deployment.functions]
     assert paths == ["Lab/Hello", "Lab/Handler", "Other/Far"]
@@ -170,7 +170,7 @@ def test_open_brings_a_deployment_back(sample_app: SampleApp, tmp_path: Path) ->
         assert environ(again, "Hello")["BLOCKS_MAIN_ENDPOINT"] == again.clusters[0].endpoint()
 
 
-def test_a_database_that_was_removed_is_made_anew_and_migrated(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_a_removed_database_is_created_again_and_migrated(sample_app: SampleApp, tmp_path: Path) -> None:
     sample_app = replace(sample_app, cluster=True)
     deploy(sample_app, tmp_path).close()
     shutil.rmtree(tmp_path / ".blocks" / "local" / "main")
@@ -183,7 +183,7 @@ def test_a_database_that_was_removed_is_made_anew_and_migrated(sample_app: Sampl
     assert [event["RequestType"] for event in events(sample_app)] == ["Create", "Update"]
 
 
-def test_an_endpoint_that_had_to_move_is_followed(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_a_moved_endpoint_is_updated_everywhere(sample_app: SampleApp, tmp_path: Path) -> None:
     """Another program uses the old port; no handler runs again because of that."""
     sample_app = replace(sample_app, cluster=True)
     with deploy(sample_app, tmp_path) as deployment:
@@ -197,7 +197,7 @@ def test_an_endpoint_that_had_to_move_is_followed(sample_app: SampleApp, tmp_pat
     assert [event["RequestType"] for event in events(sample_app)] == ["Create"]
 
 
-def test_functions_are_found_by_any_of_their_names(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_functions_are_found_by_all_of_their_names(sample_app: SampleApp, tmp_path: Path) -> None:
     with deploy(replace(sample_app, custom=False), tmp_path) as deployment:
         hello = deployment.functions[0]
         for name in ("Hello", "Lab/Hello", hello.logical_id, hello.name, hello.arn):
@@ -213,7 +213,7 @@ def test_functions_are_found_by_any_of_their_names(sample_app: SampleApp, tmp_pa
             deployment.invoke("Hello", {"when": object()})  # type: ignore[dict-item]
 
 
-def test_only_who_may_invoke_a_function_can(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_invoking_a_function_needs_the_permission(sample_app: SampleApp, tmp_path: Path) -> None:
     """The handler's role may invoke only the handler; Hello's role may invoke no function."""
     with deploy(replace(sample_app, custom=False), tmp_path) as deployment:
         hello, handler = deployment.functions[:2]
@@ -229,7 +229,7 @@ def test_only_who_may_invoke_a_function_can(sample_app: SampleApp, tmp_path: Pat
         with pytest.raises(ClientError, match="AccessDeniedException"):
             client.invoke(FunctionName=handler.arn, Payload=b"{}")
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            client.invoke(FunctionName="nobody", Payload=b"{}")
+            client.invoke(FunctionName="unknown", Payload=b"{}")
         keys = deployment._account.credentials_of(handler.role_arn)
         own = boto3.client(
             "lambda",
@@ -246,7 +246,9 @@ def test_only_who_may_invoke_a_function_can(sample_app: SampleApp, tmp_path: Pat
             own.invoke(FunctionName=hello.name, Payload=b"{}")
 
 
-def test_destroy_deletes_in_reverse_and_forgets(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_destroy_deletes_in_reverse_order_and_removes_the_state(
+    sample_app: SampleApp, tmp_path: Path
+) -> None:
     deploy(sample_app, tmp_path).close()
     with LocalDeployment.open(tmp_path) as deployment:
         done = deployment.destroy()
@@ -260,7 +262,7 @@ def test_destroy_deletes_in_reverse_and_forgets(sample_app: SampleApp, tmp_path:
         LocalDeployment.open(tmp_path)
 
 
-def test_two_deploys_at_once_are_refused(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_a_concurrent_deploy_is_refused(sample_app: SampleApp, tmp_path: Path) -> None:
     assembly = synthesize(sample_app, tmp_path / "cdk.out")
 
     class Impatient(Report):
@@ -271,14 +273,14 @@ def test_two_deploys_at_once_are_refused(sample_app: SampleApp, tmp_path: Path) 
     LocalDeployment.deploy(assembly, tmp_path, report=Impatient()).close()
 
 
-def test_a_parameter_that_no_template_has_is_refused(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_an_unknown_parameter_is_refused(sample_app: SampleApp, tmp_path: Path) -> None:
     assembly = synthesize(sample_app, tmp_path / "cdk.out")
     with pytest.raises(CommandError, match="parameter Sise: unknown") as refused:
         LocalDeployment.deploy(assembly, tmp_path, parameters={"Sise": "1"})
     assert "have: " in refused.value.why
 
 
-def test_what_is_local_keeps_itself_out_of_git(sample_app: SampleApp, tmp_path: Path) -> None:
+def test_local_files_are_ignored_by_git(sample_app: SampleApp, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     subprocess.run(["git", "init", "--quiet", project], check=True)

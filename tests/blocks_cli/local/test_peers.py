@@ -73,7 +73,7 @@ def takes_connections(cluster: LocalCluster) -> list[str]:
     return found
 
 
-def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path) -> None:
+def test_two_clusters_that_name_each_other_are_one_database(tmp_path: Path) -> None:
     assembly = synthesize(tmp_path / "cdk.out")
     with LocalDeployment.deploy(assembly, tmp_path) as deployment:
         (cluster,) = deployment.clusters
@@ -99,7 +99,7 @@ def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path)
     assert [*(tmp_path / ".blocks" / "local").iterdir()] == []
 
 
-def test_two_clusters_that_were_never_peered_are_destroyed_one_after_the_other(tmp_path: Path) -> None:
+def test_two_clusters_without_peering_are_destroyed_one_after_the_other(tmp_path: Path) -> None:
     """Alphabetical order of the stacks would be wrong, also in a later process."""
     with LocalDeployment.deploy(synthesize(tmp_path / "cdk.out"), tmp_path):
         pass

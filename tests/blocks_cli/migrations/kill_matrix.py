@@ -47,10 +47,10 @@ FILES = {
 }
 BEFORE, AFTER = "journal and lease", "roles and answer"
 PHASES = (BEFORE, *FILES, AFTER)
-"""What a deploy is at: before its migrations, at one of them, after them."""
+"""Phases of a deploy: before its migrations, each of them, after them."""
 
 LEAST = 200
-"""Messages that a deploy takes at the very least; polling for jobs adds some."""
+"""Minimum number of messages of a deploy; polling for jobs adds some."""
 
 LEFT_BEHIND = [
     "SELECT * FROM t ORDER BY id",

@@ -68,7 +68,7 @@ def test_findings_are_where_they_are_marked(tmp_path: Path, files: Mapping[str, 
 
 
 @pytest.mark.parametrize(("data", "line", "column"), BYTES.values(), ids=BYTES)
-def test_what_is_not_utf_8_is_placed_at_its_first_byte(
+def test_invalid_utf_8_is_reported_at_its_first_byte(
     tmp_path: Path, data: bytes, line: int, column: int
 ) -> None:
     (tmp_path / "001_x.sql").write_bytes(data)
@@ -110,7 +110,7 @@ FORMATS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("options", "begins"), FORMATS.values(), ids=FORMATS)
-def test_lint_for_people_and_for_github(project: Project, options: list[str], begins: str) -> None:
+def test_lint_as_text_and_for_github(project: Project, options: list[str], begins: str) -> None:
     write(project.migrations, FOLDERS["a faulty file beside sound ones"])
     result = project.blocks("lint", *options)
     assert result.code == ExitCode.USAGE
@@ -118,7 +118,7 @@ def test_lint_for_people_and_for_github(project: Project, options: list[str], be
     assert result.err.splitlines() == ["target   files   migrations   dialect portable", "1 finding"]
 
 
-def test_lint_for_programs(project: Project) -> None:
+def test_lint_as_json(project: Project) -> None:
     expected = write(project.migrations, FOLDERS["everything at once"])
     result = project.blocks("lint", "--json")
     rows = json.loads(result.out)["findings"]

@@ -77,7 +77,7 @@ def test_the_figure_is_the_one_that_the_page_counts() -> None:
     assert f"{killed[1]} kills and {torn[1]} torn connections" in " ".join(PAGE.read_text("utf-8").split())
 
 
-def test_exit_codes_are_those_there_are() -> None:
+def test_the_page_lists_the_exit_codes() -> None:
     page = PAGE.read_text("utf-8")
     assert "".join(f"| {code.value} | {code.meaning} |\n" for code in ExitCode) in page
 

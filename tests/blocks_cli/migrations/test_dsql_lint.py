@@ -40,12 +40,12 @@ def test_the_page_lists_every_difference(comparisons: list[Comparison]) -> None:
         assert written == page
 
 
-def test_it_refuses_nothing_that_it_can_read_and_we_accept(comparisons: list[Comparison]) -> None:
+def test_dsql_lint_accepts_all_parsed_files_that_we_accept(comparisons: list[Comparison]) -> None:
     refused = {each.text: each.theirs for each in comparisons if each.theirs and not each.ours}
     assert refused == dict.fromkeys(ACCEPTED, (PARSE_ERROR,))
 
 
-def test_most_is_read_alike(comparisons: list[Comparison]) -> None:
+def test_most_files_get_the_same_result(comparisons: list[Comparison]) -> None:
     both = [each for each in comparisons if each.ours and each.theirs]
     neither = [each for each in comparisons if not each.ours and not each.theirs]
     assert len(both) >= 180

@@ -64,7 +64,7 @@ def wait_until_it_holds_the_lease(project: Path, up: subprocess.Popen[str]) -> N
         assert up.poll() is None
 
 
-def test_interrupted_killed_and_bereft(project: Path) -> None:
+def test_up_interrupted_killed_and_without_its_database(project: Path) -> None:
     """Each time the journal has the completed migrations, and the next run starts without waiting."""
     with LocalCluster(project / ".blocks" / "local" / "main") as cluster:
         with running(project, "up", until="applied  001_t.sql") as up:
@@ -87,7 +87,7 @@ def test_interrupted_killed_and_bereft(project: Path) -> None:
         assert "[x] 001_t" in said(project, "status")[0]
 
 
-def test_nobody_reads(project: Path) -> None:
+def test_a_closed_output_pipe(project: Path) -> None:
     with running(project, "lint", "--json") as lint:
         assert lint.stdout is not None and lint.stderr is not None
         lint.stdout.close()
@@ -95,14 +95,14 @@ def test_nobody_reads(project: Path) -> None:
         assert "Error" not in lint.stderr.read()
 
 
-def test_no_command_is_help(project: Path) -> None:
+def test_without_a_command_help_is_printed(project: Path) -> None:
     with running(project) as nothing:
         out, err = nothing.communicate()
         assert (nothing.returncode, out) == (ExitCode.USAGE, "")
         assert err.startswith("Usage: blocks ")
 
 
-def test_an_error_of_the_program_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_as_such(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from blocks_cli.main import main
 
     monkeypatch.chdir(project)

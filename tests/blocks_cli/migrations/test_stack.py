@@ -136,7 +136,7 @@ def test_several_databases_and_a_nested_stack(project: Project, aws: Aws) -> Non
     assert project.blocks("status", "--stack", "App", "--database", "main").code == ExitCode.OK
 
 
-def test_no_database_in_it(project: Project, aws: Aws) -> None:
+def test_a_stack_without_a_database(project: Project, aws: Aws) -> None:
     aws.lists("Web", ("Fn", "AWS::Lambda::Function", "fn"))
     none = project.blocks("schema", "--stack", "Web")
     assert (none.code, none.out) == (ExitCode.USAGE, "")
@@ -154,7 +154,7 @@ def test_no_database_in_it(project: Project, aws: Aws) -> None:
     ]
 
 
-def test_a_cluster_that_goes_away(project: Project, aws: Aws) -> None:
+def test_a_cluster_that_is_being_deleted(project: Project, aws: Aws) -> None:
     aws.is_bank("x", status="PENDING_DELETE")
     gone = project.blocks("schema", "--stack", "BankStack")
     assert gone.code == ExitCode.CANNOT_CONNECT
@@ -238,11 +238,11 @@ def test_without_region_profile_or_keys(project: Project, monkeypatch: pytest.Mo
         "error: --stack S: the request to AWS failed",
         "  why: Unable to locate credentials",
     ]
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_PROFILE", "missing")
     profile = project.blocks("schema", "--stack", "S")
     assert (profile.code, profile.err.splitlines()[1]) == (
         ExitCode.CANNOT_CONNECT,
-        "  why: The config profile (nobody) could not be found",
+        "  why: The config profile (missing) could not be found",
     )
 
 

@@ -47,7 +47,7 @@ def matrix(project: Project, first: ForkServer) -> Iterator[Matrix]:
         yield Matrix(project, first, inbox)
 
 
-def test_a_command_says_which_deploy_is_at_work(project: Project, matrix: Matrix) -> None:
+def test_a_command_names_the_running_deploy(project: Project, matrix: Matrix) -> None:
     with matrix.stopped(100, Direction.ANSWER) as (wire, deploy):
         refused = project.blocks("up", "--dialect", "2026-09", "--wait", "0")
         assert refused.code == ExitCode.MIGRATION_FAILED
@@ -76,7 +76,7 @@ def freeze(matrix: Matrix, other: ForkServer, at: int) -> str:
     return answer["Status"]
 
 
-def test_a_thawed_holder_changes_nothing(matrix: Matrix, second: ForkServer) -> None:
+def test_a_holder_changes_nothing_after_its_lease_expired(matrix: Matrix, second: ForkServer) -> None:
     _, expected = matrix.undisturbed()
     for at in range(20, ANSWERS, 36):
         assert freeze(matrix, second, at) == "FAILED", f"frozen at answer {at}"

@@ -84,7 +84,7 @@ def token_of(
     return signing.token(host, region, user, credentials, lifetime=lifetime, at=now.timestamp())
 
 
-def test_life_of_a_token(store: IdentityStore, role: Identity) -> None:
+def test_validity_period_of_a_token(store: IdentityStore, role: Identity) -> None:
     token = token_of(role.credentials)
     for seconds, accepted in [
         (-301, False),

@@ -69,7 +69,7 @@ def test_meta_commands(dsql_cluster: LocalCluster, accounts: None, command: str)
 
 @pytest.fixture(scope="module")
 def accounts(dsql_cluster: LocalCluster) -> None:
-    """One table for all that only look."""
+    """One table for read-only tests."""
     from tests.local_dsql.clients.conftest import ACCOUNTS
 
     dsql_cluster.reset()

@@ -49,7 +49,7 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(tmp_path: Path) -> 
     wait_until(lambda: not processes_of(tmp_path))
 
 
-def test_a_machine_without_node_is_told_so(
+def test_missing_node_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ def test_a_machine_without_node_is_told_so(
     assert "why: the AWS CDK needs Node, and `node` is not on PATH" in told
 
 
-def test_the_age_of_node_is_no_news(
+def test_warnings_about_the_node_version_are_silenced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ def test_the_age_of_node_is_no_news(
     assert "silenced: 20" in capfd.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault_of_the_program(
+def test_a_read_only_folder_is_not_an_internal_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
