@@ -61,8 +61,8 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
     assert code == ExitCode.OK
     answer = json.loads(out)
-    assert {change["action"] for change in answer["stacks"]["SampleApp"]["changes"]} == {"no change"}
-    assert answer["stacks"]["SampleApp"]["outputs"]["Said"] == "hello"
+    assert {change["action"] for change in answer["stacks"]["Lab"]["changes"]} == {"no change"}
+    assert answer["stacks"]["Lab"]["outputs"]["Said"] == "hello"
     assert "deployed no changes" in err
 
     code, out, err = shell.run("invoke", "Hello", "--event", '{"n": 1}')
@@ -76,7 +76,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
 
     code, out, err = shell.run("destroy", "--local", "--json")
     assert code == ExitCode.OK
-    assert list(json.loads(out)["stacks"]) == ["Other", "SampleApp"]
+    assert list(json.loads(out)["stacks"]) == ["Other", "Lab"]
     assert err.splitlines()[-1] == "destroyed"
 
     code, out, err = shell.run("destroy", "--local", "--json")

@@ -92,7 +92,7 @@ def bundles() -> Path:
 def synthesize(sample_app: SampleApp, output: Path) -> Path:
     """Synthesize one version of the app."""
     app = cdk.App(outdir=str(output))
-    stack = cdk.Stack(app, "SampleApp")
+    stack = cdk.Stack(app, "Lab")
     queue = sqs.Queue(stack, "Queue")
     layer = lambda_.LayerVersion(stack, "Shared", code=lambda_.Code.from_asset(str(bundles() / "shared")))
     hello = _function(stack, "Hello", "hello", layers=[layer])

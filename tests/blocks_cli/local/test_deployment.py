@@ -42,7 +42,7 @@ def events(sample_app: SampleApp) -> list[dict[str, Json]]:
 
 
 def changed(
-    deployment: LocalDeployment, stack: str = "SampleApp"
+    deployment: LocalDeployment, stack: str = "Lab"
 ) -> list[tuple[Action, str, tuple[str, ...]]]:
     """Return the changes of a deploy, without unchanged resources."""
     return [
@@ -69,8 +69,8 @@ def test_first_deploy(sample_app: SampleApp, tmp_path: Path) -> None:
         assert environ(deployment, "Far")["ELSEWHERE"] == deployment.functions[0].arn, (
             "a reference across stacks"
         )
-        assert deployment.outputs["SampleApp"]["Said"] == "hello", "the handler's Data"
-        assert deployment.outputs["SampleApp"]["Authority"] == str(cluster.ca_file)
+        assert deployment.outputs["Lab"]["Said"] == "hello", "the handler's Data"
+        assert deployment.outputs["Lab"]["Authority"] == str(cluster.ca_file)
         assert "Lab/Queue: AWS::SQS::Queue is not available locally; a placeholder is used" in report.notes
     [event] = events(sample_app)
     assert event["RequestType"] == "Create"
@@ -91,7 +91,7 @@ def test_second_deploy_does_only_what_changed(sample_app: SampleApp, tmp_path: P
         assert environ(greeted, "Hello")["GREETING"] == "good night"
     with deploy(replace(sample_app, greeting="good night", say="bye"), tmp_path) as said:
         assert changed(said) == [(Action.UPDATE, "Lab/Thing", ("Say",))]
-        assert said.outputs["SampleApp"]["Said"] == "bye"
+        assert said.outputs["Lab"]["Said"] == "bye"
     assert [event["RequestType"] for event in events(sample_app)] == ["Create", "Update"]
     update = events(sample_app)[1]
     assert update["PhysicalResourceId"] == "thing"
@@ -104,7 +104,7 @@ def test_a_removed_resource_gets_a_delete_event(sample_app: SampleApp, tmp_path:
     deploy(sample_app, tmp_path).close()
     with deploy(replace(sample_app, custom=False), tmp_path) as without:
         assert changed(without) == [(Action.DELETE, "Lab/Thing", ())]
-        assert "Said" not in without.outputs["SampleApp"]
+        assert "Said" not in without.outputs["Lab"]
     assert [(e["RequestType"], e.get("PhysicalResourceId")) for e in events(sample_app)] == [
         ("Create", None),
         ("Delete", "thing"),
@@ -147,7 +147,7 @@ def test_a_failed_update_leaves_the_resource_as_it_was(sample_app: SampleApp, tm
     with pytest.raises(CommandError, match="Update failed"):
         deploy(replace(sample_app, do="fail", say="new"), tmp_path)
     with LocalDeployment.open(tmp_path) as before:
-        assert before.outputs["SampleApp"]["Said"] == "hello"
+        assert before.outputs["Lab"]["Said"] == "hello"
     with deploy(replace(sample_app, say="newer"), tmp_path) as corrected:
         assert changed(corrected) == [(Action.UPDATE, "Lab/Thing", ("Say",))]
     old = events(sample_app)[-1]["OldResourceProperties"]
@@ -157,7 +157,7 @@ def test_a_failed_update_leaves_the_resource_as_it_was(sample_app: SampleApp, tm
 
 def test_a_handler_may_invoke_itself(sample_app: SampleApp, tmp_path: Path) -> None:
     with deploy(replace(sample_app, do="again"), tmp_path) as deployment:
-        assert deployment.outputs["SampleApp"]["Said"] == "hello"
+        assert deployment.outputs["Lab"]["Said"] == "hello"
     assert ["Second" in event for event in events(sample_app)] == [False, True]
 
 
@@ -252,9 +252,9 @@ def test_destroy_deletes_in_reverse_order_and_removes_the_state(
     deploy(sample_app, tmp_path).close()
     with LocalDeployment.open(tmp_path) as deployment:
         done = deployment.destroy()
-    assert list(done) == ["Other", "SampleApp"]
+    assert list(done) == ["Other", "Lab"]
     assert [event["RequestType"] for event in events(sample_app)] == ["Create", "Delete"]
-    deleted = [change.path for change in done["SampleApp"]]
+    deleted = [change.path for change in done["Lab"]]
     assert (
         deleted.index("Lab/Thing") < deleted.index("Lab/Handler") < deleted.index("Lab/Handler/ServiceRole")
     )
