@@ -1,4 +1,4 @@
-"""What the local database costs, against the same PostgreSQL reached without its proxy."""
+"""Overhead of the local database, compared with the same PostgreSQL without the proxy."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def lookup(connection: Connection) -> Callable[[], object]:
-    """Return a prepared look-up by primary key."""
+    """Return a prepared lookup by primary key."""
     return lambda: connection.execute("SELECT v FROM lookup WHERE id = %s", (17,), prepare=True).fetchone()
 
 
 def many_rows(connection: Connection) -> Callable[[], object]:
-    """Return a query of 10,000 rows: any work of the proxy for each row would show."""
+    """Return a query of 10,000 rows, which shows the proxy's cost per row."""
     query = "SELECT n, 'some text ' || n FROM generate_series(1, 10000) AS n"
     return lambda: connection.execute(query, prepare=True).fetchall()
 
 
 def insert(connection: Connection, table: str) -> Callable[[], object]:
-    """Return an INSERT of 3,000 rows, the most that a transaction may change; each call begins with none."""
+    """Return an INSERT of 3,000 rows, the maximum of a transaction; each call starts with an empty table."""
     fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, 3000) AS n").format(
         sql.Identifier(table)
     )
@@ -81,7 +81,7 @@ def _increment(connection: Connection) -> int:
 
 
 def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
-    """Return the milliseconds that an UPDATE takes of a row which another open transaction has changed."""
+    """Return the milliseconds of an UPDATE of a row that another open transaction has changed."""
     waits: list[float] = []
     with psycopg.connect(dsn) as holder, psycopg.connect(dsn) as newcomer:
         for _ in range(rounds):
@@ -95,7 +95,7 @@ def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
 
 
 def starts(folder: Path, *, rounds: int = 7) -> tuple[float, list[float]]:
-    """Return the seconds from nothing to the first answer, and those of later starts."""
+    """Return the seconds from an empty folder to the first response, and those of later starts."""
     figures = []
     for _ in range(rounds + 1):
         started = time.perf_counter()

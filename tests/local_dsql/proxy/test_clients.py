@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.local_dsql.programs import needs_psql
+from tests.support.programs import needs_psql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
