@@ -1,4 +1,4 @@
-"""What writes cost in the local database: against PostgreSQL without its proxy, and against PGlite, in one run.
+"""Writes to the local database, against PostgreSQL without its proxy and against PGlite, in one run.
 
 `python -m benchmarks.writes` needs Node for PGlite, and leaves it out where there is none. The last figure is pgbench's
 TPC-B script with four clients beside 100,000 rows.
