@@ -27,7 +27,6 @@ import uvloop
 
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE
-from dsql_dialect import profile
 from local_dsql import catalog
 from local_dsql.access import (
     ClusterName,
@@ -120,7 +119,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     proxy = Proxy(
         socket_directory=folder / "sockets",
         port=postgres.port,
-        profile=profile("2026-09"),
+        profile=NEWEST,
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),
     )

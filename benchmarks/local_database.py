@@ -14,6 +14,8 @@ from psycopg import sql
 
 from benchmarks import bare_proxy
 from benchmarks.harness import compare, pin, report
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
+from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ def many_rows(connection: Connection) -> Callable[[], object]:
 
 
 def insert(connection: Connection, table: str) -> Callable[[], object]:
-    """Return an INSERT of 3,000 rows, the maximum of a transaction; each call starts with an empty table."""
-    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, 3000) AS n").format(
-        sql.Identifier(table)
+    """Return an INSERT of as many rows as a transaction may change; each call starts with an empty table."""
+    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, {}) AS n").format(
+        sql.Identifier(table), ROWS_PER_TRANSACTION
     )
     empty = sql.SQL("DELETE FROM {}").format(sql.Identifier(table))
 
@@ -114,7 +116,7 @@ def main() -> None:
         )
         for compared in reads():
             print(compared)
-        with LocalCluster(Path(temporary) / "cluster", dialect="2026-09") as cluster:
+        with LocalCluster(Path(temporary) / "cluster", dialect=NEWEST.name) as cluster:
             measure(cluster)
 
 
@@ -158,7 +160,8 @@ def measure(cluster: LocalCluster) -> None:
                 sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, v text)").format(sql.Identifier(table))
             )
         inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(proxy, "through_proxy")})
-        print(report("insert and delete 3,000 rows", inserts, baseline="direct", bar={"local DSQL": "0.67"}))
+        title = f"insert and delete {ROWS_PER_TRANSACTION:,} rows"
+        print(report(title, inserts, baseline="direct", bar={"local DSQL": "0.67"}))
     seconds, attempts = increments(cluster.dsn())
     print(f"hot row: {THREADS} x {INCREMENTS} increments in {seconds:.2f} s (bar: 3), {attempts} attempts")
     waits = second_writer(cluster.dsn())

@@ -19,6 +19,7 @@ import psycopg
 
 from benchmarks import pglite
 from benchmarks.harness import compare, pin, report
+from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
 from local_dsql.postgres import SUPERUSER
 
@@ -104,7 +105,7 @@ def main() -> None:
     pin()
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(folder, dialect="2026-09") as cluster,
+        LocalCluster(folder, dialect=NEWEST.name) as cluster,
         contextlib.ExitStack() as stack,
     ):
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.harness import compare, costs
 from blocks_runtime import DistributedDatabase
+from blocks_runtime.contract import ROWS_PER_TRANSACTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[object, ...]]
     Rows = list[tuple[int, str, int]]
 
-ROWS, CHUNK = 12_000, 3_000
+ROWS, CHUNK = 12_000, ROWS_PER_TRANSACTION
 COLUMNS = ("id", "owner", "amount")
 _ids = itertools.count()
 
