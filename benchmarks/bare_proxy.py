@@ -27,6 +27,7 @@ import uvloop
 
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE
+from dsql_dialect.profiles import NEWEST
 from local_dsql import catalog
 from local_dsql.access import (
     ClusterName,
