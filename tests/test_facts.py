@@ -26,7 +26,7 @@ PACKAGES = (
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HOMES = {"dsql_dialect/limits.py", "dsql_dialect/profiles.py", "runtime/blocks_runtime/limits.py"}
-"""Where limits and names of dialects are defined."""
+"""Files that define limits and names of dialects."""
 
 ROWS = limits.ROWS_PER_TRANSACTION
 SPELLED = re.compile(
