@@ -19,7 +19,7 @@ PACKAGES = (
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HOMES = {"dsql_dialect/limits.py", "dsql_dialect/profiles.py", "runtime/blocks_runtime/limits.py"}
-"""The modules that define limits and names of dialects."""
+"""Files that define limits and names of dialects."""
 
 ROWS = limits.ROWS_PER_TRANSACTION
 SPELLED = re.compile(

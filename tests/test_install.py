@@ -1,4 +1,4 @@
-"""Packages that `pip install blocks-dsql[…]` installs, and messages of programs whose packages are missing."""
+"""Packages of each extra, and the error of a program without its extra."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 
 def brought(extra: str) -> set[str]:
-    """Return the packages that an extra of ours asks for, those of the extras that it names included."""
+    """Return the packages of an extra, including those of extras that it names."""
     found: set[str] = set()
     for line in metadata.requires("blocks-dsql") or ():
         requirement, _, marker = line.partition(";")
@@ -27,7 +27,7 @@ def brought(extra: str) -> set[str]:
 
 
 def test_a_local_function_finds_what_lambda_has() -> None:
-    """The function that joins two Regions imports boto3 without bringing it, as any function may."""
+    """The peering function imports boto3 without bundling it, as any function may."""
     assert {"boto3", "awslambdaric", "click"} <= brought("cli")
 
 

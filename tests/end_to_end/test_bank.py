@@ -50,9 +50,9 @@ REFUSALS = [
     Refusal("payer missing", NOBODY, None, 10, f"payer {NOBODY} has no account"),
     Refusal("payee missing, found after the payer was debited", None, NOBODY, 10, f"payee {NOBODY} has no"),
     Refusal("balance would go negative", None, None, 10**9, f"{10**9} are needed; send less"),
-    Refusal("nothing to send", None, None, 0, "send more than nothing"),
+    Refusal("nothing to send", None, None, 0, "must be greater than zero"),
     Refusal("no account number", "0815", None, 10, "'0815' is no account number; give a UUID"),
-    Refusal("payer is payee", NOBODY, NOBODY, 10, "name two accounts"),
+    Refusal("payer is payee", NOBODY, NOBODY, 10, "they must differ"),
 ]
 
 

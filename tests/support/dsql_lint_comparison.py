@@ -147,7 +147,7 @@ def document(comparisons: Sequence[Comparison]) -> str:
             "",
             "| file | rule | why |",
             "|---|---|---|",
-            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_title_of(each)} |" for each in files),
+            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_rule_title(each)} |" for each in files),
             "",
         ]
     )
@@ -193,6 +193,6 @@ def _evidence(each: Comparison) -> str:
     return f"we, by documents: {source}" if source.startswith(_DOCUMENTS) else f"we: {source}"
 
 
-def _title_of(each: Comparison) -> str:
+def _rule_title(each: Comparison) -> str:
     rules = {rule.id: rule for rule in vars(migration_rules).values() if isinstance(rule, Rule)}
     return rules[each.ours[0]].title
