@@ -51,7 +51,7 @@ class MigrationStatus:
 
     @property
     def open(self) -> bool:
-        """Whether the migration needs an action."""
+        """True if the migration needs an action."""
         return self.state not in ("applied", "ahead")
 
     @property

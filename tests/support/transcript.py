@@ -1,4 +1,4 @@
-"""A document whose commands are run: its files are written, its outputs put in, from top to bottom."""
+"""Run the commands of a page: write its files and insert the outputs, from top to bottom."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _CHANGING = {
 
 
 def run(document: str, project: Project) -> str:
-    """Return the document with what its `$ blocks …` lines print now; times and names are made the same.
+    """Return the page with the current output of its `$ blocks …` lines; times and names are normalized.
 
-    A fence `sql FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
+    A code block `sql FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
     """
     return _FENCE.sub(lambda fence: _play(fence, project), document)
 
 
 def files(document: str) -> dict[str, str]:
-    """Return the files that the document writes, by name without `.sql`."""
+    """Return the files of the page, by name without `.sql`."""
     fences = _FENCE.finditer(document)
     return {PurePath(each["file"]).stem: each["body"] for each in fences if each["kind"] == "sql"}
 

@@ -1,4 +1,4 @@
-"""The database that everybody is measured on, and how a peer logs in to it: under AWS's name, with TLS verified."""
+"""The benchmark database, and the login of a peer: by AWS's host name, with verified TLS."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _TABLES = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """A local cluster; this process has the environment of a function that may use it."""
+class BenchmarkDatabase:
+    """A local cluster; this process has the environment of a function with access to it."""
 
     cluster: LocalCluster
     host: str
     port: int
 
     def connect(self, **options: object) -> psycopg.Connection[tuple[object, ...]]:
-        """Connect as a program does that uses boto3 and psycopg by hand."""
+        """Connect like a program that uses boto3 and psycopg directly."""
         return psycopg.connect(**self.parameters(), **options)  # type: ignore[arg-type]
 
     def parameters(self) -> dict[str, object]:
-        """Return what psycopg needs, a token signed by boto3 included."""
+        """Return the connection parameters for psycopg, with a token signed by boto3."""
         import boto3
 
         client = boto3.client("dsql", region_name=REGION)
@@ -57,8 +57,8 @@ class Place:
 
 
 @contextmanager
-def place(commit_latency: float = 0.0) -> Iterator[Place]:
-    """Yield a cluster with the tables and rows that are measured on."""
+def database(commit_latency: float = 0.0) -> Iterator[BenchmarkDatabase]:
+    """Yield a cluster with the tables and rows of the benchmarks."""
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalCluster(folder, regions=[REGION], commit_latency=commit_latency) as cluster,
@@ -86,4 +86,4 @@ def place(commit_latency: float = 0.0) -> Iterator[Place]:
         }
         if keys.session_token:
             os.environ["AWS_SESSION_TOKEN"] = keys.session_token
-        yield Place(cluster, host, port)
+        yield BenchmarkDatabase(cluster, host, port)

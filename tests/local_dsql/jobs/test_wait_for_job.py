@@ -1,4 +1,4 @@
-"""CALL sys.wait_for_job with identifiers that belong to no job."""
+"""CALL sys.wait_for_job with identifiers of no job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     "identifier", ["", "x", "a" * 25, "a" * 25 + "1", "00000000-0000-0000-0000-000000000000"]
 )
-def test_what_is_no_identifier_is_an_error(shared_cluster: LocalCluster, identifier: str) -> None:
+def test_an_invalid_job_id_is_an_error(shared_cluster: LocalCluster, identifier: str) -> None:
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         with pytest.raises(
             psycopg.errors.InvalidTextRepresentation, match=r"^Unable to convert text to UUID"

@@ -1,12 +1,12 @@
-"""What a deploy tells, kept for a test."""
+"""A report that records the notes of a deploy."""
 
 from __future__ import annotations
 
 from blocks_cli.local import Report
 
 
-class Listener(Report):
-    """Remembers the notes."""
+class RecordingReport(Report):
+    """Records notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []

@@ -1,4 +1,4 @@
-"""An app with a database: migrations, a function that was let in and one that was not."""
+"""A CDK app with a database: migrations, one function with a grant and one without."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def handler(statement, context):
 """
 
 
-def synthesize_shop(migrations: Path, output: Path, *, dialect: str = "portable") -> Path:
-    """Write the assembly of the app with these migrations."""
+def synthesize_database_app(migrations: Path, output: Path, *, dialect: str = "portable") -> Path:
+    """Synthesize the app with these migrations."""
     app = cdk.App(outdir=str(output))
     stack = cdk.Stack(app, "Shop")
     db = DistributedDatabase(

@@ -1,4 +1,4 @@
-"""One query or some statements on a connection of their own."""
+"""Run one query, or some statements, on a new connection."""
 
 from __future__ import annotations
 

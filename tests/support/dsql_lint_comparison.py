@@ -1,7 +1,7 @@
-"""AWS's own linter over what we refuse and over what we accept, and the differences as a document.
+"""Comparison of our findings with those of AWS's linter, and the page with the differences.
 
-`dsql-lint` is a program of AWS (PyPI, MIT-0) with rules and a parser of its own, so it is an independent reading of
-the same dialect. Compared is the verdict on a file, refused or not, in the newest dialect: it knows no other.
+`dsql-lint` is a program by AWS (PyPI, MIT-0) with its own rules and parser, so it is independent of our reading of the
+dialect. The comparison is whether a file is refused, in the newest dialect, which is the only one of `dsql-lint`.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ ACCEPTED: Mapping[str, str] = {
     "GRANT SELECT ON database TO app": "we: a table may be called database; PostgreSQL 16 does not reserve the word",
     "CREATE SCHEMA s CREATE TABLE a (id int)": "we: AWS release notes, 2026-04-24",
 }
-"""What we accept and dsql-lint cannot read: who is right, and by what."""
+"""Statements that we accept and dsql-lint cannot parse: the correct side, and the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One file read twice: the rules that each of the two finds broken in it."""
+class Comparison:
+    """The rules that each of the two programs reports for one file."""
 
     name: str
     text: str
@@ -59,22 +59,22 @@ class Reading:
 
     @property
     def differs(self) -> bool:
-        """True where one refuses and the other does not."""
+        """True if one program refuses the file and the other does not."""
         return bool(self.ours) != bool(self.theirs)
 
     @property
     def of_files(self) -> bool:
-        """True where all that we find is about files rather than about statements."""
+        """True if all our findings concern the file, not a statement."""
         return bool(self.ours) and OF_FILES.issuperset(self.ours)
 
 
 def program() -> str | None:
-    """Return where dsql-lint is: beside the interpreter, or on the path."""
+    """Return the path of dsql-lint: beside the interpreter, or on PATH."""
     return shutil.which("dsql-lint", path=Path(sys.executable).parent) or shutil.which("dsql-lint")
 
 
-def read_folders(folders: Mapping[str, Path]) -> list[Reading]:
-    """Return the readings of the files of migration folders, by name."""
+def compare_folders(folders: Mapping[str, Path]) -> list[Comparison]:
+    """Compare the files of migration folders, given by name."""
     files = [(name, file) for name, folder in folders.items() for file in sorted(folder.iterdir())]
     theirs = lint(file for _, file in files)
     ours: dict[Path, list[str]] = {}
@@ -82,13 +82,13 @@ def read_folders(folders: Mapping[str, Path]) -> list[Reading]:
         for path, rule in _compiled(folder):
             ours.setdefault(path, []).append(rule)
     return [
-        Reading(_title(name, file, folders[name]), _text(file), tuple(ours.get(file, ())), theirs[file])
+        Comparison(_title(name, file, folders[name]), _text(file), tuple(ours.get(file, ())), theirs[file])
         for name, file in files
     ]
 
 
-def read_examples(folder: Path) -> list[Reading]:
-    """Return the readings of what every rule of the dialect gives as refused and as accepted."""
+def compare_examples(folder: Path) -> list[Comparison]:
+    """Compare the refused and accepted examples of every rule of the dialect."""
     examples = {}
     for rule in RULES.values():
         for kind, text in (("refused", rule.refused), ("accepted", rule.accepted)):
@@ -97,7 +97,7 @@ def read_examples(folder: Path) -> list[Reading]:
             examples[file] = (f"{rule.id}, {kind}", text)
     theirs = lint(examples)
     return [
-        Reading(
+        Comparison(
             name, _plain(text), tuple(each.rule.id for each in parse(text, DIALECT).findings), theirs[file]
         )
         for file, (name, text) in examples.items()
@@ -105,7 +105,7 @@ def read_examples(folder: Path) -> list[Reading]:
 
 
 def lint(files: Iterable[Path]) -> dict[Path, tuple[str, ...]]:
-    """Return the rules that dsql-lint finds broken in each file."""
+    """Return the rules that dsql-lint reports for each file."""
     command = program()
     assert command is not None
     done = subprocess.run(
@@ -118,15 +118,15 @@ def lint(files: Iterable[Path]) -> dict[Path, tuple[str, ...]]:
     }
 
 
-def document(readings: Sequence[Reading]) -> str:
-    """Return the tables of the page: every difference, once a statement, with who is right and why."""
-    different = {each.text: each for each in readings if each.differs}.values()
+def document(comparisons: Sequence[Comparison]) -> str:
+    """Return the tables of the page: each difference once, with the correct side and the evidence."""
+    different = {each.text: each for each in comparisons if each.differs}.values()
     files = [each for each in different if each.of_files]
     refused = [each for each in different if each.ours and not each.of_files]
     unread = [each for each in different if each.theirs]
     return "\n".join(
         [
-            f"{len({each.text for each in readings})} files were read, {len(different)} verdicts differ.",
+            f"{len({each.text for each in comparisons})} files were read, {len(different)} verdicts differ.",
             "",
             "### We refuse a statement, dsql-lint does not",
             "",
@@ -147,7 +147,7 @@ def document(readings: Sequence[Reading]) -> str:
             "",
             "| file | rule | why |",
             "|---|---|---|",
-            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_fault(each)} |" for each in files),
+            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_title_of(each)} |" for each in files),
             "",
         ]
     )
@@ -170,7 +170,7 @@ def _text(file: Path) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a file on one line, so that the same statement laid out in two ways is one."""
+    """Return a file as one line, so that two layouts of a statement are equal."""
     return " ".join(text.removeprefix("-- in line 2\n").split()).removesuffix(";")
 
 
@@ -179,20 +179,20 @@ def _code(text: str) -> str:
     return f"`{shown}`" if shown else "(empty)"
 
 
-def _rule(each: Reading) -> Rule:
+def _rule(each: Comparison) -> Rule:
     return next(RULES[rule] for rule in each.ours if rule in RULES)
 
 
-def _answer(each: Reading) -> str:
+def _answer(each: Comparison) -> str:
     rule = _rule(each)
     return f"{rule.sqlstate} `{rule.text}`"
 
 
-def _evidence(each: Reading) -> str:
+def _evidence(each: Comparison) -> str:
     source = _rule(each).source
     return f"we, by documents: {source}" if source.startswith(_DOCUMENTS) else f"we: {source}"
 
 
-def _fault(each: Reading) -> str:
+def _title_of(each: Comparison) -> str:
     rules = {rule.id: rule for rule in vars(migration_rules).values() if isinstance(rule, Rule)}
     return rules[each.ours[0]].title

@@ -1,4 +1,4 @@
-"""What can go wrong around a cluster: it heals, or it says what happened, why, and what to do."""
+"""Failures around a cluster: repair, or an error with cause and remedy."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import local_dsql.client.server_handle
 from local_dsql import LocalCluster, LocalDatabaseError
 from local_dsql.errors import ServerError, ServerMismatchError
 from local_dsql.storage.locks import FileLock
-from tests.local_dsql.processes import PROJECT, STARTER, processes_of, start_user, wait_until
-from tests.local_dsql.queries import run, value
+from tests.support.processes import PROJECT, USER_PROGRAM, processes_of, start_cluster_user, wait_until
+from tests.support.queries import run, value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_killed_server_heals(folder: Path) -> None:
+def test_a_killed_server_is_repaired(folder: Path) -> None:
     cluster = LocalCluster(folder).start()
     dsn = cluster.dsn()
     cluster.reset()
@@ -52,7 +52,7 @@ def test_a_killed_postgresql_ends_the_server_with_its_reason(folder: Path) -> No
         assert value(again.dsn(), "SELECT 1") == 1
 
 
-def test_clients_of_a_killed_postgresql_are_told(folder: Path) -> None:
+def test_clients_of_a_killed_postgresql_get_an_error(folder: Path) -> None:
     with LocalCluster(folder) as cluster, psycopg.connect(cluster.dsn()) as connection:
         connection.execute("SELECT 1")
         os.kill(int((folder / "data" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
@@ -67,8 +67,8 @@ def test_clients_of_a_killed_postgresql_are_told(folder: Path) -> None:
         assert value(cluster.dsn(), "SELECT 1") == 1
 
 
-def test_what_a_crash_of_the_machine_leaves_heals(folder: Path) -> None:
-    """The files of a server that is no more: its number belongs to another process now, its socket to nobody."""
+def test_leftovers_of_a_machine_crash_are_repaired(folder: Path) -> None:
+    """Files of a server that no longer exists: its pid is reused by another process, its socket is unused."""
     (folder / "server.json").write_text(
         json.dumps({"pid": os.getpid(), "control": str(folder / "nowhere.sock")})
     )
@@ -79,22 +79,22 @@ def test_what_a_crash_of_the_machine_leaves_heals(folder: Path) -> None:
         assert value(cluster.dsn(), "SELECT 1") == 1
 
 
-def test_a_start_cut_short_is_repeated(tmp_path: Path) -> None:
+def test_an_interrupted_start_is_repeated(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    with start_user(folder) as user:
+    with start_cluster_user(folder) as user:
         wait_until((folder / "data").exists)
         time.sleep(0.1)
         for process in processes_of(folder):
-            with contextlib.suppress(ProcessLookupError):  # it has just ended
+            with contextlib.suppress(ProcessLookupError):  # the process has just ended
                 os.kill(process.pid, signal.SIGKILL)
         user.wait()
     with LocalCluster(folder) as cluster:
         assert value(cluster.dsn(), "SELECT 1") == 1
 
 
-def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
-    """In a user namespace, where this user is number 1000 and has no power."""
-    command = [sys.executable, "-c", "import os; assert os.geteuid() == 1000\n" + STARTER, str(folder)]
+def test_an_ordinary_user_can_run_a_cluster(folder: Path) -> None:
+    """In a user namespace in which this user has the id 1000 and no privileges."""
+    command = [sys.executable, "-c", "import os; assert os.geteuid() == 1000\n" + USER_PROGRAM, str(folder)]
     become = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     if os.geteuid() != 0 or subprocess.run([*become, "true"], check=False).returncode:
         pytest.skip("this is an ordinary user already, or user namespaces are forbidden here")
@@ -105,7 +105,7 @@ def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
     assert not processes_of(folder)
 
 
-def test_a_server_that_hangs_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_server_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_dsql.client.server_handle, "STOP_TIMEOUT", 0.1)
     hanging = FileLock(folder / "users.lock")
     hanging.lock_exclusive(1)
@@ -137,7 +137,7 @@ def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
         ("built.json", "built by another version"),
     ],
 )
-def test_a_spoilt_file_is_a_clear_error(folder: Path, harm: str, message: str) -> None:
+def test_a_damaged_file_is_a_clear_error(folder: Path, harm: str, message: str) -> None:
     sound = (folder / harm).read_text()
     (folder / harm).write_text('{"format": 1, "catalog": "older", "roles": []}')
     with pytest.raises(LocalDatabaseError, match=message) as failure:
@@ -214,7 +214,7 @@ print(json.dumps(seen))
 
 
 def mounted(options: str, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program with something mounted on `folder`, in a mount namespace of its own; or skip the test."""
+    """Run a Python program with a mount on `folder`, in its own mount namespace; skip the test if that fails."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount something")
     script = f'mount {options} "$1" && exec "$2" -c "$3" "$1"'
@@ -230,7 +230,7 @@ def mounted(options: str, folder: Path, program: str) -> subprocess.CompletedPro
     return answer
 
 
-def test_a_full_disk_loses_nothing_and_is_told_of(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_without_data_loss(tmp_path: Path) -> None:
     answer = mounted("-t tmpfs -o size=120m none", tmp_path, FULL)
     assert answer.returncode == 0, answer.stderr
     seen = json.loads(answer.stdout)
@@ -255,8 +255,8 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
     assert "(--path)" in answer.stderr
 
 
-def test_a_folder_of_somebody_else_is_a_clear_error(tmp_path: Path) -> None:
-    """As an ordinary user, whom the system refuses what it does not refuse root."""
+def test_a_folder_of_another_user_is_a_clear_error(tmp_path: Path) -> None:
+    """As an ordinary user, because root has access."""
     become = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
     if become and subprocess.run([*become, "true"], check=False).returncode:
         pytest.skip("user namespaces are forbidden here")
@@ -271,4 +271,4 @@ def test_a_folder_of_somebody_else_is_a_clear_error(tmp_path: Path) -> None:
     )
     assert f"cannot use the folder {foreign / 'cluster'}" in answer.stderr
     assert "why: Permission denied" in answer.stderr
-    assert "give this user the folder" in answer.stderr
+    assert "change its owner to this user" in answer.stderr

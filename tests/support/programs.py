@@ -1,4 +1,4 @@
-"""Programs that a machine may lack; their tests are skipped there, and say so."""
+"""Marks that skip tests if a program is not installed."""
 
 from __future__ import annotations
 

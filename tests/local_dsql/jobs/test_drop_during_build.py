@@ -1,4 +1,4 @@
-"""Tables that are dropped while their index is being built."""
+"""Tables that are dropped during an index build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROUNDS = 40
 
 
 def execute(connection: psycopg.Connection, statement: str) -> list[str]:
-    """Run it, again where a job that ended has changed the catalog; any other error is one too many."""
+    """Run a statement, with retries after OC001 from an ended job; other errors fail the test."""
     while True:
         try:
             cursor = connection.execute(statement)
@@ -23,7 +23,7 @@ def execute(connection: psycopg.Connection, statement: str) -> list[str]:
         return [str(value) for (value,) in cursor.fetchall()] if cursor.description else []
 
 
-def test_drop_and_build_do_not_disturb_each_other(shared_cluster: LocalCluster) -> None:
+def test_drop_during_an_index_build(shared_cluster: LocalCluster) -> None:
     jobs: list[str] = []
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         for number in range(ROUNDS):

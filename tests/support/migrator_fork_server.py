@@ -1,6 +1,6 @@
-"""Deploying processes made by the dozen: one process imports everything, and forks a migrator on request.
+"""A fork server for migrators: one process imports the migration function, and forks on request.
 
-As a program it reads lines of JSON, forks, and answers with the process id, then with how the child ended.
+As a program it reads lines of JSON, forks, and prints the pid and then the exit code of the child.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
 class Invocation:
-    """The migration function invoked once.
+    """One invocation of the migration function.
 
-    `manifest` is the file with the compiled migrations, `term` how many seconds its lease holds without being
-    renewed, `seconds` how long Lambda lets it run.
+    `manifest` is the file with the compiled migrations, `term` the seconds until its lease expires without renewal,
+    `seconds` the Lambda timeout.
     """
 
     event: Mapping[str, object]
@@ -40,80 +40,80 @@ class Invocation:
     log_stream_name: str = "2026/09/17/[$LATEST]abc"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are left, as Lambda's context does; it counts from the fork."""
+        """Return the remaining milliseconds, like Lambda's context; the time starts at the fork."""
         return int(self.seconds * 1000)
 
 
 class Migrator:
     """A process that runs the migration function once."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, pid: int) -> None:
+        self._fork_server = fork_server
         self.pid = pid
 
     @property
     def ended(self) -> bool:
-        """True once it has ended by itself."""
-        return self._nursery.has_spoken
+        """True once the process has ended by itself."""
+        return self._fork_server.has_output
 
     def kill(self) -> None:
-        """End it as a power cut does, unless it has ended."""
+        """Kill the process with SIGKILL, unless it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop it as a frozen sandbox or a suspended machine does, until `thaw`."""
+        """Stop the process until `thaw`, like a frozen sandbox or a suspended machine."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on as if no time had passed."""
+        """Continue the process."""
         os.kill(self.pid, signal.SIGCONT)
 
     def wait(self) -> int:
-        """Return its exit status once it has ended, negative for a signal."""
-        return self._nursery.wait()
+        """Wait for the end and return the exit code, negative for a signal."""
+        return self._fork_server.wait()
 
 
-class Nursery:
-    """The process that forks; one migrator at a time."""
+class ForkServer:
+    """The fork server process; it runs one migrator at a time."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def invoke(self, invocation: Invocation) -> Migrator:
-        """Begin an invocation in a process of its own."""
+        """Start an invocation in a forked process."""
         assert self._process.stdin is not None
         print(json.dumps(asdict(invocation)), file=self._process.stdin, flush=True)
         return Migrator(self, self.wait())
 
     @property
-    def has_spoken(self) -> bool:
-        """True if a line of the process is waiting to be read."""
+    def has_output(self) -> bool:
+        """True if the process has printed a line that was not read."""
         assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def wait(self) -> int:
-        """Return the number that the process says next."""
+        """Return the next number that the process prints."""
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
 
 @contextlib.contextmanager
-def nursery() -> Iterator[Nursery]:
-    """Start the process, ready to fork."""
+def start_fork_server() -> Iterator[ForkServer]:
+    """Start the fork server."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "runtime")])}
-    command = [sys.executable, "-m", "tests.blocks_cli.migrations.migrators"]
+    command = [sys.executable, "-m", "tests.support.migrator_fork_server"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Nursery(process)
+        yield ForkServer(process)
         assert process.stdin is not None
         process.stdin.close()
 
 
 def main() -> None:
     """Fork a migrator for each line of standard input."""
-    import lambda_migrator.handler  # noqa: F401 (and psycopg, so that no child has to)
+    import lambda_migrator.handler  # noqa: F401 (and psycopg, so that children need not)
     from blocks_runtime.database import session  # noqa: F401
 
     for line in sys.stdin:
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _invoke(invocation: Invocation) -> int:
-    """Run the handler, and return 0 if it returned: that it has answered, whatever the answer."""
+    """Run the handler, and return 0 if it returned: then it has sent a response, of any status."""
     from lambda_migrator import handler, lease
 
     os.environ.update(invocation.environment)

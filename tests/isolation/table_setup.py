@@ -1,4 +1,4 @@
-"""Making tables: what an index build in the background changes in the catalog may fail the next statement."""
+"""Creation of tables, with retries: a background index build changes the catalog, which may fail a statement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def execute(admin: psycopg.Connection[Any], *statements: str) -> None:
-    """Run statements in autocommit mode, each until no change of the catalog fails it; wait for index builds."""
+    """Run statements in autocommit mode with retries after OC001, and wait for index builds."""
     for sql in statements:
         job = _one(admin, sql)
         if "ASYNC" in sql and job is not None:

@@ -1,4 +1,4 @@
-"""A small app of our own: cluster, functions, layer, custom resource, and something not there locally."""
+"""A small CDK app: cluster, functions, layer, custom resource, and a resource without a local counterpart."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def handler(event, context):
 
 
 @dataclass(frozen=True)
-class Lab:
-    """What may differ from one version of the app to the next; `journal` is where events are written down.
+class SampleApp:
+    """One version of the app; the handler of the custom resource appends its events to the file `journal`.
 
-    Without a cluster, unless a test is about one: a new database takes a second or two.
+    By default without a cluster, because a new database takes a second or two.
     """
 
     journal: Path
@@ -76,7 +76,7 @@ class Lab:
 
 @functools.cache
 def bundles() -> Path:
-    """Return a folder with the assets, the same for the whole session."""
+    """Return a folder with the assets, created once per session."""
     folder = Path(tempfile.mkdtemp(prefix="lab-"))
     atexit.register(shutil.rmtree, folder)
     for name, file, source in (
@@ -89,36 +89,36 @@ def bundles() -> Path:
     return folder
 
 
-def synthesize(lab: Lab, output: Path) -> Path:
-    """Write the assembly of one version of the app."""
+def synthesize(sample_app: SampleApp, output: Path) -> Path:
+    """Synthesize one version of the app."""
     app = cdk.App(outdir=str(output))
     stack = cdk.Stack(app, "Lab")
     queue = sqs.Queue(stack, "Queue")
     layer = lambda_.LayerVersion(stack, "Shared", code=lambda_.Code.from_asset(str(bundles() / "shared")))
     hello = _function(stack, "Hello", "hello", layers=[layer])
-    hello.add_environment("GREETING", lab.greeting)
+    hello.add_environment("GREETING", sample_app.greeting)
     hello.add_environment("QUEUE", queue.queue_arn)
     endpoint = "no-cluster"
-    if lab.cluster:
+    if sample_app.cluster:
         endpoint = dsql.CfnCluster(stack, "main").attr_endpoint
         hello.add_environment("BLOCKS_MAIN_ENDPOINT", endpoint)
     handler = _function(stack, "Handler", "handler", timeout=cdk.Duration.seconds(20))
-    # A statement of the function's own on itself would be a circle; the construct does the same.
+    # A policy statement of the function on itself would be a cycle; the construct does the same.
     myself = iam.Policy(stack, "Continue", roles=[handler.role] if handler.role else None)
     myself.add_statements(
         iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[handler.function_arn])
     )
-    if lab.custom:
+    if sample_app.custom:
         thing = cdk.CustomResource(
             stack,
             "Thing",
             service_token=handler.function_arn,
             resource_type="Custom::Thing",
             properties={
-                "Journal": str(lab.journal),
-                "Do": lab.do,
-                "Say": lab.say,
-                "Name": lab.name,
+                "Journal": str(sample_app.journal),
+                "Do": sample_app.do,
+                "Say": sample_app.say,
+                "Name": sample_app.name,
                 "Database": "main",
                 "Endpoint": endpoint,
                 "Number": 7,

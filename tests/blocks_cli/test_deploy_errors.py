@@ -1,4 +1,4 @@
-"""A deploy that cannot begin: an interrupted app, no Node, a folder that may not be written."""
+"""Deploys that cannot start: interrupted app, missing Node, read-only folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.main import main
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(tmp_path: Path) -> 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # A test run that a shell started in the background ignores SIGINT, and its children would, too.
+        # A test run in the background of a shell ignores SIGINT, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as running:
         while not (tmp_path / "begun").exists():
@@ -49,17 +49,17 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(tmp_path: Path) -> 
     wait_until(lambda: not processes_of(tmp_path))
 
 
-def test_a_machine_without_node_is_told_so(
+def test_missing_node_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run("--app", "exit 1") == 2
     told = capfd.readouterr().err
-    assert "why: the AWS CDK runs on Node, and there is no `node` on PATH" in told
+    assert "why: the AWS CDK needs Node, and `node` is not on PATH" in told
 
 
-def test_the_age_of_node_is_no_news(
+def test_warnings_about_the_node_version_are_silenced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ def test_the_age_of_node_is_no_news(
     assert "silenced: 20" in capfd.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault_of_the_program(
+def test_a_read_only_folder_is_not_an_internal_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_program(
         assert capfd.readouterr().err.splitlines()[-3:] == [
             f"error: {tmp_path}/.blocks: cannot be written or read",
             "  why: Read-only file system",
-            "  do:  give this user the folder and room on its disk, then run the command again",
+            "  do:  grant this user access to the folder and free space on its disk, then run the command again",
         ]
 
 

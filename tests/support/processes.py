@@ -1,4 +1,4 @@
-"""Watching processes come and go."""
+"""Start, list and wait for processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 
-STARTER = """
+USER_PROGRAM = """
 import sys
 from local_dsql import LocalCluster
 with LocalCluster(sys.argv[1]) as cluster:
@@ -24,9 +24,9 @@ with LocalCluster(sys.argv[1]) as cluster:
 """
 
 
-def start_user(folder: Path) -> subprocess.Popen[str]:
+def start_cluster_user(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", STARTER, folder],
+        [sys.executable, "-c", USER_PROGRAM, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -36,7 +36,7 @@ def start_user(folder: Path) -> subprocess.Popen[str]:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A living process: its number, its effective user, its command line."""
+    """A running process: pid, effective user id, command line."""
 
     pid: int
     uid: int
@@ -44,7 +44,7 @@ class Process:
 
 
 def processes_of(folder: Path) -> list[Process]:
-    """Return the living processes that work in `folder` or name it in a command, this one apart."""
+    """Return the other running processes with `folder` as current directory or in the command line."""
     return [
         process
         for process in _living()
@@ -53,7 +53,7 @@ def processes_of(folder: Path) -> list[Process]:
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> float:
-    """Return the seconds until `condition` held; fail when it does not within `timeout`."""
+    """Wait until `condition` is true and return the seconds; fail after `timeout` seconds."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < timeout, "still waiting"
@@ -72,10 +72,10 @@ def _from_proc() -> list[Process]:
             continue
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if command:  # neither a zombie nor a thread of the kernel
+            if command:  # not a zombie or kernel thread
                 living.append(Process(int(entry.name), entry.stat().st_uid, command))
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
     return living
 
 
@@ -88,7 +88,7 @@ def _from_ps() -> list[Process]:
 
 
 def _works_in(pid: int, folder: Path) -> bool:
-    """Whether the folder is the process's current one; always no on systems without /proc."""
+    """Return whether the folder is the current directory of the process; False on systems without /proc."""
     try:
         return str(Path(f"/proc/{pid}/cwd").readlink()).startswith(str(folder))
     except OSError:

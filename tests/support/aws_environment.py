@@ -1,4 +1,4 @@
-"""What an application for a real cluster finds in its environment, pointing at the local one."""
+"""Environment variables of an application for AWS, with the local cluster as target."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 def host(cluster: LocalCluster, region: str | None = None) -> str:
-    """Return the name that the cluster would have at AWS."""
+    """Return the host name that the cluster would have on AWS."""
     return f"{cluster.identifier}.dsql.{region or cluster.regions[0]}.on.aws"
 
 
 def environment(
     cluster: LocalCluster, region: str | None = None, credentials: Credentials | None = None
 ) -> dict[str, str]:
-    """Return the variables of libpq and of AWS's SDKs; by default those of the cluster's administrator."""
+    """Return the variables of libpq and of AWS's SDKs, by default for the cluster's admin."""
     keys = credentials or cluster.admin_credentials
     return {
         "PGHOSTADDR": "127.0.0.1",
