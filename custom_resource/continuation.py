@@ -73,9 +73,9 @@ def respond(work: Work, request: Request, event: dict[str, object], context: Con
     """
     event.setdefault(STARTED_AT, time.time())
     _logger.info("%s of %s in %s", request.type, request.resource, request.stack)
-    said = _attempt(work, request, event, context)
-    if said is not None:
-        cloudformation.send(request.url, said, _seconds_left(context) - SPARE)
+    response = _attempt(work, request, event, context)
+    if response is not None:
+        cloudformation.send(request.url, response, _seconds_left(context) - SPARE)
 
 
 def _attempt(work: Work, request: Request, event: dict[str, object], context: Context) -> bytes | None:

@@ -131,7 +131,7 @@ def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Le
         MigrationFailedError: another process held it for longer than the patience of `queue`.
     """
     queue = queue or Queue()
-    until, told = time.monotonic() + queue.patience, False
+    until, reported = time.monotonic() + queue.patience, False
     while True:
         try:
             taken = admin.write(lambda session: _take(session, name, queue.gone))
@@ -139,9 +139,9 @@ def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Le
             continue  # it may be taken again under the same name
         if isinstance(taken, Lease):
             return taken
-        if not told:
+        if not reported:
             queue.waiting(taken)
-            told = True
+            reported = True
         if time.monotonic() >= until:
             raise _occupied(taken)
         _pause(admin, taken)

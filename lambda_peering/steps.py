@@ -95,8 +95,8 @@ def _checked(pair: Pair, primary: Cluster | None, peer: Cluster | None) -> tuple
             )
         if side.witness != pair.witness:
             raise _other_witness(pair, side)
-        if strangers := side.peers - {other.arn}:
-            raise _other_peer(side, sorted(strangers)[0])
+        if foreign_peers := side.peers - {other.arn}:
+            raise _other_peer(side, sorted(foreign_peers)[0])
     return peer, primary
 
 
@@ -123,13 +123,13 @@ def _other_witness(pair: Pair, side: Cluster) -> PeeringError:
     )
 
 
-def _other_peer(side: Cluster, stranger: str) -> PeeringError:
+def _other_peer(side: Cluster, foreign_peer: str) -> PeeringError:
     return PeeringError(
-        f"the cluster {side.arn} is peered with {stranger}",
+        f"the cluster {side.arn} is peered with {foreign_peer}",
         "a database has two clusters, and an earlier deploy left another one",
-        f"if {stranger} is an orphan of a failed deploy, delete both clusters: "
+        f"if {foreign_peer} is an orphan of a failed deploy, delete both clusters: "
         f"`aws dsql update-cluster --no-deletion-protection-enabled` and `aws dsql delete-cluster`, "
-        f"--identifier {identifier_of(stranger)} --region {region_of(stranger)} and "
+        f"--identifier {identifier_of(foreign_peer)} --region {region_of(foreign_peer)} and "
         f"--identifier {identifier_of(side.arn)} --region {region_of(side.arn)}; then deploy again",
     )
 

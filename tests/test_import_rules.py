@@ -193,6 +193,27 @@ def test_the_contract_of_names_needs_the_standard_library_alone() -> None:
     assert named(OURS["blocks_runtime"] / "contract.py") <= sys.stdlib_module_names
 
 
+PARTS = {
+    ("dsql_dialect", "blocks_runtime"): ("blocks_runtime.contract", "blocks_runtime.shared"),
+    ("blocks", "blocks_runtime"): ("blocks_runtime.contract", "blocks_runtime.shared"),
+    ("custom_resource", "blocks_runtime"): ("blocks_runtime.shared",),
+    ("lambda_peering", "blocks_runtime"): ("blocks_runtime.shared",),
+}
+"""The only modules that a package may import from another one; without an entry it may import all of them."""
+
+
+@pytest.mark.parametrize(("importer", "other"), PARTS, ids="-".join)
+def test_a_package_imports_only_these_parts_of_another(importer: str, other: str) -> None:
+    parts = PARTS[importer, other]
+    found = [
+        (module, line, names[0])
+        for module, path in modules(importer).items()
+        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")), parent(module, path))
+        if names[-1].partition(".")[0] == other and not names[-1].startswith(parts)
+    ]
+    assert not found
+
+
 CIRCLES_ALLOWED = {"local_dsql.occ"}
 """Packages whose own modules may still import each other in circles."""
 

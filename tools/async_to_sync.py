@@ -1,9 +1,9 @@
 """Derive the modules for threads from those for asyncio, so that nothing is written twice.
 
     python tools/async_to_sync.py            writes `database/<module>.py` from `database/aio/<module>.py`
-    python tools/async_to_sync.py --check    says which are not what would be derived, and exits with 1
+    python tools/async_to_sync.py --check    lists modules that are not up to date, and exits with 1
 
-What is derived is checked in: it is what gets imported, read in a traceback, and type-checked.
+The derived modules are checked in: they are imported, shown in tracebacks, and type-checked.
 """
 
 from __future__ import annotations

@@ -112,11 +112,11 @@ class DatabaseError(Exception):
             self.advice = advice
 
     def __str__(self) -> str:
-        said = super().__str__()
+        message = super().__str__()
         code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
         tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
-        way_out = f"; {self.advice}" if self.advice else ""
-        return f"{said}{code}{tries}{way_out}"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{message}{code}{tries}{advice}"
 
 
 class ConfigurationError(DatabaseError):

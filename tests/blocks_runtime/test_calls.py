@@ -356,7 +356,7 @@ def test_a_large_result_is_released(function: None, rows: int, kept: bool) -> No
     """A warm Lambda would carry it along for hours otherwise."""
     engine = engine_for("main", 1)
     engine.run(sql("SELECT n FROM generate_series(1, {rows}) AS n", rows=rows), Cursor.fetchall, None, None)
-    session, _ = engine.pool.take(Session.wake)
+    session, _ = engine.pool.take(Session.ping_if_idle)
     assert (session._cursor.pgresult is not None) is kept
     engine.pool.release(session)
     engine.close()

@@ -106,7 +106,7 @@ def test_a_garbage_collected_session_releases_its_permit(
     monkeypatch.setattr(pool.Pool.__init__, "__defaults__", (1, 0.05))
     with DistributedDatabase("main", max_connections=1) as db:
         for _ in range(3):
-            taken, _ = db._connected().pool.take(session.Session.wake)
+            taken, _ = db._connected().pool.take(session.Session.ping_if_idle)
             assert db.stats.open == 1
             del taken
             assert db.stats.open == 0

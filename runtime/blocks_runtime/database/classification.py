@@ -103,8 +103,8 @@ _ADVICE_BY_TEXT = (
 
 def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
     """Return the class for a SQLSTATE (None or "" where there is none) and the server's text."""
-    code, said = sqlstate or "", text.lower()
-    return next(kind for prefix, part, kind in _TABLE if code.startswith(prefix) and part in said)
+    code, message = sqlstate or "", text.lower()
+    return next(kind for prefix, part, kind in _TABLE if code.startswith(prefix) and part in message)
 
 
 def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
@@ -114,25 +114,25 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     """
     diagnosis = error.diag
     code = error.sqlstate or ""
-    said = diagnosis.message_primary or " ".join(str(error).split())
-    kind = classify(error.sqlstate, said)
+    message = diagnosis.message_primary or " ".join(str(error).split())
+    kind = classify(error.sqlstate, message)
     if lost and not issubclass(kind, (errors.ConnectionFailed, errors.LimitExceeded)):
         kind = errors.ConnectionFailed
     hint = diagnosis.message_hint
     if code.startswith("22"):
-        said = _without_values(said)
-    retryable, advice = None, _advice(code, said)
+        message = _without_values(message)
+    retryable, advice = None, _advice(code, message)
     if issubclass(kind, errors.ConnectionFailed):
-        retryable, advice = _connect_advice(said)
-    elif said.startswith(_NOT_ADAPTED):
-        said = said.partition(" using placeholder")[0]
+        retryable, advice = _connect_advice(message)
+    elif message.startswith(_NOT_ADAPTED):
+        message = message.partition(" using placeholder")[0]
         advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
     elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
         hint, advice = None, hint  # the server's hint names the alternative
     elif issubclass(kind, errors.TransactionFailed):
         hint = None  # the advice of the class names what the runtime offers
     return kind(
-        f"{said}; {hint}" if hint else said,
+        f"{message}; {hint}" if hint else message,
         sqlstate=error.sqlstate,
         detail=diagnosis.message_detail,
         constraint=diagnosis.constraint_name,
@@ -183,17 +183,17 @@ def manual_transaction_control(command: str) -> DatabaseError:
     )
 
 
-def _advice(code: str, said: str) -> str | None:
-    by_text = (advice for state, part, advice in _ADVICE_BY_TEXT if state == code and part in said)
+def _advice(code: str, message: str) -> str | None:
+    by_text = (advice for state, part, advice in _ADVICE_BY_TEXT if state == code and part in message)
     return next(by_text, _ADVICE.get(code))
 
 
-def _connect_advice(said: str) -> tuple[bool | None, str | None]:
-    known = (row[1:] for row in _CONNECT_ADVICE if row[0] in said.lower())
+def _connect_advice(message: str) -> tuple[bool | None, str | None]:
+    known = (row[1:] for row in _CONNECT_ADVICE if row[0] in message.lower())
     return next(known, (None, None))
 
 
-def _without_values(said: str) -> str:
+def _without_values(message: str) -> str:
     """Return the text of a data exception without the value that it quotes, which may be a secret."""
-    before, quote, rest = said.partition('"')
-    return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else said
+    before, quote, rest = message.partition('"')
+    return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else message

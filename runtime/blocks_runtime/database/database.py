@@ -249,7 +249,7 @@ class DistributedDatabase(Statements):
         return make_engine(lambda: engine.login(open_plain_connection), self._max_connections, options)
 
     def close(self) -> None:
-        """Close every connection; safe to repeat. The next statement connects anew."""
+        """Close every connection; safe to repeat. The next statement reconnects."""
         with self._lock:
             engine, self._engine = self._engine, None
         if engine is not None:

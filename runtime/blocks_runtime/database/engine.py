@@ -92,7 +92,7 @@ class Engine:
     ) -> R:
         attempt = 1
         while True:
-            session, used = self.pool.take(Session.wake, until)
+            session, used = self.pool.take(Session.ping_if_idle, until)
             try:
                 result = act(session)
             except BaseException as error:
@@ -117,7 +117,7 @@ class Engine:
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> Iterator[Any]:
         """Yield the rows of an autocommit statement, which is never retried."""
-        session, _ = self.pool.take(Session.wake, until)
+        session, _ = self.pool.take(Session.ping_if_idle, until)
         try:
             for row in session.stream(statement, factory(row_type), until, size):
                 yield row
@@ -186,7 +186,7 @@ class Engine:
 
     def warm_up(self, connections: int) -> None:
         """Open connections until there are `connections`."""
-        self.pool.fill(connections, Session.wake)
+        self.pool.fill(connections, Session.ping_if_idle)
 
     def ping(self, patience: float) -> None:
         """Run `SELECT 1` on a connection within `patience` seconds."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-    Wake = Callable[[Session, float | None], None]
+    Check = Callable[[Session, float | None], None]
 
 SIZE = 10
 """Default for the largest number of connections."""
@@ -68,10 +68,10 @@ class Pool:
         """Number of statements executed on all connections, closed ones included."""
         return self._past_statements + sum(session.statements for session in tuple(self._open))
 
-    def take(self, wake: Wake, until: float | None = None) -> tuple[Session, bool]:
-        """Return a connection that passed `wake`, and whether it had been used before.
+    def take(self, check: Check, until: float | None = None) -> tuple[Session, bool]:
+        """Return a connection that passed `check`, and whether it had been used before.
 
-        `wake` sends a command and raises ConnectionFailed if the server does not answer; the connection is then
+        `check` sends a command and raises ConnectionFailed if the server does not answer; the connection is then
         replaced, which is safe because nothing else has been sent on it.
 
         Raises:
@@ -86,24 +86,24 @@ class Pool:
                 retryable=False,
             )
         try:
-            session, used = self._find(wake, until)
+            session, used = self._find(check, until)
             session.permit = permit
         except BaseException:
             permit.release()
             raise
         return session, used
 
-    def _find(self, wake: Wake, until: float | None) -> tuple[Session, bool]:
+    def _find(self, check: Check, until: float | None) -> tuple[Session, bool]:
         """Return the newest idle connection that works, or a new one, and whether it had been used before."""
         self._check_open()
         while (session := self._newest()) is not None:
-            if self._wakes(session, wake, until):
+            if self._passes(session, check, until):
                 return session, True
             self._replaced += 1
         session = self._connect(until)
         self._open.add(session)
         try:
-            wake(session, until)
+            check(session, until)
         except BaseException:
             self._keep_or_close(session)
             raise
@@ -116,12 +116,12 @@ class Pool:
         if permit is not None:
             permit.release()
 
-    def fill(self, count: int, wake: Wake) -> None:
+    def fill(self, count: int, check: Check) -> None:
         """Open `count` connections concurrently and leave them idle; `size` at most."""
         taken: list[Session] = []
 
         def take() -> None:
-            taken.append((self.take(wake))[0])
+            taken.append((self.take(check))[0])
 
         try:
             together(take, min(count, self._size))
@@ -148,11 +148,11 @@ class Pool:
         if self._closed:
             raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
-    def _wakes(self, session: Session, wake: Wake, until: float | None) -> bool:
+    def _passes(self, session: Session, check: Check, until: float | None) -> bool:
         """Check an idle connection; close it if that fails."""
         try:
             if session.usable:
-                wake(session, until)
+                check(session, until)
                 return True
         except ConnectionFailed:
             pass  # lost while idle: no statement was on it

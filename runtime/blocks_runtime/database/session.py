@@ -291,7 +291,7 @@ class Session:
             _close_generator(rows)
         self._used = time.monotonic(), time.time()
 
-    def wake(self, until: float | None = None) -> None:
+    def ping_if_idle(self, until: float | None = None) -> None:
         """Ping the server if the connection was idle for more than `IDLE` seconds.
 
         Raises:

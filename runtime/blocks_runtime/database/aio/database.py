@@ -250,7 +250,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         return make_async_engine(lambda: engine.login(open_plain_connection), self._max_connections, options)
 
     async def close(self) -> None:
-        """Close every connection; safe to repeat. The next statement connects anew."""
+        """Close every connection; safe to repeat. The next statement reconnects."""
         with self._lock:
             engine, self._engine = self._engine, None
         if engine is not None:

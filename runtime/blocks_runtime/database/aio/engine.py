@@ -91,7 +91,7 @@ class AsyncEngine:
     ) -> R:
         attempt = 1
         while True:
-            session, used = await self.pool.take(AsyncSession.wake, until)
+            session, used = await self.pool.take(AsyncSession.ping_if_idle, until)
             try:
                 result = await act(session)
             except BaseException as error:
@@ -116,7 +116,7 @@ class AsyncEngine:
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> AsyncIterator[Any]:
         """Yield the rows of an autocommit statement, which is never retried."""
-        session, _ = await self.pool.take(AsyncSession.wake, until)
+        session, _ = await self.pool.take(AsyncSession.ping_if_idle, until)
         try:
             async for row in session.stream(statement, factory(row_type), until, size):
                 yield row
@@ -185,7 +185,7 @@ class AsyncEngine:
 
     async def warm_up(self, connections: int) -> None:
         """Open connections until there are `connections`."""
-        await self.pool.fill(connections, AsyncSession.wake)
+        await self.pool.fill(connections, AsyncSession.ping_if_idle)
 
     async def ping(self, patience: float) -> None:
         """Run `SELECT 1` on a connection within `patience` seconds."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .session import AsyncSession
 
-    Wake = Callable[[AsyncSession, float | None], Awaitable[None]]
+    Check = Callable[[AsyncSession, float | None], Awaitable[None]]
 
 SIZE = 10
 """Default for the largest number of connections."""
@@ -69,10 +69,10 @@ class AsyncPool:
         """Number of statements executed on all connections, closed ones included."""
         return self._past_statements + sum(session.statements for session in tuple(self._open))
 
-    async def take(self, wake: Wake, until: float | None = None) -> tuple[AsyncSession, bool]:
-        """Return a connection that passed `wake`, and whether it had been used before.
+    async def take(self, check: Check, until: float | None = None) -> tuple[AsyncSession, bool]:
+        """Return a connection that passed `check`, and whether it had been used before.
 
-        `wake` sends a command and raises ConnectionFailed if the server does not answer; the connection is then
+        `check` sends a command and raises ConnectionFailed if the server does not answer; the connection is then
         replaced, which is safe because nothing else has been sent on it.
 
         Raises:
@@ -87,24 +87,24 @@ class AsyncPool:
                 retryable=False,
             )
         try:
-            session, used = await self._find(wake, until)
+            session, used = await self._find(check, until)
             session.permit = permit
         except BaseException:
             permit.release()
             raise
         return session, used
 
-    async def _find(self, wake: Wake, until: float | None) -> tuple[AsyncSession, bool]:
+    async def _find(self, check: Check, until: float | None) -> tuple[AsyncSession, bool]:
         """Return the newest idle connection that works, or a new one, and whether it had been used before."""
         self._check_open()
         while (session := self._newest()) is not None:
-            if await self._wakes(session, wake, until):
+            if await self._passes(session, check, until):
                 return session, True
             self._replaced += 1
         session = await self._connect(until)
         self._open.add(session)
         try:
-            await wake(session, until)
+            await check(session, until)
         except BaseException:
             self._keep_or_close(session)
             raise
@@ -117,12 +117,12 @@ class AsyncPool:
         if permit is not None:
             permit.release()
 
-    async def fill(self, count: int, wake: Wake) -> None:
+    async def fill(self, count: int, check: Check) -> None:
         """Open `count` connections concurrently and leave them idle; `size` at most."""
         taken: list[AsyncSession] = []
 
         async def take() -> None:
-            taken.append((await self.take(wake))[0])
+            taken.append((await self.take(check))[0])
 
         try:
             await together(take, min(count, self._size))
@@ -149,11 +149,11 @@ class AsyncPool:
         if self._closed:
             raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
-    async def _wakes(self, session: AsyncSession, wake: Wake, until: float | None) -> bool:
+    async def _passes(self, session: AsyncSession, check: Check, until: float | None) -> bool:
         """Check an idle connection; close it if that fails."""
         try:
             if session.usable:
-                await wake(session, until)
+                await check(session, until)
                 return True
         except ConnectionFailed:
             pass  # lost while idle: no statement was on it

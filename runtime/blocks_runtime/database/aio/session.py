@@ -296,7 +296,7 @@ class AsyncSession:
             await _close_generator(rows)
         self._used = time.monotonic(), time.time()
 
-    async def wake(self, until: float | None = None) -> None:
+    async def ping_if_idle(self, until: float | None = None) -> None:
         """Ping the server if the connection was idle for more than `IDLE` seconds.
 
         Raises:
