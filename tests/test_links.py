@@ -77,6 +77,13 @@ def test_the_architecture_names_every_package() -> None:
     assert packages == packages & set(_PATH.findall(table))
 
 
+def test_the_architecture_names_every_folder_of_the_local_database() -> None:
+    root = ROOT / "local_dsql"
+    folders = {f"local_dsql/{path.parent.name}/" for path in root.glob("*/__init__.py")}
+    assert folders
+    assert folders <= set(_PATH.findall(ARCHITECTURE.read_text("utf-8")))
+
+
 def test_the_changes_are_counted() -> None:
     """The number of a change is that of the paths in its row, those of the row above included."""
     table = CONTRIBUTING.read_text("utf-8").partition("## Change map: ")[2]
