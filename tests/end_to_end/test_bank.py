@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from examples.bank.functions.accounts import AccountsResult
     from examples.bank.functions.transfer import TransferResult
 
-NOBODY = str(UUID(int=0))
+MISSING = str(UUID(int=0))
 
 
 def look(bank: LocalDeployment) -> AccountsResult:
@@ -47,12 +47,12 @@ class Refusal:
 
 
 REFUSALS = [
-    Refusal("payer missing", NOBODY, None, 10, f"payer {NOBODY} has no account"),
-    Refusal("payee missing, found after the payer was debited", None, NOBODY, 10, f"payee {NOBODY} has no"),
+    Refusal("payer missing", MISSING, None, 10, f"payer {MISSING} has no account"),
+    Refusal("payee missing, found after the payer was debited", None, MISSING, 10, f"payee {MISSING} has no"),
     Refusal("balance would go negative", None, None, 10**9, f"{10**9} are needed; send less"),
-    Refusal("nothing to send", None, None, 0, "must be greater than zero"),
+    Refusal("nothing to send", None, None, 0, "it must be greater than zero"),
     Refusal("no account number", "0815", None, 10, "'0815' is no account number; give a UUID"),
-    Refusal("payer is payee", NOBODY, NOBODY, 10, "they must differ"),
+    Refusal("payer is payee", MISSING, MISSING, 10, "they must differ"),
 ]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
 ACCOUNT = "123456789012"
-NOBODY = "z" * 26
+MISSING = "z" * 26
 
 
 class Api:
@@ -161,22 +161,22 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "witness in its own Region": ({"witnessRegion": EAST}, "ValidationException"),
     "no witness": ({"clusters": []}, "ValidationException"),
     "peer in its own Region": (
-        {"witnessRegion": WEST, "clusters": [ClusterId(EAST, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(EAST, MISSING, ACCOUNT).arn]},
         "ValidationException",
     ),
     "peer in the witness Region": (
-        {"witnessRegion": WEST, "clusters": [ClusterId(WEST, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(WEST, MISSING, ACCOUNT).arn]},
         "ValidationException",
     ),
     "two peers": (
         {
             "witnessRegion": WEST,
-            "clusters": [ClusterId(OHIO, NOBODY, ACCOUNT).arn, ClusterId("eu-west-1", NOBODY, ACCOUNT).arn],
+            "clusters": [ClusterId(OHIO, MISSING, ACCOUNT).arn, ClusterId("eu-west-1", MISSING, ACCOUNT).arn],
         },
         "ValidationException",
     ),
     "a peer that does not exist": (
-        {"witnessRegion": WEST, "clusters": [ClusterId(OHIO, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(OHIO, MISSING, ACCOUNT).arn]},
         "ResourceNotFoundException",
     ),
     "no ARN": ({"witnessRegion": WEST, "clusters": ["arn:aws:dsql"]}, "ValidationException"),
