@@ -34,6 +34,8 @@ class Backend(Receiver):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """What PostgreSQL has reported of its parameters, with answers that were collected."""
+        self.encoding = "UTF8"
+        """The client_encoding that it has reported last."""
         self.on_lost: Callable[[], None] = lambda: None
         self.on_stray: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
@@ -69,6 +71,8 @@ class Backend(Receiver):
         for raw in reported:
             name, value, _ = raw[BODY:].split(b"\0")
             self.parameters[name.decode()] = value.decode()
+            if name == b"client_encoding":
+                self.encoding = value.decode()
         reported.clear()
 
     async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Answer]:
@@ -85,7 +89,7 @@ class Backend(Receiver):
         return await self._collect(data, answers, bulk=bulk)
 
     async def ask_until(self, data: bytes, stop: bytes) -> Answer:
-        """Send bytes and return the answer up to ReadyForQuery or to a frame of the type `stop`, its status empty."""
+        """Send bytes and return the answer up to ReadyForQuery or to a frame of a type in `stop`, its status empty."""
         (answer,) = await self._collect(data, stop=stop)
         return answer
 

@@ -50,7 +50,7 @@ class Collector:
     def begin(self, wanted: int, *, stop: bytes = b"", bulk: bool = False) -> None:
         """Begin with the answers to a request, of which there will be so many; the ones before have ended.
 
-        A frame of the type `stop` ends an answer, as ReadyForQuery does.
+        A frame of one of the types in `stop` ends an answer, as ReadyForQuery does.
         """
         self.answers: list[Answer] = []
         self.probe = b""
@@ -101,7 +101,7 @@ class Collector:
                 self.reported.append(raw)
             else:
                 self._frames.append((kind, raw))
-                if kind == self._stop:
+                if kind in self._stop:
                     self._end(b"")
         return strays
 

@@ -1,0 +1,160 @@
+-- The powers of the optimistic concurrency engine (local_dsql/engine). A client's backend is logged in as the client's own
+-- role and nothing changes that; what the engine has to do within a client's transaction beyond the client's rights are the
+-- functions below. Each wants a token that the engine draws when it starts and sends as a bound parameter, so it is in no
+-- query text; check_token, replaced at every start, knows its hash alone. Until then it accepts nothing.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'local_dsql_engine') THEN
+        CREATE ROLE local_dsql_engine NOLOGIN NOINHERIT;
+        CREATE ROLE local_dsql_control LOGIN;
+    END IF;
+END
+$$;
+ALTER ROLE local_dsql_engine INHERIT;
+GRANT pg_read_all_data, pg_write_all_data TO local_dsql_engine;
+GRANT SET ON PARAMETER session_replication_role TO local_dsql_engine;
+-- The engine's own connections look at locks and at the log, and end backends. They touch no table of a client.
+GRANT pg_monitor, pg_signal_backend TO local_dsql_control;
+GRANT SELECT ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity TO local_dsql_control;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status(), pg_catalog.pg_logical_emit_message(boolean, text, text),
+    pg_catalog.pg_terminate_backend(int, bigint), pg_catalog.pg_cancel_backend(int) TO local_dsql_control;
+
+CREATE SCHEMA local_dsql_engine AUTHORIZATION local_dsql_engine;
+GRANT USAGE ON SCHEMA local_dsql_engine TO PUBLIC;
+
+CREATE FUNCTION local_dsql_engine.check_token(token text) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied';
+END
+$$;
+
+-- Returns images: `statement` gives one array of rows of the type of `shape`.
+CREATE FUNCTION local_dsql_engine.read_rows(token text, shape anyelement, statement text, places tid[]) RETURNS anyarray
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE statement INTO $0 USING places;
+    RETURN $0;
+END
+$$;
+
+-- Runs a statement with places and images, foreign keys not acting, and returns how many rows it had.
+CREATE FUNCTION local_dsql_engine.write_rows(token text, statement text, places tid[], images anyarray) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = replica AS $$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE statement USING places, images;
+    GET DIAGNOSTICS number = ROW_COUNT;
+    RETURN number;
+END
+$$;
+
+-- The same for a table whose CHECKs, domains or indexes call code of clients: that runs as the owner of the table.
+CREATE FUNCTION local_dsql_engine.write_rows_as(
+    token text, owner oid, namespace text, statement text, places tid[], images anyarray) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = replica AS $$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE format('SELECT local_dsql_engine.%I($1, $2, $3, $4)', 'as_' || owner) INTO number
+        USING namespace, statement, places, images;
+    RETURN number;
+END
+$$;
+
+ALTER FUNCTION local_dsql_engine.check_token(text) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.read_rows(text, anyelement, text, tid[]) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.write_rows(text, text, tid[], anyarray) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.write_rows_as(text, oid, text, text, tid[], anyarray) OWNER TO local_dsql_engine;
+
+-- The one function with a superuser's rights; its statement is constant. What it changes is never committed.
+CREATE FUNCTION local_dsql_engine.set_unique(token text, indexes oid[], value boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    UPDATE pg_catalog.pg_index SET indisunique = value WHERE indexrelid = ANY (indexes);
+END
+$$;
+
+-- The catalog, read with a search_path that no client can change.
+CREATE FUNCTION local_dsql_engine.tables(files bigint[], OUT oid bigint, OUT file bigint, OUT namespace text, OUT name text,
+    OUT row_type bigint, OUT array_type bigint, OUT owner bigint, OUT columns text[], OUT assignable text[],
+    OUT identity text[], OUT runs_code boolean)
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT c.oid::bigint, pg_relation_filenode(c.oid)::bigint, n.nspname::text, c.relname::text, t.oid::bigint,
+    t.typarray::bigint, c.relowner::bigint,
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attgenerated = '' ORDER BY attnum),
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attgenerated = '' AND attidentity <> 'a' ORDER BY attnum),
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attidentity = 'a' ORDER BY attnum),
+    EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
+        AND (d.classid, d.objid) IN (SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = c.oid
+            UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid = c.oid
+            UNION ALL SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f WHERE f.adrelid = c.oid))
+    OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid WHERE a.attrelid = c.oid AND y.typtype = 'd')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = c.reltype
+WHERE c.relkind = 'r' AND c.oid >= 16384 AND n.nspname <> 'local_dsql' AND pg_relation_filenode(c.oid) = ANY (files::oid[])
+$$;
+
+CREATE FUNCTION local_dsql_engine.file_of(namespace text, relation text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT pg_relation_filenode(c.oid)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = namespace AND c.relname = relation
+$$;
+
+CREATE FUNCTION local_dsql_engine.unique_indexes(tables bigint[], OUT oid bigint, OUT relation bigint, OUT name text,
+    OUT nulls_equal boolean, OUT immediate boolean, OUT predicate text, OUT keys text[], OUT operators text[],
+    OUT collations text[])
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT i.indexrelid::bigint, i.indrelid::bigint, x.relname::text, i.indnullsnotdistinct, i.indimmediate,
+    coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+    ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k),
+    ARRAY(SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname) FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, k)
+        JOIN pg_opclass c ON c.oid = u.class JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = c.opcintype
+        AND a.amoprighttype = c.opcintype AND a.amopstrategy = 3 JOIN pg_operator o ON o.oid = a.amopopr
+        JOIN pg_namespace s ON s.oid = o.oprnamespace WHERE u.k <= i.indnkeyatts ORDER BY u.k),
+    ARRAY(SELECT CASE WHEN c.oid IS NULL THEN '' ELSE format(' COLLATE %I.%I', s.nspname, c.collname) END
+        FROM unnest(i.indcollation::oid[]) WITH ORDINALITY u(collation_oid, k)
+        LEFT JOIN pg_collation c ON c.oid = u.collation_oid LEFT JOIN pg_namespace s ON s.oid = c.collnamespace
+        WHERE u.k <= i.indnkeyatts ORDER BY u.k)
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+WHERE i.indisunique AND i.indrelid = ANY (tables::oid[])
+$$;
+
+CREATE FUNCTION local_dsql_engine.foreign_keys(OUT name text, OUT child bigint, OUT parent bigint, OUT deferrable boolean,
+    OUT columns text[], OUT targets text[], OUT child_file bigint, OUT parent_file bigint, OUT acts boolean)
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable,
+    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(number, o)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.o),
+    ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(number, o)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.o),
+    pg_relation_filenode(k.conrelid)::bigint, pg_relation_filenode(k.confrelid)::bigint,
+    k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r')
+FROM pg_constraint k WHERE k.contype = 'f'
+$$;
+
+-- Members of shared row locks; a number that is not in use any more has none.
+CREATE FUNCTION local_dsql_engine.sharers(numbers xid[], OUT multixact xid, OUT member xid, OUT mode text)
+RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    FOREACH multixact IN ARRAY numbers LOOP
+        BEGIN
+            FOR member, mode IN SELECT m.xid, m.mode FROM pg_get_multixact_members(multixact) m LOOP
+                RETURN NEXT;
+            END LOOP;
+        EXCEPTION WHEN internal_error OR invalid_parameter_value THEN
+            NULL;
+        END;
+    END LOOP;
+END
+$$;
+-- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
+    FROM PUBLIC;

@@ -1,0 +1,66 @@
+"""Errors that a client gets of the engine: serialization failures and limits, in DSQL's words."""
+
+from __future__ import annotations
+
+from local_dsql.wire.messages import ServerMessage
+
+CONFLICT = ServerMessage(
+    "40001",
+    "change conflicts with another transaction (OC000)",
+    hint="Run the whole transaction again.",
+)
+"""Recorded 2026-09-17, eu-central-1; AWS's documentation words it differently."""
+
+SCHEMA_CHANGED = ServerMessage(
+    "40001",
+    "schema has been updated by another transaction (OC001)",
+    hint="Run the whole transaction again.",
+)
+"""Recorded 2026-09-17, eu-central-1."""
+
+ROW_LIMIT = ServerMessage(
+    "54000",
+    "transaction row limit exceeded",
+    hint="Change at most 3,000 rows in one transaction: split the work into batches.",
+)
+
+CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
+"""Codes of the serialization failures, for the conflict log."""
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK_DETECTED = "40P01"
+QUERY_CANCELED = "57014"
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+INVALID_COLUMN_REFERENCE = "42P10"
+"""An ON CONFLICT clause whose index is switched off."""
+
+CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
+"""SQLSTATEs that rows committed by others can cause."""
+
+INTERRUPTED = frozenset({DEADLOCK_DETECTED, QUERY_CANCELED})
+"""SQLSTATEs of a statement that the engine or PostgreSQL has stopped to let another one through."""
+
+
+class EngineError(Exception):
+    """PostgreSQL refuses a command of the engine that cannot fail: a defect of the engine."""
+
+
+def too_many_bytes(changed: int, limit: int) -> ServerMessage:
+    """Return the refusal of a transaction that changes more bytes than it may (AWS user guide, quotas)."""
+    mebibyte = 1024 * 1024
+    return ServerMessage(
+        "54000",
+        f"transaction size limit {limit // mebibyte}mb exceeded",
+        detail=f"Current transaction size {-(-changed // mebibyte)}mb > {limit // mebibyte}mb",
+        hint="Change fewer or smaller rows in one transaction: split the work into batches.",
+    )
+
+
+def too_old(limit: float) -> ServerMessage:
+    """Return the refusal of a transaction that is older than `limit` seconds (AWS user guide, quotas)."""
+    return ServerMessage(
+        "54000",
+        f"transaction age limit of {limit:g}s exceeded",
+        hint="Begin the transaction anew, and keep it short.",
+    )

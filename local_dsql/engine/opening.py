@@ -1,0 +1,61 @@
+"""Open transactions: BEGIN, the base savepoint and the snapshot in one round trip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import savepoints
+from local_dsql.engine.transaction import Transaction
+from local_dsql.write_ahead_log.lsn import parse_lsn
+from local_dsql.write_ahead_log.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.wire.answer import Answer
+
+
+async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Answer:
+    """Run a BEGIN and open the transaction unless it fails; return the answer to the BEGIN.
+
+    `request` are its messages; they must ask for REPEATABLE READ, or for no isolation level.
+    """
+    services = held.services
+    keeps, mark = services.log.position, services.commits.mark
+    alone = not services.others_are_open(held.session)
+    answer, opened = await held.ask(request + savepoints.OPEN, 2)
+    if answer.error is not None:
+        return answer
+    snapshot, start = read_opened(opened)
+    quiet = mark >= 0 and not services.commits.has_moved(mark)
+    if alone and quiet and not services.others_are_open(held.session):
+        services.log.skip(start)  # no transaction is open that could have written before
+        keeps = start
+    held.session.transaction = Transaction(
+        implicit, request, snapshot, keeps, start, mark, services.catalog.version
+    )
+    return answer
+
+
+def read_opened(answer: Answer) -> tuple[Snapshot, int]:
+    """Return the snapshot, and the position in the log, of the answer to `savepoints.OPEN`.
+
+    Raises:
+        BackendError: it is an error.
+    """
+    ((snapshot, position),) = answer.rows()
+    return Snapshot.parse(str(snapshot)), parse_lsn(str(position))
+
+
+def close(held: HeldSession) -> None:
+    """Forget the transaction, and what of the log was kept for it."""
+    services, session = held.services, held.session
+    session.transaction = None
+    session.suspend_wanted = False
+    oldest = min(
+        (other.transaction.keeps for other in services.sessions.values() if other.transaction is not None),
+        default=None,
+    )
+    if oldest is None:
+        services.log.forget_all()
+    else:
+        services.log.forget(oldest)

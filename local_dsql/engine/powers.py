@@ -1,0 +1,74 @@
+"""Calls of the engine's functions in the database (`local_dsql/catalog/70_engine.sql`), and the token that they want."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.commands import (
+    NO_IMAGES,
+    Command,
+    Parameter,
+    boolean,
+    oid,
+    oids,
+    places,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_dsql.engine.table_shapes import Table, UniqueIndex
+    from local_dsql.write_ahead_log.operations import Place
+
+_READ = "SELECT local_dsql_engine.read_rows($1, $2, $3, $4)"
+_WRITE = "SELECT local_dsql_engine.write_rows($1, $2, $3, $4)"
+_WRITE_AS = "SELECT local_dsql_engine.write_rows_as($1, $2, $3, $4, $5, $6)"
+_SET_UNIQUE = "SELECT local_dsql_engine.set_unique($1, $2, $3)"
+_TOKEN_BYTES = 16
+
+
+def new_token() -> tuple[Parameter, str]:
+    """Return a token, and the statement of a superuser by which the database accepts this one and no other."""
+    token = secrets.token_hex(_TOKEN_BYTES)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    accept = (
+        "CREATE OR REPLACE FUNCTION local_dsql_engine.check_token(token text) RETURNS void LANGUAGE plpgsql"
+        " SET search_path = pg_catalog, pg_temp AS $$ BEGIN"
+        f" IF token IS NULL OR sha256(convert_to(token, 'UTF8')) <> '\\x{digest}'::bytea THEN"
+        " RAISE insufficient_privilege USING MESSAGE = 'permission denied'; END IF; END $$"
+    )
+    return text(token), accept
+
+
+def read_images(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
+    """Return the command that reads the images of the rows at places, as one array."""
+    parameters = (token, Parameter(table.row_type, None), text(table.images), places(at))
+    return Command(_READ, parameters, binary=True)
+
+
+def read_size(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
+    """Return the command that reads how many bytes the rows at places have, as an array of one number."""
+    parameters = (token, Parameter(20, None), text(table.size), places(at))
+    return Command(_READ, parameters)
+
+
+def write_rows(
+    token: Parameter,
+    table: Table,
+    statement: str,
+    at: Iterable[Place] = (),
+    images: Parameter = NO_IMAGES,
+) -> Command:
+    """Return the command that runs a statement on places and images; its result is the number of rows."""
+    if table.runs_code:
+        parameters = (token, oid(table.owner), text(table.schema), text(statement), places(at), images)
+        return Command(_WRITE_AS, parameters)
+    return Command(_WRITE, (token, text(statement), places(at), images))
+
+
+def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) -> Command:
+    """Return the command that switches the uniqueness of indexes off or on, for this backend until it is rolled back."""
+    return Command(_SET_UNIQUE, (token, oids(index.oid for index in indexes), boolean(value)))

@@ -1,0 +1,113 @@
+"""Statements of clients as messages: to be run, and to be run again after they have been undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_dsql.wire import messages
+from local_dsql.wire.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsql_dialect import Statement
+
+_NAME = b"local_dsql_alone\0"
+_AS_EXTENDED = (
+    messages.frame(b"B", _NAME + _NAME + b"\0\0\0\0\0\0")
+    + messages.frame(b"D", b"P" + _NAME)
+    + messages.frame(b"E", _NAME + b"\0\0\0\0")
+)
+_CLOSED = messages.frame(b"C", b"P" + _NAME) + messages.frame(b"C", b"S" + _NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One statement of a client.
+
+    Attributes:
+        body: extended messages up to Execute without Sync, or one Query.
+        again: the same to be sent after a first run was undone: prepared statements survive that, so they are closed.
+        surplus: types of frames, and how many of each, that only the answer to `again` begins with.
+        rows: CopyData and CopyDone or CopyFail of a COPY FROM STDIN.
+        simple: the body is a Query.
+        statement: the parsed statement, None for an empty text.
+        continues: it reads on in a portal that an earlier request has bound.
+        sets_parameters: it may set parameters, so it is run again whenever the transaction is resumed.
+    """
+
+    body: bytes
+    again: bytes = b""
+    surplus: Mapping[bytes, int] = field(default_factory=dict)
+    rows: bytes = b""
+    simple: bool = False
+    statement: Statement | None = None
+    continues: bool = False
+    sets_parameters: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the first run."""
+        return self._whole(self.body)
+
+    @property
+    def repetition(self) -> bytes:
+        """The bytes of any further run."""
+        return self._whole(self.again or self.body)
+
+    def _whole(self, body: bytes) -> bytes:
+        return body + self.rows if self.simple else body + self.rows + messages.SYNC
+
+    @property
+    def is_ddl(self) -> bool:
+        """Whether it changes the catalog."""
+        return self.statement is not None and self.statement.is_ddl
+
+
+@dataclass(frozen=True, slots=True)
+class LoneRequest:
+    """A request that is a transaction by itself, in two parts: up to its completion, and the Sync that commits it.
+
+    `body` and `again` are as in `Request`; `surplus` is what each answer has more than the client expects, `again` more.
+    """
+
+    body: bytes
+    again: bytes
+    surplus: Mapping[bytes, int]
+    surplus_again: Mapping[bytes, int]
+    closing: bytes = b""
+    """Messages to be sent before Sync."""
+
+
+def lone(request: Request) -> LoneRequest | None:
+    """Return a request as one that commits at its Sync; None for a Query that cannot be put into extended messages.
+
+    A Query commits before it tells how many rows it has changed. A text with `$` might name a parameter, which is an
+    error of another kind in extended messages.
+    """
+    if not request.simple:
+        again = request.again or request.body
+        return LoneRequest(request.body + request.rows, again + request.rows, {}, request.surplus)
+    text = request.body[5:]
+    if b"$" in text:
+        return None
+    body = messages.frame(b"P", _NAME + text + b"\0\0") + _AS_EXTENDED + request.rows
+    surplus = {b"1": 1, b"2": 1, b"n": 1}
+    # A run that failed may have left the statement behind.
+    again = messages.frame(b"C", b"S" + _NAME) + body
+    return LoneRequest(body, again, surplus, surplus | {b"3": 1}, _CLOSED)
+
+
+def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
+    """Return an answer without the first so many frames of some types."""
+    if not surplus:
+        return answer
+    left = dict(surplus)
+    frames = []
+    for kind, raw in answer.frames:
+        if left.get(kind, 0) > 0:
+            left[kind] -= 1
+        else:
+            frames.append((kind, raw))
+    return Answer(frames, answer.status)

@@ -1,0 +1,21 @@
+"""Transaction control of the engine's own, as messages that leave the client's unnamed statement and portal alone."""
+
+from __future__ import annotations
+
+from local_dsql.engine.transaction import BASE, GUARD
+from local_dsql.wire import messages
+
+BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
+OPEN = messages.query(
+    f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()"
+)
+"""What follows BEGIN: the savepoint that a suspension goes back to, and the snapshot, taken at once as DSQL does."""
+
+COMMIT = messages.query("COMMIT")
+COMMIT_AND_TELL = messages.query("SELECT pg_catalog.pg_current_xact_id_if_assigned(); COMMIT")
+TELL = messages.aside("SELECT pg_catalog.pg_current_xact_id_if_assigned()")
+ROLLBACK = messages.query("ROLLBACK")
+TO_BASE = messages.aside(f"ROLLBACK TO SAVEPOINT {BASE}")
+SET_GUARD = messages.aside(f"SAVEPOINT {GUARD}")
+TO_GUARD = messages.aside(f"ROLLBACK TO SAVEPOINT {GUARD}")
+CHECK_DEFERRED = messages.aside("SET CONSTRAINTS ALL IMMEDIATE")

@@ -1,0 +1,179 @@
+"""Sessions as the engine sees them, the services that they share, and exclusive access to one.
+
+A backend is used only through a `HeldSession`, which exists only while the session's lock is held: whatever needs the
+lock takes one as an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.commands import Command, encode, results
+from local_dsql.engine.portals import NoPortals
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from local_dsql.engine.commands import Parameter, Result
+    from local_dsql.engine.commits import CommitCounter
+    from local_dsql.engine.conflict_log import ConflictLog
+    from local_dsql.engine.control import ControlConnections
+    from local_dsql.engine.limits import Limits
+    from local_dsql.engine.log_follower import LogFollower
+    from local_dsql.engine.owner_functions import OwnerFunctions
+    from local_dsql.engine.portals import PortalKeeper
+    from local_dsql.engine.table_catalog import TableCatalog
+    from local_dsql.engine.transaction import Transaction
+    from local_dsql.engine.wait_log import WaitLog
+    from local_dsql.faults.injector import Injector
+    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.backend import Backend
+
+_UTF8 = "UTF8"
+_SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
+
+
+@dataclass(slots=True)
+class Services:
+    """What all sessions share.
+
+    `token` authorizes the engine's functions in the database. `suspend_always` is for tests: every open transaction is
+    suspended after each of its statements.
+    """
+
+    control: ControlConnections
+    log: LogFollower
+    catalog: TableCatalog
+    commits: CommitCounter
+    limits: Limits
+    conflict_log: ConflictLog
+    wait_log: WaitLog
+    injector: Injector
+    owner_functions: OwnerFunctions
+    token: Parameter
+    suspend_always: bool = False
+    sessions: dict[int, EngineSession] = field(default_factory=dict)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def run_in_background(self, work: Coroutine[None, None, None]) -> None:
+        """Run a coroutine to its end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    def others_are_open(self, session: EngineSession) -> bool:
+        """Return whether another session is in a transaction."""
+        return any(
+            other.transaction is not None for other in self.sessions.values() if other is not session
+        )
+
+
+class EngineSession:
+    """One client: a backend whose session user is the client's own role, which nothing here changes.
+
+    Attributes:
+        transaction: the open transaction, None outside of one.
+        suspend_wanted: a waiter found the backend busy; it suspends its transaction at the end of the statement.
+        interruptible: its statement can be cancelled and run again.
+    """
+
+    def __init__(
+        self, services: Services, backend: Backend, role: str, region: str = "", portals: PortalKeeper | None = None
+    ) -> None:
+        self.services = services
+        self.backend = backend
+        self.role = role
+        self.region = region
+        self.portals = portals or NoPortals()
+        self.transaction: Transaction | None = None
+        self.suspend_wanted = False
+        self.interruptible = False
+        self.cancelling: asyncio.Future[None] | None = None
+
+    @property
+    def label(self) -> str:
+        """Role, Region and PostgreSQL's process number, for the logs."""
+        return f"{self.role}@{self.region}#{self.backend.pid}"
+
+    def exclusive(self) -> _Exclusive:
+        """Return a context manager that waits for the lock and gives the held session."""
+        return _Exclusive(self)
+
+    def try_exclusive(self) -> HeldSession | None:
+        """Return the held session if its lock is free; the caller must `release` it."""
+        return HeldSession(self) if self.backend.turn.try_take() else None
+
+
+class _Exclusive:
+    __slots__ = ("_session",)
+
+    def __init__(self, session: EngineSession) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> HeldSession:
+        await self._session.backend.turn.take()
+        return HeldSession(self._session)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._session.backend.turn.release()
+
+
+class HeldSession:
+    """A session whose lock is held by the one that has this object."""
+
+    __slots__ = ("backend", "services", "session")
+
+    def __init__(self, session: EngineSession) -> None:
+        self.session = session
+        self.services = session.services
+        self.backend = session.backend
+
+    @property
+    def transaction(self) -> Transaction:
+        """The open transaction; there must be one."""
+        transaction = self.session.transaction
+        assert transaction is not None
+        return transaction
+
+    def release(self) -> None:
+        """Let go of the lock, after `EngineSession.try_exclusive`."""
+        self.backend.turn.release()
+
+    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Answer]:
+        """Send messages that cannot wait for locks; as `Backend.ask`.
+
+        Raises:
+            BackendGone: the connection is lost.
+        """
+        return await self.backend.ask(data, answers, bulk=bulk)
+
+    async def run(self, commands: Sequence[Command]) -> list[Result]:
+        """Run commands that cannot wait for locks in one round trip; an error is the last of the results.
+
+        Raises:
+            BackendGone: the connection is lost.
+        """
+        batch = Batch(commands, self.backend.encoding)
+        (answer,) = await self.ask(batch.data)
+        return batch.results(answer)
+
+
+class Batch:
+    """Commands for a session whose client_encoding is `encoding`: text goes through it even in binary form."""
+
+    __slots__ = ("_count", "_skipped", "data")
+
+    def __init__(self, commands: Sequence[Command], encoding: str) -> None:
+        self._count = len(commands)
+        self._skipped = int(encoding != _UTF8)
+        if self._skipped:
+            back = Command(f"SET LOCAL client_encoding = {literal(encoding)}")
+            commands = [_SET_UTF8, *commands, back]
+        self.data = encode(commands)
+
+    def results(self, answer: Answer) -> list[Result]:
+        """Return the results of the commands in the answer to `data`."""
+        return results(answer)[self._skipped : self._skipped + self._count]

@@ -1,0 +1,134 @@
+"""Run a statement without lock waits: suspend every transaction that blocks it.
+
+PostgreSQL's wait graph tells who is in the way of whatever statement. An idle holder is suspended by the waiter. A busy
+one is asked to suspend itself when its statement ends; if that takes long and its statement can be undone, it is
+cancelled, suspends itself and runs its statement again. A waiter holds its own session and only *tries* for another's,
+so no two wait for each other here; rings of busy statements are PostgreSQL's to find (`deadlock_timeout`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.session import Batch
+from local_dsql.engine.suspend import suspend
+from local_dsql.engine.wait_log import Wait
+from local_dsql.wire.answer import BackendError
+from local_dsql.wire.backend import BackendGone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_dsql.engine.commands import Command, Result
+    from local_dsql.engine.session import EngineSession, HeldSession
+    from local_dsql.wire.answer import Answer
+
+_log = logging.getLogger(__name__)
+
+_FIRST_LOOK = 0.002
+"""Seconds that a statement runs before PostgreSQL is asked what blocks it."""
+_PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
+"""Seconds between looks; the last one goes on."""
+_PATIENCE = 0.1
+"""Seconds that a statement waits for another one that is running, before that is cancelled."""
+
+_BLOCKERS = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))"
+_CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
+
+
+class Watch:
+    """Watches one statement from the moment it is sent; costs a timer unless the statement takes long."""
+
+    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_timer")
+
+    def __init__(self, session: EngineSession) -> None:
+        self._session = session
+        self._over = False
+        self._holders: dict[str, None] = {}
+        self._began = time.monotonic()
+        self._blocked_since: dict[int, float] = {}
+        self._timer = asyncio.get_running_loop().call_later(_FIRST_LOOK, self._begin)
+
+    def stop(self) -> None:
+        """Stop: the statement has ended. A suspension that is under way goes on by itself."""
+        self._over = True
+        self._timer.cancel()
+        if self._holders:
+            seconds = time.monotonic() - self._began
+            self._session.services.wait_log.note(Wait(self._session.label, tuple(self._holders), seconds))
+
+    def _begin(self) -> None:
+        self._session.services.run_in_background(self._look())
+
+    async def _look(self) -> None:
+        looks = 0
+        control, pid = self._session.services.control, self._session.backend.pid
+        try:
+            while not self._over:
+                rows = await control.rows(_BLOCKERS.format(pid=pid))
+                for (blocker,) in rows:
+                    if self._over:
+                        return
+                    await self._clear(int(str(blocker)))
+                await asyncio.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
+                looks += 1
+        except (BackendGone, BackendError):
+            return  # PostgreSQL is stopping
+
+    async def _clear(self, pid: int) -> None:
+        """Get one session out of the way, if it can be had now."""
+        other = self._session.services.sessions.get(pid)
+        if other is None or other is self._session:
+            return
+        self._holders[other.label] = None
+        other.suspend_wanted = True
+        held = other.try_exclusive()
+        if held is None:
+            since = self._blocked_since.setdefault(pid, time.monotonic())
+            if other.interruptible and other.cancelling is None and time.monotonic() - since > _PATIENCE:
+                other.cancelling = asyncio.ensure_future(_cancel(other))
+            return
+        try:
+            await suspend(held)
+        except BackendGone:
+            pass  # PostgreSQL rolls back the transaction of a lost connection
+        finally:
+            held.release()
+
+
+async def _cancel(other: EngineSession) -> None:
+    await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
+
+
+async def ask_unblocked(
+    held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
+) -> list[Answer]:
+    """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
+    if len(held.services.sessions) < 2:
+        return await held.ask(data, answers, bulk=bulk)
+    watch = Watch(held.session)
+    try:
+        return await held.ask(data, answers, bulk=bulk)
+    finally:
+        watch.stop()
+
+
+async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Answer:
+    """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
+    if len(held.services.sessions) < 2:
+        return await held.backend.ask_until(data, stop)
+    watch = Watch(held.session)
+    try:
+        return await held.backend.ask_until(data, stop)
+    finally:
+        watch.stop()
+
+
+async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:
+    """Run commands that may need locks; as `HeldSession.run`."""
+    batch = Batch(commands, held.backend.encoding)
+    (answer,) = await ask_unblocked(held, batch.data)
+    return batch.results(answer)

@@ -1,0 +1,28 @@
+"""Log of lock waits; tests assert that no statement waits for another transaction."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A statement that waited for locks: its session, the sessions that held them, and the seconds it took in all."""
+
+    waiter: str
+    holders: tuple[str, ...]
+    seconds: float
+
+
+class WaitLog:
+    """The last thousand waits, oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: deque[Wait] = deque(maxlen=_KEPT)
+
+    def note(self, wait: Wait) -> None:
+        """Add a wait."""
+        self.entries.append(wait)
