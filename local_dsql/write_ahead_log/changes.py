@@ -1,0 +1,165 @@
+"""Net effects of a transaction on each table, by the places of row versions, and the conflict of two transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_dsql.write_ahead_log.operations import LockStrength, OperationKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from local_dsql.write_ahead_log.operations import Place, RowOperation
+
+CONFLICTS: Mapping[LockStrength, frozenset[LockStrength]] = {
+    LockStrength.KEY_SHARE: frozenset({LockStrength.UPDATE}),
+    LockStrength.SHARE: frozenset({LockStrength.NO_KEY_UPDATE, LockStrength.UPDATE}),
+    LockStrength.NO_KEY_UPDATE: frozenset(set(LockStrength) - {LockStrength.KEY_SHARE}),
+    LockStrength.UPDATE: frozenset(LockStrength),
+}
+"""Row locks that exclude each other (documentation of PostgreSQL 16, table 13.3)."""
+
+
+@dataclass(slots=True)
+class TableChanges:
+    """Changes of one table. *Base* places are versions of others, *own* places those that the transaction has made.
+
+    Attributes:
+        updates: own place of the newest version, by base place.
+        deletes: base places.
+        inserts: own places, in the order of their making.
+        held: strongest lock on each base place, those of the changes included.
+        locks: base places that are locked and not changed, with the strength to lock them again.
+        keys_unchanged: updated base places whose updates have all left the keys as they were.
+    """
+
+    updates: dict[Place, Place] = field(default_factory=dict)
+    deletes: set[Place] = field(default_factory=set)
+    inserts: list[Place] = field(default_factory=list)
+    held: dict[Place, LockStrength] = field(default_factory=dict)
+    locks: dict[Place, LockStrength] = field(default_factory=dict)
+    keys_unchanged: set[Place] = field(default_factory=set)
+
+    @property
+    def made(self) -> list[Place]:
+        """Return all own places: those of the updates, then those of the inserts."""
+        return [*self.updates.values(), *self.inserts]
+
+    def __bool__(self) -> bool:
+        """Return whether there is a change or a lock to take again."""
+        return bool(self.updates or self.deletes or self.inserts or self.locks)
+
+    def hold(self, place: Place, strength: LockStrength) -> None:
+        """Note a lock on a base place; the strongest one counts."""
+        _raise(self.held, place, strength)
+
+    def settle(self) -> None:
+        """Drop locks that need not be taken again.
+
+        An update or a delete locks its row itself. A no-key lock on a row that is not written comes from an upsert
+        that has changed nothing: it is no conflict in DSQL.
+        """
+        self.keys_unchanged &= self.updates.keys()
+        for place, strength in list(self.locks.items()):
+            if place in self.updates or place in self.deletes or strength is LockStrength.NO_KEY_UPDATE:
+                del self.locks[place]
+
+
+class _Fold:
+    """Follow row versions from operation to operation."""
+
+    def __init__(self, multixact_strength: Callable[[int, LockStrength], LockStrength]) -> None:
+        self._multixact_strength = multixact_strength
+        self.tables: dict[int, TableChanges] = {}
+        self._origins: dict[tuple[int, Place], Place | None] = {}
+        """Base place of every own version that is current; None for an inserted row."""
+        self._rekeyed: set[tuple[int, Place]] = set()
+
+    def add(self, operation: RowOperation) -> None:
+        table = self.tables.get(operation.file)
+        if table is None:
+            table = self.tables[operation.file] = TableChanges()
+        if operation.old is None:
+            assert operation.new is not None
+            self._origins[operation.file, operation.new] = None
+        elif operation.kind is OperationKind.LOCK or operation.kind is OperationKind.LOCK_UPDATED:
+            self._lock(table, operation, operation.old)
+        else:
+            self._replace(table, operation, operation.old)
+
+    def _lock(self, table: TableChanges, operation: RowOperation, old: Place) -> None:
+        strength = operation.strength
+        assert strength is not None
+        if operation.multixact:
+            strength = self._multixact_strength(operation.multixact, strength)
+        own = (operation.file, old) in self._origins
+        base = self._origins[operation.file, old] if own else old
+        if base is not None:
+            table.hold(base, strength)
+        if not own and operation.kind is OperationKind.LOCK:
+            _raise(table.locks, old, strength)
+
+    def _replace(self, table: TableChanges, operation: RowOperation, old: Place) -> None:
+        base = self._origins.pop((operation.file, old), old)
+        if base is not None:
+            assert operation.strength is not None
+            table.hold(base, operation.strength)
+        if operation.new is None:
+            if base is not None:
+                table.deletes.add(base)
+            return
+        self._origins[operation.file, operation.new] = base
+        if base is not None:
+            if not operation.keys_unchanged:
+                self._rekeyed.add((operation.file, base))
+            table.keys_unchanged.add(base)
+
+    def finish(self) -> dict[int, TableChanges]:
+        for (file, new), base in self._origins.items():
+            if base is None:
+                self.tables[file].inserts.append(new)
+            else:
+                self.tables[file].updates[base] = new
+        for file, base in self._rekeyed:
+            self.tables[file].keys_unchanged.discard(base)
+        for table in self.tables.values():
+            table.settle()
+        return {file: table for file, table in self.tables.items() if table or table.held}
+
+
+def _strongest(multixact: int, strongest: LockStrength) -> LockStrength:
+    return strongest
+
+
+def net_changes(
+    operations: Iterable[RowOperation],
+    *,
+    multixact_strength: Callable[[int, LockStrength], LockStrength] = _strongest,
+) -> dict[int, TableChanges]:
+    """Return what is left of the operations of a transaction, by file.
+
+    Args:
+        operations: operations of one transaction in the order of the log, those that were rolled back left out.
+        multixact_strength: return the lock of this transaction in a MultiXact, given its number and the strongest
+            lock of all its members; called for those only that the reader has not seen being made. The default
+            takes the strongest.
+    """
+    fold = _Fold(multixact_strength)
+    for operation in operations:
+        fold.add(operation)
+    return fold.finish()
+
+
+def conflicts(
+    mine: Mapping[tuple[int, Place], LockStrength], theirs: Mapping[tuple[int, Place], LockStrength]
+) -> bool:
+    """Return whether two transactions hold locks, by file and base place, that exclude each other."""
+    fewer, more = (mine, theirs) if len(mine) < len(theirs) else (theirs, mine)
+    return any(place in more and more[place] in CONFLICTS[strength] for place, strength in fewer.items())
+
+
+def _raise(locks: dict[Place, LockStrength], place: Place, strength: LockStrength) -> None:
+    known = locks.get(place)
+    if known is None or known < strength:
+        locks[place] = strength

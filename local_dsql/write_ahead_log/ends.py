@@ -1,0 +1,117 @@
+"""Records of transactions, of MultiXacts and of files cut short."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from local_dsql.write_ahead_log.layout import (
+    DBINFO_SIZE,
+    DROPPED_STATS_SIZE,
+    HAS_DBINFO,
+    HAS_DROPPED_STATS,
+    HAS_INVALS,
+    HAS_RELFILELOCATORS,
+    HAS_SUBXACTS,
+    HAS_TWOPHASE,
+    INFORMATION_MASK,
+    INVAL_SIZE,
+    MULTIXACT_CREATE_ID,
+    MULTIXACT_CREATION,
+    MULTIXACT_MEMBER,
+    RELFILELOCATOR_SIZE,
+    SMGR_TRUNCATE,
+    SMGR_TRUNCATES_HEAP,
+    SMGR_TRUNCATION,
+    U32,
+    XACT_ABORT,
+    XACT_ABORT_PREPARED,
+    XACT_ASSIGNMENT,
+    XACT_COMMIT,
+    XACT_COMMIT_PREPARED,
+    XACT_HAS_INFO,
+    XACT_TIME_SIZE,
+)
+from local_dsql.write_ahead_log.record import split
+
+if TYPE_CHECKING:
+    from local_dsql.write_ahead_log.transactions import Transactions
+
+_SIZES = (
+    (HAS_RELFILELOCATORS, RELFILELOCATOR_SIZE),
+    (HAS_DROPPED_STATS, DROPPED_STATS_SIZE),
+    (HAS_INVALS, INVAL_SIZE),
+)
+"""Parts of the record of an end that are a count and as many entries, in their order, with the size of an entry."""
+
+
+class EndRecords:
+    """Take the records that say how transactions hang together, and how they end."""
+
+    def __init__(self, database: int, transactions: Transactions) -> None:
+        self._database = database
+        self._transactions = transactions
+
+    def xact(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
+        """Take a record of the resource manager XACT, which lies between two offsets in `data`."""
+        main = split(data, start, end).main
+        kind = information & INFORMATION_MASK
+        if kind == XACT_ASSIGNMENT:
+            (top,) = U32.unpack_from(data, main)
+            for sub in _numbers(data, main + U32.size)[0]:
+                self._transactions.begin(sub, top)
+            return
+        if kind not in (XACT_COMMIT, XACT_COMMIT_PREPARED, XACT_ABORT, XACT_ABORT_PREPARED):
+            return
+        subtransactions, prepared = _end(data, main, information)
+        if kind in (XACT_COMMIT, XACT_COMMIT_PREPARED):
+            self._transactions.commit(prepared or xid, subtransactions, lsn)
+        else:
+            self._transactions.abort(prepared or xid, subtransactions)
+
+    def multixact(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
+        """Take a record of the resource manager MULTIXACT, which lies between two offsets in `data`."""
+        headers = split(data, start, end)
+        if xid:
+            self._transactions.begin(xid, headers.toplevel)
+        if information & INFORMATION_MASK == MULTIXACT_CREATE_ID:
+            number, _, count = MULTIXACT_CREATION.unpack_from(data, headers.main)
+            first = headers.main + MULTIXACT_CREATION.size
+            members = data[first : first + count * MULTIXACT_MEMBER.size]
+            self._transactions.create_multixact(number, list(MULTIXACT_MEMBER.iter_unpack(members)), lsn)
+
+    def smgr(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
+        """Take a record of the resource manager SMGR, which lies between two offsets in `data`."""
+        headers = split(data, start, end)
+        if xid:
+            self._transactions.begin(xid, headers.toplevel)
+        if information & INFORMATION_MASK == SMGR_TRUNCATE:
+            block, _, database, file, flags = SMGR_TRUNCATION.unpack_from(data, headers.main)
+            if database == self._database and flags & SMGR_TRUNCATES_HEAP:
+                self._transactions.truncate(file, block)
+
+
+def _end(data: bytes, main: int, information: int) -> tuple[tuple[int, ...], int]:
+    """Return the subtransactions that end with a transaction, and its number where another one ends it (or 0)."""
+    if not information & XACT_HAS_INFO:
+        return (), 0
+    (parts,) = U32.unpack_from(data, main + XACT_TIME_SIZE)
+    position = main + XACT_TIME_SIZE + U32.size
+    subtransactions: tuple[int, ...] = ()
+    if parts & HAS_DBINFO:
+        position += DBINFO_SIZE
+    if parts & HAS_SUBXACTS:
+        subtransactions, position = _numbers(data, position)
+    if not parts & HAS_TWOPHASE:
+        return subtransactions, 0
+    for part, size in _SIZES:
+        if parts & part:
+            position += U32.size + size * U32.unpack_from(data, position)[0]
+    return subtransactions, U32.unpack_from(data, position)[0]
+
+
+def _numbers(data: bytes, position: int) -> tuple[tuple[int, ...], int]:
+    """Return a counted list of transactions, and the position after it."""
+    (count,) = U32.unpack_from(data, position)
+    numbers = Struct(f"<{count}I")
+    return numbers.unpack_from(data, position + U32.size), position + U32.size + numbers.size

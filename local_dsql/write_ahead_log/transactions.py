@@ -1,0 +1,195 @@
+"""Transactions in the log: open ones with their subtransactions, and those that have committed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_dsql.write_ahead_log.operations import LockStrength
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from local_dsql.write_ahead_log.operations import RowOperation
+    from local_dsql.write_ahead_log.snapshot import Snapshot
+
+_NUMBERS = 1 << 32
+_HALF = 1 << 31
+
+_STRENGTHS = (
+    LockStrength.KEY_SHARE,
+    LockStrength.SHARE,
+    LockStrength.NO_KEY_UPDATE,
+    LockStrength.UPDATE,
+    LockStrength.NO_KEY_UPDATE,
+    LockStrength.UPDATE,
+)
+"""Lock of each status of a MultiXact's member: four locks, an update that keeps the keys, any other (multixact.h)."""
+
+
+class CommittedTransaction(NamedTuple):
+    """A transaction that has committed changes or locks of rows.
+
+    Attributes:
+        xid: number of the top-level transaction (64 bits).
+        subtransactions: numbers of those of its subtransactions that were not rolled back (64 bits).
+        operations: its row operations in the order of the log, those that were rolled back left out.
+        lsn: place of the record of its COMMIT.
+    """
+
+    xid: int
+    subtransactions: frozenset[int]
+    operations: list[RowOperation]
+    lsn: int
+
+
+@dataclass(slots=True)
+class OpenTransaction:
+    """A transaction or subtransaction that has not ended in the log read so far. Numbers in it have 32 bits.
+
+    Attributes:
+        xid: its number, with the epoch (64 bits).
+        top: number of its top-level transaction; 0 for one that is itself, or whose parent the log has not named.
+        subtransactions: numbers of the subtransactions known to be its own that have not been rolled back.
+        operations: row operations under this very number.
+    """
+
+    xid: int
+    top: int = 0
+    subtransactions: set[int] = field(default_factory=set)
+    operations: list[RowOperation] = field(default_factory=list)
+
+
+class Transactions:
+    """What the records of the log say of transactions; `xid` is the 32-bit number in a record, unless said otherwise.
+
+    Args:
+        next_xid: a number (64 bits) near those in the log; it gives the epoch.
+    """
+
+    def __init__(self, next_xid: int) -> None:
+        self._reference = next_xid
+        self.open: dict[int, OpenTransaction] = {}
+        self._committed: dict[int, CommittedTransaction] = {}
+        self._order: list[int] = []
+        """Numbers of the committed transactions (64 bits), sorted."""
+        self._ends: deque[CommittedTransaction] = deque()
+        self._multixacts: dict[int, Sequence[tuple[int, int]]] = {}
+        self._multixact_places: deque[tuple[int, int]] = deque()
+
+    def widen(self, xid: int) -> int:
+        """Return the 64-bit number nearest to the latest one known: live numbers span less than 2^31."""
+        return self._reference + (xid - self._reference + _HALF) % _NUMBERS - _HALF
+
+    def begin(self, xid: int, top: int = 0) -> OpenTransaction:
+        """Return the transaction, noted as open; `top` is that of a subtransaction where a record names it."""
+        transaction = self.open.get(xid)
+        if transaction is None:
+            transaction = self.open[xid] = OpenTransaction(self.widen(xid))
+            self._reference = max(self._reference, transaction.xid)
+        if top and top != xid:
+            transaction.top = top
+            self.begin(top).subtransactions.add(xid)
+        return transaction
+
+    def commit(self, xid: int, subtransactions: Iterable[int], lsn: int) -> None:
+        """End a transaction together with the subtransactions that its COMMIT names."""
+        top = self.begin(xid)
+        del self.open[xid]
+        operations, numbers = top.operations, []
+        for sub in subtransactions:
+            numbers.append(self.widen(sub))
+            if (transaction := self.open.pop(sub, None)) is not None:
+                operations = operations + transaction.operations if operations else transaction.operations
+        if not operations:
+            return
+        operations.sort(key=attrgetter("lsn"))
+        committed = CommittedTransaction(top.xid, frozenset(numbers), operations, lsn)
+        self._committed[top.xid] = committed
+        insort(self._order, top.xid)
+        self._ends.append(committed)
+
+    def abort(self, xid: int, subtransactions: Iterable[int]) -> None:
+        """Forget a transaction or subtransaction and all that has been released into it."""
+        for number in (xid, *subtransactions):
+            transaction = self.open.pop(number, None)
+            if transaction is None:
+                continue
+            if (top := self.open.get(transaction.top)) is not None:
+                top.subtransactions.discard(number)
+            for sub in transaction.subtransactions:
+                self.open.pop(sub, None)
+
+    def truncate(self, file: int, block: int) -> None:
+        """Forget what open transactions have done in blocks of a file that are cut off.
+
+        TRUNCATE cuts the file itself only where the same transaction has made it; VACUUM cuts empty blocks.
+        """
+        for transaction in self.open.values():
+            transaction.operations = [
+                operation
+                for operation in transaction.operations
+                if operation.file != file or (operation.new or operation.old or (0,))[0] < block
+            ]
+
+    def create_multixact(self, number: int, members: Sequence[tuple[int, int]], lsn: int) -> None:
+        """Note the members of a MultiXact: transaction (32 bits) and status."""
+        self._multixacts[number] = members
+        self._multixact_places.append((lsn, number))
+
+    def strength(self, multixact: int, xid: int) -> LockStrength | None:
+        """Return the strongest lock of a transaction in a MultiXact, None where its making was not read."""
+        members = self._multixacts.get(multixact, ())
+        return max((_STRENGTHS[status] for member, status in members if member == xid), default=None)
+
+    def operations(self, xids: Iterable[int]) -> list[RowOperation]:
+        """Return the operations of open transactions (64 bits) in the order of the log."""
+        found: list[RowOperation] = []
+        for xid in xids:
+            transaction = self._known(xid)
+            if transaction is not None:
+                found += transaction.operations
+        found.sort(key=attrgetter("lsn"))
+        return found
+
+    def subtransactions(self, xid: int) -> frozenset[int]:
+        """Return the subtransactions of an open transaction (64 bits all) that have not been rolled back."""
+        transaction = self._known(xid)
+        return frozenset(map(self.widen, transaction.subtransactions)) if transaction else frozenset()
+
+    def committed(self, snapshot: Snapshot) -> list[CommittedTransaction]:
+        """Return the committed transactions that a snapshot does not show, by number."""
+        newer = self._order[bisect_left(self._order, snapshot.xmin) :]
+        return [self._committed[xid] for xid in newer if not snapshot.shows(xid)]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for known in (
+            self.open,
+            self._committed,
+            self._order,
+            self._ends,
+            self._multixacts,
+            self._multixact_places,
+        ):
+            known.clear()
+
+    def forget(self, before: int) -> None:
+        """Drop transactions that have committed before a position, and MultiXacts that no open one can use."""
+        while self._ends and self._ends[0].lsn < before:
+            xid = self._ends.popleft().xid
+            del self._committed[xid]
+            del self._order[bisect_left(self._order, xid)]
+        while self._multixact_places and self._multixact_places[0][0] < before:
+            number = self._multixact_places[0][1]
+            if any(member in self.open for member, _ in self._multixacts[number]):
+                break
+            self._multixact_places.popleft()
+            del self._multixacts[number]
+
+    def _known(self, xid: int) -> OpenTransaction | None:
+        transaction = self.open.get(xid % _NUMBERS)
+        return transaction if transaction is not None and transaction.xid == xid else None
