@@ -16,7 +16,7 @@ GRANT SET ON PARAMETER session_replication_role TO local_dsql_engine;
 -- The engine's own connections look at locks and at the log, and end backends. They touch no table of a client.
 GRANT pg_monitor, pg_signal_backend TO local_dsql_control;
 GRANT SELECT ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity TO local_dsql_control;
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status(), pg_catalog.pg_logical_emit_message(boolean, text, text),
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status(), pg_catalog.pg_stat_get_activity(int), pg_catalog.pg_logical_emit_message(boolean, text, text),
     pg_catalog.pg_terminate_backend(int, bigint), pg_catalog.pg_cancel_backend(int) TO local_dsql_control;
 
 CREATE SCHEMA local_dsql_engine AUTHORIZATION local_dsql_engine;
@@ -83,7 +83,7 @@ $$;
 -- The catalog, read with a search_path that no client can change.
 CREATE FUNCTION local_dsql_engine.tables(files bigint[], OUT oid bigint, OUT file bigint, OUT namespace text, OUT name text,
     OUT row_type bigint, OUT array_type bigint, OUT owner bigint, OUT columns text[], OUT assignable text[],
-    OUT identity text[], OUT runs_code boolean)
+    OUT identity text[], OUT key text[], OUT runs_code boolean)
 RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 SELECT c.oid::bigint, pg_relation_filenode(c.oid)::bigint, n.nspname::text, c.relname::text, t.oid::bigint,
     t.typarray::bigint, c.relowner::bigint,
@@ -93,6 +93,9 @@ SELECT c.oid::bigint, pg_relation_filenode(c.oid)::bigint, n.nspname::text, c.re
         AND attgenerated = '' AND attidentity <> 'a' ORDER BY attnum),
     ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
         AND attidentity = 'a' ORDER BY attnum),
+    ARRAY(SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY u(number, k)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+        WHERE i.indrelid = c.oid AND i.indisprimary AND u.k <= i.indnkeyatts ORDER BY u.k),
     EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
         AND (d.classid, d.objid) IN (SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = c.oid
             UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid = c.oid
@@ -127,7 +130,7 @@ FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 WHERE i.indisunique AND i.indrelid = ANY (tables::oid[])
 $$;
 
-CREATE FUNCTION local_dsql_engine.foreign_keys(OUT name text, OUT child bigint, OUT parent bigint, OUT deferrable boolean,
+CREATE FUNCTION local_dsql_engine.foreign_keys(OUT name text, OUT child bigint, OUT parent bigint, OUT is_deferrable boolean,
     OUT columns text[], OUT targets text[], OUT child_file bigint, OUT parent_file bigint, OUT acts boolean)
 RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable,
@@ -140,21 +143,14 @@ SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable
 FROM pg_constraint k WHERE k.contype = 'f'
 $$;
 
--- Members of shared row locks; a number that is not in use any more has none.
-CREATE FUNCTION local_dsql_engine.sharers(numbers xid[], OUT multixact xid, OUT member xid, OUT mode text)
-RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    FOREACH multixact IN ARRAY numbers LOOP
-        BEGIN
-            FOR member, mode IN SELECT m.xid, m.mode FROM pg_get_multixact_members(multixact) m LOOP
-                RETURN NEXT;
-            END LOOP;
-        EXCEPTION WHEN internal_error OR invalid_parameter_value THEN
-            NULL;
-        END;
-    END LOOP;
-END
+-- Whether a write may change rows that its command tag does not count: by an action of a foreign key, or in a function.
+CREATE FUNCTION local_dsql_engine.writes_beside() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')))
+    OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
 $$;
+
 -- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
     FROM PUBLIC;

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
 _NAME = b"local_dsql_engine\0"
-_CLOSE = messages.frame(b"C", b"P" + _NAME) + messages.frame(b"C", b"S" + _NAME)
+_FORGET = messages.frame(b"C", b"S" + _NAME)
+"""Comes first: a command that failed has left its statement behind."""
+_CLOSE = messages.frame(b"C", b"P" + _NAME)
 _EXECUTE = messages.frame(b"E", _NAME + b"\0\0\0\0")
 
 BOOL, TEXT, OID, TID = 16, 25, 26, 27
@@ -55,7 +57,7 @@ class Command:
         result = struct.pack("!HH", 1, int(self.binary))
         parse = messages.frame(b"P", _NAME + messages.cstring(self.sql) + count + types)
         bind = messages.frame(b"B", _NAME + _NAME + formats + count + values + result)
-        return parse + bind + _EXECUTE + _CLOSE
+        return _FORGET + parse + bind + _EXECUTE + _CLOSE
 
 
 Cell = bytes | None

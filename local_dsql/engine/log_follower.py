@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PIECE = 512 * 1024
 """Bytes of the log that are read before others get a turn."""
 
+_MANY = 1000
+
 Holdings = dict[tuple[int, "Place"], "LockStrength"]
 
 _NOW = "SELECT pg_catalog.pg_logical_emit_message(true, '', '')"
@@ -34,12 +36,17 @@ _OF_BACKEND = (
 
 @dataclass(frozen=True, slots=True)
 class CommittedChanges:
-    """What a transaction has committed: locks by file and base place, and by file the places made and gone."""
+    """What a transaction has committed: locks by file and base place, and by file the places made and gone.
+
+    `keyed` are those made whose keys were not there before: of inserts, and of updates that may have changed a key.
+    """
 
     xid: int
+    lsn: int
     held: Holdings
     made: Mapping[int, frozenset[Place]]
     gone: Mapping[int, frozenset[Place]]
+    keyed: Mapping[int, frozenset[Place]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,8 @@ class LogFollower:
     def forget(self, position: int) -> None:
         """Drop what was committed before a position, at which the oldest open transaction began."""
         self._reader.forget(position)
+        if len(self._derived) > _MANY:
+            self._derived = {xid: each for xid, each in self._derived.items() if each.lsn >= position}
 
     def forget_all(self) -> None:
         """Drop everything that was committed: no transaction is open."""
@@ -136,5 +145,10 @@ def _derive(transaction: CommittedTransaction) -> CommittedChanges:
         for file, table in changes.items()
         if table.updates or table.deletes
     }
-    return CommittedChanges(transaction.xid, holdings(changes), made, gone)
-
+    keyed = {
+        file: frozenset(table.inserts).union(
+            own for base, own in table.updates.items() if base not in table.keys_unchanged
+        )
+        for file, table in changes.items()
+    }
+    return CommittedChanges(transaction.xid, transaction.lsn, holdings(changes), made, gone, keyed)

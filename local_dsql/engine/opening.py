@@ -10,7 +10,7 @@ from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.session import HeldSession, Services
     from local_dsql.wire.answer import Answer
 
 
@@ -22,12 +22,16 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Answer:
     services = held.services
     keeps, mark = services.log.position, services.commits.mark
     alone = not services.others_are_open(held.session)
-    answer, opened = await held.ask(request + savepoints.OPEN, 2)
+    services.opening += 1
+    try:
+        answer, opened = await held.ask(request + savepoints.OPEN, 2)
+    finally:
+        services.opening -= 1
     if answer.error is not None:
         return answer
     snapshot, start = read_opened(opened)
     quiet = mark >= 0 and not services.commits.has_moved(mark)
-    if alone and quiet and not services.others_are_open(held.session):
+    if alone and quiet:
         services.log.skip(start)  # no transaction is open that could have written before
         keeps = start
     held.session.transaction = Transaction(
@@ -48,14 +52,19 @@ def read_opened(answer: Answer) -> tuple[Snapshot, int]:
 
 def close(held: HeldSession) -> None:
     """Forget the transaction, and what of the log was kept for it."""
-    services, session = held.services, held.session
-    session.transaction = None
-    session.suspend_wanted = False
-    oldest = min(
-        (other.transaction.keeps for other in services.sessions.values() if other.transaction is not None),
-        default=None,
-    )
-    if oldest is None:
-        services.log.forget_all()
+    held.session.transaction = None
+    held.session.suspend_wanted = False
+    forget_unneeded(held.services)
+
+
+def forget_unneeded(services: Services) -> None:
+    """Drop what was committed before the snapshot of every open transaction."""
+    if services.opening:
+        return
+    oldest = [
+        other.transaction.keeps for other in services.sessions.values() if other.transaction is not None
+    ]
+    if oldest:
+        services.log.forget(min(oldest))
     else:
-        services.log.forget(oldest)
+        services.log.forget_all()

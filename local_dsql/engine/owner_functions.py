@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from local_dsql.wire.backend import Backend
 
 _MAKE = """
@@ -55,6 +57,10 @@ class OwnerFunctions:
             await self._superuser.exclusive_rows(_MAKE.format(owner=int(owner)))
             self._made.add(owner)
 
-    def forget(self, owner: int) -> None:
-        """Make the function of an owner anew next time: it refuses."""
-        self._made.discard(owner)
+    async def repair(self, owners: Iterable[int]) -> bool:
+        """Make the functions of owners anew that were made before; return whether there were any."""
+        spoilt = self._made & set(owners)
+        self._made -= spoilt
+        for owner in spoilt:
+            await self.ensure(owner)
+        return bool(spoilt)

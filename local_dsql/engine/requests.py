@@ -69,7 +69,8 @@ class Request:
 class LoneRequest:
     """A request that is a transaction by itself, in two parts: up to its completion, and the Sync that commits it.
 
-    `body` and `again` are as in `Request`; `surplus` is what each answer has more than the client expects, `again` more.
+    `body` and `again` are as in `Request`; `surplus` and `surplus_again` are what their answers have more than the
+    client expects.
     """
 
     body: bytes

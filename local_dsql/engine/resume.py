@@ -1,4 +1,4 @@
-"""Resume a suspended transaction: its changes are made again on its own snapshot, exactly, with foreign keys not acting."""
+"""Resume a suspended transaction: make its changes again on its own snapshot, exactly, foreign keys not acting."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
     if not changes:
         return
     transaction.moved = await moved_references(held, changes)
-    replacing = False
+    replacing = repaired = False
     for _ in range(_MOST_TRIES):
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
         if error is None:
@@ -72,7 +72,8 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
         await held.ask(savepoints.TO_BASE)
         if error["C"] in (DEADLOCK_DETECTED, QUERY_CANCELED):
             continue
-        if await _owner_refuses(held, changes, error):
+        if not repaired and await _owner_refuses(held, changes, error):
+            repaired = True
             continue
         if error["C"] == UNIQUE_VIOLATION and not replacing:
             replacing = True  # keys were moved around: the rows are deleted before they are inserted
@@ -83,7 +84,7 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
 
 
 async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[str, str]) -> bool:
-    """Make the functions of owners again that refuse, once; return whether there are any."""
+    """Make the functions of owners again, in case their error comes from one; return whether there are any."""
     owners = {each.table.owner for each in changes.tables if each.table.runs_code}
     functions = held.services.owner_functions
     return error["C"] in ("42501", "42883") and await functions.repair(owners)

@@ -7,6 +7,7 @@ lock takes one as an argument.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from local_dsql.wire.answer import Answer
     from local_dsql.wire.backend import Backend
 
+_log = logging.getLogger(__name__)
+
 _UTF8 = "UTF8"
 _SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
 
@@ -56,17 +59,30 @@ class Services:
     token: Parameter
     suspend_always: bool = False
     sessions: dict[int, EngineSession] = field(default_factory=dict)
+    opening: int = 0
+    """How many BEGINs are under way."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def run_in_background(self, work: Coroutine[None, None, None]) -> None:
         """Run a coroutine to its end."""
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
-        task.add_done_callback(self.background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work of the engine failed", exc_info=error)
+
+    def is_idle(self) -> bool:
+        """Return whether no session is in a transaction, and none begins or commits one."""
+        if self.opening or self.commits.pending:
+            return False
+        return all(session.transaction is None for session in self.sessions.values())
 
     def others_are_open(self, session: EngineSession) -> bool:
-        """Return whether another session is in a transaction."""
-        return any(
+        """Return whether another session is in a transaction, or begins one."""
+        return self.opening > 0 or any(
             other.transaction is not None for other in self.sessions.values() if other is not session
         )
 
@@ -78,10 +94,17 @@ class EngineSession:
         transaction: the open transaction, None outside of one.
         suspend_wanted: a waiter found the backend busy; it suspends its transaction at the end of the statement.
         interruptible: its statement can be cancelled and run again.
+        preemptions: how often that was done to the statement.
+        cancelling: a cancellation that is on its way.
     """
 
     def __init__(
-        self, services: Services, backend: Backend, role: str, region: str = "", portals: PortalKeeper | None = None
+        self,
+        services: Services,
+        backend: Backend,
+        role: str,
+        region: str = "",
+        portals: PortalKeeper | None = None,
     ) -> None:
         self.services = services
         self.backend = backend
@@ -91,12 +114,22 @@ class EngineSession:
         self.transaction: Transaction | None = None
         self.suspend_wanted = False
         self.interruptible = False
+        self.preemptions = 0
         self.cancelling: asyncio.Future[None] | None = None
 
     @property
     def label(self) -> str:
         """Role, Region and PostgreSQL's process number, for the logs."""
         return f"{self.role}@{self.region}#{self.backend.pid}"
+
+    async def cancelled(self) -> None:
+        """Wait for a cancellation that is on its way, which must not strike the next statement.
+
+        PostgreSQL ignores one that arrives while no statement runs.
+        """
+        if self.cancelling is not None:
+            await self.cancelling
+            self.cancelling = None
 
     def exclusive(self) -> _Exclusive:
         """Return a context manager that waits for the lock and gives the held session."""

@@ -68,7 +68,9 @@ async def capture(held: HeldSession) -> RowChanges:
     tables = await tables_of(held, changes)
     token = held.services.token
     places = {file: (list(changes[file].updates.values()), changes[file].inserts) for file in tables}
-    commands = [read_images(token, tables[file], made) for file, both in places.items() for made in both if made]
+    commands = [
+        read_images(token, tables[file], made) for file, both in places.items() for made in both if made
+    ]
     images = iter(await _read(held, commands))
 
     def next_images(file: int, made: list[Place]) -> Parameter | None:

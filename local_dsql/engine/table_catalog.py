@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from local_dsql.engine.commands import Cell, Result
+    from local_dsql.engine.owner_functions import OwnerFunctions
 
 _TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
 _UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
 _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
+_WRITES_BESIDE = Command("SELECT local_dsql_engine.writes_beside()", binary=True)
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
 
@@ -48,18 +50,21 @@ class TableCatalog:
     itself: any other one would wait behind a queued ALTER TABLE, and with it whoever is being suspended for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner_functions: OwnerFunctions) -> None:
+        self._owner_functions = owner_functions
         self.version = 0
         self._changes: list[CatalogChange] = []
         self._shapes: dict[int, Table | None] = {}
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
+        self._writes_beside: bool | None = None
 
     def changed(self, relations: Iterable[int] | None, session: int = 0) -> None:
-        """Note a committed change of some relations (by OID), or of what cannot be told; `session` is a backend's pid."""
+        """Note a committed change by a session (its pid) of some relations (by OID); None: it cannot be told which."""
         self.version += 1
         self._changes.append(CatalogChange(None if relations is None else frozenset(relations), session))
         self._shapes.clear()
         self._foreign_keys = None
+        self._writes_beside = None
 
     def concerns(self, since: int, relations: Iterable[int], session: int) -> bool:
         """Return whether a change by other sessions after version `since` concerns one of the relations."""
@@ -87,7 +92,9 @@ class TableCatalog:
                 known = {**known, **found}
         return {file: table for file in files if (table := known.get(file)) is not None}
 
-    async def named(self, session: CommandRunner, schema: str, relation: str, *, keep: bool = True) -> Table | None:
+    async def named(
+        self, session: CommandRunner, schema: str, relation: str, *, keep: bool = True
+    ) -> Table | None:
         """Return the table of a name, None if there is none."""
         (result,) = await session.run([Command(_FILE, (text(schema), text(relation)))])
         if result.error is not None:
@@ -108,8 +115,17 @@ class TableCatalog:
             self._foreign_keys = found
         return found
 
-    @staticmethod
-    async def _read(session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:
+    async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
+        """Return whether a write may change rows that its command tag does not count."""
+        if self._writes_beside is not None and keep:
+            return self._writes_beside
+        version = self.version
+        ((cell,),) = (await _checked(session, [_WRITES_BESIDE]))[0].rows
+        if keep and version == self.version:
+            self._writes_beside = read_bool(cell)
+        return read_bool(cell)
+
+    async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:
         (tables,) = await _checked(session, [Command(_TABLES, (numbers(files),), binary=True)])
         if not tables.rows:
             return {}
@@ -118,7 +134,10 @@ class TableCatalog:
         unique: dict[int, list[UniqueIndex]] = {}
         for row in indexes.rows:
             unique.setdefault(read_int(row[1]), []).append(_unique_index(row))
-        found = (_table(row, unique.get(read_int(row[0]), ())) for row in tables.rows)
+        found = [_table(row, unique.get(read_int(row[0]), ())) for row in tables.rows]
+        for table in found:
+            if table.runs_code:
+                await self._owner_functions.ensure(table.owner)
         return {table.file: table for table in found}
 
 
@@ -130,7 +149,7 @@ async def _checked(session: CommandRunner, commands: Sequence[Command]) -> list[
 
 
 def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
-    oid, file, schema, relation, row_type, array_type, owner, columns, assignable, identity, code = row
+    oid, file, schema, relation, row_type, array_type, owner, columns, assignable, identity, key, code = row
     return Table(
         read_int(oid),
         read_int(file),
@@ -142,6 +161,7 @@ def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
         tuple(read_text_array(columns)),
         tuple(read_text_array(assignable)),
         tuple(read_text_array(identity)),
+        tuple(read_text_array(key)),
         read_bool(code),
         tuple(unique),
     )

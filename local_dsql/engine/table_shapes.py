@@ -60,6 +60,7 @@ class Table:
         columns: columns that an INSERT gives values.
         assignable: those that an UPDATE can assign.
         identity: columns GENERATED ALWAYS AS IDENTITY.
+        key: columns of the primary key.
         runs_code: a CHECK, a domain or an index of it calls functions of clients.
     """
 
@@ -73,6 +74,7 @@ class Table:
     columns: tuple[str, ...]
     assignable: tuple[str, ...]
     identity: tuple[str, ...]
+    key: tuple[str, ...]
     runs_code: bool
     unique: tuple[UniqueIndex, ...] = field(default=())
 
@@ -158,13 +160,13 @@ class Table:
             f" ON {index.equal('_mine', '_other')} AND _mine._place <> _other._place LIMIT 1"
         )
 
-    def delete_duplicates(self, index: UniqueIndex) -> str:
-        """Return what deletes other rows with the key of one of the rows."""
+    def delete_duplicates(self, index: UniqueIndex, count: int) -> str:
+        """Return what deletes those of the rows after the first `count` that have the key of one of these."""
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
-            f"DELETE FROM ONLY {self.name} WHERE ctid IN (SELECT _other._place"
-            f" FROM ({rows} AND ctid = ANY ($1)) _mine JOIN ({rows}) _other"
-            f" ON {index.equal('_mine', '_other')} AND _other._place <> ALL ($1))"
+            f"DELETE FROM ONLY {self.name} WHERE ctid = ANY (ARRAY(SELECT _other._place"
+            f" FROM ({rows} AND ctid = ANY (($1)[:{count}])) _mine"
+            f" JOIN ({rows} AND ctid = ANY (($1)[{count + 1}:])) _other ON {index.equal('_mine', '_other')}))"
         )
 
     def delete_images(self, index: UniqueIndex) -> str:
@@ -177,6 +179,12 @@ class Table:
             f"DELETE FROM ONLY {self.name} WHERE ctid IN (SELECT _other._place"
             f" FROM ({images}) _mine JOIN ({rows}) _other ON {index.equal('_mine', '_other')})"
         )
+
+    @cached_property
+    def keys_at(self) -> str:
+        """Reads the primary keys of rows as PostgreSQL prints a row; places where there is no key."""
+        key = f"ROW({', '.join(f'_t.{identifier(each)}' for each in self.key)})" if self.key else "_t.ctid"
+        return f"SELECT pg_catalog.array_agg({key}::pg_catalog.text) FROM ONLY {self.name} _t WHERE _t.ctid = ANY ($1)"
 
     @cached_property
     def size(self) -> str:
@@ -240,7 +248,9 @@ class ForeignKey:
             f"(_new.image).{identifier(each)}::text IS DISTINCT FROM _t.{identifier(each)}::text"
             for each in self.columns
         )
-        return f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place WHERE {differs} LIMIT 1"
+        return (
+            f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place WHERE {differs} LIMIT 1"
+        )
 
     def still_referenced(self, child: Table, parent: Table) -> str:
         """Return what finds a visible child of the parent whose key stands in an error's DETAIL, the one text in $2.

@@ -44,7 +44,7 @@ class Transaction:
         replay: statements that set parameters or change the catalog, in order, to be run again after a suspension.
         relations: OIDs of relations that it had locked when it was suspended.
         rows: rows that its statements have changed.
-        counted: position in the log up to which `rows` counts.
+        checked: position in the log up to which its rows were counted and compared with those that others removed.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
         rules: transaction rules of the dialect.
@@ -60,7 +60,7 @@ class Transaction:
     commits: int
     catalog_version: int
     first_snapshot: Snapshot = field(init=False)
-    counted: int = field(init=False)
+    checked: int = field(init=False)
     failed: bool = False
     expired: bool = False
     doomed: ServerMessage | None = None
@@ -78,7 +78,7 @@ class Transaction:
     def __post_init__(self) -> None:
         """Note how it began."""
         self.first_snapshot = self.snapshot
-        self.counted = self.start
+        self.checked = self.start
 
     @property
     def is_active(self) -> bool:

@@ -9,14 +9,12 @@ so no two wait for each other here; rings of busy statements are PostgreSQL's to
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.session import Batch
 from local_dsql.engine.suspend import suspend
 from local_dsql.engine.wait_log import Wait
-from local_dsql.wire.answer import BackendError
 from local_dsql.wire.backend import BackendGone
 
 if TYPE_CHECKING:
@@ -26,14 +24,14 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import EngineSession, HeldSession
     from local_dsql.wire.answer import Answer
 
-_log = logging.getLogger(__name__)
-
 _FIRST_LOOK = 0.002
 """Seconds that a statement runs before PostgreSQL is asked what blocks it."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
 """Seconds between looks; the last one goes on."""
 _PATIENCE = 0.1
 """Seconds that a statement waits for another one that is running, before that is cancelled."""
+
+_MOST_PREEMPTIONS = 3
 
 _BLOCKERS = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))"
 _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
@@ -60,6 +58,10 @@ class Watch:
             seconds = time.monotonic() - self._began
             self._session.services.wait_log.note(Wait(self._session.label, tuple(self._holders), seconds))
 
+    def is_over(self) -> bool:
+        """Return whether the statement has ended."""
+        return self._over
+
     def _begin(self) -> None:
         self._session.services.run_in_background(self._look())
 
@@ -67,15 +69,15 @@ class Watch:
         looks = 0
         control, pid = self._session.services.control, self._session.backend.pid
         try:
-            while not self._over:
+            while not self.is_over():
                 rows = await control.rows(_BLOCKERS.format(pid=pid))
                 for (blocker,) in rows:
-                    if self._over:
+                    if self.is_over():
                         return
                     await self._clear(int(str(blocker)))
                 await asyncio.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
                 looks += 1
-        except (BackendGone, BackendError):
+        except BackendGone:
             return  # PostgreSQL is stopping
 
     async def _clear(self, pid: int) -> None:
@@ -88,7 +90,8 @@ class Watch:
         held = other.try_exclusive()
         if held is None:
             since = self._blocked_since.setdefault(pid, time.monotonic())
-            if other.interruptible and other.cancelling is None and time.monotonic() - since > _PATIENCE:
+            if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
+                other.preemptions += 1
                 other.cancelling = asyncio.ensure_future(_cancel(other))
             return
         try:
@@ -97,6 +100,11 @@ class Watch:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
             held.release()
+
+
+def _can_cancel(other: EngineSession) -> bool:
+    """Return whether the statement of a busy session can be undone and run again, and was not too often."""
+    return other.interruptible and other.cancelling is None and other.preemptions < _MOST_PREEMPTIONS
 
 
 async def _cancel(other: EngineSession) -> None:

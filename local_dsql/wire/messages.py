@@ -61,11 +61,11 @@ def aside(sql: str) -> bytes:
     name = b"local_dsql_aside\0"
     return b"".join(
         [
+            frame(b"C", b"S" + name),  # one that failed has left it behind
             frame(b"P", name + cstring(sql) + b"\0\0"),
             frame(b"B", name + name + b"\0\0\0\0\0\0"),
             frame(b"E", name + b"\0\0\0\0"),
             frame(b"C", b"P" + name),
-            frame(b"C", b"S" + name),
             SYNC,
         ]
     )

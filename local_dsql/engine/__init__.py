@@ -1,0 +1,1 @@
+"""Optimistic concurrency, exactly, over PostgreSQL 16, which is pessimistic."""

@@ -1,0 +1,167 @@
+"""Execute one statement of a client in its open transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import savepoints
+from local_dsql.engine.deferred_checks import Interrupted, violation_at_once
+from local_dsql.engine.doomed import run_doomed
+from local_dsql.engine.duplicates import unseen_duplicate, violation
+from local_dsql.engine.error_causes import is_unseen
+from local_dsql.engine.errors import (
+    CONCURRENT,
+    CONFLICT,
+    INTERRUPTED,
+    ROW_LIMIT,
+    SCHEMA_CHANGED,
+    SERIALIZATION_FAILURE,
+    too_old,
+)
+from local_dsql.engine.rebase import rebase
+from local_dsql.engine.requests import without
+from local_dsql.engine.resume import resume
+from local_dsql.engine.row_count import changed_rows
+from local_dsql.engine.schema_changes import schema_changed
+from local_dsql.engine.suspend import capture, give_way, suspend
+from local_dsql.engine.unblock import ask_unblocked
+from local_dsql.engine.upserts import answer_of_upsert, is_upsert
+from local_dsql.wire import messages
+from local_dsql.wire.answer import Answer
+
+if TYPE_CHECKING:
+    from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.wire.messages import ServerMessage
+
+_MOST_TRIES = 100
+_SCHEMA_ERRORS = ("42", "0A", "XX")
+"""Classes of errors of a statement that the catalog has changed under."""
+
+
+async def execute(held: HeldSession, request: Request) -> Answer:
+    """Run a statement of an open transaction, which has not failed, and return its answer.
+
+    Afterwards the transaction may have failed, or be doomed, or be suspended.
+    """
+    refusal = await ensure_active(held) or await _violation_at_once(held, request)
+    answer = _refused(refusal) if refusal is not None else await _execute(held, request)
+    if answer.error is not None:
+        held.transaction.failed = True
+    await give_way(held)
+    return answer
+
+
+async def ensure_active(held: HeldSession) -> ServerMessage | None:
+    """Resume the transaction if it is suspended; return why it cannot go on, or None."""
+    transaction = held.transaction
+    if transaction.expired:
+        return too_old(held.services.limits.transaction_age)
+    if transaction.doomed is None and await schema_changed(held):
+        return SCHEMA_CHANGED
+    await resume(held)
+    return None
+
+
+async def _violation_at_once(held: HeldSession, request: Request) -> ServerMessage | None:
+    if request.statement is None or request.statement.node != "ConstraintsSet":
+        return None
+    for _ in range(_MOST_TRIES):
+        await held.ask(savepoints.SET_GUARD)
+        try:
+            return await violation_at_once(held, request.statement)
+        except Interrupted:
+            await held.ask(savepoints.TO_GUARD)
+            await suspend(held)
+            await resume(held)
+    return CONFLICT
+
+
+async def _execute(held: HeldSession, request: Request) -> Answer:
+    transaction, services = held.transaction, held.services
+    guarded = len(services.sessions) > 1 or services.commits.has_moved(transaction.commits)
+    answer = await _run(held, request, guarded=guarded)
+    error = answer.error
+    if error is not None:
+        if transaction.catalog_version != services.catalog.version and error["C"].startswith(_SCHEMA_ERRORS):
+            return _refused(SCHEMA_CHANGED)
+        if not guarded or error["C"] not in CONCURRENT:
+            return answer
+        answer = without(await _after_error(held, request, answer), request.surplus)
+        if answer.error is not None:
+            return answer
+    return await _after_success(held, request, answer, guarded=guarded)
+
+
+async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Answer:
+    """Run the statement until it is not stopped to let others through; return its answer as the client expects it."""
+    if not guarded:
+        (answer,) = await held.ask(request.data, bulk=True)
+        return answer
+    session = held.session
+    data, surplus = request.data, False
+    session.preemptions = 0
+    for _ in range(_MOST_TRIES):
+        session.interruptible = True
+        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
+        session.interruptible = False
+        await session.cancelled()
+        error = answer.error
+        if error is None or error["C"] not in INTERRUPTED:
+            break
+        await held.ask(savepoints.TO_GUARD)
+        await suspend(held)
+        await resume(held)
+        data, surplus = request.repetition, True
+    return without(answer, request.surplus) if surplus else answer
+
+
+async def _after_error(held: HeldSession, request: Request, answer: Answer) -> Answer:
+    """Return the answer to a statement that failed under its guard: its error if it is real by the snapshot.
+
+    Otherwise the transaction has lost: it is doomed, and the statement runs again on newer rows.
+    """
+    transaction = held.transaction
+    error = answer.error
+    assert error is not None
+    await held.ask(savepoints.TO_GUARD)
+    if transaction.doomed is not None:
+        return await run_doomed(held, request)
+    if error["C"] == SERIALIZATION_FAILURE:
+        settled = await answer_of_upsert(held, request)
+        if settled is not None:
+            return settled
+    elif not await is_unseen(held, request, error):
+        # The repetition's surplus is taken off by the caller, and an error has none.
+        return Answer([frame for frame in answer.frames if frame[0] == b"E"], answer.status)
+    transaction.doomed = CONFLICT
+    await rebase(held, await capture(held))
+    return await run_doomed(held, request)
+
+
+async def _after_success(held: HeldSession, request: Request, answer: Answer, *, guarded: bool) -> Answer:
+    transaction, services = held.transaction, held.services
+    if transaction.doomed is None and await schema_changed(held):
+        return _refused(SCHEMA_CHANGED)
+    transaction.rows += await changed_rows(held, request, answer)
+    if transaction.rows > services.limits.rows:
+        return _refused(ROW_LIMIT)
+    if guarded and transaction.doomed is None and services.commits.has_moved(transaction.commits):
+        committed = await services.log.committed(transaction.snapshot)
+        index = await unseen_duplicate(held, committed, transaction.checked) if committed else None
+        if index is not None and is_upsert(request):
+            transaction.doomed = CONFLICT  # PostgreSQL has inserted where the snapshot has a row to update
+        elif index is not None:
+            return _refused(violation(index))
+        transaction.checked = services.log.position
+    if request.statement is not None:
+        transaction.rules = transaction.rules.after(request.statement)
+        if services.injector.has_predicates and not request.statement.kind.name == "QUERY":
+            transaction.statements.append(request.statement.text)
+    if request.sets_parameters or request.is_ddl:
+        transaction.replay.append(request)
+    return answer
+
+
+def _refused(message: ServerMessage) -> Answer:
+    return Answer([(b"E", message.encode())], messages.FAILED)

@@ -1,0 +1,68 @@
+"""Count the rows that a statement has changed, for the limit of 3,000."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect import json_tree, libpg_query
+from local_dsql.engine.suspend import changes_catalog, tables_of
+from local_dsql.write_ahead_log.changes import net_changes
+from local_dsql.write_ahead_log.operations import OperationKind
+
+if TYPE_CHECKING:
+    from dsql_dialect import Statement
+    from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.wire.answer import Answer
+
+_TAGS = ("INSERT", "UPDATE", "DELETE", "COPY", "MERGE")
+CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
+_WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+
+
+async def changed_rows(held: HeldSession, request: Request, answer: Answer) -> int:
+    """Return how many rows a statement has changed that has just succeeded.
+
+    The command tag tells, where the statement is one write and nothing in the database can write beside it: no foreign
+    key with an action, no function of a client. Otherwise the log is read.
+    """
+    if request.is_ddl:
+        return 0
+    if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
+        held, keep=not changes_catalog(held)
+    ):
+        return rows_of_tag(answer)
+    own = await held.services.log.operations(held.backend.pid)
+    recent = [each for each in own.since(held.transaction.checked).operations if each.kind in CHANGING]
+    if not recent:
+        return 0
+    known = await tables_of(held, net_changes(recent))
+    files = {each.file for each in recent} & known.keys()
+    return sum(each.file in files for each in recent)
+
+
+def rows_of_tag(answer: Answer) -> int:
+    """Return the number in the command tag of a write."""
+    words = [tag.split() for tag in answer.tags]
+    return sum(int(each[-1]) for each in words if each[0] in _TAGS)
+
+
+def tag_is_exact(request: Request, answer: Answer) -> bool:
+    """Return whether the tag counts all that the statement itself changes."""
+    statement = request.statement
+    if statement is None:
+        return True
+    if request.continues or not answer.tags:
+        return not statement.is_dml
+    if not statement.is_dml:
+        return True
+    return statement.takes_rows or (
+        statement.node in ("Insert", "Update", "Delete") and _is_one_write(statement)
+    )
+
+
+def _is_one_write(statement: Statement) -> bool:
+    if not statement.text[:5].upper().startswith("WITH"):
+        return True
+    trees = libpg_query.parse(statement.backend_sql.encode())
+    return sum(1 for tree in trees for _ in json_tree.walk(tree, _WRITING)) == 1
