@@ -1,8 +1,8 @@
 """Execute a lone statement: it is its own transaction, one round trip and a Sync, without BEGIN and savepoints.
 
 It is sent up to a Flush, so that PostgreSQL tells what it has done, and commits at the Sync that follows: a statement
-that has changed too many rows fails before that. It is never idle, so nothing is ever suspended. If others commit over its
-rows it runs again on the next snapshot: nothing of it has been shown.
+that has changed too many rows fails before that. It is never idle, so nothing is ever suspended. If others commit over
+its rows it runs again on the next snapshot: nothing of it has been shown.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Answer | None:
 async def _try(
     held: HeldSession, request: Request, parts: LoneRequest, *, again: bool, beside: bool
 ) -> tuple[Answer | None, bool]:
-    """Run the statement once; return its answer (None: undone, its rows must be counted exactly), and whether it wrote."""
+    """Run the statement once; return its answer, None if it is undone and must be counted, and whether it wrote."""
     session = held.session
     body, surplus = (parts.again, parts.surplus_again) if again else (parts.body, parts.surplus)
     session.interruptible = True

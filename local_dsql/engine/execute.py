@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect import Kind
 from local_dsql.engine import savepoints
 from local_dsql.engine.deferred_checks import Interrupted, violation_at_once
 from local_dsql.engine.doomed import run_doomed
@@ -156,7 +157,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Answer, *,
         transaction.checked = services.log.position
     if request.statement is not None:
         transaction.rules = transaction.rules.after(request.statement)
-        if services.injector.has_predicates and not request.statement.kind.name == "QUERY":
+        if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
             transaction.statements.append(request.statement.text)
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)

@@ -1,4 +1,4 @@
-"""Calls of the engine's functions in the database (`local_dsql/catalog/70_engine.sql`), and the token that they want."""
+"""Calls of the engine's functions in the database (`catalog/70_engine.sql`), and the token that they want."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def write_rows(
 
 
 def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) -> Command:
-    """Return the command that switches the uniqueness of indexes off or on, for this backend until it is rolled back."""
+    """Return the command that switches the uniqueness of indexes off or on for this backend; never committed."""
     return Command(_SET_UNIQUE, (token, oids(index.oid for index in indexes), boolean(value)))

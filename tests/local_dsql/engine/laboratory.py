@@ -91,6 +91,13 @@ class Server:
         )
         backend.close()
 
+    async def make_database(self, name: str) -> None:
+        """Make a plain database, anew if it is there."""
+        backend = await self.connect("postgres")
+        await backend.rows(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await backend.rows(f"CREATE DATABASE {name} TEMPLATE template1")
+        backend.close()
+
     def stop(self) -> None:
         """Stop the server and remove its folder."""
         self.postgres.stop()
