@@ -91,6 +91,15 @@ class Server:
         )
         backend.close()
 
+    async def make_roles(self, *names: str) -> None:
+        """Make roles that may log in and make tables."""
+        backend = await self.connect("postgres")
+        for name in names:
+            if not await backend.rows(f"SELECT FROM pg_roles WHERE rolname = '{name}'"):
+                await backend.rows(f"CREATE ROLE {name} LOGIN")
+            await backend.rows(f"GRANT CREATE ON SCHEMA public TO {name}")
+        backend.close()
+
     async def make_database(self, name: str) -> None:
         """Make a plain database, anew if it is there."""
         backend = await self.connect("postgres")
