@@ -83,7 +83,7 @@ async def _try(
     if not is_small(held.services.limits, rows) and await _may_be_large(held):
         await held.ask(_FAIL)
         return None, False
-    return await _end(held, parts, without(answer, surplus))
+    return await _end(held, without(answer, surplus))
 
 
 async def _logged_rows(held: HeldSession) -> int:
@@ -109,11 +109,11 @@ def _row_limit() -> Answer:
     return Answer([(b"E", ROW_LIMIT.encode())], messages.IDLE)
 
 
-async def _end(held: HeldSession, parts: LoneRequest, answer: Answer) -> tuple[Answer, bool]:
+async def _end(held: HeldSession, answer: Answer) -> tuple[Answer, bool]:
     """Commit; return the answer and whether anything was written."""
     services = held.services
     tell = services.others_are_open(held.session)
-    (end,) = await ask_unblocked(held, parts.closing + (savepoints.TELL if tell else messages.SYNC))
+    (end,) = await ask_unblocked(held, savepoints.TELL if tell else messages.SYNC)
     if (error := end.error) is not None:
         return Answer([(b"E", messages.error(error))], messages.IDLE), False
     wrote = True

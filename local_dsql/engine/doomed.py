@@ -11,6 +11,7 @@ from local_dsql.engine.error_causes import run_without, violated_key
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
+    INTERRUPTED,
     INVALID_COLUMN_REFERENCE,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
@@ -51,7 +52,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
                 return last  # rows of the statement itself were in each other's way
             return answer
         await held.ask(savepoints.TO_GUARD)
-        if error["C"] == SERIALIZATION_FAILURE:
+        if error["C"] in INTERRUPTED | {SERIALIZATION_FAILURE}:
             await rebase(held, await capture(held))
             continue
         if error["C"] == UNIQUE_VIOLATION and not keeps_indexes:

@@ -19,7 +19,10 @@ _AS_EXTENDED = (
     + messages.frame(b"D", b"P" + _NAME)
     + messages.frame(b"E", _NAME + b"\0\0\0\0")
 )
-_CLOSED = messages.frame(b"C", b"P" + _NAME) + messages.frame(b"C", b"S" + _NAME)
+_FORGET = messages.frame(b"C", b"S" + _NAME)
+"""Comes first: a run that failed has left its statement behind. The portal ends with the transaction."""
+_SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
+"""Frames that a Query is not answered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,6 @@ class LoneRequest:
     again: bytes
     surplus: Mapping[bytes, int]
     surplus_again: Mapping[bytes, int]
-    closing: bytes = b""
-    """Messages to be sent before Sync."""
 
 
 def lone(request: Request) -> LoneRequest | None:
@@ -93,11 +94,8 @@ def lone(request: Request) -> LoneRequest | None:
     text = request.body[5:]
     if b"$" in text:
         return None
-    body = messages.frame(b"P", _NAME + text + b"\0\0") + _AS_EXTENDED + request.rows
-    surplus = {b"1": 1, b"2": 1, b"n": 1}
-    # A run that failed may have left the statement behind.
-    again = messages.frame(b"C", b"S" + _NAME) + body
-    return LoneRequest(body, again, surplus, surplus | {b"3": 1}, _CLOSED)
+    body = _FORGET + messages.frame(b"P", _NAME + text + b"\0\0") + _AS_EXTENDED + request.rows
+    return LoneRequest(body, body, _SURPLUS, _SURPLUS)
 
 
 def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:

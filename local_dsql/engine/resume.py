@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import first_error
+from local_dsql.engine.commands import Command, first_error
 from local_dsql.engine.deferred_checks import moved_references
 from local_dsql.engine.errors import (
     CONFLICT,
@@ -25,11 +25,14 @@ from local_dsql.engine.unblock import run_unblocked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_dsql.engine.commands import Command, Parameter
+    from local_dsql.engine.commands import Parameter
     from local_dsql.engine.row_changes import CapturedTable, RowChanges
     from local_dsql.engine.session import HeldSession
 
 _MOST_TRIES = 50
+_REFUSALS = ("42501", "42883")
+_SEE_CATALOG = Command("SELECT FROM pg_catalog.pg_class LIMIT 0")
+"""Locks a relation: that is when a backend takes note of what others have changed in the catalog."""
 
 
 async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
@@ -86,8 +89,11 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
 async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[str, str]) -> bool:
     """Make the functions of owners again, in case their error comes from one; return whether there are any."""
     owners = {each.table.owner for each in changes.tables if each.table.runs_code}
-    functions = held.services.owner_functions
-    return error["C"] in ("42501", "42883") and await functions.repair(owners)
+    if error["C"] not in _REFUSALS or not await held.services.owner_functions.repair(owners):
+        return False
+    await held.run([_SEE_CATALOG])
+    await held.ask(savepoints.TO_BASE)
+    return True
 
 
 async def _is_exact(held: HeldSession, changes: RowChanges) -> bool:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvloop
-
 from dsql_dialect import parse, profile
 from local_dsql import catalog
 from local_dsql.engine import savepoints
@@ -253,7 +251,7 @@ class Laboratory:
 
     def __init__(self, server: Server, *, suspend_always: bool = False, limits: Limits | None = None) -> None:
         self.server = server
-        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self.runner = asyncio.Runner()
         self.run(server.clean())
         self.engine = Engine(server.connect, server.data.path, limits, suspend_always=suspend_always)
         self.run(self.engine.start())
