@@ -20,6 +20,7 @@ from local_dsql.engine.powers import set_unique, write_rows
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.suspend import capture, tables_of
 from local_dsql.engine.unblock import run_unblocked
+from local_dsql.engine.upserts import is_upsert, target_table
 from local_dsql.wire import messages
 from local_dsql.wire.answer import Answer
 
@@ -40,6 +41,8 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
     A unique index that stands in the way is switched off, and rows of others with the same key are deleted afterwards:
     if there are none, the violation was real.
     """
+    if is_upsert(request):
+        await _evict_new_keys(held, request)
     off: list[UniqueIndex] = []
     keeps_indexes = False
     last: Answer | None = None
@@ -90,6 +93,14 @@ async def _evict_duplicates(held: HeldSession, position: int, off: list[UniqueIn
                 evicted += await _delete(held, table, command, places)
     await held.run([set_unique(held.services.token, off, value=True)])
     return evicted
+
+
+async def _evict_new_keys(held: HeldSession, request: Request) -> None:
+    """Delete the rows with new keys that others have committed into the table of an upsert, which it must not find."""
+    assert request.statement is not None
+    table = await target_table(held, request.statement)
+    if table is not None and (places := await _newer_keys(held, table)):
+        await _delete(held, table, table.delete, places)
 
 
 async def _evict_newer(held: HeldSession, violated: Answer) -> None:

@@ -22,11 +22,11 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
-from local_dsql.engine.row_count import changed_rows
+from local_dsql.engine.row_count import count_rows
 from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import answer_of_upsert, is_upsert
+from local_dsql.engine.upserts import inserts_nothing, is_upsert
 from local_dsql.wire import messages
 from local_dsql.wire.answer import Answer
 
@@ -129,7 +129,7 @@ async def _after_error(held: HeldSession, request: Request, answer: Answer) -> A
     if transaction.doomed is not None:
         return await run_doomed(held, request)
     if error["C"] == SERIALIZATION_FAILURE:
-        settled = await answer_of_upsert(held, request)
+        settled = await inserts_nothing(held, request, answer)
         if settled is not None:
             return settled
     elif not await is_unseen(held, request, error):
@@ -144,17 +144,15 @@ async def _after_success(held: HeldSession, request: Request, answer: Answer, *,
     transaction, services = held.transaction, held.services
     if transaction.doomed is None and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
-    transaction.rows += await changed_rows(held, request, answer)
+    looked = await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return _refused(ROW_LIMIT)
     if guarded and transaction.doomed is None and services.commits.has_moved(transaction.commits):
-        committed = await services.log.committed(transaction.snapshot)
-        index = await unseen_duplicate(held, committed, transaction.checked) if committed else None
-        if index is not None and is_upsert(request):
-            transaction.doomed = CONFLICT  # PostgreSQL has inserted where the snapshot has a row to update
-        elif index is not None:
-            return _refused(violation(index))
-        transaction.checked = services.log.position
+        answer, looked = await _check_duplicates(held, request, answer), True
+        if answer.error is not None:
+            return answer
+    if looked:
+        transaction.checked, transaction.uncounted = services.log.position, 0
     if request.statement is not None:
         transaction.rules = transaction.rules.after(request.statement)
         if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
@@ -162,6 +160,25 @@ async def _after_success(held: HeldSession, request: Request, answer: Answer, *,
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
     return answer
+
+
+async def _check_duplicates(held: HeldSession, request: Request, answer: Answer) -> Answer:
+    """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
+    transaction, log = held.transaction, held.services.log
+    committed = await log.committed(transaction.snapshot)
+    index = await unseen_duplicate(held, committed, transaction.checked) if committed else None
+    if index is None:
+        return answer
+    if not is_upsert(request):
+        return _refused(violation(index))
+    # PostgreSQL has inserted where the snapshot has a row.
+    await held.ask(savepoints.TO_GUARD)
+    settled = await inserts_nothing(held, request, answer)
+    if settled is not None:
+        return settled
+    transaction.doomed = CONFLICT
+    await rebase(held, await capture(held))
+    return without(await run_doomed(held, request), request.surplus)
 
 
 def _refused(message: ServerMessage) -> Answer:

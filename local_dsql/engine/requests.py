@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.answer import Answer
+from local_dsql.wire.frames import BODY, FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ class Request:
         rows: CopyData and CopyDone or CopyFail of a COPY FROM STDIN.
         simple: the body is a Query.
         statement: the parsed statement, None for an empty text.
+        parse: the Parse of the prepared statement that the Bind names, where that is not in the body.
         continues: it reads on in a portal that an earlier request has bound.
         sets_parameters: it may set parameters, so it is run again whenever the transaction is resumed.
     """
@@ -46,6 +48,7 @@ class Request:
     rows: bytes = b""
     simple: bool = False
     statement: Statement | None = None
+    parse: bytes = b""
     continues: bool = False
     sets_parameters: bool = False
 
@@ -66,6 +69,32 @@ class Request:
     def is_ddl(self) -> bool:
         """Whether it changes the catalog."""
         return self.statement is not None and self.statement.is_ddl
+
+
+def retold(request: Request, sql: str) -> Request | None:
+    """Return a request for another text with the same parameters, under a name of the engine's own.
+
+    None where that cannot be told: the text is not ASCII, or the request does not begin with a Bind.
+    """
+    if not sql.isascii():
+        return None
+    statement = replace(request.statement, backend_sql=sql) if request.statement is not None else None
+    if request.simple:
+        return Request(messages.query(sql), simple=True, statement=statement)
+    frames = dict(FrameReader().feed(request.again or request.body))
+    parse, bind = frames.get(b"P", request.parse), frames.get(b"B")
+    if bind is None or not parse:
+        return None
+    _, _, types = parse[BODY:].split(b"\0", 2)
+    _, _, values = bind[BODY:].split(b"\0", 2)
+    body = (
+        _FORGET
+        + messages.frame(b"P", _NAME + messages.cstring(sql) + types)
+        + messages.frame(b"B", _NAME + _NAME + values)
+        + messages.frame(b"E", _NAME + b"\0\0\0\0")
+        + messages.frame(b"C", b"P" + _NAME)
+    )
+    return Request(body, statement=statement)
 
 
 @dataclass(frozen=True, slots=True)

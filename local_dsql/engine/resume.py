@@ -64,11 +64,13 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
     if not changes:
         return
     transaction.moved = await moved_references(held, changes)
+    transaction.checked = held.services.log.position
     replacing = repaired = False
     for _ in range(_MOST_TRIES):
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
         if error is None:
             transaction.restored = True
+            transaction.uncounted = sum(each.operations(replacing) for each in changes.tables)
             if await _is_exact(held, changes):
                 return
             break

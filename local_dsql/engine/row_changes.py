@@ -29,6 +29,11 @@ class CapturedTable:
         """All images, as the arrays that there are of them."""
         return tuple(each for each in (self.updated, self.inserted) if each is not None)
 
+    def operations(self, replacing: bool) -> int:
+        """Return how many row operations bring it back."""
+        changes = self.changes
+        return len(changes.deletes) + len(changes.inserts) + len(changes.updates) * (1 + replacing)
+
     @property
     def counts(self) -> tuple[int, int]:
         """How many base rows are replaced or deleted, and how many rows are made."""

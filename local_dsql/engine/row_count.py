@@ -20,25 +20,28 @@ CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
 _WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
-async def changed_rows(held: HeldSession, request: Request, answer: Answer) -> int:
-    """Return how many rows a statement has changed that has just succeeded.
+async def count_rows(held: HeldSession, request: Request, answer: Answer) -> bool:
+    """Add to `Transaction.rows` what a statement has changed that has just succeeded; return whether the log was read.
 
     The command tag tells, where the statement is one write and nothing in the database can write beside it: no foreign
     key with an action, no function of a client. Otherwise the log is read.
     """
-    if request.is_ddl:
-        return 0
+    transaction = held.transaction
+    if request.is_ddl or transaction.doomed is not None:
+        return False
     if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
         held, keep=not changes_catalog(held)
     ):
-        return rows_of_tag(answer)
+        rows = rows_of_tag(answer)
+        transaction.rows += rows
+        transaction.uncounted += rows
+        return False
     own = await held.services.log.operations(held.backend.pid)
-    recent = [each for each in own.since(held.transaction.checked).operations if each.kind in CHANGING]
-    if not recent:
-        return 0
-    known = await tables_of(held, net_changes(recent))
+    recent = [each for each in own.since(transaction.checked).operations if each.kind in CHANGING]
+    known = await tables_of(held, net_changes(recent)) if recent else {}
     files = {each.file for each in recent} & known.keys()
-    return sum(each.file in files for each in recent)
+    transaction.rows += max(0, sum(each.file in files for each in recent) - transaction.uncounted)
+    return True
 
 
 def rows_of_tag(answer: Answer) -> int:

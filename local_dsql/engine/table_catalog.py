@@ -15,6 +15,7 @@ from local_dsql.engine.commands import (
 )
 from local_dsql.engine.errors import EngineError
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
+from local_dsql.wire.sql import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ _TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
 _UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
 _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
 _WRITES_BESIDE = Command("SELECT local_dsql_engine.writes_beside()", binary=True)
+_FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
 
@@ -103,6 +105,13 @@ class TableCatalog:
             return None
         file = result.number
         return (await self.tables(session, [file], keep=keep)).get(file)
+
+    async def mentioned(self, session: CommandRunner, schema: str | None, relation: str) -> Table | None:
+        """Return the table that a client's statement names, with or without its schema."""
+        name = ".".join(identifier(each) for each in (schema, relation) if each)
+        (result,) = await _checked(session, [Command(_FILE_MENTIONED, (text(name),))])
+        file = result.rows[0][0]
+        return None if file is None else (await self.tables(session, [int(file)])).get(int(file))
 
     async def foreign_keys(self, session: CommandRunner, *, keep: bool = True) -> tuple[ForeignKey, ...]:
         """Return all foreign keys."""

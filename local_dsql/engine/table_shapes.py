@@ -160,6 +160,14 @@ class Table:
             f" ON {index.equal('_mine', '_other')} AND _mine._place <> _other._place LIMIT 1"
         )
 
+    def duplicated(self, index: UniqueIndex) -> str:
+        """Return what counts the other rows, visible in the snapshot, with the key of the row."""
+        rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
+        return (
+            f"SELECT 1 FROM ({rows} AND ctid = ANY ($1)) _mine JOIN ({rows}) _other"
+            f" ON {index.equal('_mine', '_other')} AND _other._place <> ALL ($1)"
+        )
+
     def delete_duplicates(self, index: UniqueIndex, count: int) -> str:
         """Return what deletes those of the rows after the first `count` that have the key of one of these."""
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")

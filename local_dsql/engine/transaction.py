@@ -45,6 +45,7 @@ class Transaction:
         relations: OIDs of relations that it had locked when it was suspended.
         rows: rows that its statements have changed.
         checked: position in the log up to which its rows were counted and compared with those that others removed.
+        uncounted: row operations after `checked` that need not be counted: they are, or were restored.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
         rules: transaction rules of the dialect.
@@ -68,6 +69,7 @@ class Transaction:
     replay: list[Request | Command] = field(default_factory=list)
     relations: set[int] = field(default_factory=set)
     rows: int = 0
+    uncounted: int = 0
     restored: bool = False
     moved: set[str] = field(default_factory=set)
     rules: TransactionRules = field(default_factory=TransactionRules)

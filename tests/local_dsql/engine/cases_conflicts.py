@@ -297,6 +297,33 @@ CASES = (
         ),
     ),
     Case(
+        "M1: ON CONFLICT DO NOTHING over rows that others have updated or deleted",
+        (
+            "create table t(id int primary key, code text unique, n int)",
+            "insert into t values (1, 'a', 0), (2, 'b', 0)",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("update t set n = 1 where id = 1"),
+            a("insert into t values (1, 'z', 9) on conflict do nothing", "INSERT 0 0"),
+            a("insert into t values (1, 'y', 9), (2, 'x', 9) on conflict (id) do nothing", "INSERT 0 0"),
+            a("insert into t values (3, 'c', 9)"),
+            a("commit", COMMIT),
+            a("begin"),
+            a("select * from t"),
+            b("delete from t where id = 1"),
+            a("insert into t values (1, 'z', 9) on conflict do nothing", "INSERT 0 0"),
+            a("select n from t where id = 1", rows(("1",))),
+            a("commit", COMMIT),
+            a("begin"),
+            a("select * from t"),
+            b("insert into t values (7, 'g', 0)"),
+            a("insert into t values (7, 'g', 1) on conflict do nothing", "INSERT 0 1"),
+            a("commit", CONFLICT),
+        ),
+    ),
+    Case(
         "M3: ON CONFLICT DO UPDATE of a row that others have deleted",
         ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)"),
         (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
 
 ODD = '"Odd ""table"'
 

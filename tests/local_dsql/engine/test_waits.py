@@ -19,7 +19,8 @@ SETUP = (
     "create table t(id int primary key, n int)",
     "insert into t values (1, 0), (2, 0)",
     "create function bump(r t) returns int language sql as 'update t set n = n + 10 where id = r.id returning n'",
-    "create function checks(i int) returns boolean language sql as 'update t set n = n + 100 where id = i returning true'",
+    "create function checks(i int) returns boolean language sql as"
+    " 'update t set n = n + 100 where id = i returning true'",
     "create domain checked as int check (checks(value))",
     "create table copied(id int primary key, v text)",
     "create view v as select * from t",
