@@ -7,7 +7,14 @@ connection of its own and reads up to the position that this returns.
 
 `wal_level=logical` is needed. Under `minimal` the rows of tables that were made or truncated in the same transaction
 are not logged. Under `replica` nothing before the COMMIT says whose subtransaction a number is, but for every 64th;
-one that was released, as every EXCEPTION block of PL/pgSQL is at its end, has left `pg_locks` too, while its rows stay.
+one that was released, as every EXCEPTION block of PL/pgSQL is at its end, has left `pg_locks`, while its rows stay.
+Under `logical` the first record of each subtransaction names its top-level transaction. That costs, measured on two
+shared cores, 17 % more log in pgbench's tpcb-like transaction (492 bytes instead of 422, since an UPDATE writes the
+whole new row), 8 bytes for each deleted row, and no processor time that could be told from the noise: at each of the
+three levels a backend took 60 µs for an UPDATE in autocommit and 230 ms for one of 100,000 rows.
+
+A record is taken for what it is if its page says that it is the page of that position, and the record names the one
+that was read before. Checksums (CRC-32C) are not computed: in Python that would take longer than all the rest.
 """
 
 from local_dsql.write_ahead_log.changes import CONFLICTS, TableChanges, conflicts, net_changes

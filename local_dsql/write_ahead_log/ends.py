@@ -6,6 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from local_dsql.write_ahead_log.layout import (
+    DATA_SHORT,
     DBINFO_SIZE,
     DROPPED_STATS_SIZE,
     HAS_DBINFO,
@@ -19,6 +20,7 @@ from local_dsql.write_ahead_log.layout import (
     MULTIXACT_CREATE_ID,
     MULTIXACT_CREATION,
     MULTIXACT_MEMBER,
+    RECORD_HEADER_SIZE,
     RELFILELOCATOR_SIZE,
     SMGR_TRUNCATE,
     SMGR_TRUNCATES_HEAP,
@@ -54,7 +56,8 @@ class EndRecords:
 
     def xact(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
         """Take a record of the resource manager XACT, which lies between two offsets in `data`."""
-        main = split(data, start, end).main
+        first = start + RECORD_HEADER_SIZE
+        main = first + 2 if data[first] == DATA_SHORT else split(data, start, end).main
         kind = information & INFORMATION_MASK
         if kind == XACT_ASSIGNMENT:
             (top,) = U32.unpack_from(data, main)

@@ -1,4 +1,4 @@
-"""Records of rows: each becomes the row operations of its transaction.
+"""Records of rows: each becomes row operations of its transaction.
 
 Read are INSERT, MULTI_INSERT (COPY), DELETE, UPDATE, HOT_UPDATE, LOCK and LOCK_UPDATED. Of the other records of rows,
 CONFIRM ends a speculative insertion (ON CONFLICT) that has held; one that has not is deleted by a DELETE. INPLACE
@@ -9,6 +9,7 @@ for logical decoding of catalogs.
 
 from __future__ import annotations
 
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,7 +36,8 @@ from local_dsql.write_ahead_log.layout import (
     XMAX_IS_MULTI,
     XMAX_KEYSHR_LOCK,
 )
-from local_dsql.write_ahead_log.operations import LockStrength, OperationKind, Place, RowOperation
+from local_dsql.write_ahead_log.operations import LockStrength
+from local_dsql.write_ahead_log.packed import DELETE, INSERT, LOCK, LOCK_UPDATED, NO_LOCK, UPDATE, pack
 from local_dsql.write_ahead_log.record import split
 
 if TYPE_CHECKING:
@@ -46,13 +48,8 @@ _PLAIN = Struct(f"<{RECORD_HEADER_SIZE}xBBHIIIIBB")
 _SECOND = Struct(f"<{_PLAIN.size - 2}xBBHIBB")
 """The same for a record whose second block lies in the same file."""
 _UPDATES = (HEAP_HOT_UPDATE, HEAP_UPDATE)
+_UPDATE, _NO_KEY_UPDATE = int(LockStrength.UPDATE), int(LockStrength.NO_KEY_UPDATE)
 _IMAGE_OR_SAME_FILE = BLOCK_HAS_IMAGE | BLOCK_SAME_FILE
-
-# The members are looked up once: each look-up costs a tenth of what a row costs.
-_INSERT, _DELETE, _UPDATE = OperationKind.INSERT, OperationKind.DELETE, OperationKind.UPDATE
-_EXCLUSIVE, _NO_KEY = LockStrength.UPDATE, LockStrength.NO_KEY_UPDATE
-_make = tuple.__new__
-"""Make a named tuple without naming its fields, four times quicker."""
 
 
 class _Where(NamedTuple):
@@ -64,6 +61,10 @@ class _Where(NamedTuple):
     old_block: int
     main: int
     toplevel: int
+
+
+_where = partial(tuple.__new__, _Where)
+"""Make a `_Where` without naming its fields, four times quicker."""
 
 
 class RowRecords:
@@ -82,27 +83,20 @@ class RowRecords:
         transaction = self._open.get(xid) or self._transactions.begin(xid, toplevel)
         if database != self._database:
             return
-        change = information & INFORMATION_MASK
+        change, operations = information & INFORMATION_MASK, transaction.operations
         if change == HEAP_INSERT:
             (offset,) = INSERTION.unpack_from(data, main)
-            made = _make(
-                RowOperation, (_INSERT, file, None, _make(Place, (block, offset)), None, 0, lsn, False)
-            )
+            operations += pack(lsn, file, 0, block, 0, 0, offset, INSERT, NO_LOCK, False)
         elif change in _UPDATES:
             _, offset, infobits, _, _, new_offset = REPLACEMENT.unpack_from(data, main)
-            old, new = _make(Place, (old_block, offset)), _make(Place, (block, new_offset))
             moved = infobits & KEYS_UPDATED
-            strength, kept = (_EXCLUSIVE, change == HEAP_HOT_UPDATE) if moved else (_NO_KEY, True)
-            made = _make(RowOperation, (_UPDATE, file, old, new, strength, 0, lsn, kept))
+            strength, kept = (_UPDATE, change == HEAP_HOT_UPDATE) if moved else (_NO_KEY_UPDATE, True)
+            operations += pack(lsn, file, old_block, block, 0, offset, new_offset, UPDATE, strength, kept)
         elif change == HEAP_DELETE:
             _, offset, _ = DELETION.unpack_from(data, main)
-            old = _make(Place, (block, offset))
-            made = _make(RowOperation, (_DELETE, file, old, None, _EXCLUSIVE, 0, lsn, False))
+            operations += pack(lsn, file, block, 0, 0, offset, 0, DELETE, _UPDATE, False)
         elif change == HEAP_LOCK:
-            made = self._lock(OperationKind.LOCK, lsn, xid, file, block, data, main)
-        else:
-            return
-        transaction.operations.append(made)
+            operations += self._lock(LOCK, lsn, xid, file, block, data, main)
 
     def heap2(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
         """Take a record of the resource manager HEAP2, which lies between two offsets in `data`."""
@@ -113,41 +107,32 @@ class RowRecords:
         transaction = self._open.get(xid) or self._transactions.begin(xid, where.toplevel)
         if where.database != self._database:
             return
+        file, block, operations = where.file, where.block, transaction.operations
         if change == HEAP2_MULTI_INSERT:
-            transaction.operations += [
-                _make(
-                    RowOperation,
-                    (_INSERT, where.file, None, _make(Place, (where.block, offset)), None, 0, lsn, False),
-                )
-                for offset in _offsets(information, data, where.main)
-            ]
+            for offset in _offsets(information, data, where.main):
+                operations += pack(lsn, file, 0, block, 0, 0, offset, INSERT, NO_LOCK, False)
         elif change == HEAP2_LOCK_UPDATED:
-            kind = OperationKind.LOCK_UPDATED
-            transaction.operations.append(
-                self._lock(kind, lsn, xid, where.file, where.block, data, where.main)
-            )
+            operations += self._lock(LOCK_UPDATED, lsn, xid, file, block, data, where.main)
 
-    def _lock(
-        self, kind: OperationKind, lsn: int, xid: int, file: int, block: int, data: bytes, main: int
-    ) -> RowOperation:
+    def _lock(self, kind: int, lsn: int, xid: int, file: int, block: int, data: bytes, main: int) -> bytes:
         """Return a lock, with the transaction's own strength where it shares the row with others."""
         xmax, offset, infobits = DELETION.unpack_from(data, main)
         strength, multixact = _lock_strength(infobits), 0
         if infobits & XMAX_IS_MULTI:
             own = self._transactions.strength(xmax, xid)
             strength, multixact = (strength, xmax) if own is None else (own, 0)
-        return RowOperation(kind, file, Place(block, offset), None, strength, multixact, lsn)
+        return pack(lsn, file, block, 0, multixact, offset, 0, kind, strength, False)
 
 
 def _locate(data: bytes, start: int, end: int) -> _Where:
     block_id, flags, _, _, database, file, block, following, byte = _PLAIN.unpack_from(data, start)
     if block_id == 0 and not flags & _IMAGE_OR_SAME_FILE:
         if following == DATA_SHORT:
-            return _make(_Where, (database, file, block, block, end - byte, 0))
+            return _where((database, file, block, block, end - byte, 0))
         if following == 1 and byte & _IMAGE_OR_SAME_FILE == BLOCK_SAME_FILE:
             _, _, _, old_block, following, byte = _SECOND.unpack_from(data, start)
             if following == DATA_SHORT:
-                return _make(_Where, (database, file, block, old_block, end - byte, 0))
+                return _where((database, file, block, old_block, end - byte, 0))
     headers = split(data, start, end)
     block = headers.blocks.get(0, 0)
     return _Where(

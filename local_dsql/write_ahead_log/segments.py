@@ -43,22 +43,27 @@ class Segments:
         return SHORT_PAGE_HEADER if page % self.size else LONG_PAGE_HEADER
 
     def pages(self, start: int, end: int) -> bytes:
-        """Return the pages of one file from a page's beginning on, the one that holds the byte before `end` included.
+        """Return the pages of one file from a page's beginning on to the byte before `end`, or fewer, at least one.
+
+        Pages are left out from the first one on that holds other bytes: there is no log in the rest of a file after
+        `pg_switch_wal()`.
 
         Raises:
-            LogGap: the file is gone, or its pages hold later log.
-            LogNotWritten: its pages hold earlier log or none: PostgreSQL has not written so far yet.
+            LogGap: the file is gone, or the first page holds later log.
+            LogNotWritten: the first page holds earlier log or none: PostgreSQL has not written so far yet.
         """
         first = start - start % self.size
         length = -((start - end) // PAGE_SIZE) * PAGE_SIZE
         data = os.pread(self._descriptor(first), length, start - first)
-        if len(data) < length:
-            raise _not_written(start + len(data))
-        for offset in range(0, length, PAGE_SIZE):
+        for offset in range(0, len(data), PAGE_SIZE):
             magic, _, timeline, position = PAGE_HEADER.unpack_from(data, offset)
             if position != start + offset or magic != PAGE_MAGIC or timeline != self._timeline:
+                if offset:
+                    return data[:offset]
                 self.close()
-                raise (_gone if position > start + offset else _not_written)(start + offset)
+                raise (_gone if position > start else _not_written)(start)
+        if not data:
+            raise _not_written(start)
         return data
 
     def payload(self, start: int, length: int) -> bytes:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from local_dsql.postgres import SUPERUSER, DataDirectory, Postgres, choose_account, data_directory, find_binaries
+from local_dsql.postgres import (
+    SUPERUSER,
+    DataDirectory,
+    Postgres,
+    choose_account,
+    data_directory,
+    find_binaries,
+)
 from local_dsql.postgres.settings import INITDB_OPTIONS, SETTINGS
 from local_dsql.write_ahead_log import LogReader, Snapshot, parse_lsn, retention
 
@@ -29,25 +36,27 @@ class Server:
     segment_size: int
     connections: list[psycopg.Connection] = field(default_factory=list)
 
-    def connect(self, dbname: str = "postgres") -> psycopg.Connection:
-        """Connect as the superuser, in autocommit."""
+    def connect(self, dbname: str = "postgres", user: str = SUPERUSER) -> psycopg.Connection:
+        """Connect in autocommit."""
         connection = psycopg.connect(
-            host=str(self.postgres.sockets), user=SUPERUSER, dbname=dbname, autocommit=True
+            host=str(self.postgres.sockets), user=user, dbname=dbname, autocommit=True
         )
         self.connections.append(connection)
         return connection
 
-    def reader(self, connection: psycopg.Connection) -> LogReader:
-        """Return a reader of the connection's database, from now on."""
-        oid, start, timeline, snapshot = row(
+    def reader(
+        self, connection: psycopg.Connection, *, folder: Path | None = None, start: int | None = None
+    ) -> LogReader:
+        """Return a reader of the connection's database, from now on; or from a position, of a copy of the log."""
+        ((oid, now, timeline, snapshot),) = rows(
             connection,
             "SELECT oid::int8, pg_current_wal_insert_lsn()::text, "
             "(SELECT timeline_id FROM pg_control_checkpoint()), pg_current_snapshot()::text "
             "FROM pg_database WHERE datname = current_database()",
         )
         return LogReader(
-            self.data.path,
-            start=parse_lsn(start),
+            folder or self.data.path,
+            start=parse_lsn(now) if start is None else start,
             database=oid,
             timeline=timeline,
             segment_size=self.segment_size,
@@ -65,9 +74,7 @@ def initialise(folder: Path, segment_size: int) -> DataDirectory:
     data = DataDirectory(folder / "data")
     options = [option for option in INITDB_OPTIONS if not option.startswith("--wal-segsize")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            data_directory, "INITDB_OPTIONS", (*options, f"--wal-segsize={segment_size // MIB}")
-        )
+        patch.setattr(data_directory, "INITDB_OPTIONS", (*options, f"--wal-segsize={segment_size // MIB}"))
         data.initialise(find_binaries(), choose_account())
     return data
 
@@ -101,8 +108,6 @@ def running(
         server.stop()
 
 
-def row(connection: psycopg.Connection, query: str) -> tuple[int, str, int, str]:
-    """Return the only row of a query."""
-    found = connection.execute(query.encode()).fetchone()
-    assert found is not None
-    return found  # type: ignore[return-value]
+def rows(connection: psycopg.Connection, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    return connection.execute(query.encode()).fetchall()
