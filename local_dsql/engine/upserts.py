@@ -4,8 +4,8 @@ PostgreSQL raises 40001 over an updated row, and inserts over a deleted one. By 
 INSERT is run without its ON CONFLICT clause, with the clause's indexes switched off, in a savepoint that is undone.
 If each row that it makes has a twin which the snapshot shows, the statement inserts nothing, and nothing conflicts.
 
-DO UPDATE of such a row is a conflict, since it writes what others have written. It is taken for one also where its WHERE
-clause is false for the row of the snapshot.
+DO UPDATE of such a row is a conflict, since it writes what others have written. It is taken for one also where its
+WHERE clause is false for the row of the snapshot.
 """
 
 from __future__ import annotations
