@@ -104,7 +104,7 @@ class LogReader:
     def advance_some(self, end: int, max_bytes: int = STEP) -> bool:
         """Read at most `max_bytes` of log, and the record in which they end; return whether `advance` would be done.
 
-        64 KiB take 0.3 ms where all of it is about other things, and 1.5 ms of dense changes of short rows.
+        64 KiB take 0.2 ms of log about other things and 0.6 ms of dense changes of short rows.
 
         Raises:
             LogGap: a file that has not been read yet is gone.
@@ -132,7 +132,11 @@ class LogReader:
         self._transactions.clear()
 
     def forget(self, before_lsn: int) -> None:
-        """Drop transactions that committed before a position: every snapshot in use was taken later."""
+        """Drop transactions that committed before a position: every snapshot in use was taken later.
+
+        An open transaction whose snapshot is older than the position must not ask for `committed` afterwards. Until
+        they are dropped, 300 bytes are kept for each small transaction, and 31 for each row operation.
+        """
         self._transactions.forget(before_lsn)
 
     def full_xid(self, xid: int) -> int:
