@@ -60,7 +60,7 @@ format: $(READY)  ## Let ruff lay out the code, and derive the runtime for threa
 	@$(PY) runtime/derive.py
 
 bench: $(READY)  ## Every benchmark: ratios to peers, in one run each, on one core
-	@for module in local_database migrations synth runtime; do $(PY) -m benchmarks.$$module || exit 1; done
+	@for module in local_database writes migrations synth runtime; do $(PY) -m benchmarks.$$module || exit 1; done
 
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation

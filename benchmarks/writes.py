@@ -1,0 +1,191 @@
+"""What writes cost in the local database: against PostgreSQL without its proxy, and against PGlite, in one run.
+
+`python -m benchmarks.writes` needs Node for PGlite, and leaves it out where there is none. The last figure is pgbench's
+TPC-B script with four clients beside 100,000 rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from benchmarks import pglite
+from benchmarks.harness import compare, pin, report
+from local_dsql import LocalCluster
+from local_dsql.postgres import SUPERUSER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Connection = psycopg.Connection[tuple[object, ...]]
+OURS, DIRECT, PGLITE = "local DSQL", "PostgreSQL, unix socket", "PGlite, socket server"
+ROWS, BATCH = 100_000, 2_500
+CLIENTS, SECONDS = 4, 10
+TPCB = """\\set aid random(1, 100000)
+\\set bid 1
+\\set tid random(1, 10)
+\\set delta random(-5000, 5000)
+BEGIN;
+UPDATE accounts SET balance = balance + :delta WHERE id = :aid;
+SELECT balance FROM accounts WHERE id = :aid;
+UPDATE tellers SET balance = balance + :delta WHERE id = :tid;
+UPDATE branches SET balance = balance + :delta WHERE id = :bid;
+INSERT INTO history (tid, bid, aid, delta, at) VALUES (:tid, :bid, :aid, :delta, CURRENT_TIMESTAMP);
+END;
+"""
+TABLES = (
+    *(
+        f"CREATE TABLE {name} (id int PRIMARY KEY, balance int)"
+        for name in ("accounts", "tellers", "branches")
+    ),
+    "CREATE TABLE history (tid int, bid int, aid int, delta int, at timestamptz)",
+)
+
+
+def single_write(connection: Connection, table: str) -> Callable[[], object]:
+    """Return one UPDATE by key in autocommit mode."""
+    sql = f"UPDATE {table} SET balance = balance + 1 WHERE id = %s".encode()
+    return lambda: connection.execute(sql, (17,), prepare=True)
+
+
+def look_up(connection: Connection, table: str) -> Callable[[], object]:
+    """Return one look-up by key in autocommit mode."""
+    sql = f"SELECT balance FROM {table} WHERE id = %s".encode()
+    return lambda: connection.execute(sql, (17,), prepare=True).fetchone()
+
+
+def read_and_update(connection: Connection, table: str) -> Callable[[], object]:
+    """Return a transaction that reads a row and updates it."""
+    read = f"SELECT balance FROM {table} WHERE id = %s".encode()
+    write = f"UPDATE {table} SET balance = %s WHERE id = %s".encode()
+
+    def call() -> None:
+        with connection.transaction():
+            row = connection.execute(read, (23,), prepare=True).fetchone()
+            assert row is not None
+            connection.execute(write, (int(str(row[0])) + 1, 23), prepare=True)
+
+    return call
+
+
+def transfer(connection: Connection, table: str) -> Callable[[], object]:
+    """Return a transaction that reads two balances and moves an amount from one to the other."""
+    read = f"SELECT id, balance FROM {table} WHERE id IN (31, 37) ORDER BY id".encode()
+    write = f"UPDATE {table} SET balance = balance + %s WHERE id = %s".encode()
+
+    def call() -> None:
+        with connection.transaction():
+            assert len(connection.execute(read, prepare=True).fetchall()) == 2
+            connection.execute(write, (-1, 31), prepare=True)
+            connection.execute(write, (1, 37), prepare=True)
+
+    return call
+
+
+WORK = (
+    ("single write, autocommit", single_write, DIRECT, "0.30"),
+    ("read and update in a transaction", read_and_update, DIRECT, "0.35"),
+    ("single write, autocommit", single_write, PGLITE, "1.00"),
+    ("look-up by key, autocommit", look_up, PGLITE, "1.00"),
+    ("transfer: two reads and two updates in a transaction", transfer, PGLITE, "1.00"),
+)
+
+
+def main() -> None:
+    """Print every ratio, and the transactions a second."""
+    pin()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCluster(folder, dialect="2026-09") as cluster,
+        contextlib.ExitStack() as stack,
+    ):
+
+        def connect(conninfo: str) -> Connection:
+            return stack.enter_context(psycopg.connect(conninfo, autocommit=True))
+
+        connections = {
+            OURS: connect(cluster.dsn()),
+            DIRECT: connect(f"host='{cluster.folder.sockets}' user={SUPERUSER} dbname=postgres"),
+        }
+        if pglite.available():
+            connections[PGLITE] = connect(stack.enter_context(pglite.running()))
+        else:
+            print("no Node here: PGlite is left out")
+        # Ours and the direct one reach the same server: each has a table of its own.
+        tables = {name: f"bench{number}" for number, name in enumerate(connections)}
+        _fill(connections, tables)
+        for title, work, baseline, bar in WORK:
+            if baseline in connections:
+                pair = {name: work(connections[name], tables[name]) for name in (baseline, OURS)}
+                print(report(title, compare(pair), baseline=baseline, bar={OURS: bar}), flush=True)
+        print(tpcb(cluster))
+
+
+def _fill(connections: dict[str, Connection], tables: dict[str, str]) -> None:
+    for name, connection in connections.items():
+        # The proxy knows of DDL that goes through it.
+        maker = connections[OURS] if name == DIRECT else connection
+        maker.execute(f"CREATE TABLE {tables[name]} (id int PRIMARY KEY, balance int)".encode())
+        maker.execute(f"INSERT INTO {tables[name]} SELECT g, 0 FROM generate_series(1, 1000) g".encode())
+
+
+def tpcb(cluster: LocalCluster) -> str:
+    """Return what pgbench's TPC-B script reaches with four clients, each transaction tried until it is committed."""
+    program = shutil.which("pgbench")  # that of the wheel knows no TLS
+    if program is None:
+        return "TPC-B is left out: there is no pgbench on PATH"
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        for sql in TABLES:
+            admin.execute(sql.encode())
+        for first in range(1, ROWS, BATCH):
+            admin.execute(
+                "INSERT INTO accounts SELECT g, 0 FROM generate_series(%s::int, %s) g",
+                (first, first + BATCH - 1),
+            )
+        admin.execute("INSERT INTO tellers SELECT g, 0 FROM generate_series(1, 10) g")
+        admin.execute("INSERT INTO branches VALUES (1, 0)")
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+            script.write(TPCB)
+            script.flush()
+            answer = subprocess.run(
+                [
+                    program,
+                    "-n",
+                    "-f",
+                    Path(script.name),
+                    "-c",
+                    str(CLIENTS),
+                    "-T",
+                    str(SECONDS),
+                    "--max-tries=0",
+                ],
+                env=os.environ | cluster.libpq_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        row = admin.execute(
+            "SELECT (SELECT sum(balance) FROM accounts) - (SELECT sum(balance) FROM branches)"
+        ).fetchone()
+        assert row is not None
+        assert row[0] == 0, f"the books differ by {row[0]}"
+    found = re.search(r"^tps = ([0-9.]+)", answer.stdout, re.MULTILINE)
+    if found is None:
+        return f"pgbench failed: {answer.stderr.strip()[-500:]}"
+    retried = re.search(r"total number of retries: (\d+)", answer.stdout)
+    return (
+        f"TPC-B, {CLIENTS} clients, {ROWS:,} rows: {float(found[1]):.1f} transactions/s (bar: 300),"
+        f" {retried[1] if retried else 0} retries in {SECONDS} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Writes that no word of the statement shows, and tables that come and go."""
+
+from __future__ import annotations
+
+from tests.local_dsql.differential.cases import ANY, OC000, a, b, c, case, suspend
+
+HIDDEN = [
+    case(
+        "a table made in the transaction",
+        [],
+        a("BEGIN"),
+        a("CREATE TABLE z ()", "CREATE TABLE"),
+        b("SELECT 1", [("1",)]),
+        a("COMMIT", "COMMIT"),
+        a("BEGIN"),
+        a("INSERT INTO z DEFAULT VALUES", "INSERT 0 1"),
+        b("BEGIN"),
+        b("INSERT INTO z DEFAULT VALUES", "INSERT 0 1"),
+        b("DELETE FROM z", ANY),
+        b("ROLLBACK", "ROLLBACK"),
+        a("SELECT count(*) FROM z", [("1",)]),
+        a("COMMIT", "COMMIT"),
+        oracle=False,
+    ),
+    case(
+        "R3: a writer behind whom another alters the table, and rolls back",
+        ["CREATE TABLE r3 (id int PRIMARY KEY, n int)", "INSERT INTO r3 VALUES (1, 0)"],
+        a("BEGIN"),
+        a("UPDATE r3 SET n = 1", "UPDATE 1"),
+        b("BEGIN"),
+        b("ALTER TABLE r3 ADD COLUMN z int", "ALTER TABLE"),
+        b("ROLLBACK", "ROLLBACK"),
+        a("SELECT id, n FROM r3", [("1", "1")]),
+        a("COMMIT", "COMMIT"),
+        oracle=False,
+    ),
+    case(
+        "H1: write by functional notation, while a third writer is open",
+        [
+            "CREATE TABLE hw (id int PRIMARY KEY, n int)",
+            "CREATE TABLE hw2 (i int PRIMARY KEY, n int)",
+            "INSERT INTO hw VALUES (1, 0)",
+            "INSERT INTO hw2 VALUES (1, 0)",
+            "CREATE FUNCTION hwg(r hw) RETURNS int LANGUAGE sql"
+            " AS 'UPDATE hw SET n = n + 10 WHERE id = r.id RETURNING n'",
+        ],
+        c("BEGIN"),
+        c("UPDATE hw2 SET n = 1", "UPDATE 1"),
+        a("BEGIN"),
+        a("SELECT t.hwg FROM hw t", [("10",)]),
+        suspend("UPDATE hw SET n = 5"),
+        a("SELECT n FROM hw", [("10",)]),
+        a("COMMIT", "COMMIT"),
+        b("SELECT n FROM hw", [("10",)]),
+        c("ROLLBACK", "ROLLBACK"),
+    ),
+    case(
+        "H1: write by a domain's CHECK",
+        [
+            "CREATE TABLE hw (id int PRIMARY KEY, n int)",
+            "CREATE TABLE hw2 (i int PRIMARY KEY, n int)",
+            "INSERT INTO hw VALUES (1, 0)",
+            "INSERT INTO hw2 VALUES (1, 0)",
+            "CREATE FUNCTION hwck(i int) RETURNS boolean LANGUAGE sql"
+            " AS 'UPDATE hw SET n = n + 100 WHERE id = i RETURNING true'",
+            "CREATE DOMAIN hwd AS int CHECK (hwck(VALUE))",
+        ],
+        c("BEGIN"),
+        c("UPDATE hw2 SET n = 1", "UPDATE 1"),
+        a("BEGIN"),
+        a("SELECT 1::hwd", [("1",)]),
+        suspend("UPDATE hw SET n = 5"),
+        a("SELECT n FROM hw", [("100",)]),
+        a("COMMIT", "COMMIT"),
+        c("ROLLBACK", "ROLLBACK"),
+        a("BEGIN"),
+        a("SELECT 1::hwd", [("1",)]),
+        b("BEGIN"),
+        b("SELECT 1::hwd", [("1",)]),
+        a("COMMIT", "COMMIT"),
+        b("COMMIT", OC000),
+        b("SELECT n FROM hw", [("200",)]),
+        a("BEGIN"),
+        a("EXPLAIN ANALYZE UPDATE hw SET n = n + 1"),
+        b("UPDATE hw SET n = 3", "UPDATE 1"),
+        a("COMMIT", OC000),
+    ),
+]

@@ -1,0 +1,129 @@
+"""Unique indexes of every kind: generated, on expressions, partial, NULLS NOT DISTINCT; odd names and values."""
+
+from __future__ import annotations
+
+from tests.local_dsql.differential.shapes import Family, Shape, update_lock
+
+_W, _X, _Q = '"Wei""rd T)=("', '"x,y)=("', '"q\'("'
+_UPSERT = frozenset({"upsert"})
+
+UNIQUES = (
+    Family(
+        "generated unique",
+        (
+            "CREATE TABLE g (id int PRIMARY KEY, x int, y int GENERATED ALWAYS AS (x % 5) STORED UNIQUE, z text)",
+        ),
+        ("INSERT INTO g (id, x, z) VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 8, 'three')",),
+        (
+            Shape("INSERT INTO g (id, x, z) VALUES ({id}, {small}, {word})", 3),
+            Shape("UPDATE g SET x = {small} WHERE id = {id} RETURNING y", 3),
+            Shape("UPDATE g SET z = {word} WHERE y < {id}"),
+            Shape("DELETE FROM g WHERE id = {id}"),
+            Shape("SELECT id, x, y, z FROM g ORDER BY id", 2, ordered=True),
+            Shape("SELECT id FROM g FOR UPDATE", locks=update_lock("g", "")),
+        ),
+        ("UPDATE g SET z = z",),
+        ("g",),
+    ),
+    Family(
+        "unique expression",
+        (
+            "CREATE TABLE e (id int PRIMARY KEY, email text)",
+            "CREATE UNIQUE INDEX ASYNC e_lower ON e (lower(email))",
+        ),
+        ("INSERT INTO e VALUES (1, 'a'), (2, 'B')",),
+        (
+            Shape("INSERT INTO e VALUES ({id}, {email})", 3),
+            Shape("UPDATE e SET email = {email} WHERE id = {id}", 2),
+            Shape("DELETE FROM e WHERE id = {id}", 2),
+            Shape(
+                "INSERT INTO e VALUES ({id}, {email}) ON CONFLICT (lower(email)) DO UPDATE SET email = upper(e.email)"
+                " RETURNING id, email",
+                tags=_UPSERT,
+            ),
+            Shape("SELECT id, email FROM e ORDER BY id", 2, ordered=True),
+        ),
+        ("UPDATE e SET email = email",),
+        ("e",),
+        (("ALTER TABLE e ADD COLUMN late text", "ALTER TABLE e DROP COLUMN late"),),
+    ),
+    Family(
+        "unique partial",
+        (
+            "CREATE TABLE pe (id int PRIMARY KEY, email text, active boolean)",
+            "CREATE UNIQUE INDEX ASYNC pe_active ON pe (email) WHERE active",
+        ),
+        ("INSERT INTO pe VALUES (1, 'a', true), (2, 'a', false), (3, 'b', false)",),
+        (
+            Shape("INSERT INTO pe VALUES ({id}, {email}, {flag})", 3),
+            Shape("UPDATE pe SET active = {flag} WHERE id = {id}", 3),
+            Shape("DELETE FROM pe WHERE id = {id}"),
+            Shape(
+                "INSERT INTO pe VALUES ({id}, {email}, true) ON CONFLICT (email) WHERE active"
+                " DO UPDATE SET active = false RETURNING id",
+                tags=_UPSERT,
+            ),
+            Shape("COPY pe (id, email, active) FROM STDIN", copy="{id}\t{email}\t{flag}", several=True),
+            Shape("SELECT id, email, active FROM pe ORDER BY id", 2, ordered=True),
+        ),
+        ("UPDATE pe SET email = email",),
+        ("pe",),
+    ),
+    Family(
+        "nulls not distinct",
+        (
+            "CREATE TABLE nd (id int PRIMARY KEY, k1 int, k2 numeric, k3 text, UNIQUE (k1, k2),"
+            " UNIQUE NULLS NOT DISTINCT (k3))",
+        ),
+        ("INSERT INTO nd VALUES (1, 1, 1.0, NULL), (2, 1, 2, 'x')",),
+        (
+            Shape("INSERT INTO nd VALUES ({id}, {ref}, {number}, {maybecode})", 3),
+            Shape("UPDATE nd SET k3 = {maybecode} WHERE id = {id}", 2),
+            Shape("UPDATE nd SET k1 = {ref}, k2 = {number} WHERE id = {id}", 2),
+            Shape("DELETE FROM nd WHERE id = {id}"),
+            Shape(
+                "INSERT INTO nd VALUES ({id}, NULL, NULL, {maybecode}) ON CONFLICT DO NOTHING", tags=_UPSERT
+            ),
+            Shape("SELECT id, k1, k2, k3 FROM nd ORDER BY id", 2, ordered=True),
+        ),
+        ("UPDATE nd SET id = id",),
+        ("nd",),
+    ),
+    Family(
+        "odd names",
+        (f'CREATE TABLE {_W} ("Sel ect" int PRIMARY KEY, {_X} text UNIQUE, {_Q} text)',),
+        (f"INSERT INTO {_W} VALUES (1, ')=(', 'one'), (2, 'a,b', 'two')",),
+        (
+            Shape(f"INSERT INTO {_W} VALUES ({{id}}, {{odd}}, {{word}})", 3),
+            Shape(f'UPDATE {_W} SET {_X} = {{maybeodd}} WHERE "Sel ect" = {{id}}', 3),
+            Shape(f'UPDATE {_W} SET {_Q} = {{word}} WHERE "Sel ect" = {{id}}', 2),
+            Shape(f'DELETE FROM {_W} WHERE "Sel ect" = {{id}}'),
+            Shape(
+                f"INSERT INTO {_W} VALUES ({{id}}, {{odd}}, {{word}}) ON CONFLICT ({_X}) DO UPDATE SET {_Q} ="
+                f" excluded.{_Q} RETURNING *",
+                tags=_UPSERT,
+            ),
+            Shape(f"SELECT * FROM {_W} ORDER BY 1", 2, ordered=True),
+        ),
+        (f"UPDATE {_W} SET {_Q} = {_Q}",),
+        ('Wei"rd T)=(',),
+    ),
+    Family(
+        "domains",
+        (
+            "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
+            "CREATE TABLE dm (id positive PRIMARY KEY, r varchar(10), s char(5) UNIQUE)",
+        ),
+        ("INSERT INTO dm VALUES (1, 'one', 'a'), (2, 'two', 'b')",),
+        (
+            Shape("INSERT INTO dm VALUES ({signed}, {letter}, {padded})", 3),
+            Shape("UPDATE dm SET s = {padded} WHERE id = {id}", 2),
+            Shape("UPDATE dm SET r = r || {letter} WHERE id = {id}", 2),
+            Shape("UPDATE dm SET id = {signed} WHERE id = {id}"),
+            Shape("DELETE FROM dm WHERE id = {id}"),
+            Shape("SELECT id, r, s FROM dm ORDER BY id", 2, ordered=True),
+        ),
+        ("UPDATE dm SET r = r",),
+        ("dm",),
+    ),
+)

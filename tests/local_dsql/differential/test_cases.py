@@ -1,0 +1,76 @@
+"""Each named interleaving, at the local DSQL in both protocols; and at the oracle, which is checked by the cases."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.isolation.setting_up import execute
+from tests.local_dsql.differential.cases import Case, Step, play
+from tests.local_dsql.differential.cases_conflicts import CONFLICTS
+from tests.local_dsql.differential.cases_errors import ERRORS
+from tests.local_dsql.differential.cases_hidden import HIDDEN
+from tests.local_dsql.differential.cases_restored import RESTORED
+from tests.local_dsql.differential.oracle import Oracle, PrivateCopy
+from tests.local_dsql.differential.wire_session import Answer, Protocol, Request, WireSession
+
+if TYPE_CHECKING:
+    from local_dsql import LocalCluster
+    from tests.local_dsql.differential.plain_postgres import PlainPostgres
+
+CASES = [*RESTORED, *HIDDEN, *CONFLICTS, *ERRORS]
+LONGEST = 0.25
+"""Seconds that a statement may wait for another transaction."""
+
+
+@pytest.mark.parametrize("protocol", [Protocol.SIMPLE, Protocol.EXTENDED], ids=lambda each: each.value)
+@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+def test_case(case: Case, protocol: Protocol, local: LocalCluster) -> None:
+    """Every answer is as expected, and no statement waits."""
+    local.reset()
+    with psycopg.connect(local.dsn(), autocommit=True) as admin:
+        execute(admin, *case.setup)
+    sessions = {name: WireSession(local.dsn()) for name in "abc"}
+    try:
+        play(case.steps, lambda step, request: sessions[step.session].ask(request), protocol, LONGEST)
+    finally:
+        for session in sessions.values():
+            session.close()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.oracle], ids=lambda each: each.name)
+def test_oracle(case: Case, plain: PlainPostgres) -> None:
+    """The oracle gives the answers that the cases expect."""
+    with closing(Oracle(plain, 3)) as oracle:
+        keeper = oracle.copies[0]
+        for sql in case.setup:
+            if sql.startswith("INSERT"):
+                _alone(keeper, Request(sql))
+            else:
+                oracle.change_catalog(sql)
+        copies = dict(zip("abc", oracle.copies, strict=True))
+        play(case.steps, lambda step, request: _ask(copies[step.session], step, request), Protocol.SIMPLE)
+
+
+def _ask(copy: PrivateCopy, step: Step, request: Request) -> Answer:
+    if step.sql == "BEGIN":
+        copy.begin()
+        return Answer(tag="BEGIN")
+    if step.sql == "ROLLBACK":
+        return copy.rollback()
+    if step.sql == "COMMIT":
+        answer = copy.commit()
+        return Answer(sqlstate="40001", message="(OC000)") if answer.sqlstate == "40001" else answer
+    if copy.open is None:
+        return _alone(copy, request)
+    return copy.execute(request, () if step.lock is None else (step.lock,))
+
+
+def _alone(copy: PrivateCopy, request: Request) -> Answer:
+    copy.begin()
+    answer = copy.execute(request)
+    ended = copy.commit()
+    return ended if ended.failed else answer

@@ -1,0 +1,44 @@
+"""Random sessions at the wire give the oracle's answers: 10,000 statements in every run, 500,000 in the slow one.
+
+A seed is a run of its own; one that fails is played again by `python -m tests.local_dsql.differential --seed N`.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.local_dsql.differential.fuzz import Fuzz
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_dsql import LocalCluster
+    from tests.local_dsql.differential.plain_postgres import PlainPostgres
+
+STATEMENTS = 2500
+"""Statements of one seed."""
+
+QUICK, QUICK_SUSPENDED = range(1, 5), range(5, 7)
+SLOW, SLOW_SUSPENDED = range(1000, 1200), range(2000, 2100)
+
+
+def _seeds() -> Iterator[object]:
+    for seeds, suspended, marks in (
+        (QUICK, False, ()),
+        (QUICK_SUSPENDED, True, ()),
+        (SLOW, False, (pytest.mark.slow,)),
+        (SLOW_SUSPENDED, True, (pytest.mark.slow,)),
+    ):
+        mode = "suspend-always" if suspended else "as-needed"
+        yield from (pytest.param(suspended, seed, marks=marks, id=f"{mode}-{seed}") for seed in seeds)
+
+
+@pytest.mark.parametrize(("suspend_always", "seed"), list(_seeds()), indirect=["suspend_always"])
+def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
+    """No answer, no committed row and no verdict differs but by a registered difference, and no statement waits."""
+    with closing(Fuzz(local, plain, seed)) as fuzz:
+        fuzz.play(STATEMENTS)
+        assert fuzz.done["transactions"] > STATEMENTS / 20
