@@ -57,7 +57,7 @@ lint: $(READY)  ## ruff and a strict type checker over package, tests and exampl
 format: $(READY)  ## Let ruff lay out the code, and derive the runtime for threads from that for asyncio
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix --quiet .
-	@$(PY) runtime/derive.py
+	@$(PY) tools/async_to_sync.py
 
 bench: $(READY)  ## Every benchmark: ratios to peers, in one run each, on one core
 	@for module in local_database writes migrations synth runtime; do $(PY) -m benchmarks.$$module || exit 1; done

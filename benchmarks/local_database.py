@@ -1,4 +1,4 @@
-"""What the local database costs, against the same PostgreSQL reached without its front."""
+"""What the local database costs, against the same PostgreSQL reached without its proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from benchmarks import bare_front
+from benchmarks import bare_proxy
 from benchmarks.harness import compare, pin, report
 from local_dsql import LocalCluster
 
@@ -29,7 +29,7 @@ def lookup(connection: Connection) -> Callable[[], object]:
 
 
 def many_rows(connection: Connection) -> Callable[[], object]:
-    """Return a query of 10,000 rows: what the front does for each row would show."""
+    """Return a query of 10,000 rows: any work of the proxy for each row would show."""
     query = "SELECT n, 'some text ' || n FROM generate_series(1, 10000) AS n"
     return lambda: connection.execute(query, prepare=True).fetchall()
 
@@ -119,16 +119,16 @@ def main() -> None:
 
 
 def reads() -> Iterator[str]:
-    """Compare reads through each door of one PostgreSQL."""
+    """Compare reads through each endpoint of one PostgreSQL."""
     names = {
         "tcp": "PostgreSQL, TCP, plain text",
         "socket": "PostgreSQL, unix socket",
         "tls": "local DSQL, TLS",
         "plain": "local DSQL, TLS taken out",
     }
-    with bare_front.running() as doors, contextlib.ExitStack() as stack:
+    with bare_proxy.running() as endpoints, contextlib.ExitStack() as stack:
         connections = {
-            title: stack.enter_context(psycopg.connect(**doors[name], autocommit=True))  # type: ignore[arg-type]
+            title: stack.enter_context(psycopg.connect(**endpoints[name], autocommit=True))  # type: ignore[arg-type]
             for name, title in names.items()
         }
         admin = connections[names["tls"]]
@@ -146,18 +146,18 @@ def reads() -> Iterator[str]:
 def measure(cluster: LocalCluster) -> None:
     """Print every comparison on a running cluster."""
     with (
-        psycopg.connect(cluster.dsn(), autocommit=True) as front,
+        psycopg.connect(cluster.dsn(), autocommit=True) as proxy,
         psycopg.connect(
             host=str(cluster.folder.sockets), user="postgres", dbname="postgres", autocommit=True
         ) as direct,
     ):
-        front.execute("CREATE TABLE counter (id int PRIMARY KEY, n int)")
-        front.execute("INSERT INTO counter VALUES (1, 0)")
-        for table in ("through_front", "direct"):
-            front.execute(
+        proxy.execute("CREATE TABLE counter (id int PRIMARY KEY, n int)")
+        proxy.execute("INSERT INTO counter VALUES (1, 0)")
+        for table in ("through_proxy", "direct"):
+            proxy.execute(
                 sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, v text)").format(sql.Identifier(table))
             )
-        inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(front, "through_front")})
+        inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(proxy, "through_proxy")})
         print(report("insert and delete 3,000 rows", inserts, baseline="direct", bar={"local DSQL": "0.67"}))
     seconds, attempts = increments(cluster.dsn())
     print(f"hot row: {THREADS} x {INCREMENTS} increments in {seconds:.2f} s (bar: 3), {attempts} attempts")

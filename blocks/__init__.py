@@ -5,69 +5,47 @@
     db = DistributedDatabase(self, "main", migrations="migrations/")
     db.grant_connect(function)
 
-Names are imported when first used, so that `blocks.bundling` can be had without aws_cdk, whose import takes a
-second.
+Names are imported when first used, so that `blocks.bundling` works without aws_cdk, whose import takes a second.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from blocks_runtime.shared.lazy_exports import lazy_exports
+
 if TYPE_CHECKING:
-    from blocks.backups import BackupPolicy, DatabaseBackup
-    from blocks.database import DistributedDatabase
-    from blocks.errors import ConstructError
-    from blocks.grants import DatabaseGrants
-    from blocks.imported import ImportedDatabase
-    from blocks.interface import IDistributedDatabase
-    from blocks.migrator import Migrator
-    from blocks.multi_region import MultiRegion
-    from blocks.peer import PeerCluster
-    from blocks.peering import Peering
-    from blocks.roles import DatabaseRole, Privilege
-    from blocks_runtime.contract import Access
-
-__all__ = [
-    "Access",
-    "BackupPolicy",
-    "ConstructError",
-    "DatabaseBackup",
-    "DatabaseGrants",
-    "DatabaseRole",
-    "DistributedDatabase",
-    "IDistributedDatabase",
-    "ImportedDatabase",
-    "Migrator",
-    "MultiRegion",
-    "PeerCluster",
-    "Peering",
-    "Privilege",
-]
-
-_HOMES = {
-    "Access": "blocks_runtime.contract",
-    "BackupPolicy": "blocks.backups",
-    "ConstructError": "blocks.errors",
-    "DatabaseBackup": "blocks.backups",
-    "DatabaseGrants": "blocks.grants",
-    "DatabaseRole": "blocks.roles",
-    "DistributedDatabase": "blocks.database",
-    "IDistributedDatabase": "blocks.interface",
-    "ImportedDatabase": "blocks.imported",
-    "Migrator": "blocks.migrator",
-    "MultiRegion": "blocks.multi_region",
-    "PeerCluster": "blocks.peer",
-    "Peering": "blocks.peering",
-    "Privilege": "blocks.roles",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from blocks.database.backups import BackupPolicy as BackupPolicy
+    from blocks.database.backups import DatabaseBackup as DatabaseBackup
+    from blocks.database.database import DistributedDatabase as DistributedDatabase
+    from blocks.database.grants import DatabaseGrants as DatabaseGrants
+    from blocks.database.imported import ImportedDatabase as ImportedDatabase
+    from blocks.database.interface import IDistributedDatabase as IDistributedDatabase
+    from blocks.database.migrator import Migrator as Migrator
+    from blocks.database.multi_region import MultiRegion as MultiRegion
+    from blocks.database.peer import PeerCluster as PeerCluster
+    from blocks.database.peering import Peering as Peering
+    from blocks.database.roles import Access as Access
+    from blocks.database.roles import DatabaseRole as DatabaseRole
+    from blocks.database.roles import Privilege as Privilege
+    from blocks.shared.errors import ConstructError as ConstructError
+else:
+    __all__, __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "Access": "database.roles",
+            "BackupPolicy": "database.backups",
+            "ConstructError": "shared.errors",
+            "DatabaseBackup": "database.backups",
+            "DatabaseGrants": "database.grants",
+            "DatabaseRole": "database.roles",
+            "DistributedDatabase": "database.database",
+            "IDistributedDatabase": "database.interface",
+            "ImportedDatabase": "database.imported",
+            "Migrator": "database.migrator",
+            "MultiRegion": "database.multi_region",
+            "PeerCluster": "database.peer",
+            "Peering": "database.peering",
+            "Privilege": "database.roles",
+        },
+    )

@@ -1,1 +1,1 @@
-"""The command line `blocks`: deploys onto this machine, migrations anywhere."""
+"""The command line `blocks`: local deploys, and migrations of any cluster."""

@@ -1,4 +1,4 @@
-"""What the command line prints: data on stdout, everything else on stderr."""
+"""Output of the command line: data on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ if TYPE_CHECKING:
 
 
 def is_terminal() -> bool:
-    """Return whether a person watches stderr."""
+    """Return whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 
-def say(text: str, colour: str | None = None) -> None:
-    """Write a line for people; coloured on a terminal, unless `NO_COLOR` is set."""
+def print_message(text: str, colour: str | None = None) -> None:
+    """Print a message on stderr; coloured on a terminal, unless `NO_COLOR` is set."""
     plain = colour is None or "NO_COLOR" in os.environ or not is_terminal()
     click.echo(text if plain else click.style(text, fg=colour), err=True)
 
 
-def give(value: Json) -> None:
-    """Write data."""
+def print_json(value: Json) -> None:
+    """Print JSON on stdout."""
     click.echo(json.dumps(value, indent=2))
 
 
-def target(place: Path) -> None:
-    """Say first of all what the command works on."""
-    say(f"target   local   {shown(place)}")
+def print_target(place: Path) -> None:
+    """Print the local folder that the command works on."""
+    print_message(f"target   local   {display_path(place)}")
 
 
-def shown(place: Path) -> str:
-    """Return a path as people would type it here."""
+def display_path(place: Path) -> str:
+    """Return a path relative to the current folder if it is below it."""
     return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
 
 
 def progress(text: str) -> None:
-    """Show what is under way, on a terminal only; `clear` takes it away."""
+    """Show progress, on a terminal only; `clear` removes it."""
     if is_terminal():
         click.echo(text, err=True, nl=False)
 
 
 def clear() -> None:
-    """Take away what `progress` showed."""
+    """Remove the output of `progress`."""
     progress("\r\x1b[2K")
 
 
-def fail(error: CommandError) -> None:
-    """Write an error, and those found with it: what, why, what to do."""
+def print_error(error: CommandError) -> None:
+    """Print an error, after the errors found with it: what failed, why, what to do."""
     for each in (*error.before, error):
-        say(f"error: {each.what}", "red")
-        say(_indented(f"  why: {each.why}"))
-        say(_indented(f"  do:  {each.remedy}"))
+        print_message(f"error: {each.what}", "red")
+        print_message(_indented(f"  why: {each.why}"))
+        print_message(_indented(f"  do:  {each.remedy}"))
 
 
-def give_error(error: CommandError) -> None:
-    """Write an error, and those found with it, as data."""
+def print_error_json(error: CommandError) -> None:
+    """Print an error, after the errors found with it, as JSON."""
     rows: Json = [
         {"what": each.what, "why": each.why, "remedy": each.remedy} for each in (*error.before, error)
     ]
-    give({"errors": rows, "exitCode": int(error.code)})
+    print_json({"errors": rows, "exitCode": int(error.code)})
 
 
 def _indented(text: str) -> str:
-    """Let the further lines of a text begin where the first one's words do."""
+    """Indent the second and further lines of a text like the first."""
     return text.replace("\n", "\n       ")

@@ -1,4 +1,4 @@
-"""How a deploy is shown: a line per resource, and what functions write meanwhile."""
+"""Console output of a deploy: one line per resource, and the output of functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS = {
 
 
 class ConsoleReport(Report):
-    """Prints one line per step once it is done; what is under way is shown on a terminal only."""
+    """Prints one line per completed step; the current step is shown on a terminal only."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -33,46 +33,48 @@ class ConsoleReport(Report):
         self._lock = threading.Lock()
 
     def planned(self, stack: str, changes: Sequence[Change]) -> None:
-        """Name the stack and how much there is to do."""
+        """Print the stack and the number of changes."""
         kept = sum(change.action is Action.KEEP for change in changes)
-        console.say(f"stack    {stack}   {len(changes) - kept} of {len(changes)} resources to change")
+        console.print_message(
+            f"stack    {stack}   {len(changes) - kept} of {len(changes)} resources to change"
+        )
 
     def started(self, stack: str, change: Change) -> None:
-        """Show what is under way, to be overwritten."""
+        """Show the current step as progress."""
         del stack
         if change.action is not Action.KEEP:
             console.progress(f"{change.action.value:<9}{change.path} …")
 
     def finished(self, stack: str, change: Change, seconds: float) -> None:
-        """Print the step; what did not change is not worth a line."""
+        """Print the step, unless nothing changed."""
         del stack
         if change.action is Action.KEEP:
             return
         console.clear()
         details = f"   {', '.join(change.properties)}" if change.properties else ""
         line = f"{change.action.value:<9}{change.path}   {change.type}   {seconds * 1000:.0f} ms{details}"
-        console.say(line, _COLOURS[change.action])
+        console.print_message(line, _COLOURS[change.action])
 
     def note(self, text: str) -> None:
         """Keep the note and print it."""
         self.notes.append(text)
         console.clear()
-        console.say(f"note     {text}", "cyan")
+        console.print_message(f"note     {text}", "cyan")
 
     def differs(self, path: str, text: str) -> None:
-        """Keep it for `conclude`: most functions of an app differ in the same way."""
+        """Store it for `conclude`: most functions of an app have the same differences."""
         paths = self._differences.setdefault(text, [])
         if path not in paths:
             paths.append(path)
             self.notes.append(f"{path}: {text}")
 
     def conclude(self) -> None:
-        """Print how functions run otherwise than on AWS, each way once."""
+        """Print the differences from AWS, each once with all its functions."""
         for text, paths in self._differences.items():
-            console.say(f"note     {', '.join(paths)}: {text}", "cyan")
+            console.print_message(f"note     {', '.join(paths)}: {text}", "cyan")
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
-        """Print what a function writes, with its name before it."""
+        """Print a line of a function's output, prefixed with its name."""
         with self._lock:
             console.clear()
-            console.say(f"[{function.short_name}] {line}", "bright_black")
+            console.print_message(f"[{function.short_name}] {line}", "bright_black")

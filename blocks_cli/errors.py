@@ -1,4 +1,4 @@
-"""Errors a person can act on: what failed, why, and what to do."""
+"""Errors of the command line: what failed, why, and what to do."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from blocks_cli.exit_codes import ExitCode
 
 
 class CommandError(Exception):
-    """A failure with its way out; printed as three lines, never as a traceback.
+    """A failed command; printed as three lines without a traceback.
 
-    `what` names the place, `why` carries the reason in the words of whoever refused (with SQLSTATE where
-    there is one), `remedy` says what to do next. `before` are other errors that were found with it, and are told
-    before it.
+    `what` names the fault with its place, `why` the reason (with SQLSTATE and the server's message if there are any),
+    `remedy` what to do next. `before` are errors found with it, printed before it.
     """
 
     def __init__(
@@ -33,4 +32,4 @@ class CommandError(Exception):
 
 
 class NothingDeployed(CommandError):
-    """There is no record of a local deploy."""
+    """There is no local deployment."""

@@ -1,4 +1,4 @@
-"""Exit codes of every command, in one table."""
+"""Exit codes of all commands."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """What a command tells the shell; `meaning` is what the help says of it."""
+    """Exit code of a command; `meaning` is its text in the help."""
 
     meaning: str
 
     def __new__(cls, value: int, meaning: str) -> ExitCode:
-        """Make a code that is its number."""
+        """Create a member whose value is the number."""
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning
         return code
 
     OK = 0, "done"
-    PENDING = 1, "something is pending or has drifted; only with --exit-code"
-    USAGE = 2, "the command, the app or a file it names is wrong; nothing was changed"
-    MIGRATION_FAILED = 3, "a deploy or a migration failed half way; what was done before it stays"
+    PENDING = 1, "migrations are pending or have drifted; only with --exit-code"
+    USAGE = 2, "wrong usage, or an error in the app or a file; nothing was changed"
+    MIGRATION_FAILED = 3, "a deploy or a migration failed; completed steps are kept"
     CANNOT_CONNECT = 4, "the database could not be started or reached"
     INVOCATION_FAILED = 5, "the invoked function failed; its error is the output"
-    FAULT = 70, "a fault of this program; --debug shows where"
+    INTERNAL_ERROR = 70, "internal error; --debug shows the traceback"

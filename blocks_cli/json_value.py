@@ -1,4 +1,4 @@
-"""JSON as a type, and how to narrow it where a template promises more."""
+"""The type of JSON values, and conversions to narrower types."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 
 
 def mapping(value: Json) -> dict[str, Json]:
-    """Return `value` if it is an object, else an empty one, as an absent section of a template is."""
+    """Return `value` if it is an object, else an empty object, such as for a missing section of a template."""
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Json) -> list[Json]:
-    """Return a list as it is, nothing as an empty list, and a single value as a list of one."""
+    """Return a list unchanged, None as an empty list, and a single value as a list of one."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
 
 
 def text(value: Json) -> str:
-    """Return a scalar as CloudFormation writes it into a string: booleans as `true` and `false`."""
+    """Return a scalar as text in CloudFormation's form: booleans as `true` and `false`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
 
 
 def as_strings(value: Json) -> Json:
-    """Return `value` with every scalar as a string, as CloudFormation hands properties to a handler."""
+    """Return `value` with every scalar as a string, as in CloudFormation's events to a handler."""
     if isinstance(value, dict):
         return {key: as_strings(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -11,29 +11,29 @@ from typing import NoReturn
 
 try:
     import click
-except ModuleNotFoundError:  # a package for a Lambda function has the program as well
-    from local_dsql.extras import explain_missing
+except ModuleNotFoundError:  # the bare install, as in a Lambda function, has this program too
+    from local_dsql.errors import missing_extra
 
-    explain_missing("blocks", "cli")
+    missing_extra("blocks", "cli")
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT."""
+"""Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
 
-NOBODY_READS = 141
-"""What it expects of one whose output nobody reads any more, as of `blocks schema | head`: 128 and SIGPIPE."""
+OUTPUT_CLOSED = 141
+"""Exit code after the output pipe was closed, as in `blocks schema | head`: 128 + SIGPIPE."""
 
 
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
 )
-"""The commands in the order of the help; each is in the module of its name in `blocks_cli.commands`.
+"""The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
-Only the one that runs is imported: a deploy needs much that `blocks status` does without.
+Only the module of the called command is imported: a deploy needs many modules that `blocks status` does not.
 """
 
 
@@ -41,12 +41,12 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-class _NobodyReads(Exception):
-    """Whoever read standard output has gone, as `head` does."""
+class _OutputClosed(Exception):
+    """The reader of standard output has closed the pipe, as `head` does."""
 
 
 class _Commands(click.Group):
-    """A group that imports a command when it is asked for, and suggests the nearest for an unknown one."""
+    """A group that imports commands lazily, and suggests the nearest name for an unknown one."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         del context
@@ -65,7 +65,7 @@ class _Commands(click.Group):
             result: object = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise _NobodyReads from None  # an OSError would make click exit with 1, which says something else
+            raise _OutputClosed from None  # click turns an OSError into exit code 1, which has another meaning
         return result
 
     def resolve_command(
@@ -82,7 +82,7 @@ def _unknown(name: str) -> CommandError:
 
     near = difflib.get_close_matches(name, COMMANDS, 1)
     return CommandError(
-        f"no command {name}",
+        f"unknown command {name}",
         f"the commands are {', '.join(COMMANDS)}",
         f"did you mean `blocks {near[0]}`?" if near else "see `blocks --help`",
     )
@@ -102,49 +102,49 @@ def cli(debug: bool) -> None:
       blocks invoke Transfer --event '{"amount": 1}'
       blocks status
     """
-    del debug  # `main` looks for it: errors are handled outside of any command
+    del debug  # `main` handles errors, and reads this option itself
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit with its code."""
+    """Run a command and exit with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
     except click.exceptions.Abort:
-        console.say("interrupted")
+        console.print_message("interrupted")
         sys.exit(INTERRUPTED)
-    except _NobodyReads:
-        _forget_output()
-        sys.exit(NOBODY_READS)
+    except _OutputClosed:
+        _discard_output()
+        sys.exit(OUTPUT_CLOSED)
     except click.exceptions.NoArgsIsHelpError as error:
-        console.say(error.format_message())
+        console.print_message(error.format_message())
         sys.exit(ExitCode.USAGE)
     except Exception as error:
         if "--debug" in given:
             import traceback
 
             traceback.print_exc()
-        sys.exit(_tell(_explained(error, given), as_json="--json" in given))
+        sys.exit(_print_error(_as_command_error(error, given), as_json="--json" in given))
     sys.exit(int(code))
 
 
-def _forget_output() -> None:
-    """Let what is still to be written go nowhere; otherwise the interpreter complains at its end."""
+def _discard_output() -> None:
+    """Redirect stdout to /dev/null, so that the interpreter's final flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(error: CommandError, *, as_json: bool) -> int:
-    """Write an error for people, for programs too where they were promised JSON, and return the exit code."""
+def _print_error(error: CommandError, *, as_json: bool) -> int:
+    """Print an error on stderr, with `--json` also on stdout, and return the exit code."""
     console.clear()
-    console.fail(error)
+    console.print_error(error)
     if as_json:
         with contextlib.suppress(BrokenPipeError):
-            console.give_error(error)
+            console.print_error_json(error)
     return error.code
 
 
-def _explained(error: Exception, given: list[str]) -> CommandError:
-    """Return any error of a command line in three parts."""
+def _as_command_error(error: Exception, given: list[str]) -> CommandError:
+    """Convert any exception to a CommandError."""
     from local_dsql.errors import LocalDatabaseError
 
     match error:
@@ -158,15 +158,15 @@ def _explained(error: Exception, given: list[str]) -> CommandError:
         case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
             return CommandError(
                 f"{name}: cannot be written or read",
-                error.strerror or "not allowed",
-                "give this user the folder and room on its disk, then run the command again",
+                error.strerror or "permission denied",
+                "grant this user access to the folder and free space on its disk, then run the command again",
                 ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
             )
     return CommandError(
         f"{type(error).__name__}: {error}",
-        "a fault of this program",
-        "run it with --debug and report it",
-        ExitCode.FAULT,
+        "internal error",
+        "run the command with --debug and report the traceback",
+        ExitCode.INTERNAL_ERROR,
     )
 
 

@@ -1,4 +1,4 @@
-"""Run the CDK app as the cdk command line does, without importing the CDK."""
+"""Run the CDK app like the cdk command line, without importing the CDK."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION, LOCAL_ACCOUNT
+from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.workspace import Workspace
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,28 +27,28 @@ CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:enable-asset-metadata": True,
     "aws:cdk:bundling-stacks": ["**"],
 }
-"""Context that the cdk command line adds to the app's own."""
+"""Context that the cdk command line adds to that of the app."""
 
-_HARDER = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
-"""Seconds in which an interrupted app may tidy up, and how it is told after them."""
+_SIGNALS = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
+"""Seconds to wait for the end of an interrupted app, and the signal to send after them."""
 
 _DEFAULTS: Mapping[str, str] = {
-    # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it.
+    # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it anyway.
     "CDK_VALIDATION": "false",
-    # jsii calls Node old, or new, on every start; the version in use is the user's business.
+    # jsii warns of Node versions on every start; the version is the user's choice.
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
     "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
 }
-"""Variables of the app that are set unless the user has set them."""
+"""Environment variables of the app, unless the user has set them."""
 
 
 def synthesize(
     root: Path, output: Path | None = None, region: str = DEFAULT_REGION, app: str | None = None
 ) -> Path:
-    """Run the app in `root` and return the folder of the assembly, `output` or `root/.blocks/cdk.out`.
+    """Run the app in `root` and return the folder of the assembly: `output` or `root/.blocks/cdk.out`.
 
-    `app` is a shell command; without one it is the `app` of `cdk.json`. The app sees the local account and
-    `region` as `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. What it prints goes to our stderr.
+    `app` is a shell command, by default the `app` of `cdk.json`. The app gets the local account and `region` as
+    `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. Its output goes to our stderr.
 
     Raises:
         CommandError: there is no app command, or it failed.
@@ -59,7 +60,7 @@ def synthesize(
         raise CommandError(
             f"{root / 'cdk.json'}: no app command",
             "the file is missing or has no `app`",
-            'run this in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+            'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
         )
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -73,8 +74,7 @@ def synthesize(
 def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
     """Run a shell command and return its status.
 
-    It has a process group of its own, so that Ctrl-C is for us alone: the app would answer it with the traceback of
-    whatever it was about to do.
+    It runs in its own process group, so that Ctrl-C reaches only us: the app would print a traceback.
     """
     with subprocess.Popen(
         ["/bin/sh", "-c", command],
@@ -92,28 +92,28 @@ def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
 
 
 def _end(app: subprocess.Popen[bytes]) -> None:
-    """End the app with all that it started; its Node goes by itself, and tidies up, once nobody speaks to it."""
+    """End the process group of the app; its Node process cleans up and exits once its pipes are closed."""
     app.terminate()
     with contextlib.suppress(ProcessLookupError):
-        for patience, harder in _HARDER:  # where the shell was ended, and not what it had started
-            until = time.monotonic() + patience
+        for timeout, number in _SIGNALS:  # the shell may have ended without its children
+            until = time.monotonic() + timeout
             while time.monotonic() < until:
                 app.poll()
                 os.killpg(app.pid, 0)
                 time.sleep(0.02)
-            os.killpg(app.pid, harder)
+            os.killpg(app.pid, number)
 
 
 def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:
     if shutil.which("node", path=environment["PATH"]) is None:
         return CommandError(
             f"synth failed: {command}",
-            "the AWS CDK runs on Node, and there is no `node` on PATH",
+            "the AWS CDK needs Node, and `node` is not on PATH",
             "install Node 20 or later (nodejs.org), then deploy again; nothing was changed",
         )
     return CommandError(
         f"synth failed: {command}",
-        f"the app ended with status {status}; its own message is above",
+        f"the app exited with status {status}; see its output above",
         "correct the app, then deploy again; nothing was changed",
     )
 
@@ -125,7 +125,7 @@ def _environment(root: Path, settings: Mapping[str, Json], output: Path, region:
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_DEFAULT_ACCOUNT": LOCAL_ACCOUNT,
         "CDK_DEFAULT_REGION": region,
-        # An app's `python` is the one we run under, even where its environment was not activated.
+        # `python` in the app command is this interpreter, even without an activated virtual environment.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     return {**_DEFAULTS, **os.environ, **own}

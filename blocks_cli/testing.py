@@ -1,4 +1,4 @@
-"""For the tests of an app: its migrations in the local cluster of a test.
+"""Test support for apps: apply the app's migrations to the local cluster of a test.
 
 @pytest.fixture
 def cluster(dsql):
@@ -20,14 +20,14 @@ __all__ = ["migrate"]
 
 
 def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tuple[str, ...]:
-    """Apply what is pending of a folder of migrations, as a deploy does, and return the names of what was applied.
+    """Apply the pending migrations of a folder, as a deploy does, and return their names.
 
-    The dialect is the one that the cluster is served in. Nobody is let in: log in as `admin`, or deploy the app with
-    `blocks_cli.local.LocalDeployment` where grants are to be tested.
+    The SQL dialect is that of the cluster. No grants are made: log in as `admin`, or deploy the app with
+    `blocks_cli.local.LocalDeployment` to test grants.
 
     Raises:
-        MigrationErrors: the folder has faults; all of them, each with its place.
-        MigrationProblem: a statement was refused, or the files do not fit what the cluster has.
+        MigrationErrors: files of the folder are invalid; lists all findings with their places.
+        MigrationProblem: a statement failed, or the files contradict the journal of the cluster.
     """
     from blocks_cli.database.login import Login
     from blocks_cli.migrations.runs import run_name
@@ -40,14 +40,14 @@ def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tup
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when a file does."""
+    """Return a value that changes if a file of the folder does."""
     found = ((file.name, file.stat()) for file in sorted(folder.glob("*")))
     return tuple((name, seen.st_mtime_ns, seen.st_size) for name, seen in found)
 
 
 @functools.lru_cache(maxsize=8)
 def _compiled(folder: Path, dialect: str, stamp: object) -> Manifest:
-    """Compile a folder once for all tests, unless a file of it changes."""
+    """Compile a folder once for all tests, unless one of its files changes."""
     del stamp
     from dsql_dialect.migrations import compile_folder
     from dsql_dialect.profiles import profile

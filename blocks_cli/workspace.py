@@ -1,17 +1,23 @@
-"""Where a project keeps what is local: the folder `.blocks` beside its `cdk.json`."""
+"""The local files of a project: the folder `.blocks` beside its `cdk.json`."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_runtime.database.location import local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+def project_root() -> Path:
+    """Return the root of the project around the current folder, by the runtime's rule."""
+    return local_folder("main", Path.cwd()).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +33,12 @@ class Workspace:
 
     @property
     def clusters(self) -> Path:
-        """Return the folder of local clusters, one folder each."""
+        """Return the folder of the local clusters, with a folder for each."""
         return self.folder / "local"
 
     @property
     def stacks(self) -> Path:
-        """Return the folder of deployed stacks, one state file each."""
+        """Return the folder of the deployed stacks, with a state file for each."""
         return self.folder / "stacks"
 
     @property
@@ -46,31 +52,31 @@ class Workspace:
         return self.folder / "cache" / "packages"
 
     @property
-    def scratch(self) -> Path:
+    def temporary(self) -> Path:
         """Return the folder of the sandboxes' temporary files."""
         return self.folder / "tmp"
 
     @property
     def assembly(self) -> Path:
-        """Return where a synth of ours writes."""
+        """Return the output folder of the synth."""
         return self.folder / "cdk.out"
 
     @contextlib.contextmanager
     def deploying(self) -> Iterator[None]:
-        """Hold the right to change what is deployed.
+        """Hold the lock on the deployment.
 
         Raises:
-            CommandError: another process deploys or destroys here at this moment.
+            CommandError: another process is deploying or destroying.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / ".gitignore").write_text("*\n")  # what is local is nobody else's
+        (self.folder / ".gitignore").write_text("*\n")  # local files are not shared
         with (self.folder / "deploy.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CommandError(
-                    f"{self.folder}: a deploy is under way",
+                    f"{self.folder}: another deploy is running",
                     "another process holds deploy.lock",
-                    "wait until it ends",
+                    "wait for its end, then run the command again",
                 ) from None
             yield

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from blocks_runtime.retry import Backoff
+from blocks_runtime.shared.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

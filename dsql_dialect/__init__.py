@@ -1,12 +1,13 @@
-"""What Aurora DSQL accepts: its rules as dated data, and the reader of statements that applies them.
+"""The SQL that Aurora DSQL accepts: rules as dated data, and the parser that applies them.
 
 >>> from dsql_dialect import parse, profile
->>> parse("TRUNCATE accounts", profile("portable")).findings[0].message
+>>> parse("TRUNCATE accounts", profile()).findings[0].message
 'unsupported statement: Truncate'
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dsql_dialect.parser import parse
@@ -52,10 +53,4 @@ _MODULES = {
     "profile": "profiles",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+_, __getattr__, __dir__ = lazy_exports(__name__, _MODULES)

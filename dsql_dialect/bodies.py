@@ -1,7 +1,6 @@
-"""Bodies of SQL functions that are written as a string: SQL within SQL, held to the same rules.
+"""Bodies of SQL functions that are written as a string: SQL within SQL, under the same rules.
 
-A body in the standard's form (RETURN …, BEGIN ATOMIC … END) is part of the statement's own parse tree, and needs
-nothing of this.
+A body in the standard's form (RETURN …, BEGIN ATOMIC … END) is part of the statement's own parse tree.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def statements(text: str) -> list[Node]:
     """Return the parse trees of a body's statements.
 
     Raises:
-        SqlSyntaxError: it is no SQL.
+        SqlSyntaxError: the body is no SQL.
     """
     return [raw["stmt"] for raw in libpg_query.parse(text.encode())]
 

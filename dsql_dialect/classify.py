@@ -1,14 +1,14 @@
-"""What a parse tree does: its kind, and the traits that a transaction must know."""
+"""Kind and traits of a statement, read from its parse tree."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsql_dialect import json_tree
+from dsql_dialect.json_tree import words
 from dsql_dialect.statement import Kind, Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsql_dialect.rule import Node
 
@@ -37,13 +37,17 @@ _KINDS = (
 )
 """Every other statement changes the catalog."""
 
-_CHANGES = {
-    "InsertStmt": "inserts",
-    "UpdateStmt": "updates",
-    "DeleteStmt": "deletes",
-    "TruncateStmt": "deletes",
+_WRITES = {
+    "InsertStmt": {"inserts"},
+    "UpdateStmt": {"updates"},
+    "DeleteStmt": {"deletes"},
+    "TruncateStmt": {"deletes"},
+    "MergeStmt": {"inserts", "updates", "deletes"},
 }
+"""The nodes that change rows, wherever in the tree they are, and how. COPY … FROM is a statement by itself."""
+
 _LOCKS = {"LCS_FORUPDATE": "for_update", "LCS_FORKEYSHARE": "for_key_share"}
+_LOCK_WAITS = {"LockWaitSkip": "skip_locked", "LockWaitError": "nowait"}
 _RETURNING_ROWS = frozenset(
     {"SelectStmt", "ExplainStmt", "VariableShowStmt", "CallStmt", "FetchStmt", "ExecuteStmt"}
 )
@@ -54,8 +58,8 @@ _VERBS = {
     "COMMIT_PREPARED": "COMMIT PREPARED",
     "ROLLBACK_PREPARED": "ROLLBACK PREPARED",
 }
-WANTED = frozenset({*_CHANGES, "onConflictClause", "LockingClause"})
-"""The nodes that tell what a statement does, wherever in the tree they are."""
+WANTED = frozenset({*_WRITES, "onConflictClause", "LockingClause", "FuncCall"})
+"""The nodes that decide the traits of a statement, wherever in the tree they are."""
 
 
 def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[Kind, Traits]:
@@ -69,55 +73,81 @@ def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[K
         return Kind.DDL, Traits()
     rows = name in _RETURNING_ROWS or bool(root.get("returningClause") or root.get("returningList"))
     if root.get("is_from"):  # COPY … FROM
-        return Kind.DML, Traits(inserts=True, takes_rows=True)
+        return Kind.DML, Traits(inserts=True, takes_rows=True, tables_written=frozenset(_targets(root)))
     if name == "ExplainStmt" and not analyzes(root):
         return Kind.QUERY, Traits(returns_rows=True)
-    traits = _traits({_flag(each) for each in seen}, merges=name == "MergeStmt", rows=rows)
-    writes = traits.inserts or traits.updates or traits.deletes
-    return (Kind.DML if writes else Kind.QUERY), traits
+    traits = traits_of(seen, returns_rows=rows)
+    return (Kind.DML if traits.writes else Kind.QUERY), traits
 
 
-def traits_within(tree: Node) -> Traits:
-    """Return what a tree does, whatever its top node: of a function its body in the standard's form."""
-    return _traits({_flag(each) for each in json_tree.walk(tree, WANTED)}, merges=False, rows=False)
-
-
-def _traits(flags: set[str | None], *, merges: bool, rows: bool) -> Traits:
+def traits_of(seen: Iterable[tuple[str, Node]], *, returns_rows: bool = False) -> Traits:
+    """Return what nodes do together; those that are not `WANTED` count for nothing."""
+    flags: set[str] = set()
+    tables: set[str] = set()
+    columns: set[str] = set()
+    write_nodes = 0
+    for name, node in seen:
+        flags.update(_flags(name, node))
+        if name in _WRITES:
+            write_nodes += 1
+            tables.update(_targets(node))
+        if name in ("UpdateStmt", "onConflictClause"):
+            columns.update(each["ResTarget"].get("name", "") for each in node.get("targetList", ()))
     return Traits(
-        inserts=merges or "inserts" in flags,
-        updates=merges or "updates" in flags,
-        deletes=merges or "deletes" in flags,
+        inserts="inserts" in flags,
+        updates="updates" in flags,
+        deletes="deletes" in flags,
         for_update="for_update" in flags,
         for_key_share="for_key_share" in flags,
-        returns_rows=rows,
+        skip_locked="skip_locked" in flags,
+        nowait="nowait" in flags,
+        calls_set_config="calls_set_config" in flags,
+        returns_rows=returns_rows,
+        tables_written=frozenset(tables),
+        columns_assigned=frozenset(columns),
+        write_nodes=write_nodes,
     )
 
 
-def _flag(seen: tuple[str, Node]) -> str | None:
-    name, node = seen
-    if name == "LockingClause":
-        return _LOCKS.get(node.get("strength", ""))
-    if name == "onConflictClause":
-        return "updates" if node.get("action") == "ONCONFLICT_UPDATE" else None
-    return _CHANGES.get(name)
+def _flags(name: str, node: Node) -> Iterator[str]:
+    """Yield the names of the traits that a node alone makes true."""
+    if name in _WRITES:
+        yield from _WRITES[name]
+    elif name == "LockingClause":
+        strength = _LOCKS.get(node.get("strength", ""))
+        wait = _LOCK_WAITS.get(node.get("waitPolicy", ""))
+        yield from (each for each in (strength, wait) if each is not None)
+    elif name == "onConflictClause" and node.get("action") == "ONCONFLICT_UPDATE":
+        yield "updates"
+    elif name == "FuncCall" and words(node["funcname"])[-1] == "set_config":
+        yield "calls_set_config"
+
+
+def _targets(write: Node) -> Iterator[str]:
+    """Yield the names of the tables that a node writes to, in lower case and without schema."""
+    named = [each["RangeVar"] for each in write.get("relations", ())]  # TRUNCATE
+    for relation in [*named, *([write["relation"]] if "relation" in write else [])]:
+        yield relation["relname"].lower()
 
 
 def analyzes(explain: Node) -> bool:
-    """Tell whether an EXPLAIN runs its statement; of an option given twice, the last counts."""
+    """Return whether an EXPLAIN runs its statement; of an option given twice, the last counts."""
     elements = [each["DefElem"] for each in explain.get("options", ())]
-    said = [_truth(each.get("arg")) for each in elements if each["defname"].lower() == "analyze"]
+    said = [truth(each.get("arg")) for each in elements if each["defname"].lower() == "analyze"]
     return bool(said) and said[-1]
 
 
-def _truth(argument: Node | None) -> bool:
+def truth(argument: Node | None) -> bool:
+    """Return the value of a boolean option: true without an argument, and for all but false, off, 0 and no."""
     if argument is None:
         return True
-    ((_, value),) = argument.items()
+    constant = argument.get("A_Const", argument)
+    value = next((each for each in constant.values() if isinstance(each, dict)), {})
     said = str(value.get("sval", value.get("boolval", value.get("ival", 0)))).lower()
     return said not in ("false", "off", "0", "no")
 
 
 def verb(transaction: Node) -> str:
-    """Return what a transaction statement is: BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK TO, …."""
+    """Return the verb of a transaction statement: BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK TO, …."""
     word: str = transaction["kind"].removeprefix("TRANS_STMT_")
     return _VERBS.get(word, word)

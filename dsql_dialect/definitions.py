@@ -1,8 +1,8 @@
-"""What a statement defines, as nodes of their own: columns, and constraints by their kind.
+"""Columns and constraints that a statement defines, as nodes of their own.
 
-In a parse tree they hang on whatever owns them. A rule looks at `column` (of CREATE TABLE, ADD COLUMN; a
-domain counts as one), at `CONSTR_FOREIGN` and its like (of CREATE TABLE), at `added constraint` (of ALTER
-TABLE … ADD CONSTRAINT).
+In a parse tree they are parts of different statements. A rule looks at `column` (of CREATE TABLE, ADD COLUMN; a domain
+counts as one), at `CONSTR_FOREIGN` and its like (of CREATE TABLE), at `added constraint` (of ALTER TABLE … ADD
+CONSTRAINT).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COLUMN, ADDED_CONSTRAINT = "column", "added constraint"
 
 
 def with_definitions(seen: Iterable[tuple[str, Node]]) -> Iterator[tuple[str, Node]]:
-    """Yield each node, and behind it what it defines."""
+    """Yield each node, and behind it the columns and constraints that it defines."""
     for key, node in seen:
         yield key, node
         if key == "CreateStmt":
@@ -39,7 +39,7 @@ def columns(create_table: Node) -> Iterator[Node]:
 
 
 def constraints(create_table: Node) -> Iterator[Node]:
-    """Yield the constraints of a CREATE TABLE, a column's own where the column stands."""
+    """Yield the constraints of a CREATE TABLE in the order of the text, those of columns included."""
     for element in create_table.get("tableElts", ()):
         if "Constraint" in element:
             yield element["Constraint"]

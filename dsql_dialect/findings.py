@@ -1,7 +1,9 @@
-"""From the hits of rules to findings: at a token, in DSQL's words."""
+"""Turn the hits of rules into findings: at a token, in DSQL's words."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
@@ -9,7 +11,7 @@ from dsql_dialect.rule import Finding
 from dsql_dialect.rules import NOT_IMPLEMENTED, SYNTAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from dsql_dialect.libpg_query import SqlSyntaxError, Token
     from dsql_dialect.position import Source
@@ -22,49 +24,66 @@ _END = "end of input"
 def syntax_finding(source: Source, error: SqlSyntaxError) -> Finding:
     """Return the finding for a text that the parser cannot read."""
     rule = NOT_IMPLEMENTED if error.message.endswith(("not yet implemented", "not implemented")) else SYNTAX
-    return Finding(rule, error.message, source.position(len(source.text[: error.at].encode())))
+    return Finding(rule, error.message, source.at(error.at))
 
 
 def findings(source: Source, piece: Piece, hits: Iterable[tuple[Rule, Hit]]) -> tuple[Finding, ...]:
     """Return the findings of one statement, the first being the one that DSQL would answer with.
 
-    What the grammar refuses comes before all else; then the order is that of the text.
+    Refusals by the grammar come before all others; then the order is that of the text.
     """
-    found = dict.fromkeys(_finding(source, piece, rule, hit) for rule, hit in hits)
+    tokens = _Tokens(source, piece)
+    found = dict.fromkeys(_finding(source, piece, tokens, rule, hit) for rule, hit in hits)
     return tuple(sorted(found, key=lambda each: (each.sqlstate != SYNTAX.sqlstate, each.position)))
 
 
-def _finding(source: Source, piece: Piece, rule: Rule, hit: Hit) -> Finding:
+def _finding(source: Source, piece: Piece, tokens: _Tokens, rule: Rule, hit: Hit) -> Finding:
     at = piece.start if hit.at is None or hit.at < 0 else piece.base + hit.at
     if not hit.words and not hit.after_parentheses:
         return Finding(rule, rule.text.format(**hit.values), source.position(at))
-    offset, token = _blamed(source, piece, hit, at)
+    offset, token = tokens.blamed(hit, at)
     message = rule.text.format(token=token, **hit.values)
     return Finding(rule, message.replace(f'at or near "{_END}"', f"at {_END}"), source.position(offset))
 
 
-def _blamed(source: Source, piece: Piece, hit: Hit, at: int) -> tuple[int, str]:
-    """Return the byte offset and the text of the token to blame."""
-    data = source.data[: piece.end]
-    start = max(at, piece.start)
-    tokens = libpg_query.scan(data[start:])
-    index = (
-        _behind_parentheses(tokens) if hit.after_parentheses else _word(tokens, hit.words) + hit.next_token
-    )
-    if index is None or index >= len(tokens):
-        return piece.end, _END
-    return start + tokens[index].start, tokens[index].text
+class _Tokens:
+    """The tokens of one statement, scanned once, when a finding first needs them."""
 
+    def __init__(self, source: Source, piece: Piece) -> None:
+        self._source = source
+        self._piece = piece
 
-def _word(tokens: Sequence[Token], words: Sequence[str]) -> int:
-    """Return the index of the first token that is one of the words, or of the first token where none is."""
-    return next((index for index, token in enumerate(tokens) if token.word in words), 0)
+    @cached_property
+    def _all(self) -> list[Token]:
+        return libpg_query.scan(self._source.data[self._piece.start : self._piece.end])
 
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for index, token in enumerate(self._all):
+            found.setdefault(token.word, []).append(index)
+        return found
 
-def _behind_parentheses(tokens: Sequence[Token]) -> int | None:
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += (token.word == "(") - (token.word == ")")
-        if token.word == ")" and depth == 0:
-            return index + 1
-    return None
+    def blamed(self, hit: Hit, at: int) -> tuple[int, str]:
+        """Return the byte offset and the text of the token that a hit blames, `at` or behind it."""
+        start = self._piece.start
+        first = bisect_left(self._all, at - start, key=lambda token: token.start)
+        index = self._behind_parentheses(first) if hit.after_parentheses else self._word(first, hit)
+        if index is None or index >= len(self._all):
+            return self._piece.end, _END
+        return start + self._all[index].start, self._all[index].text
+
+    def _word(self, first: int, hit: Hit) -> int:
+        """Return the index of the first token that is one of the words, or of the first token where none is."""
+        indexes = (self._by_word.get(word, []) for word in hit.words)
+        behind = [found[at] for found in indexes if (at := bisect_left(found, first)) < len(found)]
+        return min(behind, default=first) + hit.next_token
+
+    def _behind_parentheses(self, first: int) -> int | None:
+        depth = 0
+        for index in range(first, len(self._all)):
+            word = self._all[index].word
+            depth += (word == "(") - (word == ")")
+            if word == ")" and depth == 0:
+                return index + 1
+        return None

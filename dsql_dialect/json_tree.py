@@ -1,4 +1,4 @@
-"""JSON parse trees: reading them however deep, and walking them."""
+"""Read JSON parse trees of any depth, and walk them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _loads_deep(text: str) -> Node:
 
 
 def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
-    """Yield every node, in no particular order, that hangs on a key in `wanted`: node type or field name."""
+    """Yield every node, in no particular order, whose key is in `wanted`: a node type or a field name."""
     stack: list[Any] = [tree]
     while stack:
         item = stack.pop()

@@ -1,4 +1,4 @@
-"""PostgreSQL's own parser and scanner, out of postgast's wheel.
+"""PostgreSQL's own parser and scanner, from the shared library in postgast's wheel.
 
 The shared library is opened directly: importing postgast itself takes about 100 ms (the protobuf classes of
 every node), and a tree as protobuf takes four times as long to read and walk as one of JSON.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsql_dialect import json_tree
+from dsql_dialect.comments import with_flat_comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class SqlSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of SQL between two byte offsets; comments are no tokens."""
+    """A token of SQL between two byte offsets; comments are left out."""
 
     start: int
     end: int
@@ -98,11 +99,12 @@ def parse(sql: bytes) -> list[Node]:
     """Return the RawStmt nodes of a text; locations in them are byte offsets into it.
 
     Raises:
-        SqlSyntaxError: it is not PostgreSQL 18 syntax.
+        SqlSyntaxError: the text is not PostgreSQL 18 syntax.
     """
-    result = _parse_deep(sql) if len(sql) > _SHALLOW else _library.pg_query_parse(sql)
+    flat = with_flat_comments(sql)
+    result = _parse_deep(flat) if len(flat) > _SHALLOW else _library.pg_query_parse(flat)
     try:
-        _check(result)
+        _check(result, sql)
         return json_tree.loads(result.tree).get("stmts", [])  # type: ignore[no-any-return]
     finally:
         _library.pg_query_free_parse_result(result)
@@ -116,7 +118,7 @@ _stack_size = threading.Lock()
 def _parse_deep(sql: bytes) -> _ParseResult:
     """Parse on a stack sized for the deepest tree that a text of this length can have.
 
-    The library recurses over the tree without looking at the stack: `1+1+…` of 100,000 terms would end the
+    The library recurses over the tree without a check of the stack: `1+1+…` of 100,000 terms would end the
     process. A level takes at least two bytes of text and, as measured, at most 400 bytes of stack.
     """
     results: list[_ParseResult] = []
@@ -137,9 +139,9 @@ def scan(sql: bytes) -> list[Token]:
     Raises:
         SqlSyntaxError: a quote or a comment does not end.
     """
-    result = _library.pg_query_scan(sql)
+    result = _library.pg_query_scan(with_flat_comments(sql))
     try:
-        _check(result)
+        _check(result, sql)
         message = ctypes.string_at(result.data, result.length)
     finally:
         _library.pg_query_free_scan_result(result)
@@ -150,11 +152,17 @@ def scan(sql: bytes) -> list[Token]:
     ]
 
 
-def _check(result: _ParseResult | _ScanResult) -> None:
+def _check(result: _ParseResult | _ScanResult, sql: bytes) -> None:
     if result.error:
         error = result.error.contents
         message = (error.message or b"syntax error").decode(errors="replace")
-        raise SqlSyntaxError(message, max(error.cursorpos - 1, 0))
+        offset = max(error.cursorpos - 1, 0)
+        if message.startswith(_UNTERMINATED):  # PostgreSQL quotes all of it, which may have been blanked
+            message = f'{_UNTERMINATED}{sql.decode(errors="replace")[offset:]}"'
+        raise SqlSyntaxError(message, offset)
+
+
+_UNTERMINATED = 'unterminated /* comment at or near "'
 
 
 # The scan result is a protobuf message: tokens are field 2, and within one start is 1, end 2 and the kind 4.

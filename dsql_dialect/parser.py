@@ -1,18 +1,18 @@
-"""Text in, statements with their kind, traits and refusals out."""
+"""Read a text of SQL: its statements with kind, traits, names and refusals."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import bodies, classify, json_tree
+from dsql_dialect import bodies, classify, details, json_tree
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
 from dsql_dialect.rule import Finding
 from dsql_dialect.rules import ENCODING, checks, default_refusal
-from dsql_dialect.statement import Kind, Script, Statement
+from dsql_dialect.statement import NO_TRAITS, Kind, Script, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,29 +21,30 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Detector, Hit, Node, Rule
     from dsql_dialect.statement import AsyncJob
 
-_CACHED_UP_TO = 32_768
-"""Longer texts are bulk data, seldom sent twice: keeping them would only fill memory. In characters."""
+KEPT_UP_TO = 32_768
+"""Characters of a text that is cached. Longer ones are bulk data, seldom sent twice: they would only fill memory."""
 
 _JOBS: Mapping[str, AsyncJob] = {"IndexStmt": "index", "AlterTableStmt": "validate"}
 
 
 def parse(sql: str, profile: Profile) -> Script:
-    """Read a text of statements as DSQL would, at the dialect's day.
+    """Parse a text of statements as DSQL does in a dialect.
 
-    Bad SQL never raises: it is a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text
-    that is not UTF-8). Answers to texts of up to 32,768 characters are kept, for the 4,096 texts used last.
+    Bad SQL never raises: it becomes a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text that
+    is not UTF-8). The results of texts of up to `KEPT_UP_TO` characters are cached, for the 4,096 texts used last.
     """
-    return _parse_kept(sql, profile) if len(sql) <= _CACHED_UP_TO else _parse(sql, profile)
+    return _parse_kept(sql, profile) if len(sql) <= KEPT_UP_TO else _parse(sql, profile)
 
 
-def _parse(sql: str, profile: Profile) -> Script:
+def _parse(sql: str, profile: Profile, *, is_body: bool = False) -> Script:
+    """Read a text; the bodies of functions that a body creates, which DSQL refuses, are not read in turn."""
     try:
         source = Source(sql)
     except UnicodeEncodeError as error:
         return _undecodable(sql, error.start, "an unpaired surrogate")
     if "\0" in sql:
         return _undecodable(sql, sql.index("\0"), "0x00")
-    return Script(tuple(_statement(source, piece, profile) for piece in pieces(source)))
+    return Script(tuple(_statement(source, piece, profile, is_body) for piece in pieces(source)))
 
 
 _parse_kept = lru_cache(maxsize=4096)(_parse)
@@ -66,7 +67,7 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
     )
 
 
-def _statement(source: Source, piece: Piece, profile: Profile) -> Statement:
+def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
     text = source.slice(piece.start, piece.end)
     if piece.error is not None:
         return _invalid(text, source, piece.start, syntax_finding(source, piece.error))
@@ -79,10 +80,14 @@ def _statement(source: Source, piece: Piece, profile: Profile) -> Statement:
     table = checks(profile)
     seen = list(json_tree.walk(piece.tree, table.wanted))
     hits = list(_hits(name, root, seen, table.rules))
-    kind, traits = classify.classify(name, root, seen)
     found = findings(source, piece, hits) if hits else ()
-    if name == "CreateFunctionStmt":
-        found += tuple(_body_findings(source, piece, root, profile))
+    body: tuple[Statement, ...] = ()
+    if name == "CreateFunctionStmt" and not is_body:
+        body = _body(root, profile)
+        at = source.position(piece.base + (bodies.place(root) or 0))
+        found += tuple(Finding(each.rule, each.message, at) for part in body for each in part.findings)
+    kind, traits = classify.classify(name, root, seen)
+    routines = details.routines(seen)
     return Statement(
         text=text,
         position=source.position(piece.start),
@@ -92,17 +97,25 @@ def _statement(source: Source, piece: Piece, profile: Profile) -> Statement:
         findings=found,
         traits=traits,
         async_job=None if piece.blank is None else _JOBS.get(name),
+        relations=details.relations(seen).union(*(part.relations for part in body)),
+        functions=details.functions(seen).union(*(part.functions for part in body)),
+        routines=routines,
+        routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))
+        if routines
+        else NO_TRAITS,
+        altered_tables=details.altered_tables(name, root) if kind is Kind.DDL else frozenset(),
+        on_conflict=details.on_conflict(root, piece.base - piece.start) if name == "InsertStmt" else None,
+        validates=details.validated_constraint(root) if name == "AlterTableStmt" else None,
+        shown_parameter=root["name"].lower() if name == "VariableShowStmt" else None,
+        sets_for_transaction=details.sets_for_transaction(name, root, seen),
+        read_only=name == "TransactionStmt" and details.is_read_only(root),
     )
 
 
-def _body_findings(source: Source, piece: Piece, root: Node, profile: Profile) -> Iterator[Finding]:
-    """Yield what is refused within the body of a SQL function; they all stand at the body."""
-    text = bodies.body(root)
-    if text is None:
-        return
-    at = source.position(piece.base + (bodies.place(root) or 0))
-    for finding in parse(text, profile).findings:
-        yield Finding(finding.rule, finding.message, at)
+def _body(create_function: Node, profile: Profile) -> tuple[Statement, ...]:
+    """Return the statements within the body of a SQL function that is written as a string."""
+    text = bodies.body(create_function)
+    return () if text is None else _parse(text, profile, is_body=True).statements
 
 
 def _blanked(source: Source, piece: Piece, blank: tuple[int, int]) -> str:

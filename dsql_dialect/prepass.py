@@ -1,6 +1,6 @@
-"""DSQL's own syntax on the scanner's tokens: statements cut apart, ASYNC blanked, AWS IAM read by hand.
+"""Pre-pass over the scanner's tokens for DSQL's own syntax: cut statements apart, blank ASYNC, read AWS IAM by hand.
 
-Nothing moves: what PostgreSQL's parser is given is as long as what was written, so its offsets stay true.
+PostgreSQL's parser is given a text as long as the one that was written, so its offsets stay true.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
+from dsql_dialect.comments import skip_trivia
 from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.statement import IamStatement
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Node
 
 _SYNTAX_OF_DSQL = re.compile(r"\b(?:async|aws)\b", re.IGNORECASE)
-_TRIVIA = re.compile(rb"(?:\s|--[^\n\r]*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Piece:
 
 
 def pieces(source: Source) -> Iterator[Piece]:
-    """Cut a text into statements; what is no SQL is a piece with an error, its neighbours are read."""
+    """Cut a text into statements; a statement that is no SQL becomes a piece with an error, its neighbours are read."""
     if not _SYNTAX_OF_DSQL.search(source.text):
         try:
             raw = libpg_query.parse(source.data)
@@ -66,20 +66,6 @@ def _piece_of(data: bytes, raw: Node) -> Piece:
     commented = b"--" in sql or b"/*" in sql
     length = libpg_query.scan(sql)[-1].end if commented else len(sql.rstrip())
     return Piece(start=begin, end=begin + length, tree=raw["stmt"])
-
-
-def skip_trivia(data: bytes, at: int) -> int:
-    """Return the offset of the first byte that is neither space nor comment (those in /* */ nest)."""
-    while True:
-        blank = _TRIVIA.match(data, at)
-        at = blank.end() if blank else at
-        if data[at : at + 2] != b"/*":
-            return at
-        depth, at = 1, at + 2
-        while depth and at < len(data):
-            two = data[at : at + 2]
-            depth += (two == b"/*") - (two == b"*/")
-            at += 2 if two in (b"/*", b"*/") else 1
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -142,7 +128,7 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
 
 
 def _names_access_method(source: Source, start: int, end: int) -> bool:
-    """Tell whether USING is written before the keys: the tree has btree with or without it."""
+    """Return whether USING is written before the keys: the tree has btree with or without it."""
     words = [token.word for token in libpg_query.scan(source.data[start:end])]
     return "USING" in words[: words.index("(")] if "(" in words else False
 

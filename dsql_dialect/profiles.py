@@ -1,4 +1,4 @@
-"""The dialects by name: each is a day in Aurora DSQL's history, and rules lifted by then are over."""
+"""Dialect profiles by name: each is a day in Aurora DSQL's history; refusals lifted by then no longer apply."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A dialect: what DSQL accepted on the day `as_of`."""
+    """A dialect: the SQL that DSQL accepted on the day `as_of`, described in one line of Markdown."""
 
     name: str
     as_of: date
-    sentence: str
+    description: str
 
     def lifts(self, lifted: date | None) -> bool:
-        """Tell whether a refusal that ended on the day `lifted` (None: it stands) is over in this dialect."""
+        """Return whether a refusal that ended on the day `lifted` (None: it stands) is over in this dialect."""
         return lifted is not None and lifted <= self.as_of
 
 
-PORTABLE = Profile(
-    "portable", date(2025, 5, 27), "A cautious part, without most of what DSQL learned in 2026; the default."
-)
 PROFILES = (
-    PORTABLE,
-    Profile("2026-09", date(2026, 9, 30), "What a cluster answered in September 2026."),
+    Profile(
+        "portable",
+        date(2025, 5, 27),
+        "a cautious subset, without most of what DSQL learned in 2026; if a newer dialect accepts a refused statement, "
+        "the refusal says since when, and names the dialect",
+    ),
+    Profile(
+        "2026-09",
+        date(2026, 9, 30),
+        "what a cluster accepted in September 2026: also foreign keys, views, sequences and identity with a cache, "
+        "domains, JSONB columns, DROP COLUMN, partial and expression indexes",
+    ),
 )
+"""Every dialect, the oldest first."""
+
+DEFAULT, NEWEST = PROFILES[0], PROFILES[-1]
+
+NAMES = tuple(known.name for known in PROFILES)
 
 
-def profile(name: str = PORTABLE.name) -> Profile:
-    """Return the dialect called `name`; without a name, `portable`.
+def profile(name: str = DEFAULT.name) -> Profile:
+    """Return the dialect called `name`; without a name, the default one.
 
     Raises:
         ValueError: there is none of that name; the message lists those there are.
@@ -37,11 +49,15 @@ def profile(name: str = PORTABLE.name) -> Profile:
     for known in PROFILES:
         if known.name == name:
             return known
-    raise ValueError(
-        f"unknown dialect {name!r}; choose one of: {', '.join(known.name for known in PROFILES)}"
-    )
+    raise ValueError(f"unknown dialect {name!r}; choose one of: {', '.join(NAMES)}")
 
 
 def first_allowing(lifted: date) -> Profile | None:
     """Return the earliest dialect in which a refusal lifted on that day is over, or None."""
     return next((known for known in PROFILES if known.lifts(lifted)), None)
+
+
+def allowed_in(lifted: date) -> str:
+    """Return the first dialect that allows a feature, in words: `dialect 2026-09`."""
+    allowing = first_allowing(lifted)
+    return "no dialect yet" if allowing is None else f"dialect {allowing.name}"

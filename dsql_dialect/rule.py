@@ -1,4 +1,4 @@
-"""What a refusal is made of: the rule as data, the hit of its detector, the finding shown to people."""
+"""Parts of a refusal: the rule as data, the hit of its detector, and the finding shown to a reader."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Node: TypeAlias = dict[str, Any]
 class Hit:
     """A place where a rule applies.
 
-    `at` is a byte offset in the parsed text (None: where the statement starts). For nodes that carry no
-    location of their own, `words` name the token after it that is to blame: the first of them that is found.
-    With `after_parentheses` it is the token behind the first parentheses after `at`; with `next_token` the
-    one behind the word. `values` fill the rule's text, and the token that was found fills `{token}`.
+    `at` is a byte offset in the parsed text (None: the start of the statement). For nodes that carry no location of
+    their own, `words` name the token to blame: the first of them that is found behind `at`. With `after_parentheses`
+    it is the token behind the first parentheses after `at`; with `next_token` the one behind the word. `values` fill
+    the rule's text, and the token that was found fills `{token}`.
     """
 
     at: int | None = None
@@ -39,7 +39,7 @@ Detector: TypeAlias = Callable[[Node], Iterable[Hit]]
 
 
 class Scope(enum.Enum):
-    """What must be looked at to see that a rule is broken."""
+    """The text that has to be read in order to apply a rule."""
 
     STATEMENT = "statement"
     TRANSACTION = "transaction"
@@ -48,16 +48,16 @@ class Scope(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that DSQL refuses.
+    """One construct of SQL that DSQL refuses.
 
-    `sentence` says what; `remedy` says the way out, naming the alternative; `text` is DSQL's own message, a
-    format string filled by the hit; `source` says who saw the refusal; `lifted` is the day on which DSQL
-    began to accept (None: it still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused`
-    and `accepted` are an example and its near miss.
+    `title` names the fault, `remedy` the alternative; `text` is DSQL's own message, a format string filled by the hit;
+    `source` cites an observation of the refusal; `lifted` is the day since which DSQL accepts the construct (None: it
+    still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
+    its near miss.
     """
 
     id: str
-    sentence: str
+    title: str
     remedy: str
     sqlstate: str
     text: str
@@ -85,7 +85,7 @@ class Finding:
 
     @property
     def remedy(self) -> str:
-        """The way out; where a later dialect allows the statement, it says since when and which."""
+        """The alternative; where a later dialect allows the statement, also its name and since when it does."""
         lifted = self.rule.lifted
         newer = None if lifted is None else first_allowing(lifted)
         if lifted is None or newer is None:

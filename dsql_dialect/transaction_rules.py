@@ -1,4 +1,4 @@
-"""What DSQL allows in one transaction: one DDL statement, and no rows changed beside it."""
+"""Rules of DSQL on one transaction: one DDL statement, and no changes of rows beside it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRules:
-    """What a transaction has done so far, as far as the rules on DDL care; a new one has done nothing."""
+    """DDL and changes of rows that a transaction has made so far; a new one has made none."""
 
     ddl: bool = False
     dml: bool = False
 
     def refusal(self, statement: Statement) -> Finding | None:
-        """Return why DSQL refuses the statement as the transaction's next, or None."""
+        """Return the refusal of the statement as the transaction's next, or None."""
         rule = self._broken_by(statement)
         return None if rule is None else Finding(rule, rule.text, statement.position)
 
@@ -35,7 +35,7 @@ class TransactionRules:
         return None
 
     def after(self, statement: Statement) -> TransactionRules:
-        """Return the state once the statement has run; the end of a transaction is the next one's start."""
+        """Return the state after the statement; BEGIN, COMMIT and ROLLBACK start a new transaction."""
         if statement.transaction in ("BEGIN", "COMMIT", "ROLLBACK"):
             return TransactionRules()
         return replace(self, ddl=self.ddl or statement.is_ddl, dml=self.dml or statement.is_dml)

@@ -1,4 +1,4 @@
-"""The names of types: as PostgreSQL shows them, whatever alias they were written with."""
+"""Names of types as PostgreSQL shows them, for any alias of theirs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def base_name(type_name: Node) -> str | None:
 
 
 def is_array(type_name: Node) -> bool:
-    """Tell whether a type is written as an array: `int[]`, `int ARRAY`."""
+    """Return whether a type is written as an array: `int[]`, `int ARRAY`."""
     return bool(type_name.get("arrayBounds"))
 
 

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from blocks_runtime import signing
+from blocks_runtime.database.session import Session, open_session
 from blocks_runtime.errors import (
     AccessDenied,
     CommitOutcomeUnknown,
@@ -22,16 +23,15 @@ from blocks_runtime.errors import (
     DatabaseError,
     ServerUnavailable,
 )
-from blocks_runtime.retry import Backoff, RetryPolicy
-from blocks_runtime.session import Session, open_session
+from blocks_runtime.shared.retry import Backoff, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blocks_runtime import Sql
-    from blocks_runtime.rows import Row
+    from blocks_runtime.database.results import Row
+    from blocks_runtime.database.target import Target
     from blocks_runtime.signing import Credentials
-    from blocks_runtime.target import Target
     from custom_resource.deadline import Deadline
 
 T = TypeVar("T")

@@ -23,8 +23,8 @@ from .progress import Note, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blocks_runtime.rows import Row
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.results import Row
+    from blocks_runtime.database.session import Session
 
     from .admin import Admin
     from .journal import Journal

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from blocks_runtime import sql
 from blocks_runtime.contract import Access, custom_role_prefix, database_role
-from blocks_runtime.fragments import quote_literal
+from blocks_runtime.database.fragments import quote_literal
 
 from .errors import MigrationProblem
 from .tables import OWN

@@ -9,10 +9,10 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_runtime import credentials
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
+from blocks_runtime.database.target import Target
 from blocks_runtime.errors import DatabaseError
-from blocks_runtime.target import Target
+from blocks_runtime.shared import credentials
 from custom_resource import continuation
 from custom_resource.cloudformation import Request
 from custom_resource.continuation import Work

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blocks_runtime import Sql
-    from blocks_runtime.rows import Row
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.results import Row
+    from blocks_runtime.database.session import Session
 
     from .admin import Admin
     from .lease import Lease

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blocks_runtime import Sql
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.session import Session
 
     from .admin import Admin
     from .tables import Reader

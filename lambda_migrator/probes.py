@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
-from blocks_runtime.fragments import quote_identifier
+from blocks_runtime.database.fragments import quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

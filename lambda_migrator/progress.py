@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.session import Session
 
     from .admin import Admin
     from .journal import Journal, Move

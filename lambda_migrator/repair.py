@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from blocks_runtime import Sql
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.session import Session
 
     from .admin import Admin
     from .lease import Lease

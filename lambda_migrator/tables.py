@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from blocks_runtime import Sql
-    from blocks_runtime.rows import Row
+    from blocks_runtime.database.results import Row
 
     class Reader(Protocol):
         """What can be asked: an `Admin`, or whatever else only reads."""

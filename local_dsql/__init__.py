@@ -1,16 +1,17 @@
-"""A local Aurora DSQL: PostgreSQL 16 behind a front that refuses, limits and conflicts as DSQL does.
+"""A local Aurora DSQL: PostgreSQL 16 behind a proxy with DSQL's refusals, limits and conflicts.
 
     with LocalCluster(".blocks/local/main") as cluster:
         psycopg.connect(cluster.dsn())
 
-The command line is `local-dsql`, and `python -m local_dsql` for a cluster in the foreground.
-The names below are imported when they are first used: pytest imports this package in every run, for the plugin.
+The command line is `local-dsql`; `python -m local_dsql` runs a cluster in the foreground. The names below are imported
+on first use: every pytest run imports this package, for the plugin.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from local_dsql.access import AccessDenied, Credentials, Effect, Permission
@@ -37,23 +38,17 @@ __all__ = [
 
 _MODULES = {
     "AccessDenied": "access",
-    "Attempt": "occ.injection",
-    "ClusterStatus": "status",
+    "Attempt": "faults.injection",
+    "ClusterStatus": "control.status",
     "Conflict": "occ.journal",
     "Credentials": "access",
     "Effect": "access",
-    "Fault": "occ.injection",
-    "Injection": "occ.injection",
+    "Fault": "faults.injection",
+    "Injection": "faults.injection",
     "LocalCluster": "cluster",
     "LocalDatabaseError": "errors",
     "Permission": "access",
     "stop_server": "cluster",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+_, __getattr__, __dir__ = lazy_exports(__name__, _MODULES)

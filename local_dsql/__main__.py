@@ -1,4 +1,4 @@
-"""`python -m local_dsql`: a local cluster in the foreground."""
+"""`python -m local_dsql`: run a local cluster in the foreground."""
 
 from local_dsql.cli import serve
 

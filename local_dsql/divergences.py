@@ -1,6 +1,6 @@
-"""Where the local database is known to differ from Aurora DSQL: every case, its reason, and what it means.
+"""Registry of the known differences between the local database and Aurora DSQL.
 
-Tests that show a difference cite its id, and the documentation prints this list.
+Tests that show a difference cite its id, and the documentation prints the list.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One known difference: what differs, for what reason, and what an application may notice of it."""
+    """One known difference: the behaviour, the reason, and the consequence for an application."""
 
     id: str
     sentence: str
@@ -23,71 +23,73 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "lateral-left-join",
         "LEFT JOIN LATERAL whose target list uses a column of the outer table works here; DSQL failed it with 42804 "
         "“attribute 1 of type … has wrong type” (recorded 2026-09-18, eu-central-1).",
-        "It looks like a fault of DSQL's planner: INNER and CROSS JOIN LATERAL of the same subquery work. A refusal "
-        "made after three recordings would refuse too much or too little.",
-        "A query of this shape may pass here and fail on a cluster: select the outer column outside of the subquery, "
-        "or use INNER JOIN LATERAL.",
+        "It looks like a bug of DSQL's planner: INNER and CROSS JOIN LATERAL of the same subquery work. Three "
+        "recordings are too few for an exact rule.",
+        "Such a query may work here and fail on a cluster: select the outer column outside the subquery, or use INNER "
+        "JOIN LATERAL.",
     ),
     Divergence(
         "doomed-sees-newer-rows",
-        "A transaction that has lost reads newer values of rows that it has not written itself.",
-        "PostgreSQL cannot write over newer rows on an old snapshot, so a doomed transaction goes on over a fresh one.",
-        "Visible only between the statement that loses and the COMMIT that fails; now() moves forward with it, "
-        "foreign keys that only newer rows break are not reported, and where newer values break a CHECK or make an "
-        "expression fail, the conflict is reported by that statement, not by COMMIT.",
+        "A transaction that has lost a conflict reads newer values of rows that it has not written.",
+        "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
+        "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, violations of "
+        "foreign keys by newer rows are not reported, and if newer values violate a CHECK or make an expression fail, "
+        "that statement reports the conflict, not COMMIT.",
     ),
     Divergence(
         "one-loser",
-        "Of two transactions that overlap in several rows exactly one loses.",
-        "Aurora DSQL was seen to fail both at times (recorded 2026-09-17), which cannot be foreseen.",
-        "Code that retries sees fewer conflicts locally; inject them to see more.",
+        "Of two transactions that conflict in several rows exactly one fails.",
+        "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",
+        "Code with retries sees fewer conflicts locally; use fault injection for more.",
     ),
     Divergence(
         "any-catalog-change-is-oc001",
-        "Every catalog change by others fails an open transaction: at its next statement, or at COMMIT if it wrote.",
-        "Aurora DSQL goes on where it can prove that the change does not matter; when it can is not documented.",
-        "OC001 is more frequent locally while DDL runs, and never hits a transaction that begins after the change.",
+        "Every catalog change by another session fails an open transaction: at its next statement, or at COMMIT if it "
+        "wrote.",
+        "Aurora DSQL continues if it can prove that the change is irrelevant; its rules are not documented.",
+        "OC001 is more frequent locally while DDL runs. A transaction that begins after the change never gets it.",
     ),
     Divergence(
         "reference-gone-again",
-        "A FOR UPDATE of a parent does not meet a child that was made and removed again by others meanwhile.",
-        "PostgreSQL keeps no trace of a committed lock; what a foreign key has locked is told by the rows that refer.",
-        "Such a transaction commits here, and gets OC000 on Aurora DSQL.",
+        "FOR UPDATE of a parent row does not conflict with a child row that other transactions have meanwhile inserted "
+        "and deleted.",
+        "PostgreSQL keeps no record of a committed lock; locks of foreign keys are derived from the referencing rows.",
+        "Such a transaction commits here and fails with OC000 on Aurora DSQL.",
     ),
     Divergence(
         "index-filled-by-statement",
-        "CREATE INDEX ASYNC reads the table in the statement; the job checks for duplicates and declares it valid.",
-        "PostgreSQL's own concurrent build waits for every open transaction, and nothing here may wait.",
-        "The statement takes as long as the build; a job is done sooner than on Aurora DSQL, where it is queued.",
+        "CREATE INDEX ASYNC builds the index in the statement; the job checks for duplicates and marks it valid.",
+        "PostgreSQL's CREATE INDEX CONCURRENTLY waits for all open transactions, and no statement may wait here.",
+        "The statement takes as long as the build; a job ends sooner than on Aurora DSQL, where it is queued.",
     ),
     Divergence(
         "no-maintenance-jobs",
-        "sys.jobs shows index builds and validations, no ANALYZE and no DROP.",
-        "PostgreSQL does both on its own.",
-        "Code that lists jobs sees fewer.",
+        "sys.jobs shows index builds and validations, but no ANALYZE and no DROP jobs.",
+        "PostgreSQL does both without jobs.",
+        "Code that lists jobs sees fewer jobs.",
     ),
     Divergence(
         "size-of-rows-only",
-        "The limit of 10 MiB counts rows as they are stored, without overhead and without index entries.",
+        "The size limit of a transaction counts the stored size of rows, without overhead and without index entries.",
         "How Aurora DSQL counts overhead is not documented.",
         "A transaction just under the limit may fail on Aurora DSQL.",
     ),
     Divergence(
         "running-statement-outlives-age",
-        "A statement that is running when its transaction grows too old runs to its end.",
-        "The limit is enforced between statements.",
-        "The error comes with the next statement or COMMIT.",
+        "A statement that runs when its transaction reaches the age limit runs to its end.",
+        "The limit is checked between statements.",
+        "The next statement or COMMIT gets the error.",
     ),
     Divergence(
         "busy-reader-is-waited-for",
-        "A statement that needs a row of a transaction waits while that transaction is in the midst of a plain read.",
-        "Changes can be read out of PostgreSQL only between two statements.",
-        "It waits for one statement of the other transaction, never for the transaction.",
+        "A statement that needs a row locked by another transaction waits while that transaction runs a read.",
+        "The changes of a transaction can be read from PostgreSQL only between two of its statements.",
+        "The statement waits for one statement of the other transaction, never for the transaction.",
     ),
     Divergence(
         "parking-reads-tables",
-        "A conflict costs a read of the whole tables that the transaction in the way has written to.",
-        "Which rows a transaction has changed is told by PostgreSQL's row versions alone.",
+        "A conflict reads all rows of the tables that the blocking transaction has written.",
+        "Only the row versions in PostgreSQL show which rows a transaction has changed.",
         "About 10 ms for 100,000 rows.",
     ),
     Divergence(
@@ -95,82 +97,81 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "FOR UPDATE in a READ ONLY transaction is refused with 25006, as PostgreSQL does.",
         "Aurora DSQL says “SELECT FOR UPDATE in a read-only transaction is a no-op”; whether that is an error or a "
         "warning is not documented.",
-        "Leave FOR UPDATE out of READ ONLY transactions.",
+        "Do not use FOR UPDATE in READ ONLY transactions.",
     ),
     Divergence(
         "disable-trigger-all",
         "ALTER TABLE … DISABLE TRIGGER ALL of a table with foreign keys is refused with 42501.",
-        "In PostgreSQL foreign keys are triggers, which only a superuser may disable; on Aurora DSQL it does nothing.",
-        "Leave it out, or write DISABLE TRIGGER USER.",
+        "In PostgreSQL foreign keys are triggers, which only a superuser may disable; on Aurora DSQL it has no effect.",
+        "Omit it, or write DISABLE TRIGGER USER.",
     ),
     Divergence(
         "catalog-shows-front",
-        "The system catalog shows what the local database is made of: the schema local_dsql, the databases pristine, "
-        "spare, template0 and template1, the role postgres, event triggers.",
-        "PostgreSQL's catalog has no rows that one may see and another may not.",
-        "A list of schemas has one more; no client can read or change what is in it.",
+        "The system catalog shows internal objects of the local database: the schema local_dsql, the databases "
+        "pristine, spare, template0 and template1, the role postgres, event triggers.",
+        "PostgreSQL's catalog rows are visible to all roles.",
+        "A list of schemas has one more; no client can read or change its content.",
     ),
     Divergence(
         "sys-functions-few",
-        "Of the functions in sys there are uuid_to_base32_str, base32_str_to_uuid, cluster_size, cluster_size_limit "
-        "and iam_session_user; their types are a guess.",
-        "Only the names of these and of the others are known, and only these explain themselves.",
-        "A call of another one is refused with 42883.",
+        "The schema sys has the functions uuid_to_base32_str, base32_str_to_uuid, cluster_size, cluster_size_limit and "
+        "iam_session_user; their types are guesses.",
+        "AWS does not document the functions; only their names are known, and only these names are self-explanatory.",
+        "A call of another function of sys fails with 42883.",
     ),
     Divergence(
         "sizes-of-what-is-sent",
-        "The limits of 1 MiB a value and 2 MiB a row are held against what a client sends, not against what a query "
-        "makes of it; those on the size of a key and of a view are not held.",
-        "To measure every row would cost more than the statement, and the sizes of keys differ between Aurora DSQL's "
-        "documentation and what was seen. Values are compressed as PostgreSQL does it.",
-        "INSERT … SELECT repeat('x', …) may store here what Aurora DSQL refuses with 54000.",
+        "The limits of 1 MiB per value and 2 MiB per row are checked for values that a client sends, not for values "
+        "that a query computes; the limits on the size of a key and of a view are not checked.",
+        "To measure every row would cost more than the statement, and the key sizes in Aurora DSQL's documentation "
+        "differ from those observed. Values are compressed as in PostgreSQL.",
+        "INSERT … SELECT repeat('x', …) may succeed here and fail on Aurora DSQL with 54000.",
     ),
     Divergence(
         "one-identifier",
-        "The clusters of a database in two Regions have one identifier, and are set up and deleted in no time.",
-        "They are two endpoints of one server, which has one folder, one certificate and nothing to set up.",
-        "Tell Regions apart by ARN or endpoint; on Aurora DSQL each cluster has an identifier of its own, and the "
+        "The clusters of a database in two Regions have the same identifier, and are created and deleted at once.",
+        "They are two endpoints of one server, with one folder and one certificate.",
+        "Distinguish Regions by ARN or endpoint; on Aurora DSQL each cluster has its own identifier, and the "
         "states CREATING and DELETING last for seconds to minutes.",
     ),
     Divergence(
         "portals-that-are-over",
-        "A portal that has run to its end may be gone: refused with 34000, its name free. In a transaction that has "
-        "failed, what is said of the portals and of the unnamed statement of earlier batches may be another error "
-        "than PostgreSQL's.",
-        "PostgreSQL keeps what is left of a portal until the end of the transaction; what the front does in between "
-        "takes it away.",
-        "None for drivers, which leave a portal alone after its end and a failed transaction to ROLLBACK.",
+        "A completed portal may no longer exist: a message for it fails with 34000, and its name is free. In a failed "
+        "transaction, messages for portals and the unnamed statement of earlier batches may get another error than in "
+        "PostgreSQL.",
+        "PostgreSQL keeps a completed portal until the end of the transaction; statements of the proxy in between "
+        "close it.",
+        "None for drivers, which do not use a portal after its completion and end a failed transaction with ROLLBACK.",
     ),
     Divergence(
         "copy-runs-at-its-end",
-        "COPY FROM STDIN reports a faulty row when all rows have been sent, and a message that has no place between "
-        "them without the line.",
-        "PostgreSQL gets the rows when all are there, so that nobody waits for a client between two rows.",
-        "A client that waits for an error in the midst of its rows gets none until CopyDone.",
+        "COPY FROM STDIN reports an invalid row after all rows have been sent, and an unexpected message between rows "
+        "without the line number. COPY data of more than 40 MiB is refused with 54000, however well it compresses.",
+        "The proxy sends the rows to PostgreSQL once all have arrived, so that no session waits for a slow client.",
+        "A client that expects an error while it sends rows gets it only after CopyDone.",
     ),
     Divergence(
         "texts-unknown",
-        "Some refusals have a text of our own: plain-text connections, sequences of messages DSQL was not asked about.",
-        "No recording of them exists.",
-        "Match SQLSTATE, not text.",
+        "Some errors have a message of our own: plain-text connections, protocol sequences that were not recorded.",
+        "There is no recording of them.",
+        "Match the SQLSTATE, not the text.",
     ),
     Divergence(
         "hints-added",
-        "Errors carry a HINT with the way out.",
-        "It is for people.",
+        "Errors have a HINT that says what to do.",
+        "It helps developers.",
         "None, unless a program reads hints.",
     ),
 )
-
-"""Every entry; the ids are unique and stay."""
+"""All entries; ids are unique and do not change."""
 
 BY_ID = {divergence.id: divergence for divergence in DIVERGENCES}
 
 
 def markdown() -> str:
-    """Return the list as `docs/local-dsql.md` prints it; `python -m local_dsql.divergences` shows it."""
+    """Return the list in the form of `docs/local-dsql.md`; `python -m local_dsql.divergences` prints it."""
     return "\n".join(
-        f"- **`{each.id}`**: {each.sentence} *Why:* {each.reason} *What it means:* {each.consequence}"
+        f"- **`{each.id}`**: {each.sentence} *Why:* {each.reason} *Consequence:* {each.consequence}"
         for each in DIVERGENCES
     )
 

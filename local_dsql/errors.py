@@ -1,15 +1,18 @@
-"""Errors of the local database: each says what failed, why, and what to do."""
+"""Errors of the local database: what failed, why, and what to do."""
 
 from __future__ import annotations
 
+import sys
+from typing import NoReturn
+
 
 class LocalDatabaseError(Exception):
-    """The local database could not do what was asked.
+    """A request to the local database failed.
 
     Attributes:
-        what: what failed, with the place (a folder, a file, a port).
-        why: the reason, in the words of whoever refused where there are some.
-        remedy: what to do about it.
+        what: what failed, with the folder, file or port.
+        why: the reason, with the original message if there is one.
+        remedy: what to do.
     """
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
@@ -21,11 +24,11 @@ class LocalDatabaseError(Exception):
 
 
 class PostgresNotFoundError(LocalDatabaseError):
-    """No PostgreSQL 16 programs were found, or those named are of another major version."""
+    """No PostgreSQL 16 was found, or the named one has another major version."""
 
 
 class PostgresError(LocalDatabaseError):
-    """PostgreSQL could not be initialised or started, or it stopped by itself."""
+    """PostgreSQL could not be initialised or started, or it stopped unexpectedly."""
 
 
 class FolderError(LocalDatabaseError):
@@ -33,8 +36,19 @@ class FolderError(LocalDatabaseError):
 
 
 class ServerError(LocalDatabaseError):
-    """The server process of the folder did not start, or is gone."""
+    """The server process of the folder did not start, or has stopped."""
 
 
 class ServerMismatchError(LocalDatabaseError):
-    """The folder is being served already, and not in the way that was asked for."""
+    """A server with other options already runs in the folder."""
+
+
+def missing_extra(program: str, extra: str) -> NoReturn:
+    """Print which extra `program` needs, which a bare `pip install blocks-dsql` lacks, and exit with status 2."""
+    print(
+        f"error: {program}: its packages are not installed\n"
+        "  why: `blocks-dsql` alone installs only what a function needs at run time\n"
+        f"  do:  pip install 'blocks-dsql[{extra}]'",
+        file=sys.stderr,
+    )
+    sys.exit(2)

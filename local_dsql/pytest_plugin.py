@@ -1,4 +1,4 @@
-"""pytest fixtures: a local cluster a session, a fresh database a test. Installed with the package, at work by itself.
+"""pytest fixtures: a local cluster per session, an empty database per test. Active once the package is installed.
 
     import psycopg
     import pytest
@@ -14,7 +14,7 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` (default portable) and `dsql_regions` (default us-east-1) say how the cluster is served.
+The ini options `dsql_dialect` and `dsql_regions` (default us-east-1) configure the cluster.
 """
 
 from __future__ import annotations
@@ -31,22 +31,25 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
-    parser.addini("dsql_dialect", "profile that the local Aurora DSQL accepts", default="portable")
-    parser.addini("dsql_regions", "Regions of the local Aurora DSQL", type="args", default=["us-east-1"])
+    parser.addini("dsql_dialect", "SQL dialect of the local Aurora DSQL", default="")
+    parser.addini(
+        "dsql_regions", "Regions of the local Aurora DSQL (default: us-east-1)", type="args", default=[]
+    )
 
 
 @pytest.fixture(scope="session")
 def dsql_cluster(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalCluster]:
-    """A local cluster of this session, or of this worker of pytest-xdist.
+    """Local cluster of this session, or of this pytest-xdist worker.
 
-    It is kept in pytest's cache, so that it starts warm the next time; what is in it belongs to the tests.
+    It is stored in pytest's cache, so that the next start is fast; the tests own its content.
     """
-    # Every pytest run imports this module, few need a cluster.
+    # Imported here: every pytest run imports this module, few need a cluster.
     import os
     import shutil
 
+    from local_dsql.client.launch import DEFAULT_DIALECT, DEFAULT_REGIONS
     from local_dsql.cluster import LocalCluster
     from local_dsql.errors import FolderError
 
@@ -54,11 +57,13 @@ def dsql_cluster(
     cached = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
     folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
     cluster = LocalCluster(
-        folder, regions=pytestconfig.getini("dsql_regions"), dialect=pytestconfig.getini("dsql_dialect")
+        folder,
+        regions=pytestconfig.getini("dsql_regions") or DEFAULT_REGIONS,
+        dialect=pytestconfig.getini("dsql_dialect") or DEFAULT_DIALECT,
     )
     try:
         cluster.start()
-    except FolderError:  # made by another version: nothing in it is worth an error
+    except FolderError:  # made by another version; it is only a cache
         shutil.rmtree(folder)
         cluster.start()
     with cluster:
@@ -67,9 +72,9 @@ def dsql_cluster(
 
 @pytest.fixture
 def dsql(dsql_cluster: LocalCluster) -> LocalCluster:
-    """The cluster with an empty database, in some tens of milliseconds; ports and keys stay the same.
+    """The cluster with an empty database, in some tens of milliseconds; ports and credentials stay the same.
 
-    Whatever the test before did to it is undone: a stopped server or Region is started, injections are disarmed.
+    Effects of the previous test are undone: a stopped server or Region is started, injections are disarmed.
     """
     cluster = dsql_cluster.start()
     cluster.reset()

@@ -1,7 +1,8 @@
-"""The walls of the house: who may import whom, and what an import may bring along.
+"""Import rules: the packages that each package may import, and the direction of imports within a package.
 
-The table is read twice: statically, over every import statement of a package, and dynamically, by importing
-each package in an interpreter of its own and looking at what came with it.
+The table is read twice: statically, over every import statement of a package, and dynamically, by importing each
+package in a fresh interpreter and listing the modules that it has loaded. Within a package no import may close a
+circle, neither between modules nor between folders: imports for types (TYPE_CHECKING) and imports in functions count.
 """
 
 from __future__ import annotations
@@ -10,9 +11,16 @@ import ast
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 OURS = {
@@ -28,8 +36,8 @@ OURS = {
 
 
 @dataclass(frozen=True)
-class Room:
-    """One package: the packages it may name anywhere, and what importing its entries must not bring along."""
+class PackageRule:
+    """One package: the packages it may name anywhere, and those that importing its entries must not load."""
 
     package: str
     entries: tuple[str, ...]
@@ -37,20 +45,20 @@ class Room:
     must_not_load: frozenset[str]
 
 
-ROOMS = [
-    Room(
+RULES = [
+    PackageRule(
         "dsql_dialect",
         entries=("dsql_dialect.migrations",),
-        may_name=frozenset({"postgast", "google"}),
+        may_name=frozenset({"postgast", "google", "blocks_runtime"}),
         must_not_load=frozenset({"aws_cdk", "psycopg", "boto3", "botocore", "local_dsql", "asyncio"}),
     ),
-    Room(
+    PackageRule(
         "blocks",
         entries=("blocks.database",),
         may_name=frozenset({"aws_cdk", "constructs", "jsii", "dsql_dialect", "blocks_runtime"}),
         must_not_load=frozenset({"local_dsql", "psycopg", "boto3", "botocore"}),
     ),
-    Room(
+    PackageRule(
         "custom_resource",
         entries=("custom_resource.continuation",),
         may_name=frozenset({"blocks_runtime", "boto3", "botocore"}),
@@ -58,13 +66,13 @@ ROOMS = [
             {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "local_dsql"}
         ),
     ),
-    Room(
+    PackageRule(
         "lambda_migrator",
         entries=("lambda_migrator.handler",),
         may_name=frozenset({"blocks_runtime", "custom_resource", "psycopg"}),
         must_not_load=frozenset({"aws_cdk", "postgast", "boto3", "botocore", "dsql_dialect", "local_dsql"}),
     ),
-    Room(
+    PackageRule(
         "lambda_peering",
         entries=("lambda_peering.handler",),
         may_name=frozenset({"custom_resource", "boto3", "botocore"}),
@@ -72,9 +80,9 @@ ROOMS = [
             {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "dsql_dialect", "local_dsql"}
         ),
     ),
-    Room(
+    PackageRule(
         "blocks_runtime",
-        entries=("blocks_runtime.database", "blocks_runtime.signing"),
+        entries=("blocks_runtime.database.database", "blocks_runtime.signing"),
         may_name=frozenset(
             {
                 *("psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"),
@@ -85,7 +93,7 @@ ROOMS = [
             {"aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast", "local_dsql", "dsql_dialect"}
         ),
     ),
-    Room(
+    PackageRule(
         "local_dsql",
         entries=("local_dsql.cli", "local_dsql.server.server"),
         may_name=frozenset(
@@ -102,7 +110,7 @@ ROOMS = [
         ),
         must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "pytest"}),
     ),
-    Room(
+    PackageRule(
         "blocks_cli",
         entries=("blocks_cli.main", "blocks_cli.local"),
         may_name=frozenset(
@@ -123,7 +131,7 @@ ROOMS = [
         must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii"}),
     ),
 ]
-by_package = pytest.mark.parametrize("room", ROOMS, ids=[room.package for room in ROOMS])
+by_package = pytest.mark.parametrize("rule", RULES, ids=[rule.package for rule in RULES])
 
 
 def named(path: Path) -> set[str]:
@@ -148,30 +156,169 @@ def named(path: Path) -> set[str]:
 
 
 @by_package
-def test_a_room_names_only_what_it_may(room: Room) -> None:
-    allowed = room.may_name | {room.package} | sys.stdlib_module_names
-    strangers = {
+def test_a_package_imports_only_what_it_may(rule: PackageRule) -> None:
+    allowed = rule.may_name | {rule.package} | sys.stdlib_module_names
+    violations = {
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in OURS[room.package].rglob("*.py")
+        for path in OURS[rule.package].rglob("*.py")
         for name in named(path) - allowed
     }
-    assert not strangers
+    assert not violations
 
 
 @by_package
-def test_importing_a_room_brings_along_nothing_it_must_not(room: Room) -> None:
-    entries = ", ".join((room.package, *room.entries))
+def test_importing_a_package_loads_nothing_it_must_not(rule: PackageRule) -> None:
+    entries = ", ".join((rule.package, *rule.entries))
     program = f"import sys, {entries}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert room.package in loaded
-    assert not room.must_not_load & set(loaded)
+    assert rule.package in loaded
+    assert not rule.must_not_load & set(loaded)
 
 
-def test_every_package_has_a_room() -> None:
-    assert {room.package for room in ROOMS} == set(OURS)
+def test_every_package_has_a_rule() -> None:
+    assert {rule.package for rule in RULES} == set(OURS)
 
 
 def test_the_contract_of_names_needs_the_standard_library_alone() -> None:
     assert named(OURS["blocks_runtime"] / "contract.py") <= sys.stdlib_module_names
+
+
+CIRCLES_ALLOWED = {"local_dsql.occ"}
+"""Packages whose own modules may still import each other in circles."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import within a package: the module that has it, its line, and the module that it loads."""
+
+    importer: str
+    line: int
+    imported: str
+
+
+@cache
+def modules(package: str) -> Mapping[str, Path]:
+    """Return the files of a package by the full name of their module."""
+    folder = OURS[package]
+    found = {}
+    for path in folder.rglob("*.py"):
+        parts = (package, *path.relative_to(folder).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(package: str) -> tuple[Import, ...]:
+    """Return every import of a module of the package in another one of it, wherever in the file it is."""
+    return tuple(
+        Import(module, line, target)
+        for module, path in modules(package).items()
+        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")), parent(module, path))
+        for target in [next((name for name in names if name in modules(package)), module)]
+        if target != module
+    )
+
+
+def parent(module: str, path: Path) -> str:
+    """Return the package that relative imports of a module start from."""
+    return module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+
+def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the lines of imports, and the full names that each may mean, the most exact one first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, (alias.name,)) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            module = ".".join([*start, *filter(None, [node.module])])
+            for alias in node.names:
+                yield node.lineno, (f"{module}.{alias.name}", module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            for name in node.args:
+                if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                    yield node.lineno, (name.value,)
+
+
+def circle(edges: Mapping[tuple[str, str], Import]) -> str:
+    """Return the imports of one circle of a graph, a line each; empty where there is none."""
+    graph: dict[str, set[str]] = {}
+    for importer, target in edges:
+        graph.setdefault(importer, set()).add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        around = error.args[1][::-1]  # graphlib lists each node behind what it needs
+        found = [edges[pair] for pair in pairwise(around)]
+        return "\n".join(f"{each.importer}:{each.line} imports {each.imported}" for each in found)
+    return ""
+
+
+def within_allowed(each: Import) -> bool:
+    """Return whether both ends of an import are in one package that may still have circles."""
+    return any(
+        each.importer.startswith(f"{package}.") and each.imported.startswith(f"{package}.")
+        for package in CIRCLES_ALLOWED
+    )
+
+
+def folders(package: str) -> list[str]:
+    """Return the full names of a package and of all packages within it."""
+    return sorted(name for name, path in modules(package).items() if path.name == "__init__.py")
+
+
+def child(folder: str, module: str) -> str:
+    """Return the direct child of a folder that a module is in: a module, a folder, or the folder's `__init__`."""
+    if module == folder:
+        return f"{folder}.__init__"
+    return ".".join(module.split(".")[: folder.count(".") + 2])
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_no_modules_import_each_other(package: str) -> None:
+    edges = {(each.importer, each.imported): each for each in imports(package) if not within_allowed(each)}
+    found = circle(edges)
+    assert not found, found
+
+
+@pytest.mark.parametrize("folder", [folder for package in OURS for folder in folders(package)])
+def test_imports_between_folders_run_one_way(folder: str) -> None:
+    edges: dict[tuple[str, str], Import] = {}
+    for each in imports(folder.partition(".")[0]):
+        inside = all(
+            name == folder or name.startswith(f"{folder}.") for name in (each.importer, each.imported)
+        )
+        ends = child(folder, each.importer), child(folder, each.imported)
+        if inside and ends[0] != ends[1] and not within_allowed(each):
+            edges.setdefault(ends, each)
+    found = circle(edges)
+    assert not found, found
+
+
+def test_a_circle_is_found() -> None:
+    chain = [Import("a", 1, "b"), Import("b", 2, "c"), Import("c", 3, "a"), Import("d", 4, "a")]
+    found = circle({(each.importer, each.imported): each for each in chain})
+    assert sorted(found.splitlines()) == ["a:1 imports b", "b:2 imports c", "c:3 imports a"]
+    assert not circle({(each.importer, each.imported): each for each in chain[1:]})
+
+
+def test_every_allowed_circle_is_one() -> None:
+    for package in CIRCLES_ALLOWED:
+        own = [each for each in imports(package.partition(".")[0]) if within_allowed(each)]
+        assert circle({(each.importer, each.imported): each for each in own})
+
+
+def test_imports_are_read_wherever_they_are() -> None:
+    source = (
+        "import a.b\nif TYPE_CHECKING:\n    from c import d\ndef f():\n    import_module('e')\n"
+        "from . import g\nfrom ..h import i\n"
+    )
+    assert dict(imported(ast.parse(source), "p.q")) == {
+        1: ("a.b",),
+        3: ("c.d", "c"),
+        5: ("e",),
+        6: ("p.q.g", "p.q"),
+        7: ("p.h.i", "p.h"),
+    }

@@ -46,6 +46,6 @@ def test_a_program_says_which_extra_it_needs(program: str, module: str, extra: s
     assert done.stdout == ""
     assert done.stderr == (
         f"error: {program}: its packages are not installed\n"
-        "  why: `blocks-dsql` alone is what a function needs at run time\n"
+        "  why: `blocks-dsql` alone installs only what a function needs at run time\n"
         f"  do:  pip install 'blocks-dsql[{extra}]'\n"
     )

@@ -1,16 +1,24 @@
-"""The pages for people: every link leads somewhere, and every heading that is linked to is there."""
+"""Pages: every link has a target, every named file exists, and every page can be reached from the README."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+README, ARCHITECTURE, CONTRIBUTING = (
+    ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+)
+PAGES = [README, *sorted({*ROOT.glob("*.md")} - {README}), *sorted((ROOT / "docs").glob("*.md"))]
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+_PATH = re.compile(r"`((?:\w+/)+[\w.-]*|\w+\.(?:toml|md))`")
+"""A path of the repository in a sentence: `folder/`, `folder/file.py`, `file.toml`."""
 
 
 def anchors(page: Path) -> set[str]:
@@ -20,8 +28,8 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+@by_page
+def test_links_have_a_target(page: Path) -> None:
     for name, anchor in _LINK.findall(_CODE.sub("", page.read_text("utf-8"))):
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), f"{page.name}: {name}"
@@ -29,6 +37,52 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{page.name}: {name}#{anchor}"
 
 
-def test_every_page_can_be_found_from_the_first() -> None:
-    first = PAGES[0].read_text("utf-8")
-    assert [page.name for page in PAGES[1:] if f"{page.name}" not in first] == []
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    readme = README.read_text("utf-8")
+    assert [page.name for page in PAGES[1:] if page.name not in readme] == []
+
+
+@pytest.mark.parametrize(
+    "page", [ARCHITECTURE, CONTRIBUTING, ROOT / "SECURITY.md"], ids=lambda page: page.name
+)
+def test_named_files_exist(page: Path) -> None:
+    named = set(_PATH.findall(page.read_text("utf-8")))
+    assert named
+    assert sorted(path for path in named - NOT_IN_THE_REPOSITORY if not (ROOT / path).exists()) == []
+
+
+NOT_IN_THE_REPOSITORY = {
+    *("cdk.out/", "tests/support/"),
+    # The folders of the second block.
+    *("blocks/table/", "runtime/blocks_runtime/table/"),
+}
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Path of a migration", "Path of `db.query`", "Path of a prepared SELECT through the proxy"],
+)
+def test_a_path_names_each_file_once(title: str) -> None:
+    section = ARCHITECTURE.read_text("utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
+    steps = re.findall(r"^(\d+)\. `([\w/.]+)`", section, re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    files = [file for _, file in steps]
+    assert sorted(set(files)) == sorted(files) != []
+
+
+def test_the_architecture_names_every_package() -> None:
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    packages = {f"{name}/" for name in built["targets"]["wheel"]["packages"]}
+    table = ARCHITECTURE.read_text("utf-8").partition("## Interfaces")[0]
+    assert packages == packages & set(_PATH.findall(table))
+
+
+def test_the_changes_are_counted() -> None:
+    """The number of a change is that of the paths in its row, those of the row above included."""
+    table = CONTRIBUTING.read_text("utf-8").partition("## Change map: ")[2]
+    above = 0
+    for change, files, number in re.findall(r"^\| (.+?) \| (.*`.*) \| (\d+) \|$", table, re.MULTILINE):
+        inherited = above if files.startswith("the above") else 0
+        above = inherited + len(set(_PATH.findall(files)))
+        assert above == int(number), change
+    assert above

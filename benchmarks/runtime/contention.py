@@ -44,7 +44,7 @@ def contention(place: Place) -> str:
         row = db.query_one(sql("SELECT n FROM counter WHERE id = 1"))
     lines = [f"contention: {THREADS} threads on one row, each must succeed; medians of {ROUNDS} rounds"]
     for name, figures in seen.items():
-        attempts = statistics.median(tried for tried, _ in figures)
+        attempts = statistics.median(run_rolled_back for run_rolled_back, _ in figures)
         wall = Result(tuple(seconds for _, seconds in figures))
         lines.append(f"  {name:<28} {attempts:6.0f} attempts   {wall.median:6.2f} s   spread {wall.spread}")
     lines.append(

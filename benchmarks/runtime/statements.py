@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.runtime.place import Place
     from blocks_runtime import Transaction
-    from blocks_runtime.aio.transaction import AsyncTransaction
+    from blocks_runtime.database.aio.transaction import AsyncTransaction
 
 BATCH = 20
 """Awaited in a row, so that entering the event loop does not count."""

@@ -1,1 +1,1 @@
-"""The synthesized cloud assembly: what `cdk synth` leaves behind, read without the CDK."""
+"""Reader of the cloud assembly that `cdk synth` writes; does not need the CDK."""

@@ -7,38 +7,28 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.asset import Asset
 from blocks_cli.assembly.dialect import with_dialects
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.template import Template, read_template
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-LOCAL_ACCOUNT = "000000000000"
-"""The account of everything local; local clusters use it in their ARNs."""
-
 DEFAULT_REGION = "us-east-1"
-"""Where an environment-agnostic stack is deployed when the caller names no Region."""
+"""Region of environment-agnostic stacks if the caller passes none."""
 
 _OWN_ID = re.compile(r"/(Resource|Default)\Z")
 _SYNTH_AGAIN = "run the synth again, then deploy"
 
 
 @dataclass(frozen=True, slots=True)
-class Asset:
-    """A file asset: a folder (or a zip) to be uploaded, known by the hash of its content."""
-
-    hash: str
-    source: Path
-    packaging: str
-
-
-@dataclass(frozen=True, slots=True)
 class Stack:
-    """One stack of the assembly; `assets` maps the S3 object keys its template uses to what lies there."""
+    """One stack of the assembly; `assets` maps the S3 object keys in its template to file assets."""
 
     artifact_id: str
     name: str
@@ -58,23 +48,22 @@ class CloudAssembly:
 
     @classmethod
     def load(cls, directory: Path, region: str = DEFAULT_REGION) -> CloudAssembly:
-        """Read `directory` (a `cdk.out`), stages included.
+        """Read `directory` (a `cdk.out`), including stages.
 
-        `region` is used for stacks that are not bound to one.
+        `region` is for environment-agnostic stacks.
 
         Raises:
-            CommandError: no assembly is there, a file of it is damaged, or a template needs what only AWS
-            has.
+            CommandError: the assembly is missing or damaged, or a template needs a feature that exists only on AWS.
         """
         stacks = {stack.artifact_id: stack for stack in _stacks(directory, region)}
         ordered = order({name: stack.dependencies for name, stack in stacks.items()}, "stacks")
         return cls(directory, tuple(stacks[name] for name in ordered))
 
     def select(self, names: Sequence[str]) -> tuple[Stack, ...]:
-        """Return the stacks called `names` and those they depend on, in deploy order; all without a name.
+        """Return the stacks in `names` and their dependencies in deploy order; all stacks if `names` is empty.
 
         Raises:
-            CommandError: a name is no stack of the assembly; the message lists those that are.
+            CommandError: a name is not a stack of the assembly; the message lists the stacks.
         """
         if not names:
             return self.stacks
@@ -83,7 +72,7 @@ class CloudAssembly:
             raise CommandError(
                 f"no stack named {unknown[0]}",
                 f"the app has: {', '.join(stack.name for stack in self.stacks)}",
-                "name one of them, or none to deploy all",
+                "pass one of them, or none to deploy all",
             )
         wanted = _closure({by_name[name].artifact_id for name in names}, self.stacks)
         return tuple(stack for stack in self.stacks if stack.artifact_id in wanted)
@@ -135,7 +124,7 @@ def _stack(
 
 
 def _environment(environment: str, region: str) -> tuple[str, str]:
-    """Return account and Region of `aws://account/region`, the local ones where the app left them open."""
+    """Return account and Region of `aws://account/region`, with the local ones as defaults."""
     account, _, stack_region = environment.removeprefix("aws://").partition("/")
     return (
         LOCAL_ACCOUNT if account in {"", "unknown-account"} else account,
@@ -149,9 +138,9 @@ def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Jso
 
 
 def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
-    """Return logical id → construct path; CDK notes the former under the latter.
+    """Return construct paths by logical id; the CDK's metadata has logical ids by path.
 
-    A construct's main resource bears the construct's name: its own id, `Resource` or `Default`, goes.
+    The main resource of a construct gets the construct's path, without its own id, `Resource` or `Default`.
     """
     return {
         text(mapping(entry).get("data")): _OWN_ID.sub("", path.strip("/"))
@@ -185,7 +174,7 @@ def _read_json(file: Path) -> dict[str, Json]:
         body = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         raise CommandError(
-            f"{file}: no such file", "the cloud assembly is not complete", _SYNTH_AGAIN
+            f"{file}: no such file", "the cloud assembly is incomplete", _SYNTH_AGAIN
         ) from None
     except (OSError, ValueError) as error:
         raise CommandError(f"{file}: cannot be read", str(error), _SYNTH_AGAIN) from None

@@ -1,4 +1,4 @@
-"""The order in which resources and stacks come to be."""
+"""Dependency order of resources and stacks."""
 
 from __future__ import annotations
 
@@ -18,31 +18,34 @@ _PLACEHOLDER = re.compile(r"\$\{([^!$}][^}]*)\}")
 
 
 def order(edges: Mapping[str, Iterable[str]], what: str) -> list[str]:
-    """Return the keys of `edges`, every one after the names it depends on, otherwise in the order given.
+    """Return the keys of `edges` in dependency order; `edges` maps a name to the names that it depends on.
 
-    Names that are no key are ignored. Raises a `CommandError` that names the members of a cycle.
+    Dependencies that are not keys are ignored. `what` is for messages.
+
+    Raises:
+        CommandError: the dependencies form a cycle; the message lists its members.
     """
     known = {name: [target for target in targets if target in edges] for name, targets in edges.items()}
     try:
         return list(graphlib.TopologicalSorter(known).static_order())
     except graphlib.CycleError as error:
-        # graphlib lists a cycle against the arrows; turned round it reads "a needs b".
+        # graphlib lists a cycle backwards; reversed it reads "a depends on b".
         members = " -> ".join(reversed(error.args[1]))
         raise CommandError(
             f"{what}: circular dependency",
             members,
-            "break the circle, for example by passing a plain name instead of a reference",
+            "break the cycle, for example by passing a plain name instead of a reference",
         ) from None
 
 
 def resource_order(resources: Mapping[str, Resource]) -> list[Resource]:
-    """Return the resources in the order CloudFormation would create them."""
+    """Return the resources in CloudFormation's order of creation."""
     edges = {name: dependencies(resource, resources) for name, resource in resources.items()}
     return [resources[name] for name in order(edges, "resources")]
 
 
 def dependencies(resource: Resource, siblings: Iterable[str]) -> list[str]:
-    """Return the logical ids that `resource` waits for: by `DependsOn`, `Ref`, `Fn::GetAtt` or `Fn::Sub`."""
+    """Return the logical ids that `resource` depends on: by `DependsOn`, `Ref`, `Fn::GetAtt` or `Fn::Sub`."""
     known = set(siblings)
     named = [*resource.depends_on, *_references(dict(resource.properties))]
     return [name for name in dict.fromkeys(named) if name in known]

@@ -1,4 +1,4 @@
-"""Resolve CloudFormation's intrinsic functions against what exists locally."""
+"""Evaluate CloudFormation's intrinsic functions with the values of local resources."""
 
 from __future__ import annotations
 
@@ -18,34 +18,40 @@ _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^:}]+)[^}]*\}\}")
 
 BOOTSTRAP_VERSION = "999"
-"""What `BootstrapVersion` reads as: no bootstrap stack is needed, so any demand on its age is met."""
+"""Value of `BootstrapVersion`: no bootstrap stack is needed, so every required version is satisfied."""
 
 
 class NotYetKnownError(Exception):
-    """A value that exists only after another resource does; `args[0]` is that resource's logical id."""
+    """A value depends on a resource that does not exist yet; `args[0]` is its logical id."""
 
 
 class References(Protocol):
-    """Where `Ref` and `Fn::GetAtt` to resources find their values."""
+    """Values of `Ref` and `Fn::GetAtt`."""
 
     def ref(self, logical_id: str) -> str:
-        """Return the resource's physical id.
+        """Return the physical id of a resource.
 
         Raises:
-            NotYetKnownError: it does not exist yet.
+            NotYetKnownError: the resource does not exist yet.
             KeyError: the stack has no such resource.
         """
 
     def attribute(self, logical_id: str, name: str) -> Json:
-        """Return one attribute; raises as `ref`, and a `CommandError` for an attribute it has not."""
+        """Return an attribute of a resource.
+
+        Raises:
+            NotYetKnownError: the resource does not exist yet.
+            KeyError: the stack has no such resource.
+            CommandError: the resource has no such attribute.
+        """
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Everything an expression of one stack may refer to.
+    """All values that an expression in a stack may refer to.
 
-    `parameters` are values given by the caller, `declared` the template's `Parameters` section. `exports` are
-    by export name; `outputs` by (stack name, output name).
+    `parameters` are values from the caller, `declared` the `Parameters` section of the template. `exports` are by
+    export name, `outputs` by (stack name, output name).
     """
 
     stack: str
@@ -61,17 +67,17 @@ class Scope:
 
     @property
     def partition(self) -> str:
-        """Return the partition of the stack's Region."""
+        """Partition of the stack's Region."""
         return _partition(self.region)[0]
 
     @property
     def url_suffix(self) -> str:
-        """Return the domain of the partition's endpoints."""
+        """Domain of the partition's endpoints."""
         return _partition(self.region)[1]
 
 
 class _NoValue:
-    """What `AWS::NoValue` resolves to: the property or list item that holds it goes away."""
+    """Value of `AWS::NoValue`: the property or list item is removed."""
 
 
 _NO_VALUE: Final = _NoValue()
@@ -79,13 +85,13 @@ _Result: TypeAlias = "Json | _NoValue"
 
 
 def resolve(value: Json, scope: Scope, place: str, *, dynamic: bool = False) -> Json:
-    """Return `value` with every intrinsic function replaced by its result.
+    """Return `value` with all intrinsic functions evaluated.
 
-    `place` names the value in messages (`BankStack/Transfer.Environment`). Dynamic references
-    (`{{resolve:…}}`) are refused unless `dynamic`, which leaves them as they are.
+    `place` names the value in messages (`BankStack/Transfer.Environment`). Dynamic references (`{{resolve:…}}`) are an
+    error unless `dynamic`, which keeps them unchanged.
 
     Raises:
-        NotYetKnownError: it depends on a resource that does not exist yet.
+        NotYetKnownError: the value depends on a resource that does not exist yet.
         CommandError: a function is unknown, malformed, or needs the AWS account.
     """
     result = _Resolver(scope, place, dynamic).value(value)
@@ -93,7 +99,7 @@ def resolve(value: Json, scope: Scope, place: str, *, dynamic: bool = False) -> 
 
 
 def condition_holds(name: str, scope: Scope, place: str) -> bool:
-    """Return whether the template's condition `name` is true."""
+    """Return whether the condition `name` of the template is true."""
     return _Resolver(scope, place, False).condition(name)
 
 
@@ -120,17 +126,17 @@ class _Resolver:
         return {key: item for key, item in resolved.items() if not isinstance(item, _NoValue)}
 
     def plain(self, value: Json) -> Json:
-        """Resolve where CloudFormation accepts no `AWS::NoValue`."""
+        """Evaluate a value for which CloudFormation does not accept `AWS::NoValue`."""
         result = self.value(value)
         if isinstance(result, _NoValue):
-            raise self.problem("AWS::NoValue is used where a value is needed", "give it a value")
+            raise self.problem("AWS::NoValue is used where a value is required", "write a value")
         return result
 
     def literal(self, value: str) -> str:
         if not self.dynamic and (match := _DYNAMIC.search(value)):
             raise self.problem(
                 f"a dynamic reference to {match[1]} is read from the AWS account at deploy time",
-                "pass the value by a CDK context value or an environment variable for local use",
+                "for local use, pass the value as CDK context or environment variable",
             )
         return value
 
@@ -145,7 +151,7 @@ class _Resolver:
 
     def condition(self, name: str) -> bool:
         if name not in self.scope.conditions:
-            raise self.problem(f"there is no condition {name}", "correct the template")
+            raise self.problem(f"the condition {name} does not exist", "correct the template")
         return self.truth(self.scope.conditions[name])
 
     def truth(self, value: Json) -> bool:
@@ -167,7 +173,7 @@ def _ref(resolver: _Resolver, value: Json) -> _Result:
         return scope.references.ref(name)
     except KeyError:
         raise resolver.problem(
-            f"Ref names {name}, which is no resource or parameter", "correct the template"
+            f"Ref names {name}, which is not a resource or parameter", "correct the template"
         ) from None
 
 
@@ -199,7 +205,7 @@ def _get_att(resolver: _Resolver, value: Json) -> Json:
         return resolver.scope.references.attribute(logical_id, name)
     except KeyError:
         raise resolver.problem(
-            f"Fn::GetAtt names {logical_id}, which is no resource", "correct the template"
+            f"Fn::GetAtt names {logical_id}, which is not a resource", "correct the template"
         ) from None
 
 
@@ -252,7 +258,7 @@ def _find_in_map(resolver: _Resolver, value: Json) -> Json:
 def _map_default(resolver: _Resolver, keys: list[str], items: list[Json]) -> Json:
     options = mapping(items[3]) if len(items) > 3 else {}
     if "DefaultValue" not in options:
-        raise resolver.problem(f"the mappings hold no {'.'.join(keys)}", "add it, or choose another Region")
+        raise resolver.problem(f"the mappings have no {'.'.join(keys)}", "add it, or choose another Region")
     return resolver.plain(options["DefaultValue"])
 
 
@@ -316,7 +322,7 @@ _PSEUDO_PARAMETERS: dict[str, Callable[[Scope], Json]] = {
 
 
 def stack_id(scope: Scope) -> str:
-    """Return the ARN of a stack: the same for every deploy of the same stack name."""
+    """Return the ARN of a stack, which depends only on account, Region and stack name."""
     return f"arn:{scope.partition}:cloudformation:{scope.region}:{scope.account}:stack/{scope.stack}/local"
 
 

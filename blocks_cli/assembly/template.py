@@ -1,10 +1,11 @@
-"""A CloudFormation template as frozen values."""
+"""A parsed CloudFormation template."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import NESTED_STACK
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 
@@ -12,20 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IGNORED_TYPES = frozenset({"AWS::CDK::Metadata"})
-"""Resources that only carry telemetry of the CDK; they have no effect in the cloud either."""
+"""Resources with CDK telemetry only; they have no effect on AWS either."""
 
 REFUSED_TYPES = {
-    "AWS::CloudFormation::Stack": (
+    NESTED_STACK: (
         "nested stacks are not deployed locally",
-        "make it a stack of its own (`Stack` instead of `NestedStack`): cross-stack references work locally",
+        "make it a separate stack (`Stack` instead of `NestedStack`); cross-stack references work locally",
     ),
-    "AWS::CloudFormation::Macro": ("template macros run in the AWS account", "expand it before synth"),
+    "AWS::CloudFormation::Macro": ("template macros run in the AWS account", "expand the macro before synth"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of a template, its properties unresolved.
+    """One resource of a template; its properties are not evaluated.
 
     `path` is the construct path without a trailing `/Resource` or `/Default` (`BankStack/Transfer`).
     """
@@ -41,7 +42,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The sections of a template that a local deploy acts upon; all values unresolved."""
+    """The sections of a template that a local deploy uses; values are not evaluated."""
 
     resources: Mapping[str, Resource]
     parameters: Mapping[str, Json]
@@ -54,13 +55,13 @@ def read_template(body: Mapping[str, Json], stack: str, paths: Mapping[str, str]
     """Return the template in `body`; `paths` maps logical ids to construct paths.
 
     Raises:
-        CommandError: the template uses a macro or a nested stack; each says what to write instead.
+        CommandError: the template uses a macro or a nested stack; the message says what to write instead.
     """
     if body.get("Transform"):
         raise CommandError(
-            f"stack {stack}: the template names the transform {body['Transform']!r}",
-            "transforms are expanded by CloudFormation in the account and cannot be run locally",
-            "take the transform out of the template",
+            f"stack {stack}: the template has the transform {body['Transform']!r}",
+            "CloudFormation expands transforms in the AWS account; they cannot run locally",
+            "remove the transform from the template",
         )
     resources = {
         logical_id: _resource(logical_id, mapping(raw), stack, paths)

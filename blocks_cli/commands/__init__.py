@@ -1,1 +1,1 @@
-"""The commands of `blocks`, one module each."""
+"""The commands of `blocks`, one per module."""

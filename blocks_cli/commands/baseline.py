@@ -12,26 +12,26 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.runs import queue, run_name
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.repair import Correction
 
 
 @click.command()
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.to
 @options.wait
 @as_json
 def baseline(
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     to: int | None,
     wait: float,
     as_json: bool,
@@ -42,24 +42,24 @@ def baseline(
       blocks baseline
       blocks baseline --to 12
 
-    For a database that was there before its migrations; its journal must be empty. Run `blocks verify` afterwards:
-    it compares the database with the files.
+    Use it for a database that existed before its migrations; its journal must be empty. Then run `blocks verify` to
+    compare the database with the files.
     """
     folder = find_folder(folder)
-    done = _baseline(place, folder, dialect, to, wait)
+    done = _baseline(target_options, folder, dialect, to, wait)
     if as_json:
-        console.give({"applied": [each.name for each in done]})
-    console.say(f"recorded {len(done)} migration{'s' * (len(done) != 1)} as applied", "green")
-    console.say("next     blocks verify")
+        console.print_json({"applied": [each.name for each in done]})
+    console.print_message(f"recorded {len(done)} migration{'s' * (len(done) != 1)} as applied", "green")
+    console.print_message("next     blocks verify")
 
 
 def _baseline(
-    place: Place, folder: Path, dialect: str | None, to: int | None, wait: float
+    target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None, wait: float
 ) -> tuple[Correction, ...]:
     from lambda_migrator.migrate import holding_lease
     from lambda_migrator.repair import baseline
 
     manifest, by = compile_manifest(folder, dialect, to), run_name()
-    located = locate(place)
-    with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
+    target = find_target(target_options)
+    with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:
         return baseline(admin, lease, manifest, by, to)

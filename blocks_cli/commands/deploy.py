@@ -11,13 +11,13 @@ import click
 
 from blocks_cli import console
 from blocks_cli.assembly.cloud import DEFAULT_REGION
-from blocks_cli.commands.options import as_json, local, require_local, root
+from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment
 from blocks_cli.synth import synthesize
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @click.option(
     "--app", metavar="COMMAND", help="Command that synthesizes the app (default: `app` of cdk.json)."
 )
-@click.option("--assembly", type=click.Path(path_type=Path), help="Deploy this cdk.out; synthesize nothing.")
+@click.option("--assembly", type=click.Path(path_type=Path), help="Deploy this cdk.out; skip the synth.")
 @click.option(
     "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Template parameter."
 )
-@click.option("--region", help="Region of stacks that name none (default: AWS_REGION, else us-east-1).")
+@click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
 def deploy(
@@ -50,11 +50,11 @@ def deploy(
       blocks deploy --local
       blocks deploy --local --assembly cdk.out BankStack
 
-    Only what changed since the last deploy is touched; migrations run as they do on AWS.
+    Only resources that changed since the last deploy are deployed; migrations run as on AWS.
     """
     require_local(local, "deploy")
-    workspace = Workspace(root())
-    console.target(workspace.folder)
+    workspace = Workspace(project_root())
+    console.print_target(workspace.folder)
     given = _pairs(parameters)
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
@@ -68,7 +68,7 @@ def deploy(
         report=report,
     ) as deployment:
         if as_json:
-            console.give(_summary(deployment, report.notes))
+            console.print_json(_summary(deployment, report.notes))
         else:
             _print_outputs(deployment)
         report.conclude()
@@ -78,7 +78,7 @@ def deploy(
 def _pairs(parameters: Sequence[str]) -> dict[str, str]:
     for parameter in parameters:
         if "=" not in parameter:
-            raise CommandError(f"--parameter {parameter}", "it has no `=`", "write --parameter NAME=VALUE")
+            raise CommandError(f"--parameter {parameter}", "`=` is missing", "write --parameter NAME=VALUE")
     return dict(parameter.split("=", 1) for parameter in parameters)
 
 
@@ -92,9 +92,9 @@ def _conclude(deployment: LocalDeployment) -> None:
     changes = [change for steps in deployment.changes.values() for change in steps]
     changed = sum(change.action is not Action.KEEP for change in changes)
     functions = [function.path for function in deployment.functions]
-    console.say(f"deployed {changed or 'no'} changes", "green")
+    console.print_message(f"deployed {changed or 'no'} changes", "green")
     if functions:
-        console.say(f"next     blocks invoke {functions[-1]} --event '{{}}'")
+        console.print_message(f"next     blocks invoke {functions[-1]} --event '{{}}'")
 
 
 def _summary(deployment: LocalDeployment, notes: list[str]) -> Json:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
-from blocks_cli.commands.options import as_json, local, root
+from blocks_cli.commands.options import as_json, local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @local
 @click.argument("function")
 @click.option("--event", "-e", default="{}", metavar="JSON|@FILE|-", help="The event (default: {}).")
-@click.option("--stack", help="Look only in this stack.")
+@click.option("--stack", help="Search only this stack.")
 @as_json
 @click.pass_context
 def invoke(
@@ -38,25 +38,25 @@ def invoke(
       blocks invoke Transfer --event '{"amount": 1}'
       blocks invoke BankStack/Transfer --event @event.json
 
-    FUNCTION is a construct path, a construct id, a logical id or the function's name.
+    FUNCTION is a construct path, a construct id, a logical id or the name of the function.
     """
-    del local  # there is no other place to invoke in
+    del local  # accepted for symmetry: functions are always invoked locally
     payload = read_event(event)
-    workspace = Workspace(root())
-    console.target(workspace.folder)
+    workspace = Workspace(project_root())
+    console.print_target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:
         result = deployment.invoke(function, payload, stack=stack)
-    console.give(_summary(result) if as_json else result.payload)
+    console.print_json(_summary(result) if as_json else result.payload)
     if result.failed:
-        report.conclude()  # it may have failed because of that
-        console.say(f"failed   {result.error_type}: {result.error_message}", "red")
+        report.conclude()  # the differences from AWS may be the cause
+        console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
         context.exit(ExitCode.INVOCATION_FAILED)
-    console.say(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
+    console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
 
 
 def read_event(event: str) -> Json:
-    """Return the event given on the command line: JSON itself, `@` and a file, or `-` for standard input.
+    """Return the event of the command line: JSON, `@` and a file name, or `-` for standard input.
 
     Raises:
         CommandError: the file cannot be read, or the text is not JSON.
@@ -70,7 +70,9 @@ def read_event(event: str) -> Json:
             parsed = json.loads(event)
     except (OSError, ValueError) as error:
         raise CommandError(
-            f"--event {event}: cannot be read as JSON", str(error), "pass JSON, @file with JSON in it, or -"
+            f"--event {event}: not valid JSON",
+            str(error),
+            "pass JSON, @FILE with a JSON file, or - for stdin",
         ) from None
     return parsed
 

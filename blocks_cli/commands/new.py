@@ -32,10 +32,10 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
       blocks new create_accounts
       blocks new "index accounts by owner"
 
-    Its number is one above the highest there is. No database is touched.
+    The number is the highest existing one plus one. Needs no database.
     """
     folder = folder or default_folder()
-    console.target(folder)
+    console.print_target(folder)
     path = _next(folder, _plain(name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +43,13 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
             file.write(_TEXT.format(title=name))
     except OSError as error:
         raise CommandError(
-            f"{console.shown(path)}: cannot be written",
+            f"{console.display_path(path)}: cannot be written",
             error.strerror or str(error),
             "make the folder writable, or choose another one with --migrations",
         ) from None
     if as_json:
-        console.give({"file": str(path)})
-    console.say(f"created  {console.shown(path)}", "green")
+        console.print_json({"file": str(path)})
+    console.print_message(f"created  {console.display_path(path)}", "green")
 
 
 def _next(folder: Path, name: str) -> Path:
@@ -65,7 +65,7 @@ def _plain(name: str) -> str:
     if not plain:
         raise CommandError(
             f"blocks new {name!r}: no name",
-            "it has no letter a-z or digit to name a file after",
-            "say what the migration does: `blocks new create_accounts`",
+            "the name has no letter a-z and no digit",
+            "describe what the migration does: `blocks new create_accounts`",
         )
     return plain

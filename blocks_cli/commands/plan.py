@@ -12,20 +12,20 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.json_value import Json
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.plan import Plan, Step
 
 
 @click.command()
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.to
 @options.exit_code
 @as_json
@@ -34,30 +34,30 @@ def plan(
     context: click.Context,
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Show what `blocks up` would do; change nothing.
+    """Show what `blocks up` would do, without changes.
 
     \b
       blocks plan
       blocks plan --exit-code --json
     """
-    todo = make_plan(place, find_folder(folder), dialect, to)
+    todo = make_plan(target_options, find_folder(folder), dialect, to)
     show(todo, as_json)
     if exit_code and todo.steps:
         context.exit(ExitCode.PENDING)
 
 
-def make_plan(place: Place, folder: Path, dialect: str | None, to: int | None) -> Plan:
-    """Compile the folder, read the journal, and return what is left to do."""
+def make_plan(target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None) -> Plan:
+    """Compile the folder, read the journal, and return the plan."""
     from lambda_migrator.journal import read_if_there
     from lambda_migrator.plan import plan as planned
 
     manifest = compile_manifest(folder, dialect, to)
-    with connected(locate(place), dialect) as admin:
+    with connected(find_target(target_options), dialect) as admin:
         todo = planned(manifest, read_if_there(admin))
     return todo if to is None else todo.up_to(to)
 
@@ -66,11 +66,13 @@ def show(todo: Plan, as_json: bool) -> None:
     """Print a plan."""
     if as_json:
         steps: Json = [_row(step) for step in todo.steps]
-        console.give({"steps": steps, "ahead": [*todo.ahead]})
+        console.print_json({"steps": steps, "ahead": [*todo.ahead]})
     else:
         click.echo(todo.render())
     if todo.ahead:
-        console.say(f"note     applied, but not in this folder: {', '.join(todo.ahead)}", "cyan")
+        console.print_message(
+            f"note     applied, but missing in this folder: {', '.join(todo.ahead)}", "cyan"
+        )
 
 
 def _row(step: Step) -> Json:

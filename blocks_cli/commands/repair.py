@@ -13,22 +13,24 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.runs import queue, run_name
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.repair import Correction
 
 
 @click.command()
 @click.argument("name")
-@click.option("--applied", is_flag=True, help="All of it is done, as the file is now.")
-@click.option("--pending", is_flag=True, help="Nothing of it is done; the next run begins it anew.")
+@click.option("--applied", is_flag=True, help="The migration is done, with the current content of the file.")
+@click.option(
+    "--pending", is_flag=True, help="Nothing of the migration is done; the next run starts it again."
+)
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.wait
 @as_json
 def repair(
@@ -37,43 +39,46 @@ def repair(
     pending: bool,
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     wait: float,
     as_json: bool,
 ) -> None:
-    """Settle in the journal how a migration stands.
+    """Correct a migration's status in the journal.
 
     \b
       blocks repair 007_drop_owner --applied
       blocks repair 007_drop_owner --pending
 
-    For when nobody but you can know: look first. NAME is the file's name without .sql. Only the journal is
-    written; no statement of the file runs. A migration whose file is gone is forgotten by --pending.
+    Check the database first: the tool cannot know which status is right. NAME is the name of the file without .sql.
+    Only the journal is written; no statement of the file runs. With --pending, a migration without a file is removed
+    from the journal.
     """
     if applied == pending:
         raise CommandError(
-            f"blocks repair {name}: how does it stand?",
-            "give exactly one of --applied and --pending; only you can know",
-            "look into the database (`blocks schema`), then choose",
+            f"blocks repair {name}: no status",
+            "exactly one of --applied and --pending is required",
+            "check the database (`blocks schema`), then pass --applied or --pending",
         )
-    done = _repair(place, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
+    done = _repair(target_options, find_folder(folder), dialect, name.removesuffix(".sql"), applied, wait)
     before, after = (state.value if state else None for state in (done.before, done.after))
     if as_json:
-        console.give({"migration": done.name, "before": before, "after": after})
+        console.print_json({"migration": done.name, "before": before, "after": after})
     if done.written:
-        console.say(f"repaired {done.name}: {_described(before, after)}", "green")
+        console.print_message(f"repaired {done.name}: {_described(before, after)}", "green")
     else:
-        console.say(f"unchanged {done.name}: it is applied already, with the file as it is now", "green")
+        console.print_message(
+            f"unchanged {done.name}: already applied, with the current content of the file", "green"
+        )
 
 
 def _described(before: str | None, after: str | None) -> str:
     if before == after:
-        return f"{after}, with the file as it is now"
-    return f"was {before or 'unknown'}, is {after or 'forgotten'}"
+        return f"{after}, with the current content of the file"
+    return f"was {before or 'unknown'}, is {after or 'removed'}"
 
 
 def _repair(
-    place: Place, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
+    target_options: TargetOptions, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
 ) -> Correction:
     from lambda_migrator.journal import State
     from lambda_migrator.migrate import holding_lease
@@ -81,6 +86,6 @@ def _repair(
 
     manifest, by = compile_manifest(folder, dialect), run_name()
     state = State.APPLIED if applied else State.PENDING
-    located = locate(place)
-    with connected(located, dialect) as admin, holding_lease(admin, by, queue(located, wait)) as lease:
+    target = find_target(target_options)
+    with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:
         return repair(admin, lease, manifest, name, state, by)

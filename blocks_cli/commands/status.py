@@ -13,50 +13,50 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import readable
 from blocks_cli.migrations.folder import find_folder, read_names
 from blocks_cli.migrations.runs import is_dead
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from blocks_cli.migrations.place import Place
-    from blocks_cli.migrations.status import Standing
+    from blocks_cli.migrations.status import MigrationStatus
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.lease import Holder
 
 
 @click.command()
 @options.folder
-@options.place
+@options.target_options
 @options.exit_code
 @as_json
 @click.pass_context
 def status(
     context: click.Context,
     folder: Path | None,
-    place: Place,
+    target_options: TargetOptions,
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Say how every migration stands; change nothing.
+    """Show the status of all migrations, without changes.
 
     \b
       blocks status
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
-    from blocks_cli.migrations.status import as_row, standings
+    from blocks_cli.migrations.status import as_row, migration_statuses
     from lambda_migrator.journal import read_if_there
     from lambda_migrator.lease import holder_of
 
     files = read_names(find_folder(folder))
-    located = locate(place)
-    with readable(located) as database:
+    target = find_target(target_options)
+    with readable(target) as database:
         journal = read_if_there(database)
         holder = holder_of(database) if journal else None
-    if holder is not None and located.folder is not None and is_dead(holder.name):
-        holder = None  # the next run takes over at once
-    found = standings(files, journal)
+    if holder is not None and target.folder is not None and is_dead(holder.name):
+        holder = None  # its process has ended: the next run takes over the lease
+    found = migration_statuses(files, journal)
     if as_json:
-        console.give({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})
+        console.print_json({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})
     else:
         _print(found)
     _conclude(found, holder)
@@ -68,7 +68,7 @@ def _text(holder: Holder | None) -> str | None:
     return None if holder is None else str(holder)
 
 
-def _print(found: Sequence[Standing]) -> None:
+def _print(found: Sequence[MigrationStatus]) -> None:
     width = max((len(each.name) for each in found), default=0)
     for each in found:
         line = f"[{each.mark}] {each.name:<{width}}  {each.state:<8}  {each.when}  {each.by}"
@@ -78,11 +78,11 @@ def _print(found: Sequence[Standing]) -> None:
             click.echo(f"      why: {why}\n      do:  {remedy}")
 
 
-def _conclude(found: Sequence[Standing], holder: Holder | None) -> None:
+def _conclude(found: Sequence[MigrationStatus], holder: Holder | None) -> None:
     if holder is not None:
-        console.say(f"note     a migrator is at work: {holder}", "cyan")
+        console.print_message(f"note     a migrator is running: {holder}", "cyan")
     numbers: dict[str, int] = {}
     for each in found:
         numbers[each.state] = numbers.get(each.state, 0) + 1
     text = ", ".join(f"{number} {state}" for state, number in numbers.items())
-    console.say(text or "no migrations", "yellow" if any(each.open for each in found) else "green")
+    console.print_message(text or "no migrations", "yellow" if any(each.open for each in found) else "green")

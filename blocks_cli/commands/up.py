@@ -13,13 +13,13 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.runs import queue, run_name
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.json_value import Json
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.migrate import Outcome
     from lambda_migrator.plan import Step
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.to
-@click.option("--dry-run", is_flag=True, help="Only show what would be done, as `blocks plan`.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan, like `blocks plan`.")
 @options.wait
 @as_json
 def up(
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     to: int | None,
     dry_run: bool,
     wait: float,
@@ -48,43 +48,48 @@ def up(
       blocks up --to 7 --dry-run
       blocks up --endpoint abc….dsql.eu-central-1.on.aws
 
-    Index builds are awaited. Interrupted at any moment, it goes on from there when run again.
+    Waits for index builds. After an interruption, run it again: it resumes where it stopped.
     """
     folder = find_folder(folder)
     if dry_run:
-        show(make_plan(place, folder, dialect, to), as_json)
+        show(make_plan(target_options, folder, dialect, to), as_json)
         return
     report = _Report()
-    outcome = _apply(place, folder, dialect, to, wait, report)
+    outcome = _apply(target_options, folder, dialect, to, wait, report)
     if as_json:
-        console.give(_summary(outcome, report))
+        console.print_json(_summary(outcome, report))
     number = len(outcome.applied)
     newest = f"; the newest is {outcome.newest}" if outcome.newest else ""
-    console.say(f"applied {number or 'no'} migration{'s' * (number != 1)}{newest}", "green")
+    console.print_message(f"applied {number or 'no'} migration{'s' * (number != 1)}{newest}", "green")
 
 
 def _apply(
-    place: Place, folder: Path, dialect: str | None, to: int | None, wait: float, report: _Report
+    target_options: TargetOptions,
+    folder: Path,
+    dialect: str | None,
+    to: int | None,
+    wait: float,
+    report: _Report,
 ) -> Outcome:
     from lambda_migrator.migrate import migrate
 
     manifest = compile_manifest(folder, dialect, to)
-    located = locate(place)
-    with connected(located, dialect) as admin:
+    target = find_target(target_options)
+    with connected(target, dialect) as admin:
         return migrate(
             admin,
             manifest,
-            database=located.database,
+            database=target.database,
             grants=None,
             holder=run_name(),
             to=to,
-            queue=queue(located, wait),
+            queue=queue(target, wait),
             report=report,
         )
 
 
 class _Report:
-    """Prints a line for each migration once it is done and recorded."""
+    """Prints a line for each migration that is applied and recorded."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
@@ -94,7 +99,9 @@ class _Report:
         self.milliseconds[name] = self.milliseconds.get(name, 0.0) + seconds * 1000
         if step.completes:
             took = f"{self.milliseconds[name]:.0f} ms"
-            console.say(f"applied  {name}.sql   {number} statement{'s' * (number != 1)}   {took}", "green")
+            console.print_message(
+                f"applied  {name}.sql   {number} statement{'s' * (number != 1)}   {took}", "green"
+            )
 
 
 def _summary(outcome: Outcome, report: _Report) -> Json:

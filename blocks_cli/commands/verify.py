@@ -13,7 +13,7 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
 from blocks_cli.migrations.database import connected, scratch
 from blocks_cli.migrations.folder import compile_manifest, find_folder
-from blocks_cli.migrations.target import locate
+from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.catalog import Definition
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.journal import Entry
     from lambda_migrator.manifest import Manifest
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @options.dialect
-@options.place
+@options.target_options
 @options.to
 @options.exit_code
 @as_json
@@ -38,53 +38,58 @@ def verify(
     context: click.Context,
     folder: Path | None,
     dialect: str | None,
-    place: Place,
+    target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Compare the database with its migrations; change nothing.
+    """Compare the schema of the database with the migrations, without changes.
 
     \b
       blocks verify --exit-code
       blocks verify --endpoint abc….dsql.eu-central-1.on.aws
 
-    The files up to the newest applied one (or up to --to) are run on an empty database on this machine, and
-    the two schemas are compared.
+    Runs the files up to the newest applied one (or up to --to) on an empty local database and compares the two schemas.
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 
     manifest = compile_manifest(find_folder(folder), dialect, to)
-    journal, actual = _live(place, manifest, dialect)
+    journal, actual = _live(target_options, manifest, dialect)
     newest = max((entry.version for entry in journal if entry.applied), default=None)
     expected = _built(manifest, dialect, newest if to is None else to)
     differences = compare(expected, actual)
     if as_json:
         rows: Json = [as_row(each) for each in differences]
-        console.give({"differences": rows, "compared": len(expected)})
+        console.print_json({"differences": rows, "compared": len(expected)})
     elif differences:
         click.echo(render(differences))
     if differences:
         number = len(differences)
-        console.say(f"{number} difference{'s' * (number != 1)} between the files and the database", "red")
+        console.print_message(
+            f"{number} difference{'s' * (number != 1)} between the files and the database", "red"
+        )
     else:
         number = len(actual)
-        console.say(
-            f"the database is as the files make it: {number} definition{'s' * (number != 1)}", "green"
+        console.print_message(
+            f"no differences: {number} definition{'s' * (number != 1)} as in the files", "green"
         )
     if exit_code and differences:
         context.exit(ExitCode.PENDING)
 
 
 def _live(
-    place: Place, manifest: Manifest, dialect: str | None
+    target_options: TargetOptions, manifest: Manifest, dialect: str | None
 ) -> tuple[Sequence[Entry], Sequence[Definition]]:
-    """Return journal and schema of the database; the files must not contradict its journal."""
+    """Return journal and schema of the database.
+
+    Raises:
+        DriftProblem: the files contradict the journal.
+    """
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.drift import DriftProblem, find_drift
     from lambda_migrator.journal import read_if_there
 
-    with connected(locate(place), dialect) as admin:
+    with connected(find_target(target_options), dialect) as admin:
         journal = read_if_there(admin)
         if faults := find_drift(manifest, journal):
             raise DriftProblem(faults)
@@ -92,7 +97,7 @@ def _live(
 
 
 def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[Definition]:
-    """Return the schema that the files make of an empty database."""
+    """Return the schema that the files create in an empty database."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.migrate import migrate
 
@@ -101,5 +106,5 @@ def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[
             migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
             return read_catalog(admin)
     except CommandError as error:
-        remedy = "the files do not build an empty database any more; yours was not touched"
+        remedy = "correct the files so that they run on an empty database; your database was not changed"
         raise CommandError(f"on an empty database: {error.what}", error.why, remedy, error.code) from error

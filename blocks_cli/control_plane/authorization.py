@@ -1,40 +1,40 @@
-"""Which permissions a call needs, on which resources; from the API model's own text on required permissions."""
+"""IAM permissions that each operation requires, from the API model's documentation of required permissions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.cluster import ClusterId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from blocks_cli.json_value import Json
 
-Need = tuple[str, str]
-"""An action and the ARN it is checked on."""
+RequiredPermission = tuple[str, str]
+"""An action and the ARN of the resource."""
 
 
-def needs(
-    operation: str, place: Place, current: frozenset[str], request: Mapping[str, Json]
-) -> Iterator[Need]:
-    """Yield what `operation` on the cluster at `place` is checked for; `current` are the peers it has now."""
-    yield f"dsql:{operation}", place.arn
+def required_permissions(
+    operation: str, id: ClusterId, current: frozenset[str], request: Mapping[str, Json]
+) -> Iterator[RequiredPermission]:
+    """Yield the permissions that `operation` on the cluster `id` requires; `current` are the ARNs of its peers."""
+    yield f"dsql:{operation}", id.arn
     wanted = request.get("multiRegionProperties")
     if operation != "UpdateCluster" or not isinstance(wanted, dict):
         return
-    yield "dsql:GetCluster", place.arn
-    yield "dsql:PutMultiRegionProperties", place.arn
+    yield "dsql:GetCluster", id.arn
+    yield "dsql:PutMultiRegionProperties", id.arn
     witness = wanted.get("witnessRegion")
     if isinstance(witness, str):
-        # Checked in the cluster's Region and in the witness Region, says the model, on the cluster.
-        yield "dsql:PutWitnessRegion", place.arn
-        yield "dsql:PutWitnessRegion", Place(witness, place.identifier, place.account, place.partition).arn
+        # Checked on the cluster in its own Region and in the witness Region (API model).
+        yield "dsql:PutWitnessRegion", id.arn
+        yield "dsql:PutWitnessRegion", ClusterId(witness, id.identifier, id.account, id.partition).arn
     clusters = wanted.get("clusters")
     if not isinstance(clusters, list):
         return
     listed = {str(arn) for arn in clusters}
-    for arn in sorted({place.arn, *listed}):
+    for arn in sorted({id.arn, *listed}):
         yield "dsql:AddPeerCluster", arn
     for arn in sorted(current - listed):
         yield "dsql:RemovePeerCluster", arn

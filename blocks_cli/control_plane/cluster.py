@@ -1,4 +1,4 @@
-"""One cluster as the control plane knows it."""
+"""A cluster in the control plane."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Status(enum.Enum):
 
 
 IN_TRANSITION = {Status.CREATING, Status.UPDATING}
-LEAVING = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
+BEING_DELETED = {Status.PENDING_DELETE, Status.DELETING, Status.DELETED}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a cluster is: the parts of its ARN."""
+class ClusterId:
+    """The parts of a cluster's ARN."""
 
     region: str
     identifier: str
@@ -41,27 +41,27 @@ class Place:
 
     @property
     def arn(self) -> str:
-        """Return the cluster's ARN."""
+        """ARN of the cluster."""
         return f"arn:{self.partition}:dsql:{self.region}:{self.account}:cluster/{self.identifier}"
 
     @classmethod
-    def of(cls, arn: str) -> Place:
-        """Return the place in an ARN.
+    def parse(cls, arn: str) -> ClusterId:
+        """Parse the ARN of a cluster.
 
         Raises:
             ApiError: it is not the ARN of a cluster.
         """
         match = _ARN.fullmatch(arn)
         if match is None:
-            raise validation(f"{arn} is not the ARN of a cluster", "fieldValidationFailed")
+            raise validation(f"{arn} is not a cluster ARN", "fieldValidationFailed")
         return cls(match[2], match[4], match[3], f"aws{match[1] or ''}")
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A cluster; `peers` holds the ARNs it names, its own left out, and `ahead` the states to come."""
+    """A cluster; `peers` are the ARNs that it names, without its own, `ahead` the states that follow."""
 
-    place: Place
+    id: ClusterId
     status: Status
     created: float
     protected: bool = False
@@ -72,34 +72,34 @@ class Cluster:
 
     @property
     def arn(self) -> str:
-        """Return the cluster's ARN."""
-        return self.place.arn
+        """ARN of the cluster."""
+        return self.id.arn
 
-    def go(self, *states: Status) -> None:
-        """Be in the first of `states` now, and in the others after it."""
+    def set_states(self, *states: Status) -> None:
+        """Set the sequence of states: the first is current, the others follow."""
         self.status, *self.ahead = states
 
     def advance(self) -> None:
-        """Let time pass: be in the next state, if there is one."""
+        """Advance to the next state, if there is one."""
         if self.ahead:
             self.status = self.ahead.pop(0)
 
     def summary(self) -> dict[str, object]:
-        """Return the members that every operation answers with."""
+        """Return the members of every response."""
         return {
-            "identifier": self.place.identifier,
+            "identifier": self.id.identifier,
             "arn": self.arn,
             "status": self.status.value,
             "creationTime": self.created,
         }
 
     def description(self) -> dict[str, object]:
-        """Return what GetCluster answers; a cluster lists itself among its peers (user guide)."""
+        """Return the response of GetCluster; a cluster lists itself among its peers (user guide)."""
         described = self.summary() | {
             "deletionProtectionEnabled": self.protected,
             "tags": self.tags,
             "encryptionDetails": {"encryptionType": "AWS_OWNED_KMS_KEY", "encryptionStatus": "ENABLED"},
-            "endpoint": f"{self.place.identifier}.dsql.{self.place.region}.on.aws",
+            "endpoint": f"{self.id.identifier}.dsql.{self.id.region}.on.aws",
         }
         if self.witness is not None:
             listed = sorted({self.arn, *self.peers}) if self.peers else []

@@ -1,4 +1,4 @@
-"""The control plane behind HTTP on the loopback interface, in the API's own protocol (REST with JSON)."""
+"""HTTP endpoint of the control plane on the loopback interface, with the protocol of the API (REST, JSON)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.authorization import needs
-from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.authorization import required_permissions
+from blocks_cli.control_plane.cluster import ClusterId
 from blocks_cli.control_plane.errors import ApiError, denied, validation
 from blocks_cli.json_value import Json, mapping
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blocks_cli.control_plane.states import ControlPlane
 
 _PATH = re.compile(r"/cluster(?:/([a-z0-9]{26}))?")
-# The Region a request is meant for stands in its signature's scope.
+# The signature's credential scope names the Region of the request.
 _CALLER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}/([a-z0-9-]+)/dsql/aws4_request")
 _OPERATIONS = {
     ("POST", False): "CreateCluster",
@@ -30,10 +30,10 @@ _OPERATIONS = {
 
 
 class ControlPlaneEndpoint(Server):
-    """Serves a control plane; `url` is what goes into `AWS_ENDPOINT_URL_DSQL`.
+    """Serves a control plane; `url` is the value for `AWS_ENDPOINT_URL_DSQL`.
 
-    `may(access_key_id, action, arn, witness)` tells whether the owner of an access key may do something; the
-    signature itself is not checked, for only this machine can call.
+    `may(access_key_id, action, arn, witness)` returns whether the owner of an access key may perform an action. The
+    signature is not verified, because only this machine can send requests.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class ControlPlaneEndpoint(Server):
 
     @property
     def url(self) -> str:
-        """Return the endpoint's base URL."""
+        """Base URL of the endpoint."""
         return f"http://{self.address}"
 
-    def carry_out(
+    def perform(
         self, operation: str, region: str, identifier: str | None, request: dict[str, Json]
     ) -> dict[str, object]:
-        """Do what a request asks for, the caller's permissions aside.
+        """Perform an operation, without checking permissions.
 
         Raises:
-            ApiError: it cannot be done.
+            ApiError: the operation failed.
         """
         if identifier is None:
             return self.plane.create(region, request)
@@ -69,24 +69,24 @@ class ControlPlaneEndpoint(Server):
     def authorize(
         self, caller: str, operation: str, region: str, identifier: str | None, request: dict[str, Json]
     ) -> None:
-        """Refuse a caller who lacks a permission.
+        """Check the permissions of the caller.
 
         Raises:
-            ApiError: the first one that is lacking.
+            ApiError: a permission is missing.
         """
-        place = Place(region, identifier or "*", self.plane.account)
+        id = ClusterId(region, identifier or "*", self.plane.account)
         known = self.plane.clusters.get((region, identifier or ""))
         current = known.peers if known else frozenset[str]()
         witness = mapping(request.get("multiRegionProperties")).get("witnessRegion")
-        for action, arn in needs(operation, place, current, request):
+        for action, arn in required_permissions(operation, id, current, request):
             if not self.may(caller, action, arn, str(witness) if witness else None):
                 raise denied(action, arn)
 
 
-class _ApiHandler(Handler):
+class _ApiHandler(RequestHandler):
     server: ControlPlaneEndpoint
 
-    def do_GET(self) -> None:  # noqa: N802 - the names http.server looks for
+    def do_GET(self) -> None:  # noqa: N802 - name required by http.server
         self._serve()
 
     def do_POST(self) -> None:  # noqa: N802
@@ -114,4 +114,4 @@ class _ApiHandler(Handler):
             raise denied(f"dsql:{operation}", path)
         request = mapping(json.loads(body or b"{}"))
         self.server.authorize(signed[1], operation, signed[2], match[1], request)
-        return self.server.carry_out(operation, signed[2], match[1], request)
+        return self.server.perform(operation, signed[2], match[1], request)

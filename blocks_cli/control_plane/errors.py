@@ -1,4 +1,4 @@
-"""The errors of the DSQL control plane, with the HTTP status that its API model gives each."""
+"""Errors of the DSQL control plane with their HTTP status, from the API model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ApiError(Exception):
-    """What the API answers instead of a result: a name of the model, a message, further members."""
+    """An error response: name in the API model, HTTP status, message, further members."""
 
     def __init__(
         self, name: str, status: int, message: str, members: Mapping[str, str] | None = None
@@ -21,12 +21,12 @@ class ApiError(Exception):
 
 
 def validation(message: str, reason: str = "other") -> ApiError:
-    """Return the refusal of a request that makes no sense."""
+    """Return the error for an invalid request."""
     return ApiError("ValidationException", 400, message, {"reason": reason})
 
 
 def not_found(identifier: str) -> ApiError:
-    """Return that there is no such cluster."""
+    """Return the error for an unknown cluster."""
     return ApiError(
         "ResourceNotFoundException",
         404,
@@ -36,13 +36,13 @@ def not_found(identifier: str) -> ApiError:
 
 
 def conflict(identifier: str, message: str) -> ApiError:
-    """Return that the cluster's state does not allow it now."""
+    """Return the error for a cluster in a state that does not allow the operation."""
     members = {"resourceId": identifier, "resourceType": "cluster"}
     return ApiError("ConflictException", 409, message, members)
 
 
 def denied(action: str, resource: str) -> ApiError:
-    """Return that the caller may not do `action` on `resource`."""
+    """Return the error for a missing permission."""
     return ApiError(
         "AccessDeniedException", 403, f"not authorized to perform: {action} on resource: {resource}"
     )

@@ -1,8 +1,8 @@
-"""The state machine: which call is possible in which state, and what becomes of a cluster and its peer.
+"""State machine of clusters: operations allowed in each state, and the transitions of a cluster and its peer.
 
-A cluster with a witness waits in PENDING_SETUP until it and its peer name each other, then both are set up. A
-peered cluster that is deleted waits in PENDING_DELETE until its peer is deleted as well. Sources: DSQL user
-guide, "Configuring multi-Region clusters"; AWS's samples for creating and deleting them.
+A cluster with a witness stays in PENDING_SETUP until it and its peer name each other; then both are set up. A deleted
+peered cluster stays in PENDING_DELETE until its peer is deleted too. Sources: DSQL user guide, "Configuring
+multi-Region clusters"; AWS's samples that create and delete them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.cluster import IN_TRANSITION, LEAVING, Cluster, Place, Status
+from blocks_cli.control_plane.cluster import BEING_DELETED, IN_TRANSITION, Cluster, ClusterId, Status
 from blocks_cli.control_plane.errors import conflict, not_found, validation
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,47 +27,47 @@ _LETTERS = string.ascii_lowercase + string.digits
 
 
 class ControlPlane:
-    """The clusters of one account in every Region.
+    """The clusters of one account in all Regions.
 
-    Time passes by being looked at: a state that will be left lasts for `pace` calls of GetCluster. With 0
-    nothing takes time. `changed` hears of every cluster that is in another state or has another peer.
+    A transient state lasts for `calls_per_state` calls of GetCluster; with 0, transitions are immediate. `changed` is
+    called for each cluster whose state or peers have changed.
     """
 
     def __init__(
         self,
-        account: str = "000000000000",
+        account: str = LOCAL_ACCOUNT,
         *,
-        pace: int = 0,
+        calls_per_state: int = 0,
         changed: Callable[[Cluster], None] = lambda _: None,
     ) -> None:
         self.account = account
         self._changed = changed
         self.clusters: dict[tuple[str, str], Cluster] = {}
-        self._pace = pace
+        self._calls_per_state = calls_per_state
         self._lock = threading.RLock()
-        self._answered: dict[str, dict[str, object]] = {}
+        self._responses: dict[str, dict[str, object]] = {}
 
     def create(self, region: str, request: Mapping[str, Json]) -> dict[str, object]:
         """Carry out CreateCluster.
 
         Raises:
-            ApiError: the request contradicts itself.
+            ApiError: the request is invalid.
         """
-        with self._watching():
-            place = Place(region, "".join(secrets.choice(_LETTERS) for _ in range(26)), self.account)
-            cluster = Cluster(place, Status.CREATING, time.time())
-            # The model names no default; the CLI examples of the user guide answer true.
+        with self._notifying():
+            id = ClusterId(region, "".join(secrets.choice(_LETTERS) for _ in range(26)), self.account)
+            cluster = Cluster(id, Status.CREATING, time.time())
+            # The API model has no default; the CLI examples in the user guide show true.
             cluster.protected = bool(request.get("deletionProtectionEnabled", True))
             self._configure(cluster, _multi_region(request), new=True)
             self.add(cluster)
             return cluster.description()
 
     def add(self, cluster: Cluster) -> None:
-        """Take in a cluster that is being created, or was by somebody else."""
-        with self._watching():
-            self.clusters[cluster.place.region, cluster.place.identifier] = cluster
+        """Add a cluster that is being created, or was created elsewhere."""
+        with self._notifying():
+            self.clusters[cluster.id.region, cluster.id.identifier] = cluster
             if cluster.status is Status.CREATING:
-                self._pass(
+                self._transition(
                     cluster, Status.CREATING, Status.PENDING_SETUP if cluster.witness else Status.ACTIVE
                 )
             self._set_up(cluster)
@@ -75,14 +76,14 @@ class ControlPlane:
         """Carry out GetCluster.
 
         Raises:
-            ApiError: there is no such cluster.
+            ApiError: the cluster does not exist.
         """
-        with self._watching():
+        with self._notifying():
             described = self.find(region, identifier).description()
             for cluster in [*self.clusters.values()]:
                 cluster.advance()
                 if cluster.status is Status.DELETED:
-                    del self.clusters[cluster.place.region, cluster.place.identifier]
+                    del self.clusters[cluster.id.region, cluster.id.identifier]
                 self._set_up(cluster)
             return described
 
@@ -90,31 +91,31 @@ class ControlPlane:
         """Carry out UpdateCluster.
 
         Raises:
-            ApiError: there is no such cluster, it cannot be updated now, or not so.
+            ApiError: the cluster does not exist, or its state or configuration does not allow the update.
         """
-        with self._watching():
+        with self._notifying():
             cluster = self.find(region, identifier)
             token = str(request.get("clientToken", ""))
-            if token in self._answered:
-                return self._answered[token]
-            if cluster.status in IN_TRANSITION | LEAVING | {Status.FAILED}:
+            if token in self._responses:
+                return self._responses[token]
+            if cluster.status in IN_TRANSITION | BEING_DELETED | {Status.FAILED}:
                 raise conflict(identifier, f"Cluster {identifier} is {cluster.status.value}")
             if "deletionProtectionEnabled" in request:
                 cluster.protected = bool(request["deletionProtectionEnabled"])
-                self._pass(cluster, Status.UPDATING, cluster.status)
+                self._transition(cluster, Status.UPDATING, cluster.status)
             self._configure(cluster, _multi_region(request), new=False)
             self._set_up(cluster)
             if token:
-                self._answered[token] = cluster.summary()
+                self._responses[token] = cluster.summary()
             return cluster.summary()
 
     def delete(self, region: str, identifier: str) -> dict[str, object]:
         """Carry out DeleteCluster.
 
         Raises:
-            ApiError: there is no such cluster, it is protected, or it cannot be deleted now.
+            ApiError: the cluster does not exist, is protected, or cannot be deleted in its state.
         """
-        with self._watching():
+        with self._notifying():
             cluster = self.find(region, identifier)
             if cluster.protected:
                 raise validation(
@@ -122,27 +123,27 @@ class ControlPlane:
                 )
             if cluster.status in IN_TRANSITION:
                 raise conflict(identifier, f"Cluster {identifier} is {cluster.status.value}")
-            if cluster.status not in LEAVING:
-                self._take_down(cluster)
+            if cluster.status not in BEING_DELETED:
+                self._start_deletion(cluster)
             return cluster.summary()
 
     def find(self, region: str, identifier: str) -> Cluster:
         """Return a cluster.
 
         Raises:
-            ApiError: there is none of that name in the Region.
+            ApiError: the cluster does not exist in the Region.
         """
         if (region, identifier) not in self.clusters:
             raise not_found(identifier)
         return self.clusters[region, identifier]
 
     def peer_of(self, cluster: Cluster) -> Cluster | None:
-        """Return the cluster that names `cluster` and is named by it."""
-        return next((each for each in self._named_by(cluster) if cluster.arn in each.peers), None)
+        """Return the cluster that names `cluster` and that `cluster` names."""
+        return next((each for each in self._peers_of(cluster) if cluster.arn in each.peers), None)
 
     @contextmanager
-    def _watching(self) -> Iterator[None]:
-        """Do one thing at a time, and tell what it changed."""
+    def _notifying(self) -> Iterator[None]:
+        """Hold the lock for one operation, and report changed clusters at its end."""
         with self._lock:
             before = [(cluster, cluster.status, cluster.peers) for cluster in self.clusters.values()]
             yield
@@ -150,11 +151,11 @@ class ControlPlane:
                 if known != [cluster.status, cluster.peers]:
                     self._changed(cluster)
 
-    def _named_by(self, cluster: Cluster) -> Iterator[Cluster]:
+    def _peers_of(self, cluster: Cluster) -> Iterator[Cluster]:
         for arn in cluster.peers:
-            place = Place.of(arn)
-            if (place.region, place.identifier) in self.clusters:
-                yield self.clusters[place.region, place.identifier]
+            id = ClusterId.parse(arn)
+            if (id.region, id.identifier) in self.clusters:
+                yield self.clusters[id.region, id.identifier]
 
     def _configure(self, cluster: Cluster, wanted: Mapping[str, Json] | None, *, new: bool) -> None:
         if wanted is None:
@@ -163,7 +164,7 @@ class ControlPlane:
         listed = [str(arn) for arn in _listed(wanted)]
         peers = frozenset(listed) - {cluster.arn}
         if cluster.witness is None and not new:
-            # A single-Region cluster stays one (user guide); the error's text is ours.
+            # A single-Region cluster cannot be changed (user guide); the message text is our own.
             raise validation("A single-Region cluster cannot become a multi-Region cluster")
         if not isinstance(witness, str):
             raise validation("multiRegionProperties needs a witnessRegion")
@@ -173,42 +174,44 @@ class ControlPlane:
             cluster.peers = peers
 
     def _check(self, cluster: Cluster, witness: str, peers: frozenset[str]) -> None:
-        regions = [cluster.place.region, witness, *(Place.of(arn).region for arn in peers)]
+        regions = [cluster.id.region, witness, *(ClusterId.parse(arn).region for arn in peers)]
         if len(set(regions)) < len(regions):
             raise validation(f"Cluster, witness and peer must be in different Regions: {', '.join(regions)}")
         if len(peers) > 1:
             raise validation(f"A cluster has one peer, not {len(peers)}")
         for arn in peers:
-            place = Place.of(arn)
-            peer = self.find(place.region, place.identifier)
+            id = ClusterId.parse(arn)
+            peer = self.find(id.region, id.identifier)
             if peer.peers - {cluster.arn}:
-                raise conflict(place.identifier, f"Cluster {arn} has another peer")
+                raise conflict(id.identifier, f"Cluster {arn} has another peer")
 
     def _set_up(self, cluster: Cluster) -> None:
-        """Begin to set up two clusters that name each other."""
+        """Start the setup of two clusters that name each other."""
         peer = self.peer_of(cluster)
         if peer is None or {cluster.status, peer.status} != {Status.PENDING_SETUP}:
             return
         for each in (cluster, peer):
             if not each.ahead:
-                self._pass(each, Status.PENDING_SETUP, Status.CREATING, Status.ACTIVE)
+                self._transition(each, Status.PENDING_SETUP, Status.CREATING, Status.ACTIVE)
 
-    def _take_down(self, cluster: Cluster) -> None:
+    def _start_deletion(self, cluster: Cluster) -> None:
         peer = self.peer_of(cluster)
         if peer is None:
-            self._pass(cluster, Status.DELETING, Status.DELETED)
+            self._transition(cluster, Status.DELETING, Status.DELETED)
         elif peer.status is not Status.PENDING_DELETE:
-            cluster.go(Status.PENDING_DELETE)
+            cluster.set_states(Status.PENDING_DELETE)
         else:
             for each in (cluster, peer):
-                self._pass(each, Status.DELETING, Status.DELETED)
+                self._transition(each, Status.DELETING, Status.DELETED)
         if cluster.status is Status.DELETED:
             for gone in [each for each in self.clusters.values() if each.status is Status.DELETED]:
-                del self.clusters[gone.place.region, gone.place.identifier]
+                del self.clusters[gone.id.region, gone.id.identifier]
 
-    def _pass(self, cluster: Cluster, *states: Status) -> None:
-        """Go through `states`, each but the last lasting for the pace."""
-        cluster.go(*(state for state in states[:-1] for _ in range(self._pace)), states[-1])
+    def _transition(self, cluster: Cluster, *states: Status) -> None:
+        """Set the sequence of states, with each but the last repeated for `calls_per_state`."""
+        cluster.set_states(
+            *(state for state in states[:-1] for _ in range(self._calls_per_state)), states[-1]
+        )
 
 
 def _multi_region(request: Mapping[str, Json]) -> Mapping[str, Json] | None:

@@ -1,4 +1,4 @@
-"""How to log in to a database as `admin`, and the two ways of doing it."""
+"""Login to a database as `admin`, with the driver or without it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from local_dsql import LocalCluster
 
 PATIENCE = 24 * 3600.0
-"""Seconds that a command may work; an index of a large table takes hours."""
+"""Maximum seconds of a command; an index build on a large table takes hours."""
 
 CONNECT_PATIENCE = 15.0
-"""Seconds in which a cluster must answer; an idle one wakes within a few."""
+"""Seconds to wait for a connection; an idle cluster resumes within a few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where a database is, and what to sign with."""
+    """Location of a database, and the credentials to sign the token with."""
 
     variables: Variables
     credentials: Callable[[], Credentials]
 
     @classmethod
     def local(cls, cluster: LocalCluster, region: str | None = None) -> Login:
-        """Return how to log in to a local cluster, by default in its first Region."""
+        """Return the login to a local cluster, by default in its first Region."""
         from blocks_runtime.signing import Credentials
 
         own, region = cluster.admin_credentials, region or cluster.regions[0]
@@ -41,12 +41,12 @@ class Login:
         )
 
     def admin(self, connect_patience: float = CONNECT_PATIENCE) -> Admin:
-        """Return the migrator's connection, to be opened.
+        """Return the migrator's connection, not yet open.
 
         Raises:
-            ValueError: the endpoint cannot be read.
+            ValueError: the endpoint is invalid.
         """
-        from blocks_runtime.target import Target
+        from blocks_runtime.database.target import Target
         from custom_resource.deadline import Deadline
         from lambda_migrator.admin import Admin
 
@@ -59,10 +59,10 @@ class Login:
         )
 
     def plain(self) -> PlainReader | None:
-        """Connect without loading the driver; None where that fails."""
+        """Connect without loading the driver; return None if that fails."""
         from blocks_cli.database.plain_reader import PlainReader
         from blocks_runtime import signing
-        from blocks_runtime.target import Target
+        from blocks_runtime.database.target import Target
 
         target = Target.of(self.variables)
         token = signing.token(target.host, target.region, target.role, self.credentials())

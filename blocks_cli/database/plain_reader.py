@@ -1,8 +1,7 @@
-"""Reading a few rows with the standard library alone.
+"""Minimal PostgreSQL client on the standard library, for queries that return a few rows.
 
-The driver takes longer to load than everything else that `blocks status` does. A local database answers two
-queries without parameters just as well over a socket: verified TLS, the token as password, the protocol's
-simple query, values as text.
+Loading the driver takes longer than the rest of `blocks status`. Two queries without parameters to a local database
+need only verified TLS, the token as password, the simple query protocol, and values as text.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ import ssl
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from blocks_runtime.classification import classify
 from blocks_runtime.contract import DATABASE
+from blocks_runtime.database.classification import classify
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
+from local_dsql.tls import ALPN
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 
@@ -23,14 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from blocks_runtime import Sql
-    from blocks_runtime.rows import Row
-    from blocks_runtime.target import Target
+    from blocks_runtime.database.results import Row
+    from blocks_runtime.database.target import Target
     from local_dsql.wire.frames import Frame
 
 _TIMEOUT = 10.0
-_ALPN = (
-    "postgresql"  # with it TLS begins at once, without asking first (PostgreSQL 17, "SSL session encryption")
-)
 
 _AS_TEXT: Callable[[str], object] = str
 _BY_TYPE: dict[int, Callable[[str], object]] = {
@@ -40,11 +37,11 @@ _BY_TYPE: dict[int, Callable[[str], object]] = {
     23: int,
     1184: datetime.fromisoformat,  # timestamptz
 }
-"""How a type's text is read, by OID; all others stay text."""
+"""Converters from text by type OID; other types stay text."""
 
 
 class PlainReader:
-    """A connection that reads."""
+    """A connection for queries without parameters."""
 
     def __init__(self, wire: ssl.SSLSocket) -> None:
         self._wire = wire
@@ -52,12 +49,12 @@ class PlainReader:
 
     @classmethod
     def connect(cls, target: Target, token: str) -> PlainReader | None:
-        """Log in; None where that fails for whatever reason, which the driver's way tells better."""
+        """Log in; return None if that fails for any reason: the driver reports errors better."""
         try:
             context = ssl.create_default_context(cafile=target.ca)
-            context.set_alpn_protocols([_ALPN])
+            context.set_alpn_protocols([ALPN])  # TLS from the first byte, without an SSLRequest
             plain = socket.create_connection((target.host, target.port), _TIMEOUT)
-            with plain:  # detached once TLS stands
+            with plain:  # wrap_socket detaches it
                 reader = cls(context.wrap_socket(plain, server_hostname=target.host))
         except OSError:
             return None
@@ -70,10 +67,10 @@ class PlainReader:
         """Return the rows of a query without parameters.
 
         Raises:
-            DatabaseError: it was refused.
+            DatabaseError: the query failed.
             ConnectionFailed: the connection was lost.
         """
-        assert not statement.values, "values are bound by the driver"
+        assert not statement.values, "only the driver binds values"
         columns: list[tuple[str, Callable[[str], object]]] = []
         rows: list[Row] = []
         for kind, raw in self._ask(messages.query(statement.text)):
@@ -90,12 +87,12 @@ class PlainReader:
         return rows
 
     def close(self) -> None:
-        """Say goodbye, if there is still somebody to say it to."""
+        """Send Terminate if the connection is open, and close it."""
         with self._wire, contextlib.suppress(OSError):
             self._wire.sendall(messages.frame(b"X"))
 
     def _login(self, role: str, token: str) -> bool:
-        """Return whether the server let us in."""
+        """Return whether the server accepted the login."""
         try:
             for kind, raw in self._ask(
                 messages.startup({"user": role, "database": DATABASE, "TimeZone": "UTC"})
@@ -107,7 +104,7 @@ class PlainReader:
         return True
 
     def _ask(self, request: bytes) -> Iterator[Frame]:
-        """Send a request and yield the frames of its answer, to its end also where it is an error."""
+        """Send a request and yield the frames of the response; raise an error at its end, not before."""
         failure: DatabaseError = ConnectionFailed("the server closed the connection")
         refused = False
         try:
@@ -128,7 +125,7 @@ class PlainReader:
 
 
 def _columns(raw: bytes) -> Iterator[tuple[str, int]]:
-    """Yield name and type of each column of a RowDescription."""
+    """Yield name and type OID of each column of a RowDescription."""
     position = BODY + 2
     for _ in range(int.from_bytes(raw[BODY:position])):
         end = raw.index(0, position)

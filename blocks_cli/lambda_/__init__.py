@@ -1,1 +1,1 @@
-"""Run Lambda functions as Lambda does: their own bundle, layers, environment, identity and runtime client."""
+"""Local Lambda: run functions with their own bundle, layers, environment, identity and runtime client."""

@@ -1,7 +1,7 @@
-"""A runtime client of our own, where Lambda's (`awslambdaric`) does not exist: elsewhere than on Linux.
+"""Runtime client for systems without Lambda's own (`awslambdaric`, which exists for Linux only).
 
-Speaks the same Runtime API and reports the same errors. Standard library only, Python 3.10 and newer: it runs
-under the function's interpreter, which knows nothing of this package.
+Uses the same Runtime API and reports the same errors. Standard library only, Python 3.10 and newer: it runs under the
+function's interpreter, which cannot import this package.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _PATH = "/2018-06-01/runtime/"
 
 
 class HandlerError(Exception):
-    """The handler cannot be loaded, or its answer not be sent; `args` are Lambda's error type and message."""
+    """The handler cannot be loaded, or its result is not JSON; `args` are Lambda's error type and message."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the handler gets as its second argument."""
+    """The context object: the second argument of the handler."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -44,18 +44,18 @@ class Context:
     log_stream_name: str = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds left until Lambda kills the sandbox, never less than 0."""
+        """Return the milliseconds until the timeout of the invocation, at least 0."""
         return max(self.deadline_ms - int(time.time() * 1000), 0)
 
 
 class RuntimeClient:
-    """Asks the Runtime API for events and hands it answers, over one kept connection."""
+    """Client of the Runtime API, over one persistent connection."""
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(address)
 
     def next(self) -> tuple[bytes, Mapping[str, str]]:
-        """Return the next event and its headers; blocks until there is one."""
+        """Block until the next event; return it with its headers."""
         return self._call("GET", "invocation/next", None)
 
     def post(self, path: str, body: bytes) -> None:
@@ -69,10 +69,10 @@ class RuntimeClient:
 
 
 def load(handler: str) -> Callable[[object, Context], object]:
-    """Return the function that `module.function` names.
+    """Import the function `module.function`.
 
     Raises:
-        HandlerError: it cannot be found; the type is the one Lambda reports.
+        HandlerError: it cannot be imported; with the error type that Lambda reports.
     """
     module_name, dot, function_name = handler.rpartition(".")
     if not dot:
@@ -96,11 +96,11 @@ def load(handler: str) -> Callable[[object, Context], object]:
 
 
 def answer(function: Callable[[object, Context], object], event: bytes, context: Context) -> bytes:
-    """Run the handler once and return its answer as JSON.
+    """Run the handler once and return its result as JSON.
 
     Raises:
-        HandlerError: the answer is no JSON.
-        Exception: whatever the handler raised.
+        HandlerError: the result is not JSON.
+        Exception: the handler raised it.
     """
     returned = function(json.loads(event), context)
     try:
@@ -110,7 +110,7 @@ def answer(function: Callable[[object, Context], object], event: bytes, context:
 
 
 def describe(error: Exception, request_id: str = "") -> bytes:
-    """Return the error as the object Lambda answers with."""
+    """Return the error object of Lambda's response."""
     name, message = error.args if isinstance(error, HandlerError) else (type(error).__name__, str(error))
     trace = [] if isinstance(error, HandlerError) else _frames(error.__traceback__)
     body = {"errorMessage": message, "errorType": name, "requestId": request_id, "stackTrace": trace}
@@ -118,13 +118,13 @@ def describe(error: Exception, request_id: str = "") -> bytes:
 
 
 def _frames(trace: TracebackType | None) -> list[str]:
-    """Return the frames from the handler on, without our own."""
+    """Return the stack frames of the handler, without those of this file."""
     frames = traceback.extract_tb(trace)
     return traceback.format_list([frame for frame in frames if frame.filename != __file__])
 
 
 def report(body: bytes) -> None:
-    """Write an error to the function's log, as Lambda does."""
+    """Write an error to the log of the function, in Lambda's format."""
     error = json.loads(body)
     sys.stdout.write(f"[ERROR] {error['errorType']}: {error['errorMessage']}\n")
     sys.stdout.writelines(error["stackTrace"])
@@ -149,7 +149,7 @@ def _set_up_logging() -> _RequestIdFilter:
 
 
 def serve(client: RuntimeClient, function: Callable[[object, Context], object]) -> None:
-    """Answer events until the Runtime API goes away."""
+    """Handle events until the Runtime API closes."""
     stamp = _set_up_logging()
     while True:
         event, headers = client.next()
@@ -170,7 +170,7 @@ def serve(client: RuntimeClient, function: Callable[[object, Context], object]) 
 
 
 def main(handler: str) -> None:
-    """Load the handler and serve; a handler that does not load is reported and ends the sandbox."""
+    """Load the handler and serve; report a handler that does not load, and exit."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     client = RuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
@@ -183,7 +183,7 @@ def main(handler: str) -> None:
     try:
         serve(client, function)
     except (http.client.HTTPException, ConnectionError):
-        sys.exit(0)  # the deployment closed
+        sys.exit(0)  # the deployment was closed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bundles and layers unpacked into folders, kept by the hash of what is in them."""
+"""Store of unpacked bundles and layers, by content hash."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from blocks_cli.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from blocks_cli.assembly.cloud import Asset
+    from blocks_cli.assembly.asset import Asset
 
 
 class CodeStore:
-    """A folder of folders. An entry appears whole or not at all, so several processes may share a store."""
+    """A folder with one folder per entry. Entries are created atomically, so processes may share a store."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def path(self, key: str) -> Path:
-        """Return where the entry `key` lies, or would."""
+        """Return the path of the entry `key`."""
         return self._folder / key
 
     def asset(self, asset: Asset) -> str:
-        """Unpack a file asset unless it is here already; return its key.
+        """Unpack a file asset unless the store has it; return its key.
 
         Raises:
-            CommandError: the asset's folder or zip is missing or damaged.
+            CommandError: the folder or zip of the asset is missing or damaged.
         """
         return self._ensure(asset.hash, lambda target: _unpack(asset, target))
 
     def inline(self, source: str) -> str:
-        """Keep the source of an inline Python function as `index.py`; return its key."""
+        """Store the source of an inline Python function as `index.py`; return its key."""
 
         def write(target: Path) -> None:
             target.mkdir()
@@ -45,7 +45,7 @@ class CodeStore:
         return self._ensure(hashlib.sha256(source.encode()).hexdigest(), write)
 
     def merged(self, layers: Sequence[Path]) -> Path:
-        """Return one folder with the content of all `layers`, later ones on top, as `/opt` is made."""
+        """Return a folder with the content of all `layers`, like Lambda's `/opt`: later layers overwrite earlier."""
 
         def merge(target: Path) -> None:
             target.mkdir()
@@ -59,13 +59,13 @@ class CodeStore:
         if self.path(key).exists():
             return key
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as scratch:
-            fresh = Path(scratch) / "entry"
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as temporary:
+            fresh = Path(temporary) / "entry"
             make(fresh)
             try:
                 fresh.rename(self.path(key))
             except OSError:
-                if not self.path(key).exists():  # else another process was faster with the same content
+                if not self.path(key).exists():  # else another process has stored the same content
                     raise
         return key
 

@@ -1,4 +1,4 @@
-"""A Lambda function's configuration, as its template resource has it."""
+"""Configuration of a Lambda function, from its template resource."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_TIMEOUT = 3.0
-"""Seconds, when the template names none (`AWS::Lambda::Function`, Timeout)."""
+"""Seconds, if the template has no Timeout (`AWS::Lambda::Function`)."""
 DEFAULT_MEMORY = 128
-"""MB, when the template names none (`AWS::Lambda::Function`, MemorySize)."""
+"""MB, if the template has no MemorySize (`AWS::Lambda::Function`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
-    """One function as deployed.
+    """Configuration of a deployed function.
 
-    `path` is its construct path; `code` the unpacked bundle; `layers` the unpacked layers in the order of the
-    template; `timeout` is in seconds, `memory` in MB; `concurrency` the reserved concurrency or None.
+    `path` is the construct path, `code` the unpacked bundle, `layers` the unpacked layers in the order of the template,
+    `timeout` in seconds, `memory` in MB, `concurrency` the reserved concurrency or None.
     """
 
     name: str
@@ -41,12 +41,12 @@ class FunctionConfiguration:
 
     @property
     def short_name(self) -> str:
-        """Return the construct's path within its stack; for most functions that is the construct's id."""
+        """Construct path within the stack; for most functions the construct id."""
         return self.path.partition("/")[2] or self.path
 
     @property
     def python_version(self) -> tuple[int, int] | None:
-        """Return the Python version of the runtime, or None for another language."""
+        """Python version of the runtime, or None for another language."""
         major, _, minor = self.runtime.removeprefix("python").partition(".")
         if not self.runtime.startswith("python") or not (major.isdigit() and minor.isdigit()):
             return None

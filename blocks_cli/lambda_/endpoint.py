@@ -1,4 +1,4 @@
-"""The Invoke operation of the Lambda API, for functions that call functions (or themselves again)."""
+"""HTTP endpoint with the Invoke operation of the Lambda API, for functions that invoke functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
 
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,10 @@ MAX_EVENT = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
 
 
 class LambdaEndpoint(Server):
-    """Serves Invoke on the loopback interface; `url` is what goes into `AWS_ENDPOINT_URL_LAMBDA`.
+    """Serves Invoke on the loopback interface; `url` is the value for `AWS_ENDPOINT_URL_LAMBDA`.
 
-    `find` turns a name, partial or full ARN into the ARN of a deployed function. `may` tells whether the
-    owner of an access key may invoke a function; the signature itself is not checked, for only this machine
-    can call.
+    `find` returns the ARN of a deployed function by name, partial or full ARN. `may` returns whether the owner of an
+    access key may invoke a function. The signature is not verified, because only this machine can send requests.
     """
 
     def __init__(
@@ -41,14 +40,14 @@ class LambdaEndpoint(Server):
 
     @property
     def url(self) -> str:
-        """Return the endpoint's base URL."""
+        """Base URL of the endpoint."""
         return f"http://{self.address}"
 
 
-class _InvokeHandler(Handler):
+class _InvokeHandler(RequestHandler):
     server: LambdaEndpoint
 
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_POST(self) -> None:  # noqa: N802 - name required by http.server
         payload = self.body()
         path = urllib.parse.unquote(self.path.partition("?")[0])
         if not (match := _INVOKE.fullmatch(path)):

@@ -1,46 +1,28 @@
-"""The environment of a function, variable by variable as on Lambda."""
+"""Environment variables of a function, as on Lambda."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from local_dsql.access import credential_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Credentials of the function's role. Their `repr` shows no secret."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-
-    def __repr__(self) -> str:
-        return f"Keys({self.access_key_id!r})"
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables every AWS SDK reads."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_SESSION_TOKEN": self.session_token,
-        }
+    from blocks_runtime.signing import Credentials
 
 
 def function_environment(
-    function: FunctionConfiguration, keys: Keys, opt: Path, python_path: tuple[Path, ...]
+    function: FunctionConfiguration, credentials: Credentials, opt: Path, python_path: tuple[Path, ...]
 ) -> dict[str, str]:
-    """Return all variables of a sandbox but the address of its Runtime API.
+    """Return all variables of a sandbox except the address of its Runtime API.
 
-    Nothing of the developer's shell is passed on. The names and the order (reserved variables win over the
-    function's own) are those of the Lambda developer guide, "Using Lambda environment variables".
+    No variable of the developer's shell is inherited. Names and precedence (reserved variables over the function's own)
+    are from the Lambda developer guide, "Using Lambda environment variables".
     """
     return {
         "LANG": "en_US.UTF-8",
@@ -49,7 +31,7 @@ def function_environment(
         "LD_LIBRARY_PATH": f"{function.code}:{function.code / 'lib'}:{opt / 'lib'}",
         **function.environment,
         **_reserved(function),
-        **keys.environment(),
+        **credential_variables(credentials),
         "PYTHONPATH": ":".join(map(str, python_path)),
     }
 

@@ -1,4 +1,4 @@
-"""A deployed function: a pool of sandboxes that grows with concurrency and stays warm."""
+"""A deployed function: a pool of warm sandboxes that grows with concurrency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
-from blocks_cli.lambda_.result import Answer, InvocationResult, failure
+from blocks_cli.lambda_.result import InvocationResult, RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation
 from blocks_cli.lambda_.sandbox import Sandbox, Spawner
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-    from blocks_cli.lambda_.environment import Keys
-    from blocks_cli.lambda_.runtime import Preparation
+    from blocks_cli.lambda_.runtime import PreparedFunction
+    from blocks_runtime.signing import Credentials
 
 
 class LocalFunction:
-    """Runs invocations of one function, each in a sandbox of its own; thread-safe.
+    """Runs invocations of one function, each in its own sandbox; thread-safe.
 
-    `deployed` is the configuration as deployed, `preparation` how it runs here. `keys` is asked for the
-    credentials of the function's role whenever a sandbox starts; `show` gets every line the function writes.
+    `deployed` is the configuration as deployed, `prepared` how it runs here. `credentials` is asked for the
+    credentials of the function's role whenever a sandbox starts; `on_line` gets every line the function writes.
     """
 
     def __init__(
         self,
         deployed: FunctionConfiguration,
-        preparation: Preparation,
+        prepared: PreparedFunction,
         spawner: Spawner,
-        keys: Callable[[], Keys],
-        show: Callable[[str], None],
+        credentials: Callable[[], Credentials],
+        on_line: Callable[[str], None],
     ) -> None:
         self.deployed = deployed
-        self.notes = preparation.notes
-        self._preparation = preparation
+        self.notes = prepared.notes
+        self._prepared = prepared
         self._spawner = spawner
-        self._keys = keys
-        self._show = show
+        self._credentials = credentials
+        self._on_line = on_line
         self._lock = threading.Lock()
         self._idle: list[Sandbox] = []
         self._busy: set[Sandbox] = set()
 
     def invoke(self, event: Json, request_id: str | None = None) -> InvocationResult:
-        """Run the handler once with `event`; the function's faults are part of the result, never raised."""
+        """Run the handler once with `event`; errors of the function are in the result, never raised."""
         request_id = request_id or str(uuid.uuid4())
         sandbox, cold = self._acquire()
         if sandbox is None:
@@ -62,20 +62,20 @@ class LocalFunction:
             self._release(sandbox)
 
     def recycle(self) -> None:
-        """Kill the idle sandboxes; busy ones finish and stay."""
+        """Kill the idle sandboxes; busy ones finish and are kept."""
         with self._lock:
             idle, self._idle = self._idle, []
         _close(idle)
 
     def close(self) -> None:
-        """Kill every sandbox, busy ones included."""
+        """Kill all sandboxes, including busy ones."""
         with self._lock:
             sandboxes = [*self._idle, *self._busy]
             self._idle.clear()
         _close(sandboxes)
 
     def _acquire(self) -> tuple[Sandbox | None, bool]:
-        """Return a warm sandbox, or a new one, or None where reserved concurrency is used up."""
+        """Return a warm or new sandbox (None if the reserved concurrency is used up), and whether it is new."""
         with self._lock:
             warm = self._warm()
             limit = self.deployed.concurrency
@@ -84,7 +84,7 @@ class LocalFunction:
             if warm is not None:
                 self._busy.add(warm)
                 return warm, False
-        fresh = Sandbox(self._preparation.program(self._keys()), self._spawner, self._show)
+        fresh = Sandbox(self._prepared.program(self._credentials()), self._spawner, self._on_line)
         with self._lock:
             self._busy.add(fresh)
         return fresh, True
@@ -112,5 +112,5 @@ def _close(sandboxes: Collection[Sandbox]) -> None:
             list(executor.map(Sandbox.close, sandboxes))
 
 
-def _throttled() -> Answer:
-    return failure("TooManyRequestsException", "Rate Exceeded.: the reserved concurrency is used up")
+def _throttled() -> RuntimeResponse:
+    return error_response("TooManyRequestsException", "Rate Exceeded.: the reserved concurrency is used up")

@@ -1,4 +1,4 @@
-"""A loopback HTTP/1.1 server that answers each request with one write."""
+"""A loopback HTTP/1.1 server that sends each response in one write."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Base of our handlers.
+class RequestHandler(http.server.BaseHTTPRequestHandler):
+    """Base class of request handlers.
 
-    Nagle's algorithm is off and a response leaves in one write: otherwise delayed acknowledgements cost 40 ms
-    on each side of every invocation (88 ms measured).
+    Nagle's algorithm is off and a response is sent in one write: otherwise delayed acknowledgements cost 40 ms on each
+    side of every invocation (88 ms measured).
     """
 
     protocol_version = "HTTP/1.1"
@@ -23,10 +23,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write no access log: the function's output is what a reader is after."""
+        """Write no access log, so that only the output of functions is shown."""
 
     def body(self) -> bytes:
-        """Return the request's body, whether its length was announced or it came in chunks."""
+        """Return the body of the request, by Content-Length or chunked."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return b"".join(iter(self._chunk, b""))
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -38,7 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return chunk
 
     def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """Answer the request."""
+        """Send the response."""
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -52,26 +52,26 @@ class Server(http.server.ThreadingHTTPServer):
     """A threaded server on a free port of the loopback interface."""
 
     daemon_threads = True
-    # Connections that idle in a long poll must not hold up the end of the program.
+    # Connections in a long poll must not delay the end of the program.
     block_on_close = False
 
-    def __init__(self, handler: type[Handler]) -> None:
+    def __init__(self, handler: type[RequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that is gone, such as a sandbox that was ended; show what else is wrong."""
+        """Ignore closed connections, such as that of an ended sandbox; print other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:
-        """Return `host:port`."""
+        """Address as `host:port`."""
         return f"127.0.0.1:{self.server_port}"
 
     def close(self) -> None:
-        """Stop to listen."""
+        """Stop listening."""
         self.shutdown()
         self._thread.join()
         self.server_close()

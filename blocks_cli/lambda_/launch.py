@@ -1,11 +1,10 @@
-"""The first code in a sandbox: tie its life to its parent's, then become the runtime client.
+"""The first code of a sandbox: arrange its end with the parent process, then run the runtime client.
 
-Runs under the function's interpreter (3.10 and newer), which knows nothing of this package: standard library
-only.
+Runs under the function's interpreter (3.10 and newer), which cannot import this package: standard library only.
 
     python -S launch.py PARENT_PID CLIENT HANDLER
 
-CLIENT is `awslambdaric`, or the path of our own `bootstrap.py`.
+CLIENT is `awslambdaric`, or the path of `bootstrap.py`.
 """
 
 import ctypes
@@ -19,28 +18,28 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(parent: int) -> None:
-    """Arrange that this process is killed when its parent goes, even by SIGKILL and even in a busy loop."""
+def exit_with_parent(parent: int) -> None:
+    """End this process when its parent ends: also after SIGKILL of the parent, and also in a busy loop."""
     if sys.platform == "linux":
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if os.getppid() != parent:  # it was gone before we asked
+        if os.getppid() != parent:  # the parent ended before the request
             os._exit(1)
     else:
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
 
 
 def _exit_at_end_of_input() -> None:
-    """Wait for the end of standard input, whose other end only the parent holds."""
+    """Exit at the end of standard input: only the parent holds the other end of the pipe."""
     while os.read(0, 4096):
         pass
     os._exit(1)
 
 
 def main(parent: int, client: str, handler: str) -> None:
-    """Run `client` as the main program, with the function's folders first on the path."""
-    die_with(parent)
-    # Lambda's interpreter does import site; -S only keeps this machine's packages out.
+    """Run `client` as the main program, with the function's folders first on `sys.path`."""
+    exit_with_parent(parent)
+    # Lambda imports site; -S only excludes the packages of this machine.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
     del sys.path[0]  # the folder of this file
     sys.argv = [client, handler]

@@ -1,4 +1,4 @@
-"""Folders of links to installed packages: what Lambda's runtime carries, what stands in for a bundle's."""
+"""Folders with links to installed packages: those of Lambda's runtime, and substitutes for packages of a bundle."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]")
 RUNTIME_CLIENT = "awslambdaric"
 
 RUNTIME_DISTRIBUTIONS = (RUNTIME_CLIENT, "boto3")
-"""What Lambda's Python runtimes bring along (developer guide, "Runtime-included SDK versions")."""
+"""Distributions in Lambda's Python runtimes (developer guide, "Runtime-included SDK versions")."""
 
 COMPANIONS = {"psycopg_binary": ("psycopg", "typing_extensions")}
-"""Packages that must be of one release with a binary one, and so are replaced together with it."""
+"""Packages that must have the same release as a binary one, and are replaced together with it."""
 
 
 def installed(distribution: str) -> bool:
-    """Return whether a distribution is installed here."""
+    """Return whether a distribution is installed."""
     try:
         importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -35,7 +35,7 @@ def installed(distribution: str) -> bool:
 
 
 def link(distributions: Iterable[str], store: Path) -> Path:
-    """Return a folder with links to what the installed ones among `distributions` own and need."""
+    """Return a folder with links to the installed ones of `distributions` and their dependencies."""
     entries = {entry.name: entry for name in _closure(distributions) for entry in _entries(name)}
     key = hashlib.sha256("\n".join(sorted(map(str, entries.values()))).encode()).hexdigest()[:16]
     folder = store / f"packages-{key}"
@@ -49,7 +49,7 @@ def link(distributions: Iterable[str], store: Path) -> Path:
 
 
 def _closure(distributions: Iterable[str]) -> list[str]:
-    """Return the installed ones among `distributions` and what they require, extras left out."""
+    """Return the installed ones of `distributions` with their dependencies, without extras."""
     found: dict[str, None] = {}
     pending = [*distributions]
     while pending:
@@ -68,23 +68,23 @@ def _install(fresh: Path, folder: Path) -> None:
     except OSError:
         if not folder.exists():
             raise
-        for entry in fresh.iterdir():  # another process was faster with the same links
+        for entry in fresh.iterdir():  # another process has created the same links
             entry.unlink()
         fresh.rmdir()
 
 
 def _entries(distribution: str) -> Iterator[Path]:
-    """Yield the top-level files and folders that a distribution put into site-packages."""
+    """Yield the top-level files and folders of a distribution in site-packages."""
     found = importlib.metadata.distribution(distribution)
     names = {file.parts[0] for file in found.files or () if file.parts[0] not in {"..", "__pycache__"}}
     for name in sorted(names):
         yield Path(str(found.locate_file(name))).resolve()
 
 
-def foreign(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
+def unloadable(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
     """Return the top-level packages under `roots` with extension modules that `interpreter` cannot load.
 
-    Only modules that name their Python in their file name are judged (`….cpython-313-x86_64-linux-gnu.so`).
+    Only modules with the Python version in the file name are checked (`….cpython-313-x86_64-linux-gnu.so`).
     """
     return {
         extension.relative_to(root).parts[0].split(".")[0]
@@ -95,7 +95,7 @@ def foreign(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
 
 
 def substitutes(packages: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the distributions that can stand in for `packages`, and the packages none can stand in for."""
+    """Return the installed distributions that can replace `packages`, and the packages without a replacement."""
     owners = importlib.metadata.packages_distributions()
     found: list[str] = []
     missing: list[str] = []

@@ -1,4 +1,4 @@
-"""What an invocation came to."""
+"""Results of invocations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from blocks_cli.json_value import Json, mapping, sequence, text
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """The outcome of one invocation.
+    """Result of one invocation.
 
-    `payload` is what the handler returned, or the error object as Lambda returns it. `error_type` is None on
-    success, else the exception's class name, `Sandbox.Timedout`, `Runtime.ExitError` or an init error such as
-    `Runtime.ImportModuleError`. `log_tail` holds the last 4 KB the function wrote; `duration` is in seconds,
-    without the time to start a sandbox; `cold` says whether one had to be started.
+    `payload` is the handler's result, or Lambda's error object. `error_type` is None on success, else the class name of
+    the exception, `Sandbox.Timedout`, `Runtime.ExitError` or an init error such as `Runtime.ImportModuleError`.
+    `log_tail` has the last 4 KB of the function's output; `duration` is in seconds, without the start of a sandbox;
+    `cold` is whether a sandbox was started.
     """
 
     request_id: str
@@ -29,19 +29,19 @@ class InvocationResult:
 
     @property
     def failed(self) -> bool:
-        """Return whether Lambda would have set `FunctionError`."""
+        """Whether Lambda would set `FunctionError`."""
         return self.error_type is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the runtime (or its end) said of one invocation: `body` is JSON, `error_type` None on success."""
+class RuntimeResponse:
+    """Response of the runtime, or of its end, to one invocation: `body` is JSON, `error_type` None on success."""
 
     body: bytes
     error_type: str | None = None
 
     def result(self, request_id: str, log_tail: str, duration: float, cold: bool) -> InvocationResult:
-        """Return the answer as a result."""
+        """Convert to an InvocationResult."""
         payload = _parse(self.body)
         if self.error_type is None:
             return InvocationResult(request_id, payload, log_tail=log_tail, duration=duration, cold=cold)
@@ -58,10 +58,10 @@ class Answer:
         )
 
 
-def failure(error_type: str, message: str) -> Answer:
-    """Return an error that the sandbox, not the function, reports."""
+def error_response(error_type: str, message: str) -> RuntimeResponse:
+    """Return an error response of the sandbox, not of the function."""
     body: Json = {"errorType": error_type, "errorMessage": message}
-    return Answer(json.dumps(body).encode(), error_type)
+    return RuntimeResponse(json.dumps(body).encode(), error_type)
 
 
 def _parse(body: bytes) -> Json:

@@ -1,4 +1,4 @@
-"""Choose what a function runs under: interpreter, runtime client, and the packages of the runtime."""
+"""Choose the runtime of a function: interpreter, runtime client, and packages of the runtime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from blocks import bundling
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
-from blocks_cli.lambda_.environment import Keys, function_environment
+from blocks_cli.lambda_.environment import function_environment
 from blocks_cli.lambda_.sandbox import BOOTSTRAP, Program
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.interpreter import Interpreter
+    from blocks_runtime.signing import Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """An interpreter with a runtime client; the folders in `packages` stand for `/var/runtime`."""
+    """An interpreter with a runtime client; the folders in `packages` correspond to `/var/runtime`."""
 
     interpreter: Interpreter
     client: str
@@ -32,7 +33,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class PreparedFunction:
     """A function ready to be started with `program(keys)`; `notes` say where it differs from Lambda."""
 
     function: FunctionConfiguration
@@ -41,23 +42,22 @@ class Preparation:
     python_path: tuple[Path, ...]
     notes: tuple[str, ...]
 
-    def program(self, keys: Keys) -> Program:
-        """Return what to run in a sandbox, as the identity of `keys`."""
+    def program(self, credentials: Credentials) -> Program:
+        """Return the program for a sandbox with the identity of `credentials`."""
         return Program(
             python=self.runtime.interpreter.executable,
             client=self.runtime.client,
             handler=self.function.handler,
             folder=self.function.code,
-            environment=function_environment(self.function, keys, self.opt, self.python_path),
+            environment=function_environment(self.function, credentials, self.opt, self.python_path),
         )
 
 
-def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> Preparation:
-    """Choose runtime and import path of a function.
+def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> PreparedFunction:
+    """Choose the runtime and the import path of a function.
 
-    `links` is a folder for links to installed packages. Where no interpreter of the function's own version
-    can be used, it runs under ours, with the installed packages in place of those binaries of the bundle that
-    ours cannot load.
+    `links` is a folder for links to installed packages. Without an interpreter of the function's version, the function
+    runs under the current one, with installed packages instead of the binaries in the bundle that it cannot load.
 
     Raises:
         CommandError: the function is not written in Python.
@@ -67,14 +67,14 @@ def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> P
         raise CommandError(
             f"function {function.path}: runtime {function.runtime or 'container image'} does not run locally",
             "the local Lambda runs Python functions from zip bundles",
-            "invoke it on AWS, or leave it out locally",
+            "invoke it on AWS, or leave it out of the local deploy",
         )
     opt = store.merged(function.layers)
     path = import_path(function.code, opt, wanted)
     runtime = _matching(wanted, path, links) or _own(links)
-    found, missing = packages.substitutes(packages.foreign(path, runtime.interpreter))
+    found, missing = packages.substitutes(packages.unloadable(path, runtime.interpreter))
     stand_ins = (packages.link(found, links),) if found else ()
-    return Preparation(
+    return PreparedFunction(
         function,
         runtime,
         opt,
@@ -84,17 +84,17 @@ def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> P
 
 
 def import_path(code: Path, opt: Path, version: tuple[int, int]) -> tuple[Path, ...]:
-    """Return the folders Lambda puts on the import path, in its order; those that do not exist left out."""
+    """Return the existing folders of Lambda's import path, in its order."""
     site_packages = opt / "python" / "lib" / f"python{version[0]}.{version[1]}" / "site-packages"
     return tuple(folder for folder in (code, site_packages, opt / "python") if folder.is_dir())
 
 
 def _matching(wanted: tuple[int, int], path: tuple[Path, ...], links: Path) -> Runtime | None:
-    """Return a runtime of the function's own Python version that loads all of its bundle, if there is one."""
+    """Return a runtime with the function's Python version that can load the whole bundle, or None."""
     if sys.platform != "linux" or wanted == interpreter.current().version:
         return None
     found = interpreter.find(wanted)
-    if found is None or packages.foreign(path, found):
+    if found is None or packages.unloadable(path, found):
         return None
     client = runtime_client(wanted)
     if client is None:
@@ -103,7 +103,7 @@ def _matching(wanted: tuple[int, int], path: tuple[Path, ...], links: Path) -> R
 
 
 def _own(links: Path) -> Runtime:
-    """Return the runtime that our own interpreter makes."""
+    """Return the runtime with the current interpreter."""
     has_client = sys.platform == "linux" and packages.installed(packages.RUNTIME_CLIENT)
     client = packages.RUNTIME_CLIENT if has_client else str(BOOTSTRAP)
     return Runtime(interpreter.current(), client, (packages.link(packages.RUNTIME_DISTRIBUTIONS, links),))
@@ -111,9 +111,9 @@ def _own(links: Path) -> Runtime:
 
 @functools.cache
 def runtime_client(version: tuple[int, int]) -> Path | None:
-    """Return a folder with Lambda's runtime client for a Python version on this machine, or None.
+    """Return a folder with Lambda's runtime client for a Python version on this platform, or None.
 
-    The wheel comes from the cache of `blocks.bundling`, or from the package index.
+    The wheel is from the cache of `blocks.bundling`, or from the package index.
     """
     try:
         return bundling.runtime_client(bundling.Target(f"{version[0]}.{version[1]}", platform.machine()))
@@ -129,9 +129,9 @@ def _notes(
     if runtime.interpreter.version != function.python_version:
         notes.append(f"runs under Python {version} instead of {function.runtime}")
     if found:
-        notes.append(f"uses the installed {', '.join(found)} in place of the bundle's")
+        notes.append(f"uses the installed {', '.join(found)} instead of the bundle's")
     if missing:
         notes.append(f"cannot load {', '.join(missing)}: built for another Python, and not installed here")
     if runtime.client != packages.RUNTIME_CLIENT:
-        notes.append("uses a runtime client of our own: awslambdaric is not installed for this platform")
+        notes.append("uses a substitute runtime client: awslambdaric is not available for this platform")
     return notes

@@ -1,4 +1,4 @@
-"""The Runtime API as one sandbox sees it (AWS Lambda developer guide, custom runtimes, 2018-06-01)."""
+"""Server of the Lambda Runtime API for one sandbox (AWS Lambda developer guide, custom runtimes, 2018-06-01)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import time
 from dataclasses import dataclass, field
 
 from blocks_cli.json_value import mapping, text
-from blocks_cli.lambda_.http_server import Handler, Server
-from blocks_cli.lambda_.result import Answer
+from blocks_cli.lambda_.http_server import RequestHandler, Server
+from blocks_cli.lambda_.result import RuntimeResponse
 
 _PREFIX = "/2018-06-01/runtime/"
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One event on its way to a sandbox; `timeout`, in seconds, counts from when the runtime fetches it."""
+    """One event for a sandbox; `timeout`, in seconds, starts when the runtime fetches the event."""
 
     request_id: str
     event: bytes
@@ -27,7 +27,7 @@ class Invocation:
     trace_id: str = field(default_factory=lambda: new_trace_id())
 
     def headers(self) -> dict[str, str]:
-        """Return what accompanies the event."""
+        """Return the HTTP headers of the event."""
         return {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
@@ -38,23 +38,22 @@ class Invocation:
 
 
 def new_trace_id() -> str:
-    """Return an X-Ray trace header that is not sampled."""
+    """Return an unsampled X-Ray trace header."""
     root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
     return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
 
 
 class RuntimeApi(Server):
-    """Serves one sandbox: hands it one invocation at a time and takes its answers.
+    """Serves one sandbox: one invocation at a time.
 
-    `fetched` is set when the runtime asks for an invocation for the first time, that is when its init is
-    over.
+    `fetched` is set at the runtime's first request for an invocation, that is at the end of its init phase.
     """
 
     def __init__(self) -> None:
         self._invocations: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[RuntimeResponse] = queue.SimpleQueue()
         self.fetched = threading.Event()
-        self.init_error: Answer | None = None
+        self.init_error: RuntimeResponse | None = None
         super().__init__(_RuntimeHandler)
 
     def offer(self, invocation: Invocation) -> None:
@@ -62,20 +61,20 @@ class RuntimeApi(Server):
         self._invocations.put(invocation)
 
     def next_invocation(self) -> Invocation | None:
-        """Block until there is an invocation; None when the API closes."""
+        """Block until the next invocation; return None when the API closes."""
         self.fetched.set()
         return self._invocations.get()
 
     def close(self) -> None:
-        """End the long poll, which ends the runtime, and stop to listen."""
+        """End the long poll, which ends the runtime, and stop listening."""
         self._invocations.put(None)
         super().close()
 
 
-class _RuntimeHandler(Handler):
+class _RuntimeHandler(RequestHandler):
     server: RuntimeApi
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_GET(self) -> None:  # noqa: N802 - name required by http.server
         if self.path != f"{_PREFIX}invocation/next":
             return self._not_found()
         invocation = self.server.next_invocation()
@@ -84,21 +83,21 @@ class _RuntimeHandler(Handler):
             return None
         return self.reply(200, invocation.event, invocation.headers())
 
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_POST(self) -> None:  # noqa: N802 - name required by http.server
         body = self.body()
         match self.path.removeprefix(_PREFIX).split("/"):
             case ["init", "error"]:
-                self.server.init_error = Answer(body, _error_type(body, "Runtime.InitError"))
+                self.server.init_error = RuntimeResponse(body, _error_type(body, "Runtime.InitError"))
             case ["invocation", _, "response"]:
-                self.server.answers.put(Answer(body))
+                self.server.answers.put(RuntimeResponse(body))
             case ["invocation", _, "error"]:
-                self.server.answers.put(Answer(body, _error_type(body, "Runtime.Unknown")))
+                self.server.answers.put(RuntimeResponse(body, _error_type(body, "Runtime.Unknown")))
             case _:
                 return self._not_found()
         return self.reply(202, b'{"status":"OK"}', {"Content-Type": "application/json"})
 
     def _not_found(self) -> None:
-        self.reply(404, b'{"errorType":"NotFound","errorMessage":"no such path of the Runtime API"}')
+        self.reply(404, b'{"errorType":"NotFound","errorMessage":"path is not in the Runtime API"}')
 
 
 def _error_type(body: bytes, otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""One sandbox: a process with the runtime client in it, one invocation at a time."""
+"""One sandbox: a process with a runtime client, for one invocation at a time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.lambda_.output import Output
-from blocks_cli.lambda_.result import Answer, failure
+from blocks_cli.lambda_.output_reader import OutputReader
+from blocks_cli.lambda_.result import RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from blocks_cli.lambda_.scratch import Scratch
+    from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 INIT_LIMIT = 10.0
-"""Seconds Lambda gives the init phase (developer guide, execution environment lifecycle)."""
+"""Maximum seconds of Lambda's init phase (developer guide, execution environment lifecycle)."""
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -33,7 +33,7 @@ BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run in a sandbox; `client` is the runtime client, a module or a file."""
+    """Program of a sandbox; `client` is the runtime client, a module or a file."""
 
     python: Path
     client: str
@@ -46,19 +46,19 @@ class Spawner:
     """Starts processes from one thread that lives as long as the deployment.
 
     On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come
-    from threads of any lifetime. `scratch` is where the sandboxes' temporary folders are.
+    from threads of any lifetime. `temporary` is where the sandboxes' temporary folders are.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
-        self.scratch = scratch
+    def __init__(self, temporary: TemporaryFolders) -> None:
+        self.temporary = temporary
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
 
     def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
-        """Start `program` with both its outputs going to the descriptor `output`."""
+        """Start `program` with stdout and stderr on the descriptor `output`."""
         return self._executor.submit(_start, program, environment, output).result()
 
     def close(self) -> None:
-        """End the thread, and with it what it started."""
+        """End the thread, and with it its child processes."""
         self._executor.shutdown()
 
 
@@ -71,7 +71,7 @@ def _start(program: Program, environment: Mapping[str, str], output: int) -> sub
         program.client,
         program.handler,
     ]
-    # Elsewhere than on Linux the sandbox ends when our end of its standard input closes.
+    # On systems other than Linux the sandbox ends when our end of its standard input closes.
     stdin = subprocess.DEVNULL if sys.platform == "linux" else subprocess.PIPE
     return subprocess.Popen(
         command,
@@ -80,41 +80,41 @@ def _start(program: Program, environment: Mapping[str, str], output: int) -> sub
         stdin=stdin,
         stdout=output,
         stderr=output,
-        start_new_session=True,  # Ctrl-C is for the deployer, which then closes its sandboxes
+        start_new_session=True,  # Ctrl-C goes to the deploying process only, which then closes its sandboxes
     )
 
 
 class Sandbox:
     """A warm or warming execution environment of one function.
 
-    The constructor returns at once; the first `invoke` waits for init to end. Not for concurrent use: the
-    pool hands a sandbox to one invocation at a time.
+    The constructor returns at once; the first `invoke` waits for the end of the init phase. Not for concurrent use: the
+    pool uses a sandbox for one invocation at a time.
     """
 
-    def __init__(self, program: Program, spawner: Spawner, show: Callable[[str], None]) -> None:
+    def __init__(self, program: Program, spawner: Spawner, on_line: Callable[[str], None]) -> None:
         self._api = RuntimeApi()
-        self._scratch = spawner.scratch.new()
+        self._temporary = spawner.temporary.new()
         reader, writer = os.pipe()
         environment = {
             **program.environment,
             "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "TMPDIR": self._scratch,
+            "TMPDIR": self._temporary,
         }
         try:
             self._process = spawner.spawn(program, environment, writer)
         finally:
             os.close(writer)
-        self._output = Output(reader, show)
-        self._exit: Answer | None = None
+        self._output = OutputReader(reader, on_line)
+        self._exit: RuntimeResponse | None = None
         threading.Thread(target=self._watch, daemon=True).start()
 
     @property
     def alive(self) -> bool:
-        """Return whether another invocation can be sent."""
+        """Whether the sandbox can run another invocation."""
         return self._exit is None
 
-    def invoke(self, invocation: Invocation) -> tuple[Answer, float]:
-        """Run one invocation; return what came of it and the seconds it took, init not counted.
+    def invoke(self, invocation: Invocation) -> tuple[RuntimeResponse, float]:
+        """Run one invocation; return the response and the duration in seconds, without the init phase.
 
         A timeout ends the sandbox, as it does on Lambda.
         """
@@ -129,33 +129,33 @@ class Sandbox:
         return answer, time.monotonic() - started
 
     def take_log(self) -> str:
-        """Return the tail of what was written since the last call."""
+        """Return the tail of the output since the last call."""
         if self._exit is not None:
             self._output.join()
         return self._output.take_tail()
 
     def close(self) -> None:
-        """Kill the process and release everything; safe to call twice."""
+        """Kill the process and release all resources; may be called twice."""
         self._process.kill()
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
         self._api.close()
         self._output.join()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _watch(self) -> None:
-        """Turn the end of the process into an answer, whatever it was doing."""
+        """Wait for the end of the process and report it as a response."""
         status = self._process.wait()
-        self._exit = self._api.init_error or failure("Runtime.ExitError", _exit_message(status))
+        self._exit = self._api.init_error or error_response("Runtime.ExitError", _exit_message(status))
         self._api.answers.put(self._exit)
         self._api.fetched.set()
 
-    def _time_out(self, invocation: Invocation) -> Answer:
+    def _time_out(self, invocation: Invocation) -> RuntimeResponse:
         self._process.kill()
         self._process.wait()
         message = f"Error: Task timed out after {invocation.timeout:.2f} seconds"
-        self._exit = failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
+        self._exit = error_response("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
         return self._exit
 
 

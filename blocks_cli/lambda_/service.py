@@ -1,4 +1,4 @@
-"""The functions of a deployment and what is under way in them."""
+"""The functions of a deployment and their asynchronous invocations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.runtime import prepare
 from blocks_cli.lambda_.sandbox import Spawner
-from blocks_cli.lambda_.scratch import Scratch
+from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-    from blocks_cli.lambda_.environment import Keys
     from blocks_cli.lambda_.result import InvocationResult
+    from blocks_runtime.signing import Credentials
 
 
 class LambdaService:
     """Functions by ARN, each a pool of sandboxes; thread-safe.
 
-    `keys` returns the credentials of a role, `show` gets every line a function writes along with its
+    `credentials` returns the credentials of a role, `on_line` gets every line a function writes along with its
     configuration. `defaults` are variables that every function gets unless it has its own.
     """
 
@@ -34,22 +34,22 @@ class LambdaService:
         self,
         store: CodeStore,
         links: Path,
-        scratch: Path,
-        keys: Callable[[str], Keys],
-        show: Callable[[FunctionConfiguration, str], None],
+        temporary: Path,
+        credentials: Callable[[str], Credentials],
+        on_line: Callable[[FunctionConfiguration, str], None],
     ) -> None:
         self.defaults: Mapping[str, str] = {}
         self._store = store
         self._links = links
-        self._keys = keys
-        self._show = show
-        self._spawner = Spawner(Scratch(scratch))
+        self._credentials = credentials
+        self._on_line = on_line
+        self._spawner = Spawner(TemporaryFolders(temporary))
         self._lock = threading.Lock()
         self._functions: dict[str, LocalFunction] = {}
         self._under_way: dict[str, int] = {}
 
     def put(self, configuration: FunctionConfiguration) -> tuple[str, ...]:
-        """Deploy a function, or a new version of it; return the notes on how it differs from Lambda.
+        """Deploy a function, or a new version of it; return notes on differences from Lambda.
 
         Raises:
             CommandError: the function cannot run locally.
@@ -65,20 +65,20 @@ class LambdaService:
             configuration,
             prepared,
             self._spawner,
-            keys=lambda: self._keys(configuration.role_arn),
-            show=lambda line: self._show(configuration, line),
+            credentials=lambda: self._credentials(configuration.role_arn),
+            on_line=lambda line: self._on_line(configuration, line),
         )
         self.remove(configuration.arn)
         self._functions[configuration.arn] = fresh
         return fresh.notes
 
     def remove(self, arn: str) -> None:
-        """End a function's sandboxes and forget it."""
+        """Remove a function and end its sandboxes."""
         if function := self._functions.pop(arn, None):
             function.close()
 
     def recycle(self) -> None:
-        """End all idle sandboxes: the next invocations start with fresh credentials."""
+        """End all idle sandboxes, so that the next invocations start with new credentials."""
         for function in self._functions.values():
             function.recycle()
 
@@ -88,17 +88,17 @@ class LambdaService:
         return function.deployed if function else None
 
     def invoke(self, arn: str, event: Json) -> InvocationResult:
-        """Run a function and wait for what comes of it.
+        """Run a function and wait for the result.
 
         Raises:
-            CommandError: there is no such function.
+            CommandError: the function does not exist.
         """
         return self._function(arn).invoke(event)
 
     def start(self, arn: str, event: Json, done: Callable[[InvocationResult], None] | None = None) -> None:
-        """Run a function without waiting; `done` gets the result, from another thread.
+        """Run a function without waiting; `done` gets the result in another thread.
 
-        Lambda would retry a failed asynchronous event twice; a failure here is final, for it is worth a look.
+        Lambda retries a failed asynchronous event twice; here there are no retries, so that errors are noticed.
         """
         function = self._function(arn)
         with self._lock:
@@ -114,12 +114,12 @@ class LambdaService:
         threading.Thread(target=run, daemon=True).start()
 
     def under_way(self, arn: str) -> int:
-        """Return how many asynchronous invocations of a function have not ended."""
+        """Return the number of running asynchronous invocations of a function."""
         with self._lock:
             return self._under_way.get(arn, 0)
 
     def close(self) -> None:
-        """End every sandbox."""
+        """End all sandboxes."""
         for arn in [*self._functions]:
             self.remove(arn)
         self._spawner.close()
@@ -127,6 +127,6 @@ class LambdaService:
     def _function(self, arn: str) -> LocalFunction:
         if arn not in self._functions:
             raise CommandError(
-                f"no function {arn}", "it is not deployed, or cannot run locally", "deploy it first"
+                f"unknown function {arn}", "it is not deployed, or cannot run locally", "deploy it first"
             )
         return self._functions[arn]

@@ -1,4 +1,4 @@
-"""Deploy a synthesized app onto this machine: `LocalDeployment.deploy("cdk.out")`."""
+"""Local deployment of a synthesized app: `LocalDeployment.deploy("cdk.out")`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in for the account: clusters, functions, identities, and where handlers answer."""
+"""The local counterpart of an AWS account: clusters, functions, identities, API endpoints."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from blocks_cli.assembly.resource_types import FUNCTION, ROLE
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.states import ControlPlane
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.endpoint import LambdaEndpoint
-from blocks_cli.lambda_.environment import Keys
 from blocks_cli.lambda_.service import LambdaService
-from blocks_cli.local.cluster_state import admit, remembered
+from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
 from blocks_cli.local.functions import authorities, configuration, missing_layers
 from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
-from local_dsql.access import Permission, allowed
+from blocks_runtime.signing import Credentials
+from local_dsql.access import LOCAL_ACCOUNT, Permission, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 INVOKE = "lambda:InvokeFunction"
 
 
-class Host:
-    """Everything alive behind the deployed stacks of one workspace.
+class LocalAccount:
+    """The running clusters, functions and endpoints of one workspace, and the state of its stacks.
 
-    `states` are the deployed stacks by name; `save` is the only way to change them.
+    `states` are the deployed stacks by name; only `save` and `forget` change them.
     """
 
     def __init__(self, workspace: Workspace, report: Report) -> None:
@@ -50,7 +50,7 @@ class Host:
         self.clusters = Clusters(workspace.clusters)
         self.responses = ResponseServer()
         self.functions = LambdaService(
-            self.store, workspace.packages, workspace.scratch, self.keys, report.output
+            self.store, workspace.packages, workspace.temporary, self.credentials_of, report.output
         )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
         self.control_plane = ControlPlane(LOCAL_ACCOUNT, changed=self._cluster_changed)
@@ -60,56 +60,58 @@ class Host:
             "AWS_ENDPOINT_URL_DSQL": self._control_endpoint.url,
         }
         self._noted: set[str] = set()
-        self._given: dict[str, dict[str, str]] = {}
+        self._added_environment: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}
-        self._own_keys: dict[str, Keys] = {}
+        self._credentials: dict[str, Credentials] = {}
         self._lock = threading.Lock()
 
     def resources(self) -> tuple[DeployedResource, ...]:
-        """Return every deployed resource of every stack."""
+        """Return all deployed resources of all stacks."""
         return tuple(resource for state in self.states.values() for resource in state.resources.values())
 
     def save(self, state: StackState) -> None:
-        """Record a stack as it is now."""
+        """Save the state of a stack."""
         self.states[state.name] = state
         self._state_folder.save(state)
 
     def forget(self, name: str) -> None:
-        """Record that a stack is gone."""
+        """Remove the state of a stack."""
         del self.states[name]
         self._state_folder.remove(name)
 
     def note(self, text: str) -> None:
-        """Tell the user something worth knowing, once."""
+        """Report a note, once."""
         if text not in self._noted:
             self._noted.add(text)
             self.report.note(text)
 
     def stack_id_of(self, resource: DeployedResource) -> str:
-        """Return the ARN of the stack that a resource belongs to."""
+        """Return the ARN of a resource's stack."""
         for state in self.states.values():
             if state.resources.get(resource.logical_id) == resource or resource in state.leftovers:
                 return f"arn:aws:cloudformation:{state.region}:{state.account}:stack/{state.name}/local"
         raise KeyError(resource.logical_id)
 
     def deploy_function(self, resource: DeployedResource) -> None:
-        """Hand a function to the local Lambda, with the variables only a local function needs."""
+        """Deploy a function to the local Lambda, with the variables that only a local function needs."""
         resources = self.resources()
         base = configuration(resource, resources, self.store)
-        extra = authorities(base.environment, self.clusters.ca_files()) | self._given.get(base.arn, {})
+        extra = authorities(base.environment, self.clusters.ca_files()) | self._added_environment.get(
+            base.arn, {}
+        )
         local = dataclasses.replace(base, environment={**base.environment, **extra})
         try:
             notes = self.functions.put(local)
         except CommandError as error:
             notes = (f"{error.why}; {error.remedy}",)
         for arn in missing_layers(resource, resources):
-            notes = (*notes, f"runs without {arn}: the layer is not part of the app")
+            notes = (*notes, f"runs without {arn}: the layer is not defined in the app")
         for note in notes:
             self.report.differs(resource.path, note)
 
-    def give(self, function_arn: str, variables: Mapping[str, str]) -> None:
+    def add_environment(self, function_arn: str, variables: Mapping[str, str]) -> None:
         """Add variables to a function's environment."""
-        given = self._given.setdefault(function_arn, {})
+        given = self._added_environment.setdefault(function_arn, {})
         if variables.items() <= given.items():
             return
         given.update(variables)
@@ -118,28 +120,30 @@ class Host:
                 self.deploy_function(resource)
 
     def find_function(self, name: str) -> str | None:
-        """Return the ARN of a function named by physical name, full ARN, or either with a qualifier."""
+        """Return the ARN of a function by physical name or full ARN, with or without a qualifier."""
         for resource in self.resources():
-            if resource.type == "AWS::Lambda::Function":
+            if resource.type == FUNCTION:
                 arn = text(resource.attributes["Arn"])
                 unqualified = ":".join(name.split(":")[:7]) if name.startswith("arn:") else name.split(":")[0]
                 if unqualified in {arn, resource.physical_id}:
                     return arn
         return None
 
-    def keys(self, role_arn: str) -> Keys:
-        """Return the credentials of a role, its permissions made known to every cluster.
+    def credentials_of(self, role_arn: str) -> Credentials:
+        """Return the credentials of a role, after registering its permissions with all clusters.
 
-        With several clusters they are those that the first cluster knows which the role may connect to.
+        With several clusters they are the credentials for the first one that the role may connect to.
         """
         role = self._role(role_arn)
         if role is None or not self.clusters.by_arn():
-            return self._keys_without_cluster(role_arn)
+            return self._credentials_without_cluster(role_arn)
         credentials = {}
         permissions = self._permissions(role)
         for arn, cluster in self.clusters.by_arn().items():
             given = cluster.identity(role_arn, permissions)
-            credentials[arn] = Keys(given.access_key_id, given.secret_access_key, given.session_token or "")
+            credentials[arn] = Credentials(
+                given.access_key_id, given.secret_access_key, given.session_token or ""
+            )
             self._owners[given.access_key_id] = role_arn
         reachable = [arn for arn in credentials if any(allowed(permissions, a, arn) for a in CONNECT_ACTIONS)]
         if len(reachable) > 1:
@@ -148,16 +152,16 @@ class Host:
             )
         return credentials[(reachable or [*credentials])[0]]
 
-    def publish(self) -> None:
-        """Make the permissions of all roles known to the clusters, after a policy changed."""
+    def publish_permissions(self) -> None:
+        """Register the permissions of all roles with all clusters, after a policy changed."""
         for resource in self.resources():
-            if resource.type == "AWS::IAM::Role":
+            if resource.type == ROLE:
                 permissions = self._permissions(resource)
                 for cluster in self.clusters.by_arn().values():
                     cluster.identity(text(resource.attributes["Arn"]), permissions)
 
     def close(self) -> None:
-        """End everything that is alive."""
+        """Close functions, endpoints and clusters."""
         self.functions.close()
         self._endpoint.close()
         self._control_endpoint.close()
@@ -172,13 +176,15 @@ class Host:
     def _role(self, arn: str) -> DeployedResource | None:
         return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
 
-    def _keys_without_cluster(self, role_arn: str) -> Keys:
+    def _credentials_without_cluster(self, role_arn: str) -> Credentials:
         with self._lock:
-            if role_arn not in self._own_keys:
+            if role_arn not in self._credentials:
                 key_id = f"ASIA{secrets.token_hex(8).upper()}"
-                self._own_keys[role_arn] = Keys(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
+                self._credentials[role_arn] = Credentials(
+                    key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60)
+                )
                 self._owners[key_id] = role_arn
-            return self._own_keys[role_arn]
+            return self._credentials[role_arn]
 
     def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))
@@ -190,10 +196,10 @@ class Host:
         return role is not None and allowed(self._permissions(role, context), action, arn)
 
     def _cluster_changed(self, cluster: Cluster) -> None:
-        """Write down what became of a cluster, and let clients in while it is usable."""
+        """Save the state of a cluster, and open its endpoint while it is usable."""
         for state in [*self.states.values()]:
             for resource in state.resources.values():
                 if resource.attributes.get("ResourceArn") == cluster.arn:
-                    local = {**resource.local, **remembered(cluster)}
-                    self.save(state.having(dataclasses.replace(resource, local=local)))
-        admit(cluster, self.clusters.by_arn().get(cluster.arn))
+                    local = {**resource.local, **encode_cluster(cluster)}
+                    self.save(state.with_resource(dataclasses.replace(resource, local=local)))
+        sync_endpoint(cluster, self.clusters.by_arn().get(cluster.arn))

@@ -1,11 +1,11 @@
-"""What the control plane knows of a deployed cluster, between its state there and the record of the deployment."""
+"""Conversion between a cluster of the control plane and the record of the deployment."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from blocks_cli.control_plane.cluster import Cluster, Place, Status
+from blocks_cli.control_plane.cluster import Cluster, ClusterId, Status
 from blocks_cli.json_value import Json, mapping, sequence, text
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ STATUS, WITNESS, PEERS = "status", "witness", "peers"
 USABLE = {Status.ACTIVE, Status.IDLE, Status.INACTIVE}
 
 
-def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
-    """Return a cluster as its template and what became of it since describe it.
+def decode_cluster(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]) -> Cluster:
+    """Return the control plane's cluster for a deployed resource.
 
-    What the API added to a cluster, such as a peer, is in no template and is kept, as CloudFormation keeps
-    what a template does not speak of.
+    Changes through the API, such as a peer, are in no template; they are kept, as CloudFormation keeps properties
+    that a template does not set.
     """
     wanted = mapping(properties.get("MultiRegionProperties"))
     witness = text(wanted.get("WitnessRegion")) or None
@@ -31,7 +31,7 @@ def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]
     peers = frozenset(listed or json.loads(local.get(PEERS, "[]")))
     fresh = Status.PENDING_SETUP if witness else Status.ACTIVE
     return Cluster(
-        place=Place.of(arn),
+        id=ClusterId.parse(arn),
         status=Status(local[STATUS]) if STATUS in local else fresh,
         created=0.0,
         protected=properties.get("DeletionProtectionEnabled") is True,
@@ -40,16 +40,16 @@ def described(arn: str, properties: Mapping[str, Json], local: Mapping[str, str]
     )
 
 
-def remembered(cluster: Cluster) -> dict[str, str]:
-    """Return what of a cluster is to be kept with its record."""
+def encode_cluster(cluster: Cluster) -> dict[str, str]:
+    """Return the state of a cluster for `DeployedResource.local`."""
     return {STATUS: cluster.status.value, PEERS: json.dumps(sorted(cluster.peers))}
 
 
-def admit(cluster: Cluster, endpoint: LocalCluster | None) -> None:
-    """Let clients connect in the cluster's Region exactly while it is usable."""
+def sync_endpoint(cluster: Cluster, endpoint: LocalCluster | None) -> None:
+    """Accept connections in the cluster's Region if and only if the cluster is usable."""
     if endpoint is None:
         return
     if cluster.status in USABLE:
-        endpoint.start_region(cluster.place.region)
+        endpoint.start_region(cluster.id.region)
     else:
-        endpoint.stop_region(cluster.place.region)
+        endpoint.stop_region(cluster.id.region)

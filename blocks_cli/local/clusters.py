@@ -1,4 +1,4 @@
-"""The local clusters of a deployment, running."""
+"""The running local clusters of a deployment."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Clusters:
-    """Running clusters by the name of their folder; each has an endpoint in one Region or several."""
+    """Running clusters by folder name; each has an endpoint in one or more Regions."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, LocalCluster] = {}
 
     def start(self, name: str, region: str, dialect: str | None = None) -> LocalCluster:
-        """Return the cluster in folder `name`, started unless it serves the Region in this dialect already.
+        """Return the cluster in the folder `name`; start it unless it runs with this Region and dialect.
 
         Raises:
-            CommandError: it cannot be started, or somebody else uses it in another dialect.
+            CommandError: it cannot be started, or another process uses it with another dialect.
         """
         running = self._running.get(name)
         regions = running.regions if running else ()
@@ -37,7 +37,7 @@ class Clusters:
             self.stop(name)
             running = None
         if running is None or region not in regions:
-            # The one that has it holds the server until the other one is there.
+            # Keep the old handle until the new one is attached, so that the server does not stop.
             self._running[name] = self._open(name, (*regions, region), dialect)
             if running:
                 running.close()
@@ -52,22 +52,22 @@ class Clusters:
         return cluster
 
     def get(self, name: str) -> LocalCluster | None:
-        """Return the cluster in folder `name` if it runs."""
+        """Return the cluster in the folder `name` if it is running."""
         return self._running.get(name)
 
     def stop(self, name: str) -> None:
-        """Let go of a cluster; its server ends when nobody else uses it."""
+        """Close a cluster; its server ends unless another process uses it."""
         if running := self._running.pop(name, None):
             running.close()
 
     def by_arn(self) -> Mapping[str, LocalCluster]:
-        """Return the running clusters by their ARNs, one for each Region."""
+        """Return the running clusters by ARN, with one ARN per Region."""
         return {
             cluster.arn(region): cluster for cluster in self._running.values() for region in cluster.regions
         }
 
     def ca_files(self) -> Mapping[str, str]:
-        """Return, by endpoint, the file with the certificate authority to verify it against."""
+        """Return the files of the certificate authorities by endpoint."""
         return {
             cluster.endpoint(region): str(cluster.ca_file.resolve())
             for cluster in self._running.values()
@@ -75,13 +75,13 @@ class Clusters:
         }
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close all clusters."""
         for name in [*self._running]:
             self.stop(name)
 
 
-def wipe(workspace: Workspace) -> None:
-    """Delete everything local of a workspace, whatever state it is in: databases, records, unpacked code."""
+def purge_workspace(workspace: Workspace) -> None:
+    """Delete all local files of a workspace, in any state: databases, records, unpacked code."""
     if workspace.clusters.is_dir():
         for folder in workspace.clusters.iterdir():
             stop_server(folder)

@@ -1,4 +1,4 @@
-"""A local deployment: an app's stacks on this machine, ready to be invoked."""
+"""A local deployment of an app's stacks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.assembly.graph import order
+from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.json_value import Json, text
-from blocks_cli.local.account import Host
+from blocks_cli.local.account import LocalAccount
 from blocks_cli.local.execution import StackDeployment, destroy
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
-from blocks_cli.local.reset_detection import CLUSTER, MIGRATIONS, migrate_again, remember
+from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
 from blocks_cli.local.resources import handler_for
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.workspace import Workspace
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class LocalDeployment:
-    """Deployed stacks, alive until `close`. Use `deploy` or `open` to get one; works as a context manager.
+    """Deployed stacks, running until `close`. Use `deploy` or `open` to get one; works as a context manager.
 
-    `changes` are the steps the deploy took, by stack.
+    `changes` are the changes of the deploy, by stack.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
         self.changes: dict[str, list[Change]] = {}
 
     @classmethod
@@ -52,27 +53,27 @@ class LocalDeployment:
         region: str = DEFAULT_REGION,
         report: Report | None = None,
     ) -> Self:
-        """Deploy a synthesized app into `root/.blocks`; only what changed since the last deploy is touched.
+        """Deploy a synthesized app into `root/.blocks`: the resources that changed since the last deploy.
 
-        `assembly` is the folder that synth wrote. `stacks` names the stacks to deploy (with those they depend
-        on; default: all), `parameters` gives values to template parameters, `region` is for stacks of none.
-        `report` hears of every step.
+        `assembly` is the output folder of the synth. `stacks` are the stacks to deploy, together with their
+        dependencies (default: all), `parameters` the values of template parameters, `region` the Region of
+        environment-agnostic stacks. `report` gets every step.
 
         Raises:
-            CommandError: the app cannot be read, or a step failed. What was done before it stays, and a
-                corrected deploy goes on from there.
+            CommandError: the assembly is invalid, or a step failed. Completed steps are kept, and the next deploy
+                continues from there.
         """
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
         _check_parameters(parameters or {}, chosen)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            deployment = cls(_revive(Host(workspace, report or Report()), deploying=True))
+            deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
             try:
-                migrate_again(deployment._host)
+                migrate_reset_databases(deployment._account)
                 for stack in chosen:
-                    steps = StackDeployment(stack, deployment._host, parameters or {}).run()
+                    steps = StackDeployment(stack, deployment._account, parameters or {}).run()
                     deployment.changes[stack.name] = steps
-                remember(deployment._host)
+                record_databases(deployment._account)
             except BaseException:
                 deployment.close()
                 raise
@@ -80,39 +81,37 @@ class LocalDeployment:
 
     @classmethod
     def open(cls, root: str | Path = ".", *, report: Report | None = None) -> Self:
-        """Bring what was deployed into `root/.blocks` to life again.
+        """Start what was deployed into `root/.blocks` by an earlier process.
 
         Raises:
-            NothingDeployed: there is no record of a deploy.
+            NothingDeployed: there is no deployment.
             CommandError: a cluster cannot be started.
         """
         workspace = Workspace(Path(root).resolve())
-        host = Host(workspace, report or Report())
-        if not host.states:
-            host.close()
+        account = LocalAccount(workspace, report or Report())
+        if not account.states:
+            account.close()
             raise NothingDeployed(
                 f"{workspace.folder}: nothing is deployed",
-                "there is no record of a local deploy",
+                "the folder has no record of a local deploy",
                 "run `blocks deploy --local`",
             )
-        return cls(_revive(host))
+        return cls(_restore(account))
 
     @property
     def functions(self) -> tuple[FunctionConfiguration, ...]:
-        """Return the functions that can be invoked, in the order of their deployment."""
-        arns = (
-            text(r.attributes["Arn"]) for r in self._host.resources() if r.type == "AWS::Lambda::Function"
-        )
-        return tuple(found for arn in arns if (found := self._host.functions.get(arn)))
+        """Functions that can be invoked, in the order of their deployment."""
+        arns = (text(r.attributes["Arn"]) for r in self._account.resources() if r.type == FUNCTION)
+        return tuple(found for arn in arns if (found := self._account.functions.get(arn)))
 
     @property
     def outputs(self) -> dict[str, dict[str, Json]]:
-        """Return the outputs of every deployed stack."""
-        return {name: dict(state.outputs) for name, state in self._host.states.items()}
+        """Outputs of all deployed stacks, by stack and name."""
+        return {name: dict(state.outputs) for name, state in self._account.states.items()}
 
     @property
     def migrations_applied(self) -> tuple[str, ...]:
-        """Return the names of the migrations that this deploy applied, in order."""
+        """Names of the migrations that this deploy applied, in order."""
         changed = {
             change.logical_id
             for steps in self.changes.values()
@@ -121,48 +120,50 @@ class LocalDeployment:
         }
         applied = [
             text(resource.attributes.get("Applied"))
-            for resource in self._host.resources()
+            for resource in self._account.resources()
             if resource.type == MIGRATIONS and resource.logical_id in changed
         ]
         return tuple(name.strip() for names in applied for name in names.split(",") if name.strip())
 
     @property
     def clusters(self) -> tuple[LocalCluster, ...]:
-        """Return the running local clusters."""
-        return tuple(dict.fromkeys(self._host.clusters.by_arn().values()))
+        """Running local clusters."""
+        return tuple(dict.fromkeys(self._account.clusters.by_arn().values()))
 
     def invoke(self, function: str, event: Json = None, *, stack: str | None = None) -> InvocationResult:
-        """Invoke a function and wait for the result; as many sandboxes run at a time as there are callers.
+        """Invoke a function and wait for the result; concurrent callers get their own sandboxes.
 
-        `function` is a construct path (`BankStack/Transfer`), a construct id, a logical id, or the function's
-        name; `stack` narrows the search.
+        `function` is a construct path (`BankStack/Transfer`), a construct id, a logical id, or the name of the
+        function; `stack` limits the search to one stack.
 
         Raises:
-            CommandError: no function, or more than one, is called that, or `event` is not JSON. Faults of the
-                function itself are part of the result.
+            CommandError: the name matches no function or several, or `event` is not JSON. Errors of the function itself
+                are in the result.
         """
         found = self._find(function, stack)
         try:
             json.dumps(event)
         except (TypeError, ValueError) as error:
             raise CommandError("the event is not JSON", str(error), "pass plain JSON values") from None
-        return self._host.functions.invoke(found.arn, event)
+        return self._account.functions.invoke(found.arn, event)
 
     def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:
-        """Delete every stack, the last deployed first; what has the deletion policy Retain stays.
+        """Delete all stacks, the last deployed first; resources with the deletion policy Retain are kept.
 
-        `purge` deletes that as well, and goes on where a handler fails to delete.
+        `purge` deletes these as well, and continues if a handler fails to delete its resource.
 
         Raises:
-            CommandError: something cannot be deleted.
+            CommandError: a resource cannot be deleted.
         """
-        after = {name: state.dependencies for name, state in self._host.states.items()}
-        with self._host.workspace.deploying():
-            return {name: destroy(self._host, name, purge=purge) for name in reversed(order(after, "stacks"))}
+        after = {name: state.dependencies for name, state in self._account.states.items()}
+        with self._account.workspace.deploying():
+            return {
+                name: destroy(self._account, name, purge=purge) for name in reversed(order(after, "stacks"))
+            }
 
     def close(self) -> None:
-        """End sandboxes and let go of the clusters; safe to call twice."""
-        self._host.close()
+        """End the sandboxes and close the clusters; may be called twice."""
+        self._account.close()
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +183,7 @@ class LocalDeployment:
             return found[0]
         names = [f.path for f in found or candidates]
         if found:
-            raise CommandError(f"{name} is ambiguous", f"it can be {', '.join(names)}", "use the whole path")
+            raise CommandError(f"{name} is ambiguous", f"it matches {', '.join(names)}", "use the whole path")
         raise _unknown(name, names)
 
 
@@ -197,53 +198,53 @@ def _names(function: FunctionConfiguration) -> set[str]:
 def _unknown(name: str, names: list[str]) -> CommandError:
     short = {path.partition("/")[2]: path for path in names}
     nearest = difflib.get_close_matches(name, [*names, *short], 1, 0.4)
-    hint = f"did you mean {short.get(nearest[0], nearest[0])}?" if nearest else "name one of these"
+    hint = f"did you mean {short.get(nearest[0], nearest[0])}?" if nearest else "pass one of these"
     return CommandError(
         f"no function named {name}", f"deployed functions: {', '.join(names) or 'none'}", hint
     )
 
 
 def _check_parameters(given: Mapping[str, str], stacks: Sequence[Stack]) -> None:
-    """Refuse a parameter that no stack has, as CloudFormation does."""
+    """Refuse unknown parameters, as CloudFormation does."""
     declared = {name for stack in stacks for name in stack.template.parameters}
     for name in given:
         if name not in declared:
             raise CommandError(
-                f"parameter {name}: no template has it",
-                f"those to be deployed have: {', '.join(sorted(declared)) or 'none'}",
-                "name one of these, or declare it with CfnParameter",
+                f"parameter {name}: unknown",
+                f"the templates to deploy have: {', '.join(sorted(declared)) or 'none'}",
+                "pass one of these, or declare it with CfnParameter",
             )
 
 
-def _revive(host: Host, *, deploying: bool = False) -> Host:
-    """Bring every deployed resource to life, clusters first: the others refer to them.
+def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
+    """Start all deployed resources, clusters first: the others refer to them.
 
-    A cluster's new port replaces the old one everywhere. When `deploying`, one that was removed is forgotten,
-    so that the deploy makes it anew.
+    A new port of a cluster replaces the old one in all records. When `deploying`, a cluster whose folder was removed is
+    removed from the state, so that the deploy creates it again.
     """
     try:
-        for name in [*host.states]:
-            _revive_clusters(host, name, deploying)
-        for resource in host.resources():
+        for name in [*account.states]:
+            _restore_clusters(account, name, deploying)
+        for resource in account.resources():
             if resource.type != CLUSTER:
-                handler_for(resource.type).restore(resource, host)
-        host.publish()
+                handler_for(resource.type).restore(resource, account)
+        account.publish_permissions()
     except BaseException:
-        host.close()
+        account.close()
         raise
-    return host
+    return account
 
 
-def _revive_clusters(host: Host, stack: str, deploying: bool) -> None:
-    clusters = [r for r in host.states[stack].resources.values() if r.type == CLUSTER]
+def _restore_clusters(account: LocalAccount, stack: str, deploying: bool) -> None:
+    clusters = [r for r in account.states[stack].resources.values() if r.type == CLUSTER]
     for cluster in clusters:
         try:
-            moved = handler_for(CLUSTER).restore(cluster, host)
+            moved = handler_for(CLUSTER).restore(cluster, account)
         except OtherDatabaseError as error:
             if not deploying:
                 raise
-            for state in [*host.states.values()]:
-                host.save(state.without_cluster(error.resource))
+            for state in [*account.states.values()]:
+                account.save(state.without_cluster(error.resource))
             continue
-        for state in [*host.states.values()] if moved else []:
-            host.save(state.renamed(moved))
+        for state in [*account.states.values()] if moved else []:
+            account.save(state.renamed(moved))

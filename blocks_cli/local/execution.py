@@ -1,4 +1,4 @@
-"""Carry out the plan of one stack, recording every step as soon as it is done."""
+"""Execute the plan of one stack; every completed step is recorded at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.graph import dependencies
 from blocks_cli.assembly.intrinsics import Scope, condition_holds, resolve
+from blocks_cli.assembly.resource_types import IDENTITIES, is_custom
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.local.plan import (
     Action,
@@ -20,7 +21,7 @@ from blocks_cli.local.plan import (
     resolved_properties,
 )
 from blocks_cli.local.resources import HANDLERS, handler_for
-from blocks_cli.local.resources.handler import Request
+from blocks_cli.local.resources.handler import ResourceRequest
 from blocks_cli.local.state import DeployedResource, StackState
 
 if TYPE_CHECKING:
@@ -28,26 +29,26 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 class StackDeployment:
-    """One stack on its way from what is recorded to what its template says."""
+    """Deployment of one stack: from its recorded state to its template."""
 
-    def __init__(self, stack: Stack, host: Host, parameters: Mapping[str, str]) -> None:
+    def __init__(self, stack: Stack, account: LocalAccount, parameters: Mapping[str, str]) -> None:
         self._stack = stack
-        self._host = host
+        self._account = account
         self._parameters = parameters
-        if stack.name not in host.states:
-            host.states[stack.name] = StackState(stack.name, stack.region, stack.account)
+        if stack.name not in account.states:
+            account.states[stack.name] = StackState(stack.name, stack.region, stack.account)
 
     @property
     def _state(self) -> StackState:
-        return self._host.states[self._stack.name]
+        return self._account.states[self._stack.name]
 
     def scope(self) -> Scope:
-        """Return what the template's expressions can refer to at this moment."""
-        states = self._host.states.values()
+        """Return the current values that expressions of the template can refer to."""
+        states = self._account.states.values()
         template = self._stack.template
         return Scope(
             stack=self._stack.name,
@@ -63,40 +64,42 @@ class StackDeployment:
         )
 
     def run(self) -> list[Change]:
-        """Do everything, in order; return what was changed.
+        """Execute all steps in order; return the changes.
 
         Raises:
-            CommandError: a step failed; the steps before it are done and recorded.
+            CommandError: a step failed; the previous steps are completed and recorded.
         """
         changes = plan(self._state, self._stack.template, self.scope())
-        self._host.report.planned(self._stack.name, changes)
+        self._account.report.planned(self._stack.name, changes)
         wanted = active_resources(self._stack.template, self.scope())
         done = [self._apply(change, wanted[change.logical_id]) for change in changes if _applies(change)]
-        done += remove(self._host, self._stack.name, [change for change in changes if not _applies(change)])
-        self._host.save(self._with_outputs())
+        done += remove(
+            self._account, self._stack.name, [change for change in changes if not _applies(change)]
+        )
+        self._account.save(self._with_outputs())
         return done
 
     def _apply(self, change: Change, resource: Resource) -> Change:
-        """Create or update one resource, or leave it if its properties turn out to be the same."""
-        dynamic = resource.type not in HANDLERS and not resource.type.startswith("Custom::")
+        """Create or update one resource, unless its evaluated properties are unchanged."""
+        dynamic = resource.type not in HANDLERS and not is_custom(resource.type)
         properties = resolved_properties(resource, self.scope(), dynamic=dynamic)
         previous = self._state.resources.get(resource.logical_id)
         change = _actual(change, previous, properties)
         started = time.monotonic()
-        self._host.report.started(self._stack.name, change)
+        self._account.report.started(self._stack.name, change)
         if change.action is Action.KEEP and previous:
             self._record(resource, previous, previous)
         else:
             self._record(resource, self._make(resource, properties, previous), previous)
-            self._come_alive(resource.logical_id)
-        self._host.report.finished(self._stack.name, change, time.monotonic() - started)
+            self._start(resource.logical_id)
+        self._account.report.finished(self._stack.name, change, time.monotonic() - started)
         return change
 
     def _make(
         self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
     ) -> DeployedResource:
-        """Have the resource's handler create or update it."""
-        request = Request(
+        """Create or update a resource with its handler."""
+        request = ResourceRequest(
             stack=self._stack.name,
             region=self._stack.region,
             account=self._stack.account,
@@ -108,7 +111,7 @@ class StackDeployment:
             assets=self._stack.assets,
             previous=previous,
         )
-        outcome = handler_for(resource.type).apply(request, self._host)
+        outcome = handler_for(resource.type).apply(request, self._account)
         return DeployedResource(
             logical_id=resource.logical_id,
             type=resource.type,
@@ -122,24 +125,24 @@ class StackDeployment:
     def _record(
         self, resource: Resource, deployed: DeployedResource, previous: DeployedResource | None
     ) -> None:
-        """Save the resource as deployed; one it replaced becomes a leftover."""
+        """Save the resource as deployed; a replaced one becomes a leftover."""
         deployed = dataclasses.replace(
             deployed,
             path=resource.path,
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
         )
-        state = self._state.having(deployed)
+        state = self._state.with_resource(deployed)
         if previous and previous.physical_id != deployed.physical_id:
             state = dataclasses.replace(state, leftovers=(*state.leftovers, previous))
         if state != self._state:
-            self._host.save(state)
+            self._account.save(state)
 
-    def _come_alive(self, logical_id: str) -> None:
+    def _start(self, logical_id: str) -> None:
         resource = self._state.resources[logical_id]
-        handler_for(resource.type).restore(resource, self._host)
-        if resource.type.startswith("AWS::IAM::"):
-            self._host.publish()
+        handler_for(resource.type).restore(resource, self._account)
+        if resource.type in IDENTITIES:
+            self._account.publish_permissions()
 
     def _with_outputs(self) -> StackState:
         scope = self.scope()
@@ -158,40 +161,42 @@ class StackDeployment:
         )
 
 
-def remove(host: Host, stack: str, changes: Sequence[Change], *, purge: bool = False) -> list[Change]:
-    """Delete what was replaced, then what `changes` says; return the changes made.
+def remove(
+    account: LocalAccount, stack: str, changes: Sequence[Change], *, purge: bool = False
+) -> list[Change]:
+    """Delete replaced resources, then execute `changes`; return the changes made.
 
     Raises:
-        CommandError: something cannot be deleted; what was deleted before is recorded.
+        CommandError: a resource cannot be deleted; the previous deletions are recorded.
     """
-    for leftover in host.states[stack].leftovers:
-        handler_for(leftover.type).delete(leftover, host, purge=purge)
-        state = host.states[stack]
-        host.save(
+    for leftover in account.states[stack].leftovers:
+        handler_for(leftover.type).delete(leftover, account, purge=purge)
+        state = account.states[stack]
+        account.save(
             dataclasses.replace(state, leftovers=tuple(r for r in state.leftovers if r is not leftover))
         )
-    return [_remove(host, stack, change, purge) for change in changes]
+    return [_remove(account, stack, change, purge) for change in changes]
 
 
-def destroy(host: Host, stack: str, *, purge: bool) -> list[Change]:
-    """Delete a whole stack; retained resources stay unless `purge`."""
-    changes = plan_removal(host.states[stack])
-    host.report.planned(stack, changes)
-    done = remove(host, stack, changes, purge=purge)
-    host.forget(stack)
+def destroy(account: LocalAccount, stack: str, *, purge: bool) -> list[Change]:
+    """Delete a whole stack; retained resources are kept unless `purge`."""
+    changes = plan_removal(account.states[stack])
+    account.report.planned(stack, changes)
+    done = remove(account, stack, changes, purge=purge)
+    account.forget(stack)
     return done
 
 
-def _remove(host: Host, stack: str, change: Change, purge: bool) -> Change:
+def _remove(account: LocalAccount, stack: str, change: Change, purge: bool) -> Change:
     started = time.monotonic()
     if change.action is Action.RETAIN and purge:
         change = dataclasses.replace(change, action=Action.DELETE)
-    host.report.started(stack, change)
-    resource = host.states[stack].resources[change.logical_id]
+    account.report.started(stack, change)
+    resource = account.states[stack].resources[change.logical_id]
     if change.action is Action.DELETE:
-        handler_for(resource.type).delete(resource, host, purge=purge)
-    host.save(host.states[stack].lacking(change.logical_id))
-    host.report.finished(stack, change, time.monotonic() - started)
+        handler_for(resource.type).delete(resource, account, purge=purge)
+    account.save(account.states[stack].without_resource(change.logical_id))
+    account.report.finished(stack, change, time.monotonic() - started)
     return change
 
 
@@ -200,7 +205,7 @@ def _applies(change: Change) -> bool:
 
 
 def _actual(change: Change, previous: DeployedResource | None, properties: Mapping[str, Json]) -> Change:
-    """Return the change as it is once every value is known."""
+    """Return the change with the action that the evaluated properties require."""
     if previous is None:
         return change
     different = differing(previous.properties, properties)

@@ -1,4 +1,4 @@
-"""From a deployed `AWS::Lambda::Function` to what the local Lambda runs."""
+"""Configuration of local functions from deployed `AWS::Lambda::Function` resources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_cli.lambda_.configuration import DEFAULT_MEMORY, DEFAULT_TIMEOUT, FunctionConfiguration
-from blocks_cli.local.resources.function import CODE
+from blocks_cli.local.state import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _ENDPOINT = re.compile(r"(BLOCKS_.+)_ENDPOINT")
 def configuration(
     function: DeployedResource, resources: Iterable[DeployedResource], store: CodeStore
 ) -> FunctionConfiguration:
-    """Return the configuration of a function; `resources` holds the layers."""
+    """Return the configuration of a function; `resources` contain the layers."""
     properties = function.properties
     arn = text(function.attributes["Arn"])
     variables = mapping(mapping(properties.get("Environment")).get("Variables"))
@@ -33,7 +33,7 @@ def configuration(
         arn=arn,
         path=function.path,
         logical_id=function.logical_id,
-        handler=text(properties.get("Handler")),
+        handler=text(properties.get("ResourceHandler")),
         runtime=text(properties.get("Runtime")),
         code=store.path(function.local[CODE]),
         layers=_layers(properties.get("Layers"), resources, store),
@@ -48,13 +48,13 @@ def configuration(
 
 
 def authorities(environment: Mapping[str, str], ca_files: Mapping[str, str]) -> dict[str, str]:
-    """Return `BLOCKS_<NAME>_CA` for every `BLOCKS_<NAME>_ENDPOINT` that is a local cluster's."""
+    """Return a `BLOCKS_<NAME>_CA` for every `BLOCKS_<NAME>_ENDPOINT` of a local cluster."""
     found = ((_ENDPOINT.fullmatch(name), value) for name, value in environment.items())
     return {f"{match[1]}_CA": ca_files[value] for match, value in found if match and value in ca_files}
 
 
 def missing_layers(function: DeployedResource, resources: Iterable[DeployedResource]) -> list[str]:
-    """Return the ARNs of layers that are not part of the app, and so cannot be had locally."""
+    """Return the ARNs of layers that are not defined in the app, and so are not available locally."""
     known = {resource.physical_id for resource in resources}
     return [arn for arn in map(text, sequence(function.properties.get("Layers"))) if arn not in known]
 

@@ -1,32 +1,32 @@
-"""Resources that have no local counterpart: they get a name and plausible attributes, and are listed."""
+"""Placeholders for resources without a local counterpart: a name, and generated attributes."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import LOCAL_ACCOUNT
+from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from blocks_cli.local.state import DeployedResource
 
 MARK = "stand-in"
-"""Key in `DeployedResource.local` of a resource that does not really exist; the value is its Region."""
+"""Key in `DeployedResource.local` of a placeholder; the value is its Region."""
 
 
 def physical_name(stack: str, logical_id: str, limit: int = 64) -> str:
-    """Return a name as CloudFormation makes them: stack, logical id, and a suffix, the same every time."""
+    """Return a name in CloudFormation's form: stack, logical id, and a deterministic suffix."""
     suffix = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:12].upper()
     return f"{f'{stack}-{logical_id}'[: limit - 13]}-{suffix}"
 
 
-def is_stand_in(resource: DeployedResource) -> bool:
-    """Return whether a resource only seems to exist."""
+def is_placeholder(resource: DeployedResource) -> bool:
+    """Return whether a resource is a placeholder."""
     return MARK in resource.local
 
 
 def plausible_attribute(resource: DeployedResource, name: str) -> str:
-    """Return a value of the right shape for an attribute: an ARN, a URL, a host name, a port, or a name."""
+    """Return a value in the right form for an attribute: an ARN, a URL, a host name, a port, or a name."""
     service, kind = (part.lower() for part in resource.type.split("::")[1:3])
     for ending, pattern in _SHAPES.items():
         if name.lower().endswith(ending):

@@ -1,7 +1,7 @@
-"""What a deploy would do, as data.
+"""The plan of a deploy, as data.
 
-`plan` looks at the template and at what is deployed, touches nothing, and returns one `Change` per resource
-in the order in which they are to be made. Rendering and executing it are other modules' business.
+`plan` compares the template with the deployed state, without side effects, and returns one `Change` per resource in
+order of execution. Other modules render and execute it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.graph import dependencies, order, resource_order
 from blocks_cli.assembly.intrinsics import NotYetKnownError, Scope, condition_holds, resolve
 from blocks_cli.errors import CommandError
-from blocks_cli.local.placeholders import is_stand_in, plausible_attribute
+from blocks_cli.local.placeholders import is_placeholder, plausible_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from blocks_cli.local.state import DeployedResource, StackState
 
 UNKNOWN = "(known after deploy)"
-"""Stands for a property that refers to a resource still to be created."""
+"""Value of a property that refers to a resource that does not exist yet."""
 
 
 class Action(enum.Enum):
-    """What happens to a resource."""
+    """Action on a resource."""
 
     CREATE = "create"
     UPDATE = "update"
     KEEP = "no change"
     DELETE = "delete"
     RETAIN = "retain"
-    """It leaves the stack and stays where it is, as its deletion policy says."""
+    """The resource leaves the stack but is kept, by its deletion policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a deploy; `properties` names what differs, for an update."""
+    """One step of a deploy; `properties` are the changed properties of an update."""
 
     action: Action
     logical_id: str
@@ -50,21 +50,21 @@ class Change:
 
 @dataclass(frozen=True)
 class StackReferences:
-    """`Ref` and `Fn::GetAtt` of one stack: what is deployed has values, what is declared has none yet."""
+    """`Ref` and `Fn::GetAtt` of one stack: deployed resources have values, declared ones have none yet."""
 
     deployed: Mapping[str, DeployedResource]
     declared: Mapping[str, Resource] = field(default_factory=dict)
 
     def ref(self, logical_id: str) -> str:
-        """Return the physical id."""
+        """Return the physical id of a resource."""
         return self._find(logical_id).physical_id
 
     def attribute(self, logical_id: str, name: str) -> Json:
-        """Return an attribute; of a type that is not simulated, a plausible one."""
+        """Return an attribute of a resource; a generated one for a placeholder."""
         resource = self._find(logical_id)
         if name in resource.attributes:
             return resource.attributes[name]
-        if not is_stand_in(resource):
+        if not is_placeholder(resource):
             raise CommandError(
                 f"{resource.path}: no attribute {name}",
                 f"a local {resource.type} has: {', '.join(sorted(resource.attributes)) or 'none'}",
@@ -81,13 +81,13 @@ class StackReferences:
 
 
 def plan(previous: StackState, template: Template, scope: Scope) -> list[Change]:
-    """Return what brings `previous` to `template`: creations and updates in order, then deletions in reverse.
+    """Return the changes from `previous` to `template`: creations and updates in order, then deletions in reverse.
 
-    A property that refers to a resource still to be created counts as changed; the execution compares again
-    once the value is known.
+    A property that refers to a resource that does not exist yet counts as changed; the execution compares again once
+    the value is known.
 
     Raises:
-        CommandError: an expression cannot be resolved, or a resource would change its type.
+        CommandError: an expression cannot be evaluated, or a resource would change its type.
     """
     wanted = active_resources(template, scope)
     changes = [
@@ -98,14 +98,14 @@ def plan(previous: StackState, template: Template, scope: Scope) -> list[Change]
 
 
 def plan_removal(previous: StackState, keep: Mapping[str, object] | None = None) -> list[Change]:
-    """Return the deletions of everything but `keep`, in the reverse of the order in which it was made."""
+    """Return the deletions of all resources except `keep`, in reverse order of creation."""
     edges = {name: resource.depends_on for name, resource in previous.resources.items()}
     gone = [name for name in reversed(order(edges, f"stack {previous.name}")) if name not in (keep or {})]
     return [_removal(previous.resources[name]) for name in gone]
 
 
 def active_resources(template: Template, scope: Scope) -> dict[str, Resource]:
-    """Return the resources whose condition holds."""
+    """Return the resources without a condition or with a true one."""
     return {
         name: resource
         for name, resource in template.resources.items()
@@ -114,9 +114,9 @@ def active_resources(template: Template, scope: Scope) -> dict[str, Resource]:
 
 
 def resolved_properties(resource: Resource, scope: Scope, *, dynamic: bool) -> dict[str, Json]:
-    """Return the properties of a resource; what is not known yet is `UNKNOWN`, `AWS::NoValue` is gone.
+    """Return the evaluated properties of a resource, with `UNKNOWN` for values that are not known yet.
 
-    `dynamic` leaves dynamic references as they are.
+    Properties with `AWS::NoValue` are removed. `dynamic` keeps dynamic references unchanged.
     """
     resolved = {
         name: _resolve_or_unknown(value, scope, f"{resource.path} {name}", dynamic)
@@ -126,12 +126,12 @@ def resolved_properties(resource: Resource, scope: Scope, *, dynamic: bool) -> d
 
 
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[str, ...]:
-    """Return the names of the properties that are not equal, sorted."""
+    """Return the sorted names of the properties that differ."""
     return tuple(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
 
 
 def needs(resource: Resource, template: Template) -> tuple[str, ...]:
-    """Return the logical ids that `resource` has to wait for."""
+    """Return the logical ids that `resource` depends on."""
     return tuple(dependencies(resource, template.resources))
 
 

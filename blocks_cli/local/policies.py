@@ -1,12 +1,13 @@
-"""What a role may do, worked out from every policy that is deployed."""
+"""Permissions of a role, computed from all deployed policies."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly import resource_types
 from blocks_cli.json_value import Json, mapping, sequence, text
-from local_dsql.access import Effect, Permission
+from local_dsql.access import LOCAL_ACCOUNT, Effect, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ MANAGED: Mapping[str, tuple[str, ...]] = {
     "AmazonAuroraDSQLFullAccess": ("dsql:*",),
     "AmazonAuroraDSQLConsoleFullAccess": ("dsql:*",),
 }
-"""AWS managed policies that let somebody connect, by name; all others are taken to allow nothing locally."""
+"""Actions of AWS managed policies that allow connecting, by name; others allow nothing locally."""
 
 _DSQL_ARN = re.compile(r"arn:aws[a-z-]*:dsql:([^:]*):[0-9]{12}:")
 
@@ -32,11 +33,11 @@ def permissions_of(
     known_arns: Iterable[str],
     context: Mapping[str, str] | None = None,
 ) -> tuple[Permission, ...]:
-    """Return what `role` is allowed and denied by its inline, attached and AWS managed policies.
+    """Return the allowed and denied permissions of `role` from its inline, attached and AWS managed policies.
 
-    `known_arns` are the resources that a `NotResource` can speak of. `context` has the condition keys of a
-    request. A statement that allows on another condition than their equality is left out, one that denies is
-    kept: nothing works here that might fail on AWS.
+    `known_arns` are the resources that a `NotResource` is expanded over. `context` has the condition keys of a request.
+    An Allow with a condition other than equality of these keys is ignored, a Deny is kept: a request that might fail on
+    AWS fails here.
     """
     everything = tuple(resources)
     arns = tuple(known_arns)
@@ -65,11 +66,11 @@ def _attached(role: DeployedResource, resources: Iterable[DeployedResource]) -> 
 
 def _is_attached(resource: DeployedResource, role_name: str, arns: list[str]) -> bool:
     match resource.type:
-        case "AWS::IAM::Policy":
+        case resource_types.POLICY:
             return role_name in sequence(resource.properties.get("Roles"))
-        case "AWS::IAM::ManagedPolicy":
+        case resource_types.MANAGED_POLICY:
             return role_name in sequence(resource.properties.get("Roles")) or resource.physical_id in arns
-        case "AWS::IAM::RolePolicy":
+        case resource_types.ROLE_POLICY:
             return resource.properties.get("RoleName") == role_name
     return False
 
@@ -91,7 +92,7 @@ def _permissions(
 
 
 def _holds(condition: Mapping[str, Json], context: Mapping[str, str]) -> bool:
-    """Return whether a condition is certain to be met: it asks for the equality of keys we have, or nothing."""
+    """Return whether a condition is certainly true: it is empty, or requires equality of keys in `context`."""
     if set(condition) - {"StringEquals"}:
         return False
     wanted = mapping(condition.get("StringEquals"))
@@ -99,7 +100,7 @@ def _holds(condition: Mapping[str, Json], context: Mapping[str, str]) -> bool:
 
 
 def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> list[str]:
-    """Return what a statement names, or of what is known, all that `NotAction` or `NotResource` leaves."""
+    """Return the actions or resources of a statement; `NotAction` and `NotResource` are expanded over `known`."""
     if f"Not{key}" not in statement:
         return [text(item) for item in sequence(statement.get(key))]
     excluded = [text(item) for item in sequence(statement[f"Not{key}"])]
@@ -112,5 +113,5 @@ def _subjects(statement: Mapping[str, Json], key: str, known: Iterable[str]) -> 
 
 
 def local_arn(arn: str) -> str:
-    """Return a cluster's ARN as the local cluster knows it: partition `aws`, account of zeros."""
-    return _DSQL_ARN.sub(r"arn:aws:dsql:\1:000000000000:", arn)
+    """Return the ARN of the local cluster for a cluster ARN: partition `aws`, local account."""
+    return _DSQL_ARN.sub(rf"arn:aws:dsql:\1:{LOCAL_ACCOUNT}:", arn)

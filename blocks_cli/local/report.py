@@ -1,4 +1,4 @@
-"""What a deploy tells while it goes on."""
+"""Progress reports of a deploy."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """Listens and says nothing; the command line overrides what it wants to print."""
+    """Receives the events of a deploy and ignores them; subclasses override methods."""
 
     def planned(self, stack: str, changes: Sequence[Change]) -> None:
-        """Hear of what a deploy will do to a stack."""
+        """Receive the planned changes of a stack."""
 
     def started(self, stack: str, change: Change) -> None:
-        """Hear that a step begins."""
+        """Receive the start of a step."""
 
     def finished(self, stack: str, change: Change, seconds: float) -> None:
-        """Hear that a step is done and recorded."""
+        """Receive the end of a step that is completed and recorded."""
 
     def note(self, text: str) -> None:
-        """Hear of something that differs from AWS."""
+        """Receive a note about a difference from AWS."""
 
     def differs(self, path: str, text: str) -> None:
-        """Hear how a function runs otherwise than on AWS; said each time that it comes alive."""
+        """Receive a difference of a function from AWS; sent each time the function is started."""
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
-        """Hear a line that a function wrote."""
+        """Receive a line of a function's output."""

@@ -1,7 +1,7 @@
-"""Local databases that were emptied since the last deploy: all of their schema and roles is to be made again.
+"""Detect local databases that were reset since the last deploy, and migrate them again.
 
-A reset leaves cluster, endpoint and keys as they are, so nothing in a template tells; but it makes another database
-within PostgreSQL, which has another OID.
+A reset keeps cluster, endpoint and credentials, so templates do not change; but it creates a new database in
+PostgreSQL, which has another OID.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER, MIGRATIONS
 from blocks_cli.database.login import Login
 from blocks_cli.json_value import text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
@@ -18,46 +19,44 @@ from blocks_runtime import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource, StackState
 
-CLUSTER = "AWS::DSQL::Cluster"
-MIGRATIONS = "Custom::DsqlMigrations"
 DATABASE = "database"
 """Key in `DeployedResource.local`: OID of the database at the end of the last deploy."""
 
 _LIVE = sql("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
-def migrate_again(host: Host) -> None:
-    """Let the deploy that begins migrate what was emptied since the last one, as if its cluster were another."""
-    for _, cluster in _clusters(host):
-        known, now = cluster.local.get(DATABASE), _database(cluster, host)
+def migrate_reset_databases(account: LocalAccount) -> None:
+    """Mark the migrations of reset databases as changed, so that the current deploy runs them again."""
+    for _, cluster in _clusters(account):
+        known, now = cluster.local.get(DATABASE), _database(cluster, account)
         if known and now and known != now:
             endpoint = text(cluster.attributes["Endpoint"])
-            host.note(f"{cluster.path}: was emptied since the last deploy, and is migrated again")
-            for each in [*host.states.values()]:
-                host.save(_unmigrated(each, endpoint))
+            account.note(f"{cluster.path}: was reset since the last deploy; its migrations run again")
+            for each in [*account.states.values()]:
+                account.save(_without_migrations(each, endpoint))
 
 
-def remember(host: Host) -> None:
-    """Write down which databases there are at the end of a deploy."""
-    for state, cluster in _clusters(host):
-        if now := _database(cluster, host):
+def record_databases(account: LocalAccount) -> None:
+    """Record the OIDs of the databases at the end of a deploy."""
+    for state, cluster in _clusters(account):
+        if now := _database(cluster, account):
             local = {**cluster.local, DATABASE: now}
-            host.save(host.states[state].having(dataclasses.replace(cluster, local=local)))
+            account.save(account.states[state].with_resource(dataclasses.replace(cluster, local=local)))
 
 
-def _clusters(host: Host) -> Iterator[tuple[str, DeployedResource]]:
-    for name, state in [*host.states.items()]:
+def _clusters(account: LocalAccount) -> Iterator[tuple[str, DeployedResource]]:
+    for name, state in [*account.states.items()]:
         for resource in [*state.resources.values()]:
             if resource.type == CLUSTER:
                 yield name, resource
 
 
-def _database(cluster: DeployedResource, host: Host) -> str | None:
-    """Return the OID of the live database; None while the cluster takes no connections."""
-    running = host.clusters.get(cluster.local[FOLDER])
+def _database(cluster: DeployedResource, account: LocalAccount) -> str | None:
+    """Return the OID of the live database, or None while the cluster accepts no connections."""
+    running = account.clusters.get(cluster.local[FOLDER])
     if running is None:
         return None
     admin = Login.local(running, cluster.local[REGION]).plain()
@@ -68,10 +67,10 @@ def _database(cluster: DeployedResource, host: Host) -> str | None:
         return str(row["oid"])
 
 
-def _unmigrated(state: StackState, endpoint: str) -> StackState:
-    """Return the state with the migrations of a cluster belonging to one that is gone."""
+def _without_migrations(state: StackState, endpoint: str) -> StackState:
+    """Return the state with the migrations of a cluster assigned to an endpoint that does not exist."""
     for resource in state.resources.values():
         if resource.type == MIGRATIONS and resource.properties.get("Endpoint") == endpoint:
             properties = {**resource.properties, "Endpoint": f"{endpoint}.emptied"}
-            state = state.having(dataclasses.replace(resource, properties=properties))
+            state = state.with_resource(dataclasses.replace(resource, properties=properties))
     return state

@@ -1,4 +1,4 @@
-"""Where custom resources answer: the local stand-in for the pre-signed URL of CloudFormation."""
+"""Server for responses of custom resources, in place of CloudFormation's pre-signed URLs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import secrets
 from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping
-from blocks_cli.lambda_.http_server import Handler, Server
+from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIMIT = 4096
-"""Bytes of a response object (CloudFormation user guide, custom resource response objects)."""
+"""Maximum bytes of a response object (CloudFormation user guide, custom resource response objects)."""
 
 
 class ResponseServer(Server):
-    """Takes one PUT per URL it has handed out."""
+    """Accepts one PUT per issued URL."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, Callable[[dict[str, Json]], None]] = {}
         super().__init__(_ResponseHandler)
 
     def url(self, receive: Callable[[dict[str, Json]], None]) -> str:
-        """Return a URL; `receive` gets the object that is put there, from another thread."""
+        """Return a new URL; `receive` is called in another thread with the object that is PUT there."""
         token = secrets.token_urlsafe(24)
         self.waiting[token] = receive
         return f"http://{self.address}/{token}"
 
 
-class _ResponseHandler(Handler):
+class _ResponseHandler(RequestHandler):
     server: ResponseServer
 
-    def do_PUT(self) -> None:  # noqa: N802 - the name http.server looks for
+    def do_PUT(self) -> None:  # noqa: N802 - name required by http.server
         body = self.body()
         receive = self.server.waiting.pop(self.path.lstrip("/"), None)
         if receive is None:
-            return self.reply(403, b"this URL was used already, or never handed out")
+            return self.reply(403, b"this URL was used before, or never issued")
         receive(_read(body))
         return self.reply(200)
 

@@ -1,4 +1,4 @@
-"""What is deployed, stack by stack, in one JSON file each."""
+"""State of the deployed stacks, in one JSON file per stack."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+CODE = "code"
+"""Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
+
 FORMAT = 1
-"""Number of the file format; a file with a higher one is refused, never rewritten."""
+"""Version of the file format; a file with another version is refused, never rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedResource:
-    """One resource that exists locally.
+    """One deployed resource.
 
-    `properties` are resolved; `physical_id` is what `Ref` gives. `depends_on` names the resources it was made
-    after. `local` holds what only the local deploy needs to know of it, such as the key of its unpacked code.
+    `properties` are evaluated; `physical_id` is the value of `Ref`. `depends_on` are the resources that it was created
+    after. `local` has data of the local deploy, such as the key of its unpacked code.
     """
 
     logical_id: str
@@ -39,9 +42,9 @@ class DeployedResource:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """One stack as deployed; `leftovers` are replaced resources that are still to be deleted.
+    """One deployed stack; `leftovers` are replaced resources that are not deleted yet.
 
-    `dependencies` names the stacks that were deployed before it, and are destroyed after it.
+    `dependencies` are the stacks that are deployed before it and destroyed after it.
     """
 
     name: str
@@ -53,24 +56,24 @@ class StackState:
     exports: Mapping[str, Json] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
 
-    def having(self, resource: DeployedResource) -> StackState:
+    def with_resource(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
         return replace(self, resources={**self.resources, resource.logical_id: resource})
 
-    def lacking(self, logical_id: str) -> StackState:
+    def without_resource(self, logical_id: str) -> StackState:
         """Return the state without a resource."""
         rest = {name: resource for name, resource in self.resources.items() if name != logical_id}
         return replace(self, resources=rest)
 
     def without_cluster(self, cluster: DeployedResource) -> StackState:
-        """Return the state without a cluster; what refers to its endpoint has to be done again."""
+        """Return the state without a cluster; resources that refer to its endpoint count as changed."""
         endpoint = str(cluster.attributes["Endpoint"])
-        return self.renamed({endpoint: f"{cluster.physical_id}.gone"}).lacking(cluster.logical_id)
+        return self.renamed({endpoint: f"{cluster.physical_id}.gone"}).without_resource(cluster.logical_id)
 
     def renamed(self, texts: Mapping[str, str]) -> StackState:
-        """Return the state with every occurrence of the keys of `texts` replaced by its value.
+        """Return the state with every occurrence of a key of `texts` replaced by its value.
 
-        A local cluster that had to move to another port changes nothing else about what refers to it.
+        This way a local cluster that gets another port does not change the resources that refer to it.
         """
         if not texts:
             return self
@@ -81,7 +84,7 @@ class StackState:
 
 
 class StateFolder:
-    """The state files of a workspace. Every save replaces a file at once."""
+    """The state files of a workspace. Saves are atomic."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -90,14 +93,14 @@ class StateFolder:
         """Return all deployed stacks by name.
 
         Raises:
-            CommandError: a file is damaged or of a later version of this program.
+            CommandError: a file is damaged or has another version.
         """
         files = sorted(self._folder.glob("*.json"))
         states = [self._read(file) for file in files]
         return {state.name: state for state in states}
 
     def save(self, state: StackState) -> None:
-        """Write one stack's state."""
+        """Write the state of one stack."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{state.name}.json"
         fresh = file.with_suffix(f".{os.getpid()}")
@@ -105,7 +108,7 @@ class StateFolder:
         fresh.replace(file)
 
     def remove(self, name: str) -> None:
-        """Forget a stack."""
+        """Remove the state of a stack."""
         (self._folder / f"{name}.json").unlink(missing_ok=True)
 
     def _read(self, file: Path) -> StackState:
@@ -116,13 +119,13 @@ class StateFolder:
                 return _decode(body["stack"])
         except (ValueError, KeyError, TypeError) as error:
             raise CommandError(
-                f"{file}: the record of what is deployed is damaged",
+                f"{file}: the state file is damaged",
                 repr(error),
                 "run `blocks destroy --local --purge`, then deploy again",
             ) from None
         raise CommandError(
-            f"{file}: written in format {version}",
-            f"this version reads format {FORMAT}",
+            f"{file}: unsupported format {version}",
+            f"this version of blocks-dsql reads format {FORMAT}",
             "upgrade blocks-dsql, or run `blocks destroy --local --purge`, then deploy again",
         )
 

@@ -1,1 +1,1 @@
-"""What the commands on migrations share: the folder, the database, how states and findings are shown."""
+"""Shared by the commands on migrations: folder, database, output of states and findings."""

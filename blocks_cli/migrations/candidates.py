@@ -1,4 +1,4 @@
-"""The databases of a stack, and the choice of the one that is meant."""
+"""Selection of a database in a stack."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.errors import CommandError
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CLUSTER = "AWS::DSQL::Cluster"
-ELSEWHERE = "a cluster that the app only imports belongs to another stack: name that one, or use --endpoint"
+ELSEWHERE = "an imported cluster belongs to another stack: pass that stack, or use --endpoint"
 
 _HASH = re.compile(r"[0-9A-F]{8}$")
 _OWN_IDS = {"Resource", "Default", "Cluster"}
@@ -21,17 +21,17 @@ _OWN_IDS = {"Resource", "Default", "Cluster"}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A cluster of a stack: the id of its construct, and what it is found by."""
+    """A cluster of a stack: its construct id, and its identifier or folder."""
 
     database: str
     where: str
 
 
 def choose(stack: str, database: str | None, candidates: Sequence[Candidate]) -> Candidate:
-    """Return the one called `database`, or the only one.
+    """Return the candidate with the id `database`, or the only one.
 
     Raises:
-        CommandError: there is none of that name, or no name was given and there are several.
+        CommandError: no candidate has that id, or no id was given and there are several.
     """
     names = ", ".join(sorted(each.database for each in candidates))
     if not candidates:
@@ -41,20 +41,20 @@ def choose(stack: str, database: str | None, candidates: Sequence[Candidate]) ->
         return fitting[0]
     if fitting:
         raise CommandError(
-            f"stack {stack} has several databases", f"they are {names}", "choose one with --database ID"
+            f"stack {stack} has several databases", f"its databases: {names}", "select one with --database ID"
         )
     raise CommandError(
         f"stack {stack} has no database {database}",
         f"its databases: {names}",
-        f"pass --database {candidates[0].database}, or name another stack",
+        f"pass --database {candidates[0].database}, or another stack",
     )
 
 
 def id_of_path(path: str, logical_id: str) -> str:
-    """Return the id of the construct that a cluster belongs to.
+    """Return the id of a cluster's construct.
 
-    `path` is the cluster's construct path (`Stack/main/Resource`); where the template does not keep it, the
-    logical id without the CDK's digest is as near as one gets.
+    `path` is the construct path of the cluster (`Stack/main/Resource`); without it the result is the logical id without
+    the CDK's digest.
     """
     ids = [part for part in path.split("/")[1:] if part not in _OWN_IDS]
     return ids[-1] if ids else _HASH.sub("", logical_id) or logical_id

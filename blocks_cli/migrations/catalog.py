@@ -1,7 +1,7 @@
-"""The schema of a database as definitions: what there is, and the SQL that would make it.
+"""Dump of a database schema as SQL definitions.
 
-The server itself prints expressions, constraints, indexes, views and functions; here they are only put in
-order. Left out are the migrator's own tables, roles and privileges, which deploys manage, and rows.
+The server prints expressions, constraints, indexes, views and functions; this module orders them. Not included are the
+migrator's own tables, roles and privileges, which deploys manage, and rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INCLUDE = re.compile(r" INCLUDE \(.*\)$")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One thing in the database: its kind, its qualified name, and the SQL that makes it."""
+    """One database object: kind, qualified name, and the SQL that creates it."""
 
     kind: str
     name: str
@@ -35,16 +35,16 @@ class Definition:
 
 
 def read_catalog(admin: Admin) -> tuple[Definition, ...]:
-    """Return everything that migrations can make, in an order in which it could be made.
+    """Return all objects that migrations can create, in a valid order of creation.
 
-    The order and every text are the same for the same schema.
+    Order and texts depend only on the schema.
     """
     found = [each for query, define in _KINDS for each in define(admin.read(query))]
     return tuple(found)
 
 
 def render(definitions: Iterable[Definition]) -> str:
-    """Return the definitions as one SQL text."""
+    """Return the definitions as one SQL script."""
     return "\n\n".join(f"{each.sql};" for each in definitions)
 
 
@@ -75,7 +75,7 @@ def _sequences(rows: Iterable[Row]) -> Iterator[Definition]:
 
 
 def _tables(rows: Iterable[Row]) -> Iterator[Definition]:
-    """Yield the tables, those that others refer to before them; a row is a column, which come together."""
+    """Yield the tables, referenced ones first; each row is a column, and the columns of a table are adjacent."""
     lines: dict[str, list[str]] = {}
     constraints: dict[str, list[str]] = {}
     references: dict[str, list[str]] = {}
@@ -92,7 +92,7 @@ def _tables(rows: Iterable[Row]) -> Iterator[Definition]:
 
 
 def _referred_first(references: Mapping[str, Iterable[str]]) -> dict[str, None]:
-    """Return the tables in the given order, but each after those it refers to; in a circle that cannot be."""
+    """Return the tables in the given order, but each after those it references, except in a cycle."""
     placed: dict[str, None] = {}
 
     def place(table: str, above: tuple[str, ...]) -> None:
@@ -130,7 +130,7 @@ def _indexes(rows: Iterable[Row]) -> Iterator[Definition]:
         match = _INDEX.match(_ACCESS_METHOD.sub(" ", row["definition"]))
         assert match is not None, row["definition"]
         statement = f"CREATE {match['unique'] or ''}INDEX ASYNC {match['rest']}"
-        invalid = "" if row["valid"] else "-- INVALID: its build failed or has not ended\n"
+        invalid = "" if row["valid"] else "-- INVALID: its build failed or is still running\n"
         yield Definition("index", row["name"], invalid + statement)
 
 
@@ -154,7 +154,7 @@ def _comments(rows: Iterable[Row]) -> Iterator[Definition]:
         yield Definition("comment", f"{row['object'].lower()} {row['name']}", statement)
 
 
-# In an order in which things could be made.
+# In a valid order of creation.
 _KINDS = (
     (queries.SCHEMAS, _schemas),
     (queries.DOMAINS, _domains),

@@ -1,4 +1,4 @@
-"""Questions to the catalog about everything that migrations can make: one row a thing, ordered by name."""
+"""Catalog queries for all objects that migrations can create: one row per object, ordered by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHERE {ours} AND t.typtype = 'd' ORDER BY 1""",
     ours=_OURS,
 )
 
-# One that an identity column owns goes with its column.
+# Sequences of identity columns are part of their column.
 SEQUENCES = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
@@ -54,7 +54,7 @@ WHERE {ours} AND p.prokind IN ('f', 'p') ORDER BY 1""",
     ours=_OURS,
 )
 
-# A row for each column, in its place, with the constraints of the table that are made with it.
+# One row per column, in order, with the constraints of the table that CREATE TABLE includes.
 TABLES = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table,
@@ -78,7 +78,7 @@ WHERE {ours} AND c.relkind = 'r' ORDER BY 1, a.attnum""",
     ours=_RELATION,
 )
 
-# Made after all tables, as DSQL has it for what is not validated.
+# Created after all tables, as DSQL requires for constraints that are not validated.
 CONSTRAINTS = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table, quote_ident(k.conname) AS name,

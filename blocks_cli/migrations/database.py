@@ -1,4 +1,4 @@
-"""The database that a command works on, connected: the project's local one, or a cluster that is named."""
+"""Connections to the database of a command: the project's local one, or a named cluster."""
 
 from __future__ import annotations
 
@@ -9,62 +9,61 @@ import shutil
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
-from blocks_cli.commands.options import root
 from blocks_cli.database.login import CONNECT_PATIENCE, PATIENCE, Login
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.workspace import Workspace
+from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from blocks_cli.migrations.target import Located
+    from blocks_cli.migrations.target import DatabaseTarget
     from blocks_runtime.errors import DatabaseError
     from lambda_migrator.admin import Admin
     from lambda_migrator.tables import Reader
 
 
 @contextlib.contextmanager
-def connected(located: Located, dialect: str | None = None) -> Iterator[Admin]:
-    """Say which database it is and connect to it as `admin`; the local one is started if need be.
+def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[Admin]:
+    """Print the target and connect to it as `admin`; start the local database if it is not running.
 
     Raises:
-        CommandError: it cannot be reached, or what was done within the block was refused.
+        CommandError: the database cannot be reached, or a statement in the block failed.
     """
-    with _login(located, dialect) as login, explaining(located), _admin(login).open() as admin:
+    with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
         yield admin
 
 
 @contextlib.contextmanager
-def readable(located: Located) -> Iterator[Reader]:
-    """Say which database it is and connect to read in it; on this machine, without loading the driver.
+def readable(target: DatabaseTarget) -> Iterator[Reader]:
+    """Print the target and connect for reading; to the local database without loading the driver.
 
     Raises:
-        CommandError: it cannot be reached, or what was asked within the block was refused.
+        CommandError: the database cannot be reached, or a query in the block failed.
     """
-    with _login(located, None) as login, explaining(located):
-        plain = None if located.folder is None else login.plain()
+    with _login(target, None) as login, explaining(target):
+        plain = None if target.folder is None else login.plain()
         if plain is not None:
             with contextlib.closing(plain):
                 yield plain
-        else:  # with the patience, and the words for what is wrong, that the driver's way has
+        else:  # the driver waits longer and reports errors better
             with _admin(login).open() as admin:
                 yield admin
 
 
 @contextlib.contextmanager
 def scratch(dialect: str | None) -> Iterator[Admin]:
-    """Connect to an empty database of our own, in `.blocks/verify`; one command at a time has it."""
-    folder = Workspace(root()).folder / "verify"
-    with _alone(folder), _local_cluster(folder, dialect, empty=True) as login:
+    """Connect to an empty database in `.blocks/verify`, which one command at a time may use."""
+    folder = Workspace(project_root()).folder / "verify"
+    with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
         with explaining(), _admin(login).open() as admin:
             yield admin
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -72,8 +71,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explaining(located: Located | None = None) -> Iterator[None]:
-    """Turn errors of the migrator and of the database into those of the command line."""
+def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
+    """Convert errors of the migrator and of the database to CommandError."""
     from blocks_runtime.errors import DatabaseError
     from custom_resource.deadline import OutOfTime
     from lambda_migrator.drift import DriftProblem
@@ -86,37 +85,40 @@ def explaining(located: Located | None = None) -> Iterator[None]:
         code = ExitCode.USAGE if untouched else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:
-        raise _refused(error, local=located is None or located.folder is not None) from error
+        raise _refused(error, local=target is None or target.folder is not None) from error
     except OutOfTime:
         raise CommandError(
-            f"not done within {PATIENCE / 3600:.0f} hours",
-            "what is done is in the journal",
-            "run the command again; it goes on from there",
+            f"not completed within {PATIENCE / 3600:.0f} hours",
+            "the journal has the completed steps",
+            "run the command again; it continues from there",
             ExitCode.MIGRATION_FAILED,
         ) from None
 
 
 @contextlib.contextmanager
-def _login(located: Located, dialect: str | None) -> Iterator[Login]:
-    console.say(f"target   {located}")
-    if located.folder is None:
-        yield _cluster(located)
+def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
+    console.print_message(f"target   {target}")
+    if target.folder is None:
+        yield _cluster(target)
         return
-    _mention_others(located.folder)
-    with _local_cluster(located.folder, dialect) as login:
+    _mention_others(target.folder)
+    with _local_cluster(target.folder, dialect) as login:
         yield login
 
 
 def _mention_others(folder: Path) -> None:
-    """Say that a local database is about to be made, where the project has others: its name may be a slip."""
+    """Print a note if a new local database is created in a project that has others: the name may be a typo."""
     others = [] if folder.exists() else sorted(each.name for each in folder.parent.glob("*"))
     if others:
-        console.say(f"note     {folder.name} is new, and empty; this project has {', '.join(others)}", "cyan")
+        console.print_message(
+            f"note     {folder.name} is a new, empty database; this project also has {', '.join(others)}",
+            "cyan",
+        )
 
 
 @contextlib.contextmanager
 def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
-    """Run the local database in `folder`; one that is to be `empty` may be of another version, and is made anew."""
+    """Run the local database in `folder`; `empty` resets it, and replaces one of another version."""
     from local_dsql import LocalCluster
     from local_dsql.errors import FolderError
 
@@ -134,11 +136,11 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
         yield Login.local(cluster)
 
 
-def _cluster(located: Located) -> Login:
-    from blocks_runtime import credentials
+def _cluster(target: DatabaseTarget) -> Login:
+    from blocks_runtime.shared import credentials
 
-    ca = os.environ.get(f"{variable_prefix(located.database)}_CA")
-    at = Variables(located.endpoint, located.region, ADMIN_ROLE, ca)
+    ca = os.environ.get(f"{variable_prefix(target.database)}_CA")
+    at = Variables(target.endpoint, target.region, ADMIN_ROLE, ca)
     return Login(at, credentials.provider(os.environ))
 
 
@@ -157,12 +159,12 @@ def _refused(error: DatabaseError, *, local: bool) -> CommandError:
     why = f"{said}{f' (SQLSTATE {error.sqlstate})' if error.sqlstate else ''}"
     if isinstance(error, ConfigurationError):
         what, _, remedy = str(error.args[0]).partition("; ")
-        return CommandError("cannot sign a login", what, remedy, ExitCode.CANNOT_CONNECT)
+        return CommandError("cannot sign a login token", what, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, AccessDenied):
-        remedy = "sign with credentials that may dsql:DbConnectAdmin on this cluster, and name its Region"
+        remedy = "use credentials that allow dsql:DbConnectAdmin on this cluster, and pass its Region"
         return CommandError("the database refused the login", why, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, ConnectionFailed) and local:
-        remedy = "run the command again: it starts the database, and goes on where this run stopped"
+        remedy = "run the command again: it starts the database and continues where this run stopped"
         return CommandError("the local database has stopped", why, remedy, ExitCode.CANNOT_CONNECT)
     if isinstance(error, ConnectionFailed):
         remedy = "check the endpoint and the network, then run the command again"

@@ -1,4 +1,4 @@
-"""How two schemas differ, as data and as text."""
+"""Differences between two schemas, as data and as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as the files make it; `expected` and `actual` are its SQL, None where it is not."""
+    """One object that differs; `expected` and `actual` are its SQL, None if it is missing."""
 
     kind: str
     name: str
@@ -24,12 +24,12 @@ class Difference:
 
     @property
     def word(self) -> str:
-        """Say whether it is missing, extra or different."""
+        """Kind of difference: missing, extra or differs."""
         return "missing" if self.actual is None else "extra" if self.expected is None else "differs"
 
 
 def compare(expected: Iterable[Definition], actual: Iterable[Definition]) -> tuple[Difference, ...]:
-    """Return what is not the same in both, in the order of `expected`, what is extra last."""
+    """Return the differences in the order of `expected`, extra objects last."""
     wanted = {(each.kind, each.name): each.sql for each in expected}
     there = {(each.kind, each.name): each.sql for each in actual}
     return tuple(
@@ -40,12 +40,12 @@ def compare(expected: Iterable[Definition], actual: Iterable[Definition]) -> tup
 
 
 def render(differences: Iterable[Difference]) -> str:
-    """Return the differences for people: one line each, and the lines of SQL that differ."""
+    """Return the differences as text: one line each, and the SQL lines that differ."""
     return "\n".join(line for each in differences for line in _lines(each))
 
 
 def as_row(difference: Difference) -> Json:
-    """Return a difference as JSON; the keys stay as they are."""
+    """Return a difference as JSON; the keys are stable."""
     return {
         "difference": difference.word,
         "kind": difference.kind,

@@ -1,4 +1,4 @@
-"""Findings as text, JSON, SARIF and GitHub annotations: a table from a format's name to a pure function."""
+"""Output formats of findings: text, JSON, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(findings: Sequence[MigrationFinding]) -> str:
-    """Return three lines a finding: what and where, why with SQLSTATE, what to do."""
+    """Return three lines per finding: place and fault, reason with SQLSTATE, what to do."""
     return "\n".join(_block(finding) for finding in findings)
 
 
@@ -32,10 +32,10 @@ def as_json(findings: Sequence[MigrationFinding]) -> str:
 
 
 def as_sarif(findings: Sequence[MigrationFinding]) -> str:
-    """Return a SARIF 2.1.0 log, as code scanning services take it."""
+    """Return a SARIF 2.1.0 log, for code scanning services."""
     rules = {finding.rule.id: finding.rule for finding in findings}
     descriptions: Json = [
-        {"id": rule.id, "shortDescription": {"text": rule.sentence}, "help": {"text": rule.remedy}}
+        {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.remedy}}
         for rule in sorted(rules.values(), key=lambda rule: rule.id)
     ]
     driver: Json = {"name": "blocks lint", "rules": descriptions}
@@ -45,10 +45,10 @@ def as_sarif(findings: Sequence[MigrationFinding]) -> str:
 
 
 def as_github(findings: Sequence[MigrationFinding]) -> str:
-    """Return a workflow command a finding, which GitHub shows beside the line of the file."""
+    """Return one workflow command per finding, which GitHub shows at the line of the file."""
     return "\n".join(
-        f"::error file={_property(console.shown(each.path))},line={each.line},col={each.column},"
-        f"title={_property(each.rule.id)}::{_message(f'{each.rule.sentence} {each.why}. {each.remedy}')}"
+        f"::error file={_property(console.display_path(each.path))},line={each.line},col={each.column},"
+        f"title={_property(each.rule.id)}::{_message(f'{each.rule.title}: {each.why}. {each.remedy}')}"
         for each in findings
     )
 
@@ -66,18 +66,18 @@ def _sqlstate(finding: MigrationFinding) -> str:
 
 
 def _block(finding: MigrationFinding) -> str:
-    place = f"{console.shown(finding.path)}:{finding.line}:{finding.column}"
-    what = f"{place}: {finding.rule.sentence} [{finding.rule.id}]"
+    place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
+    what = f"{place}: {finding.rule.title} [{finding.rule.id}]"
     return f"{what}\n  why: {finding.why}{_sqlstate(finding)}\n  do:  {finding.remedy}"
 
 
 def _row(finding: MigrationFinding) -> Json:
     return {
-        "file": console.shown(finding.path),
+        "file": console.display_path(finding.path),
         "line": finding.line,
         "column": finding.column,
         "rule": finding.rule.id,
-        "what": finding.rule.sentence,
+        "what": finding.rule.title,
         "why": finding.why,
         "sqlstate": finding.rule.sqlstate or None,
         "remedy": finding.remedy,
@@ -86,10 +86,10 @@ def _row(finding: MigrationFinding) -> Json:
 
 def _result(finding: MigrationFinding) -> Json:
     where: Json = {
-        "artifactLocation": {"uri": quote(Path(console.shown(finding.path)).as_posix())},
+        "artifactLocation": {"uri": quote(Path(console.display_path(finding.path)).as_posix())},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
-    text = f"{finding.rule.sentence} {finding.why}{_sqlstate(finding)}. {finding.remedy}"
+    text = f"{finding.rule.title}: {finding.why}{_sqlstate(finding)}. {finding.remedy}"
     return {
         "ruleId": finding.rule.id,
         "level": "error",

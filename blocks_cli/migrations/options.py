@@ -1,4 +1,4 @@
-"""Options that the commands on migrations share, each the same everywhere."""
+"""Options shared by the commands on migrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blocks_cli.migrations.place import DEFAULT_DATABASE, Place
+from blocks_cli.migrations.target_options import DEFAULT_DATABASE, TargetOptions
+from dsql_dialect.profiles import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,35 +23,37 @@ folder = click.option(
 )
 dialect = click.option(
     "--dialect",
+    type=click.Choice(NAMES),
     envvar="BLOCKS_DIALECT",
-    help="What DSQL accepts: portable (the default) or 2026-09.",
+    metavar="NAME",
+    help=f"SQL dialect: {', '.join(NAMES)} (default: {DEFAULT.name}).",
 )
 exit_code = click.option(
-    "--exit-code", is_flag=True, help="Exit with 1 when something is pending or has drifted."
+    "--exit-code", is_flag=True, help="Exit with 1 if migrations are pending or have drifted."
 )
-to = click.option("--to", type=int, metavar="NUMBER", help="Number of the last migration to take.")
+to = click.option("--to", type=int, metavar="NUMBER", help="Number of the last migration to include.")
 wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait while another migrator is at work.",
+    help="Maximum time to wait for another migrator.",
 )
-_PLACE = (
+_TARGET_OPTIONS = (
     click.option("--database", help=f"Id of the DistributedDatabase (default: {DEFAULT_DATABASE})."),
-    click.option("--stack", metavar="NAME", help="Work on the cluster of this stack on AWS (needs boto3)."),
-    click.option("--local", is_flag=True, help="With --stack: the stack as deployed on this machine."),
-    click.option("--endpoint", metavar="HOST", help="Work on the cluster with this host name."),
-    click.option("--region", help="Region of stack or cluster (default: as AWS tools find it)."),
+    click.option("--stack", metavar="NAME", help="Use the cluster of this stack on AWS (needs boto3)."),
+    click.option("--local", is_flag=True, help="With --stack: the stack deployed on this machine."),
+    click.option("--endpoint", metavar="HOST", help="Use the cluster with this host name."),
+    click.option("--region", help="Region of stack or cluster (default: from the AWS configuration)."),
 )
 
 
-def place(command: Callable[..., object]) -> Callable[..., object]:
-    """Add the options that say which database; the command gets them as `place`."""
+def target_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options that say which database; the command gets them as `target_options`."""
 
     @functools.wraps(command)
-    def placed(
+    def with_target(
         *arguments: object,
         database: str | None,
         stack: str | None,
@@ -59,9 +62,11 @@ def place(command: Callable[..., object]) -> Callable[..., object]:
         region: str | None,
         **options: object,
     ) -> object:
-        return command(*arguments, place=Place.of(database, stack, local, endpoint, region), **options)
+        return command(
+            *arguments, target_options=TargetOptions.of(database, stack, local, endpoint, region), **options
+        )
 
-    result: Callable[..., object] = placed
-    for option in reversed(_PLACE):
+    result: Callable[..., object] = with_target
+    for option in reversed(_TARGET_OPTIONS):
         result = option(result)
     return result

@@ -1,4 +1,4 @@
-"""A run of a command: its name in lease and journal, and how it waits for another one."""
+"""A run of a command: its name in lease and journal, and its wait for another run."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 from blocks_cli import console
 
 if TYPE_CHECKING:
-    from blocks_cli.migrations.target import Located
+    from blocks_cli.migrations.target import DatabaseTarget
     from lambda_migrator.lease import Holder, Queue
 
 
 def run_name() -> str:
-    """Return the name of this run in the lease and the journal: who, on which machine, in which process."""
+    """Return the name of this run in the lease and the journal: user, host, process."""
     import getpass
     import secrets
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
+    except (KeyError, OSError):  # the user id has no name, as in many containers
         user = f"uid {os.getuid()}"
-    # The last part tells two runs apart whose process has the same number.
+    # The random part distinguishes runs with the same process id.
     return f"{user}@{socket.gethostname()} blocks[{os.getpid()}/{secrets.token_hex(2)}]"
 
 
 def is_dead(holder: str) -> bool:
-    """Tell whether a holder of the lease was a command on this machine whose process has ended.
+    """Return whether the holder of the lease was a command on this machine whose process has ended.
 
-    Only good for a database of this machine: elsewhere another machine may have the same name.
+    Only valid for a local database: holders of a cluster's lease may be on another machine with the same host name.
     """
     match = re.fullmatch(rf".*@{re.escape(socket.gethostname())} blocks\[(?P<pid>[0-9]+)/[0-9a-f]+\]", holder)
     if match is None:
@@ -44,11 +44,11 @@ def is_dead(holder: str) -> bool:
     return False
 
 
-def queue(located: Located, wait: float) -> Queue:
-    """Return how to behave while another migrator is at work: say who, wait that many seconds."""
+def queue(target: DatabaseTarget, wait: float) -> Queue:
+    """Return the queue options: print the other migrator, wait at most `wait` seconds."""
     from lambda_migrator.lease import Queue
 
     def waiting(holder: Holder) -> None:
-        console.say(f"waiting  another migrator is at work: {holder}", "yellow")
+        console.print_message(f"waiting  another migrator is running: {holder}", "yellow")
 
-    return Queue(wait, waiting, is_dead) if located.folder is not None else Queue(wait, waiting)
+    return Queue(wait, waiting, is_dead) if target.folder is not None else Queue(wait, waiting)

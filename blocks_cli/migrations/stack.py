@@ -1,4 +1,4 @@
-"""The cluster of a stack on AWS: CloudFormation knows the identifier, DSQL the endpoint; boto3 asks both."""
+"""The cluster of a stack on AWS: CloudFormation has the identifier, DSQL the endpoint; both are read with boto3."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER, NESTED_STACK
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.migrations.candidates import CLUSTER, Candidate, choose, id_of_path
+from blocks_cli.migrations.candidates import Candidate, choose, id_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.exceptions import BotoCoreError, ClientError
 
-NESTED = "AWS::CloudFormation::Stack"
 _GONE = "DELETE_COMPLETE"
 _UNUSABLE = ("PENDING_DELETE", "DELETING", "DELETED", "FAILED")
 _DENIED = ("AccessDenied", "AccessDeniedException")
@@ -27,7 +27,7 @@ _ABSENT = ("ValidationError", "ResourceNotFoundException")
 
 @dataclass(frozen=True, slots=True)
 class StackCluster:
-    """A cluster that a stack has: the id of its construct, and where it is."""
+    """A cluster of a stack: construct id, endpoint, Region."""
 
     database: str
     endpoint: str
@@ -35,13 +35,13 @@ class StackCluster:
 
 
 def find_cluster(stack: str, database: str | None, region: str | None) -> StackCluster:
-    """Return the cluster of the database `database` of a stack; None stands for its only one.
+    """Return the cluster of the database `database` of a stack; None selects its only one.
 
-    The Region is `region`, or the one that AWS tools find (AWS_REGION, profile). Needs
+    The Region is `region`, by default that of the AWS configuration (AWS_REGION, profile). Needs
     `cloudformation:ListStackResources`, `cloudformation:DescribeStackResource` and `dsql:GetCluster`.
 
     Raises:
-        CommandError: there is no boto3, no Region, no such stack or database, or AWS refuses.
+        CommandError: boto3, the Region, the stack or the database is missing, or AWS refuses the request.
     """
     session = _session(stack, region)
     with _explaining(stack, session.region_name):
@@ -49,9 +49,9 @@ def find_cluster(stack: str, database: str | None, region: str | None) -> StackC
         cluster = session.client("dsql").get_cluster(identifier=found.where)
     if cluster["status"] in _UNUSABLE:
         raise CommandError(
-            f"stack {stack}: cluster {found.where} cannot be used",
+            f"stack {stack}: cluster {found.where} is not usable",
             f"its status is {cluster['status']}",
-            "deploy the stack again, or name another one",
+            "deploy the stack again, or pass another one",
             ExitCode.CANNOT_CONNECT,
         )
     return StackCluster(found.database, cluster["endpoint"], session.region_name)
@@ -64,30 +64,30 @@ def _session(stack: str, region: str | None) -> boto3.Session:
     except ImportError:
         raise CommandError(
             f"--stack {stack}: boto3 is not installed",
-            "only CloudFormation knows the cluster of a stack, and boto3 is what asks it",
-            "run `pip install 'blocks-dsql[aws]'`, or name the cluster with --endpoint HOST",
+            "boto3 is needed to look up the cluster of a stack in CloudFormation",
+            "run `pip install 'blocks-dsql[aws]'`, or pass the cluster with --endpoint HOST",
         ) from None
     try:
         session = boto3.Session(region_name=region)
-    except BotoCoreError as error:  # such as a profile that is not there
+    except BotoCoreError as error:  # such as an unknown profile
         raise _unasked(stack, error) from None
     if session.region_name is None:
         raise CommandError(
-            f"--stack {stack}: in which Region?",
-            "neither AWS_REGION nor AWS_DEFAULT_REGION nor the profile says it",
+            f"--stack {stack}: --region is missing",
+            "AWS_REGION, AWS_DEFAULT_REGION and the profile are not set either",
             "pass --region as well",
         )
     return session
 
 
 def _candidates(formation: BaseClient, stack: str) -> Iterator[Candidate]:
-    """Yield the clusters of a stack and of the stacks nested in it."""
+    """Yield the clusters of a stack and of its nested stacks."""
     for page in formation.get_paginator("list_stack_resources").paginate(StackName=stack):
         for resource in page["StackResourceSummaries"]:
             physical, kind = resource.get("PhysicalResourceId"), resource["ResourceType"]
             if not physical or resource["ResourceStatus"] == _GONE:
                 continue
-            if kind == NESTED:
+            if kind == NESTED_STACK:
                 yield from _candidates(formation, physical)
             elif kind == CLUSTER:
                 logical_id = resource["LogicalResourceId"]
@@ -95,7 +95,7 @@ def _candidates(formation: BaseClient, stack: str) -> Iterator[Candidate]:
 
 
 def _path(formation: BaseClient, stack: str, logical_id: str) -> str:
-    """Return the construct path, which the CDK writes into a resource's metadata; "" where it is not there."""
+    """Return the construct path in the metadata that the CDK adds to a resource; "" if there is none."""
     answer = formation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
     metadata = json.loads(answer["StackResourceDetail"].get("Metadata") or "{}")
     return str(metadata.get("aws:cdk:path", ""))
@@ -103,7 +103,7 @@ def _path(formation: BaseClient, stack: str, logical_id: str) -> str:
 
 @contextlib.contextmanager
 def _explaining(stack: str, region: str) -> Iterator[None]:
-    """Turn what boto3 raises into errors of the command line."""
+    """Convert errors of boto3 to CommandError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -116,23 +116,23 @@ def _explaining(stack: str, region: str) -> Iterator[None]:
 
 def _refused(stack: str, region: str, error: ClientError) -> CommandError:
     code, words = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    why = f"{error.operation_name} was answered {code}: {words}"
+    why = f"{error.operation_name} failed with {code}: {words}"
     if code in _ABSENT:
-        remedy = "name a stack of this account and Region (--region, AWS_PROFILE)"
+        remedy = "pass a stack of this account and Region (--region, AWS_PROFILE)"
         return CommandError(f"--stack {stack}: not found in {region}", why, f"{remedy}, or add --local")
-    remedy = "sign in again (`aws sso login`) or choose other credentials (AWS_PROFILE)"
+    remedy = "sign in again (`aws sso login`) or select other credentials (AWS_PROFILE)"
     if code in _DENIED:
         remedy = (
             "allow cloudformation:ListStackResources, cloudformation:DescribeStackResource and "
-            "dsql:GetCluster, or name the cluster with --endpoint HOST"
+            "dsql:GetCluster, or pass the cluster with --endpoint HOST"
         )
     return CommandError(f"--stack {stack}: AWS refused in {region}", why, remedy, ExitCode.CANNOT_CONNECT)
 
 
 def _unasked(stack: str, error: BotoCoreError) -> CommandError:
     return CommandError(
-        f"--stack {stack}: AWS could not be asked",
+        f"--stack {stack}: the request to AWS failed",
         str(error),
-        "check credentials, profile and network, or name the cluster with --endpoint HOST",
+        "check credentials, profile and network, or pass the cluster with --endpoint HOST",
         ExitCode.CANNOT_CONNECT,
     )

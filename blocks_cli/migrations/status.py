@@ -1,4 +1,4 @@
-"""How each migration stands, from files and journal alone."""
+"""Status of each migration, from files and journal."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _STATES = {
 
 _ADVICE = {
     "failed": (
-        "a statement of it was refused, and nothing of that statement was kept",
+        "a statement failed and was rolled back",
         "correct {name}.sql, then run `blocks up`",
     ),
     _IN_DOUBT: (
         "it was interrupted after a statement was sent",
-        "run `blocks up`, which finds out what took effect",
+        "run `blocks up`, which checks whether the statement took effect",
     ),
 }
-"""By state: why a migration is to be looked at, and what to do."""
+"""Reason and remedy by state."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One migration: `entry` is its journal row, `fault` how file and journal contradict each other.
+class MigrationStatus:
+    """Status of one migration: `entry` is its journal row, `fault` a contradiction between file and journal.
 
-    `gone` says that the folder does not have its file.
+    `gone` is whether its file is missing.
     """
 
     version: int
@@ -51,36 +51,36 @@ class Standing:
 
     @property
     def open(self) -> bool:
-        """True if something is left to be done about it."""
+        """Whether the migration needs an action."""
         return self.state not in ("applied", "ahead")
 
     @property
     def mark(self) -> str:
-        """One character for a list: x applied, blank pending, ! to be looked at."""
+        """One character for the list: x applied, blank pending, ! needs attention."""
         return "x" if not self.open else " " if self.state == "pending" else "!"
 
     @property
     def advice(self) -> tuple[str, str] | None:
-        """Why it is to be looked at, and what to do; None where that is plain."""
+        """Reason and remedy, None if nothing is wrong."""
         if self.fault is not None:
             return self.fault.why, self.fault.remedy
         if self.entry is None or self.state not in _ADVICE:
             return None
         why, remedy = _ADVICE[self.state]
         if self.gone:
-            why += "; its file is gone"
-            remedy = "put {name}.sql back, or let the journal forget it: `blocks repair {name} --pending`"
+            why += "; its file is missing"
+            remedy = "restore {name}.sql, or remove it from the journal: `blocks repair {name} --pending`"
         return why, remedy.format(name=self.name)
 
     @property
     def when(self) -> str:
-        """When it was applied, in UTC; blank as wide where it is not."""
+        """Time of application in UTC; blanks of the same width if not applied."""
         applied = self.entry.applied_at if self.entry else None
         return f"{applied:%Y-%m-%d %H:%M:%S}" if applied else " " * 19
 
     @property
     def by(self) -> str:
-        """The run that wrote the journal last, or how far it got."""
+        """The run that wrote the journal row last, with the number of completed statements if not applied."""
         if self.entry is None:
             return ""
         if self.entry.applied or not self.entry.statement:
@@ -88,14 +88,14 @@ class Standing:
         return f"{self.entry.by}, {self.entry.statement} statements done"
 
 
-def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]:
-    """Return how every migration of folder and journal stands, in the order of their numbers."""
+def migration_statuses(files: Manifest, journal: Iterable[Entry]) -> tuple[MigrationStatus, ...]:
+    """Return the status of all migrations of folder and journal, ordered by number."""
     entries = {entry.version: entry for entry in journal}
     names = {entry.version: entry.name for entry in entries.values()}
     present = {migration.version: migration.name for migration in files.migrations}
     faults = {fault.version: fault for fault in find_drift(files, entries.values())}
     return tuple(
-        Standing(
+        MigrationStatus(
             version,
             name,
             _state(entries.get(version), faults.get(version), known=version in present),
@@ -107,15 +107,15 @@ def standings(files: Manifest, journal: Iterable[Entry]) -> tuple[Standing, ...]
     )
 
 
-def as_row(standing: Standing) -> Json:
-    """Return a standing as JSON; the keys stay as they are."""
-    entry = standing.entry
-    why, remedy = standing.advice or (None, None)
+def as_row(status: MigrationStatus) -> Json:
+    """Return a status as JSON; the keys are stable."""
+    entry = status.entry
+    why, remedy = status.advice or (None, None)
     applied_at = entry.applied_at if entry else None
     return {
-        "version": standing.version,
-        "name": standing.name,
-        "state": standing.state,
+        "version": status.version,
+        "name": status.name,
+        "state": status.state,
         "appliedAt": applied_at.isoformat() if applied_at else None,
         "by": entry.by if entry else None,
         "checksum": entry.checksum if entry else None,

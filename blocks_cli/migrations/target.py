@@ -1,4 +1,4 @@
-"""Where the database is that a command works on, looked up from what its options say."""
+"""Lookup of the database that the options of a command select."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from blocks_cli.errors import CommandError
 from blocks_runtime.contract import ADMIN_ROLE
 
 if TYPE_CHECKING:
-    from blocks_cli.migrations.place import Place
+    from blocks_cli.migrations.target_options import TargetOptions
 
 _HOST = re.compile(r"[a-z0-9]{26}\.dsql\.(?P<region>[a-z0-9-]+)\.on\.aws(\.cn)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """A database: the id of its construct, and the folder it has on this machine or the cluster's endpoint.
+class DatabaseTarget:
+    """A database: its construct id, and its local folder or the endpoint of its cluster.
 
-    As text it is what the first line of every command says.
+    `str()` returns the text that each command prints first.
     """
 
     database: str
@@ -34,40 +34,44 @@ class Located:
     def __str__(self) -> str:
         of_stack = f"   of stack {self.stack}" if self.stack else ""
         if self.folder is not None:
-            return f"local   {console.shown(self.folder)}{of_stack}"
+            return f"local   {console.display_path(self.folder)}{of_stack}"
         return f"cluster {self.endpoint}   {self.region}   as {ADMIN_ROLE}{of_stack}"
 
 
-def locate(place: Place) -> Located:
-    """Find the database.
+def find_target(options: TargetOptions) -> DatabaseTarget:
+    """Look up the database.
 
     Raises:
-        CommandError: the stack is unknown or has no such database, or nothing says the Region of an endpoint.
+        CommandError: the stack is unknown or has no such database, or the Region of an endpoint is unknown.
     """
-    if place.endpoint is not None:
-        return Located(place.name, endpoint=place.endpoint, region=_region(place, place.endpoint))
-    if place.stack is None:
-        from blocks_runtime.location import local_folder
+    if options.endpoint is not None:
+        return DatabaseTarget(
+            options.name,
+            endpoint=options.endpoint,
+            region=_region(options, options.endpoint),
+        )
+    if options.stack is None:
+        from blocks_runtime.database.location import local_folder
 
-        return Located(place.name, local_folder(place.name, Path.cwd()))
-    if place.local:
+        return DatabaseTarget(options.name, local_folder(options.name, Path.cwd()))
+    if options.local:
         from blocks_cli.migrations.local_stack import find_folder
 
-        database, folder = find_folder(place.stack, place.database)
-        return Located(database, folder, stack=place.stack)
+        database, folder = find_folder(options.stack, options.database)
+        return DatabaseTarget(database, folder, stack=options.stack)
     from blocks_cli.migrations.stack import find_cluster
 
-    found = find_cluster(place.stack, place.database, place.region)
-    return Located(found.database, endpoint=found.endpoint, region=found.region, stack=place.stack)
+    found = find_cluster(options.stack, options.database, options.region)
+    return DatabaseTarget(found.database, endpoint=found.endpoint, region=found.region, stack=options.stack)
 
 
-def _region(place: Place, endpoint: str) -> str:
+def _region(options: TargetOptions, endpoint: str) -> str:
     match = _HOST.fullmatch(endpoint)
-    region = place.region or (match and match["region"]) or os.environ.get("AWS_REGION")
+    region = options.region or (match and match["region"]) or os.environ.get("AWS_REGION")
     if region is None:
         raise CommandError(
-            f"--endpoint {endpoint}: in which Region?",
-            "its host name does not say, and a login is signed for one Region",
+            f"--endpoint {endpoint}: --region is missing",
+            "the host name does not contain the Region, and a login token is signed for one Region",
             "pass --region as well",
         )
     return region

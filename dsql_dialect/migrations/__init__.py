@@ -1,7 +1,8 @@
-"""Migrations compiled: a folder of `NNN_name.sql` files into one manifest, or all their faults at once."""
+"""Compile migrations: a folder of `NNN_name.sql` files into one manifest, or all their faults at once."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from dsql_dialect.migrations.compiler import compile_folder
@@ -27,10 +28,4 @@ _MODULES = {
     "compile_folder": "compiler",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+_, __getattr__, __dir__ = lazy_exports(__name__, _MODULES)

@@ -1,4 +1,4 @@
-"""Files in, compiled migrations or all their faults out."""
+"""Compile a folder of migrations, or report all its faults."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
 from dsql_dialect.migrations import extensions, rules
-from dsql_dialect.migrations.directives import down_sections, read_directives
+from dsql_dialect.migrations.directives import DIRECTIVES, down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.files import read_folder
 from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
 from dsql_dialect.migrations.probe import probe, repeatable, tree_of
 from dsql_dialect.parser import parse
-from dsql_dialect.position import Position, Source, position_of
+from dsql_dialect.position import Position, Source
 from dsql_dialect.profiles import profile as profile_named
 from dsql_dialect.statement import Kind
 
@@ -39,12 +39,11 @@ _START = Position(0, 1, 1)
 
 
 def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None) -> CompiledMigrations:
-    """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for `portable`.
+    """Compile the `NNN_name.sql` files of a folder, ordered by number; without a dialect, for the default one.
 
     Raises:
-        MigrationErrors: something in the folder could not be run on DSQL, or not safely; it carries every
-        fault of
-            every file, and the folder's own (missing, unreadable).
+        MigrationErrors: a statement cannot be run on DSQL, or not safely, or the folder cannot be read; it carries
+            every fault of every file.
     """
     dialect = profile or profile_named()
     files, findings = read_folder(Path(path))
@@ -58,19 +57,20 @@ def compile_folder(path: str | os.PathLike[str], profile: Profile | None = None)
 
 
 def _faults(file: MigrationFile, script: Script, known: frozenset[str]) -> Iterator[MigrationFinding]:
+    whole = Source(file.text)
     if not script.statements:
         yield _fault(file, _START, rules.EMPTY)
     for statement in script.statements:
         yield from _refused(file, statement)
         if not statement.findings:
             yield from (_fault(file, statement.position, rule) for rule in _misplaced(statement))
-            yield from _unknown(file, statement, known)
+            yield from _unknown(file, whole, statement, known)
     yield from (_fault(file, each.position, rule) for each, rule in _crowded(script.statements))
     yield from _miscommented(file, script)
 
 
 def _refused(file: MigrationFile, statement: Statement) -> Iterator[MigrationFinding]:
-    """Yield what DSQL itself would refuse."""
+    """Yield the refusals of DSQL itself."""
     for finding in statement.findings:
         at = finding.position
         if statement.text.startswith("\\"):
@@ -81,19 +81,21 @@ def _refused(file: MigrationFile, statement: Statement) -> Iterator[MigrationFin
             )
 
 
-def _unknown(file: MigrationFile, statement: Statement, known: frozenset[str]) -> Iterator[MigrationFinding]:
-    """Yield what the server could not know: values of parameters, and what extensions would bring."""
+def _unknown(
+    file: MigrationFile, whole: Source, statement: Statement, known: frozenset[str]
+) -> Iterator[MigrationFinding]:
+    """Yield the names that the server would not know: parameters, types and functions of extensions."""
     if not statement.backend_sql:
         return
     source, start = Source(statement.backend_sql), statement.position.offset
     for at, rule, name in extensions.missing(statement, known):
-        place = position_of(file.text, start + source.characters(at))
+        place = whole.at(start + source.characters(at))
         yield _fault(file, place, rule, name=name)
     if statement.node != "CreateFunction":
         kind, root = tree_of(statement)
         parameters = [each.get("location", 0) for _, each in walk({kind: root}, {"ParamRef"})]
         if parameters:
-            place = position_of(file.text, start + source.characters(min(parameters)))
+            place = whole.at(start + source.characters(min(parameters)))
             yield _fault(file, place, rules.PARAMETER)
 
 
@@ -117,7 +119,7 @@ def _misplaced(statement: Statement) -> Iterator[Rule]:
 
 
 def _crowded(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Rule]]:
-    """Yield the statements that cannot share a file with the first one that changes something."""
+    """Yield the statements that cannot share a file with the first one that changes rows or the catalog."""
     changing = [statement for statement in statements if statement.is_ddl or statement.is_dml]
     for statement in changing[1:]:
         if statement.is_ddl != changing[0].is_ddl:
@@ -131,7 +133,7 @@ def _fault(file: MigrationFile, at: Position, rule: Rule, **values: str) -> Migr
 
 
 def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
-    batched = {directive.statement for directive in read_directives(file.text, script)}
+    given = {(directive.statement, directive.word) for directive in read_directives(file.text, script)}
     return CompiledMigration(
         version=file.version,
         name=file.name,
@@ -143,7 +145,7 @@ def _compile(file: MigrationFile, script: Script) -> CompiledMigration:
                 kind=_kind(statement),
                 line=statement.position.line,
                 column=statement.position.column,
-                batch=statement in batched,
+                directives={word: (statement, word) in given for word in DIRECTIVES},
                 probe=probe(statement),
                 repeatable=repeatable(statement),
             )

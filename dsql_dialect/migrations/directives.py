@@ -1,4 +1,4 @@
-"""Comments that mean something: `-- blocks: batch` above a statement, and what other tools would obey."""
+"""Directives in comments: `-- blocks: batch` above a statement, and those of other tools."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsql_dialect.comments import line_comments
 from dsql_dialect.migrations.probe import tree_of
-from dsql_dialect.position import position_of
+from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dsql_dialect.position import Position
     from dsql_dialect.statement import Script, Statement
 
-_COMMENT = re.compile(r"/\*.*?\*/|--(?P<line>[^\n]*)", re.DOTALL)
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
 _DOWN = re.compile(r"\s*(migrate:down|\+goose\s+down|\+migrate\s+down|@undo|//@undo)\b.*", re.IGNORECASE)
-"""Where dbmate, goose, sql-migrate and MyBatis begin what undoes a migration."""
+"""Comments with which dbmate, goose, sql-migrate and MyBatis begin the statements that undo a migration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """A `-- blocks: <word>` comment, and the statement that it stands above (None: none follows)."""
+    """A `-- blocks: <word>` comment, and the statement below it (None: none follows)."""
 
     word: str
     position: Position
@@ -31,23 +31,36 @@ class Directive:
 
     @property
     def misuse(self) -> str | None:
-        """Why the directive cannot be obeyed, or None."""
-        if self.word != "batch":
-            return f"`{self.word}` is no directive; the only one is `batch`"
+        """The reason for which the directive cannot be followed, or None."""
+        if self.word not in DIRECTIVES:
+            known = ", ".join(f"`{name}`" for name in DIRECTIVES)
+            return f"`{self.word}` is no directive; known is {known}"
         if self.statement is None:
             return "no statement follows it"
-        if not self.statement.is_dml:
-            return "only a statement that changes rows can be repeated until it changes none"
-        return None
+        return DIRECTIVES[self.word](self.statement)
 
     @property
     def endless(self) -> str | None:
-        """Why the statement would be repeated for ever, or None where that cannot be seen."""
-        return None if self.misuse or self.statement is None else _endless(self.statement)
+        """The reason for which the statement would be repeated without end, or None where none is seen."""
+        if self.misuse or self.statement is None or self.word != "batch":
+            return None
+        return _endless(self.statement)
+
+
+def _batch_misuse(statement: Statement) -> str | None:
+    return (
+        None
+        if statement.is_dml
+        else "only a statement that changes rows can be repeated until it changes none"
+    )
+
+
+DIRECTIVES: Mapping[str, Callable[[Statement], str | None]] = {"batch": _batch_misuse}
+"""Every directive, with the reason for which it cannot be followed above a statement. Each is a key of the manifest."""
 
 
 def _endless(statement: Statement) -> str | None:
-    """Why a statement never comes to change no row, where that can be seen from its text."""
+    """Return the reason, seen in the text, for which a statement always changes a row, or None."""
     name, root = tree_of(statement)
     if name == "UpdateStmt" and not {"whereClause", "fromClause"} & root.keys():
         return "an UPDATE without WHERE changes its rows again and again, so it never ends"
@@ -59,18 +72,20 @@ def _endless(statement: Statement) -> str | None:
 
 
 def read_directives(text: str, script: Script) -> Iterator[Directive]:
-    """Yield the directives between the statements of a text; comments inside a statement are its own."""
+    """Yield the directives between the statements of a text; comments inside a statement are no directives."""
+    source = Source(text)
     for comment, at, statement in _comments(text, script):
         match = _DIRECTIVE.fullmatch(comment)
         if match is not None:
-            yield Directive(match["word"].strip(), position_of(text, at), statement)
+            yield Directive(match["word"].strip(), source.at(at), statement)
 
 
 def down_sections(text: str, script: Script) -> Iterator[tuple[str, Position]]:
     """Yield the comments that begin, for another tool, statements to undo the migration, with their places."""
+    source = Source(text)
     for comment, at, statement in _comments(text, script):
         if statement is not None and _DOWN.fullmatch(comment):
-            yield f"--{comment.rstrip()}", position_of(text, at)
+            yield f"--{comment.rstrip()}", source.at(at)
 
 
 def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement | None]]:
@@ -78,7 +93,7 @@ def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement |
     at = 0
     for statement in (*script.statements, None):
         end = len(text) if statement is None else statement.position.offset
-        for comment in _COMMENT.finditer(text, at, end):
-            yield comment["line"] or "", comment.start(), statement
+        for comment, offset in line_comments(text, at, end):
+            yield comment, offset, statement
         if statement is not None:
             at = end + len(statement.text)

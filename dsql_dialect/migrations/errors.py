@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MigrationFinding:
-    """One fault: where (`line` and `column` from 1, in characters), which rule, why, and the way out."""
+    """One fault of a migration: its place (`line` and `column` from 1, in characters), rule, reason and remedy."""
 
     path: Path
     line: int
@@ -25,19 +25,19 @@ class MigrationFinding:
 
     @property
     def place(self) -> str:
-        """`file:line:column`, as editors and terminals know it."""
+        """The place as `file:line:column`, which editors and terminals link."""
         return f"{self.path}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
         sqlstate = f" (SQLSTATE {self.rule.sqlstate})" if self.rule.sqlstate else ""
-        what = f"{self.place}: {self.rule.sentence} [{self.rule.id}]"
+        what = f"{self.place}: {self.rule.title} [{self.rule.id}]"
         return f"{what}\n  why: {self.why}{sqlstate}\n  do:  {self.remedy}"
 
 
 class MigrationErrors(ValueError):
-    """A folder of migrations that cannot be compiled; `findings` are all its faults, ordered by place.
+    """A folder of migrations cannot be compiled; `findings` are all its faults, ordered by place.
 
-    Its text has one block of three lines a fault: what and where, why with SQLSTATE, and what to do.
+    The text has a block of three lines for each: place and fault, reason with SQLSTATE, remedy.
     """
 
     def __init__(self, findings: Sequence[MigrationFinding]) -> None:

@@ -1,6 +1,6 @@
-"""Types and functions that PostgreSQL has from extensions, and DSQL has not, unless a migration defines them.
+"""Find types and functions of PostgreSQL's extensions, which DSQL does not have unless a migration defines them.
 
-The server would say so, but only on deploy: a name that PostgreSQL does not know is no fault of grammar.
+The server reports an unknown name, too, but only on deploy: it is no error of grammar.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SCHEMAS: tuple[list[str], ...] = (["public"], ["pg_catalog"], [])
 
 
 def defined(statements: Iterable[Statement]) -> frozenset[str]:
-    """Return the names of the domains and functions that statements make."""
+    """Return the names of the domains and functions that statements create."""
     return frozenset(_made(statements))
 
 
@@ -56,7 +56,7 @@ def _made(statements: Iterable[Statement]) -> Iterator[str]:
 
 
 def missing(statement: Statement, known: frozenset[str]) -> Iterator[tuple[int, Rule, str]]:
-    """Yield where in the statement, in bytes, which rule is broken by which name."""
+    """Yield the byte offset in the statement, the broken rule and the name for every unknown name."""
     name, root = tree_of(statement)
     for key, node in walk({name: root}, {"typeName", "TypeName", "FuncCall"}):
         of_function = key == "FuncCall"

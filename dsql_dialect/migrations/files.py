@@ -1,4 +1,4 @@
-"""The files of a folder of migrations: found, ordered by number, read as text."""
+"""Read the files of a folder of migrations, ordered by number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.migrations import rules
 from dsql_dialect.migrations.errors import MigrationFinding
-from dsql_dialect.position import position_of
+from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class MigrationFile:
 
     @property
     def name(self) -> str:
-        """The name without `.sql`, which is what the journal knows a migration by."""
+        """The name without `.sql`, as the journal holds it."""
         return self.path.name.removesuffix(".sql")
 
     @property
@@ -61,7 +61,7 @@ def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFindin
 
 
 def _is_migration(entry: Path) -> bool:
-    """Tell whether it counts; so does what is no readable file, such as a link that leads nowhere."""
+    """Return whether an entry of the folder counts; one that cannot be read, such as a broken link, does."""
     return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and not entry.is_dir()
 
 
@@ -90,8 +90,8 @@ def _not_utf8(data: bytes, offset: int) -> str:
 
 
 def _unreadable(path: Path, before: str, reason: str) -> MigrationFinding:
-    """Return the finding at the place behind the text `before`."""
-    at = position_of(before, len(before))
+    """Return the finding at the position behind the text `before`."""
+    at = Source(before).at(len(before))
     return MigrationFinding(path, at.line, at.column, rules.ENCODING, reason, rules.ENCODING.remedy)
 
 

@@ -1,4 +1,4 @@
-"""Compiled migrations and their manifest, the one thing that a deploy needs of them."""
+"""Compiled migrations and their manifest, which a deploy reads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,26 @@ Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledStatement:
-    """A statement to be run as it stands.
+    """A statement that the migrator runs unchanged.
 
-    `line` and `column` (from 1, in characters) are its place in the file; `batch` asks to repeat it until it
-    changes no row; `probe` tells how to see its effect in the catalog (None: it cannot be seen); `repeatable`
-    whether running it twice ends like running it once.
+    `line` and `column` (from 1, in characters) are its place in the file; `directives` holds every directive's name
+    and whether it stands above the statement: with `batch` it is repeated until it changes no row. `probe` describes
+    its effect in the catalog (None: it cannot be seen); `repeatable` is true if running it twice has the effect of
+    running it once.
     """
 
     sql: str
     kind: StatementKind
     line: int
     column: int
-    batch: bool
+    directives: Mapping[str, bool]
     probe: Mapping[str, Json] | None
     repeatable: bool
+
+    @property
+    def batch(self) -> bool:
+        """Return whether it is repeated until it changes no row."""
+        return self.directives["batch"]
 
     def manifest(self) -> dict[str, Json]:
         """Return the statement as JSON."""
@@ -42,7 +48,7 @@ class CompiledStatement:
             "kind": self.kind,
             "line": self.line,
             "column": self.column,
-            "batch": self.batch,
+            **self.directives,
             "probe": self.probe,
             "repeatable": self.repeatable,
         }
@@ -77,7 +83,7 @@ class CompiledMigrations:
     migrations: tuple[CompiledMigration, ...]
 
     def manifest(self) -> dict[str, Json]:
-        """Return what the migration function is given; JSON, and the same for the same files."""
+        """Return the manifest for the migration function: JSON, the same for the same files."""
         return {
             "format": FORMAT,
             "dialect": self.dialect,
@@ -90,5 +96,5 @@ class CompiledMigrations:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex: it changes when anything that is to be run changes."""
+        """SHA-256 of the canonical JSON, in hex: it changes with every change of a statement."""
         return hashlib.sha256(self.canonical_json()).hexdigest()

@@ -1,7 +1,7 @@
-"""How to see in the catalog whether a DDL statement took effect, and whether running it twice does harm.
+"""Probes of DDL statements: the effect to look for in the catalog, and whether running the statement twice is safe.
 
-A probe is a dictionary: `object` (what kind of thing), its `schema`, `table` and `name`, and whether it is
-`present` once the statement has run.
+A probe is a dictionary: `object` (a kind of object), its `schema`, `table` and `name`, and whether it is `present`
+after the statement.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _KINDS = {
 
 
 def probe(statement: Statement) -> Probe | None:
-    """Return how to see that a statement took effect, or None where the catalog cannot show it.
+    """Return the effect of a statement in the catalog, or None where the catalog cannot show it.
 
-    Nothing can be seen of rows, privileges and comments, of a default that replaces another, of OR REPLACE.
+    It does not show rows, privileges and comments, a default that replaces another, and OR REPLACE.
     """
     if statement.iam is not None:
         iam = statement.iam
@@ -51,7 +51,7 @@ def probe(statement: Statement) -> Probe | None:
 
 
 def repeatable(statement: Statement) -> bool:
-    """Tell whether a DDL statement run twice leaves the catalog as once, without an error."""
+    """Return whether a DDL statement run twice leaves the catalog as once, without an error."""
     if statement.iam is not None or not statement.is_ddl:
         return False
     name, root = tree_of(statement)

@@ -1,14 +1,17 @@
-"""What a folder of migrations must be, beside being SQL that DSQL accepts."""
+"""Rules on a folder of migrations, beside those on its SQL."""
 
 from __future__ import annotations
 
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
+from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rule import Rule, Scope
+from dsql_dialect.rules.objects import DOMAINS_LIFTED
 
 
-def _rule(rule_id: str, sentence: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
+def _rule(rule_id: str, title: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
     return Rule(
         id=rule_id,
-        sentence=sentence,
+        title=title,
         remedy=remedy,
         sqlstate="",
         text=why,
@@ -21,7 +24,7 @@ def _rule(rule_id: str, sentence: str, remedy: str, why: str, *, refused: str, a
 
 FOLDER = _rule(
     "migrations-folder",
-    "The folder of migrations exists and can be read.",
+    "Folder of migrations cannot be read",
     "Create the folder, or correct the path given as `migrations`.",
     "{reason}",
     refused="",
@@ -29,15 +32,15 @@ FOLDER = _rule(
 )
 FILE = _rule(
     "migration-file",
-    "A migration is a file that can be read.",
-    "Give yourself the right to read it, or remove it; a link has to lead to a file.",
+    "Migration cannot be read",
+    "Grant yourself permission to read it, or remove it; a link has to lead to a file.",
     "{reason}",
     refused="",
     accepted="",
 )
 NAME = _rule(
     "migration-name",
-    "A migration is called NNN_name.sql.",
+    "File name is not NNN_name.sql",
     "Rename it to a number, an underscore and a name of ASCII letters, digits, `_`, `-` and `.`: "
     "001_create_accounts.sql.",
     "the number is what migrations are ordered by, and `{name}` cannot be read as one",
@@ -46,7 +49,7 @@ NAME = _rule(
 )
 VERSION = _rule(
     "migration-version",
-    "Every migration has a number of its own.",
+    "Duplicate migration number",
     "Give this one a number that no other file has, above all those already applied.",
     "`{other}` has number {version} too (numbers are compared as numbers), so their order is not fixed",
     refused="1_b.sql",
@@ -54,7 +57,7 @@ VERSION = _rule(
 )
 ENCODING = _rule(
     "migration-encoding",
-    "A migration is UTF-8 text.",
+    "Not UTF-8",
     "Save the file as UTF-8; a byte order mark may stand at its beginning, and only there.",
     "{reason}",
     refused="\xff",
@@ -62,15 +65,15 @@ ENCODING = _rule(
 )
 EMPTY = _rule(
     "migration-empty",
-    "A migration holds a statement.",
-    "Write its statement, or delete the file if it was never applied.",
-    "there is nothing in it to run, and a journal entry that stands for nothing hides mistakes",
+    "Empty migration",
+    "Write a statement, or delete the file if it was never applied.",
+    "the file has no statement, and a journal entry for nothing hides mistakes",
     refused="-- to do",
     accepted="CREATE TABLE accounts (id uuid PRIMARY KEY)",
 )
 ONE_DDL = Rule(
     id="one-ddl-per-file",
-    sentence="A migration holds one DDL statement.",
+    title="Second DDL statement in a migration",
     remedy="Move this statement to a file of its own with the next number.",
     sqlstate="0A000",
     text="multiple ddl statements not supported in a transaction",
@@ -81,7 +84,7 @@ ONE_DDL = Rule(
 )
 DDL_BESIDE_DML = Rule(
     id="ddl-beside-dml",
-    sentence="A migration changes either the catalog or rows.",
+    title="DDL and changes of rows in one migration",
     remedy="Move this statement to a file of its own with the next number.",
     sqlstate="0A000",
     text="ddl and dml are not supported in the same transaction",
@@ -92,7 +95,7 @@ DDL_BESIDE_DML = Rule(
 )
 TRANSACTION_CONTROL = _rule(
     "transaction-in-migration",
-    "A migration has no BEGIN, COMMIT or ROLLBACK.",
+    "BEGIN, COMMIT or ROLLBACK in a migration",
     "Delete it: a DDL statement runs by itself, and the DML of a file is one transaction with its journal "
     "entry.",
     "the migrator begins and ends the transaction, so that a migration and its journal entry are one",
@@ -101,9 +104,8 @@ TRANSACTION_CONTROL = _rule(
 )
 SESSION = _rule(
     "session-in-migration",
-    "A migration has no SET, SHOW or other session statement.",
-    "Delete it, and write what it stood for into the statements: schema-qualified names instead of "
-    "search_path.",
+    "SET, SHOW or another session statement in a migration",
+    "Delete it, and write its values into the statements: schema-qualified names instead of search_path.",
     "each statement may run on another connection, so what a session statement sets is gone before it is "
     "needed",
     refused="SET search_path = app",
@@ -111,23 +113,23 @@ SESSION = _rule(
 )
 QUERY = _rule(
     "query-in-migration",
-    "A migration changes something.",
+    "Query in a migration",
     "Delete the query; to check data, make it the condition of an UPDATE, or test it in the application.",
-    "nobody sees the rows that a query answers during a deploy",
+    "the rows of a query during a deploy are shown nowhere",
     refused="SELECT count(*) FROM a",
     accepted="INSERT INTO b SELECT * FROM a",
 )
 UTILITY = _rule(
     "utility-in-migration",
-    "A migration has no ANALYZE or other upkeep.",
+    "ANALYZE or other maintenance in a migration",
     "Delete it: DSQL analyzes tables by itself, in background jobs.",
-    "upkeep leaves nothing behind by which an interrupted run could see that it was done",
+    "maintenance has no effect in the catalog by which an interrupted run could see that it was done",
     refused="ANALYZE a",
     accepted="UPDATE a SET id = 2",
 )
 CALL = _rule(
     "call-in-migration",
-    "A migration has no CALL.",
+    "CALL in a migration",
     "Delete it: the migrator waits for every index build and validation before the next file.",
     "the job's id is known only once the job runs",
     refused="CALL sys.wait_for_job('abc')",
@@ -135,7 +137,7 @@ CALL = _rule(
 )
 UNNAMED_INDEX = _rule(
     "unnamed-index",
-    "An index made by a migration has a name.",
+    "CREATE INDEX without a name in a migration",
     "Name it: CREATE INDEX ASYNC accounts_owner ON accounts (owner).",
     "after an interruption the migrator looks for the index by its name, and a name that the server chose "
     "is unknown",
@@ -144,23 +146,23 @@ UNNAMED_INDEX = _rule(
 )
 COPY = _rule(
     "copy-in-migration",
-    "A migration has no COPY.",
-    "Write INSERT INTO … VALUES with the rows, at most 2,999 a file; load many from a program (`db.load`).",
+    "COPY in a migration",
+    f"Write an INSERT with the rows, at most {ROWS_PER_TRANSACTION - 1:,} a file; in a program call `db.load`.",
     "COPY … FROM STDIN reads its rows from a client, and a migration has none",
     refused="COPY a FROM stdin",
     accepted="INSERT INTO a VALUES (1), (2)",
 )
 PARAMETER = _rule(
     "parameter-in-migration",
-    "A migration has no parameters.",
+    "Parameter in a migration",
     "Write the value in its place.",
-    "nobody gives `$1` a value: there is no parameter $1 (SQLSTATE 42P02)",
+    "a migration has no values for parameters: there is no parameter $1 (SQLSTATE 42P02)",
     refused="INSERT INTO a VALUES ($1)",
     accepted="INSERT INTO a VALUES ('$1')",
 )
 PSQL_COMMAND = _rule(
     "psql-command",
-    "A migration holds SQL, and no commands of psql.",
+    "psql command in a migration",
     "Delete the line, here and wherever else one begins with a backslash; pg_dump writes some.",
     "a line that begins with a backslash is for psql: {reason}",
     refused="\\connect app",
@@ -168,17 +170,17 @@ PSQL_COMMAND = _rule(
 )
 DOWN_SECTION = _rule(
     "down-section",
-    "A migration only goes forward.",
+    "Down section in a migration",
     "Delete the section; to undo a migration, write another one with the next number.",
-    "what stands below `{word}` would be run as well",
+    "the statements below `{word}` would be run as well",
     refused="INSERT INTO a VALUES (1);\n-- migrate:down\nDELETE FROM a",
     accepted="-- migrate:up\nINSERT INTO a VALUES (1);\n-- migrate:down\n",
 )
 EXTENSION_TYPE = Rule(
     id="extension-type",
-    sentence="The types of extensions are not available.",
+    title="Type of an extension",
     remedy="Store citext and ltree as text, hstore as json, coordinates as numbers, or define a domain of the name "
-    "(dialect 2026-09) in an earlier migration.",
+    f"({allowed_in(DOMAINS_LIFTED)}) in an earlier migration.",
     sqlstate="42704",
     text='type "{name}" does not exist',
     source="extensions: AWS user guide, unsupported PostgreSQL features; text as recorded of serial",
@@ -188,7 +190,7 @@ EXTENSION_TYPE = Rule(
 )
 EXTENSION_FUNCTION = Rule(
     id="extension-function",
-    sentence="The functions of extensions are not available.",
+    title="Function of an extension",
     remedy="Use gen_random_uuid() for uuid_generate_v4(), hash and compare in the application, or define a SQL "
     "function of the name in an earlier migration.",
     sqlstate="42883",
@@ -200,8 +202,8 @@ EXTENSION_FUNCTION = Rule(
 )
 ENDLESS_BATCH = _rule(
     "endless-batch",
-    "A repeated statement changes fewer rows each time, and none at last.",
-    "Leave out what is done already: UPDATE … WHERE id IN (SELECT id FROM … WHERE … LIMIT 1000); "
+    "Batch that never ends",
+    "Leave out the rows that are done: UPDATE … WHERE id IN (SELECT id FROM … WHERE … LIMIT 1000); "
     "INSERT … ON CONFLICT DO NOTHING.",
     "{reason}",
     refused="-- blocks: batch\nUPDATE a SET id = 1",
@@ -209,9 +211,8 @@ ENDLESS_BATCH = _rule(
 )
 DIRECTIVE = _rule(
     "directive",
-    "A `-- blocks:` comment is `-- blocks: batch` above an INSERT, UPDATE or DELETE.",
-    "Write `-- blocks: batch` on a line of its own, directly above the statement to be repeated, or "
-    "delete it.",
+    "Directive `-- blocks:` that cannot be followed",
+    "Write a directive on a line of its own, directly above its statement (`-- blocks: batch`), or delete it.",
     "{reason}",
     refused="-- blocks: batch\nCREATE TABLE a (id int)",
     accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",

@@ -1,4 +1,4 @@
-"""The registry: every rule by id, and which of them look at which node in which dialect."""
+"""Registry of all rules: by id, and by the node that they look at in a dialect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dsql_dialect.classify import WANTED
+from dsql_dialect import classify, details
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules import (
     alter,
@@ -51,7 +51,7 @@ _DEFINING = frozenset({"CreateStmt", "CreateDomainStmt", "AlterTableCmd"})
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What one dialect looks for: rules by the node they look at, and the nodes worth a look."""
+    """The checks of one dialect: rules by the node that they look at, and all nodes that the parser has to find."""
 
     rules: Mapping[str, tuple[tuple[Rule, Detector], ...]]
     wanted: frozenset[str]
@@ -65,11 +65,12 @@ def checks(profile: Profile) -> Checks:
         if rule.find is not None and not profile.lifts(rule.lifted):
             for node in rule.nodes:
                 by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
-    return Checks(MappingProxyType(by_node), WANTED.union(by_node, _DEFINING))
+    wanted = frozenset[str]().union(by_node, _DEFINING, classify.WANTED, details.WANTED)
+    return Checks(MappingProxyType(by_node), wanted)
 
 
 def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:
-    """Refuse a statement, or what EXPLAIN explains, that DSQL is not known to run and no rule names."""
+    """Refuse a statement, or the one within EXPLAIN, that DSQL is not known to run and no rule names."""
     if name not in _KNOWN:
         yield core.UNSUPPORTED_STATEMENT, Hit(values={"node": name.removesuffix("Stmt")})
     elif name == "ExplainStmt":

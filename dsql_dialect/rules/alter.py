@@ -1,4 +1,4 @@
-"""ALTER TABLE: the commands it has not."""
+"""Rules on ALTER TABLE: its unsupported commands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import ADDED_CONSTRAINT
+from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import (
     BEFORE,
     GUIDE,
     LINTED,
+    MOST_ROWS,
     RECORDED,
     always,
     refusal,
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Detector, Node
 
 _LIFTED_CONSTRAINTS = date(2026, 8, 3)
-_NEW_TABLE = "Create a table with the column as it shall be, copy the rows in batches, and use the new table"
+_SINCE = allowed_in(_LIFTED_CONSTRAINTS)
+_NEW_TABLE = "Create a table with the columns that you want, copy the rows in batches, and use the new table"
 
 _ACCEPTED = frozenset(
     f"AT_{command}"
@@ -47,7 +50,7 @@ _OF_OTHERS = frozenset(
         *("AT_SetOptions", "AT_ResetOptions", "AT_SetExpression", *_ROW_SECURITY),
     }
 )
-"""Commands that other rules of this file, or of the grammar, refuse with words of their own."""
+"""Commands that other rules of this file, or of the grammar, refuse with texts of their own."""
 
 
 def _command(subtype: str, *words: str) -> Detector:
@@ -109,9 +112,9 @@ def _other_async(node: Node) -> Iterable[Hit]:
 RULES = (
     refusal(
         "add-column-constraint",
-        "A column added to a table has a name and a type, nothing else.",
-        "Add the column bare; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches of at most "
-        "3,000, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID (dialect 2026-09) where it must be filled.",
+        "ADD COLUMN with a default or a constraint",
+        "Add the column without default or constraint; then ALTER COLUMN … SET DEFAULT, fill existing rows in batches "
+        f"of {MOST_ROWS}, and ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID ({_SINCE}) where it must be filled.",
         text="ALTER TABLE ADD COLUMN with constraint not supported",
         nodes=("AlterTableCmd",),
         find=_column_constraints,
@@ -120,7 +123,7 @@ RULES = (
     ),
     refusal(
         "drop-column",
-        "Columns cannot be dropped.",
+        "DROP COLUMN is not supported",
         f"{_NEW_TABLE}; or leave the column and stop using it.",
         text="unsupported ALTER TABLE DROP COLUMN statement",
         nodes=("AlterTableCmd",),
@@ -132,7 +135,7 @@ RULES = (
     ),
     refusal(
         "alter-column-type",
-        "The type of a column cannot be changed.",
+        "ALTER COLUMN … TYPE is not supported",
         f"{_NEW_TABLE}; or add a column of the new type and fill it in batches.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET DATA TYPE statement",
         nodes=("AlterTableCmd",),
@@ -142,9 +145,9 @@ RULES = (
     ),
     refusal(
         "set-not-null",
-        "An existing column cannot be made NOT NULL.",
-        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect "
-        "2026-09); without these, keep NULL out in the application.",
+        "ALTER COLUMN … SET NOT NULL is not supported",
+        "ADD CONSTRAINT … CHECK (… IS NOT NULL) NOT VALID, then ALTER TABLE ASYNC … VALIDATE CONSTRAINT "
+        f"({_SINCE}); without these, keep NULL out in the application.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET NOT NULL statement",
         nodes=("AlterTableCmd",),
         find=_command("AT_SetNotNull", "NOT"),
@@ -154,7 +157,7 @@ RULES = (
     ),
     refusal(
         "set-statistics",
-        "The statistics target of a column cannot be set.",
+        "ALTER COLUMN … SET STATISTICS is not supported",
         "Delete the statement; where columns depend on each other, CREATE STATISTICS helps the planner.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET STATISTICS statement",
         nodes=("AlterTableCmd",),
@@ -164,7 +167,7 @@ RULES = (
     ),
     refusal(
         "set-compression",
-        "DSQL compresses columns by itself.",
+        "ALTER COLUMN … SET COMPRESSION is not supported",
         "Delete the statement.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET COMPRESSION statement",
         nodes=("AlterTableCmd",),
@@ -175,7 +178,7 @@ RULES = (
     ),
     refusal(
         "column-options",
-        "Columns have no options.",
+        "Options of a column are not supported",
         "Delete the statement.",
         text="unsupported ALTER TABLE ALTER COLUMN ... SET OPTIONS statement",
         nodes=("AlterTableCmd",),
@@ -186,8 +189,8 @@ RULES = (
     ),
     refusal(
         "add-constraint",
-        "A constraint added to a table is CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX.",
-        "Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT (dialect 2026-09); for UNIQUE, a "
+        "ADD CONSTRAINT other than CHECK or FOREIGN KEY with NOT VALID, or UNIQUE USING INDEX",
+        f"Add NOT VALID and validate with ALTER TABLE ASYNC … VALIDATE CONSTRAINT ({_SINCE}); for UNIQUE, a "
         "CREATE UNIQUE INDEX ASYNC is enough; a PRIMARY KEY is given in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),
@@ -197,7 +200,7 @@ RULES = (
     ),
     refusal(
         "add-constraint-not-valid",
-        "Constraints cannot be added to a table.",
+        "ADD CONSTRAINT is not supported",
         "Give the constraint in CREATE TABLE.",
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),
@@ -209,7 +212,7 @@ RULES = (
     ),
     refusal(
         "validate-constraint-sync",
-        "A constraint is validated in the background.",
+        "VALIDATE CONSTRAINT without ASYNC",
         "Write ALTER TABLE ASYNC … VALIDATE CONSTRAINT.",
         text="unsupported ALTER TABLE VALIDATE CONSTRAINT statement",
         nodes=("AlterTableStmt",),
@@ -219,7 +222,7 @@ RULES = (
     ),
     refusal(
         "validate-constraint",
-        "Constraints cannot be validated later.",
+        "VALIDATE CONSTRAINT is not supported",
         "Give the constraint in CREATE TABLE.",
         text="unsupported ALTER TABLE VALIDATE CONSTRAINT statement",
         nodes=("AlterTableStmt",),
@@ -231,7 +234,7 @@ RULES = (
     ),
     refusal(
         "alter-table-async",
-        "ALTER TABLE ASYNC validates one constraint.",
+        "ALTER TABLE ASYNC with anything but one VALIDATE CONSTRAINT",
         "Leave out ASYNC: other changes take effect with the statement.",
         text="unsupported ALTER TABLE ASYNC statement",
         nodes=("AlterTableStmt",),
@@ -242,7 +245,7 @@ RULES = (
     ),
     refusal(
         "row-level-security",
-        "Row-level security is not available.",
+        "Row-level security is not supported",
         "Filter by tenant or owner in the queries, and grant each role only the tables that it may see.",
         text="unsupported ALTER TABLE {command} ROW SECURITY",
         nodes=("AlterTableCmd",),
@@ -253,9 +256,9 @@ RULES = (
     ),
     refusal(
         "alter-table-command",
-        "Only the ALTER TABLE commands that DSQL is known to run are accepted.",
+        "Unsupported ALTER TABLE command",
         "See ALTER TABLE in the Aurora DSQL user guide for the commands there are; storage, partitions, "
-        "rules and replication are DSQL's own affair.",
+        "rules and replication are managed by DSQL.",
         text="unsupported ALTER TABLE {command} statement",
         nodes=("AlterTableCmd",),
         find=_other_commands,
@@ -265,8 +268,8 @@ RULES = (
     ),
     refusal(
         "alter-index",
-        "An index, a materialized view or a foreign table cannot be altered.",
-        "Drop the index, and create it again as it shall be with CREATE INDEX ASYNC.",
+        "ALTER of an index, a materialized view or a foreign table",
+        "Drop the index, and create it anew with CREATE INDEX ASYNC.",
         text="unsupported ALTER {object} statement",
         nodes=("AlterTableStmt",),
         find=_other_objects,
@@ -276,7 +279,7 @@ RULES = (
     ),
     refusal(
         "alter-type",
-        "Composite types are not available.",
+        "Composite types are not supported",
         "Give each part a column, or store the whole as json.",
         text="ALTER TYPE not supported",
         nodes=("AlterTableStmt",),
@@ -287,7 +290,7 @@ RULES = (
     ),
     refusal(
         "move-all",
-        "There are no tablespaces to move tables between.",
+        "Tablespaces are not supported",
         "Delete the statement.",
         text="unsupported statement: AlterTableMoveAll",
         nodes=("AlterTableMoveAllStmt",),

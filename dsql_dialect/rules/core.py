@@ -1,4 +1,4 @@
-"""The rules that no statement can escape: it must be text, SQL, and a statement that DSQL is known to run."""
+"""Rules for every statement: it is UTF-8, SQL, and known to run on DSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dsql_dialect.rules.making import FEATURE_NOT_SUPPORTED, RECORDED
 
 ENCODING = Rule(
     id="encoding",
-    sentence="SQL is UTF-8 text without zero bytes.",
+    title="Text is not UTF-8, or has a zero byte",
     remedy="Save the text as UTF-8.",
     sqlstate="22021",
     text='invalid byte sequence for encoding "UTF8": {byte}',
@@ -18,7 +18,7 @@ ENCODING = Rule(
 
 SYNTAX = Rule(
     id="syntax-error",
-    sentence="A statement follows PostgreSQL's grammar.",
+    title="Syntax error",
     remedy="Correct the statement at the token that the message names.",
     sqlstate="42601",
     text="{message}",
@@ -29,7 +29,7 @@ SYNTAX = Rule(
 
 UNSUPPORTED_STATEMENT = Rule(
     id="unsupported-statement",
-    sentence="Only statements that DSQL is known to run are accepted.",
+    title="Unsupported statement",
     remedy="Use a statement that the Aurora DSQL user guide lists under supported SQL.",
     sqlstate=FEATURE_NOT_SUPPORTED,
     text="unsupported statement: {node}",
@@ -40,7 +40,7 @@ UNSUPPORTED_STATEMENT = Rule(
 
 NOT_IMPLEMENTED = Rule(
     id="not-implemented",
-    sentence="A few clauses are in PostgreSQL's grammar and in no PostgreSQL.",
+    title="Clause that PostgreSQL parses but does not implement",
     remedy="Leave out the clause that the message names.",
     sqlstate=FEATURE_NOT_SUPPORTED,
     text="{message}",

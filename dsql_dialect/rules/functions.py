@@ -1,10 +1,11 @@
-"""Functions and what goes by their name."""
+"""Rules on functions, procedures, triggers, DO and CALL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dsql_dialect.bodies import body, place, statements
+from dsql_dialect.json_tree import words
 from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import BY_NODE, GUIDE, options, refusal, unsupported, where
@@ -36,14 +37,14 @@ def _other_statement_in_body(node: Node) -> Iterator[Hit]:
     try:
         names = [next(iter(tree)) for tree in statements(text)]
     except SqlSyntaxError:
-        return  # the parser says so
+        return  # the parser reports the error
     for name in names:
         if name not in _IN_A_BODY:
             yield Hit(place(node), values={"node": name.removesuffix("Stmt")})
 
 
 def _unknown_procedure(node: Node) -> bool:
-    names = [each["String"]["sval"] for each in node["funccall"]["funcname"]]
+    names = words(node["funccall"]["funcname"])
     return names[-1] not in _KNOWN_PROCEDURES or names[:-1] != ["sys"]
 
 
@@ -56,7 +57,7 @@ def _subquery(node: Node) -> Iterator[Hit]:
 RULES = (
     refusal(
         "function-language",
-        "Functions are written in SQL.",
+        "Function in a language other than SQL",
         f"Write the function with LANGUAGE sql. {_IN_THE_APPLICATION}",
         text="CREATE FUNCTION with language {language} not supported",
         nodes=("CreateFunctionStmt",),
@@ -66,7 +67,7 @@ RULES = (
     ),
     refusal(
         "create-procedure",
-        "Procedures are not available.",
+        "Procedures are not supported",
         f"Write a function with LANGUAGE sql. {_IN_THE_APPLICATION}",
         text="PROCEDURE is not supported",
         nodes=("CreateFunctionStmt",),
@@ -77,7 +78,7 @@ RULES = (
     ),
     refusal(
         "function-body",
-        "A function reads and writes rows; it changes no catalog, setting or transaction.",
+        "Function body with a statement other than SELECT, INSERT, UPDATE or DELETE",
         "Leave SELECT, INSERT, UPDATE and DELETE in the function, and send the statement by itself.",
         text="unsupported statement: {node}",
         nodes=("CreateFunctionStmt",),
@@ -89,8 +90,8 @@ RULES = (
     unsupported(
         "alter-function",
         "AlterFunctionStmt",
-        "The properties of a function cannot be altered.",
-        "Use CREATE OR REPLACE FUNCTION with the properties that it shall have.",
+        "ALTER FUNCTION is not supported",
+        "Use CREATE OR REPLACE FUNCTION with the new properties.",
         refused="ALTER FUNCTION f() IMMUTABLE",
         accepted="ALTER FUNCTION f() RENAME TO g",
         source=BY_NODE,
@@ -98,7 +99,7 @@ RULES = (
     unsupported(
         "create-trigger",
         "CreateTrigStmt",
-        "Triggers are not available.",
+        "Triggers are not supported",
         _IN_THE_APPLICATION,
         text="CREATE TRIGGER not supported",
         refused="CREATE TRIGGER t AFTER INSERT ON a EXECUTE FUNCTION f()",
@@ -107,7 +108,7 @@ RULES = (
     unsupported(
         "create-event-trigger",
         "CreateEventTrigStmt",
-        "Event triggers are not available.",
+        "Event triggers are not supported",
         "Check migrations before they run: `blocks lint` in CI.",
         refused="CREATE EVENT TRIGGER t ON ddl_command_start EXECUTE FUNCTION f()",
         accepted="CREATE TABLE event (id int)",
@@ -116,7 +117,7 @@ RULES = (
     unsupported(
         "do-block",
         "DoStmt",
-        "DO blocks are not available.",
+        "DO blocks are not supported",
         "Write the statements one by one; what needs a loop or a condition belongs in the application.",
         refused="DO $$ BEGIN PERFORM 1; END $$",
         accepted="INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
@@ -124,7 +125,7 @@ RULES = (
     ),
     refusal(
         "call",
-        "The only procedure is sys.wait_for_job.",
+        "CALL of a procedure other than sys.wait_for_job",
         f"Use SELECT f(…) for a function. {_IN_THE_APPLICATION}",
         text="unsupported statement: Call",
         nodes=("CallStmt",),
@@ -135,7 +136,7 @@ RULES = (
     ),
     refusal(
         "call-subquery",
-        "The argument of CALL is a value.",
+        "Subquery as an argument of CALL",
         "Read the job's id first, then pass it: CALL sys.wait_for_job($1).",
         text="cannot use subquery in CALL argument",
         nodes=("CallStmt",),

@@ -1,6 +1,6 @@
-"""What PostgreSQL 17 and 18 read and 16, whose grammar is DSQL's, does not.
+"""Rules on syntax that PostgreSQL 17 and 18 have and 16, whose grammar is DSQL's, has not.
 
-The parser is PostgreSQL 18's, so these are refused by hand, at the token at which 16 stops reading.
+The parser is PostgreSQL 18's, so these rules refuse at the token at which 16 reports a syntax error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NEW_FUNCTIONS = {
 
 def _newer(
     rule_id: str,
-    sentence: str,
+    title: str,
     remedy: str,
     nodes: tuple[str, ...],
     find: Detector,
@@ -39,7 +39,7 @@ def _newer(
 ) -> Rule:
     return refusal(
         rule_id,
-        sentence,
+        title,
         remedy,
         sqlstate="42601",
         text=_TEXT,
@@ -61,7 +61,7 @@ _CHECKED = frozenset({"CONSTR_CHECK", "CONSTR_FOREIGN"})
 
 
 def _enforced(node: Node) -> bool:
-    """Tell whether a constraint, or its ALTER, says that it is enforced or not."""
+    """Return whether a constraint, or its ALTER, says that it is enforced or not."""
     unenforced = node.get("contype") in _CHECKED and not node.get("is_enforced")
     return unenforced or node.get("contype") in _SPELLED or bool(node.get("alterEnforceability"))
 
@@ -128,7 +128,7 @@ def _maintain(node: Node) -> Iterator[Hit]:
 RULES = (
     _newer(
         "virtual-column",
-        "A generated column is STORED.",
+        "Virtual generated column",
         "Write GENERATED ALWAYS AS (…) STORED.",
         ("Constraint",),
         _virtual,
@@ -137,7 +137,7 @@ RULES = (
     ),
     _newer(
         "enforced",
-        "Constraints are always enforced.",
+        "ENFORCED or NOT ENFORCED on a constraint",
         "Leave out ENFORCED and NOT ENFORCED.",
         ("Constraint", "ATAlterConstraint"),
         where(_enforced, "ENFORCED"),
@@ -146,7 +146,7 @@ RULES = (
     ),
     _newer(
         "table-not-null",
-        "NOT NULL is a constraint of a column.",
+        "NOT NULL as a table constraint",
         "Write NOT NULL behind the column's type.",
         ("Constraint",),
         where(lambda each: _not_null(each) and "keys" in each, "NOT"),
@@ -155,7 +155,7 @@ RULES = (
     ),
     _newer(
         "not-null-inheritance",
-        "Nothing is said of how NOT NULL is inherited.",
+        "NO INHERIT on a NOT NULL constraint",
         "Leave out NO INHERIT.",
         ("Constraint",),
         where(lambda each: _not_null(each) and "keys" not in each and each.get("is_no_inherit"), "NO"),
@@ -164,7 +164,7 @@ RULES = (
     ),
     _newer(
         "alter-constraint-inherit",
-        "How a constraint is inherited cannot be altered.",
+        "ALTER CONSTRAINT … INHERIT is not supported",
         "Delete the statement: tables do not inherit.",
         ("ATAlterConstraint",),
         where(lambda each: each.get("alterInheritability") and not each.get("noinherit"), "INHERIT"),
@@ -173,7 +173,7 @@ RULES = (
     ),
     refusal(
         "alter-constraint-no-inherit",
-        "How a constraint is inherited cannot be altered.",
+        "ALTER CONSTRAINT … NO INHERIT is not supported",
         "Delete the statement: tables do not inherit.",
         text="FOREIGN KEY constraints cannot be marked NO INHERIT",
         nodes=("ATAlterConstraint",),
@@ -184,7 +184,7 @@ RULES = (
     ),
     _newer(
         "temporal-key",
-        "Keys have no periods.",
+        "WITHOUT OVERLAPS or PERIOD in a key",
         "Store the two ends of a period in two columns, and check overlaps in the transaction that writes.",
         ("Constraint",),
         _temporal,
@@ -193,7 +193,7 @@ RULES = (
     ),
     _newer(
         "set-expression",
-        "The expression of a generated column cannot be changed.",
+        "ALTER COLUMN … SET EXPRESSION is not supported",
         "DROP EXPRESSION, and keep the column in the application from then on.",
         ("AlterTableCmd",),
         _set_expression,
@@ -202,7 +202,7 @@ RULES = (
     ),
     _newer(
         "returning-options",
-        "RETURNING answers the rows as they are afterwards.",
+        "RETURNING WITH (OLD …) is not supported",
         "Leave out WITH (OLD …); read the old row first, in the same transaction.",
         ("returningClause",),
         _returning_options,
@@ -211,7 +211,7 @@ RULES = (
     ),
     _newer(
         "merge-grammar",
-        "MERGE is not available.",
+        "MERGE is not supported",
         "Use INSERT … ON CONFLICT DO UPDATE, or an UPDATE and an INSERT in one transaction.",
         ("MergeStmt",),
         _merge,
@@ -220,7 +220,7 @@ RULES = (
     ),
     _newer(
         "at-local",
-        "AT LOCAL is not available.",
+        "AT LOCAL is not supported",
         "Write AT TIME ZONE current_setting('TimeZone').",
         ("FuncCall",),
         _at_local,
@@ -229,7 +229,7 @@ RULES = (
     ),
     _newer(
         "json-table",
-        "JSON_TABLE is not available.",
+        "JSON_TABLE is not supported",
         "Use json_to_recordset or jsonb_path_query.",
         ("JsonTable",),
         _json_table,
@@ -238,7 +238,7 @@ RULES = (
     ),
     refusal(
         "json-function",
-        "JSON_EXISTS, JSON_QUERY, JSON_VALUE, JSON_SCALAR and JSON_SERIALIZE are not available.",
+        "JSON_EXISTS, JSON_QUERY, JSON_VALUE, JSON_SCALAR and JSON_SERIALIZE are not supported",
         "Use jsonb_path_exists, jsonb_path_query, jsonb_path_query_first, to_json and a cast to text.",
         sqlstate="42883",
         text="function {function} does not exist",
@@ -250,7 +250,7 @@ RULES = (
     ),
     refusal(
         "explain-option",
-        "EXPLAIN has PostgreSQL 16's options.",
+        "EXPLAIN option of a later PostgreSQL",
         "Leave out SERIALIZE and MEMORY.",
         sqlstate="42601",
         text='unrecognized EXPLAIN option "{option}"',
@@ -262,7 +262,7 @@ RULES = (
     ),
     refusal(
         "copy-option",
-        "COPY has PostgreSQL 16's options.",
+        "COPY option of a later PostgreSQL",
         "Leave out ON_ERROR, REJECT_LIMIT and LOG_VERBOSITY, and send clean rows.",
         sqlstate="42601",
         text='option "{option}" not recognized',
@@ -274,7 +274,7 @@ RULES = (
     ),
     refusal(
         "grant-maintain",
-        "There is no privilege MAINTAIN.",
+        "Privilege MAINTAIN is not supported",
         "Leave it out.",
         sqlstate="42601",
         text='unrecognized privilege type "maintain"',

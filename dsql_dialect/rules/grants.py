@@ -1,4 +1,4 @@
-"""Roles and privileges; logging in is IAM's affair."""
+"""Rules on roles and privileges; IAM decides about logins."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ _SHOWN = {
 RULES = (
     refusal(
         "grant-object",
-        "Privileges are granted on tables, sequences, schemas and functions.",
-        "Delete the statement; who may connect to the database is decided by IAM (AWS IAM GRANT).",
+        "GRANT or REVOKE on an unsupported kind of object",
+        "Delete the statement; IAM decides which identities may connect (AWS IAM GRANT).",
         text="unsupported object in {verb}",
         nodes=("GrantStmt",),
         find=_object,
@@ -71,7 +71,7 @@ RULES = (
     ),
     refusal(
         "grant-schema-public",
-        "The schema public belongs to the system.",
+        "GRANT or REVOKE on the schema public",
         "Leave it out: every role has USAGE on public. Grant table by table, or keep tables in a schema "
         "of your own.",
         text="feature not supported on system entity",
@@ -83,7 +83,7 @@ RULES = (
     ),
     refusal(
         "default-privileges",
-        "ALTER DEFAULT PRIVILEGES is not available.",
+        "ALTER DEFAULT PRIVILEGES is not supported",
         "Grant on each table after it is created.",
         text="unsupported statement: AlterDefaultPrivileges",
         nodes=("AlterDefaultPrivilegesStmt",),
@@ -95,7 +95,7 @@ RULES = (
     ),
     refusal(
         "role-option",
-        "A role can log in or not; it has no other attribute.",
+        "Role attribute other than LOGIN",
         "Leave the option out: passwords are IAM tokens (AWS IAM GRANT role TO 'arn'), and `admin` is the "
         "only role with more rights than were granted.",
         text="role option {option} not supported",
@@ -108,7 +108,7 @@ RULES = (
     unsupported(
         "alter-role-set",
         "AlterRoleSetStmt",
-        "A role has no settings of its own.",
+        "ALTER ROLE … SET is not supported",
         "SET the parameter when a connection is opened.",
         refused="ALTER ROLE app SET search_path = s",
         accepted="ALTER ROLE app RENAME TO shop",

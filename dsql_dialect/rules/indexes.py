@@ -1,4 +1,4 @@
-"""CREATE INDEX: always ASYNC, and what its keys may be."""
+"""Rules on CREATE INDEX: ASYNC, its keys and its clauses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _ordering(key: Node) -> str:
 RULES = (
     refusal(
         "create-index-sync",
-        "An index is built in the background.",
+        "CREATE INDEX without ASYNC",
         "Write CREATE INDEX ASYNC; CALL sys.wait_for_job(…) waits for the build.",
         text="unsupported mode. please use CREATE INDEX ASYNC.",
         nodes=("IndexStmt",),
@@ -50,7 +50,7 @@ RULES = (
     ),
     refusal(
         "create-index-concurrently",
-        "CONCURRENTLY is not available.",
+        "CREATE INDEX CONCURRENTLY is not supported",
         "Write CREATE INDEX ASYNC, which does not block either.",
         text="CONCURRENTLY not supported for CREATE INDEX",
         nodes=("IndexStmt",),
@@ -61,8 +61,8 @@ RULES = (
     ),
     refusal(
         "index-using",
-        "There is one kind of index.",
-        "Leave out USING; for text search or containment, keep what is searched for in columns of its own.",
+        "CREATE INDEX with USING",
+        "Leave out USING; for text search or containment, keep the searched values in columns of their own.",
         text="USING not supported for CREATE INDEX",
         nodes=("IndexStmt",),
         find=where(lambda node: node.get("using") or node.get("accessMethod", "btree") != "btree", "USING"),
@@ -72,7 +72,7 @@ RULES = (
     ),
     refusal(
         "index-sort-order",
-        "The keys of an index have no sort order.",
+        "Index key with ASC or DESC",
         "Leave out ASC and DESC; ORDER BY … DESC reads the index backwards. NULLS FIRST and LAST are fine.",
         text="specifying sort order not supported for index keys",
         nodes=("IndexStmt",),
@@ -82,7 +82,7 @@ RULES = (
     ),
     refusal(
         "index-opclass",
-        "The keys of an index have no operator class.",
+        "Index key with an operator class",
         "Leave it out: with the collation C an index serves LIKE 'prefix%' as it is.",
         text="opclass not supported for index keys",
         nodes=("IndexStmt",),
@@ -94,7 +94,7 @@ RULES = (
     ),
     refusal(
         "index-collation",
-        "The keys of an index have the collation C.",
+        "Index key with COLLATE",
         "Leave out COLLATE.",
         text="COLLATE not supported for index keys",
         nodes=("IndexStmt",),
@@ -105,7 +105,7 @@ RULES = (
     ),
     refusal(
         "index-parameters",
-        "Indexes have no storage parameters.",
+        "Storage parameters of an index are not supported",
         "Leave out WITH (…).",
         text="WITH not supported for CREATE INDEX",
         nodes=("IndexStmt",),
@@ -116,7 +116,7 @@ RULES = (
     ),
     refusal(
         "index-tablespace",
-        "There are no tablespaces.",
+        "Tablespaces are not supported",
         "Leave out TABLESPACE.",
         text="TABLESPACE not supported for CREATE INDEX",
         nodes=("IndexStmt",),
@@ -127,7 +127,7 @@ RULES = (
     ),
     refusal(
         "expression-index",
-        "The keys of an index are columns.",
+        "Index key that is an expression",
         "Add a column for the expression, fill it when the row is written, and index that.",
         text="expressions not supported for index keys",
         nodes=("IndexStmt",),
@@ -139,7 +139,7 @@ RULES = (
     ),
     refusal(
         "partial-index",
-        "An index holds all rows of its table.",
+        "Partial indexes are not supported",
         "Leave out WHERE, and let the index lead with the column that the condition is on.",
         text="WHERE not supported for CREATE INDEX",
         nodes=("IndexStmt",),

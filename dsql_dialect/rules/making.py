@@ -1,9 +1,10 @@
-"""What rule files are made with: detectors that many rules share, and the sources they cite."""
+"""Constructors of rules, detectors that many rules share, and the sources that they cite."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from dsql_dialect.rule import Hit, Rule
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ LINTED = (
 GUIDE = "absent from the supported SQL of the AWS user guide; text in the manner of the recorded ones"
 BY_NODE = "absent from the supported SQL of the AWS user guide; named after the node, as recorded ones are"
 BEFORE = "AWS release notes (the day it was lifted); text in the manner of the recorded ones"
-"""A refusal that is over: what older clusters answered is known, how they worded it is not."""
+"""A refusal that has ended: that older clusters refused is known, the wording is not."""
 
 FEATURE_NOT_SUPPORTED = "0A000"
+
+MOST_ROWS = f"at most {ROWS_PER_TRANSACTION:,} rows"
+"""The rows of one transaction, as remedies name them."""
 
 
 def always(_: Node) -> Iterable[Hit]:
@@ -32,7 +36,7 @@ def always(_: Node) -> Iterable[Hit]:
 
 
 def where(condition: Callable[[Node], object], *words: str) -> Detector:
-    """Return a detector that hits nodes by a condition, at the first of the words to blame."""
+    """Return a detector that hits nodes that meet a condition, at the first of the words to blame."""
 
     def find(node: Node) -> Iterable[Hit]:
         return (Hit(node.get("location"), words),) if condition(node) else ()
@@ -42,7 +46,7 @@ def where(condition: Callable[[Node], object], *words: str) -> Detector:
 
 def refusal(
     rule_id: str,
-    sentence: str,
+    title: str,
     remedy: str,
     *,
     text: str,
@@ -54,10 +58,10 @@ def refusal(
     sqlstate: str = FEATURE_NOT_SUPPORTED,
     lifted: date | None = None,
 ) -> Rule:
-    """Return a rule on parse-tree nodes: unless told otherwise a recorded one with SQLSTATE 0A000."""
+    """Return a rule on parse-tree nodes: by default one whose text was recorded, with SQLSTATE 0A000."""
     return Rule(
         id=rule_id,
-        sentence=sentence,
+        title=title,
         remedy=remedy,
         sqlstate=sqlstate,
         text=text,
@@ -73,7 +77,7 @@ def refusal(
 def unsupported(
     rule_id: str,
     node: str,
-    sentence: str,
+    title: str,
     remedy: str,
     *,
     refused: str,
@@ -82,10 +86,10 @@ def unsupported(
     text: str | None = None,
     lifted: date | None = None,
 ) -> Rule:
-    """Return the rule that refuses a whole statement, by PostgreSQL's name unless it has a text."""
+    """Return a rule that refuses a whole statement, by default with PostgreSQL's name of it in the text."""
     return refusal(
         rule_id,
-        sentence,
+        title,
         remedy,
         text=text or f"unsupported statement: {node.removesuffix('Stmt')}",
         nodes=(node,),

@@ -1,4 +1,4 @@
-"""Views, domains, schemas and statistics; and what can be dropped, renamed, moved or given away."""
+"""Rules on views, domains, schemas and statistics, and on DROP, RENAME, SET SCHEMA and OWNER TO."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, RECORDED, refusal, 
 if TYPE_CHECKING:
     from dsql_dialect.rule import Node
 
+DOMAINS_LIFTED = date(2026, 9, 16)
 _DROPPED = frozenset(
     f"OBJECT_{kind}"
     for kind in (
@@ -37,7 +38,7 @@ RULES = (
     unsupported(
         "create-view",
         "ViewStmt",
-        "Views are not available.",
+        "Views are not supported",
         "Repeat the query, or keep it in the application.",
         refused="CREATE OR REPLACE VIEW v AS SELECT 1",
         accepted="WITH v AS (SELECT 1) SELECT * FROM v",
@@ -46,7 +47,7 @@ RULES = (
     ),
     refusal(
         "temp-view",
-        "Temporary views are not available.",
+        "Temporary views are not supported",
         "Leave out TEMPORARY, or use WITH.",
         text="TEMPORARY or TEMP view not supported for CREATE VIEW",
         nodes=("ViewStmt",),
@@ -58,16 +59,16 @@ RULES = (
     unsupported(
         "create-domain",
         "CreateDomainStmt",
-        "Domains are not available.",
+        "Domains are not supported",
         "Give the column the plain type, and the domain's condition as CHECK in CREATE TABLE.",
         refused="CREATE DOMAIN d AS text CHECK (VALUE <> '')",
         accepted="CREATE TABLE domain (v text CHECK (v <> ''))",
         source="outside the portable subset; accepted by a cluster, recorded 2026-09-16",
-        lifted=date(2026, 9, 16),
+        lifted=DOMAINS_LIFTED,
     ),
     refusal(
         "schema-elements",
-        "CREATE SCHEMA creates nothing but the schema.",
+        "CREATE SCHEMA with elements",
         "Create the schema, then each object in a statement of its own.",
         text="CREATE SCHEMA with schema elements not supported",
         nodes=("CreateSchemaStmt",),
@@ -80,7 +81,7 @@ RULES = (
     unsupported(
         "create-statistics",
         "CreateStatsStmt",
-        "Extended statistics are not available.",
+        "Extended statistics are not supported",
         "Delete the statement; DSQL analyzes each column by itself.",
         refused="CREATE STATISTICS s ON v, w FROM a",
         accepted="ANALYZE a",
@@ -89,8 +90,8 @@ RULES = (
     ),
     refusal(
         "alter-domain",
-        "A domain's constraints cannot be added to, nor its name be changed.",
-        "Create a domain as it shall be, and use it for new columns.",
+        "ALTER DOMAIN that adds a constraint or renames",
+        "Create a new domain, and use it for new columns.",
         text="unsupported ALTER DOMAIN statement",
         nodes=("AlterDomainStmt",),
         find=where(lambda node: node["subtype"] not in _ALTERED_DOMAIN),
@@ -100,8 +101,7 @@ RULES = (
     ),
     refusal(
         "drop-object",
-        "Tables, views, indexes, sequences, schemas, domains, functions, statistics and roles can be "
-        "dropped.",
+        "DROP of an unsupported kind of object",
         "Delete the statement: DSQL has no other objects.",
         text="unsupported object in DROP statement",
         nodes=("DropStmt",),
@@ -111,7 +111,7 @@ RULES = (
     ),
     refusal(
         "drop-index-concurrently",
-        "DROP INDEX returns at once.",
+        "DROP INDEX CONCURRENTLY is not supported",
         "Leave out CONCURRENTLY.",
         text="CONCURRENTLY not supported for DROP INDEX",
         nodes=("DropStmt",),
@@ -122,8 +122,7 @@ RULES = (
     ),
     refusal(
         "rename-object",
-        "Tables, columns, constraints, views, sequences, schemas, functions, statistics and roles can be "
-        "renamed.",
+        "RENAME of an unsupported kind of object",
         "Create the object under the new name, and drop the old one; an index with CREATE INDEX ASYNC.",
         text="unsupported object in RENAME statement",
         nodes=("RenameStmt",),
@@ -133,7 +132,7 @@ RULES = (
     ),
     refusal(
         "owner-of-object",
-        "Tables, views, sequences, schemas, domains, functions and statistics have an owner that can change.",
+        "OWNER TO on an unsupported kind of object",
         "Delete the statement.",
         text="unsupported object in ALTER OWNER statement",
         nodes=("AlterOwnerStmt",),
@@ -144,7 +143,7 @@ RULES = (
     ),
     refusal(
         "schema-of-object",
-        "Tables, views, sequences, domains, functions and statistics can move to another schema.",
+        "SET SCHEMA on an unsupported kind of object",
         "Delete the statement.",
         text="unsupported object in SET SCHEMA statement",
         nodes=("AlterObjectSchemaStmt",),

@@ -1,4 +1,4 @@
-"""Parts of queries that DSQL does not run, and functions that it does not have."""
+"""Rules on clauses, types and functions in queries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN_COLLATIONS = frozenset({"C", "POSIX", "default", "ucs_basic"})
 _NOT_EVEN_IN_QUERIES = frozenset({"line", "circle"})
-"""Types that the cluster lacked for values in a query too; other refused types of columns it has."""
+"""Types that the cluster does not have in queries either; it has the other types that columns cannot have."""
 
 
 def function_name(call: Node) -> str:
@@ -49,7 +49,7 @@ def _unknown_collation(node: Node) -> Iterator[Hit]:
 RULES = (
     refusal(
         "tablesample",
-        "TABLESAMPLE is not available.",
+        "TABLESAMPLE is not supported",
         "Use WHERE random() < 0.01, or a range of keys.",
         text="TABLESAMPLE clause not supported",
         nodes=("RangeTableSample",),
@@ -59,8 +59,8 @@ RULES = (
     ),
     refusal(
         "locking-clause",
-        "Rows are taken FOR UPDATE or FOR KEY SHARE.",
-        "Use FOR UPDATE. It waits for nobody: a conflict is reported by COMMIT (40001).",
+        "Locking clause other than FOR UPDATE or FOR KEY SHARE",
+        "Use FOR UPDATE. It never waits: COMMIT reports a conflict (40001).",
         text="locking clauses other than FOR UPDATE/FOR KEY SHARE are not supported",
         nodes=("LockingClause",),
         find=where(lambda node: node["strength"] in ("LCS_FORSHARE", "LCS_FORNOKEYUPDATE"), "SHARE", "NO"),
@@ -69,7 +69,7 @@ RULES = (
     ),
     refusal(
         "for-key-share",
-        "Rows are taken FOR UPDATE.",
+        "Locking clause other than FOR UPDATE",
         "Use FOR UPDATE.",
         text="locking clauses other than FOR UPDATE are not supported",
         nodes=("LockingClause",),
@@ -81,7 +81,7 @@ RULES = (
     ),
     refusal(
         "advisory-lock",
-        "Advisory locks are not available.",
+        "Advisory locks are not supported",
         "Keep a row for each lock, and take it with SELECT … FOR UPDATE: the second to commit gets 40001.",
         text="function {function} not supported",
         nodes=("FuncCall",),
@@ -92,7 +92,7 @@ RULES = (
     ),
     refusal(
         "select-wait-for-job",
-        "sys.wait_for_job is a procedure.",
+        "sys.wait_for_job called as a function",
         "Write CALL sys.wait_for_job('…').",
         sqlstate="42809",
         text="sys.wait_for_job(text) is a procedure",
@@ -103,7 +103,7 @@ RULES = (
     ),
     refusal(
         "missing-type",
-        "The types line and circle do not exist, not even for values in a query.",
+        "Types line and circle are not supported, not even in a query",
         "Store the numbers that make up the shape in columns, and compute in the application.",
         text="datatype {type} not supported",
         nodes=("FuncCall", "TypeCast"),
@@ -113,7 +113,7 @@ RULES = (
     ),
     refusal(
         "collation",
-        "Text has the collation C.",
+        "Collation other than C",
         "Leave out COLLATE: text is compared byte by byte. Sort for people in the application.",
         sqlstate="42704",
         text='collation "{collation}" for encoding "UTF8" does not exist',

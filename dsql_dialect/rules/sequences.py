@@ -1,4 +1,4 @@
-"""Sequences and identity columns."""
+"""Rules on sequences and identity columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _USE_UUID = "Use uuid DEFAULT gen_random_uuid()."
 
 
 def _bad_cache(node: Node, *, required: bool) -> bool:
-    """Tell whether a sequence's options lack a CACHE (where required) or have one that DSQL refuses."""
+    """Return whether a sequence's options lack a CACHE (where required) or have one that DSQL refuses."""
     for option in options(node):
         if option["defname"] == "cache":
             size = (
@@ -69,7 +69,7 @@ RULES = (
     unsupported(
         "create-sequence",
         "CreateSeqStmt",
-        "Sequences are not available.",
+        "Sequences are not supported",
         _USE_UUID,
         refused="CREATE SEQUENCE s CACHE 65536",
         accepted="CREATE TABLE sequence (id uuid PRIMARY KEY)",
@@ -78,7 +78,7 @@ RULES = (
     ),
     refusal(
         "sequence-cache",
-        "A sequence says how many values a session keeps: CACHE 1, or CACHE 65536 and more.",
+        "Sequence without CACHE 1, or CACHE 65536 and more",
         "Add CACHE 65536 (fast, with gaps) or CACHE 1 (every value is coordinated).",
         text="CREATE SEQUENCE is not supported without an explicit cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",
@@ -89,7 +89,7 @@ RULES = (
     ),
     refusal(
         "alter-sequence-cache",
-        "A sequence says how many values a session keeps: CACHE 1, or CACHE 65536 and more.",
+        "CACHE of a sequence other than 1, or 65536 and more",
         "Set CACHE 65536 (fast, with gaps) or CACHE 1 (every value is coordinated).",
         text="ALTER SEQUENCE is not supported with this cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",
@@ -101,7 +101,7 @@ RULES = (
     ),
     refusal(
         "sequence-type",
-        "A sequence counts in bigint.",
+        "Sequence of a type other than bigint",
         "Leave out AS, or write AS bigint.",
         text="datatype {type} not supported, sequence type must be bigint",
         nodes=("CreateSeqStmt", "AlterSeqStmt"),
@@ -112,7 +112,7 @@ RULES = (
     ),
     refusal(
         "temp-sequence",
-        "Temporary sequences are not available.",
+        "Temporary sequences are not supported",
         "Leave out TEMPORARY.",
         text="TEMPORARY or TEMP sequence not supported for CREATE SEQUENCE",
         nodes=("CreateSeqStmt",),
@@ -123,7 +123,7 @@ RULES = (
     ),
     refusal(
         "identity-column",
-        "Identity columns are not available.",
+        "Identity columns are not supported",
         _USE_UUID,
         text="identity column not supported",
         nodes=("CONSTR_IDENTITY", "AlterTableCmd"),
@@ -135,7 +135,7 @@ RULES = (
     ),
     refusal(
         "identity-type",
-        "An identity column is bigint.",
+        "Identity column of a type other than bigint",
         "Make the column bigint.",
         text="datatype {type} not supported, identity column type must be bigint",
         nodes=("CreateStmt",),
@@ -145,7 +145,7 @@ RULES = (
     ),
     refusal(
         "identity-cache",
-        "An identity column says how many values a session keeps: CACHE 1, or CACHE 65536 and more.",
+        "Identity column without CACHE 1, or CACHE 65536 and more",
         "Write GENERATED … AS IDENTITY (CACHE 65536), or (CACHE 1).",
         text="identity column is not supported without an explicit cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",

@@ -1,4 +1,4 @@
-"""Session parameters: the few that can be set."""
+"""Rules on session parameters: a few of them can be set."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _unsupported(node: Node) -> Iterator[Hit]:
     if name is None or _settable(name):
         return
     if _sets_isolation(node):
-        return  # the level decides, in the rule on isolation levels
+        return  # the rule on isolation levels decides
     if node.get("kind") == "VAR_SET_MULTI" or "." in name or name.lower() in _known():
         yield Hit(_location(node), values={"name": name})
 
@@ -80,7 +80,7 @@ def _location(node: Node) -> int | None:
 RULES = (
     refusal(
         "set-parameter",
-        "Only a few parameters can be set in a session.",
+        "Parameter that a session cannot set",
         "Delete the statement. For a time limit, set one in the client; for read-only work, BEGIN READ "
         "ONLY; for another role, connect as it.",
         text='setting configuration parameter "{name}" not supported',
@@ -91,7 +91,7 @@ RULES = (
     ),
     refusal(
         "unknown-parameter",
-        "A parameter that is set exists.",
+        "Parameter that does not exist",
         "Correct the name.",
         sqlstate="42704",
         text='unrecognized configuration parameter "{name}"',

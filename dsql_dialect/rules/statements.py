@@ -1,11 +1,12 @@
-"""Statements that DSQL does not run at all."""
+"""Rules on statements that DSQL does not run at all."""
 
 from __future__ import annotations
 
-from dsql_dialect.rules.making import BY_NODE, GUIDE, refusal, unsupported, where
+from dsql_dialect.rules.making import BY_NODE, GUIDE, MOST_ROWS, refusal, unsupported, where
 
+_FILL = f"CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of {MOST_ROWS}."
 _MESSAGES = "Use a queue or a topic (Amazon SQS, SNS, EventBridge), or poll a table."
-_NO_SETUP = "Delete the statement: the service looks after it."
+_NO_SETUP = "Delete the statement: the service manages storage and libraries."
 _PAGES = "Fetch in pages: WHERE key > the last one seen ORDER BY key LIMIT n."
 _ENUM = "Use text with CHECK (v IN (…)) in CREATE TABLE."
 
@@ -13,15 +14,15 @@ RULES = (
     unsupported(
         "truncate",
         "TruncateStmt",
-        "TRUNCATE is not available.",
-        "Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the table.",
+        "TRUNCATE is not supported",
+        f"Use DELETE FROM, in batches of {MOST_ROWS} a transaction, or drop and recreate the table.",
         refused="TRUNCATE TABLE accounts",
         accepted="INSERT INTO a VALUES ('TRUNCATE TABLE accounts')",
     ),
     unsupported(
         "merge",
         "MergeStmt",
-        "MERGE is not available.",
+        "MERGE is not supported",
         "Use INSERT … ON CONFLICT DO UPDATE, or an UPDATE and an INSERT in one transaction.",
         text="unsupported statement type: MERGE",
         refused="MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE",
@@ -30,15 +31,15 @@ RULES = (
     unsupported(
         "create-table-as",
         "CreateTableAsStmt",
-        "CREATE TABLE AS and materialized views are not available.",
-        "CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of at most 3,000 rows.",
+        "CREATE TABLE AS and materialized views are not supported",
+        _FILL,
         refused="CREATE MATERIALIZED VIEW v AS SELECT 1",
         accepted="INSERT INTO a SELECT 1 AS x",
     ),
     refusal(
         "select-into",
-        "SELECT INTO is not available.",
-        "CREATE TABLE with its columns, then INSERT INTO … SELECT in batches of at most 3,000 rows.",
+        "SELECT INTO is not supported",
+        _FILL,
         text="unsupported statement: CreateTableAs",
         nodes=("SelectStmt",),
         find=where(lambda node: "intoClause" in node, "INTO"),
@@ -49,7 +50,7 @@ RULES = (
     unsupported(
         "create-extension",
         "CreateExtensionStmt",
-        "Extensions are not available.",
+        "Extensions are not supported",
         "Use what is built in (gen_random_uuid() needs no extension), or do the work in the application.",
         refused="CREATE EXTENSION IF NOT EXISTS pgcrypto",
         accepted="CREATE TABLE extension (id uuid PRIMARY KEY)",
@@ -57,7 +58,7 @@ RULES = (
     unsupported(
         "create-database",
         "CreatedbStmt",
-        "A cluster has one database, called postgres.",
+        "CREATE DATABASE: a cluster has one database, called postgres",
         "Use a schema (CREATE SCHEMA) in the database postgres, or a cluster of its own.",
         refused="CREATE DATABASE app",
         accepted="CREATE SCHEMA app",
@@ -65,7 +66,7 @@ RULES = (
     unsupported(
         "drop-database",
         "DropdbStmt",
-        "A cluster has one database, called postgres.",
+        "DROP DATABASE: a cluster has one database, called postgres",
         "Drop the schema, or delete the cluster.",
         refused="DROP DATABASE app",
         accepted="DROP SCHEMA app",
@@ -74,7 +75,7 @@ RULES = (
     unsupported(
         "create-tablespace",
         "CreateTableSpaceStmt",
-        "There are no tablespaces.",
+        "Tablespaces are not supported",
         _NO_SETUP,
         refused="CREATE TABLESPACE fast LOCATION '/tmp'",
         accepted="CREATE SCHEMA tablespace",
@@ -82,7 +83,7 @@ RULES = (
     unsupported(
         "create-enum",
         "CreateEnumStmt",
-        "Enumerated types are not available.",
+        "Enumerated types are not supported",
         _ENUM,
         text="CREATE TYPE not supported",
         refused="CREATE TYPE mood AS ENUM ('sad', 'ok')",
@@ -91,7 +92,7 @@ RULES = (
     unsupported(
         "alter-enum",
         "AlterEnumStmt",
-        "Enumerated types are not available.",
+        "Enumerated types are not supported",
         _ENUM,
         text="ALTER TYPE not supported",
         refused="ALTER TYPE mood ADD VALUE 'meh'",
@@ -100,7 +101,7 @@ RULES = (
     unsupported(
         "composite-type",
         "CompositeTypeStmt",
-        "Composite types are not available.",
+        "Composite types are not supported",
         "Give each part a column, or store the whole as json.",
         refused="CREATE TYPE pair AS (a int, b int)",
         accepted="SELECT ROW(1, 2)",
@@ -108,7 +109,7 @@ RULES = (
     unsupported(
         "range-type",
         "CreateRangeStmt",
-        "Range types cannot be created.",
+        "CREATE TYPE … AS RANGE is not supported",
         "Store the two ends in two columns.",
         refused="CREATE TYPE r AS RANGE (subtype = int4)",
         accepted="SELECT int4range(1, 2)",
@@ -116,7 +117,7 @@ RULES = (
     unsupported(
         "define",
         "DefineStmt",
-        "Aggregates, operators, base types, collations and text search objects cannot be defined.",
+        "Aggregates, operators, base types, collations and text search objects cannot be created",
         "Write a SQL function, or do the work in the application.",
         refused="CREATE AGGREGATE s (int) (sfunc = int4pl, stype = int)",
         accepted="CREATE FUNCTION s(a int, b int) RETURNS int LANGUAGE sql RETURN a + b",
@@ -125,7 +126,7 @@ RULES = (
     unsupported(
         "foreign-table",
         "CreateForeignTableStmt",
-        "Foreign tables are not available.",
+        "Foreign tables are not supported",
         "Read the other source in the application.",
         refused="CREATE FOREIGN TABLE a (id int) SERVER s",
         accepted='CREATE TABLE "foreign" (id int)',
@@ -133,7 +134,7 @@ RULES = (
     unsupported(
         "create-policy",
         "CreatePolicyStmt",
-        "Row-level security is not available.",
+        "Row-level security is not supported",
         "Filter by tenant or owner in the queries, and grant each role only the tables that it may see.",
         refused="CREATE POLICY p ON a USING (true)",
         accepted="CREATE TABLE policy (id int)",
@@ -142,8 +143,8 @@ RULES = (
     unsupported(
         "create-rule",
         "RuleStmt",
-        "Rewrite rules are not available.",
-        "Write the statement that the rule would have made.",
+        "Rewrite rules are not supported",
+        "Write the statement that the rule would have produced.",
         refused="CREATE RULE r AS ON INSERT TO a DO INSTEAD NOTHING",
         accepted="INSERT INTO rule VALUES (1) ON CONFLICT DO NOTHING",
         source=BY_NODE,
@@ -151,7 +152,7 @@ RULES = (
     unsupported(
         "publication",
         "CreatePublicationStmt",
-        "Logical replication is not available.",
+        "Logical replication is not supported",
         "Use a change data capture stream of the cluster.",
         refused="CREATE PUBLICATION p FOR ALL TABLES",
         accepted="CREATE TABLE publication (id int)",
@@ -160,7 +161,7 @@ RULES = (
     unsupported(
         "alter-system",
         "AlterSystemStmt",
-        "The server's settings are not yours.",
+        "ALTER SYSTEM is not supported",
         "SET the parameter in the session, where DSQL has it.",
         refused="ALTER SYSTEM SET work_mem = '4MB'",
         accepted="SET search_path = app",
@@ -168,7 +169,7 @@ RULES = (
     unsupported(
         "listen",
         "ListenStmt",
-        "LISTEN is not available.",
+        "LISTEN is not supported",
         _MESSAGES,
         refused="LISTEN jobs",
         accepted="SELECT listen FROM jobs",
@@ -176,7 +177,7 @@ RULES = (
     unsupported(
         "notify",
         "NotifyStmt",
-        "NOTIFY is not available.",
+        "NOTIFY is not supported",
         _MESSAGES,
         refused="NOTIFY jobs, 'done'",
         accepted="CREATE TABLE jobs (notify boolean)",
@@ -184,14 +185,14 @@ RULES = (
     unsupported(
         "unlisten",
         "UnlistenStmt",
-        "UNLISTEN is not available.",
+        "UNLISTEN is not supported",
         f"Delete the statement. {_MESSAGES}",
         refused="UNLISTEN *",
         accepted="RESET ALL",
     ),
     refusal(
         "vacuum",
-        "VACUUM is not available.",
+        "VACUUM is not supported",
         "Delete the statement: DSQL cleans up by itself. ANALYZE works.",
         text="unsupported VACUUM statement",
         nodes=("VacuumStmt",),
@@ -202,7 +203,7 @@ RULES = (
     unsupported(
         "reindex",
         "ReindexStmt",
-        "REINDEX is not available.",
+        "REINDEX is not supported",
         "DROP INDEX, and create it again with CREATE INDEX ASYNC.",
         refused="REINDEX TABLE a",
         accepted="DROP INDEX reindex",
@@ -211,7 +212,7 @@ RULES = (
     unsupported(
         "cluster",
         "ClusterStmt",
-        "CLUSTER is not available.",
+        "CLUSTER is not supported",
         "Delete the statement: rows are kept in the order of the primary key.",
         refused="CLUSTER a USING i",
         accepted="SELECT cluster FROM a",
@@ -220,7 +221,7 @@ RULES = (
     unsupported(
         "lock-table",
         "LockStmt",
-        "Tables cannot be locked.",
+        "LOCK TABLE is not supported",
         "Take the rows with SELECT … FOR UPDATE, and retry the transaction when COMMIT reports a conflict "
         "(40001).",
         refused="LOCK TABLE a IN EXCLUSIVE MODE",
@@ -230,7 +231,7 @@ RULES = (
     unsupported(
         "load",
         "LoadStmt",
-        "Libraries cannot be loaded.",
+        "LOAD is not supported",
         _NO_SETUP,
         refused="LOAD 'auto_explain'",
         accepted="SELECT load FROM a",
@@ -239,7 +240,7 @@ RULES = (
     unsupported(
         "prepare",
         "PrepareStmt",
-        "PREPARE is not available as a statement.",
+        "PREPARE is not supported as a statement",
         "Let the driver prepare: the protocol's Parse, Bind and Execute work.",
         refused="PREPARE p AS SELECT 1",
         accepted="SELECT prepare FROM a",
@@ -248,7 +249,7 @@ RULES = (
     unsupported(
         "execute",
         "ExecuteStmt",
-        "EXECUTE is not available as a statement.",
+        "EXECUTE is not supported as a statement",
         "Let the driver prepare: the protocol's Parse, Bind and Execute work.",
         refused="EXECUTE p",
         accepted="SELECT execute FROM a",
@@ -256,7 +257,7 @@ RULES = (
     ),
     refusal(
         "deallocate",
-        "DEALLOCATE ALL is the only DEALLOCATE.",
+        "DEALLOCATE of one statement: only DEALLOCATE ALL is supported",
         "Write DEALLOCATE ALL; in psycopg, use libpq 17 or prepare_threshold=None.",
         text="unsupported statement: Deallocate",
         nodes=("DeallocateStmt",),
@@ -268,7 +269,7 @@ RULES = (
     unsupported(
         "declare-cursor",
         "DeclareCursorStmt",
-        "Cursors are not available.",
+        "Cursors are not supported",
         _PAGES,
         refused="DECLARE c CURSOR FOR SELECT 1",
         accepted="SELECT cursor FROM a ORDER BY cursor LIMIT 100",
@@ -277,7 +278,7 @@ RULES = (
     unsupported(
         "fetch",
         "FetchStmt",
-        "Cursors are not available.",
+        "Cursors are not supported",
         _PAGES,
         refused="FETCH 10 FROM c",
         accepted="SELECT * FROM a FETCH FIRST 10 ROWS ONLY",
@@ -286,7 +287,7 @@ RULES = (
     unsupported(
         "close-cursor",
         "ClosePortalStmt",
-        "Cursors are not available.",
+        "Cursors are not supported",
         f"Delete the statement. {_PAGES}",
         refused="CLOSE ALL",
         accepted="SELECT close FROM a",
@@ -295,7 +296,7 @@ RULES = (
     unsupported(
         "discard",
         "DiscardStmt",
-        "DISCARD is not available.",
+        "DISCARD is not supported",
         "Use RESET ALL, or open a new connection.",
         refused="DISCARD ALL",
         accepted="RESET ALL",
@@ -303,8 +304,8 @@ RULES = (
     ),
     refusal(
         "copy-file",
-        "COPY reads what the client sends and sends what it reads.",
-        "Use COPY … FROM STDIN or TO STDOUT (psql: \\copy), in transactions of at most 3,000 rows.",
+        "COPY with a file or a program",
+        f"Use COPY … FROM STDIN or TO STDOUT (psql: \\copy), in transactions of {MOST_ROWS}.",
         text="COPY with a file or a program not supported",
         nodes=("CopyStmt",),
         find=where(lambda node: "filename" in node),

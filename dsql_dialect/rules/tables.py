@@ -1,4 +1,4 @@
-"""CREATE TABLE: the options it has not."""
+"""Rules on CREATE TABLE: its unsupported clauses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _persistence(letter: str) -> Detector:
 
 
 def _temporary(node: Node) -> bool:
-    """Tell whether a table is temporary, by the word or by its schema."""
+    """Return whether a table is temporary, by the word or by its schema."""
     relation = node["relation"]
     return bool(relation.get("relpersistence") == "t" or relation.get("schemaname") == "pg_temp")
 
@@ -46,19 +46,30 @@ def _deferrable_keys(node: Node) -> Iterator[Hit]:
 
 
 def _key_types(node: Node) -> Iterator[Hit]:
-    unfit = [column for column in columns(node) if base_name(column["typeName"]) in _NOT_IN_KEYS]
-    for column in unfit:
-        for constraint in constraints(node):
-            own = any(each["Constraint"] is constraint for each in column.get("constraints", ()))
-            named = column["colname"] in words(constraint.get("keys", []))
-            if constraint["contype"] in _KEYS and (own or named):
-                yield Hit(constraint.get("location"), values={"type": shown(column["typeName"])})
+    unfit = {
+        column["colname"]: shown(column["typeName"])
+        for column in columns(node)
+        if base_name(column["typeName"]) in _NOT_IN_KEYS
+    }
+    for name, constraint in _keys(node):
+        if name in unfit:
+            yield Hit(constraint.get("location"), values={"type": unfit[name]})
+
+
+def _keys(create_table: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the columns of every primary and unique key, each with its constraint."""
+    for column in columns(create_table):
+        own = (each["Constraint"] for each in column.get("constraints", ()))
+        yield from ((column["colname"], each) for each in own if each["contype"] in _KEYS)
+    for constraint in constraints(create_table):
+        if constraint["contype"] in _KEYS:
+            yield from ((name, constraint) for name in words(constraint.get("keys", [])))
 
 
 RULES = (
     refusal(
         "temp-table",
-        "Temporary tables are not available.",
+        "Temporary tables are not supported",
         "Use a WITH query, or an ordinary table whose rows carry the session that they belong to.",
         text="TEMPORARY or TEMP table not supported for CREATE TABLE",
         nodes=("CreateStmt",),
@@ -68,7 +79,7 @@ RULES = (
     ),
     refusal(
         "unlogged-table",
-        "Unlogged tables are not available.",
+        "Unlogged tables are not supported",
         "Leave out UNLOGGED.",
         text="UNLOGGED table not supported for CREATE TABLE",
         nodes=("CreateStmt",),
@@ -78,7 +89,7 @@ RULES = (
     ),
     refusal(
         "partition-by",
-        "Tables are not partitioned by hand.",
+        "PARTITION BY is not supported",
         "Leave out PARTITION BY: DSQL spreads a table by its primary key.",
         text="PARTITION BY clause not supported",
         nodes=("CreateStmt",),
@@ -88,7 +99,7 @@ RULES = (
     ),
     refusal(
         "partition-of",
-        "Tables are not partitioned by hand.",
+        "PARTITION OF is not supported",
         "Create one table with all the rows: DSQL spreads it by its primary key.",
         text="PARTITION OF clause not supported",
         nodes=("CreateStmt",),
@@ -99,7 +110,7 @@ RULES = (
     ),
     refusal(
         "inherits",
-        "Tables do not inherit.",
+        "INHERITS is not supported",
         "Repeat the columns (CREATE TABLE a (LIKE b)), or keep one table with a column that tells rows "
         "apart.",
         text="INHERITS clause not supported",
@@ -111,7 +122,7 @@ RULES = (
     ),
     refusal(
         "table-tablespace",
-        "There are no tablespaces.",
+        "Tablespaces are not supported",
         "Leave out TABLESPACE.",
         text="TABLESPACE clause not supported",
         nodes=("CreateStmt", *_KEYS),
@@ -122,7 +133,7 @@ RULES = (
     ),
     refusal(
         "storage-parameters",
-        "Tables have no storage parameters.",
+        "Storage parameters of a table are not supported",
         "Leave out WITH (…).",
         text="WITH clause not supported",
         nodes=("CreateStmt", *_KEYS),
@@ -133,7 +144,7 @@ RULES = (
     ),
     refusal(
         "on-commit",
-        "A table keeps its rows at COMMIT.",
+        "ON COMMIT is not supported",
         "Leave out ON COMMIT; delete the rows when they are no longer needed.",
         text="ON COMMIT clause not supported",
         nodes=("CreateStmt",),
@@ -144,7 +155,7 @@ RULES = (
     ),
     refusal(
         "typed-table",
-        "A table has columns of its own, not those of a type.",
+        "CREATE TABLE … OF a type is not supported",
         "Name the columns.",
         text="OF clause not supported",
         nodes=("CreateStmt",),
@@ -155,7 +166,7 @@ RULES = (
     ),
     refusal(
         "table-access-method",
-        "A table has DSQL's own storage.",
+        "USING: a table access method cannot be chosen",
         "Leave out USING.",
         text="USING clause not supported",
         nodes=("CreateStmt",),
@@ -166,7 +177,7 @@ RULES = (
     ),
     refusal(
         "column-collation",
-        "Columns have the collation C.",
+        "Collation of a column other than C",
         "Leave out COLLATE: text is compared byte by byte. Sort for people in the application.",
         text="COLLATE clause not supported",
         nodes=(COLUMN,),
@@ -177,7 +188,7 @@ RULES = (
     ),
     refusal(
         "column-compression",
-        "DSQL compresses columns by itself.",
+        "COMPRESSION of a column is not supported",
         "Leave out COMPRESSION.",
         text="COMPRESSION clause not supported",
         nodes=(COLUMN,),
@@ -188,7 +199,7 @@ RULES = (
     ),
     refusal(
         "exclusion-constraint",
-        "Exclusion constraints are not available.",
+        "Exclusion constraints are not supported",
         "Use UNIQUE where equality is enough; otherwise check in a transaction that takes the rows FOR "
         "UPDATE.",
         text="EXCLUDE constraint not supported",
@@ -200,7 +211,7 @@ RULES = (
     ),
     refusal(
         "deferrable-key",
-        "Only foreign keys can be deferred.",
+        "DEFERRABLE on a UNIQUE or PRIMARY KEY constraint",
         "Leave out DEFERRABLE on UNIQUE and PRIMARY KEY.",
         text="DEFERRABLE not supported for UNIQUE or PRIMARY KEY constraint",
         nodes=("CreateStmt",),
@@ -211,7 +222,7 @@ RULES = (
     ),
     refusal(
         "key-type",
-        "bytea, json, jsonb, interval and time with time zone cannot be in a key.",
+        "Key with a column of type bytea, json, jsonb, interval or time with time zone",
         "Make a column of another type the key: uuid, text, bigint, timestamptz.",
         text="datatype {type} is not supported in a key",
         nodes=("CreateStmt",),
@@ -222,7 +233,7 @@ RULES = (
     ),
     refusal(
         "foreign-key",
-        "Foreign keys are not available.",
+        "Foreign keys are not supported",
         "Leave out REFERENCES and FOREIGN KEY, and check the parent row in the transaction that writes "
         "the child.",
         text="FOREIGN KEY constraint not supported",

@@ -1,4 +1,4 @@
-"""Transactions: what may share one, and which control statements there are."""
+"""Rules on transactions: their statements, isolation level and control."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _savepoints(node: Node) -> Iterator[Hit]:
 
 MULTIPLE_DDL = Rule(
     id="multiple-ddl",
-    sentence="A transaction holds one DDL statement.",
+    title="Second DDL statement in a transaction",
     remedy="Run each DDL statement in a transaction of its own.",
     sqlstate=FEATURE_NOT_SUPPORTED,
     text="multiple ddl statements not supported in a transaction",
@@ -53,7 +53,7 @@ MULTIPLE_DDL = Rule(
 
 DDL_WITH_DML = Rule(
     id="ddl-with-dml",
-    sentence="A transaction changes either the catalog or rows.",
+    title="DDL and changes of rows in one transaction",
     remedy="Commit between the DDL statement and the INSERT, UPDATE or DELETE.",
     sqlstate=FEATURE_NOT_SUPPORTED,
     text="ddl and dml are not supported in the same transaction",
@@ -68,7 +68,7 @@ RULES = (
     DDL_WITH_DML,
     refusal(
         "isolation-level",
-        "Transactions are REPEATABLE READ.",
+        "Isolation level other than REPEATABLE READ",
         "Leave out ISOLATION LEVEL. Against write skew, read the rows that decide with FOR UPDATE.",
         text="Unsupported isolation level: {level}",
         nodes=("TransactionStmt",),
@@ -78,7 +78,7 @@ RULES = (
     ),
     refusal(
         "set-isolation-level",
-        "Transactions are REPEATABLE READ.",
+        "Isolation level other than REPEATABLE READ",
         "Delete the statement. Against write skew, read the rows that decide with FOR UPDATE.",
         text="Unsupported isolation level: {level}",
         nodes=("VariableSetStmt",),
@@ -88,7 +88,7 @@ RULES = (
     ),
     refusal(
         "savepoint",
-        "A transaction is undone as a whole, and has one phase.",
+        "Savepoints and two-phase commit are not supported",
         "Do what may fail in a transaction of its own, or check before it fails (ON CONFLICT DO NOTHING).",
         text="unsupported transaction statement: {verb}",
         nodes=("TransactionStmt",),
@@ -98,7 +98,7 @@ RULES = (
     ),
     refusal(
         "transaction-chain",
-        "A transaction does not begin with the end of another.",
+        "AND CHAIN is not supported",
         "Write COMMIT, then BEGIN.",
         text="unsupported transaction statement: AND CHAIN",
         nodes=("TransactionStmt",),

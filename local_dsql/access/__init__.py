@@ -1,14 +1,15 @@
-"""Who may connect: local IAM identities, their permissions, and the tokens they sign."""
+"""Authentication: local IAM identities, their permissions, and the verification of login tokens."""
 
-from local_dsql.access.cluster_name import ClusterName, new_identifier
-from local_dsql.access.denied import AccessDenied
-from local_dsql.access.identities import Credentials, Identity, IdentityStore
+from blocks_runtime.signing import Credentials
+from local_dsql.access.cluster_name import LOCAL_ACCOUNT, ClusterName, new_identifier
+from local_dsql.access.errors import AccessDenied
+from local_dsql.access.identities import Identity, IdentityStore, credential_variables
 from local_dsql.access.permissions import Effect, Permission, allowed
-from local_dsql.access.signer import sign_token
 from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.access.verifier import Principal, TokenAuthenticator
 
 __all__ = [
+    "LOCAL_ACCOUNT",
     "MAX_LIFETIME",
     "AccessDenied",
     "ClusterName",
@@ -20,6 +21,6 @@ __all__ = [
     "Principal",
     "TokenAuthenticator",
     "allowed",
+    "credential_variables",
     "new_identifier",
-    "sign_token",
 ]

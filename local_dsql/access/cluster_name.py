@@ -1,4 +1,4 @@
-"""What the local cluster is called: its identifier, ARNs and host names."""
+"""Identifier, ARNs and host names of a local cluster."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import re
 import secrets
 from dataclasses import dataclass
 
-ACCOUNT = "000000000000"
+LOCAL_ACCOUNT = "000000000000"
+"""The AWS account of everything local."""
+
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def new_identifier() -> str:
-    """Return a fresh cluster identifier: 26 characters of lower-case base32, as DSQL's are."""
+    """Return a new cluster identifier: 26 characters of lower-case base32, as on DSQL."""
     return "".join(secrets.choice(_BASE32) for _ in range(26))
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterName:
-    """The names that follow from a cluster identifier."""
+    """The names derived from a cluster identifier."""
 
     identifier: str
 
     def arn(self, region: str) -> str:
-        """Return the ARN that permissions name."""
-        return f"arn:aws:dsql:{region}:{ACCOUNT}:cluster/{self.identifier}"
+        """Return the ARN in a Region, as IAM permissions name it."""
+        return f"arn:aws:dsql:{region}:{LOCAL_ACCOUNT}:cluster/{self.identifier}"
 
     def host(self, region: str) -> str:
-        """Return the host name that the cluster would have at AWS; map it to loopback to use it."""
+        """Return the host name that the cluster would have on AWS; map it to loopback to use it."""
         return f"{self.identifier}.dsql.{region}.on.aws"
 
     def has_endpoint(self, host: str, region: str) -> bool:
@@ -37,11 +39,11 @@ class ClusterName:
 
 
 def check_region(region: str) -> str:
-    """Return `region` when it has the shape of a Region's name.
+    """Return `region` if it has the form of a Region name.
 
     Raises:
-        ValueError: it has not.
+        ValueError: it has another form.
     """
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", region, re.ASCII):
-        raise ValueError(f"{region!r} is not the name of a Region; write it like us-east-1")
+        raise ValueError(f"{region!r} is not a Region name; write it like us-east-1")
     return region

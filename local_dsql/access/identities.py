@@ -1,4 +1,4 @@
-"""The IAM principals that the local cluster knows, with their keys; kept in one private file."""
+"""The local IAM principals with their credentials, stored in one private file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 import string
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from blocks_runtime.signing import Credentials
 from local_dsql.access.permissions import Effect, Permission
 from local_dsql.errors import FolderError
 from local_dsql.storage.files import write_private
@@ -22,17 +23,8 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Keys that sign tokens; a role has a session token as well, a user has none."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Identity:
-    """An IAM role or user: who it is, its keys, what it may do."""
+    """An IAM role or user: ARN, credentials, permissions."""
 
     arn: str
     credentials: Credentials
@@ -40,7 +32,7 @@ class Identity:
 
 
 class IdentityStore:
-    """Identities by ARN and by access key; every change is on disk when the call returns."""
+    """Identities by ARN and by access key. A change is on disk when the call returns."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -48,23 +40,23 @@ class IdentityStore:
         self._index()
 
     def find(self, access_key_id: str) -> Identity | None:
-        """Return the identity that owns the access key, or None."""
+        """Return the identity with this access key, or None."""
         return self._by_key.get(access_key_id)
 
     def register(self, arn: str, permissions: Sequence[Permission]) -> Identity:
-        """Add the principal, or replace its permissions; its keys stay what they were.
+        """Add a principal, or replace its permissions; its credentials stay the same.
 
         Args:
             arn: IAM role or user, such as `arn:aws:iam::000000000000:role/app`; any partition.
-            permissions: everything it may and may not do from now on.
+            permissions: all its permissions, allowed and denied.
 
         Raises:
-            ValueError: `arn` names neither a role nor a user; a role's session is neither.
+            ValueError: `arn` is not the ARN of a role or user; that of a role session is not.
         """
         if not (match := _PRINCIPAL.fullmatch(arn)):
             raise ValueError(
                 f"{arn!r} is not the ARN of an IAM role or user; "
-                "write it like arn:aws:iam::000000000000:role/app (the role's, not its session's)"
+                "write it like arn:aws:iam::000000000000:role/app (the ARN of the role, not of a session)"
             )
         known = self._by_arn.get(arn)
         credentials = known.credentials if known else _new_credentials(temporary=match["type"] == "role")
@@ -80,7 +72,7 @@ class IdentityStore:
 
 
 def _new_credentials(*, temporary: bool) -> Credentials:
-    """Make keys of the shape that IAM's have: `ASIA…` with a session token, or `AKIA…` without."""
+    """Return random credentials in IAM's form: `ASIA…` with a session token, or `AKIA…` without."""
     letters = string.ascii_uppercase + string.digits
     suffix = "".join(secrets.choice(letters) for _ in range(16))
     secret = secrets.token_urlsafe(30)
@@ -117,6 +109,15 @@ def _read(file: Path) -> list[Identity]:
     except (ValueError, KeyError, TypeError) as error:
         raise FolderError(
             f"cannot read the local identities in {file}",
-            f"the file is not what was written there ({type(error).__name__})",
-            "remove the file; identities are made anew at the next start, with new keys",
+            f"the file is damaged ({type(error).__name__})",
+            "remove the file; the next start creates new identities with new keys",
         ) from None
+
+
+def credential_variables(credentials: Credentials) -> dict[str, str]:
+    """Return the environment variables from which AWS SDKs and the runtime read the credentials."""
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token or "",
+    }

@@ -1,4 +1,4 @@
-"""IAM permissions, as far as connecting to a cluster asks for them."""
+"""Evaluation of IAM permissions, limited to what connecting to a cluster needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Effect(enum.Enum):
-    """Whether a permission allows or denies."""
+    """Effect of a permission."""
 
     ALLOW = "Allow"
     DENY = "Deny"
@@ -21,11 +21,10 @@ class Effect(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One action on one resource, as an IAM statement names them.
+    """One action on one resource, as in an IAM policy statement.
 
-    `action` is like `dsql:DbConnect`, `resource` an ARN; both may hold the wildcards `*` (any text) and `?`
-    (one character). Actions compare without regard to case, resources exactly (IAM user guide, JSON policy
-    elements).
+    `action` is like `dsql:DbConnect`, `resource` is an ARN; both may contain the wildcards `*` (any text) and `?` (one
+    character). Actions are compared without case, resources with case (IAM user guide, JSON policy elements).
     """
 
     action: str
@@ -33,12 +32,12 @@ class Permission:
     effect: Effect = Effect.ALLOW
 
     def covers(self, action: str, resource: str) -> bool:
-        """Return whether this permission speaks of `action` on `resource`, to allow or to deny it."""
+        """Return whether this permission applies to `action` on `resource`, whatever its effect."""
         return _matches(self.action.lower(), action.lower()) and _matches(self.resource, resource)
 
 
 def allowed(permissions: Iterable[Permission], action: str, resource: str) -> bool:
-    """Return what IAM decides: a Deny wins, else an Allow is needed, else no."""
+    """Return IAM's decision: an applicable Deny refuses, else an Allow is required."""
     effects = {permission.effect for permission in permissions if permission.covers(action, resource)}
     return Effect.ALLOW in effects and Effect.DENY not in effects
 

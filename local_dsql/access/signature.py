@@ -1,4 +1,6 @@
-"""AWS Signature Version 4 of a presigned `GET /`, the arithmetic that signer and verifier share.
+"""AWS Signature Version 4 of a presigned `GET /`, as the verifier computes it.
+
+Independent of `blocks_runtime.signing`, which makes the tokens: a mistake in one of the two fails every login.
 
 Source: IAM user guide, "AWS Signature Version 4 for API requests", query-string form with an empty payload.
 """
@@ -23,8 +25,8 @@ EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What a signature is good for: one day (`YYYYMMDD`), one Region, one service."""
+class CredentialScope:
+    """The credential scope of a signature: one day (`YYYYMMDD`), one Region, one service."""
 
     date: str
     region: str
@@ -34,24 +36,24 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
-def encode_query(parameters: Mapping[str, str]) -> str:
-    """Return the parameters as a query string, in the order given, percent-encoded as AWS wants it."""
+def _encode_query(parameters: Mapping[str, str]) -> str:
+    """Return the parameters as a query string in the given order, percent-encoded by AWS's rules."""
     return "&".join(f"{_encode(name)}={_encode(value)}" for name, value in parameters.items())
 
 
-def sign(secret: str, scope: Scope, host: str, parameters: Mapping[str, str]) -> str:
-    """Return the hexadecimal signature of `GET https://<host>/?<parameters>`, signed header `host` alone.
+def sign(secret: str, scope: CredentialScope, host: str, parameters: Mapping[str, str]) -> str:
+    """Return the hexadecimal signature of `GET https://<host>/?<parameters>` with `host` as the only signed header.
 
-    `parameters` hold everything but `X-Amz-Signature`; `X-Amz-Date` must be among them.
+    `parameters` are all query parameters except `X-Amz-Signature`; `X-Amz-Date` is required.
     """
-    query = "&".join(sorted(encode_query({name: value}) for name, value in parameters.items()))
+    query = "&".join(sorted(_encode_query({name: value}) for name, value in parameters.items()))
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{EMPTY_PAYLOAD}"
     digest = hashlib.sha256(request.encode()).hexdigest()
     to_sign = f"{ALGORITHM}\n{parameters['X-Amz-Date']}\n{scope}\n{digest}"
     return _hmac(_signing_key(secret, scope), to_sign).hex()
 
 
-def _signing_key(secret: str, scope: Scope) -> bytes:
+def _signing_key(secret: str, scope: CredentialScope) -> bytes:
     parts = (scope.date, scope.region, scope.service, TERMINATOR)
     return functools.reduce(_hmac, parts, f"AWS4{secret}".encode())
 

@@ -1,4 +1,4 @@
-"""Reading a login token: a presigned URL without its scheme."""
+"""Parser of login tokens: presigned URLs without the scheme."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import datetime as dt
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from local_dsql.access.denied import AccessDenied
-from local_dsql.access.signature import ALGORITHM, TERMINATOR, TIMESTAMP_FORMAT, Scope
+from local_dsql.access.errors import AccessDenied
+from local_dsql.access.signature import ALGORITHM, TERMINATOR, TIMESTAMP_FORMAT, CredentialScope
 
 MAX_LIFETIME = 604_800
 """Seconds, one week (AWS user guide, authentication token)."""
 
 MAX_LENGTH = 16_384
-"""Characters of a token that are looked at; a real one has 400, or 1,500 with a session token."""
+"""Maximum length in characters; a real token has 400, or 1,500 with a session token."""
 
 _REQUIRED = (
     "Action",
@@ -28,12 +28,12 @@ _REQUIRED = (
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The parts of a login token; `parameters` are the signed ones, the signature apart."""
+    """A parsed login token; `parameters` are the signed query parameters, without the signature."""
 
     host: str
     action: str
     access_key_id: str
-    scope: Scope
+    scope: CredentialScope
     signed_at: dt.datetime
     lifetime: dt.timedelta
     parameters: dict[str, str] = field(repr=False)
@@ -46,12 +46,12 @@ class Token:
 
     @property
     def expires_at(self) -> dt.datetime:
-        """The moment from which on the token is refused."""
+        """Time of expiry; from then on the token is refused."""
         return self.signed_at + self.lifetime
 
 
 def read_token(text: str) -> Token:
-    """Return the token written in `text`, with nothing of it believed yet.
+    """Parse a token; nothing is verified yet.
 
     Raises:
         AccessDenied: `text` is not a presigned URL of Signature Version 4.
@@ -82,7 +82,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     pairs = parse_qsl(query, keep_blank_values=True)
     parameters = dict(pairs)
     if len(parameters) != len(pairs):
-        raise AccessDenied("The authentication token names a parameter twice.")
+        raise AccessDenied("The authentication token has a duplicate parameter.")
     return host.lower(), parameters
 
 
@@ -91,10 +91,10 @@ def _expect(parameters: dict[str, str], name: str, value: str) -> None:
         raise AccessDenied(f"The authentication token must have {name}={value}.")
 
 
-def _credential(text: str) -> tuple[str, Scope]:
+def _credential(text: str) -> tuple[str, CredentialScope]:
     match text.split("/"):
         case [access_key_id, date, region, service, terminator] if terminator == TERMINATOR:
-            return access_key_id, Scope(date, region, service)
+            return access_key_id, CredentialScope(date, region, service)
     raise AccessDenied(f"X-Amz-Credential must be <access key id>/<date>/<region>/dsql/{TERMINATOR}.")
 
 

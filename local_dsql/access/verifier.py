@@ -1,4 +1,4 @@
-"""Deciding whether a login token lets somebody in."""
+"""Verification of login tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_dsql.access.denied import AccessDenied
+from blocks_runtime.contract import ADMIN_ROLE
+from local_dsql.access.errors import AccessDenied
 from local_dsql.access.permissions import allowed
 from local_dsql.access.signature import SERVICE, TIMESTAMP_FORMAT, sign
 from local_dsql.access.token import Token, read_token
@@ -18,21 +19,20 @@ if TYPE_CHECKING:
     from local_dsql.access.cluster_name import ClusterName
     from local_dsql.access.identities import Identity, IdentityStore
 
-ADMIN_ROLE = "admin"
 MAX_SKEW = dt.timedelta(minutes=5)
-"""How far a signer's clock may run ahead; what AWS services commonly accept."""
+"""Maximum lead of the signer's clock, as AWS services commonly accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who has logged in: the ARN of an IAM role or user, and the action, `DbConnect` or `DbConnectAdmin`."""
+    """An authenticated principal: the ARN of an IAM role or user, and the action, `DbConnect` or `DbConnectAdmin`."""
 
     arn: str
     action: str
 
 
 class TokenAuthenticator:
-    """Verifies tokens against the local identities; the mapping of roles is the database's own business."""
+    """Verifies tokens against the local identities; the database maps principals to roles."""
 
     def __init__(
         self,
@@ -45,16 +45,16 @@ class TokenAuthenticator:
         self._clock = clock
 
     def authenticate(self, *, user: str, token: str, region: str, host: str | None) -> Principal:
-        """Return who logs in as the database role `user` with `token`.
+        """Return the principal that `token` authenticates for the database role `user`.
 
         Args:
-            user: database role of the startup message.
-            token: password that the client sent.
-            region: Region of the endpoint that was connected to.
-            host: server name of the TLS handshake (SNI), None where the client sent none.
+            user: database role in the startup message.
+            token: password sent by the client.
+            region: Region of the endpoint.
+            host: server name of the TLS handshake (SNI), None if the client sent none.
 
         Raises:
-            AccessDenied: with the reason as its hint.
+            AccessDenied: the token is refused; the hint says why.
         """
         if host is not None and not self._cluster.has_endpoint(host, region):
             raise AccessDenied(f"{host} is not an endpoint of this cluster in {region}.")

@@ -22,7 +22,7 @@ BEGIN
     WHERE dropped.original AND dropped.object_type = 'table column' AND dropped.objsubid = ANY (i.indkey::pg_catalog.int2[]);
     IF FOUND THEN
         RAISE EXCEPTION 'cannot drop primary key column %', name USING ERRCODE = '0A000',
-            HINT = 'Make a new table with the key that you want, and copy the rows in batches of 3,000.';
+            HINT = 'Make a new table with the key that you want, and copy the rows in batches.';
     END IF;
 END
 $$;

@@ -1,7 +1,7 @@
-"""What a fresh database holds: run once, as superuser, in the database that becomes the pristine template.
+"""SQL scripts that build the template database; they run once, as superuser.
 
-The scripts run in the order of their names. They make the role `admin`, the schema `sys` as DSQL shows it, and take
-away from everybody what DSQL does not have or what the front relies on alone.
+The scripts run in the order of their names. They create the role `admin` and the schema `sys` as DSQL shows it, and
+revoke from all roles what DSQL does not have or what only the proxy may use.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ _FOLDER = Path(__file__).parent
 
 
 def scripts() -> list[Path]:
-    """Return the SQL scripts, in order of execution."""
+    """Return the SQL scripts in order of execution."""
     return sorted(_FOLDER.glob("*.sql"))
 
 
 def sql() -> str:
-    """Return the text of all scripts, in order of execution; it is one text of many statements."""
+    """Return all scripts as one text, in order of execution."""
     return "\n".join(script.read_text(encoding="utf-8") for script in scripts())

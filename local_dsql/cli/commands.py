@@ -1,4 +1,4 @@
-"""`local-dsql start|stop|status|reset|psql`: the life of a cluster in the background."""
+"""`local-dsql start|stop|status|reset|psql`: control a cluster in the background."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 _EXIT_CODES = """\b
 Exit codes:
   0  done
-  2  the command is wrong; nothing was changed
-  4  the cluster does not run, or cannot be reached or started
+  2  wrong usage; nothing was changed
+  4  the cluster is not running, or cannot be reached or started
 """
 
 
 @click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="blocks-dsql", prog_name="local-dsql")
 def main() -> None:
-    """A local Aurora DSQL cluster: its life in the background, and faults on request."""
+    """Run a local Aurora DSQL cluster in the background and inject faults into it."""
 
 
 main.add_command(inject)
@@ -61,18 +61,18 @@ def start(
 @path_option
 @json_option
 def stop(path: Path, as_json: bool) -> None:
-    """Stop the cluster, whoever uses it; its data stays."""
+    """Stop the cluster, also while other processes use it; its data stays."""
     stopped = stop_server(path)
     click.echo(f"local cluster in {path}: {'stopped' if stopped else 'was not running'}", err=True)
     if as_json:
         click.echo(json.dumps({"stopped": stopped}))
 
 
-@main.command(short_help="Say whether the cluster runs, and where.")
+@main.command(short_help="Show whether the cluster is running, and its endpoints.")
 @path_option
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Say whether the cluster runs, and where; the exit code is 4 where it does not run."""
+    """Show whether the cluster is running, and its endpoints; exits with 4 if it is not running."""
     found = _status(Folder.at(path))
     if as_json:
         click.echo(json.dumps(_describe(found)))
@@ -98,7 +98,7 @@ def _status(folder: Folder) -> ClusterStatus | None:
 
 
 def _describe(found: ClusterStatus | None) -> dict[str, object]:
-    """What may be shown of a status: everything but the keys."""
+    """Return a status as JSON, without the credentials."""
     if found is None:
         return {"running": False}
     return {
@@ -112,11 +112,11 @@ def _describe(found: ClusterStatus | None) -> dict[str, object]:
     }
 
 
-@main.command(short_help="Empty the database; endpoints and keys stay.")
+@main.command(short_help="Empty the database; endpoints and credentials stay.")
 @path_option
 @json_option
 def reset(path: Path, as_json: bool) -> None:
-    """Empty the database: tables, roles, mappings and injections go; endpoints and keys stay."""
+    """Empty the database: drop tables, roles, mappings and injections; keep endpoints and credentials."""
     with started(path) as cluster:
         cluster.reset()
     click.echo("the database is empty", err=True)
@@ -132,14 +132,14 @@ def reset(path: Path, as_json: bool) -> None:
 @click.option("--region", help="Region to connect to; the default is the first.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(path: Path, region: str | None, arguments: tuple[str, ...]) -> None:
-    """Run psql as admin; ARGUMENTS, the output and the exit code are psql's own."""
+    """Run psql as admin. ARGUMENTS are passed to psql; output and exit code are those of psql."""
     program = shutil.which("psql")
     if program is None:
         raise click.UsageError(
-            "psql is not installed; any other client works with the line of `local-dsql start`"
+            "psql is not installed; install it, or use another client with the connection string of `local-dsql start`"
         )
     with started(path, (region,) if region else ()) as cluster:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql, which cancels its query
-        # by environment: a token among the arguments could be read by every user of the machine
+        # in the environment: every user of the machine can read the arguments of a process
         environment = os.environ | cluster.libpq_environment(region)
         sys.exit(subprocess.run([program, *arguments], env=environment, check=False).returncode)

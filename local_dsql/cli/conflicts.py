@@ -1,4 +1,4 @@
-"""`local-dsql conflicts`: who lost to whom, on which rows."""
+"""`local-dsql conflicts`: show the conflict log."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from local_dsql.occ.journal import Conflict
 
 
-@click.command(short_help="Show who lost to whom since the start or the last reset.")
+@click.command(short_help="Show the conflicts since the start or the last reset.")
 @path_option
 @json_option
 def conflicts(path: Path, as_json: bool) -> None:
-    """Show the conflicts of a running cluster since its start or last reset, oldest first, at most 1,000.
+    """Show the conflicts of a running cluster since its start or last reset: the last 1,000, oldest first.
 
-    A session is named role@region#process.
+    A session is shown as role@region#process.
     """
     with running(path) as cluster:
         found = cluster.conflicts()
@@ -36,12 +36,12 @@ def conflicts(path: Path, as_json: bool) -> None:
 
 
 def describe(conflict: Conflict) -> str:
-    """Return one line: when, code, loser, winners, tables and keys."""
+    """Return one line: time, code, loser, winners, tables and keys."""
     moment = conflict.at.astimezone().isoformat(sep=" ", timespec="milliseconds")
     cause = (
         "an injection"
         if conflict.injected
-        else ", ".join(conflict.winners) or "a commit that is no longer known"
+        else ", ".join(conflict.winners) or "a commit that is no longer logged"
     )
     place = " ".join((", ".join(conflict.tables), *conflict.rows)).strip()
     return f"{moment}  {conflict.code}  {conflict.loser} lost to {cause}{f' on {place}' if place else ''}"

@@ -1,4 +1,4 @@
-"""`python -m local_dsql`: a cluster for as long as a terminal is open."""
+"""`python -m local_dsql`: serve a cluster until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from local_dsql.cli.options import Failure, cluster_options, started
-from local_dsql.client.launch import connect, gone
+from local_dsql.client.launch import connect, stopped_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,17 +40,21 @@ def serve(
 
 
 def print_connections(cluster: LocalCluster, as_json: bool) -> None:
-    """Print a connection string a Region, or one JSON object from Region to connection string."""
+    """Print one connection string for each Region, or a JSON object from Region to connection string."""
     connections = {region: cluster.dsn(region) for region in cluster.regions}
     click.echo(json.dumps(connections) if as_json else "\n".join(connections.values()))
 
 
 def _wait(folder: Folder) -> None:
-    """Return when the server has been told to stop by somebody else; fail when it broke down."""
+    """Wait until the server ends.
+
+    Raises:
+        Failure: the server has ended; Ctrl-C ends the wait first.
+    """
     connection = connect(folder)
     if connection is not None:
         connection.wait_for_end()
-    raise Failure(str(gone(folder, "the local database has stopped")))
+    raise Failure(str(stopped_error(folder, "the local database has stopped")))
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

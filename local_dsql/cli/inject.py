@@ -1,4 +1,4 @@
-"""`local-dsql inject`: conflicts and broken connections on request."""
+"""`local-dsql inject`: fault injection."""
 
 from __future__ import annotations
 
@@ -18,28 +18,32 @@ if TYPE_CHECKING:
 _CONDITIONS = ("table", "key", "role", "region", "predicate")
 
 
-@click.command(short_help="Let COMMITs of a running cluster fail.")
+@click.command(short_help="Make COMMITs of a running cluster fail.")
 @path_option
 @click.argument(
     "fault", type=click.Choice([fault.value for fault in Fault]), required=False, metavar="[FAULT]"
 )
 @click.option(
-    "--times", type=click.IntRange(min=1), default=1, show_default=True, help="How many COMMITs fail."
+    "--times", type=click.IntRange(min=1), default=1, show_default=True, help="Number of COMMITs that fail."
 )
 @click.option("--always", is_flag=True, help="Every matching COMMIT fails, until --clear.")
 @click.option(
-    "--every", type=click.IntRange(min=1), default=1, show_default=True, help="Only every so many-th fails."
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Fail only every Nth matching COMMIT.",
 )
 @click.option("--table", help="Only COMMITs that change this table.")
 @click.option(
     "--key",
     "keys",
     multiple=True,
-    help="Only COMMITs that change the row with this primary key; repeat it for each column of the key.",
+    help="Only COMMITs that change the row with this primary key; repeat the option for each column of the key.",
 )
 @click.option("--role", help="Only COMMITs of this database role.")
 @click.option("--region", help="Only COMMITs through the endpoint of this Region.")
-@click.option("--clear", is_flag=True, help="Disarm what was injected before.")
+@click.option("--clear", is_flag=True, help="Disarm earlier injections.")
 @json_option
 def inject(
     path: Path,
@@ -54,17 +58,17 @@ def inject(
     clear: bool,
     as_json: bool,
 ) -> None:
-    """Let COMMITs of a running cluster fail, by default the next one that changes something.
+    """Make COMMITs of a running cluster fail, by default the next write transaction.
 
     FAULT is OC000 (change conflicts with another transaction), OC001 (schema has been updated by another
-    transaction), connection-lost (nothing is committed) or outcome-unknown (committed, no answer).
-    A predicate is given from Python, by LocalCluster.inject; this command shows and clears it too.
-    Prints what is armed afterwards; without FAULT it prints what is armed.
+    transaction), connection-lost (nothing is committed) or outcome-unknown (committed, no reply).
+    Predicates can only be armed from Python, by LocalCluster.inject; this command lists and clears them too.
+    Prints the armed injections; without FAULT it only prints them.
     """
     if fault is None and (always or times > 1 or every > 1 or table or keys or role or region):
-        raise click.UsageError("these options describe an injection: name a FAULT before them")
+        raise click.UsageError("these options describe an injection; give a FAULT as well")
     if always and times > 1:
-        raise click.UsageError("--always and --times exclude each other")
+        raise click.UsageError("--always and --times cannot be combined; give one of them")
     with running(path) as cluster:
         if clear:
             cluster.clear_injections()
@@ -88,11 +92,11 @@ def inject(
     for number, given in armed.items():
         click.echo(f"{number}: {describe(given)}", err=as_json)
     if not armed:
-        click.echo("nothing is armed", err=True)
+        click.echo("no injection is armed", err=True)
 
 
 def describe(given: Injection) -> str:
-    """Return in words which COMMITs fail, and how."""
+    """Return one line of text: fault, number of times, conditions."""
     wanted = encode_injection(given)
     which = [f"{name} {wanted[name]}" for name in _CONDITIONS if wanted[name] is not None]
     often = "always" if given.times is None else "once" if given.times == 1 else f"{given.times} times"

@@ -1,4 +1,4 @@
-"""Options that commands share, the cluster they name, and how a command ends."""
+"""Shared options and exit codes of `local-dsql`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blocks_runtime.location import local_folder
+from blocks_runtime.database.location import local_folder
+from dsql_dialect.profiles import DEFAULT, NAMES
 from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster
 from local_dsql.errors import LocalDatabaseError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(enum.IntEnum):
-    """How a command ended."""
+    """Exit codes."""
 
     OK = 0
     USAGE = 2
@@ -27,15 +28,15 @@ class ExitCode(enum.IntEnum):
 
 
 class Failure(click.ClickException):
-    """A command that could not reach or start its cluster."""
+    """The command could not reach or start its cluster."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 def _projects_folder(directory: Path) -> Path:
-    """Return the folder that `blocks` and the runtime take in `directory`; relative where it lies below it.
+    """Return the cluster's folder that `blocks` and the runtime use in `directory`; relative if it is below it.
 
-    A folder of its own in a folder within the project would be taken for another project's from then on.
+    Any other folder inside the project would make `directory` look like the root of another project.
     """
     found = local_folder("main", directory)
     return found.relative_to(directory) if found.is_relative_to(directory) else found
@@ -52,18 +53,21 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 _CLUSTER_OPTIONS = (
     path_option,
-    click.option("--region", "regions", multiple=True, help="Region with an endpoint; may be repeated."),
-    click.option("--dialect", help="Profile of what is accepted: portable (default) or 2026-09."),
+    click.option("--region", "regions", multiple=True, help="Region of an endpoint; may be repeated."),
     click.option(
-        "--commit-latency", type=click.FloatRange(min=0), help="Seconds that a COMMIT takes longer."
+        "--dialect",
+        type=click.Choice(NAMES),
+        metavar="NAME",
+        help=f"SQL dialect: {', '.join(NAMES)} (default: {DEFAULT.name}).",
     ),
+    click.option("--commit-latency", type=click.FloatRange(min=0), help="Seconds added to each COMMIT."),
     json_option,
 )
 
 
 def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which cluster, and how it is served."""
-    for option in reversed(_CLUSTER_OPTIONS):  # a decorator puts its option before those already there
+    """Add the options for the cluster and its server."""
+    for option in reversed(_CLUSTER_OPTIONS):  # a decorator adds its option before the existing ones
         command = option(command)
     return command
 
@@ -74,10 +78,10 @@ def started(
     dialect: str | None = None,
     commit_latency: float | None = None,
 ) -> LocalCluster:
-    """Return the cluster of a folder, started where it does not run yet.
+    """Return the cluster of a folder; start it if it is not running.
 
     Raises:
-        click.ClickException: it cannot be started so.
+        click.ClickException: it cannot be started with these options.
     """
     click.echo(f"local cluster in {path}", err=True)
     try:
@@ -89,16 +93,16 @@ def started(
 
 
 def running(path: Path) -> LocalCluster:
-    """Return the cluster of a folder, which must run: what the command is about ends with the server.
+    """Return the cluster of a folder, which must be running: injections and conflict log end with the server.
 
     Raises:
-        click.ClickException: it does not run.
+        click.ClickException: it is not running.
     """
     connection = connect(Folder.at(path))
     if connection is None:
         raise Failure(
-            f"no local cluster is running in {path}\n  why: injections and the conflict log live in its server"
-            "\n  do:  start it with `local-dsql start` or from your program, or name its folder (--path)"
+            f"no local cluster is running in {path}\n  why: the running server keeps injections and the conflict log"
+            "\n  do:  start it with `local-dsql start` or from your program, or pass its folder with --path"
         )
     connection.close()
     return started(path)

@@ -1,4 +1,4 @@
-"""What a case is: statements, and what a real cluster answered."""
+"""Test cases: statements, and the responses of a real cluster."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Protocol = Literal["simple", "extended"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A statement that succeeded: its command tag, column names, and rows in PostgreSQL's text form.
+    """Response to a successful statement: command tag, column names, and rows in PostgreSQL's text format.
 
-    In a fact, `rows` is None where the rows differ from one run to the next and are not compared.
+    In a recording, `rows` is None if the rows differ between runs and are not compared.
     """
 
     tag: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] | None = ()
 
-    def meets(self, fact: Answer) -> bool:
-        """Return whether this is what `fact` says."""
+    def matches(self, fact: Answer) -> bool:
+        """Return whether this equals the recorded `fact`."""
         if not isinstance(fact, Result) or (self.tag, self.columns) != (fact.tag, fact.columns):
             return False
         return fact.rows is None or self.rows == fact.rows
@@ -31,13 +31,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A statement that failed: its SQLSTATE and primary message."""
+    """Response to a failed statement: SQLSTATE and primary message."""
 
     sqlstate: str
     message: str
 
-    def meets(self, fact: Answer) -> bool:
-        """Return whether this is what `fact` says."""
+    def matches(self, fact: Answer) -> bool:
+        """Return whether this equals the recorded `fact`."""
         return self == fact
 
 
@@ -46,7 +46,7 @@ Answer = Result | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One string sent to the server, and the answers to the statements in it."""
+    """A query string, and the recorded responses to its statements."""
 
     sql: str
     answers: tuple[Answer, ...]
@@ -54,9 +54,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Steps of one session, and what they need: tables by name, statements before and after them.
+    """Steps of one session, with the tables that they use, and statements before and after them.
 
-    `protocol` is what the recording used.
+    `protocol` is that of the recording.
     """
 
     id: str
@@ -69,10 +69,10 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
-    """Two sessions of one statement each between BEGIN and COMMIT.
+class RaceCase:
+    """A race of two sessions, with one statement each between BEGIN and COMMIT.
 
-    `losers` says how many of the two failed at COMMIT, over all recorded races.
+    `losers` are the numbers of sessions that failed at COMMIT, over all recorded races.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Interleaving:
-    """Who does what in which order up to the COMMITs, and the orders of these."""
+    """Order of the statements of both sessions before the COMMITs, and the orders of the COMMITs."""
 
     moves: tuple[tuple[str, str], ...]
     commit_orders: tuple[tuple[str, ...], ...]
@@ -91,7 +91,7 @@ class Interleaving:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How to make a table and its rows, and the tables that it references."""
+    """SQL for a table and its rows, and the tables that it references."""
 
     name: str
     create: str

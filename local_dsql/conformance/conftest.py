@@ -1,4 +1,4 @@
-"""The cluster that the suite asks, and the score at the end."""
+"""Fixtures of the suite, and the score at the end."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql import LocalCluster
-from local_dsql.conformance.known import KNOWN
-from local_dsql.conformance.library import cases
+from local_dsql.conformance.facts_reader import cases
+from local_dsql.conformance.known import KNOWN_DIVERGENCES
 from local_dsql.conformance.options import DEFAULT_DIALECT
 from local_dsql.conformance.runner import Runner
-from local_dsql.conformance.score import Judge, Score
-from local_dsql.conformance.session import ConformanceError, Target
+from local_dsql.conformance.score import DivergenceCheck, Score
+from local_dsql.conformance.session import ClusterUnderTest, ConformanceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
-def target(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The cluster named on the command line, or a local one."""
+def target(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClusterUnderTest]:
+    """The cluster of `--dsn`, or a local one."""
     dsn = pytestconfig.getoption("--dsn", default=None)
     if dsn is not None:
-        yield Target.at(dsn)
+        yield ClusterUnderTest.at(dsn)
         return
     dialect = pytestconfig.getoption("--dialect", default=DEFAULT_DIALECT)
     with LocalCluster(tmp_path_factory.mktemp("conformance"), dialect=dialect) as cluster:
-        yield Target(cluster.dsn(), local=True)
+        yield ClusterUnderTest(cluster.dsn(), local=True)
 
 
 @pytest.fixture(scope="session")
-def runner(target: Target) -> Iterator[Runner]:
-    """A runner on the cluster."""
+def runner(target: ClusterUnderTest) -> Iterator[Runner]:
+    """A runner for the cluster."""
     try:
         runner = Runner(target, cases())
     except ConformanceError as error:
@@ -42,9 +44,9 @@ def runner(target: Target) -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="session")
-def judge(target: Target) -> Judge:
-    """Known divergences excuse a local cluster and no other."""
-    return Judge(KNOWN if target.local else {})
+def check(target: ClusterUnderTest) -> DivergenceCheck:
+    """The check of differences; known divergences apply to a local cluster only."""
+    return DivergenceCheck(KNOWN_DIVERGENCES if target.local else {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,35 +1,35 @@
-"""Asks a cluster what the facts say, and returns where it answers differently."""
+"""Runs the cases on a cluster and returns the differences from the recordings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from local_dsql.conformance.cases import Refusal, Result
-from local_dsql.conformance.library import interleaving
-from local_dsql.conformance.session import again_on_catalog_change
+from local_dsql.conformance.facts_reader import interleaving
+from local_dsql.conformance.session import retry_on_catalog_change
 from local_dsql.conformance.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from local_dsql.conformance.cases import Answer, Case, Conflict, Protocol, Step
-    from local_dsql.conformance.session import Session, Target
+    from local_dsql.conformance.cases import Answer, Case, Protocol, RaceCase, Step
+    from local_dsql.conformance.session import ClusterUnderTest, LibpqSession
 
 CHANGES_NOTHING = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "SHOW", "EXPLAIN", "ANALYZE", "SET"}
 CONFLICT = Refusal("40001", "change conflicts with another transaction (OC000)")
 COMMITTED = Result("COMMIT")
 STATEMENT = "statement"
-"""What an interleaving calls the one statement between BEGIN and COMMIT."""
+"""Name, in an interleaving, of the statement between BEGIN and COMMIT."""
 
 
 class Runner:
-    """Runs cases on one cluster, each as if it were the first."""
+    """Runs cases on one cluster, each in the initial state."""
 
-    def __init__(self, target: Target, cases: Iterable[Case]) -> None:
-        """Connect, and drop what an interrupted run left behind.
+    def __init__(self, target: ClusterUnderTest, cases: Iterable[Case]) -> None:
+        """Connect, and drop objects of an interrupted run.
 
         Raises:
-            ConformanceError: the cluster cannot be reached, or refuses to drop it.
+            ConformanceError: the cluster cannot be reached, or a DROP fails.
         """
         self._target = target
         self._session = target.connect()
@@ -43,19 +43,19 @@ class Runner:
         self._session.prepare(sql)
 
     def close(self) -> None:
-        """Drop the tables and leave."""
+        """Drop the tables and disconnect."""
         self._tables.drop()
         self._session.close()
 
     def run(self, case: Case, protocol: Protocol) -> list[str]:
-        """Run a case of one session; return its differences, one text each."""
-        if not self._session.usable:  # a case before has cost us the connection
+        """Run a case of one session; return its differences as texts."""
+        if not self._session.usable:  # an earlier case closed the connection
             self._session = self._target.connect()
-        answers = again_on_catalog_change(lambda: self._attempt(case, protocol))
+        answers = retry_on_catalog_change(lambda: self._attempt(case, protocol))
         return _differences(case.steps, answers)
 
     def _attempt(self, case: Case, protocol: Protocol) -> tuple[Answer, ...]:
-        self._tables.provide(case.uses)
+        self._tables.ensure(case.uses)
         answers: tuple[Answer, ...] = ()
         try:
             for statement in case.given:
@@ -63,21 +63,21 @@ class Runner:
             for step in case.steps:
                 answers += self._session.run(step.sql, protocol)
         finally:
-            self._tidy(case, answers)
+            self._clean_up(case, answers)
         return answers
 
-    def _tidy(self, case: Case, answers: tuple[Answer, ...]) -> None:
-        """Leave nothing of the case."""
+    def _clean_up(self, case: Case, answers: tuple[Answer, ...]) -> None:
+        """Undo the effects of the case."""
         if case.given or not self._session.usable or not all(map(_changes_nothing, answers)):
-            self._tables.spoil(case.uses)
+            self._tables.invalidate(case.uses)
         if self._session.usable:
             self._session.run("ROLLBACK")
             for statement in case.cleanup:
                 self._prepare(statement)
 
-    def race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Run a case of two sessions; return its differences, and who lost at COMMIT."""
-        answers = again_on_catalog_change(lambda: self._attempt_race(conflict, commit_order))
+    def race(self, conflict: RaceCase, commit_order: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Run a race of two sessions; return its differences, and the sessions that failed at COMMIT."""
+        answers = retry_on_catalog_change(lambda: self._attempt_race(conflict, commit_order))
         steps = [conflict.steps[name] for name, move in self._interleaving.moves if move == STATEMENT]
         commits = dict(zip(commit_order, answers[len(steps) :], strict=True))
         differences = _differences(steps, answers[: len(steps)])
@@ -86,10 +86,10 @@ class Runner:
                 differences.append(f"COMMIT of {name}: {_text(answer)}")
         return differences, [name for name, answer in commits.items() if answer == CONFLICT]
 
-    def _attempt_race(self, conflict: Conflict, commit_order: Sequence[str]) -> tuple[Answer, ...]:
-        """Return the answers to both statements, then those to both COMMITs."""
-        self._tables.provide(conflict.uses)
-        sessions: dict[str, Session] = {}
+    def _attempt_race(self, conflict: RaceCase, commit_order: Sequence[str]) -> tuple[Answer, ...]:
+        """Return the responses to both statements and then to both COMMITs."""
+        self._tables.ensure(conflict.uses)
+        sessions: dict[str, LibpqSession] = {}
         answers: tuple[Answer, ...] = ()
         try:
             for name, move in self._interleaving.moves:
@@ -102,7 +102,7 @@ class Runner:
             for name in commit_order:
                 answers += sessions[name].run("COMMIT", "extended")
         finally:
-            self._tables.spoil(conflict.uses)
+            self._tables.invalidate(conflict.uses)
             for session in sessions.values():
                 session.close()
         return answers
@@ -113,13 +113,13 @@ def _changes_nothing(answer: Answer) -> bool:
 
 
 def _differences(steps: Sequence[Step], answers: Sequence[Answer]) -> list[str]:
-    """Compare the answers to all steps; once their number differs, the rest cannot be told apart."""
+    """Compare the responses of all steps; once their number differs, the rest cannot be assigned to steps."""
     differences = []
     rest = list(answers)
     for step in steps:
         got, rest = rest[: len(step.answers)], rest[len(step.answers) :]
         alike = len(got) == len(step.answers) and all(
-            a.meets(fact) for a, fact in zip(got, step.answers, strict=True)
+            a.matches(fact) for a, fact in zip(got, step.answers, strict=True)
         )
         if not alike:
             differences.append(f"{step.sql}\n  recorded: {_shown(step.answers)}\n  answered: {_shown(got)}")

@@ -1,4 +1,4 @@
-"""The verdict on each case, and the score over all of them."""
+"""The result of each case, and the score of all cases."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ DIVERGENCE = "conformance_divergence"
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Decides what a difference from the recording means; `known` are those of this cluster, by case."""
+class DivergenceCheck:
+    """Decides whether a difference from the recording is known; `known` are divergence ids by case."""
 
     known: Mapping[str, str]
 
-    def rule(self, case: str, differences: Sequence[str], record: Callable[[str, object], None]) -> None:
-        """Pass the running test, or end it: as expected to differ, or as failed."""
+    def check(self, case: str, differences: Sequence[str], record: Callable[[str, object], None]) -> None:
+        """Return if there is no difference; else end the running test as xfailed (known) or failed."""
         divergence = self.known.get(case)
         if differences:
             text = "\n".join(differences)
             if divergence is None:
-                pytest.fail(f"not what the recorded cluster answered\n{text}", pytrace=False)
+                pytest.fail(f"the response differs from the recorded one\n{text}", pytrace=False)
             record(DIVERGENCE, divergence)
             pytest.xfail(f"divergence {divergence}")
         if divergence is not None:
             pytest.fail(
-                f"answered as recorded, but listed as divergence {divergence}: remove it from known.py",
+                f"the response is as recorded, but listed as divergence {divergence}: remove it from known.py",
                 pytrace=False,
             )
 
 
 @dataclass(slots=True)
 class Score:
-    """How many cases were answered identically; a case with several tests is identical if all of them are."""
+    """Number of cases with identical responses; a case with several tests is identical if all its tests are."""
 
     cases: set[str] = field(default_factory=set)
     different: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, reports: Iterable[pytest.TestReport]) -> Score:
-        """Count the reports of the suite's tests; others are left out."""
+        """Count the reports of the suite's tests; ignore others."""
         score = cls()
         for report in reports:
             properties = dict(report.user_properties)
@@ -54,18 +54,18 @@ class Score:
         return score
 
     def add(self, case: str, identical: bool, divergence: object) -> None:
-        """Count one test; `divergence` is the entry that explains a difference, if one does."""
+        """Count one test; `divergence` is the id of a known difference, or None."""
         self.cases.add(case)
         if not identical and (divergence is None or self.different.get(case, "") is not None):
             self.different[case] = None if divergence is None else str(divergence)
 
     @property
     def identical(self) -> int:
-        """How many cases were answered as recorded."""
+        """Number of cases with responses as recorded."""
         return len(self.cases) - len(self.different)
 
     def lines(self) -> list[str]:
-        """Return the score, and a line for each difference."""
+        """Return the score and one line per difference."""
         share = 100 * self.identical / len(self.cases)
         return [
             f"{self.identical} of {len(self.cases)} recorded cases identical ({share:.1f} %)",

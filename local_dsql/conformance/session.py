@@ -1,4 +1,4 @@
-"""A session as libpq has it: raw command tags, column names and text values, over either protocol."""
+"""A libpq session: raw command tags, column names and text values, over the simple or extended protocol."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ if TYPE_CHECKING:
 
     from local_dsql.conformance.cases import Protocol
 
-PATIENCE = 120.0
-"""Seconds to wait for an answer; on a real cluster DDL queues behind the cluster's own jobs."""
+ANSWER_TIMEOUT = 120.0
+"""Seconds to wait for a response; on a real cluster DDL queues behind the cluster's own jobs."""
 
 CATALOG_RETRIES = 12
 CATALOG_PAUSE = 0.3
-"""Tries of what hit a change of the catalog, and seconds between them, as in the CI of AWS's own linter."""
+"""Number of tries after a catalog change, and seconds between them, as in the CI of AWS's own linter."""
 
 
 class ConformanceError(Exception):
-    """The cluster cannot be asked: it cannot be reached, is silent, or refuses what the cases build on."""
+    """The cluster cannot be tested: it cannot be reached, does not respond, or refuses the setup of a case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The cluster to ask: its connection string, and whether it is a local one.
+class ClusterUnderTest:
+    """The cluster under test: connection string, and whether it is a local cluster.
 
-    The connection string holds a token, so no error and no `repr` shows it.
+    The connection string contains a token, so it is in no error and no `repr`.
     """
 
     dsn: str = field(repr=False)
     local: bool
 
     @classmethod
-    def at(cls, dsn: str) -> Target:
-        """Return the cluster at a connection string; the schema `local_dsql` tells that it is a local one."""
+    def at(cls, dsn: str) -> ClusterUnderTest:
+        """Return the cluster of a connection string; it is a local one if it has the schema `local_dsql`."""
         try:
             with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
                 found = connection.execute(
                     "SELECT 1 FROM pg_namespace WHERE nspname = 'local_dsql'"
                 ).fetchone()
         except psycopg.Error:
-            return cls(dsn, local=False)  # the next to connect says what is wrong
+            return cls(dsn, local=False)  # `connect` reports the error
         return cls(dsn, local=found is not None)
 
-    def connect(self) -> Session:
+    def connect(self) -> LibpqSession:
         """Open a session.
 
         Raises:
-            ConformanceError: the cluster refused, or cannot be reached.
+            ConformanceError: the cluster cannot be reached, or refuses the login.
         """
         connection = PGconn.connect(self.dsn.encode())
         if connection.status != ConnStatus.OK:
@@ -65,12 +65,12 @@ class Target:
             connection.finish()
             raise ConformanceError(
                 f"cannot connect to the cluster\n{reason}\n"
-                "check the endpoint in --dsn, and that the password is a token for it that has not expired"
+                "check the endpoint in --dsn, and that the password is an unexpired token for it"
             )
-        return Session(connection)
+        return LibpqSession(connection)
 
 
-class Session:
+class LibpqSession:
     """One connection to a cluster."""
 
     def __init__(self, connection: abc.PGconn) -> None:
@@ -78,18 +78,18 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """Whether the server still talks to this session."""
+        """Whether the connection is open."""
         return self._connection.status == ConnStatus.OK
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._connection.finish()
 
     def run(self, sql: str, protocol: Protocol = "simple") -> tuple[Answer, ...]:
-        """Send `sql` and return the answers to the statements in it.
+        """Send `sql` and return the responses to its statements.
 
         Raises:
-            ConformanceError: no answer came within `PATIENCE`.
+            ConformanceError: no response within `ANSWER_TIMEOUT`.
         """
         if protocol == "simple":
             self._connection.send_query(sql.encode())
@@ -101,34 +101,34 @@ class Session:
         return tuple(answers)
 
     def prepare(self, sql: str) -> None:
-        """Run a statement that cases build on, again where the catalog changed under it.
+        """Run a setup statement, with retries after a catalog change.
 
         Raises:
             ConformanceError: the statement failed.
         """
-        answers = again_on_catalog_change(lambda: self.run(sql))
+        answers = retry_on_catalog_change(lambda: self.run(sql))
         for answer in answers:
             if isinstance(answer, Refusal):
                 raise ConformanceError(f"{sql}\n{answer.sqlstate}: {answer.message}")
 
     def _next(self, sql: str) -> abc.PGresult | None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ANSWER_TIMEOUT
         while self._connection.is_busy():
-            patience = deadline - time.monotonic()
-            ready, _, _ = select.select([self._connection.socket], [], [], max(patience, 0))
+            timeout = deadline - time.monotonic()
+            ready, _, _ = select.select([self._connection.socket], [], [], max(timeout, 0))
             if not ready:
-                raise ConformanceError(f"no answer within {PATIENCE:.0f} s to: {sql}")
+                raise ConformanceError(f"no response within {ANSWER_TIMEOUT:.0f} s to: {sql}")
             self._connection.consume_input()
         return self._connection.get_result()
 
 
 def is_catalog_change(answer: Answer) -> bool:
-    """Return whether the answer is OC001, which asks for a retry and says nothing about the statement."""
+    """Return whether the response is OC001: it requires a retry and says nothing about the statement."""
     return isinstance(answer, Refusal) and answer.sqlstate == "40001" and "OC001" in answer.message
 
 
-def again_on_catalog_change(attempt: Callable[[], tuple[Answer, ...]]) -> tuple[Answer, ...]:
-    """Return the answers of the first attempt that no change of the catalog disturbed, or of the last one."""
+def retry_on_catalog_change(attempt: Callable[[], tuple[Answer, ...]]) -> tuple[Answer, ...]:
+    """Return the responses of the first attempt without OC001, or of the last one."""
     for _ in range(CATALOG_RETRIES):
         answers = attempt()
         if not any(map(is_catalog_change, answers)):

@@ -1,10 +1,10 @@
-"""The tables that cases use, made anew after a case that may have changed them."""
+"""The tables of the cases, created again after a case that may have changed them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.conformance.library import tables
+from local_dsql.conformance.facts_reader import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -13,15 +13,15 @@ PREFIX = "fact_"
 
 
 class Tables:
-    """Keeps the tables of a cluster as `facts/tables.toml` describes them."""
+    """Keeps the tables of a cluster as in `facts/tables.toml`."""
 
     def __init__(self, execute: Callable[[str], None]) -> None:
         self._execute = execute
         self._tables = tables()
         self._intact: set[str] = set()
 
-    def provide(self, names: Iterable[str]) -> None:
-        """Make the named tables, and those they reference, unless they are there and intact."""
+    def ensure(self, names: Iterable[str]) -> None:
+        """Create the named tables, and those they reference, unless they are unchanged."""
         missing = self._with_referenced(names) - self._intact
         if not missing:
             return
@@ -33,12 +33,12 @@ class Tables:
                     self._execute(insert)
                 self._intact.add(name)
 
-    def spoil(self, names: Iterable[str]) -> None:
-        """Take note that the named tables, or those they reference, may have changed."""
+    def invalidate(self, names: Iterable[str]) -> None:
+        """Mark the named tables, and those they reference, as possibly changed."""
         self._intact -= self._with_referenced(names)
 
     def drop(self) -> None:
-        """Drop every table."""
+        """Drop all tables."""
         self._drop(set(self._tables))
 
     def _drop(self, names: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Asks a cluster everything that was recorded."""
+"""Compare a cluster with all recordings."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.conformance.library import cases, conflicts, interleaving
+from local_dsql.conformance.facts_reader import cases, conflicts, interleaving
 from local_dsql.conformance.score import CASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_dsql.conformance.cases import Case, Conflict, Protocol
+    from local_dsql.conformance.cases import Case, Protocol, RaceCase
     from local_dsql.conformance.runner import Runner
-    from local_dsql.conformance.score import Judge
-    from local_dsql.conformance.session import Target
+    from local_dsql.conformance.score import DivergenceCheck
+    from local_dsql.conformance.session import ClusterUnderTest
 
 PROTOCOLS: tuple[Protocol, ...] = ("extended", "simple")
 SINGLE = [
@@ -35,32 +35,32 @@ def test_session(
     case: Case,
     protocol: Protocol,
     runner: Runner,
-    judge: Judge,
+    check: DivergenceCheck,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """One session gets the recorded answers, over the protocol of the recording and over the other one."""
+    """One session gets the recorded responses, over the protocol of the recording and over the other one."""
     record_property(CASE, case.id)
-    judge.rule(case.id, runner.run(case, protocol), record_property)
+    check.check(case.id, runner.run(case, protocol), record_property)
 
 
 @pytest.mark.parametrize(("conflict", "commit_order"), RACES)
 def test_two_sessions(
-    conflict: Conflict,
+    conflict: RaceCase,
     commit_order: tuple[str, ...],
     runner: Runner,
-    judge: Judge,
-    target: Target,
+    check: DivergenceCheck,
+    target: ClusterUnderTest,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Both statements succeed, and as many sessions as recorded lose at COMMIT.
+    """Both statements succeed, and as many sessions as recorded fail at COMMIT.
 
-    The recorded COMMITs ran at the same moment, so they cannot say who loses; that the second does is AWS's
-    word (user guide, concurrency control), and is asked of the local cluster, where the order is certain.
+    The recorded COMMITs ran concurrently, so the recording does not show which one fails. That the second one fails is
+    documented (AWS user guide, concurrency control), and is checked on the local cluster, where the order is certain.
     """
     record_property(CASE, conflict.id)
     differences, losers = runner.race(conflict, commit_order)
     if len(losers) not in conflict.losers:
-        differences.append(f"lost at COMMIT: {losers or 'nobody'}; recorded: {conflict.losers} of the two")
+        differences.append(f"failed at COMMIT: {losers or 'none'}; recorded: {conflict.losers} of the two")
     elif target.local and losers not in ([], [commit_order[-1]]):
-        differences.append(f"lost at COMMIT: {losers}, though {commit_order[0]} committed first")
-    judge.rule(conflict.id, differences, record_property)
+        differences.append(f"failed at COMMIT: {losers}, though {commit_order[0]} committed first")
+    check.check(conflict.id, differences, record_property)

@@ -1,1 +1,1 @@
-"""JSON-lines protocol between a client process and the server process."""
+"""Control protocol between client processes and the server process: JSON lines over a unix socket."""

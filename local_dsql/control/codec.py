@@ -1,4 +1,4 @@
-"""Injections, COMMITs that predicates are asked about, and conflicts on their way through the control socket."""
+"""JSON form of injections, commit attempts and conflicts on the control socket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def fault_named(name: Fault | str) -> Fault:
-    """Return the fault of a name.
+    """Return the fault with a name.
 
     Raises:
-        ValueError: there is no such fault.
+        ValueError: the fault is unknown.
     """
     names = [each.value for each in Fault]
     if not isinstance(name, Fault) and name not in names:
-        raise ValueError(f"there is no fault {name}; there are {', '.join(names)}")
+        raise ValueError(f"unknown fault {name}; choose one of {', '.join(names)}")
     return Fault(name)
 
 
@@ -31,10 +31,10 @@ def encode_injection(given: Injection) -> dict[str, object]:
 
 
 def decode_injection(answer: Json) -> Injection:
-    """Return the injection that `encode_injection` wrote.
+    """Inverse of `encode_injection`.
 
     Raises:
-        ValueError: there is no such fault, a number is not positive, or a key has no table.
+        ValueError: the fault is unknown, a number is not positive, or a key has no table.
     """
     texts = {
         name: cast("str | None", answer[name]) for name in ("table", "key", "role", "region", "predicate")
@@ -48,7 +48,7 @@ def decode_injection(answer: Json) -> Injection:
 
 
 def encode_attempt(attempt: Attempt) -> Json:
-    """Return the COMMIT as JSON."""
+    """Return the commit attempt as JSON."""
     return {
         "role": attempt.role,
         "region": attempt.region,
@@ -60,7 +60,7 @@ def encode_attempt(attempt: Attempt) -> Json:
 
 
 def decode_attempt(question: Json) -> Attempt:
-    """Return the COMMIT that `encode_attempt` wrote."""
+    """Inverse of `encode_attempt`."""
     rows = cast("dict[str, list[str]]", question["rows"])
     return Attempt(
         role=str(question["role"]),
@@ -73,12 +73,12 @@ def decode_attempt(question: Json) -> Attempt:
 
 
 def encode_conflict(conflict: Conflict) -> Json:
-    """Return the conflict as JSON, its moment in ISO 8601."""
+    """Return the conflict as JSON, its time in ISO 8601."""
     return asdict(conflict) | {"at": conflict.at.isoformat()}
 
 
 def decode_conflict(answer: Json) -> Conflict:
-    """Return the conflict that `encode_conflict` wrote."""
+    """Inverse of `encode_conflict`."""
     lists = {name: tuple(cast("list[str]", answer[name])) for name in ("winners", "tables", "rows")}
     return Conflict(
         at=dt.datetime.fromisoformat(str(answer["at"])),

@@ -1,4 +1,4 @@
-"""The caller's end of a predicate: a thread that answers what the server asks."""
+"""Client side of predicates: a thread that evaluates a predicate for each COMMIT that the server sends."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     Predicate = Callable[[Attempt], bool]
 
 log = logging.getLogger(__name__)
-_armed: weakref.WeakSet[Predicates] = weakref.WeakSet()
+_clients: weakref.WeakSet[PredicateClient] = weakref.WeakSet()
 
 
-def name_of(predicate: Predicate) -> str:
-    """Return what a predicate is called and where it is: `<lambda> (test_transfers.py:31)`.
+def predicate_name(predicate: Predicate) -> str:
+    """Return name and location of a predicate: `<lambda> (test_transfers.py:31)`.
 
     Raises:
-        TypeError: it cannot be called, or is a coroutine function, whose verdict nobody would wait for.
+        TypeError: it is not callable, or is a coroutine function, which would never be awaited.
     """
     if not callable(predicate):
-        raise TypeError(f"the predicate is {type(predicate).__name__}; give a function of one Attempt")
+        raise TypeError(f"the predicate is {type(predicate).__name__}; pass a function of one Attempt")
     if inspect.iscoroutinefunction(predicate):
         raise TypeError("the predicate is a coroutine function; write it with def")
     name: str = getattr(predicate, "__name__", type(predicate).__name__)
@@ -43,20 +43,20 @@ def name_of(predicate: Predicate) -> str:
     return f"{name} ({file.relative_to(here) if file.is_relative_to(here) else file}:{code.co_firstlineno})"
 
 
-class Predicates:
-    """The predicates that one object has armed; each injection lasts as long as its connection."""
+class PredicateClient:
+    """The predicates armed by one LocalCluster; each injection lasts as long as its connection."""
 
     def __init__(self) -> None:
         self._connections: set[ControlConnection] = set()
-        _armed.add(self)
+        _clients.add(self)
 
     def arm(self, connection: ControlConnection, predicate: Predicate, parameters: Json) -> int:
-        """Arm an injection, answer for it in a thread, and return its number.
+        """Arm an injection, start the thread that evaluates its predicate, and return its number.
 
         Raises:
             LocalDatabaseError: the server refuses.
-            ValueError: the server can make no sense of the parameters.
-            OSError: the server is gone.
+            ValueError: the parameters are invalid.
+            OSError: the server has ended.
         """
         try:
             number = int(str(connection.call("inject_by_predicate", parameters)["number"]))
@@ -65,7 +65,7 @@ class Predicates:
             raise
         self._connections.add(connection)
         threading.Thread(
-            target=self._answer,
+            target=self._serve,
             args=(connection, number, predicate),
             name=f"local-dsql-injection-{number}",
             daemon=True,
@@ -73,38 +73,38 @@ class Predicates:
         return number
 
     def close(self) -> None:
-        """Disarm them all; a predicate that is being called is not waited for."""
+        """Disarm all, without waiting for a running predicate."""
         for connection in list(self._connections):
-            connection.hang_up()
+            connection.shut_down()
 
-    def leave_to_parent(self) -> None:
-        """Forget them, in a child made by `fork`: the thread that answers is not there."""
+    def close_after_fork(self) -> None:
+        """Close the inherited connections in a child process made by `fork`, which has no thread for them."""
         for connection in self._connections:
-            connection.leave_to_parent()
+            connection.close_after_fork()
 
-    def _answer(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
+    def _serve(self, connection: ControlConnection, number: int, predicate: Predicate) -> None:
         try:
-            connection.answer(lambda question: _verdict(number, predicate, question))
+            connection.answer(lambda request: _evaluate(number, predicate, request))
         finally:
             connection.close()
             self._connections.discard(connection)
 
 
-def _leave_to_parent() -> None:
-    for each in _armed:
-        each.leave_to_parent()
+def _close_after_fork() -> None:
+    for each in _clients:
+        each.close_after_fork()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+os.register_at_fork(after_in_child=_close_after_fork)
 
 
-def _verdict(number: int, predicate: Predicate, question: Json) -> Json:
+def _evaluate(number: int, predicate: Predicate, request: Json) -> Json:
     try:
-        verdict: object = predicate(decode_attempt(question))
+        verdict: object = predicate(decode_attempt(request))
         if inspect.iscoroutine(verdict):
             verdict.close()
-            raise TypeError("it returned a coroutine, which nobody awaits; write it with def")
+            raise TypeError("it returned a coroutine, which is never awaited; write it with def")
         return {"verdict": bool(verdict)}
-    except BaseException as error:  # pytest's Failed is one; nothing above would see it
-        log.exception("the predicate of injection %d failed; the COMMIT is told", number)
+    except BaseException as error:  # includes pytest's Failed, which would end the thread unseen
+        log.exception("the predicate of injection %d failed; the COMMIT fails with SQLSTATE 38000", number)
         return {"error": "".join(traceback.format_exception_only(error)).strip()}

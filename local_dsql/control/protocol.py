@@ -1,9 +1,10 @@
-"""The control protocol: one JSON object a line, over a unix socket that only the folder's owner can open.
+"""The control protocol: one JSON object per line, over a unix socket that only the owner of the folder can open.
 
 Request `{"method": "status", "parameters": {…}}`; answer `{"result": {…}}` or
 `{"error": {"kind": "ServerMismatchError", "arguments": [what, why, remedy]}}`. After `inject_by_predicate` the roles
-are swapped: the server sends COMMITs, the client answers `{"verdict": true}` or `{"error": "ValueError: …"}` to each,
-until one of them hangs up.
+are
+swapped: the server sends COMMITs, the client answers each with `{"verdict": true}` or `{"error": "ValueError: …"}`,
+    until one of them closes the connection.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _KINDS: dict[str, type[errors.LocalDatabaseError]] = {
 
 
 def encode_error(error: Exception) -> Json:
-    """Return the answer that carries `error` to the other end."""
+    """Return the answer that reports `error`."""
     match error:
         case errors.LocalDatabaseError():
             kind, arguments = type(error).__name__, list(error.args)
@@ -48,11 +49,11 @@ def encode_error(error: Exception) -> Json:
 
 
 def decode(line: bytes) -> Json:
-    """Return the result in an answer.
+    """Return the result of an answer.
 
     Raises:
-        LocalDatabaseError: the answer carries an error.
-        ValueError: the other end could not make sense of a parameter.
+        LocalDatabaseError: the answer reports an error.
+        ValueError: the answer reports an invalid parameter.
     """
     answer = json.loads(line)
     if "error" not in answer:
@@ -66,7 +67,7 @@ class ControlConnection:
     """A client's connection to the control socket.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: no server listens on the socket.
     """
 
     def __init__(self, path: Path, timeout: float = 60.0) -> None:
@@ -83,9 +84,9 @@ class ControlConnection:
         """Send a request and return the result.
 
         Raises:
-            LocalDatabaseError: the server refused, with its words.
-            ValueError: the server could not make sense of the parameters.
-            OSError: the server is gone, or took longer than the timeout.
+            LocalDatabaseError: the server reports an error.
+            ValueError: the parameters are invalid.
+            OSError: the server has ended, or exceeded the timeout.
         """
         request = json.dumps({"method": method, "parameters": parameters})
         self._socket.sendall(request.encode() + b"\n")
@@ -95,32 +96,32 @@ class ControlConnection:
         return decode(line)
 
     def answer(self, reply: Callable[[Json], Json]) -> None:
-        """Reply to the server's questions, one after the other, until it hangs up or we do."""
+        """Answer the server's requests, one after the other, until either side closes the connection."""
         self._socket.settimeout(None)
-        with contextlib.suppress(OSError):  # that is what hanging up looks like
+        with contextlib.suppress(OSError):  # the connection was closed
             while (line := self._lines.readline()).endswith(b"\n"):
                 self._socket.sendall(json.dumps(reply(json.loads(line))).encode() + b"\n")
 
-    def hang_up(self) -> None:
-        """End the conversation, also where another thread waits for the server."""
-        with contextlib.suppress(OSError):  # it has ended already
+    def shut_down(self) -> None:
+        """Shut the socket down, which also ends the wait of another thread."""
+        with contextlib.suppress(OSError):  # it is closed already
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def leave_to_parent(self) -> None:
-        """Let go of what a child has got by `fork`, so that the server notices the end of its parent.
+    def close_after_fork(self) -> None:
+        """Close the descriptor that a child process inherited by `fork`, so that the server notices the parent's end.
 
-        Nothing but the descriptor is touched: a thread of the parent may have had the reader locked.
+        Touches nothing but the descriptor: at the fork, a thread of the parent may have held the reader's lock.
         """
-        with contextlib.suppress(OSError):  # it was closed before
+        with contextlib.suppress(OSError):  # it is closed already
             os.close(self._socket.detach())
 
     def wait_for_end(self) -> None:
-        """Return when the server has gone, however it went."""
+        """Wait until the server closes the connection."""
         self._socket.settimeout(None)
         while self._lines.read(1):
             pass
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._lines.close()
         self._socket.close()

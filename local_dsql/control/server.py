@@ -1,4 +1,4 @@
-"""The server's end of the control protocol."""
+"""Server side of the control protocol."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
 
     Handler = Callable[[Json], Awaitable[Json]]
-    Host = Callable[[Json, "Line"], Awaitable[None]]
-    """Answers a request and keeps the connection for itself from then on."""
+    StreamHandler = Callable[[Json, "JsonLineStream"], Awaitable[None]]
+    """Answers a request, and owns the connection from then on."""
 
 _LIMIT = 16 * 1024 * 1024
-"""Bytes of a line, far above any request."""
+"""Maximum bytes of a line, far above any request."""
 
 _GRACE = 1.0
-"""Seconds that a request under way gets when the server ends."""
+"""Seconds that running requests get when the server ends."""
 
 log = logging.getLogger(__name__)
 
 
-class Line:
-    """One client's connection, a JSON object at a time."""
+class JsonLineStream:
+    """Connection of one client, as a stream of JSON objects."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def read(self) -> bytes:
-        """Return the next line, nothing at the end."""
+        """Return the next line, empty at the end."""
         return await self._reader.readline()
 
     async def receive(self) -> Json | None:
         """Return the next object, None at the end.
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: the line is not JSON.
         """
-        line = await self.read()
-        message: Json | None = json.loads(line) if line.endswith(b"\n") else None
+        stream = await self.read()
+        message: Json | None = json.loads(stream) if stream.endswith(b"\n") else None
         return message
 
     def send(self, message: Json) -> None:
-        """Send an object, some time."""
+        """Write an object to the send buffer."""
         self._writer.write(json.dumps(message).encode() + b"\n")
 
-    async def sent(self) -> None:
-        """Return when the client has taken what was sent, or is taking it."""
+    async def drain(self) -> None:
+        """Wait until the send buffer is below its limit."""
         await self._writer.drain()
 
-    def hang_up(self) -> None:
-        """Close the connection once what was sent is on its way."""
+    def close(self) -> None:
+        """Close the connection once the send buffer is empty."""
         self._writer.close()
 
 
@@ -67,60 +67,58 @@ class ControlServer:
     """Answers requests by name, each connection's in order.
 
     Args:
-        handlers: what answers a request.
+        handlers: functions that answer a request, by method.
         hosts: what takes a connection over.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler], hosts: Mapping[str, Host]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], stream_handlers: Mapping[str, StreamHandler]) -> None:
         self._handlers = handlers
-        self._hosts = hosts
+        self._stream_handlers = stream_handlers
         self._server: asyncio.Server | None = None
-        self._conversations: dict[asyncio.Task[None], Line] = {}
+        self._connections: dict[asyncio.Task[None], JsonLineStream] = {}
 
     async def listen(self, path: Path) -> None:
         """Accept connections on a unix socket at `path`."""
-        self._server = await asyncio.start_unix_server(self._converse, path, limit=_LIMIT)
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=_LIMIT)
         path.chmod(0o600)
 
     async def close(self) -> None:
-        """Accept no more connections, and hang up on those there are once what they were told is sent."""
+        """Stop listening, and close the connections once their send buffers are empty."""
         if self._server is not None:
             self._server.close()
-        for line in self._conversations.values():
-            line.hang_up()
-        if self._conversations:
-            await asyncio.wait(self._conversations, timeout=_GRACE)
+        for stream in self._connections.values():
+            stream.close()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=_GRACE)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        line = self._conversations[task] = Line(reader, writer)
+        stream = self._connections[task] = JsonLineStream(reader, writer)
         try:
-            while request := await line.read():
-                answer = await self._answer(request, line)
+            while request := await stream.read():
+                answer = await self._answer(request, stream)
                 if answer is None:
                     break
-                line.send(answer)
-                await line.sent()
+                stream.send(answer)
+                await stream.drain()
         except ConnectionError:
-            log.debug("a control connection was lost, or PostgreSQL")
+            log.debug("the control connection or PostgreSQL was lost")
         finally:
-            line.hang_up()
-            del self._conversations[task]
+            stream.close()
+            del self._connections[task]
 
-    async def _answer(self, text: bytes, line: Line) -> Json | None:
-        """Return what to answer; None where the conversation is over."""
+    async def _answer(self, text: bytes, stream: JsonLineStream) -> Json | None:
+        """Return the answer to a request, or None if the connection has ended."""
         try:
             request = json.loads(text)
             method, parameters = request["method"], request["parameters"]
-            if method in self._hosts:
-                await self._hosts[method](parameters, line)
+            if method in self._stream_handlers:
+                await self._stream_handlers[method](parameters, stream)
                 return None
             return {"result": await self._handlers[method](parameters)}
         except ConnectionError:
-            raise  # PostgreSQL is gone, and so are we in a moment: hang up, as callers see any end of a server
-        except (
-            Exception
-        ) as error:  # the server must survive a failing request, and the caller must hear of it
+            raise  # PostgreSQL has ended, and so will this server: close the connection, as at any end of a server
+        except Exception as error:  # the server must survive a failed request and report it
             if not isinstance(error, (errors.LocalDatabaseError, ValueError)):
                 log.exception("a control request failed")
             return encode_error(error)

@@ -1,4 +1,4 @@
-"""What a server says of itself."""
+"""Status of a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """What the server says of itself: its process, how it serves, the port of each Region."""
+    """Status of a server: process, options, and the port of each Region."""
 
     pid: int
     identifier: str
@@ -27,7 +27,7 @@ class ClusterStatus:
 
     @classmethod
     def read(cls, answer: Json) -> ClusterStatus:
-        """Return the status in an answer of the control protocol."""
+        """Decode a status from the control protocol."""
         return cls(
             pid=cast("int", answer["pid"]),
             identifier=cast("str", answer["identifier"]),

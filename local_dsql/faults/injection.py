@@ -1,4 +1,4 @@
-"""Conflicts on request, so that a test can see what an application does about them."""
+"""Fault injections, and the COMMITs that they match."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ if TYPE_CHECKING:
 
 
 class Fault(enum.Enum):
-    """What happens to the COMMIT."""
+    """Fault injected into a COMMIT."""
 
     OC000 = "OC000"
-    """It fails with 40001: change conflicts with another transaction."""
+    """The COMMIT fails with 40001: change conflicts with another transaction."""
     OC001 = "OC001"
-    """It fails with 40001: schema has been updated by another transaction."""
+    """The COMMIT fails with 40001: schema has been updated by another transaction."""
     LOST = "connection-lost"
     """The connection breaks before anything is committed."""
     UNKNOWN = "outcome-unknown"
-    """The connection breaks after the COMMIT, before its answer."""
+    """The connection breaks after the COMMIT, before its reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A COMMIT about to happen, as a predicate sees it.
+    """A COMMIT before it runs, as passed to a predicate.
 
     Attributes:
         role: database role of the session.
-        region: Region of the endpoint that it came through.
-        tables: tables that its statements change, as these spell them, in lower case and without schema.
-        rows: primary keys of the rows that it has changed by table, as PostgreSQL prints a row: `(7)`, `(eu,7)`;
-            the place of a row whose table has no key. Rows that a foreign key changes by itself are among them.
-        statements: texts of its statements that change or lock something, without parameters; only those that came
-            after an injection with a predicate was armed.
-        number: 1 for the first COMMIT that this injection's predicate was asked about, 2 for the second, and so on.
+        region: Region of the endpoint.
+        tables: tables that its statements write, as spelled there, in lower case and without schema.
+        rows: primary keys of the changed rows by table, as PostgreSQL prints a row: `(7)`, `(eu,7)`; ctid of a row
+            whose
+            table has no key. Includes rows changed by foreign key actions.
+        statements: texts of its statements that write or lock rows, without parameters; only those that ran after an
+            injection with a predicate was armed.
+        number: 1 for the first COMMIT that the injection's predicate was evaluated for, 2 for the second, and so on.
     """
 
     role: str
@@ -50,11 +51,11 @@ class Attempt:
     number: int = 1
 
     def changes(self, table: str, key: Key | None = None) -> bool:
-        """Tell whether rows of a table are changed, or the one with this primary key.
+        """Return whether rows of a table are changed, or the row with this primary key.
 
         Args:
             table: with or without its schema.
-            key: value of the primary key, a tuple where it has several columns; None: any row.
+            key: value of the primary key, a tuple if it has several columns; None: any row.
         """
         rows = self.rows.get(bare(table), frozenset())
         return bool(rows) if key is None else row_text(key) in rows
@@ -62,17 +63,18 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
-    """Which COMMITs fail, and how. COMMITs that change nothing are never counted and never fail.
+    """A fault, and the COMMITs that it hits. Read-only COMMITs never match and are not counted.
 
     Attributes:
-        fault: what happens.
-        times: how many COMMITs it happens to; None: all that match, until it is removed.
-        every: it happens to every so many-th COMMIT that matches; 1: to each.
-        table: only COMMITs that change this table match; None: all match.
-        key: only COMMITs that change the row of `table` with this primary key, as PostgreSQL prints a row.
-        role: only COMMITs of this database role match; None: of all.
-        region: only COMMITs through this Region's endpoint match; None: through all.
-        predicate: name and place of the predicate that has the last word; None: there is none.
+        fault: the fault.
+        times: number of COMMITs that fail; None: all that match, until the injection is removed.
+        every: fail only every Nth COMMIT that matches; 1: each.
+        table: match only COMMITs that change this table; None: any.
+        key: match only COMMITs that change the row of `table` with this primary key, as PostgreSQL prints a row; None:
+            any.
+        role: match only COMMITs of this database role; None: any.
+        region: match only COMMITs through the endpoint of this Region; None: any.
+        predicate: name and location of the predicate that must return true; None: no predicate.
     """
 
     fault: Fault = Fault.OC000
@@ -85,24 +87,24 @@ class Injection:
     predicate: str | None = None
 
     def __post_init__(self) -> None:
-        """Check what is given.
+        """Check the values.
 
         Raises:
             ValueError: `times` or `every` is not positive, or `key` is given without `table`.
         """
         if self.every < 1 or (self.times is not None and self.times < 1):
-            raise ValueError("an injection happens at least once: times and every must be 1 or more")
+            raise ValueError("times and every must be 1 or more")
         if self.key is not None and self.table is None:
-            raise ValueError("a key is one of some table's: give the table with it")
+            raise ValueError("key needs table: a primary key belongs to one table")
 
     def concerns(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT is one of the role, Region and table."""
+        """Return whether role, Region and table match."""
         if self.role not in (None, attempt.role) or self.region not in (None, attempt.region):
             return False
         return self.table is None or bare(self.table) in attempt.tables
 
     def matches(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT is one that may fail, as far as no predicate has to be asked."""
+        """Return whether all conditions but the predicate match."""
         if not self.concerns(attempt):
             return False
         if self.key is None or self.table is None:

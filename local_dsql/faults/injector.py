@@ -1,4 +1,4 @@
-"""The injections that are armed, and which COMMIT each of them strikes."""
+"""The armed injections, and the lookup of the fault for a COMMIT."""
 
 from __future__ import annotations
 
@@ -15,116 +15,116 @@ if TYPE_CHECKING:
 
 
 class PredicateFailed(Exception):
-    """A predicate gave no verdict; the COMMIT fails with `message`, and nothing is committed."""
+    """A predicate raised or timed out; the COMMIT fails with `message`, and nothing is committed."""
 
     def __init__(self, message: ServerMessage) -> None:
         super().__init__(message.message)
         self.message = message
 
 
-class Judge(Protocol):
-    """Whoever decides by a predicate, perhaps in another process."""
+class PredicateEvaluator(Protocol):
+    """Evaluates a predicate, usually in another process."""
 
-    async def agrees(self, attempt: Attempt) -> bool:
-        """Tell whether the COMMIT is to fail; false at once where it is, or becomes, dismissed.
+    async def evaluate(self, attempt: Attempt) -> bool:
+        """Return whether the COMMIT is to fail; false once the evaluator is cancelled.
 
         Raises:
-            PredicateFailed: there is no verdict.
+            PredicateFailed: the predicate raised or timed out.
         """
 
-    def dismiss(self) -> None:
-        """Ask no more: the injection is used up or removed."""
+    def cancel(self) -> None:
+        """Stop evaluating: the injection is used up or removed."""
 
 
 @dataclass(slots=True)
 class _Armed:
     injection: Injection
-    judge: Judge | None
-    asked: int = 0
+    evaluator: PredicateEvaluator | None
+    evaluated: int = 0
     seen: int = 0
     done: int = 0
 
 
 @dataclass(slots=True)
 class Injector:
-    """The injections that are armed.
+    """The armed injections.
 
-    A predicate may take its time, and a COMMIT's turn must not wait for it. So predicates are asked beforehand (`ask`),
-    and at its turn a COMMIT finds, in one go, what happens to it (`strike`).
+    A predicate may be slow, and the commit lock must not be held meanwhile. So a COMMIT evaluates the predicates
+    before it takes the lock (`evaluate_predicates`), and looks up its fault under the lock (`next_fault`).
     """
 
     has_predicates: bool = False
-    """Some injection has one."""
+    """Whether an armed injection has a predicate."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    def add(self, injection: Injection, judge: Judge | None = None) -> int:
-        """Arm an injection; return its number, for `remove`. One with a predicate needs the judge who asks it."""
-        assert (judge is None) == (injection.predicate is None)
+    def add(self, injection: Injection, evaluator: PredicateEvaluator | None = None) -> int:
+        """Arm an injection and return its number, for `remove`; one with a predicate needs its evaluator."""
+        assert (evaluator is None) == (injection.predicate is None)
         number = next(self._numbers)
-        self._armed[number] = _Armed(injection, judge)
+        self._armed[number] = _Armed(injection, evaluator)
         self._changed()
         return number
 
     def remove(self, number: int) -> None:
-        """Disarm an injection; one that is used up or was never there is no error."""
+        """Disarm an injection; no error if it is used up or unknown."""
         armed = self._armed.pop(number, None)
         self._changed()
-        if armed is not None and armed.judge is not None:
-            armed.judge.dismiss()
+        if armed is not None and armed.evaluator is not None:
+            armed.evaluator.cancel()
 
     def clear(self) -> None:
-        """Disarm everything."""
+        """Disarm all injections."""
         for number in list(self._armed):
             self.remove(number)
 
     def _changed(self) -> None:
-        self.has_predicates = any(each.judge is not None for each in self._armed.values())
+        self.has_predicates = any(each.evaluator is not None for each in self._armed.values())
 
     def armed(self) -> dict[int, Injection]:
-        """Return what is armed, by number."""
+        """Return the armed injections by number."""
         return {number: each.injection for number, each in self._armed.items()}
 
-    def asks_about(self, attempt: Attempt) -> bool:
-        """Tell whether some predicate may have to be asked about a COMMIT, which takes its rows."""
+    def has_predicate_for(self, attempt: Attempt) -> bool:
+        """Return whether a predicate may have to be evaluated for a COMMIT; that needs its changed rows."""
         return any(
-            each.judge is not None and each.injection.concerns(attempt) for each in self._armed.values()
+            each.evaluator is not None and each.injection.concerns(attempt) for each in self._armed.values()
         )
 
-    def wants_rows(self, attempt: Attempt) -> bool:
-        """Tell whether some key must be looked for in the rows of a COMMIT."""
+    def needs_rows(self, attempt: Attempt) -> bool:
+        """Return whether an injection needs the keys of the rows that a COMMIT changes."""
         return any(
             each.injection.key is not None and each.injection.concerns(attempt)
             for each in self._armed.values()
         )
 
-    async def ask(self, attempt: Attempt) -> frozenset[int]:
-        """Ask all predicates about a COMMIT, at the same time; return the numbers of those that want it to fail.
+    async def evaluate_predicates(self, attempt: Attempt) -> frozenset[int]:
+        """Evaluate all predicates for a COMMIT concurrently; return the numbers of the injections that match.
 
         Raises:
-            PredicateFailed: one gave no verdict, whatever the others say.
+            PredicateFailed: one of them raised or timed out.
         """
-        asked = {
+        evaluated = {
             number: each
             for number, each in self._armed.items()
-            if each.judge is not None and each.injection.matches(attempt)
+            if each.evaluator is not None and each.injection.matches(attempt)
         }
         verdicts = await asyncio.gather(
-            *(_verdict(each, attempt) for each in asked.values()), return_exceptions=True
+            *(_evaluate(each, attempt) for each in evaluated.values()), return_exceptions=True
         )
         for verdict in verdicts:
             if isinstance(verdict, BaseException):
                 raise verdict
-        return frozenset(number for number, verdict in zip(asked, verdicts, strict=True) if verdict)
+        return frozenset(number for number, verdict in zip(evaluated, verdicts, strict=True) if verdict)
 
-    def strike(self, attempt: Attempt, agreed: Collection[int] = ()) -> Fault | None:
-        """Return what happens to a COMMIT, None if nothing does. Every injection that matches counts it.
+    def next_fault(self, attempt: Attempt, matched: Collection[int] = ()) -> Fault | None:
+        """Return the fault to inject into a COMMIT, or None. Every injection that matches counts the COMMIT.
 
-        `agreed` are the injections whose predicates want it to fail, as `ask` has found.
+        `matched` are the injections whose predicates match, from `evaluate_predicates`.
         """
         found = None
         for number, each in list(self._armed.items()):
-            if not each.injection.matches(attempt) or (each.judge is not None and number not in agreed):
+            if not each.injection.matches(attempt) or (each.evaluator is not None and number not in matched):
                 continue
             each.seen += 1
             if found is None and each.seen % each.injection.every == 0:
@@ -135,7 +135,7 @@ class Injector:
         return found
 
 
-async def _verdict(armed: _Armed, attempt: Attempt) -> bool:
-    assert armed.judge is not None
-    armed.asked += 1
-    return await armed.judge.agrees(replace(attempt, number=armed.asked))
+async def _evaluate(armed: _Armed, attempt: Attempt) -> bool:
+    assert armed.evaluator is not None
+    armed.evaluated += 1
+    return await armed.evaluator.evaluate(replace(attempt, number=armed.evaluated))

@@ -1,4 +1,4 @@
-"""Primary keys, spelled as PostgreSQL prints a row: `(7)`, `(eu,7)`, `("a b")`."""
+"""Text form of primary keys, as PostgreSQL prints a row: `(7)`, `(eu,7)`, `("a b")`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     Key = Value | tuple[Value, ...]
 
 _QUOTED = re.compile(r'[ \t\n\v\f\r"\\(),]')
-"""What makes PostgreSQL put a value into quotes (its `record_out`)."""
+"""Characters for which PostgreSQL quotes a value (`record_out`)."""
 
 
 def row_text(key: Key) -> str:
-    """Return the key as a row's text.
+    """Return the text of a row with the key's columns.
 
     Args:
-        key: value of the only column, or a tuple with that of each, in the order of the key; a value of another type
-            is given as the text that PostgreSQL prints for it.
+        key: value of the only column, or a tuple of the values in the order of the key; values of other types are
+            passed as the text that PostgreSQL prints.
     """
     values = key if isinstance(key, tuple) else (key,)
     return f"({','.join(map(_field, values))})"

@@ -1,1 +1,1 @@
-"""Asynchronous jobs: index builds and validations of constraints, as DSQL runs them after COMMIT."""
+"""Asynchronous jobs: index builds and constraint validations, which DSQL runs after COMMIT."""

@@ -7,8 +7,8 @@ import secrets
 
 
 def new_job_id() -> str:
-    """Return a fresh id: 128 random bits as 26 characters, base 32 in lower case without padding.
+    """Return a new id: 128 random bits as 26 characters of lower-case base 32 without padding.
 
-    Shape recorded 2026-09-16, eu-central-1.
+    Form recorded 2026-09-16, eu-central-1.
     """
     return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()

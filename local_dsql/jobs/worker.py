@@ -1,4 +1,4 @@
-"""The worker: one job after the other, in the background, on a connection of its own."""
+"""The job worker: runs jobs one after the other on a connection of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
-"""What a failed build says (measured on a cluster in eu-central-1, 2026-09-23)."""
+"""Details of a failed build (recorded 2026-09-23, eu-central-1)."""
 
 _LOOK_AGAIN = 1.0
-"""Seconds between looks for jobs that nobody has announced."""
+"""Seconds between polls for jobs without a wake-up."""
 
 _PASSING = frozenset({"40001", "40P01", "55P03", "57014"})
-"""SQLSTATEs of what goes better the next time: conflicts, deadlocks, locks, cancellations."""
+"""Transient SQLSTATEs: serialization failure, deadlock, lock not available, query canceled."""
 
 _MOST_TRIES = 60
 
 DROPPED = "relation does not exist"
-"""What a job says whose object was dropped meanwhile: nothing is left to do, so it is completed, as on DSQL."""
+"""Details of a job whose object was dropped meanwhile: it ends as completed, as on DSQL."""
 
 
 class Worker:
-    """Finishes index builds and validates constraints, in the order in which they were asked for.
+    """Finishes index builds and validates constraints, in order of submission.
 
-    Who commits a job wakes the worker. It does not rely on that: every second it looks by itself, so that the job of
-    a client that died in its COMMIT, and what an earlier run of the server has left, end as `completed` or `failed`
-    too. Where its connection breaks it makes a new one and begins the job again.
+    A COMMIT with a job wakes the worker. It also polls every second: jobs of clients that died during COMMIT and jobs
+    left by an earlier server process end as `completed` or `failed` too. If its connection breaks, it reconnects and
+    restarts the job.
 
-    To the engine it is a participant: transactions in its way are parked. `delay` is in seconds, before each job;
-    0 by default, more for tests that want to see a job that is not finished.
+    The engine treats it like a client session, and suspends transactions that block it. `delay` is in seconds before
+    each job: 0 by default, more for tests that need an unfinished job.
     """
 
     role = "postgres"
@@ -66,28 +66,28 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect, and look for jobs that were left."""
+        """Connect, and resume unfinished jobs."""
         self.backend = await self._connect()
         self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; what is not finished is taken up at the next start."""
+        """Stop; unfinished jobs resume at the next start."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BackendGone):
+            with contextlib.suppress(asyncio.CancelledError, ConnectionLost):
                 await self._task
         self.backend.close()
 
     def wake(self) -> None:
-        """There is a new job."""
+        """Announce a new job."""
         self._work.set()
 
     async def before_parking(self) -> None:
-        """Never parked: it has no transaction between statements."""
+        """Never called: the worker has no transaction between statements."""
 
     async def after_resuming(self) -> None:
-        """Never parked."""
+        """Never called."""
 
     async def _run(self) -> None:
         while True:
@@ -97,16 +97,16 @@ class Worker:
             try:
                 while (job := await self._next()) is not None:
                     await self._do(*job)
-            except BackendGone:
+            except ConnectionLost:
                 await self._reconnect()
             except BackendError as error:
-                _log.warning("a job is tried again after SQLSTATE %s", error.sqlstate)
+                _log.warning("retrying a job after SQLSTATE %s", error.sqlstate)
             except Exception:
-                _log.exception("a fault of the worker; it goes on")
+                _log.exception("internal error in the job worker; it continues")
 
     async def _reconnect(self) -> None:
         self.backend.close()
-        with contextlib.suppress(OSError, BackendError):  # PostgreSQL is going; the server sees to that
+        with contextlib.suppress(OSError, BackendError):  # PostgreSQL is stopping; the server reports it
             self.backend = await self._connect()
 
     async def _next(self) -> tuple[str, str, str] | None:
@@ -151,7 +151,7 @@ class Worker:
         )
 
     async def _index(self, oid: str) -> tuple[str, str | None]:
-        """Declare an index valid, unless it is to be unique and there are duplicates."""
+        """Mark an index valid, unless it is unique and there are duplicates."""
         rows = await self.backend.rows(_INDEX.format(oid=oid))
         if not rows:
             return "completed", DROPPED
@@ -164,7 +164,7 @@ class Worker:
             "SET LOCAL allow_system_table_mods = on;"
             f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}"
         )
-        async with self._engine.mutex:  # a DROP of the index at the same moment would fail, not wait
+        async with self._engine.mutex:  # a concurrent DROP of the index would fail, not wait
             (answer,) = await ask(self._engine, self, request)
         answer.rows()
         return "completed", None
@@ -172,7 +172,7 @@ class Worker:
     async def _has_duplicates(
         self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
     ) -> bool:
-        """Look for duplicates as the table's owner, whose functions the keys and the predicate may call."""
+        """Search for duplicates as the owner of the table, whose functions the keys and the predicate may call."""
         conditions = [f"({predicate})"] if predicate else []
         if not nulls_are_equal:
             conditions += [f"({key}) IS NOT NULL" for key in keys]
@@ -202,9 +202,9 @@ class Worker:
 
 
 def _as_owner(owner: str) -> str:
-    """Return what makes the rest of a text the owner's, with the schema where its functions look for their tables.
+    """Return SQL that runs the rest of the text as the owner, with the search_path of its functions.
 
-    Texts of several statements are one transaction by themselves: after an error nothing is left to be rolled back.
+    A query string of several statements is one implicit transaction: after an error nothing has to be rolled back.
     """
     return f"SET LOCAL SESSION AUTHORIZATION {literal(owner)}; SET LOCAL search_path = public; "
 

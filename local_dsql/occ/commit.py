@@ -15,7 +15,7 @@ from local_dsql.occ.privilege import AS_SUPERUSER
 from local_dsql.occ.registry import clash
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Effects
@@ -60,7 +60,7 @@ class Ending:
             await self.now()
             return
         self._participant.ending = self
-        await self._engine.mutex.take(first=True)
+        await self._engine.mutex.acquire(first=True)
         try:
             await self.now()
         finally:
@@ -69,7 +69,7 @@ class Ending:
 
     async def now(self) -> None:
         """Commit, if it has not been done yet. The mutex must be held where one is needed."""
-        async with self._participant.backend.turn:
+        async with self._participant.backend.lock:
             if self._done:
                 return
             transaction = self._participant.transaction
@@ -93,7 +93,7 @@ class Ending:
                 return
         try:
             (answer,) = await ask(self._engine, self._participant, _COMMIT)
-        except BackendGone:
+        except ConnectionLost:
             # The client hung up meanwhile, and nobody knows whether PostgreSQL has committed: as if it had.
             await self._won(transaction, effects)
             raise
@@ -109,7 +109,7 @@ class Ending:
         engine, participant = self._engine, self._participant
         code = verdicts.code(verdict)
         if code is None:
-            await participant.backend.ask(_ROLLBACK)
+            await participant.backend.request(_ROLLBACK)
         else:
             rows = await _rows_and_rollback(engine, participant, transaction)
             tables = frozenset(transaction.tables)
@@ -171,7 +171,7 @@ async def _breaks_a_deferred_check(engine: Engine, participant: Participant) -> 
     fields = answer.error
     if fields is None:
         return False
-    await participant.backend.ask(_UNDO)
+    await participant.backend.request(_UNDO)
     return fields["C"] in SUSPECTS and await is_invisible(engine, participant, fields)
 
 
@@ -192,7 +192,7 @@ async def _rows_and_rollback(
 ) -> tuple[str, ...]:
     """Roll back, and on the way read the keys of some rows that the transaction had written."""
     if transaction.parked is not None or not transaction.wrote:
-        await participant.backend.ask(_ROLLBACK)
+        await participant.backend.request(_ROLLBACK)
         written = (row for each in (transaction.parked or NOTHING).tables for row in sorted(each.written))
         return tuple(row for row, _ in zip(written, range(_ROWS_SHOWN), strict=False))
     made = made_by(transaction.snapshot_end)
@@ -202,7 +202,7 @@ async def _rows_and_rollback(
         for table in await engine.tables.named(transaction.tables, engine.catalog)
     ]
     text = AS_SUPERUSER + "; ".join(looks)
-    found, _ = await participant.backend.ask(messages.query(text) + _ROLLBACK, 2)
+    found, _ = await participant.backend.request(messages.query(text) + _ROLLBACK, 2)
     if found.error is not None:
         return ()
     return tuple(str(identity) for (identity,) in found.rows()[:_ROWS_SHOWN])

@@ -161,12 +161,12 @@ async def capture(
 async def _sets(backend: Backend, sql: str) -> list[list[Row]]:
     from local_dsql.wire import messages
 
-    (answer,) = await backend.ask(messages.query(sql))
+    (answer,) = await backend.request(messages.query(sql))
     return answer.row_sets()
 
 
 async def _exclusive_sets(backend: Backend, sql: str) -> list[list[Row]]:
-    async with backend.turn:
+    async with backend.lock:
         return await _sets(backend, sql)
 
 

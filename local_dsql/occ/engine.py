@@ -33,8 +33,8 @@ from local_dsql.occ.journal import Journal
 from local_dsql.occ.registry import Registry
 from local_dsql.occ.tables import Tables
 from local_dsql.occ.waits import Waits
-from local_dsql.wire.backend import BackendGone
-from local_dsql.wire.turn import Turn
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.fifo_lock import FifoLock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -64,7 +64,7 @@ class Engine:
     def __init__(self, connect: Callable[[], Awaitable[Backend]], limits: Limits) -> None:
         self._connect = connect
         self.limits = limits
-        self.mutex = Turn()
+        self.mutex = FifoLock()
         self.registry = Registry()
         self.journal = Journal()
         self.waits = Waits()
@@ -100,7 +100,7 @@ class Engine:
         task.add_done_callback(self._background.discard)
 
     async def _terminate(self, pid: int) -> None:
-        with contextlib.suppress(BackendGone):
+        with contextlib.suppress(ConnectionLost):
             await self.control.exclusive_rows(f"SELECT pg_catalog.pg_terminate_backend({pid})")
 
     def join(self, participant: Participant) -> None:

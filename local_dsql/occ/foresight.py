@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.faults.injection import Attempt
 from local_dsql.occ.parking import capture
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,20 +50,20 @@ async def foresee(engine: Engine, participant: Participant) -> Foresight | None:
 
     Raises:
         PredicateFailed: a predicate gave no verdict.
-        BackendGone: the client has hung up meanwhile.
+        ConnectionLost: the client has hung up meanwhile.
     """
     transaction = participant.transaction
     assert transaction is not None
     if transaction.reads_only or transaction.doomed is not None or transaction.catalog < engine.catalog:
         return None
     seen = Foresight.of(participant, transaction)
-    if not engine.injector.asks_about(seen.attempt):
+    if not engine.injector.has_predicate_for(seen.attempt):
         return None
-    async with participant.backend.turn:
+    async with participant.backend.lock:
         attempt = replace(seen.attempt, rows=await _changed_rows(engine, participant, transaction))
-    agreed = await engine.injector.ask(attempt)
+    agreed = await engine.injector.evaluate_predicates(attempt)
     if participant.backend.is_gone:
-        raise BackendGone
+        raise ConnectionLost
     return Foresight(attempt, agreed, looked=True)
 
 
@@ -77,9 +77,9 @@ async def strike(
     """
     seen = foreseen or Foresight.of(participant, transaction)
     attempt = seen.attempt
-    if not seen.looked and engine.injector.wants_rows(attempt):
+    if not seen.looked and engine.injector.needs_rows(attempt):
         attempt = replace(attempt, rows=await _changed_rows(engine, participant, transaction))
-    return engine.injector.strike(attempt, seen.agreed)
+    return engine.injector.next_fault(attempt, seen.agreed)
 
 
 async def _changed_rows(
@@ -93,9 +93,9 @@ async def _changed_rows(
         return _by_table(transaction.parked)
     if not transaction.wrote:
         return {}
-    await participant.backend.ask(_LOOK)
+    await participant.backend.request(_LOOK)
     effects = await capture(engine, participant)
-    await participant.backend.ask(_LOOKED)  # the client's role and settings are back
+    await participant.backend.request(_LOOKED)  # the client's role and settings are back
     return _by_table(effects)
 
 

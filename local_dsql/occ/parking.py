@@ -10,15 +10,15 @@ from local_dsql.occ import rebase, restore, verdicts
 from local_dsql.occ.effects import NOTHING, Effects, Holding
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
-    from local_dsql.wire.answer import Answer
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.wire.response import Response
 
 BASE = "local_dsql"
 """The savepoint taken right after BEGIN; clients cannot name it, since the dialect has no savepoints."""
@@ -37,14 +37,14 @@ async def park(engine: Engine, holder: Participant, holding: Holding | None = No
     Waits for a plain read that the holder may be in the middle of. A holder whose connection is lost needs nothing:
     PostgreSQL rolls it back.
     """
-    holder.backend.hurry()
-    with contextlib.suppress(BackendGone):
+    holder.backend.drain()
+    with contextlib.suppress(ConnectionLost):
         await _park(engine, holder, holding)
 
 
 async def _park(engine: Engine, holder: Participant, holding: Holding | None) -> None:
     backend = holder.backend
-    async with backend.turn:
+    async with backend.lock:
         transaction = holder.transaction
         if transaction is None or transaction.parked is not None:
             return
@@ -52,7 +52,7 @@ async def _park(engine: Engine, holder: Participant, holding: Holding | None) ->
         if transaction.wrote and not transaction.failed and transaction.redo is None:
             effects = await capture(engine, holder, holding)
         await holder.before_parking()
-        await backend.ask(BACK_TO_BASE)
+        await backend.request(BACK_TO_BASE)
         if not transaction.failed:
             transaction.parked = effects
 
@@ -104,13 +104,13 @@ async def _restore(
     try:
         await _run_restore(engine, participant, transaction, effects)
     except BackendError as error:
-        await participant.backend.ask(BACK_TO_BASE)
+        await participant.backend.request(BACK_TO_BASE)
         if error.sqlstate != "23505" or not any(each.updates for each in effects.tables):
             raise
         try:
             await _as_writer(engine, participant, effects, restore.permuted(effects))
         except BackendError:
-            await participant.backend.ask(BACK_TO_BASE)
+            await participant.backend.request(BACK_TO_BASE)
             raise
 
 
@@ -143,13 +143,13 @@ async def _as_writer(
     return answer.row_sets()
 
 
-def reopened(engine: Engine, transaction: Transaction, opened: Answer) -> None:
+def reopened(engine: Engine, transaction: Transaction, opened: Response) -> None:
     """Note the snapshot that `ANEW` and `OPEN` have taken."""
     transaction.sequence = engine.sequence
     transaction.snapshot_end, _ = read_opened(opened)
 
 
-def read_opened(opened: Answer) -> tuple[int, str]:
+def read_opened(opened: Response) -> tuple[int, str]:
     """Return the end of the snapshot and the place in the log that `OPEN` answers."""
     ((end, place),) = opened.rows()
     return int(str(end)), str(place)
@@ -168,7 +168,7 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
             raise BackendError(fields)
 
     for _ in range(rebase.ATTEMPTS):
-        answers = await participant.backend.ask(ANEW + OPEN, 2)
+        answers = await participant.backend.request(ANEW + OPEN, 2)
         reopened(engine, transaction, answers[1])
         if not effects.tables:
             break
@@ -188,5 +188,5 @@ async def rebased(engine: Engine, participant: Participant, effects: Effects) ->
 async def settle(participant: Participant, transaction: Transaction) -> None:
     """Repeat what the client has set since BEGIN, and open its portals again."""
     for sql in transaction.settings:
-        await participant.backend.ask(messages.query(sql))
+        await participant.backend.request(messages.query(sql))
     await participant.after_resuming()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from local_dsql.occ.engine import Engine
+    from local_dsql.occ.participant import Participant
     from local_dsql.occ.tables import Table
 
 AS_SUPERUSER = "SET LOCAL SESSION AUTHORIZATION DEFAULT; "
@@ -35,6 +36,15 @@ def as_writer(tables: Iterable[Table]) -> str:
 def as_client(role: str) -> str:
     """Return what makes the session the client's again."""
     return f"SET LOCAL SESSION AUTHORIZATION {literal(role)}"
+
+
+async def privileged_rows(session: Participant, sql: str) -> list[list[str | None]]:
+    """Run a statement as superuser within the client's transaction; return its rows.
+
+    Raises:
+        BackendError: it failed.
+    """
+    return await session.backend.rows(f"{AS_SUPERUSER}{sql}; {as_client(session.role)}")
 
 
 async def as_writer_of(engine: Engine, fields: Mapping[str, str]) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from local_dsql.occ import restore
 from local_dsql.occ.privilege import AS_SUPERUSER, as_writer
-from local_dsql.wire.answer import BackendError
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 16
 """How often a fresh snapshot is tried: between two tries somebody has committed over the same rows."""
 
-MOST_EVICTIONS = 3001
-"""Rows of others that can be in the way of rows of ours; a transaction changes no more than 3,000."""
+MOST_EVICTIONS = ROWS_PER_TRANSACTION + 1
+"""Rows of others that can be in the way of rows of ours; a transaction changes no more than `ROWS_PER_TRANSACTION`."""
 
 
 async def force(run: Callable[[str], Awaitable[object]], effects: Effects) -> None:

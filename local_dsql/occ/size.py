@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_TRANSACTION, BYTES_PER_VALUE, MEBIBYTE
 from local_dsql.occ.effects import holdings, made_by
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client
 from local_dsql.wire.messages import ServerMessage
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from local_dsql.occ.participant import Participant
     from local_dsql.occ.transaction import Transaction
 
-_MEBIBYTE = 1024 * 1024
-_FEW_ROWS = 5
-"""A row holds 2 MiB at most, so five are never too many."""
+_FEW_ROWS = BYTES_PER_TRANSACTION // BYTES_PER_ROW
+"""As many rows of any size are never too many."""
 
-LARGE_REQUEST = _MEBIBYTE
+LARGE_REQUEST = BYTES_PER_VALUE
 """Bytes of a statement with its parameters or rows, below which no value that it brings can be too large."""
 
 
@@ -31,7 +31,7 @@ async def excess(engine: Engine, participant: Participant, transaction: Transact
     are measured, as they are stored. Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
     """
     limit = engine.limits.bytes
-    if transaction.rows <= _FEW_ROWS and limit >= 10 * _MEBIBYTE:
+    if transaction.rows <= _FEW_ROWS and limit >= BYTES_PER_TRANSACTION:
         return None
     rows = await participant.backend.rows(
         f"SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), {literal(transaction.log_start)})"
@@ -41,11 +41,16 @@ async def excess(engine: Engine, participant: Participant, transaction: Transact
     changed = await _changed(engine, participant, transaction)
     if changed <= limit:
         return None
-    whole = -(-changed // _MEBIBYTE)
+    whole = -(-changed // MEBIBYTE)
+    return limit_exceeded(limit, f"Current transaction size {whole}mb > {limit // MEBIBYTE}mb")
+
+
+def limit_exceeded(limit: int, detail: str | None = None) -> ServerMessage:
+    """Return the error for a transaction that changes more than `limit` bytes."""
     return ServerMessage(
         "54000",
-        f"transaction size limit {limit // _MEBIBYTE}mb exceeded",
-        detail=f"Current transaction size {whole}mb > {limit // _MEBIBYTE}mb",
+        f"transaction size limit {limit // MEBIBYTE}mb exceeded",
+        detail=detail,
         hint="Change fewer or smaller rows in one transaction: split the work into batches.",
     )
 
@@ -66,12 +71,12 @@ async def too_large(
         )
         whole, *values = (int(size or 0) for size in rows[0])
         for size, (_, kind) in zip(values, columns, strict=True):
-            if size > _MEBIBYTE:
-                text = f"datatype limit greater than {_MEBIBYTE} bytes not supported for {kind}"
+            if size > BYTES_PER_VALUE:
+                text = f"datatype limit greater than {BYTES_PER_VALUE} bytes not supported for {kind}"
                 return ServerMessage(
                     "54000", text, hint="Keep large values in Amazon S3, and their keys here."
                 )
-        if whole > 2 * _MEBIBYTE:
+        if whole > BYTES_PER_ROW:
             hint = "Divide the columns among several tables, or keep large values in Amazon S3."
             return ServerMessage("54000", "maximum row size exceeded", hint=hint)
     return None

@@ -12,10 +12,9 @@ from local_dsql.occ.locks import Strength, note_locks
 from local_dsql.occ.parking import ANEW, OPEN, capture, rebased, reopened
 from local_dsql.occ.privilege import AS_SUPERUSER, as_client, as_writer_of
 from local_dsql.occ.registry import Fact
-from local_dsql.occ.targets import targets
 from local_dsql.occ.waiting import ask
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _GUARD = messages.query("SAVEPOINT local_dsql_statement")
 """Savepoints nest and are never released: a released one hands its row locks to the transaction as a whole, and then
 neither does ROLLBACK TO wake who waits for them, nor do pg_locks show the number that the rows carry."""
-_QUIET_GUARD = messages.aside("SAVEPOINT local_dsql_statement")
+_QUIET_GUARD = messages.side_query("SAVEPOINT local_dsql_statement")
 """The same, and leaves the unnamed portal open."""
 
 _UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_statement")
@@ -54,7 +53,7 @@ class Request:
     """It reads on in the unnamed portal, which a Query would close."""
 
 
-async def run(engine: Engine, participant: Participant, request: Request) -> Answer:
+async def run(engine: Engine, participant: Participant, request: Request) -> Response:
     """Run the statement without waiting for anybody and return its answer.
 
     The mutex and the backend's turn must be held, and the transaction must be live. If somebody has committed over
@@ -84,8 +83,8 @@ async def run(engine: Engine, participant: Participant, request: Request) -> Ans
 
 
 async def as_conflict(
-    engine: Engine, participant: Participant, statement: Statement, answer: Answer
-) -> Answer:
+    engine: Engine, participant: Participant, statement: Statement, answer: Response
+) -> Response:
     """Return an error that newer rows may have caused as the conflict that it comes from, any other as it is.
 
     By its snapshot a doomed transaction may have had no such error, and COMMIT would have told it of the conflict.
@@ -97,20 +96,20 @@ async def as_conflict(
     if not await _may_see_newer(engine, transaction, statement):
         return answer
     if code := verdicts.code(transaction.doomed):
-        written = transaction.tables | targets(statement.backend_sql).tables
+        written = transaction.tables | statement.tables_written
         engine.journal.lost(
             code, participant.label, transaction.began_at, frozenset(written), (), injected=False
         )
-    return Answer([(b"E", transaction.doomed.encode())], messages.FAILED)
+    return Response([(b"E", transaction.doomed.encode())], messages.FAILED)
 
 
 async def _may_see_newer(engine: Engine, transaction: Transaction, statement: Statement) -> bool:
     """Tell whether others may have changed a table since the transaction began that the statement has to do with."""
     changed = engine.journal.changed_since(transaction.began_at)
-    mentioned = targets(statement.backend_sql).mentioned
+    mentioned = statement.relations
     if changed is None or not changed.isdisjoint(mentioned):
         return True
-    if engine.hidden.concerns(statement.backend_sql):
+    if engine.hidden.concerns(statement):
         return True
     tables = await engine.tables.current(engine.catalog)
     found = await tables.named(mentioned, engine.catalog)
@@ -127,8 +126,8 @@ def _strength(statement: Statement) -> Strength | None:
 
 
 async def _after_error(
-    engine: Engine, participant: Participant, request: Request, answer: Answer, fields: Mapping[str, str]
-) -> Answer:
+    engine: Engine, participant: Participant, request: Request, answer: Response, fields: Mapping[str, str]
+) -> Response:
     transaction = participant.transaction
     assert transaction is not None
     if fields["C"] not in SUSPECTS:
@@ -137,7 +136,7 @@ async def _after_error(
         transaction.doomed = transaction.doomed or verdicts.CONFLICT
         answer = await _run_anew(engine, participant, request)
         return without(answer, request.surplus)
-    await participant.backend.ask(_UNDO)
+    await participant.backend.request(_UNDO)
     if not await is_invisible(engine, participant, fields):
         return answer
     effects = await capture(engine, participant) if transaction.wrote else NOTHING
@@ -147,7 +146,7 @@ async def _after_error(
     return without(answer, request.surplus)
 
 
-async def _run_anew(engine: Engine, participant: Participant, request: Request) -> Answer:
+async def _run_anew(engine: Engine, participant: Participant, request: Request) -> Response:
     """Run the first statement of a transaction on a fresh snapshot: rollback, begin and statement at one go."""
     transaction = participant.transaction
     assert transaction is not None
@@ -156,7 +155,7 @@ async def _run_anew(engine: Engine, participant: Participant, request: Request) 
     fields = answer.error
     if fields is None or fields["C"] not in ("23505", "40001", "23503"):
         return answer
-    await participant.backend.ask(_UNDO)
+    await participant.backend.request(_UNDO)
     if fields["C"] == "40001":
         await rebased(engine, participant, NOTHING)
     return await _run_again(engine, participant, request, NOTHING, fields)
@@ -168,7 +167,7 @@ async def _run_again(
     request: Request,
     effects: Effects,
     fields: Mapping[str, str] | None,
-) -> Answer:
+) -> Response:
     """Run the statement on the fresh snapshot, without what is in its way; `fields` is why it failed before."""
     backend = participant.backend
     evictions: list[str] = []
@@ -182,18 +181,18 @@ async def _run_again(
             await ask(engine, participant, _eviction(evictions[-1:], participant.role))
         unchecked = unchecked or (fields is not None and fields["C"] == "23503")
         if unchecked:
-            await backend.ask(_foreign_keys("replica", participant.role))
+            await backend.request(_foreign_keys("replica", participant.role))
         _, answer = await ask(engine, participant, _GUARD + request.again, 2, bulk=True)
         fields = answer.error
         if fields is None or fields["C"] not in ("23505", "40001", "23503"):
             break
-        await backend.ask(_UNDO)
+        await backend.request(_UNDO)
         if fields["C"] == "40001":
             await rebased(engine, participant, effects)
             if evictions:
                 await ask(engine, participant, _eviction(evictions, participant.role))
     if unchecked and fields is None:
-        await backend.ask(_foreign_keys("origin", participant.role))
+        await backend.request(_foreign_keys("origin", participant.role))
     return answer
 
 
@@ -211,7 +210,7 @@ def _foreign_keys(replication_role: str, role: str) -> bytes:
     )
 
 
-def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
+def without(answer: Response, surplus: Mapping[bytes, int]) -> Response:
     """Return an answer without the first so many frames of some types."""
     left = dict(surplus)
     frames = []
@@ -220,10 +219,10 @@ def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
             left[kind] -= 1
         else:
             frames.append((kind, raw))
-    return Answer(frames, answer.status)
+    return Response(frames, answer.status)
 
 
-async def _checked(engine: Engine, participant: Participant, request: Request, answer: Answer) -> Answer:
+async def _checked(engine: Engine, participant: Participant, request: Request, answer: Response) -> Response:
     """Return the answer, unless the statement made a duplicate that PostgreSQL did not see."""
     transaction = participant.transaction
     assert transaction is not None
@@ -236,4 +235,4 @@ async def _checked(engine: Engine, participant: Participant, request: Request, a
     fields = await hidden_duplicate(participant, tables)
     if fields is None:
         return answer
-    return Answer([(b"E", messages.error(fields))], messages.FAILED)
+    return Response([(b"E", messages.error(fields))], messages.FAILED)

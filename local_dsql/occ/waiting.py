@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from local_dsql.occ.effects import holdings
 from local_dsql.occ.parking import park
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from local_dsql.occ.effects import Holding
     from local_dsql.occ.engine import Engine
     from local_dsql.occ.participant import Participant
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 _PAUSES = (0.0, 0.0, 0.0, 0.001, 0.001, 0.002, 0.004)
 """Seconds between looks at who blocks a statement; the last goes on. A look itself takes about 0.2 ms."""
@@ -29,7 +29,7 @@ async def ask(
     *,
     exclusive: bool = False,
     bulk: bool = False,
-) -> list[Answer]:
+) -> list[Response]:
     """Send a request that may need locks, and park every transaction that it would wait for.
 
     The engine's mutex and the turn of the participant's backend must be held. `exclusive` is for DDL: readers may be
@@ -42,8 +42,8 @@ async def ask(
             if transaction.holds:
                 await park(engine, other)
     if not any(exclusive or other.holds for _, other in engine.others(participant)):
-        return await backend.ask(data, answers, bulk=bulk)
-    asking = asyncio.ensure_future(backend.ask(data, answers, bulk=bulk))
+        return await backend.request(data, answers, bulk=bulk)
+    asking = asyncio.ensure_future(backend.request(data, answers, bulk=bulk))
     try:
         await _clear_the_way(engine, participant, asking)
     except BaseException:
@@ -53,7 +53,7 @@ async def ask(
 
 
 async def _clear_the_way(
-    engine: Engine, participant: Participant, asking: asyncio.Future[list[Answer]]
+    engine: Engine, participant: Participant, asking: asyncio.Future[list[Response]]
 ) -> None:
     looks = 0
     holders: dict[str, None] = {}
@@ -84,7 +84,7 @@ async def _clear_away(engine: Engine, holder: Participant, holding: Holding) -> 
     live = transaction is not None and transaction.parked is None
     if ending is not None and live and not (await engine.tables.current(engine.catalog)).defers:
         # Its client may hang up meanwhile; that must not look like the end of whoever has come this way.
-        with contextlib.suppress(BackendGone):
+        with contextlib.suppress(ConnectionLost):
             await ending.now()
     else:
         await park(engine, holder, holding)

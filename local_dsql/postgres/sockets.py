@@ -1,4 +1,4 @@
-"""A private folder for unix sockets whose path is short enough for a socket's address."""
+"""A private folder for unix sockets, with a path short enough for a socket address."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import tempfile
 from pathlib import Path
 
 MAX_ADDRESS = 103
-"""Bytes of a unix socket's path: 107 on Linux, 103 on macOS."""
+"""Maximum bytes of a unix socket path: 107 on Linux, 103 on macOS."""
 
 LONGEST_NAME = len("/.s.PGSQL.5432.lock")
 _PREFIX = "local-dsql-"
 
 
 def make_socket_directory(preferred: Path) -> Path:
-    """Return an empty folder of mode 0700 for sockets: `preferred`, or one in the temporary folder.
+    """Return an empty folder of mode 0700 for sockets: `preferred`, or one in the temporary folder if its path is long.
 
-    In the second case, that of a path too long, `preferred` becomes a symbolic link to it, by which the next
-    start finds and removes it.
+    In the second case `preferred` becomes a symbolic link to it, so that the next start finds and removes it.
     """
     remove_socket_directory(preferred)
     if len(os.fsencode(preferred)) + LONGEST_NAME <= MAX_ADDRESS:
@@ -30,7 +29,7 @@ def make_socket_directory(preferred: Path) -> Path:
 
 
 def remove_socket_directory(preferred: Path) -> None:
-    """Remove what `make_socket_directory(preferred)` made, in this run or in one that was killed."""
+    """Remove the folder of `make_socket_directory(preferred)`, from this run or from a killed one."""
     if preferred.is_symlink():
         target = preferred.readlink()
         if target.name.startswith(_PREFIX) and _is_ours(target):
@@ -46,7 +45,7 @@ def _short_temporary_folder() -> str:
 
 
 def _is_ours(directory: Path) -> bool:
-    """Whether this user made it: the temporary folder belongs to everybody."""
+    """Return whether this user owns the folder: the temporary folder is shared by all users."""
     try:
         owner = directory.lstat().st_uid
     except FileNotFoundError:

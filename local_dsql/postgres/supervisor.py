@@ -1,8 +1,7 @@
-"""Runs a program and stops it when the other end of standard input closes.
+"""Run a program and stop it when the other end of standard input closes.
 
-For systems without a parent-death signal: the parent keeps the write end of a pipe, and the kernel closes it
-however the parent ends. Run as a script
-(`python -I supervisor.py program …`); it imports nothing of this package.
+For systems without a parent-death signal: the parent holds the write end of a pipe, which the kernel closes when the
+parent ends. Runs as a script (`python -I supervisor.py program …`) and imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(command: list[str]) -> int:
-    """Run `command` until it ends, or SIGQUIT it when standard input ends; return its exit status."""
+    """Run `command` until it ends, send it SIGQUIT at the end of standard input, and return its exit status."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     for number in _FORWARDED:
         signal.signal(number, lambda received, _frame: child.send_signal(received))
     threading.Thread(target=_stop_at_end_of_input, args=(child,), daemon=True).start()
     status = child.wait()
-    if status < 0:  # end as the child did, so that the parent learns of the signal
+    if status < 0:  # end by the same signal, so that the parent sees it
         signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
         os.kill(os.getpid(), -status)
     return status
@@ -32,7 +31,7 @@ def main(command: list[str]) -> int:
 def _stop_at_end_of_input(child: subprocess.Popen[bytes]) -> None:
     while os.read(0, 1):
         pass
-    child.send_signal(signal.SIGQUIT)  # immediate shutdown: there is nobody left to wait for
+    child.send_signal(signal.SIGQUIT)  # immediate shutdown: no client is left
 
 
 if __name__ == "__main__":

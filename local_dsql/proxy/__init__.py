@@ -1,8 +1,9 @@
-"""The front of the local DSQL: a wire server that refuses, limits and conflicts as Aurora DSQL does."""
+"""The PostgreSQL wire proxy of the local DSQL: it refuses, limits and conflicts as Aurora DSQL does."""
 
 from local_dsql.faults.injection import Attempt, Fault, Injection
 from local_dsql.occ.journal import Conflict
 from local_dsql.occ.limits import Limits
-from local_dsql.proxy.proxy import Authenticator, Front
+from local_dsql.proxy.proxy import Proxy
+from local_dsql.proxy.server_context import Authenticator
 
-__all__ = ["Attempt", "Authenticator", "Conflict", "Fault", "Front", "Injection", "Limits"]
+__all__ = ["Attempt", "Authenticator", "Conflict", "Fault", "Injection", "Limits", "Proxy"]

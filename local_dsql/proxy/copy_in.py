@@ -1,7 +1,7 @@
-"""COPY FROM STDIN: all rows are taken from the client before PostgreSQL gets any.
+"""COPY FROM STDIN: receive all rows from the client before PostgreSQL runs the COPY.
 
-A client may take its time between two rows, and nobody else may have to wait for it meanwhile. So PostgreSQL is asked
-what it would say to the COPY, and runs it only when its data is here.
+A slow client must not hold locks between two rows. So the COPY is first tried in PostgreSQL for its response, undone,
+and run once its data has arrived.
 """
 
 from __future__ import annotations
@@ -10,58 +10,69 @@ from typing import TYPE_CHECKING
 
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.message_types import FRONTEND_ROLES, BackendMessage, CopyRole, FrontendMessage
 
 if TYPE_CHECKING:
-    from local_dsql.proxy.session import Session
-    from local_dsql.proxy.units import Unit
+    from local_dsql.proxy.connection import ClientConnection
+    from local_dsql.proxy.message_queue import MessageQueue
+    from local_dsql.proxy.statement_execution import StatementExecution
+    from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
+    from local_dsql.wire.response import Response
 
-_SAVE = messages.aside("SAVEPOINT local_dsql_copy")
-_UNDO = messages.query("ROLLBACK TO SAVEPOINT local_dsql_copy; RELEASE SAVEPOINT local_dsql_copy")
-_BEFORE = b"123tTnG"
-_REFUSE = messages.frame(b"f", messages.cstring("the rows come later"))
+_BEFORE_ROWS = (
+    BackendMessage.PARSE_COMPLETE,
+    BackendMessage.BIND_COMPLETE,
+    BackendMessage.CLOSE_COMPLETE,
+    BackendMessage.PARAMETER_DESCRIPTION,
+    BackendMessage.ROW_DESCRIPTION,
+    BackendMessage.NO_DATA,
+    BackendMessage.COPY_IN_RESPONSE,
+)
+_CANCEL = messages.copy_fail("the rows come later")
+
+
+async def try_copy(backend: Backend, execution: StatementExecution) -> Response:
+    """Return PostgreSQL's response to a COPY before it receives rows; its status is empty if it accepts the COPY.
+
+    To be undone by the caller, who must hold the backend's lock.
+    """
+    response = await backend.request_until(execution.request(), BackendMessage.COPY_IN_RESPONSE)
+    if not response.status:
+        await backend.request(_CANCEL if execution.simple else _CANCEL + messages.SYNC)
+    return response
 
 
 def after_copy_in(frames: list[Frame]) -> list[Frame]:
-    """Return what PostgreSQL says once it has the rows; what it said before is known to the client."""
-    at = next((number for number, (kind, _) in enumerate(frames) if kind not in _BEFORE), len(frames))
+    """Return PostgreSQL's frames after the rows; the client has received those before from `try_copy`."""
+    at = next((number for number, (kind, _) in enumerate(frames) if kind not in _BEFORE_ROWS), len(frames))
     return frames[at:]
 
 
-async def take_rows(session: Session, unit: Unit) -> bytes | None:
-    """Return the client's CopyData and its CopyDone or CopyFail; None if PostgreSQL refuses the COPY.
+async def receive_rows(client: ClientConnection, queue: MessageQueue, limit: int) -> list[bytes] | None:
+    """Return the client's CopyData messages and its CopyDone or CopyFail; None if they have more than `limit` bytes.
+
+    Messages above the limit are received and dropped: the client may not read an error before it has sent all rows.
 
     Raises:
-        BackendGone: the client has left, or has lost its way.
+        ConnectionLost: the client has disconnected.
+        CloseConnection: the client sent Terminate, or a message that is not allowed here.
     """
-    backend = session.backend
-    async with backend.turn:
-        await backend.ask(_SAVE)
-        answer = unit.own(await backend.ask_until(unit.request(), b"G"))
-        accepted = not answer.status
-        if accepted:
-            await backend.ask(_REFUSE if unit.simple else _REFUSE + messages.SYNC)
-        await backend.ask(_UNDO)
-    session.work.answered(answer)
-    if not accepted:
-        return None
-    session.client.flush(gather=True)
-    return await _rows(session)
-
-
-async def _rows(session: Session) -> bytes:
-    taken: list[bytes] = []
+    rows: list[bytes] = []
+    size = 0
     while True:
-        kind, raw = await session.next_copy_frame()
-        if kind == b"d":
-            taken.append(raw)
-        elif kind in b"cf":
-            taken.append(raw)
-            break
-        elif kind not in b"HS":
-            if kind != b"X":
-                session.client.send(errors.amid_copy(kind[0]).encode())
-            session.hang_up(None if kind == b"X" else errors.LOST_TRACK)
-            raise BackendGone
-    return b"".join(taken)
+        kind, raw = await queue.next_frame()
+        role = FRONTEND_ROLES[kind].during_copy if kind in FRONTEND_ROLES else CopyRole.ERROR
+        if role in (CopyRole.ROWS, CopyRole.END):
+            size += len(raw)
+            if size > limit:
+                rows.clear()
+            else:
+                rows.append(raw)
+        if role is CopyRole.END:
+            return rows if size <= limit else None
+        if kind == FrontendMessage.TERMINATE:
+            raise errors.CloseConnection
+        if role is CopyRole.ERROR:
+            client.send(errors.unexpected_during_copy(kind[0]).encode())
+            raise errors.CloseConnection(errors.SYNCHRONIZATION_LOST)

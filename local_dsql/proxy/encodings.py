@@ -1,4 +1,4 @@
-"""The encodings that a client may choose, and what Python calls them."""
+"""Client encodings of PostgreSQL and Python's names for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UTF8 = "utf-8"
 
 _LATIN_PARTS = (1, 2, 3, 4, 9, 10, 13, 14, 15, 16)
 _LENGTHS = ((0xF8, 1), (0xF0, 4), (0xE0, 3), (0xC0, 2), (0, 1))
-"""How many bytes a character of UTF-8 has that begins with at least the byte given."""
+"""Lowest first byte and number of bytes of a UTF-8 character."""
 
 _CODECS = {
     "SQL_ASCII": UTF8,
@@ -29,7 +29,7 @@ _CODECS = {
 
 
 def codec(name: str) -> str:
-    """Return Python's name of an encoding of PostgreSQL; UTF-8 where there is none."""
+    """Return Python's name of an encoding of PostgreSQL, UTF-8 if it has none."""
     found = _CODECS.get(name) or re.sub(r"^WIN(\d+)$", r"cp\1", name)
     try:
         return codecs.lookup(found.replace("ISO_8859_", "iso8859-")).name
@@ -38,7 +38,7 @@ def codec(name: str) -> str:
 
 
 def undecodable(data: bytes, codec: str) -> str | None:
-    """Return the bytes of the first character that cannot be read, as PostgreSQL writes them; None if all can."""
+    """Return the bytes of the first invalid character, as PostgreSQL prints them; None if all are valid."""
     if data.isascii():
         return None
     try:

@@ -1,11 +1,11 @@
-"""Errors that the front itself raises, in DSQL's words where they are known."""
+"""Errors that the proxy itself raises, with DSQL's text if it is known."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ ABORTED = ServerMessage(
 ROW_LIMIT = ServerMessage(
     "54000",
     "transaction row limit exceeded",
-    hint="Change at most 3,000 rows in one transaction: split the work into batches.",
+    hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
 NO_TRANSACTION = ServerMessage("25P01", "there is no transaction in progress", severity="WARNING")
-LOST_TRACK = ServerMessage(
+SYNCHRONIZATION_LOST = ServerMessage(
     "08P01", "terminating connection because protocol synchronization was lost", severity="FATAL"
 )
 PLAIN_TEXT = ServerMessage(
@@ -38,19 +38,46 @@ NO_SERVER_NAME = ServerMessage(
     hint="Connect by host name (localhost), with a client that sends it: libpq 14 or later.",
     severity="FATAL",
 )
+INVALID_STARTUP_LENGTH = ServerMessage("08P01", "invalid length of startup packet", severity="FATAL")
+INVALID_MESSAGE_LENGTH = ServerMessage("08P01", "invalid message length", severity="FATAL")
+PASSWORD_EXPECTED = ServerMessage("08P01", "expected password response", severity="FATAL")
+LOGIN_TIMEOUT = ServerMessage("57014", "canceling authentication due to timeout", severity="FATAL")
+TOO_MANY_CONNECTIONS = ServerMessage(
+    "53300",
+    "Unable to accept connection, too many open connections.",
+    hint="Close connections that are not needed, or share them in a pool.",
+    severity="FATAL",
+)
+"""Text of AWS's user guide, quotas. DSQL accepts 10,000 connections, the local database fewer."""
+
 FUNCTION_CALL = ServerMessage(
     "0A000", "unsupported message: FunctionCall", hint="Call the function by SELECT."
 )
-BACKEND_GONE = ServerMessage(
+DATABASE_STOPPED = ServerMessage(
     "57P01",
     "terminating connection because the local database stopped",
-    hint="Connect again; if it persists, look at the log of the local cluster.",
+    hint="Connect again; if it persists, read the log of the local cluster.",
     severity="FATAL",
 )
 
 
+class CloseConnection(Exception):
+    """The connection must be closed; `last` is sent before."""
+
+    def __init__(self, last: ServerMessage | None = None) -> None:
+        super().__init__("" if last is None else last.message)
+        self.last = last
+
+
+def unsupported_protocol(version: int) -> ServerMessage:
+    """Return the error for a protocol of another major version."""
+    shown = f"{version >> 16}.{version & 0xFFFF}"
+    text = f"unsupported frontend protocol {shown}: server supports 3.0 to 3.0"
+    return ServerMessage("0A000", text, severity="FATAL")
+
+
 def unknown_statement(name: bytes) -> ServerMessage:
-    """Return the refusal of a prepared statement that is not there."""
+    """Return the error for a prepared statement that does not exist."""
     shown = f'prepared statement "{name.decode(errors="replace")}"' if name else "unnamed prepared statement"
     return ServerMessage(
         "26000", f"{shown} does not exist", hint="Parse the statement in this session first."
@@ -58,23 +85,23 @@ def unknown_statement(name: bytes) -> ServerMessage:
 
 
 def unknown_portal(name: bytes) -> ServerMessage:
-    """Return the refusal of a portal that is not there."""
+    """Return the error for a portal that does not exist."""
     text = f'portal "{name.decode(errors="replace")}" does not exist'
     return ServerMessage("34000", text, hint="Bind the portal in this transaction first.")
 
 
 def spent_portal(name: bytes) -> ServerMessage:
-    """Return the refusal of a portal that has run and gives no rows."""
+    """Return the error for a portal without rows that has already run."""
     return ServerMessage("55000", f'portal "{name.decode(errors="replace")}" cannot be run')
 
 
 def malformed(wrong: str) -> ServerMessage:
-    """Return the refusal of a message that cannot be read."""
-    return ServerMessage("08P01", wrong, hint="This is a fault of the client library, not of a statement.")
+    """Return the error for a malformed message."""
+    return ServerMessage("08P01", wrong, hint="The client library sent a malformed message.")
 
 
 def undecodable(shown: str) -> ServerMessage:
-    """Return the refusal of a text that is not in the client's encoding."""
+    """Return the error for a text that is not in the client's encoding."""
     return ServerMessage(
         "22021",
         f'invalid byte sequence for encoding "UTF8": {shown}',
@@ -83,22 +110,22 @@ def undecodable(shown: str) -> ServerMessage:
 
 
 def unknown_message(kind: int) -> ServerMessage:
-    """Return the last word to a client that sends a message of no known type."""
+    """Return the fatal error for a message of unknown type."""
     return ServerMessage("08P01", f"invalid frontend message type {kind}", severity="FATAL")
 
 
-def amid_copy(kind: int) -> ServerMessage:
-    """Return the refusal of a message that has no place between the rows of a COPY."""
+def unexpected_during_copy(kind: int) -> ServerMessage:
+    """Return the error for a message that is not allowed between the rows of a COPY."""
     return ServerMessage("08P01", f"unexpected message type 0x{kind:02X} during COPY from stdin")
 
 
 def access_denied(hint: str, message: str, sqlstate: str = "28000") -> ServerMessage:
-    """Return the refusal of a login."""
+    """Return the fatal error for a refused login."""
     return ServerMessage(sqlstate, message, hint=hint, severity="FATAL")
 
 
 def not_supported_setting(name: str) -> ServerMessage:
-    """Return the refusal of a parameter in the startup message."""
+    """Return the fatal error for a parameter in the startup message."""
     return ServerMessage(
         "0A000",
         f'setting configuration parameter "{name}" not supported',
@@ -108,24 +135,24 @@ def not_supported_setting(name: str) -> ServerMessage:
 
 
 def refusal(finding: Finding) -> ServerMessage:
-    """Return a finding of the dialect as an error: DSQL's text, the way out as its hint."""
+    """Return a finding of the dialect as an error: DSQL's text, with the remedy as its hint."""
     return ServerMessage(
         finding.sqlstate, finding.message, hint=finding.remedy, position=finding.position.offset + 1
     )
 
 
 def internal(error: BaseException) -> ServerMessage:
-    """Return what a client is told when the front itself is at fault."""
+    """Return the fatal error for a bug of the proxy."""
     return ServerMessage(
         "XX000",
         f"the local database failed: {type(error).__name__}: {error}",
-        hint="Connect again. This is a fault of the local database, not of your statement.",
+        hint="Connect again. This is a bug of the local database, not of your statement.",
         severity="FATAL",
     )
 
 
 def outside_only(statement: Statement) -> ServerMessage:
-    """Return the refusal of a statement that cannot run inside a transaction block."""
+    """Return the error for a statement that cannot run inside a transaction block."""
     return ServerMessage(
         "25001",
         f"{statement.node.upper()} cannot run inside a transaction block",
@@ -135,19 +162,21 @@ def outside_only(statement: Statement) -> ServerMessage:
 
 
 def no_block(statement: Statement) -> bytes:
-    """Return PostgreSQL's warning of a setting that ends with the transaction, where the client has begun none."""
-    name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
-    if not re.match(name.replace(" ", r"\s+") + r"\b", statement.text, re.IGNORECASE):
+    """Return PostgreSQL's warning for SET LOCAL or SET CONSTRAINTS outside of a transaction block, empty for others."""
+    if statement.node != "ConstraintsSet" and not (
+        statement.node == "VariableSet" and statement.sets_for_transaction
+    ):
         return b""
+    name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
     text = f"{name} can only be used in transaction blocks"
     return ServerMessage("25P01", text, severity="WARNING").encode()
 
 
 def too_old(limit: float) -> ServerMessage:
-    """Return what a transaction is told that is older than `limit` seconds."""
+    """Return the error for a transaction older than `limit` seconds."""
     return ServerMessage(
         "54000",
         f"transaction age limit of {limit:g}s exceeded",
         detail=f"Current transaction age {limit:g}s exceeds {limit:g}s",
-        hint="Keep transactions short: commit, or roll back, before you wait for anything.",
+        hint="Keep transactions short: commit or roll back before waiting.",
     )

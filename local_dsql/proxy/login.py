@@ -1,4 +1,4 @@
-"""The login: from the startup message to a session under the client's role."""
+"""Log a client in: from its startup message to a session under its database role."""
 
 from __future__ import annotations
 
@@ -6,73 +6,87 @@ import secrets
 import struct
 from typing import TYPE_CHECKING
 
-from local_dsql.access import AccessDenied, Principal
+from local_dsql.access import AccessDenied
 from local_dsql.proxy import errors
-from local_dsql.proxy.session import Session
+from local_dsql.proxy.dispatcher import Dispatcher
+from local_dsql.proxy.parameters import SERVER_VERSION, SETTABLE
 from local_dsql.wire import messages
-from local_dsql.wire.answer import BackendError
-from local_dsql.wire.backend import Backend
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
     import asyncio
 
+    from local_dsql.access import Principal
     from local_dsql.proxy.connection import ClientConnection
-    from local_dsql.proxy.listener import Endpoint
+    from local_dsql.proxy.server_context import ServerContext
+    from local_dsql.wire.backend import Backend
 
 ADMIN = "admin"
 DATABASE = "postgres"
-SETTABLE = {
-    "application_name",
-    "client_encoding",
-    "datestyle",
-    "extra_float_digits",
-    "intervalstyle",
-    "search_path",
-    "timezone",
-}
-"""What a startup message may set (AWS user guide, supported parameters), lower-case."""
 
+_PROTOCOL_OPTION = "_pq_."
+"""Prefix of startup parameters that ask for an extension of the protocol."""
+
+_TOO_MANY_CONNECTIONS = "53300"
 _NO_SETTINGS = {"user", "database", "options", "replication"}
 _HIDDEN = {"is_superuser", "session_authorization"}
 
 
 class LoginRefused(Exception):
-    """The client is sent away with `reason`."""
+    """The login is refused with `reason`."""
 
     def __init__(self, reason: ServerMessage) -> None:
         super().__init__(reason.message)
         self.reason = reason
 
 
-async def log_in(client: ClientConnection, body: bytes, password: asyncio.Future[str]) -> None:
-    """Lead a client from its startup message to a session, or send it away with DSQL's words."""
+async def authenticate_client(
+    context: ServerContext,
+    client: ClientConnection,
+    version: int,
+    body: bytes,
+    password: asyncio.Future[str],
+) -> None:
+    """Log a client in and attach its handler, or close its connection with DSQL's error.
+
+    Args:
+        context: services of the endpoint.
+        client: the connection.
+        version: protocol version of the startup message.
+        body: body of the startup message.
+        password: the login token, once it has arrived.
+    """
     try:
         parameters = _read(body)
+        client.send(_negotiation(version, parameters))
+        _check(parameters)
         host = client.server_name
         if host is None:
             raise LoginRefused(errors.NO_SERVER_NAME)
         settings = _settings(parameters)
         client.send(messages.PASSWORD_REQUEST)
         role = parameters["user"]
-        principal = _authenticate(client.endpoint, role, await password, host)
-        backend = await _backend(client.endpoint, role, principal, settings)
+        principal = _authenticate(context, role, await password, host)
+        backend = await _backend(context, role, principal, settings)
     except LoginRefused as refused:
         client.close(refused.reason)
         return
     except BackendError as error:
-        client.close(ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL"))
+        client.close(_backend_refusal(error))
         return
     except OSError:
-        client.close(errors.BACKEND_GONE)
+        client.close(errors.DATABASE_STOPPED)
         return
     if client.closing:
         backend.close()
         return
-    client.session = Session(client, backend, role)
+    dispatcher = Dispatcher(context, client, backend, role)
+    client.attach(dispatcher)
     client.send(_greeting(backend, role))
-    client.session.start()
+    dispatcher.start()
 
 
 def _read(body: bytes) -> dict[str, str]:
@@ -80,6 +94,19 @@ def _read(body: bytes) -> dict[str, str]:
         parameters = messages.read_startup(body)
     except ValueError as error:
         raise LoginRefused(ServerMessage("08P01", str(error), severity="FATAL")) from None
+    return parameters
+
+
+def _negotiation(version: int, parameters: dict[str, str]) -> bytes:
+    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else nothing."""
+    options = [name for name in parameters if name.startswith(_PROTOCOL_OPTION)]
+    if version <= messages.PROTOCOL_3 and not options:
+        return b""
+    return messages.negotiate_protocol_version(options)
+
+
+def _check(parameters: dict[str, str]) -> None:
+    """Check user and database."""
     user = parameters.get("user")
     if not user:
         text = "no PostgreSQL user name specified in startup packet"
@@ -89,23 +116,22 @@ def _read(body: bytes) -> dict[str, str]:
         hint = f"A cluster has one database: connect to {DATABASE}."
         message = f'database "{database}" does not exist'
         raise LoginRefused(ServerMessage("3D000", message, hint=hint, severity="FATAL"))
-    return parameters
 
 
 def _settings(parameters: dict[str, str]) -> dict[str, str]:
-    """Return the parameters to pass on, those in `options` included."""
+    """Return the parameters for PostgreSQL, those in `options` included."""
     wanted = {name: value for name, value in parameters.items() if name not in _NO_SETTINGS}
     wanted |= _options(parameters.get("options", ""))
     if parameters.get("replication", "false").lower() not in ("false", "off", "no", "0"):
         wanted["replication"] = "true"
     for name in wanted:
-        if name.lower() not in SETTABLE and not name.startswith("_pq_."):
+        if name.lower() not in SETTABLE and not name.startswith(_PROTOCOL_OPTION):
             raise LoginRefused(errors.not_supported_setting(name))
-    return {name: value for name, value in wanted.items() if not name.startswith("_pq_.")}
+    return {name: value for name, value in wanted.items() if not name.startswith(_PROTOCOL_OPTION)}
 
 
 def _options(text: str) -> dict[str, str]:
-    """Return what `-c name=value` and `--name=value` set; a backslash keeps the next character as it is."""
+    """Return what `-c name=value` and `--name=value` set; a backslash escapes the next character."""
     words: list[str] = [""]
     escaped = False
     for character in text:
@@ -131,41 +157,39 @@ def _options(text: str) -> dict[str, str]:
     return found
 
 
-def _authenticate(endpoint: Endpoint, role: str, token: str, host: str) -> Principal:
+def _authenticate(context: ServerContext, role: str, token: str, host: str) -> Principal:
     try:
-        return endpoint.front.authenticator.authenticate(
-            user=role, token=token, region=endpoint.region, host=host
-        )
+        return context.authenticator.authenticate(user=role, token=token, region=context.region, host=host)
     except AccessDenied as denied:
         raise LoginRefused(errors.access_denied(denied.hint, denied.message, denied.sqlstate)) from None
 
 
-async def _backend(endpoint: Endpoint, role: str, principal: Principal, settings: dict[str, str]) -> Backend:
+async def _backend(
+    context: ServerContext, role: str, principal: Principal, settings: dict[str, str]
+) -> Backend:
     """Return a backend connection that runs as the role, which must be mapped to the principal.
 
     Raises:
         LoginRefused: the role does not exist, cannot log in, or is not mapped.
     """
-    front = endpoint.front
-    await _check_role(endpoint, role, principal)
+    await _check_role(context, role, principal)
     parameters = {"user": "postgres", "database": DATABASE, "application_name": "", **settings}
-    parameters["local_dsql.principal"] = (
-        principal.arn
-    )  # what sys.iam_session_user() tells; RESET ALL keeps it
-    backend = await Backend.connect(front.socket_directory, front.port, parameters)
+    # Returned by sys.iam_session_user(); RESET ALL keeps it.
+    parameters["local_dsql.principal"] = principal.arn
+    backend = await context.address.connect(parameters)
     await backend.rows(f"SET SESSION AUTHORIZATION {literal(role)}")
     return backend
 
 
-async def _check_role(endpoint: Endpoint, role: str, principal: Principal) -> None:
-    rows = await endpoint.front.control.exclusive_rows(
+async def _check_role(context: ServerContext, role: str, principal: Principal) -> None:
+    rows = await context.engine.control.exclusive_rows(
         f"SELECT rolcanlogin AND NOT rolsuper, {literal(role)} = {literal(ADMIN)} OR EXISTS"
         f" (SELECT FROM sys.iam_pg_role_mappings WHERE pg_role_oid = r.oid AND arn = {literal(principal.arn)})"
         f" FROM pg_catalog.pg_roles r WHERE rolname = {literal(role)}"
     )
     denied = AccessDenied.message
     if not rows or rows[0][0] != "t":
-        hint = f'No database role "{role}" may log in; admin makes one with CREATE ROLE … WITH LOGIN.'
+        hint = f'No database role "{role}" may log in; admin creates one with CREATE ROLE … WITH LOGIN.'
         raise LoginRefused(errors.access_denied(hint, denied))
     if rows[0][1] != "t":
         arn = principal.arn
@@ -173,11 +197,16 @@ async def _check_role(endpoint: Endpoint, role: str, principal: Principal) -> No
         raise LoginRefused(errors.access_denied(hint, denied))
 
 
-def _greeting(backend: Backend, role: str) -> bytes:
-    from local_dsql.proxy.parse_cache import SERVER_VERSION
+def _backend_refusal(error: BackendError) -> ServerMessage:
+    """Return the error for a client whose backend connection PostgreSQL has refused."""
+    if error.sqlstate == _TOO_MANY_CONNECTIONS:
+        return errors.TOO_MANY_CONNECTIONS
+    return ServerMessage(error.sqlstate, error.fields.get("M", ""), severity="FATAL")
 
+
+def _greeting(backend: Backend, role: str) -> bytes:
     shown = {name: value for name, value in backend.parameters.items() if name not in _HIDDEN}
     shown |= {"server_version": SERVER_VERSION, "is_superuser": "off", "session_authorization": role}
     key = struct.pack("!II", backend.pid, secrets.randbits(32))
     status = b"".join(messages.parameter_status(name, value) for name, value in shown.items())
-    return messages.AUTHENTICATION_OK + status + messages.frame(b"K", key)
+    return messages.AUTHENTICATION_OK + status + messages.frame(BackendMessage.BACKEND_KEY_DATA, key)

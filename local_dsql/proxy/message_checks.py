@@ -1,28 +1,28 @@
-"""What is wrong with a message as PostgreSQL would say, where the front has to read it before PostgreSQL does."""
+"""Check client messages that the proxy reads before PostgreSQL does; errors are PostgreSQL's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from local_dsql.proxy import errors
 from local_dsql.proxy.encodings import undecodable
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from local_dsql.wire.messages import ServerMessage
+    from collections.abc import Callable, Mapping
 
-KNOWN = b"QSHFPBDECXdcf"
-"""The types of messages that a client may send once it is logged in."""
+    from local_dsql.wire.messages import ServerMessage
 
 _NO_STRING = "invalid string in message"
 _TOO_LONG = "invalid message format"
 _TOO_SHORT = "insufficient data left in message"
 
 
-def fault(kind: bytes, raw: bytes, codec: str) -> ServerMessage | None:
-    """Return what is wrong with a message, None where nothing is, or where PostgreSQL is going to say it."""
+def check_message(kind: bytes, raw: bytes, codec: str) -> ServerMessage | None:
+    """Return the error of a message; None if it has none, or if PostgreSQL will report it."""
     body = raw[BODY:]
-    wrong = _malformed(kind, body)
+    wrong = _LAYOUTS[kind](body) if kind in _LAYOUTS else None
     if wrong is not None:
         return errors.malformed(wrong)
     if raw.isascii():
@@ -34,46 +34,72 @@ def fault(kind: bytes, raw: bytes, codec: str) -> ServerMessage | None:
 
 
 def _texts(kind: bytes, body: bytes) -> list[bytes]:
-    """Return what PostgreSQL would convert from the client's encoding."""
-    if kind in b"PB":
+    """Return the strings that PostgreSQL converts from the client's encoding."""
+    if kind in (FrontendMessage.PARSE, FrontendMessage.BIND):
         return body.split(b"\0", 2)[:2]
     return [body[_TEXT[kind]]] if kind in _TEXT else []
 
 
-_TEXT = {b"Q": slice(-1), b"E": slice(-5), b"D": slice(1, -1), b"C": slice(1, -1)}
+_TEXT: Final[Mapping[bytes, slice]] = {
+    FrontendMessage.QUERY: slice(-1),
+    FrontendMessage.EXECUTE: slice(-5),
+    FrontendMessage.DESCRIBE: slice(1, -1),
+    FrontendMessage.CLOSE: slice(1, -1),
+}
 
 
-def _malformed(kind: bytes, body: bytes) -> str | None:
-    if kind in b"SH":
-        return _TOO_LONG if body else None
-    if kind == b"Q":
-        return _text(body)
-    if kind in b"PB":
-        return _NO_STRING if body.count(b"\0") < 2 else _types(body) if kind == b"P" else None
-    if kind == b"E":
-        _, end, limit = body.partition(b"\0")
-        return _NO_STRING if not end else _TOO_SHORT if len(limit) < 4 else _TOO_LONG if limit[4:] else None
-    if kind in b"DC":
-        return _target(kind, body)
-    return None
+def _nothing(body: bytes) -> str | None:
+    return _TOO_LONG if body else None
 
 
-def _types(body: bytes) -> str | None:
-    types = body.split(b"\0", 2)[2]
-    due = 2 + 4 * int.from_bytes(types[:2], "big")
-    return None if len(types) == due else _TOO_SHORT if len(types) < due else _TOO_LONG
-
-
-def _text(body: bytes) -> str | None:
+def _string(body: bytes) -> str | None:
     if b"\0" not in body:
         return _NO_STRING
     return None if body.index(b"\0") == len(body) - 1 else _TOO_LONG
 
 
-def _target(kind: bytes, body: bytes) -> str | None:
+def _two_strings(body: bytes) -> str | None:
+    return _NO_STRING if body.count(b"\0") < 2 else None
+
+
+def _parse(body: bytes) -> str | None:
+    if (wrong := _two_strings(body)) is not None:
+        return wrong
+    types = body.split(b"\0", 2)[2]
+    due = 2 + 4 * int.from_bytes(types[:2], "big")
+    return None if len(types) == due else _TOO_SHORT if len(types) < due else _TOO_LONG
+
+
+def _execute(body: bytes) -> str | None:
+    _, end, limit = body.partition(b"\0")
+    return _NO_STRING if not end else _TOO_SHORT if len(limit) < 4 else _TOO_LONG if limit[4:] else None
+
+
+def _describe(body: bytes) -> str | None:
+    return _object(body, "DESCRIBE")
+
+
+def _close(body: bytes) -> str | None:
+    return _object(body, "CLOSE")
+
+
+def _object(body: bytes, name: str) -> str | None:
     if not body:
         return "no data left in message"
-    if (wrong := _text(body[1:])) is not None:
+    if (wrong := _string(body[1:])) is not None:
         return wrong
-    name = "DESCRIBE" if kind == b"D" else "CLOSE"
-    return None if body[:1] in b"SP" else f"invalid {name} message subtype {body[0]}"
+    known = body[:1] in (ObjectKind.STATEMENT, ObjectKind.PORTAL)
+    return None if known else f"invalid {name} message subtype {body[0]}"
+
+
+_LAYOUTS: Final[Mapping[bytes, Callable[[bytes], str | None]]] = {
+    FrontendMessage.BIND: _two_strings,
+    FrontendMessage.CLOSE: _close,
+    FrontendMessage.DESCRIBE: _describe,
+    FrontendMessage.EXECUTE: _execute,
+    FrontendMessage.FLUSH: _nothing,
+    FrontendMessage.PARSE: _parse,
+    FrontendMessage.QUERY: _string,
+    FrontendMessage.SYNC: _nothing,
+}
+"""Checks of the body; each returns PostgreSQL's text of the error, or None."""

@@ -1,4 +1,4 @@
-"""What the front knows of a text before it runs: cached by text and profile."""
+"""Parsed query texts and how the proxy handles them, cached by text and dialect."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
+from dsql_dialect.parser import KEPT_UP_TO
+from local_dsql.proxy.parameters import FIXED
 
 if TYPE_CHECKING:
     from dsql_dialect import Script
 
-_KEPT_UP_TO = 32_768
-
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One text: its statements, and whether it may pass straight through.
+class ParsedQuery:
+    """One text: its statements, and whether it can be relayed unchecked.
 
     `plain` says that the text is at most one statement, that DSQL accepts it, and that it neither locks, changes nor
-    controls anything: outside of a conflict nothing needs to be done for it but to pass it on.
+    controls anything: while no conflict is possible, its messages are relayed as they are.
     """
 
     script: Script
@@ -36,8 +36,8 @@ class Planned:
         return any(statement.outside_transaction for statement in self.script.statements)
 
     @property
-    def answered_here(self) -> bool:
-        """Whether PostgreSQL must not see it: it is refused, or the front itself carries it out."""
+    def handled_locally(self) -> bool:
+        """Whether PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
         only = self.only
         return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
 
@@ -47,48 +47,36 @@ class Planned:
         return self.script.statements[0] if self.script.statements else None
 
 
-def plan(sql: bytes, profile: Profile, codec: str) -> Planned:
-    """Return what there is to know of a text; bytes that are not in the encoding become a refusal by the parser."""
-    if len(sql) > _KEPT_UP_TO:
-        return _plan(sql, profile, codec)
-    return _plan_kept(sql, profile, codec)
+def parse_query(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
+    """Parse a text; bytes that are not in the encoding `codec` become a syntax error."""
+    if len(sql) > KEPT_UP_TO:
+        return _parse(sql, profile, codec)
+    return _parse_cached(sql, profile, codec)
 
 
-def _plan(sql: bytes, profile: Profile, codec: str) -> Planned:
+def _parse(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
     script = parse(sql.decode(codec, "surrogateescape"), profile)
     plain = len(script.statements) <= 1 and all(map(is_plain, script.statements))
-    return Planned(script, plain)
+    return ParsedQuery(script, plain)
 
 
-_plan_kept = lru_cache(maxsize=8192)(_plan)
+_parse_cached = lru_cache(maxsize=8192)(_parse)
 
 
 def is_plain(statement: Statement) -> bool:
-    """Tell whether a statement only reads, and takes no lock that another transaction could feel."""
-    if statement.findings or statement.for_update or statement.for_key_share or sets_parameters(statement):
+    """Return whether a statement only reads, and takes no lock that could affect another transaction."""
+    if statement.findings or statement.locks or statement.sets_parameters:
         return False
     if statement.node == "VariableShow":
-        return not is_version(statement)
+        return not shows_version(statement)
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
 
 
-def sets_parameters(statement: Statement) -> bool:
-    """Tell whether a query may set parameters, by set_config()."""
-    return statement.kind in (Kind.QUERY, Kind.DML) and "set_config" in statement.text.lower()
+def is_local(statement: Statement) -> bool:
+    """Return whether the proxy executes a statement itself."""
+    return bool(statement.iam or statement.async_job or shows_version(statement))
 
 
-def is_answered_here(statement: Statement) -> bool:
-    """Tell whether the front carries a statement out, in place of PostgreSQL or around it."""
-    return bool(statement.iam or statement.async_job or is_version(statement))
-
-
-def is_version(statement: Statement) -> bool:
-    """Tell whether a statement asks for a parameter that PostgreSQL would answer with its own version."""
-    return statement.node == "VariableShow" and statement.text.split()[-1].lower() in SHOWN
-
-
-SERVER_VERSION = "16.15"
-"""What a cluster reports (recorded 2026-09-16, eu-central-1); it moves with patching."""
-
-SHOWN = {"server_version": SERVER_VERSION, "server_version_num": "160015"}
-"""Parameters that SHOW must answer as DSQL does although PostgreSQL fixes them at compile time."""
+def shows_version(statement: Statement) -> bool:
+    """Return whether a statement shows a parameter for which PostgreSQL has another value (`FIXED`)."""
+    return statement.shown_parameter in FIXED

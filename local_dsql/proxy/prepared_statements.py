@@ -1,36 +1,37 @@
-"""Which statement a prepared statement's or a portal's name stands for."""
+"""Names of prepared statements and portals, and the texts that they refer to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from local_dsql.proxy.encodings import UTF8
-from local_dsql.proxy.parse_cache import Planned, plan
+from local_dsql.proxy.parse_cache import ParsedQuery, parse_query
 from local_dsql.proxy.portals import Portals
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from dsql_dialect import Profile
 
 
 def parses_unnamed(kind: bytes, raw: bytes) -> bool:
-    """Tell whether a message is a Parse of the unnamed statement."""
-    return kind == b"P" and raw[BODY : BODY + 1] == b"\0"
+    """Return whether a message is a Parse of the unnamed statement."""
+    return kind == FrontendMessage.PARSE and raw[BODY : BODY + 1] == b"\0"
 
 
 def refers_to_unnamed(kind: bytes, raw: bytes) -> bool:
-    """Tell whether a message is a Bind or a Describe of the unnamed statement."""
-    if kind == b"B":
+    """Return whether a message is a Bind or a Describe of the unnamed statement."""
+    if kind == FrontendMessage.BIND:
         return not messages.bind_parts(raw)[1]
-    return kind == b"D" and messages.target_parts(raw) == (b"S", b"")
+    return kind == FrontendMessage.DESCRIBE and messages.target_parts(raw) == (ObjectKind.STATEMENT, b"")
 
 
-class Names:
-    """The names of one session.
+class PreparedStatements:
+    """The prepared statements and portals of one session.
 
-    What a batch defines counts at once for the rest of the batch (`note`), and for later ones only when PostgreSQL
-    has accepted it (`keep_batch`): a name must never stand for a harmless statement here and for another one there.
+    A definition is valid at once for the rest of its batch (`register`), and for later batches only after PostgreSQL
+    has accepted it (`keep_batch`): a name must never refer to a plain read here and to another statement there.
     """
 
     __slots__ = (
@@ -47,85 +48,86 @@ class Names:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._statements: dict[bytes, Planned] = {}
-        self._portals: dict[bytes, Planned] = {}
-        self._tentative: dict[bytes, Planned] = {}
+        self._statements: dict[bytes, ParsedQuery] = {}
+        self._portals: dict[bytes, ParsedQuery] = {}
+        self._tentative: dict[bytes, ParsedQuery] = {}
         self._defined: list[bytes] = []
         self.portals = Portals()
         self._parsing = b""
         self.codec = UTF8
-        """What Python calls the encoding of the client's texts."""
+        """Python's name of the encoding of the client's texts."""
         self.unnamed = b""
-        """The last Parse of the unnamed statement, which every simple query makes PostgreSQL forget, ours too."""
+        """The last Parse of the unnamed statement. PostgreSQL drops it at every Query, also at those of the proxy."""
 
-    def plan(self, sql: bytes) -> Planned:
-        """Return what there is to know of a text."""
-        return plan(sql, self._profile, self.codec)
+    def parse(self, sql: bytes) -> ParsedQuery:
+        """Parse a text in the client's encoding."""
+        return parse_query(sql, self._profile, self.codec)
 
-    def prepared(self, name: bytes) -> Planned | None:
-        """Return what a name stands for that PostgreSQL has accepted; the unnamed statement has none."""
+    def accepted(self, name: bytes) -> ParsedQuery | None:
+        """Return the prepared statement of a name that PostgreSQL has accepted; None for the unnamed statement."""
         return self._statements.get(name) if name else None
 
-    def read_at_once(self, planned: Planned) -> None:
-        """Note that a batch binds the unnamed portal and reads it to its end."""
-        self._portals[b""] = planned
+    def register_read(self, query: ParsedQuery) -> None:
+        """Register a batch that binds the unnamed portal and reads it to its end."""
+        self._portals[b""] = query
         self.portals.closed(b"")
 
-    def note(self, kind: bytes, raw: bytes) -> Planned | None:
-        """Take note of one extended message; return what it refers to, if it refers to a text.
-
-        An unknown name refers to nothing.
+    def register(self, kind: bytes, raw: bytes) -> ParsedQuery | None:
+        """Register one extended message; return the text that it refers to, None if its name is unknown.
 
         Raises:
             ValueError: the message is malformed.
         """
-        if kind == b"B":
+        if kind == FrontendMessage.BIND:
             portal, name = messages.bind_parts(raw)
             bound = self._statement(name)
-            if bound is not None and not (
-                portal and self.portals.bind_of(portal)
-            ):  # else PostgreSQL refuses it
+            taken = portal and self.portals.bind_of(portal)  # then PostgreSQL refuses it
+            if bound is not None and not taken:
                 self._portals[portal] = bound
                 self.portals.bound(portal, raw if name else (self._parsing or self.unnamed) + raw)
             return bound
-        if kind == b"E":
+        if kind == FrontendMessage.EXECUTE:
             return self._portals.get(messages.execute_parts(raw)[0])
-        if kind == b"P":
+        if kind == FrontendMessage.PARSE:
             name, sql = messages.parse_parts(raw)
-            planned = self.plan(sql)
+            query = self.parse(sql)
             self._defined.append(name)
             if not name:
                 self._parsing = raw
             if not name or name not in self._statements:
-                self._tentative[name] = planned
-            return planned
-        if kind in b"DC":
+                self._tentative[name] = query
+            return query
+        if kind in (FrontendMessage.DESCRIBE, FrontendMessage.CLOSE):
             return self._target(kind, raw)
         return None
 
-    def _target(self, kind: bytes, raw: bytes) -> Planned | None:
+    def _target(self, kind: bytes, raw: bytes) -> ParsedQuery | None:
         target, name = messages.target_parts(raw)
-        table = self._portals if target == b"P" else None
-        found = self._portals.get(name) if table is not None else self._statement(name)
-        if kind == b"C":
-            if table is not None:
-                self._portals.pop(name, None)
-                self.portals.closed(name)
-            else:
-                self._tentative.pop(name, None)
-                self._statements.pop(name, None)
-                if not name:
-                    self.unnamed = b""
+        if target == ObjectKind.PORTAL:
+            found = self._portals.get(name)
+            if kind == FrontendMessage.CLOSE:
+                self._close_portal(name)
+            return found
+        found = self._statement(name)
+        if kind == FrontendMessage.CLOSE:
+            self._tentative.pop(name, None)
+            self._statements.pop(name, None)
+            if not name:
+                self.unnamed = b""
         return found
 
-    def _statement(self, name: bytes) -> Planned | None:
+    def _close_portal(self, name: bytes) -> None:
+        self._portals.pop(name, None)
+        self.portals.closed(name)
+
+    def _statement(self, name: bytes) -> ParsedQuery | None:
         found = self._tentative.get(name)
         return self._statements.get(name) if found is None else found
 
     def keep_batch(self, accepted: int | None = None) -> None:
-        """Keep what the batch defined; `accepted` is how many of its Parse succeeded, None: all.
+        """Keep the definitions of the batch; `accepted` is how many of its Parse succeeded, None: all.
 
-        A Parse that PostgreSQL has not accepted takes the unnamed statement away, if that is what it was to be.
+        A Parse of the unnamed statement drops it even if PostgreSQL refuses it.
         """
         self.portals.keep_fresh()
         if self._defined:
@@ -140,37 +142,36 @@ class Names:
             self._parsing = b""
 
     def forget_batch(self) -> None:
-        """Forget what the batch defined, as if it had not been looked at."""
+        """Forget the definitions of the batch, as if none had been registered."""
         self.portals.forget_fresh()
         self._tentative.clear()
         self._defined.clear()
         self._parsing = b""
 
     def forget_bound(self) -> None:
-        """What the batch has bound PostgreSQL has not been told of."""
+        """Forget the portals that the batch has bound: PostgreSQL has not received their Bind."""
         for portal in self.portals.fresh:
             self._portals.pop(portal, None)
 
     def forget_unnamed(self) -> None:
-        """A Query has taken the unnamed statement away."""
+        """Forget the unnamed statement, as PostgreSQL does at a Query."""
         if self.unnamed:
             self.unnamed = b""
             self._statements.pop(b"", None)
 
     def forget_unnamed_portal(self) -> None:
-        """A Query has run, in the unnamed portal."""
+        """Forget the unnamed portal, which a Query has replaced."""
         if self._portals:
-            self._portals.pop(b"", None)
-            self.portals.closed(b"")
+            self._close_portal(b"")
 
     def forget_portals(self) -> None:
-        """The transaction is over, and its portals with it."""
+        """Forget all portals: the transaction has ended."""
         if self._portals:
             self._portals.clear()
         self.portals.clear()
 
     def forget_all(self) -> None:
-        """DEALLOCATE ALL: only the unnamed statement stays."""
+        """Forget all prepared statements but the unnamed one, as DEALLOCATE ALL does."""
         for names in (self._statements, self._tentative):
             for name in [name for name in names if name]:
                 del names[name]

@@ -1,214 +1,195 @@
-"""Everything that is not simply passed on: a batch taken apart, unit by unit.
+"""Process a message batch statement by statement (simple and extended query protocol).
 
-Invariants, on which the rest of the front relies:
+Invariants on which the rest of the proxy relies:
 
-- A unit is answered completely before the next one begins, and the backend is idle in between.
-- After an error in a transaction the front needs PostgreSQL only for ROLLBACK; what the client sends until then is
-  answered here, with 25P02.
-- Units of one batch outside of a transaction block are wrapped in an *implicit* transaction, as PostgreSQL does, and
-  it ends with the batch: at Sync, or at the end of a Query.
+- A statement is answered completely before the next one begins, and the backend is idle in between.
+- After an error in a transaction the proxy needs PostgreSQL only for ROLLBACK; until then it answers every statement
+  itself with 25P02.
+- Statements of one batch outside of a transaction block are wrapped in an *implicit* transaction, as in PostgreSQL.
+  It ends with the batch: at Sync, or at the end of a Query.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
 from local_dsql.proxy import errors
-from local_dsql.proxy.local_statements import LocalStatements
-from local_dsql.proxy.message_checks import KNOWN, fault
-from local_dsql.proxy.parse_cache import is_answered_here, is_plain, is_version
-from local_dsql.proxy.prepared_statements import parses_unnamed, refers_to_unnamed
-from local_dsql.proxy.units import Unit, simple_unit
+from local_dsql.proxy.message_checks import check_message
+from local_dsql.proxy.message_group import MessageGroup, is_several
+from local_dsql.proxy.parse_cache import is_local, is_plain, shows_version
+from local_dsql.proxy.statement_execution import StatementExecution, simple_execution
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import COPY, FRONTEND_ROLES, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
-    from local_dsql.proxy.parse_cache import Planned
-    from local_dsql.proxy.session import Session
+    from local_dsql.proxy.engine_session import EngineSession
+    from local_dsql.proxy.executor import WriteExecutor
+    from local_dsql.proxy.local_statements import LocalStatements
+    from local_dsql.proxy.message_queue import MessageQueue
+    from local_dsql.proxy.parse_cache import ParsedQuery
+    from local_dsql.proxy.passthrough import Passthrough
+    from local_dsql.proxy.session import ClientSession
+    from local_dsql.proxy.transaction_control import TransactionControl
     from local_dsql.wire.frames import Frame
     from local_dsql.wire.messages import ServerMessage
 
-_ONE_GROUP = re.compile(b"C*P?[BD]*E?[Cdcf]*S").fullmatch
 _ENDING = ("COMMIT", "ROLLBACK")
 
 
-@dataclass(slots=True)
-class _Group:
-    """Frames on their way to become a unit; `here` says that the front answers them itself."""
+class QueryProtocol:
+    """Processes the batches of one session that cannot be relayed as they are."""
 
-    frames: list[Frame] = field(default_factory=list)
-    planned: Planned | None = None
-    here: bool = False
-    binds: bool = False
-    borrows: bool = False
-    """It refers to the unnamed statement without having parsed it."""
-
-    @property
-    def only_closes(self) -> bool:
-        """Whether nothing is in it that could fail."""
-        return all(kind == b"C" for kind, _ in self.frames)
-
-    @property
-    def takes_rows(self) -> bool:
-        """Whether it executes a COPY FROM STDIN."""
-        only = self.planned.only if self.planned is not None else None
-        return only is not None and only.takes_rows
-
-    def add(self, kind: bytes, raw: bytes, planned: Planned | None, here: bool) -> None:
-        """Add a frame, which refers to the text `planned`."""
-        self.frames.append((kind, raw))
-        self.here = here
-        self.planned = self.planned if planned is None else planned
-        self.binds = self.binds or kind in b"BE"
-        if refers_to_unnamed(kind, raw):
-            self.borrows |= not any(parses_unnamed(*each) for each in self.frames)
-
-
-def _is_several(batch: list[Frame]) -> bool:
-    """Tell whether more than an Execute belongs to the transaction that ends with the batch."""
-    kinds = b"".join([kind for kind, _ in batch])
-    return not _ONE_GROUP(kinds)
-
-
-class Exchange:
-    """Runs the batches of one session that need thought."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(
+        self,
+        session: ClientSession,
+        engine: EngineSession,
+        queue: MessageQueue,
+        passthrough: Passthrough,
+        control: TransactionControl,
+        executor: WriteExecutor,
+        local: LocalStatements,
+    ) -> None:
+        self._session = session
+        self._engine = engine
+        self._queue = queue
+        self._passthrough = passthrough
+        self._control = control
+        self._executor = executor
+        self._local = local
         self.skipping = False
-        """An extended message has failed: everything up to Sync is ignored."""
-        self._local = LocalStatements(session)
+        """Whether an extended message has failed: all messages up to Sync are ignored."""
 
-    async def run(self, batch: list[Frame]) -> None:
-        """Answer one batch, ReadyForQuery included where it is due."""
-        self.session.client.gather()
+    async def process(self, batch: list[Frame]) -> None:
+        """Answer one batch, with ReadyForQuery if it is due.
+
+        Raises:
+            ConnectionLost: PostgreSQL closed the connection.
+            CloseConnection: the client's connection must be closed.
+        """
+        self._session.client.buffer_output()
         try:
-            await self._run(batch)
+            await self._process(batch)
         finally:
-            self.session.client.flush()
+            self._session.client.flush()
 
-    async def _run(self, batch: list[Frame]) -> None:
+    async def _process(self, batch: list[Frame]) -> None:
         kind, raw = batch[-1]
-        if len(batch) > 1 and not await self._extended(batch):
+        if len(batch) > 1 and not await self._extended_query(batch):
             return
-        if kind not in KNOWN:
-            self.session.hang_up(errors.unknown_message(kind[0]))
-        elif kind == b"S":
+        if kind not in FRONTEND_ROLES:
+            raise errors.CloseConnection(errors.unknown_message(kind[0]))
+        if kind == FrontendMessage.SYNC:
             self.skipping = False
             if raw != messages.SYNC:
-                await self._read(kind, raw)
-            await self._end()
-        elif not self.skipping and await self._read(kind, raw):
-            if kind == b"H":
+                self._check(kind, raw)
+            await self._end_batch()
+        elif not self.skipping and self._check(kind, raw):
+            if kind == FrontendMessage.FLUSH:
                 return
-            if kind == b"Q":
-                await self._query(raw)
+            if kind == FrontendMessage.QUERY:
+                await self._simple_query(raw)
             else:
-                await self._refuse(errors.FUNCTION_CALL)
-            await self._end()
-        elif kind == b"H":
+                self._session.refuse(errors.FUNCTION_CALL)
+            await self._end_batch()
+        elif kind == FrontendMessage.FLUSH:
             self.skipping = True
         elif not self.skipping:
-            await self._end()
+            await self._end_batch()
 
-    async def _read(self, kind: bytes, raw: bytes) -> bool:
-        """Tell whether a message can be read; if not, the client has been told."""
-        wrong = fault(kind, raw, self.session.names.codec)
-        if wrong is not None:
-            await self._refuse(wrong)
-        return wrong is None
+    def _check(self, kind: bytes, raw: bytes) -> bool:
+        """Return whether a message is well-formed; if not, the client has received the error."""
+        wrong = check_message(kind, raw, self._session.statements.codec)
+        return True if wrong is None else self._session.refuse(wrong)
 
-    async def _end(self) -> None:
-        """End the implicit transaction, if there is one, and say that the next batch may come."""
-        session = self.session
-        transaction, held = session.transaction, session.work.take_held()
-        if transaction is not None and transaction.implicit and not await session.transactions.end_implicit():
-            held = b""
+    async def _end_batch(self) -> None:
+        """End the implicit transaction, if any, and send ReadyForQuery."""
+        session = self._session
+        transaction, completion = session.transaction, self._passthrough.take_deferred_completion()
+        if transaction is not None and transaction.implicit and not await self._control.end_implicit():
+            completion = b""
         if session.transaction is not None and session.transaction.failed:
-            await session.work.take_settings_back(session.transaction)
+            await self._passthrough.reset_settings()
         if session.transaction is None:
-            session.names.forget_portals()
-        session.client.send(held + session.parameter_changes() + messages.READY[session.status])
+            session.statements.forget_portals()
+        session.client.send(completion + session.parameter_changes() + messages.READY[session.status])
 
-    # simple protocol
+    # simple query
 
-    async def _query(self, raw: bytes) -> None:
-        names = self.session.names
-        planned = names.plan(raw[5:-1])
-        statements = planned.statements
-        names.forget_unnamed()
+    async def _simple_query(self, raw: bytes) -> None:
+        known = self._session.statements
+        query = known.parse(raw[BODY:-1])
+        statements = query.statements
+        known.forget_unnamed()
         if not statements:
-            self.session.client.send(messages.EMPTY_QUERY)
+            self._session.client.send(messages.EMPTY_QUERY)
             return
-        if await self._refused_at_once(planned):
+        if (refusal := self._text_refusal(query)) is not None:
+            self._session.refuse(refusal)
             return
-        names.forget_unnamed_portal()
+        known.forget_unnamed_portal()
         several = len(statements) > 1
         for number, each in enumerate(statements, 1):
-            statement = self.session.engine.hidden.seen(each)
-            if several and self.session.transaction is None and statement.transaction is None:
-                await self.session.transactions.begin_implicit()
-            self.session.work.holds = number == len(statements)
-            if not await self._run_unit(simple_unit(statement, names.codec)):
+            statement = self._engine.effective(each)
+            if several and self._session.transaction is None and statement.transaction is None:
+                await self._control.begin_implicit()
+            self._passthrough.defers_completion = number == len(statements)
+            if not await self._execute(simple_execution(statement, known.codec)):
                 return
-            self.session.note_encoding()
+            self._session.update_encoding()
 
-    async def _refused_at_once(self, planned: Planned) -> bool:
-        """PostgreSQL reads a text as a whole before it runs any of it, and so do the refusals of DSQL."""
-        transaction = self.session.transaction
-        finding = planned.script.syntax_error
+    def _text_refusal(self, query: ParsedQuery) -> ServerMessage | None:
+        """Return the error of a text as a whole: PostgreSQL parses all of it first, and DSQL checks all of it first."""
+        transaction = self._session.transaction
+        finding = query.script.syntax_error
         if finding is None:
             if transaction is not None and transaction.failed:
-                return False
-            findings = planned.script.findings
+                return None
+            findings = query.script.findings
             finding = findings[0] if findings else None
         if finding is None:
             rules = transaction.rules if transaction is not None else errors.NO_RULES_YET
-            finding = rules.first_refusal(planned.statements)
-        if finding is None:
-            return False
-        await self._refuse(errors.refusal(finding))
-        return True
+            finding = rules.first_refusal(query.statements)
+        return None if finding is None else errors.refusal(finding)
 
-    # extended protocol
+    # extended query
 
-    async def _extended(self, batch: list[Frame]) -> bool:
-        """Run a batch, but for the message that ends it; return whether it came to that.
+    async def _extended_query(self, batch: list[Frame]) -> bool:
+        """Process a batch except for the message that ends it; return whether that message is to be processed.
 
-        It is cut into groups: after each Execute, before a Parse and a Close that others precede, so that it is told
-        from PostgreSQL's answer whether it has been done, and where what the front answers itself begins or ends.
+        The batch is cut into groups: after each Execute, and before a Parse, and before a Close that follows other
+        messages, so that PostgreSQL's response tells whether it has been done; and where local answers begin or end.
         """
-        group = _Group()
-        several = _is_several(batch)
+        group = MessageGroup()
+        several = is_several(batch)
         for number, (kind, raw) in enumerate(batch[:-1], 1):
-            if group.frames and (kind == b"P" or (kind == b"C" and not group.only_closes)):
+            cut = kind == FrontendMessage.PARSE or (kind == FrontendMessage.CLOSE and not group.only_closes)
+            if group.frames and cut:
                 group = await self._run_group(group, several)
             if self.skipping:
                 return True
-            if kind in b"dcf":
-                continue  # rows of a COPY that has failed, or of none
-            refusal, planned = self._noted(kind, raw)
+            if kind in COPY:
+                continue  # of a COPY that has failed, or of none
+            refusal, query = self._register(kind, raw)
             if refusal is not None:
                 await self._run_group(group, several)
                 if not self.skipping:
                     self.skipping = True
-                    await self._refuse(refusal)
+                    self._session.refuse(refusal)
                 return True
-            if raw[:1] + raw[BODY : BODY + 1] == b"DP" and not group.binds and self._controls(planned):
+            if _describes_portal(kind, raw) and not group.binds and _controls(query):
                 group = await self._run_group(group, several)
-                self._say(messages.NO_DATA)
+                self._send_unless_skipping(messages.NO_DATA)
                 continue
-            here = planned is not None and planned.answered_here
-            if here != group.here:
+            local = query is not None and query.handled_locally
+            if local != group.local:
                 group = await self._run_group(group, several)
-            group.add(kind, raw, planned, here)
-            if kind == b"E" and not self.skipping:
+            group.add(kind, raw, query, local=local)
+            if kind == FrontendMessage.EXECUTE and not self.skipping:
                 if group.takes_rows:
-                    self.session.put_back(batch[number:])
+                    self._queue.put_back(batch[number:])
                     await self._run_group(group, several=True)
                     return False
                 group = await self._run_group(group, several)
@@ -216,125 +197,108 @@ class Exchange:
             await self._run_group(group, several)
         return True
 
-    def _noted(self, kind: bytes, raw: bytes) -> tuple[ServerMessage | None, Planned | None]:
-        """Take note of a message: return why it cannot be passed on, and the text that it refers to.
+    def _send_unless_skipping(self, data: bytes) -> None:
+        if not self.skipping:
+            self._session.client.send(data)
 
-        An unknown name is never passed on: what PostgreSQL might know by it has not been looked at.
+    def _register(self, kind: bytes, raw: bytes) -> tuple[ServerMessage | None, ParsedQuery | None]:
+        """Register a message: return why it must not be sent to PostgreSQL, and the text that it refers to.
+
+        A message with an unknown name is never sent: PostgreSQL might know the name for a statement that was not
+        checked here.
         """
-        names = self.session.names
+        known = self._session.statements
         try:
-            wrong = None if raw.isascii() else fault(kind, raw, names.codec)
+            wrong = None if raw.isascii() else check_message(kind, raw, known.codec)
             if wrong is not None:
                 return wrong, None
-            planned = names.note(kind, raw)
+            query = known.register(kind, raw)
         except ValueError:
-            return fault(kind, raw, names.codec), None
-        if planned is not None and kind == b"E" and self._is_spent(planned, raw):
+            return check_message(kind, raw, known.codec), None
+        if query is not None and kind == FrontendMessage.EXECUTE and self._is_spent(query, raw):
             return errors.spent_portal(messages.execute_parts(raw)[0]), None
-        if planned is not None or kind in b"PC":
-            return None, planned
-        if kind == b"B":
-            return errors.unknown_statement(messages.bind_parts(raw)[1]), None
-        if kind == b"E":
-            return errors.unknown_portal(messages.execute_parts(raw)[0]), None
-        target, name = messages.target_parts(raw)
-        return (errors.unknown_portal if target == b"P" else errors.unknown_statement)(name), None
+        if query is not None or kind in (FrontendMessage.PARSE, FrontendMessage.CLOSE):
+            return None, query
+        return _unknown_name(kind, raw), None
 
-    def _is_spent(self, planned: Planned, raw: bytes) -> bool:
-        """Tell whether a portal is executed again that has no rows: PostgreSQL may not have it any more."""
-        if planned.only is None or planned.only.returns_rows:
+    def _is_spent(self, query: ParsedQuery, raw: bytes) -> bool:
+        """Return whether a portal without rows is executed again: PostgreSQL may not have it any more."""
+        if query.only is None or query.only.returns_rows:
             return False
-        return self.session.names.portals.has_begun(messages.execute_parts(raw)[0])
+        return self._session.statements.portals.has_begun(messages.execute_parts(raw)[0])
 
-    def _say(self, data: bytes) -> None:
-        """Tell the client something, unless a message before it has failed."""
-        if not self.skipping:
-            self.session.client.send(data)
-
-    @staticmethod
-    def _controls(planned: Planned | None) -> bool:
-        """Tell whether a text is COMMIT or its like, whose portal PostgreSQL may not have any more."""
-        return planned is not None and planned.only is not None and planned.only.transaction is not None
-
-    async def _run_group(self, group: _Group, several: bool) -> _Group:
-        """Run what has gathered, unless something has failed before; return where to gather what follows."""
+    async def _run_group(self, group: MessageGroup, several: bool) -> MessageGroup:
+        """Run a group, unless a message before it has failed; return a new, empty one."""
         if group.frames and not self.skipping:
             await self._run_messages(group, several)
-            self.session.note_encoding()
-        return _Group()
+            self._session.update_encoding()
+        return MessageGroup()
 
-    async def _run_messages(self, group: _Group, several: bool) -> None:
-        session = self.session
-        only = group.planned.only if group.planned is not None else None
-        if only is not None:
-            only = session.engine.hidden.seen(only)
-        unit = Unit(only, tuple(group.frames), session.names.unnamed if group.borrows else b"")
-        statement = unit.statement
+    async def _run_messages(self, group: MessageGroup, several: bool) -> None:
+        session, known = self._session, self._session.statements
+        only = group.query.only if group.query is not None else None
+        statement = None if only is None else self._engine.effective(only)
+        borrowed_parse = known.unnamed if group.borrows else b""
+        execution = StatementExecution(statement, tuple(group.frames), borrowed_parse)
         controls = statement is not None and statement.transaction is not None
-        if several and group.binds and session.transaction is None and not (controls and unit.executes):
-            await session.transactions.begin_implicit()
-        session.work.parsed = 0
-        if unit.executes or group.here:
-            done = await self._run_unit(unit)
+        if several and group.binds and session.transaction is None and not (controls and execution.executes):
+            await self._control.begin_implicit()
+        self._passthrough.parsed = 0
+        if execution.executes or group.local:
+            done = await self._execute(execution)
         else:
-            done = await self._prepare(unit)
+            done = await self._prepare(execution)
         for kind, raw in group.frames:
-            if kind == b"E":
-                session.names.portals.executed(*messages.execute_parts(raw))
-        if group.here and not done:
-            session.names.forget_bound()
-        session.names.keep_batch(None if done else session.work.parsed)
+            if kind == FrontendMessage.EXECUTE:
+                known.portals.executed(*messages.execute_parts(raw))
+        if group.local and not done:
+            known.forget_bound()
+        known.keep_batch(None if done else self._passthrough.parsed)
         if not done:
             self.skipping = True
 
-    async def _prepare(self, unit: Unit) -> bool:
-        """Parse, Bind, Describe and Close without Execute."""
-        transaction = self.session.transaction
+    async def _prepare(self, execution: StatementExecution) -> bool:
+        """Send Parse, Bind, Describe and Close without Execute."""
+        transaction = self._session.transaction
         if transaction is not None and transaction.failed:
-            return await self.session.work.pass_on_failed(unit)
-        return await self.session.work.pass_on(unit)
+            return await self._passthrough.forward_failed(execution)
+        return await self._passthrough.forward(execution)
 
-    # one unit
+    # one statement
 
-    async def _run_unit(self, unit: Unit) -> bool:
+    async def _execute(self, execution: StatementExecution) -> bool:
         """Run one statement, or refuse it; return whether it succeeded."""
-        statement, transaction = unit.statement, self.session.transaction
-        if transaction is not None and not transaction.failed and not unit.simple:
-            rows = self.session.names.portals.serve(unit)
+        statement, transaction = execution.statement, self._session.transaction
+        if transaction is not None and not transaction.failed and not execution.simple:
+            rows = self._session.statements.portals.serve(*execution.frames[0])
             if rows is not None:
-                self.session.client.send(rows)
+                self._session.client.send(rows)
                 return True
-        if transaction is not None and transaction.failed and not self._ends(statement):
-            return await self._run_failed(unit)
+        if transaction is not None and transaction.failed and not _ends_transaction(statement):
+            return await self._execute_in_failed(execution)
         if statement is None:
-            return await self.session.work.pass_on(unit)
+            return await self._passthrough.forward(execution)
         refusal = self._refusal(statement)
         if refusal is not None:
-            await self._refuse(refusal)
-            return False
-        return await self._dispatch(unit, statement)
+            return self._session.refuse(refusal)
+        return await self._dispatch(execution, statement)
 
-    async def _run_failed(self, unit: Unit) -> bool:
-        """Run a unit in a transaction that has failed: what PostgreSQL refuses first, it refuses itself."""
-        statement = unit.statement
+    async def _execute_in_failed(self, execution: StatementExecution) -> bool:
+        """Run a statement in a failed transaction: PostgreSQL reports the errors that it would report first."""
+        statement = execution.statement
         if statement is None:
-            return await self.session.work.pass_on_failed(unit)
+            return await self._passthrough.forward_failed(execution)
         readable = statement.finding is None or not statement.is_unreadable
-        here = statement.findings or statement.iam or statement.async_job
-        before = None if here or unit.simple else unit.preparation
-        if before is not None and not await self.session.work.pass_on_failed(before):
+        local = statement.findings or statement.iam or statement.async_job
+        preparation = None if local or execution.simple else execution.preparation
+        if preparation is not None and not await self._passthrough.forward_failed(preparation):
             return False
-        await self._refuse(errors.ABORTED if readable else errors.refusal(statement.findings[0]))
-        return False
-
-    @staticmethod
-    def _ends(statement: Statement | None) -> bool:
-        return statement is not None and statement.transaction in _ENDING and not statement.findings
+        return self._session.refuse(errors.ABORTED if readable else errors.refusal(statement.findings[0]))
 
     def _refusal(self, statement: Statement) -> ServerMessage | None:
         if statement.finding is not None:
             return errors.refusal(statement.finding)
-        transaction = self.session.transaction
+        transaction = self._session.transaction
         if transaction is None:
             return None
         if statement.outside_transaction:
@@ -342,38 +306,54 @@ class Exchange:
         broken = transaction.rules.refusal(statement)
         return None if broken is None else errors.refusal(broken)
 
-    async def _dispatch(self, unit: Unit, statement: Statement) -> bool:
-        work = self.session.work
-        transactions = self.session.transactions
-        controls = statement.transaction is not None and self.session.transaction is not None
-        if (controls or is_version(statement)) and not unit.simple and not unit.is_usual:
-            before = unit.preparation
-            if before is not None and not await work.prepare(before):
+    async def _dispatch(self, execution: StatementExecution, statement: Statement) -> bool:
+        controls = statement.transaction is not None and self._session.transaction is not None
+        if (controls or shows_version(statement)) and not execution.simple and not execution.is_trivial:
+            preparation = execution.preparation
+            if preparation is not None and not await self._passthrough.forward_preparation(preparation):
                 return False
-            unit = unit.execution
-        if statement.transaction is not None and unit.frames[0][0] == b"E":
-            unit = simple_unit(statement)  # of a portal that was bound outside of a transaction
+            execution = execution.without_preparation
+        if statement.transaction is not None and execution.frames[0][0] == FrontendMessage.EXECUTE:
+            execution = simple_execution(statement)  # its portal was bound outside of a transaction
         if statement.transaction == "BEGIN":
-            return await transactions.begin(unit)
+            return await self._control.begin(execution)
         if statement.transaction == "COMMIT":
-            return await transactions.commit(unit)
+            return await self._control.commit(execution)
         if statement.transaction == "ROLLBACK":
-            return await transactions.rollback(unit)
-        if is_answered_here(statement):
-            return await self._local.run(unit, statement)
-        if is_plain(statement) or statement.outside_transaction or self._goes_on(unit, statement):
-            return await work.read(unit)
+            return await self._control.rollback(execution)
+        if is_local(statement):
+            return await self._local.run(execution, statement)
+        if is_plain(statement) or statement.outside_transaction or self._only_reads_on(execution, statement):
+            return await self._passthrough.read(execution)
         if statement.kind is Kind.SESSION:
-            return await work.configure(unit, statement)
-        return await work.write(unit, statement)
+            return await self._passthrough.configure(execution, statement)
+        return await self._executor.write(execution, statement)
 
-    def _goes_on(self, unit: Unit, statement: Statement) -> bool:
-        """Tell whether all that is left of a statement is to hand out its rows: it has done its work already."""
-        if not unit.goes_on or statement.for_update or statement.for_key_share:
+    def _only_reads_on(self, execution: StatementExecution, statement: Statement) -> bool:
+        """Return whether a statement has done its work already and only returns more of its rows."""
+        if not execution.continues_portal or statement.locks:
             return False
-        return self.session.names.portals.has_begun(messages.execute_parts(unit.frames[-1][1])[0])
+        portal, _ = messages.execute_parts(execution.frames[-1][1])
+        return self._session.statements.portals.has_begun(portal)
 
-    async def _refuse(self, message: ServerMessage) -> None:
-        """Answer with an error of our own; like any error it fails the transaction."""
-        self.session.work.fail()
-        self.session.client.send(message.encode())
+
+def _ends_transaction(statement: Statement | None) -> bool:
+    return statement is not None and statement.transaction in _ENDING and not statement.findings
+
+
+def _controls(query: ParsedQuery | None) -> bool:
+    """Return whether a text is BEGIN, COMMIT or ROLLBACK, whose portal PostgreSQL may not have any more."""
+    return query is not None and query.only is not None and query.only.transaction is not None
+
+
+def _describes_portal(kind: bytes, raw: bytes) -> bool:
+    return kind == FrontendMessage.DESCRIBE and messages.target_parts(raw)[0] == ObjectKind.PORTAL
+
+
+def _unknown_name(kind: bytes, raw: bytes) -> ServerMessage:
+    if kind == FrontendMessage.BIND:
+        return errors.unknown_statement(messages.bind_parts(raw)[1])
+    if kind == FrontendMessage.EXECUTE:
+        return errors.unknown_portal(messages.execute_parts(raw)[0])
+    target, name = messages.target_parts(raw)
+    return (errors.unknown_portal if target == ObjectKind.PORTAL else errors.unknown_statement)(name)

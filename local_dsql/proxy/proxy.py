@@ -1,15 +1,15 @@
-"""The front: what speaks DSQL in front of one PostgreSQL."""
+"""The proxy: DSQL's wire endpoints over one PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from local_dsql.jobs.worker import Worker
 from local_dsql.occ.engine import Engine
 from local_dsql.occ.limits import Limits
 from local_dsql.proxy.listener import Endpoint
-from local_dsql.wire.backend import Backend
+from local_dsql.proxy.server_context import BackendAddress, ServerContext
 from local_dsql.wire.tls import remember_server_names
 
 if TYPE_CHECKING:
@@ -17,31 +17,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsql_dialect import Profile
-    from local_dsql.access import Principal
-    from local_dsql.faults.injector import Injector
-    from local_dsql.occ.journal import Conflict
+    from local_dsql.proxy.server_context import Authenticator
+    from local_dsql.wire.backend import Backend
 
 
-class Authenticator(Protocol):
-    """Who decides whether a token opens the door."""
-
-    def authenticate(self, *, user: str, token: str, region: str, host: str | None) -> Principal:
-        """Return who logs in as `user`; `host` is the server name of the TLS handshake.
-
-        Raises:
-            local_dsql.access.AccessDenied: the token is not good for that.
-        """
-
-
-class Front:
+class Proxy:
     """Endpoints of one logical database over one PostgreSQL.
 
     Args:
         socket_directory: folder of PostgreSQL's unix socket.
         port: number in the socket's name.
         profile: dialect that statements must keep to.
-        authenticator: checks tokens.
-        tls: server context; its SNI callback becomes the front's.
+        authenticator: verifies login tokens.
+        tls: server context; its SNI callback is replaced.
         cluster_identifier: 26 characters.
         limits: DSQL's limits; the default is DSQL's values.
     """
@@ -57,31 +45,27 @@ class Front:
         cluster_identifier: str,
         limits: Limits | None = None,
     ) -> None:
-        self.socket_directory = socket_directory
-        self.port = port
         self.profile = profile
-        self.authenticator = authenticator
         self.cluster_identifier = cluster_identifier
+        self.tls = tls
         self.engine = Engine(self._connect, limits or Limits())
         self.jobs = Worker(self.engine, self._connect)
-        self.tls = tls
+        self._authenticator = authenticator
+        self._address = BackendAddress(socket_directory, port)
         self._endpoints: dict[str, Endpoint] = {}
         remember_server_names(tls)
 
-    @property
-    def control(self) -> Backend:
-        """The front's own connection, as superuser."""
-        return self.engine.control
-
-    @property
-    def injector(self) -> Injector:
-        """Where conflicts are asked for."""
-        return self.engine.injector
-
-    @property
-    def conflicts(self) -> list[Conflict]:
-        """The last thousand conflicts, oldest first."""
-        return list(self.engine.journal.conflicts)
+    def context(self, region: str, commit_latency: float = 0.0) -> ServerContext:
+        """Return the services for an endpoint of a Region."""
+        return ServerContext(
+            engine=self.engine,
+            profile=self.profile,
+            authenticator=self._authenticator,
+            address=self._address,
+            wake_jobs=self.jobs.wake,
+            region=region,
+            commit_latency=commit_latency,
+        )
 
     async def _connect(self) -> Backend:
         parameters = {
@@ -91,18 +75,18 @@ class Front:
             "default_transaction_isolation": "read committed",
             "search_path": "pg_catalog",
         }
-        return await Backend.connect(self.socket_directory, self.port, parameters)
+        return await self._address.connect(parameters)
 
     async def start(self) -> None:
         """Connect to PostgreSQL and prepare the database for clients.
 
         Raises:
-            OSError: PostgreSQL is not there.
+            OSError: PostgreSQL does not listen on its socket.
             BackendError: the database lacks the catalog of `local_dsql.catalog`.
         """
         await self.engine.start()
-        # A database made from a template has privileges of its own.
-        await self.control.rows("GRANT CREATE ON DATABASE postgres TO admin")
+        # A database created from a template has its own privileges.
+        await self.engine.control.rows("GRANT CREATE ON DATABASE postgres TO admin")
         await self.jobs.start()
 
     async def listen(self, region: str, port: int = 0, commit_latency: float = 0.0) -> int:
@@ -114,21 +98,21 @@ class Front:
             commit_latency: seconds that a COMMIT with changes takes longer.
 
         Raises:
-            ValueError: the Region has an endpoint already.
-            OSError: the port is taken.
+            ValueError: the Region already has an endpoint.
+            OSError: the port is in use.
         """
         if region in self._endpoints:
-            raise ValueError(f"{region} has an endpoint already")
-        endpoint = Endpoint(self, region, self.tls, commit_latency)
+            raise ValueError(f"{region} already has an endpoint")
+        endpoint = Endpoint(self.context(region, commit_latency), self.tls)
         await endpoint.open(port)
         self._endpoints[region] = endpoint
         return endpoint.port
 
     async def stop_region(self, region: str) -> None:
-        """Make a Region unreachable: its clients are cut off, its port refuses.
+        """Make a Region unreachable: drop its clients and refuse new ones.
 
         Raises:
-            KeyError: there is no such endpoint.
+            KeyError: the Region has no endpoint.
         """
         await self._endpoints[region].close()
 
@@ -136,14 +120,14 @@ class Front:
         """Make a stopped Region reachable again, on the same port.
 
         Raises:
-            KeyError: there is no such endpoint.
-            OSError: somebody else took the port.
+            KeyError: the Region has no endpoint.
+            OSError: another program uses the port.
         """
         endpoint = self._endpoints[region]
         await endpoint.open(endpoint.port)
 
     async def close(self) -> None:
-        """Cut off all clients and leave PostgreSQL."""
+        """Drop all clients and disconnect from PostgreSQL."""
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         self._endpoints.clear()
         await self.jobs.close()

@@ -1,45 +1,62 @@
-"""A unit as the engine wants it: to be run, and to be run again after it has been undone."""
+"""Build the request of a statement in two forms: for the first run, and for a run after it was undone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.statements import Request
+from local_dsql.proxy.engine_session import Request
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsql_dialect import Statement
-    from local_dsql.proxy.prepared_statements import Names
-    from local_dsql.proxy.units import Unit
+    from local_dsql.proxy.prepared_statements import PreparedStatements
+    from local_dsql.proxy.statement_execution import StatementExecution
     from local_dsql.wire.frames import Frame
 
 
-def request_for(unit: Unit, statement: Statement, names: Names, rows: bytes = b"") -> Request:
-    """Return the request for a unit; `rows` is the data of a COPY, its CopyDone included.
+def build_request(
+    execution: StatementExecution,
+    statement: Statement,
+    statements: PreparedStatements,
+    rows: Sequence[bytes] = (),
+) -> Request:
+    """Return the request for a statement; `rows` are the messages of a COPY with their CopyDone.
 
-    PostgreSQL ignores Sync while it takes COPY data, so a COPY has one more after the data.
+    PostgreSQL ignores Sync while it receives COPY data, so a COPY is followed by another Sync.
     """
-    tail = rows if not rows or unit.simple else rows + messages.SYNC
+    tail = [*rows, messages.SYNC] if rows and not execution.simple else rows
     surplus: dict[bytes, int] = {}
     prefix = b""
-    if not unit.simple:
-        prefix, surplus = _repetition(unit.frames, names)
-    if rows and unit.goes_on:  # PostgreSQL has lost the portal while it was asked what it thinks of the COPY
-        portal, _ = messages.execute_parts(unit.frames[-1][1])
-        tail = unit.request() + tail
-        data = messages.frame(b"C", b"P" + portal + b"\0") + names.portals.bind_of(portal) + tail
+    if not execution.simple:
+        prefix, surplus = _repetition(execution.frames, statements)
+    if rows and execution.continues_portal:  # the portal was lost when the COPY was tried and undone
+        portal, _ = messages.execute_parts(execution.frames[-1][1])
+        bind = statements.portals.bind_of(portal)
+        data = b"".join([messages.close(ObjectKind.PORTAL, portal), bind, execution.request(), *tail])
         return Request(statement, data, data, surplus)
-    return Request(statement, unit.request() + tail, prefix + unit.request() + tail, surplus, unit.goes_on)
+    data = b"".join([execution.request(), *tail])
+    again = prefix + data if prefix else data
+    return Request(statement, data, again, surplus, execution.continues_portal)
 
 
-def _repetition(frames: tuple[Frame, ...], names: Names) -> tuple[bytes, dict[bytes, int]]:
-    """Return what must be said before a repetition, and how its answer is longer."""
+def _repetition(frames: tuple[Frame, ...], statements: PreparedStatements) -> tuple[bytes, dict[bytes, int]]:
+    """Return the messages to send before a repetition, and how many more messages of each type answer it."""
     closes, binds = [], []
-    bound = {messages.bind_parts(raw)[0] for kind, raw in frames if kind == b"B"}
+    bound = {messages.bind_parts(raw)[0] for kind, raw in frames if kind == FrontendMessage.BIND}
     for kind, raw in frames:
-        if kind == b"P" and (name := messages.parse_parts(raw)[0]):
-            closes.append(messages.frame(b"C", b"S" + name + b"\0"))
-        elif kind == b"E" and (portal := messages.execute_parts(raw)[0]) not in bound:
-            binds += [names.portals.bind_of(portal)] if names.portals.bind_of(portal) else []
-    parses = sum(raw[:1] == b"P" for raw in binds)
-    return b"".join([*closes, *binds]), {b"3": len(closes), b"2": len(binds), b"1": parses}
+        if kind == FrontendMessage.PARSE and (name := messages.parse_parts(raw)[0]):
+            closes.append(messages.close(ObjectKind.STATEMENT, name))
+        elif kind == FrontendMessage.EXECUTE:
+            portal, _ = messages.execute_parts(raw)
+            if portal not in bound and (bind := statements.portals.bind_of(portal)):
+                binds.append(bind)
+    parses = sum(raw.startswith(FrontendMessage.PARSE) for raw in binds)
+    surplus = {
+        BackendMessage.CLOSE_COMPLETE: len(closes),
+        BackendMessage.BIND_COMPLETE: len(binds),
+        BackendMessage.PARSE_COMPLETE: parses,
+    }
+    return b"".join([*closes, *binds]), surplus

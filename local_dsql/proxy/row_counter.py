@@ -1,21 +1,20 @@
-"""How many rows a statement has changed.
+"""Count the rows that a statement changes.
 
-The command tag tells, except where a statement nests writes in CTEs or a foreign key changes rows by itself: then
-PostgreSQL's own counters of the transaction are read before and after, which costs two more round trips.
+The command tag tells the number, unless the statement also writes in CTEs, functions or foreign key actions. Then
+PostgreSQL's counters of the transaction are read before and after it, which costs two more round trips.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.targets import targets
 from local_dsql.wire import messages
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
-    from local_dsql.occ.engine import Engine
-    from local_dsql.wire.answer import Answer
+    from local_dsql.proxy.engine_session import ExclusiveAccess
     from local_dsql.wire.backend import Backend
+    from local_dsql.wire.response import Response
 
 _COUNT = (
     "SELECT coalesce(pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_catalog.pg_stat_xact_user_tables"
@@ -24,47 +23,35 @@ _COUNT = (
 _TAGS = ("INSERT", "UPDATE", "DELETE", "COPY")
 
 
-class Counter:
-    """Counts the rows that one statement changes."""
+class RowCounter:
+    """Counts the rows that one statement changes.
 
-    def __init__(
-        self, engine: Engine, backend: Backend, statement: Statement, *, in_pieces: bool = False
-    ) -> None:
-        self._engine = engine
+    `in_pieces` says that the client reads the result with a row limit: the tag then comes with the last row.
+    """
+
+    def __init__(self, backend: Backend, statement: Statement, *, in_pieces: bool = False) -> None:
         self._backend = backend
         self._statement = statement
         self._in_pieces = in_pieces
         self._before: int | None = None
 
-    async def begin(self) -> None:
-        """Read the counters, if the tag will not tell. The backend must be ours to use."""
-        if self._statement.writes and await self._is_hidden():
+    async def begin(self, held: ExclusiveAccess) -> None:
+        """Read the counters if the tag will not suffice."""
+        if self._statement.writes and (self._in_pieces or await held.hides_rows(self._statement)):
             self._before = await self._read()
 
-    async def end(self, answer: Answer) -> int:
-        """Return how many rows a statement has changed that was answered so."""
-        if answer.error is not None:
+    async def end(self, response: Response) -> int:
+        """Return how many rows the statement has changed; the backend's lock must be held."""
+        if response.error is not None:
             return 0
         if self._before is not None:
             return await self._read() - self._before
-        return sum(_rows(tag) for tag in answer.tags)
-
-    async def _is_hidden(self) -> bool:
-        statement = self._statement
-        if self._engine.hidden or self._in_pieces:
-            return True  # a default or a check may call a function that writes; or the tag comes with the last row
-        if statement.takes_rows:
-            return False
-        if statement.node not in ("Insert", "Update", "Delete") or targets(statement.backend_sql).writes > 1:
-            return True
-        tables = await self._engine.tables.current(self._engine.catalog)
-        return tables.cascades and (statement.deletes or statement.updates)
+        return sum(_rows(tag) for tag in response.tags)
 
     async def _read(self) -> int:
-        (answer,) = await self._backend.ask(
-            messages.aside(_COUNT) if self._in_pieces else messages.query(_COUNT)
-        )
-        return int(str(answer.rows()[0][0]))
+        request = messages.side_query(_COUNT) if self._in_pieces else messages.query(_COUNT)
+        (response,) = await self._backend.request(request)
+        return int(str(response.rows()[0][0]))
 
 
 def _rows(tag: str) -> int:

@@ -1,200 +1,187 @@
-"""Beginning and ending the transactions of one session."""
+"""BEGIN, COMMIT and ROLLBACK of one session, and the age limit of its transactions."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
-from local_dsql.faults.injector import PredicateFailed
-from local_dsql.occ.commit import Ending
-from local_dsql.occ.foresight import foresee
-from local_dsql.occ.parking import BACK_TO_BASE, OPEN, read_opened
-from local_dsql.occ.transaction import Transaction
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
-    from local_dsql.occ.engine import Moment
-    from local_dsql.proxy.session import Session
-    from local_dsql.proxy.units import Unit
-    from local_dsql.wire.answer import Answer
+    from local_dsql.proxy.engine_session import EngineSession, Transaction
+    from local_dsql.proxy.passthrough import Passthrough
+    from local_dsql.proxy.session import ClientSession
+    from local_dsql.proxy.statement_execution import StatementExecution
 
-BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
-_READ_ONLY = re.compile(r"\bREAD\s+ONLY\b", re.IGNORECASE)
 _SET_READ_ONLY = "SET TRANSACTION READ ONLY"
-_ROLLBACK = messages.query("ROLLBACK")
 
 
-class Transactions:
-    """What BEGIN, COMMIT and ROLLBACK do, and the age that a transaction may reach."""
+class TransactionControl:
+    """Begins and ends transactions. Methods that take a statement return whether it succeeded.
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    `commit_latency` is in seconds; it is added to every COMMIT of a transaction with changes.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        engine: EngineSession,
+        passthrough: Passthrough,
+        commit_latency: float = 0.0,
+    ) -> None:
+        self._session = session
+        self._engine = engine
+        self._passthrough = passthrough
+        self._commit_latency = commit_latency
         self._age: asyncio.TimerHandle | None = None
         self._expiry: asyncio.Task[None] | None = None
 
-    async def begin_implicit(self) -> None:
-        """Open a transaction of our own around what follows."""
-        backend = self.session.backend
-        async with backend.turn:
-            before = self.session.engine.moment
-            answers = await backend.ask(BEGIN + OPEN, 2)
-        self.opened(answers[1], before, implicit=True)
+    # begin
 
-    async def begin(self, unit: Unit) -> bool:
-        """Run the client's BEGIN; its snapshot is taken at once, as DSQL does. Return whether it succeeded."""
-        session = self.session
-        transaction = session.transaction
+    async def begin_implicit(self) -> None:
+        """Begin a transaction around the statements that follow."""
+        await self._engine.begin(implicit=True)
+        self.start_clock()
+
+    async def begin(self, execution: StatementExecution) -> bool:
+        """Run the client's BEGIN."""
+        transaction = self._session.transaction
         if transaction is not None and transaction.implicit:
-            return await self._take_over(unit, transaction)
+            return await self._make_explicit(execution, transaction)
         if transaction is not None:
-            done = await session.work.pass_on(unit)
-            if done and unit.statement is not None and _READ_ONLY.search(unit.statement.text):
-                transaction.settings.append(_SET_READ_ONLY)  # it warns, and does that all the same
+            done = await self._passthrough.forward(execution)
+            if done and _is_read_only(execution):
+                transaction.settings.append(_SET_READ_ONLY)  # PostgreSQL warns, and sets it
             return done
-        async with session.backend.turn:
-            before = session.engine.moment
-            answers = await session.backend.ask(unit.request() + OPEN, 2)
-        if not session.work.answered(unit.own(answers[0])):
+        response = await self._engine.begin(execution.request(), implicit=False)
+        if not self._passthrough.send_response(execution.client_response(response)):
             return False
-        self.opened(answers[1], before, implicit=False)
+        self.start_clock()
         return True
 
-    async def _take_over(self, unit: Unit, transaction: Transaction) -> bool:
-        """Make what has run already a part of the client's transaction: BEGIN stood in the midst of it."""
-        session = self.session
-        statement = unit.statement
+    async def _make_explicit(self, execution: StatementExecution, transaction: Transaction) -> bool:
+        """Turn the implicit transaction into an explicit one: BEGIN came after other statements of its batch."""
+        session = self._session
+        statement = execution.statement
         assert statement is not None
         transaction.implicit = False
-        if _READ_ONLY.search(statement.text):
-            async with session.backend.turn:
+        if _is_read_only(execution):
+            async with session.backend.lock:
                 await session.backend.rows(_SET_READ_ONLY)
             transaction.settings.append(_SET_READ_ONLY)
         tag = "START TRANSACTION" if statement.text[:5].upper() == "START" else "BEGIN"
-        session.client.send(unit.answer(messages.command_complete(tag)))
+        session.client.send(execution.local_response(messages.command_complete(tag)))
         return True
 
-    def opened(self, answer: Answer, before: Moment, *, implicit: bool) -> None:
-        """Note the transaction that PostgreSQL has opened; `answer` is that of `OPEN`.
+    # end
 
-        `before` must not be later than its snapshot, or a commit in between would seem to be part of it. To take
-        a transaction for older than it is costs no more than a savepoint.
-        """
-        engine = self.session.engine
-        end, place = read_opened(answer)
-        self.session.transaction = Transaction(implicit, before.sequence, before.catalog, end, place)
-        loop = asyncio.get_running_loop()
-        self._age = loop.call_later(engine.limits.transaction_age, self._too_old)
-
-    async def commit(self, unit: Unit) -> bool:
-        """Run the client's COMMIT; return whether it succeeded."""
-        session = self.session
+    async def commit(self, execution: StatementExecution) -> bool:
+        """Run the client's COMMIT."""
+        session = self._session
         transaction = session.transaction
         if transaction is None:
-            return await self._end_nothing(unit)
+            return await self._end_nothing(execution)
         if transaction.failed:
-            return await self.rollback(unit)
-        warning = self._warning(transaction)
+            return await self.rollback(execution)
+        warning = _no_transaction_warning(transaction)
         error = await self._commit(transaction)
         if error is not None:
             session.client.send(warning + error)
             return False
-        session.client.send(unit.answer(warning + messages.command_complete("COMMIT")))
+        session.client.send(execution.local_response(warning + messages.command_complete("COMMIT")))
         return True
 
-    @staticmethod
-    def _warning(transaction: Transaction) -> bytes:
-        return errors.NO_TRANSACTION.encode() if transaction.implicit else b""
-
-    async def rollback(self, unit: Unit) -> bool:
-        """Run the client's ROLLBACK, or what a COMMIT of a failed transaction comes to."""
-        transaction = self.session.transaction
+    async def rollback(self, execution: StatementExecution) -> bool:
+        """Run the client's ROLLBACK, or its COMMIT of a failed transaction."""
+        transaction = self._session.transaction
         if transaction is None:
-            return await self._end_nothing(unit)
-        warning = self._warning(transaction)
+            return await self._end_nothing(execution)
+        warning = _no_transaction_warning(transaction)
         await self._rollback()
-        self.session.client.send(unit.answer(warning + messages.command_complete("ROLLBACK")))
+        response = execution.local_response(warning + messages.command_complete("ROLLBACK"))
+        self._session.client.send(response)
         return True
 
-    async def _end_nothing(self, unit: Unit) -> bool:
-        """Let PostgreSQL warn that there is no transaction; portals end all the same."""
-        self.session.names.forget_portals()
-        return await self.session.work.pass_on(unit)
+    async def _end_nothing(self, execution: StatementExecution) -> bool:
+        """Send COMMIT or ROLLBACK outside of a transaction: PostgreSQL warns, and closes portals."""
+        self._session.statements.forget_portals()
+        return await self._passthrough.forward(execution)
 
     async def end_implicit(self) -> bool:
-        """End the transaction that was opened by `begin_implicit`: commit it, or roll back if it failed.
+        """Commit the implicit transaction, or roll it back if it failed.
 
         Returns:
-            Whether it has been committed; if not, the client has been told why.
+            Whether it has been committed; if not, the client has received the error.
         """
-        transaction = self.session.transaction
+        transaction = self._session.transaction
         assert transaction is not None
         if transaction.failed:
             await self._rollback()
             return False
         if (error := await self._commit(transaction)) is not None:
-            self.session.client.send(error)
+            self._session.client.send(error)
         return error is None
 
     async def _commit(self, transaction: Transaction) -> bytes | None:
         """Commit; return the error to send, or None."""
-        session = self.session
-        foresight = None
-        if session.engine.injector.has_predicates and not transaction.expired:
-            try:
-                foresight = await foresee(session.engine, session)
-            except PredicateFailed as failure:
-                await self._rollback()
-                return failure.message.encode()
-        if transaction.expired:
+        pending = self._engine.pending_commit()
+        if (refusal := await pending.check()) is not None:
             await self._rollback()
-            return errors.too_old(session.engine.limits.transaction_age).encode()
-        ending = Ending(session.engine, session, foresight)
-        await ending.at_its_turn()
+            return refusal.encode()
+        await pending.run()
         self._ended()
-        latency = session.client.endpoint.commit_latency
-        if latency and not transaction.reads_only:
-            await asyncio.sleep(latency)
-        if ending.lost:
-            session.client.abort()
-        return ending.error
+        if self._commit_latency and not transaction.reads_only:
+            await asyncio.sleep(self._commit_latency)
+        if pending.connection_lost:
+            self._session.client.abort()
+        return pending.error
 
     async def _rollback(self) -> None:
-        async with self.session.backend.turn:
-            await self.session.backend.ask(_ROLLBACK)
+        await self._engine.rollback()
         self._ended()
 
     def _ended(self) -> None:
-        session = self.session
         if self._age is not None:
             self._age.cancel()
             self._age = None
-        session.engine.ended(session.transaction)
-        session.transaction = None
-        session.names.forget_portals()
+        self._engine.end()
+        self._session.statements.forget_portals()
 
     # age
 
-    def _too_old(self) -> None:
-        transaction = self.session.transaction
+    def start_clock(self) -> None:
+        """Start to measure the age of the transaction that has just begun."""
+        loop = asyncio.get_running_loop()
+        self._age = loop.call_later(self._engine.limits.transaction_age, self._expire)
+
+    def _expire(self) -> None:
+        transaction = self._session.transaction
         if transaction is not None and not transaction.failed:
             transaction.expired = True
-            self._expiry = asyncio.get_running_loop().create_task(self._let_go(transaction))
+            self._expiry = asyncio.get_running_loop().create_task(self._release_locks(transaction))
 
-    async def _let_go(self, transaction: Transaction) -> None:
-        """Release what a transaction that is too old holds; its client learns of it at the next statement."""
+    async def _release_locks(self, transaction: Transaction) -> None:
+        """Release the locks of an expired transaction; its client receives the error at its next statement."""
         try:
-            async with self.session.backend.turn:
-                if self.session.transaction is transaction:
-                    await self.session.backend.ask(BACK_TO_BASE)
-        except BackendGone:
-            return  # the client left meanwhile
+            async with self._session.backend.lock:
+                if self._session.transaction is transaction:
+                    await self._engine.roll_back_to_base()
+        except ConnectionLost:
+            return  # the client has disconnected
 
     def close(self) -> None:
-        """Stop the clock: the client is gone."""
+        """Cancel timers: the client has disconnected."""
         if self._age is not None:
             self._age.cancel()
         if self._expiry is not None:
             self._expiry.cancel()
+
+
+def _is_read_only(execution: StatementExecution) -> bool:
+    return execution.statement is not None and execution.statement.read_only
+
+
+def _no_transaction_warning(transaction: Transaction) -> bytes:
+    return errors.NO_TRANSACTION.encode() if transaction.implicit else b""

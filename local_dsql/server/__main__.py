@@ -1,6 +1,6 @@
-"""The program that serves one folder; `local_dsql.client.launch` starts it, nobody does by hand.
+"""The server process of one folder, started by `local_dsql.client.launch`.
 
-PostgreSQL needs a moment to start, so it is started first, and what serves it is imported meanwhile.
+PostgreSQL takes a while to start, so it is started first, and the rest is imported meanwhile.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from local_dsql.client.launch import END_PATIENCE, busy
+from local_dsql.client.launch import STOP_TIMEOUT, unresponsive_error
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.server.instance import Instance
-from local_dsql.server.startup_pipe import Starter, read_arguments
-from local_dsql.storage.folder import unusable
+from local_dsql.server.startup_pipe import StartupPipe, read_arguments
+from local_dsql.storage.folder import unusable_folder
 from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve a folder; return 0, or 1 after an error that the starter and the log were told."""
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background jobs ignore it, PostgreSQL must not
+    """Serve a folder; return 0, or 1 after an error, which is sent through the startup pipe and logged."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # background jobs of a shell ignore it; PostgreSQL must not
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    options, starter = read_arguments(arguments)
+    options, pipe = read_arguments(arguments)
     lock = FileLock(options.folder.server_lock)
     try:
-        lock.wait_exclusive(END_PATIENCE)  # the one before us may still be on its way out
-        serve(options, starter)
+        lock.lock_exclusive(STOP_TIMEOUT)  # the previous server may still be shutting down
+        serve(options, pipe)
     except Exception as error:
         failure = _explain(error, options.folder)
-        starter.tell_failure(failure)
+        pipe.send_failure(failure)
         if not isinstance(failure, (LocalDatabaseError, ValueError)):
             raise
         log.error("%s", failure)
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def serve(options: ServerOptions, starter: Starter) -> None:
-    """Run PostgreSQL and the endpoints until the end; the caller holds the server lock."""
+def serve(options: ServerOptions, pipe: StartupPipe) -> None:
+    """Run PostgreSQL and the endpoints until shutdown; the caller holds the server lock."""
     instance = Instance(options.folder)
     try:
         import asyncio
@@ -57,10 +57,10 @@ def serve(options: ServerOptions, starter: Starter) -> None:
         from local_dsql.server.server import Server
 
         server = Server(options, instance)
-        gc.freeze()  # what is here stays: no look for garbage has to go through it while somebody waits for an answer
+        gc.freeze()  # these objects stay: the garbage collector need not scan them while requests wait
         instance.wait_until_ready()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.run(starter))
+            runner.run(server.run(pipe))
     finally:
         instance.stop()
 
@@ -68,9 +68,9 @@ def serve(options: ServerOptions, starter: Starter) -> None:
 def _explain(error: Exception, folder: Folder) -> Exception:
     match error:
         case TimeoutError():
-            return busy(folder, error)
+            return unresponsive_error(folder, error)
         case OSError():
-            return unusable(folder.path, error)
+            return unusable_folder(folder.path, error)
     return error
 
 

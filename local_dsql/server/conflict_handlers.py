@@ -1,29 +1,29 @@
-"""The control requests about conflicts: arm and disarm injections, read the conflict log."""
+"""Handlers of control requests about conflicts: arm and disarm injections, read the conflict log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.control.codec import decode_injection, encode_conflict, encode_injection
-from local_dsql.control.predicate_server import Questions
+from local_dsql.control.predicate_server import PredicateServer
 
 if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
-    from local_dsql.control.server import Handler, Host, Line
+    from local_dsql.control.server import Handler, JsonLineStream, StreamHandler
     from local_dsql.faults.injection import Injection
     from local_dsql.faults.injector import Injector
     from local_dsql.server.endpoints import Endpoints
 
 
-class ConflictRequests:
-    """Answers them for the front that serves now; a reset makes a new one, with nothing armed and nothing logged."""
+class ConflictHandlers:
+    """Handlers for the current proxy; a reset starts a new one without injections and with an empty log."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
 
     @property
     def handlers(self) -> dict[str, Handler]:
-        """The requests by name."""
+        """Request handlers by method."""
         return {
             "inject": self._inject,
             "injections": self._list,
@@ -32,38 +32,38 @@ class ConflictRequests:
         }
 
     @property
-    def hosts(self) -> dict[str, Host]:
-        """The requests that take the connection over, by name."""
-        return {"inject_by_predicate": self._ask}
+    def stream_handlers(self) -> dict[str, StreamHandler]:
+        """Handlers that take over the connection, by method."""
+        return {"inject_by_predicate": self._inject_by_predicate}
 
     async def _inject(self, parameters: Json) -> Json:
         injection = decode_injection(parameters)
         return {"number": self._injector_for(injection).add(injection)}
 
-    async def _ask(self, parameters: Json, line: Line) -> None:
-        """Arm an injection for as long as its process keeps the connection."""
+    async def _inject_by_predicate(self, parameters: Json, stream: JsonLineStream) -> None:
+        """Arm an injection for as long as its process keeps the connection open."""
         injection = decode_injection(parameters)
         assert injection.predicate is not None
-        questions = Questions(line, injection.predicate, float(str(parameters["timeout"])))
+        evaluator = PredicateServer(stream, injection.predicate, float(str(parameters["timeout"])))
         injector = self._injector_for(injection)
-        number = injector.add(injection, questions)
-        line.send({"result": {"number": number}})
+        number = injector.add(injection, evaluator)
+        stream.send({"result": {"number": number}})
         try:
-            await questions.listen()
+            await evaluator.listen()
         finally:
             injector.remove(number)
 
     def _injector_for(self, injection: Injection) -> Injector:
         region = injection.region
-        front = self._endpoints.front if region is None else self._endpoints.front_of(region)
-        return front.engine.injector
+        proxy = self._endpoints.proxy if region is None else self._endpoints.proxy_for(region)
+        return proxy.engine.injector
 
     async def _list(self, _: Json) -> Json:
-        armed = self._endpoints.front.engine.injector.armed()
+        armed = self._endpoints.proxy.engine.injector.armed()
         return {str(number): encode_injection(injection) for number, injection in armed.items()}
 
     async def _clear(self, parameters: Json) -> Json:
-        injector = self._endpoints.front.engine.injector
+        injector = self._endpoints.proxy.engine.injector
         number = cast("int | None", parameters["number"])
         if number is None:
             injector.clear()
@@ -72,5 +72,5 @@ class ConflictRequests:
         return {}
 
     async def _conflicts(self, _: Json) -> Json:
-        journal = self._endpoints.front.engine.journal
+        journal = self._endpoints.proxy.engine.journal
         return {"conflicts": [encode_conflict(conflict) for conflict in journal.conflicts]}

@@ -1,4 +1,4 @@
-"""The endpoints of the cluster: one a Region, each on a port of its own, all over one database."""
+"""The endpoints of the cluster: one per Region, each on its own port, all for one database."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from local_dsql.access import TokenAuthenticator
 from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
-from local_dsql.postgres.diagnosis import refused
-from local_dsql.proxy import Front
+from local_dsql.postgres.errors import refusal_error
+from local_dsql.proxy import Proxy
 from local_dsql.tls import CertificateStore
-from local_dsql.wire.answer import BackendError
+from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from local_dsql.access import ClusterName, IdentityStore
     from local_dsql.client.launch import ServerOptions
+    from local_dsql.server.cluster_record import ClusterRecord
     from local_dsql.server.instance import Instance
-    from local_dsql.storage.folder import ClusterRecord
 
-_CLOSE_PATIENCE = 5.0
-"""Seconds that the front gets to end its sessions; PostgreSQL ends them anyway when it stops."""
+_CLOSE_TIMEOUT = 5.0
+"""Seconds that the proxy gets to end its sessions; PostgreSQL ends them anyway when it stops."""
 
 log = logging.getLogger(__name__)
 
 
 class Endpoints:
-    """The front and its listening ports.
+    """The proxy and its listening ports.
 
     Attributes:
         ports: port of each Region, on the loopback addresses.
@@ -59,18 +59,18 @@ class Endpoints:
         self._ensure_certificate(options.regions)
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
-        self._front: Front | None = None
+        self._proxy: Proxy | None = None
         self.ports: dict[str, int] = {}
         self.stopped: set[str] = set()
 
     async def open(self, regions: Sequence[str]) -> None:
-        """Start the front and listen for each Region; PostgreSQL must be ready."""
+        """Start the proxy and listen for each Region; PostgreSQL must be ready."""
         async with self._changing:
-            self._front = await self._start_front()
+            self._proxy = await self._start_proxy()
             await self._listen(regions)
 
     async def add(self, regions: Sequence[str]) -> None:
-        """Listen for Regions that have no endpoint yet; the certificate learns their host names."""
+        """Listen for Regions without an endpoint; their host names are added to the certificate."""
         async with self._changing:
             if missing := [region for region in regions if region not in self.ports]:
                 self._ensure_certificate(missing)
@@ -78,46 +78,46 @@ class Endpoints:
                 await self._listen(missing)
 
     async def reset(self) -> None:
-        """Replace the database by a new one; every session ends, every endpoint keeps its port."""
+        """Replace the database by an empty one; all sessions end, all endpoints keep their ports."""
         async with self._changing:
             await self.close()
             await self._instance.reset()
-            self._front = await self._start_front()
+            self._proxy = await self._start_proxy()
             for region, port in self.ports.items():
-                await self._front.listen(region, port, self._latency)
+                await self._proxy.listen(region, port, self._latency)
             for region in self.stopped:
-                await self._front.stop_region(region)
+                await self._proxy.stop_region(region)
 
     async def stop_region(self, region: str) -> None:
-        """Cut the Region's connections and refuse new ones; nothing happens where it is stopped."""
+        """Close the connections of a Region and refuse new ones; no effect if it is stopped."""
         async with self._changing:
-            await self.front_of(region).stop_region(region)
+            await self.proxy_for(region).stop_region(region)
             self.stopped.add(region)
 
     async def start_region(self, region: str) -> None:
-        """Accept the Region's connections again, on the same port; nothing happens where it is not stopped."""
+        """Accept connections of a Region again, on the same port; no effect if it is not stopped."""
         async with self._changing:
-            front = self.front_of(region)
+            proxy = self.proxy_for(region)
             if region not in self.stopped:
                 return
             try:
-                await front.start_region(region)
+                await proxy.start_region(region)
             except OSError as error:
                 raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
             self.stopped.discard(region)
 
     async def close(self) -> None:
-        """End every session and stop listening."""
-        front, self._front = self._front, None
-        if front is None:
+        """End all sessions and stop listening."""
+        proxy, self._proxy = self._proxy, None
+        if proxy is None:
             return
         try:
-            await asyncio.wait_for(front.close(), _CLOSE_PATIENCE)
+            await asyncio.wait_for(proxy.close(), _CLOSE_TIMEOUT)
         except TimeoutError:
-            log.warning("sessions did not end within %g s; they are cut off", _CLOSE_PATIENCE)
+            log.warning("sessions did not end within %g s; they are terminated", _CLOSE_TIMEOUT)
 
-    async def _start_front(self) -> Front:
-        front = Front(
+    async def _start_proxy(self) -> Proxy:
+        proxy = Proxy(
             socket_directory=self._instance.sockets,
             port=PORT,
             profile=self._profile,
@@ -126,27 +126,27 @@ class Endpoints:
             cluster_identifier=self._name.identifier,
         )
         try:
-            await front.start()
+            await proxy.start()
         except BackendError as error:
-            raise refused(
+            raise refusal_error(
                 f"the database in {self._folder.path} cannot be opened for clients",
                 str(error),
                 "reset it; if that fails too, remove the folder and start with an empty database",
             ) from None
-        return front
+        return proxy
 
     async def _listen(self, regions: Sequence[str]) -> None:
-        """Give each Region the port it had before, or any other where that is taken."""
-        assert self._front is not None
+        """Listen for each Region on its previous port, or on another one if that is taken."""
+        assert self._proxy is not None
         for region in regions:
             usual = self._record.ports.get(region, 0)
             try:
-                port = await self._front.listen(region, usual, self._latency)
+                port = await self._proxy.listen(region, usual, self._latency)
             except OSError as error:
                 if not usual:
                     raise _no_endpoint(region, error) from None
-                log.warning("port %d is taken, so the endpoint of %s moves to another", usual, region)
-                port = await self._front.listen(region, 0, self._latency)
+                log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
+                port = await self._proxy.listen(region, 0, self._latency)
             self.ports[region] = self._record.ports[region] = port
         self._record.save(self._folder)
 
@@ -154,34 +154,34 @@ class Endpoints:
         self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
 
     @property
-    def front(self) -> Front:
-        """The front that serves now.
+    def proxy(self) -> Proxy:
+        """The current proxy.
 
         Raises:
-            ServerError: there is none, since the database is being replaced or the server ends.
+            ServerError: there is none, because the database is being replaced or the server is shutting down.
         """
-        if self._front is None:
+        if self._proxy is None:
             raise ServerError(
-                f"{self._folder.path} has no database at this moment",
-                "it is being reset, or its server ends",
-                "try again in a moment",
+                f"the database in {self._folder.path} is not available",
+                "it is being reset, or its server is shutting down",
+                "try again",
             )
-        return self._front
+        return self._proxy
 
-    def front_of(self, region: str) -> Front:
-        """Return the front that serves a Region.
+    def proxy_for(self, region: str) -> Proxy:
+        """Return the proxy for a Region.
 
         Raises:
-            ValueError: it is none of this cluster's.
+            ValueError: the cluster has no such Region.
         """
         if region not in self.ports:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
-        return self.front
+        return self.proxy
 
 
 def _no_endpoint(place: str, error: OSError) -> ServerError:
     return ServerError(
         f"cannot listen on the loopback address for {place}",
         error.strerror or str(error),
-        "see what keeps this user from opening the port (another program, a sandbox, the limit on open files)",
+        "free the port or lift the restriction: another program, a sandbox, or the limit on open files",
     )

@@ -1,4 +1,4 @@
-"""What the server process does once PostgreSQL is on its way: endpoints, control requests, and the end."""
+"""The server of one folder: endpoints, control requests, shutdown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
-from local_dsql.access.cluster_name import ACCOUNT
+from local_dsql.access.cluster_name import LOCAL_ACCOUNT
 from local_dsql.client.launch import write_state
 from local_dsql.control.server import ControlServer
 from local_dsql.errors import ServerMismatchError
-from local_dsql.server.conflict_handlers import ConflictRequests
+from local_dsql.server.cluster_record import ClusterRecord
+from local_dsql.server.conflict_handlers import ConflictHandlers
 from local_dsql.server.endpoints import Endpoints
-from local_dsql.storage.folder import ClusterRecord
 from local_dsql.storage.locks import FileLock
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from local_dsql.control.protocol import Json
     from local_dsql.control.server import Handler
     from local_dsql.server.instance import Instance
-    from local_dsql.server.startup_pipe import Starter
+    from local_dsql.server.startup_pipe import StartupPipe
 
-ADMIN_ARN = f"arn:aws:iam::{ACCOUNT}:user/local-admin"
-"""The IAM user whose keys sign for `admin`: the owner of the folder."""
+ADMIN_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local-admin"
+"""The IAM user that logs in as `admin`; the owner of the folder has its credentials."""
 
 _WATCH_INTERVAL = 0.2
-"""Seconds until a killed user, or a killed PostgreSQL, is noticed."""
+"""Seconds between checks for killed users and a killed PostgreSQL."""
 
 
 class Server:
-    """Serves a folder as long as somebody holds its users lock."""
+    """Serves a folder as long as a user holds its users lock."""
 
     def __init__(self, options: ServerOptions, instance: Instance) -> None:
         self._options = options
@@ -48,24 +48,24 @@ class Server:
         self._users = FileLock(self._folder.users_lock)
         self._pin = FileLock(self._folder.users_lock)
 
-    async def run(self, starter: Starter) -> None:
-        """Serve until nobody uses the folder, a signal asks for the end, or PostgreSQL fails.
+    async def run(self, pipe: StartupPipe) -> None:
+        """Serve until the folder has no user, a signal or request stops the server, or PostgreSQL fails.
 
         Raises:
-            LocalDatabaseError: PostgreSQL ended by itself, or an endpoint cannot be opened.
+            LocalDatabaseError: PostgreSQL ended unexpectedly, or an endpoint cannot be opened.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        conflicts = ConflictRequests(self._endpoints)
-        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.hosts)
+        conflicts = ConflictHandlers(self._endpoints)
+        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.stream_handlers)
         try:
             await self._instance.open()
             await self._endpoints.open(self._options.regions)
             path = self._instance.sockets / "control.sock"
             await control.listen(path)
             write_state(self._folder, path)
-            starter.tell_ready()
+            pipe.send_ready()
             await self._watch()
         finally:
             self._folder.state_file.unlink(missing_ok=True)
@@ -83,8 +83,8 @@ class Server:
                 continue
 
     def _is_unused(self) -> bool:
-        """Whether nobody holds the users lock; if so we keep it, and whoever comes now waits for our end."""
-        if not self._stop.is_set() and self._users.try_exclusive():
+        """Return whether the users lock is free; if so, keep it: new users then wait for the end of this server."""
+        if not self._stop.is_set() and self._users.try_lock_exclusive():
             self._stop.set()
         return self._stop.is_set()
 
@@ -103,16 +103,16 @@ class Server:
         }
 
     async def _attach(self, parameters: Json) -> Json:
-        """Agree with a new user on dialect and latency, and open the Regions that are asked for."""
+        """Check dialect and latency of a new user, and open the requested Regions."""
         if not self._instance.is_running:
-            raise ConnectionAbortedError("the next server is for whoever comes now")
+            raise ConnectionAbortedError("this server is shutting down; retry")
         for option in ("dialect", "commit_latency"):
             wanted, served = parameters[option], getattr(self._options, option)
             if wanted is not None and wanted != served:
                 raise ServerMismatchError(
-                    f"{self._folder.path} is being served with another {option.replace('_', ' ')}",
-                    f"process {os.getpid()} serves it with {served}, not {wanted}",
-                    "use the same, stop the other users first, or choose another folder (--path)",
+                    f"the server of {self._folder.path} runs with another {option.replace('_', ' ')}",
+                    f"process {os.getpid()} runs with {served}, not {wanted}",
+                    f"use {served}, stop the server first, or choose another folder (--path)",
                 )
         await self._endpoints.add(cast("list[str]", parameters["regions"]))
         return await self._status({})
@@ -146,16 +146,16 @@ class Server:
         return {}
 
     async def _delay_jobs(self, parameters: Json) -> Json:
-        self._endpoints.front.jobs.delay = float(str(parameters["seconds"]))
+        self._endpoints.proxy.jobs.delay = float(str(parameters["seconds"]))
         return {}
 
     async def _pin_server(self, _: Json) -> Json:
-        """Become a user of the folder ourselves, and so run until told to stop."""
+        """Hold the users lock in the server itself, so that it runs until a stop request."""
         self._pin.lock_shared(0.0)
         return {}
 
     async def _leave(self, _: Json) -> Json:
-        """Tell a user who has let go of the lock whether that was the last one."""
+        """Answer a user that has released the lock whether it was the last one."""
         return {"stopping": self._is_unused()}
 
     async def _stop_server(self, _: Json) -> Json:

@@ -1,4 +1,4 @@
-"""What the server process is told by whoever started it, and tells back."""
+"""Arguments of the server process, and the pipe for its startup result."""
 
 from __future__ import annotations
 
@@ -16,38 +16,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Starter:
-    """The process that waits to hear how the start went, at the other end of a pipe."""
+class StartupPipe:
+    """Pipe to the process that started the server and waits for the result."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
-        os.set_inheritable(descriptor, False)  # PostgreSQL must not keep the pipe open
+        os.set_inheritable(descriptor, False)  # PostgreSQL must not inherit the pipe
 
-    def tell_ready(self) -> None:
-        """Say that the endpoints accept connections."""
-        self._tell(json.dumps({"result": {}}))
+    def send_ready(self) -> None:
+        """Report that the endpoints accept connections."""
+        self._send(json.dumps({"result": {}}))
 
-    def tell_failure(self, error: Exception) -> None:
-        """Say why there is no server; nothing happens where `tell_ready` was called before."""
-        self._tell(json.dumps(encode_error(error)))
+    def send_failure(self, error: Exception) -> None:
+        """Report why the start failed; no effect after `send_ready`."""
+        self._send(json.dumps(encode_error(error)))
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._descriptor is None:
             return
-        with contextlib.suppress(BrokenPipeError):  # the starter has ended; the users lock tells who is left
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # the reader has ended; the users lock decides how long to serve
             os.write(self._descriptor, f"{line}\n".encode())
         os.close(self._descriptor)
         self._descriptor = None
 
 
-def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, Starter]:
-    """Return what a command line made by `launch` says."""
+def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, StartupPipe]:
+    """Parse the arguments that `launch` passes."""
     parser = argparse.ArgumentParser(prog="local_dsql.server")
     parser.add_argument("folder", type=Folder.at)
     parser.add_argument("--dialect", required=True)
     parser.add_argument("--region", action="append", required=True)
     parser.add_argument("--commit-latency", type=float, default=0.0)
-    parser.add_argument("--starter", type=int, required=True, help="descriptor to tell the outcome to")
+    parser.add_argument("--startup-pipe", type=int, required=True, help="descriptor for the startup result")
     given = parser.parse_args(arguments)
     options = ServerOptions(given.folder, given.dialect, tuple(given.region), given.commit_latency)
-    return options, Starter(given.starter)
+    return options, StartupPipe(given.startup_pipe)

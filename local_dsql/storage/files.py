@@ -1,4 +1,4 @@
-"""Writing small files so that a reader sees the old text or the new, never half of it."""
+"""Atomic writes of small files: a reader sees the old content or the new."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace the file's content; only its owner may read it."""
+    """Replace the content of a file that only its owner may read."""
     write_atomically(file, text.encode(), mode=0o600)
 
 
 def write_atomically(file: Path, content: bytes, *, mode: int) -> None:
-    """Replace the file's content at once, with the given permission bits from the first moment on.
+    """Replace the content of a file atomically; the new file has the permission bits `mode` from its creation on.
 
     Raises:
-        OSError: the folder is not writable or the disk is full; the old content is still there.
+        OSError: the folder is not writable or the disk is full; the old content is kept.
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)

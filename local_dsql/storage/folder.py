@@ -1,61 +1,57 @@
-"""What lies where in the folder of a local cluster, and the few facts that outlive a run."""
+"""Paths inside the folder of a local cluster."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from local_dsql.errors import FolderError
-from local_dsql.storage.files import write_private
 
 DEFAULT_FOLDER = Path(".blocks/local/main")
-_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The folder of one local cluster; nothing of the cluster lies outside it.
+    """The folder of one local cluster, which contains all its files.
 
-    One exception: where the path is too long for a unix socket's address, the sockets lie in the system's
-    temporary folder.
+    One exception: if the path is too long for a unix socket address, the sockets are in the system's temporary folder.
     """
 
     path: Path
 
     @classmethod
     def at(cls, path: Path | str) -> Folder:
-        """Return the folder at `path`, made absolute; nothing is created yet."""
+        """Return the folder at the absolute form of `path`; nothing is created yet."""
         return cls(Path(path).expanduser().absolute())
 
     @property
     def users_lock(self) -> Path:
-        """Everybody who uses the cluster holds this lock shared; the server runs as long as somebody does."""
+        """Lock that every user of the cluster holds shared; the server runs as long as it is held."""
         return self.path / "users.lock"
 
     @property
     def start_lock(self) -> Path:
-        """Held while a server is looked for and started, so that two starters start one."""
+        """Lock held while attaching or starting, so that concurrent users start one server."""
         return self.path / "start.lock"
 
     @property
     def server_lock(self) -> Path:
-        """Held by the server process as long as it lives."""
+        """Lock held by the server process for its lifetime."""
         return self.path / "server.lock"
 
     @property
     def state_file(self) -> Path:
-        """Where the running server is to be found."""
+        """Pid and control socket of the running server."""
         return self.path / "server.json"
 
     @property
     def server_log(self) -> Path:
-        """Messages of the server process since its start."""
+        """Log of the server process since its start."""
         return self.path / "server.log"
 
     @property
     def postgres_log(self) -> Path:
-        """Messages of PostgreSQL since the start of the server process."""
+        """Log of PostgreSQL since the start of the server process."""
         return self.path / "postgres.log"
 
     @property
@@ -65,17 +61,17 @@ class Folder:
 
     @property
     def identities_file(self) -> Path:
-        """IAM principals and their keys."""
+        """IAM principals with their credentials."""
         return self.path / "identities.json"
 
     @property
     def authority_file(self) -> Path:
-        """Certificate that clients verify the server with."""
+        """Certificate of the authority that clients verify the server with."""
         return self.path / "ca.pem"
 
     @property
     def certificates(self) -> Path:
-        """Keys and the server certificate."""
+        """Private keys and the server certificate."""
         return self.path / "tls"
 
     @property
@@ -85,12 +81,12 @@ class Folder:
 
     @property
     def built_file(self) -> Path:
-        """What the data directory was built from; without it the directory is unfinished."""
+        """Record of what the data directory was built from; without it the directory is incomplete."""
         return self.path / "built.json"
 
     @property
     def binaries_copy(self) -> Path:
-        """Copy of PostgreSQL's programs, where an unprivileged user cannot reach the installed ones."""
+        """Copy of PostgreSQL's programs for an unprivileged user that cannot reach the installed ones."""
         return self.path / "postgresql"
 
     @property
@@ -99,7 +95,7 @@ class Folder:
         return self.path / "run"
 
     def prepare(self) -> None:
-        """Create the folder, closed to others and invisible to git.
+        """Create the folder, private to its owner and ignored by git.
 
         Raises:
             FolderError: it cannot be created or written.
@@ -109,56 +105,13 @@ class Folder:
             self.certificates.mkdir(mode=0o700, exist_ok=True)
             (self.path / ".gitignore").write_text("*\n")
         except OSError as error:
-            raise unusable(self.path, error) from None
+            raise unusable_folder(self.path, error) from None
 
 
-@dataclass(slots=True)
-class ClusterRecord:
-    """The facts about a cluster that outlive a run: its identifier, and the port of each Region."""
-
-    identifier: str
-    ports: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, folder: Folder) -> ClusterRecord:
-        """Return the folder's record, or a new one with a fresh identifier, written at once.
-
-        Raises:
-            FolderError: the record is there and cannot be read.
-        """
-        file = folder.record_file
-        if not file.exists():
-            from local_dsql.access.cluster_name import new_identifier
-
-            record = cls(new_identifier())
-            record.save(folder)
-            return record
-        try:
-            content = json.loads(file.read_text())
-            return cls(str(content["identifier"]), {str(k): int(v) for k, v in content["ports"].items()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FolderError(
-                f"cannot read the record of the local cluster in {file}",
-                f"the file is not what was written there ({type(error).__name__})",
-                "remove the file; the cluster gets a new identifier and keeps its data",
-            ) from None
-
-    def save(self, folder: Folder) -> None:
-        """Write the record.
-
-        Raises:
-            FolderError: the folder cannot be written.
-        """
-        try:
-            write_private(folder.record_file, json.dumps({"format": _FORMAT} | asdict(self), indent=1))
-        except OSError as error:
-            raise unusable(folder.path, error) from None
-
-
-def unusable(path: Path, error: OSError) -> FolderError:
-    """Return the error for a folder that the system does not let us use."""
+def unusable_folder(path: Path, error: OSError) -> FolderError:
+    """Return the error for a folder that cannot be used."""
     return FolderError(
         f"cannot use the folder {path} for a local database",
         error.strerror or str(error),
-        "give this user the folder and room on its disk, or choose another one (--path)",
+        "change its owner to this user, free space on its disk, or choose another folder (--path)",
     )

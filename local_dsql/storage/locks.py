@@ -1,4 +1,4 @@
-"""Locks that the kernel releases when their holder ends, however it ends."""
+"""File locks, which the kernel releases when their holder ends."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _POLL = 0.005
 
 
 class FileLock:
-    """An advisory lock on a file (flock); the file itself holds nothing and stays.
+    """An advisory lock on a file (flock); the file is empty and is never removed.
 
-    A child made by `fork` shares the lock; only the process that took it gives it back.
+    A child process made by `fork` shares the lock; only the process that acquired it releases it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -24,24 +24,24 @@ class FileLock:
         self._descriptor: int | None = None
         self._owner = 0
 
-    def lock_shared(self, patience: float) -> None:
-        """Wait for the lock, together with others, for at most `patience` seconds.
+    def lock_shared(self, timeout: float) -> None:
+        """Acquire the lock in shared mode; wait at most `timeout` seconds.
 
         Raises:
-            TimeoutError: somebody has kept it alone for all that time.
+            TimeoutError: another holder has it in exclusive mode.
         """
-        self._poll(fcntl.LOCK_SH, patience)
+        self._poll(fcntl.LOCK_SH, timeout)
 
-    def wait_exclusive(self, patience: float) -> None:
-        """Wait for the lock, alone, for at most `patience` seconds.
+    def lock_exclusive(self, timeout: float) -> None:
+        """Acquire the lock in exclusive mode; wait at most `timeout` seconds.
 
         Raises:
-            TimeoutError: somebody has kept it for all that time.
+            TimeoutError: another holder has it.
         """
-        self._poll(fcntl.LOCK_EX, patience)
+        self._poll(fcntl.LOCK_EX, timeout)
 
-    def try_exclusive(self) -> bool:
-        """Take the lock alone if nobody holds it, and return whether that worked."""
+    def try_lock_exclusive(self) -> bool:
+        """Acquire the lock in exclusive mode without waiting; return whether that succeeded."""
         try:
             self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -50,7 +50,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; nothing happens where it is not held."""
+        """Release the lock; no effect if it is not held."""
         if self._descriptor is None:
             return
         if self._owner == os.getpid():
@@ -58,15 +58,15 @@ class FileLock:
         os.close(self._descriptor)
         self._descriptor = None
 
-    def _poll(self, operation: int, patience: float) -> None:
-        deadline = time.monotonic() + patience
+    def _poll(self, operation: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 return self._lock(operation | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     self.release()
-                    raise TimeoutError(f"{self._file} stays locked") from None
+                    raise TimeoutError(f"{self._file} is locked") from None
                 time.sleep(_POLL)
 
     def _lock(self, operation: int) -> None:

@@ -1,4 +1,4 @@
-"""TLS of the local cluster: an authority of its own, so that clients verify in full."""
+"""TLS of the local cluster, with its own certificate authority, so that clients use verify-full."""
 
 from local_dsql.tls.store import ALPN, CertificateStore
 

@@ -1,7 +1,6 @@
-"""Making the local certificate authority and the server certificate that it signs.
+"""Create the local certificate authority and the server certificate that it signs.
 
-Importing this costs tens of milliseconds (the cryptography package), so it is imported only when something
-has to be made.
+The import takes tens of milliseconds (the cryptography package), so it happens only when a certificate is created.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
 
 AUTHORITY_LIFETIME = dt.timedelta(days=3650)
 SERVER_LIFETIME = dt.timedelta(days=397)
-"""The longest that strict clients accept of a server certificate."""
+"""Longest lifetime of a server certificate that strict clients accept."""
 BACKDATE = dt.timedelta(days=1)
-"""Certificates begin a day early, for containers whose clock runs behind."""
+"""Certificates are valid from a day earlier, for containers whose clock is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class KeyPair:
 
 
 def make_authority(identifier: str, now: dt.datetime) -> KeyPair:
-    """Return a new self-signed authority that may sign server certificates and nothing below them."""
+    """Return a new self-signed authority that may sign server certificates but no further authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(f"local Aurora DSQL {identifier}")
     public = key.public_key()

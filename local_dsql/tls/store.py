@@ -1,4 +1,4 @@
-"""The certificates of one local cluster, on disk, renewed before they expire."""
+"""The certificates of one local cluster on disk, renewed before they expire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALPN = "postgresql"
 """Protocol name of direct TLS (PostgreSQL documentation, "SSL session encryption")."""
 
 AUTHORITY_MARGIN = dt.timedelta(days=400)
-"""The authority is renewed while it still outlives a server certificate made today."""
+"""The authority is renewed while it still outlives a new server certificate."""
 SERVER_MARGIN = dt.timedelta(days=30)
 
 
@@ -26,7 +26,7 @@ SERVER_MARGIN = dt.timedelta(days=30)
 class CertificateStore:
     """Files of the authority and of the server certificate.
 
-    `authority_file` is for clients to verify against and may be read by anybody; the folder holds the keys.
+    `authority_file` is for clients and world-readable; `folder` contains the private keys.
     """
 
     folder: Path
@@ -52,9 +52,9 @@ class CertificateStore:
         return self.folder / "validity.json"
 
     def ensure(self, names: Iterable[str], now: dt.datetime | None = None) -> None:
-        """Make or renew what is missing, near its end, or lacks one of the host names and addresses `names`.
+        """Create or renew certificates that are missing, near expiry, or lack a host name or address of `names`.
 
-        What is left alone is not even parsed: ends and names are kept beside the certificates.
+        Valid certificates are not parsed: expiry and names are stored beside them.
 
         Raises:
             OSError: the folder cannot be written.
@@ -77,18 +77,18 @@ class CertificateStore:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols([ALPN])
-        context.num_tickets = 0  # libpq never resumes a session, so a ticket is two wasted packets
+        context.num_tickets = 0  # libpq never resumes a TLS session
         self.load_into(context)
         return context
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Let `context` present the current server certificate from the next handshake on."""
+        """Load the current server certificate into `context`, for the next handshakes."""
         context.load_cert_chain(self.server_certificate, self.server_key)
 
     def _renew_authority(self, now: dt.datetime) -> _Validity:
         from local_dsql.tls.certificates import AUTHORITY_LIFETIME, make_authority
 
-        self._validity.unlink(missing_ok=True)  # if this is cut short, everything is made anew
+        self._validity.unlink(missing_ok=True)  # after an interruption both certificates are created again
         pair = make_authority(self.identifier, now)
         write_private(self._authority_key, pair.key.decode())
         write_atomically(self.authority_file, pair.certificate, mode=0o644)
@@ -108,7 +108,7 @@ class CertificateStore:
         try:
             return _Validity.from_json(self._validity.read_text())
         except (FileNotFoundError, ValueError, KeyError):
-            return _Validity()  # unreadable means unknown, and unknown is made anew
+            return _Validity()  # unreadable: both certificates are created again
 
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -116,7 +116,7 @@ _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True)
 class _Validity:
-    """Until when the two certificates are good, and for which names the server's is."""
+    """Expiry of both certificates, and the names in the server certificate."""
 
     authority_end: dt.datetime = _NEVER
     server_end: dt.datetime = _NEVER

@@ -1,5 +1,5 @@
-"""The PostgreSQL wire protocol, version 3: frames, messages, TLS, and one connection to the backend.
+"""PostgreSQL's wire protocol, version 3: frames, messages, TLS, and a connection to a PostgreSQL backend.
 
-Nothing in here knows what DSQL is. A frame is a pair of its type byte and its bytes (header included), so that what
-is only passed on is never taken apart.
+This package does not know DSQL. A frame is a pair of its type byte and its bytes, header included, so that relayed
+frames are never taken apart.
 """

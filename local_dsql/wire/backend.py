@@ -6,38 +6,39 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer, BackendError
 from local_dsql.wire.collector import Collector
 from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.receiver import Receiver
-from local_dsql.wire.turn import Turn
+from local_dsql.wire.response import BackendError, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
-class BackendGone(Exception):
-    """PostgreSQL closed the connection."""
+class ConnectionLost(Exception):
+    """The connection to PostgreSQL is closed."""
 
 
 class Backend(Receiver):
-    """A backend connection, used by one party at a time (`turn`).
+    """A backend connection, used by the holder of its `lock`.
 
-    Bytes go in with `ask`, which collects whole answers, or with `relay`, which passes an answer on as it comes and
-    calls back at its end.
+    `request` sends bytes and collects whole responses; `relay` passes a response on as it arrives and calls back at
+    its end.
     """
 
     def __init__(self) -> None:
-        self.turn = Turn()
+        self.lock = FifoLock()
         self.pid = 0
         self.parameters: dict[str, str] = {}
-        """What PostgreSQL has reported of its parameters, with answers that were collected."""
+        """Each ParameterStatus received with collected responses: value by name."""
         self.encoding = "UTF8"
-        """The client_encoding that it has reported last."""
+        """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
-        self.on_stray: Callable[[bytes], None] = lambda _: None
+        self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
         self._end = EndFinder()
         self._transport: asyncio.Transport | None = None
@@ -45,25 +46,25 @@ class Backend(Receiver):
         self._sink: Callable[[bytes], None] | None = None
         self._at_end: Callable[[EndFinder], None] | None = None
         self._lost = False
-        self._hurried = False
+        self._draining = False
 
     @classmethod
     async def connect(cls, socket_directory: Path, port: int, parameters: Mapping[str, str]) -> Backend:
         """Return a connection that is ready for queries.
 
         Raises:
-            BackendError: PostgreSQL refused, with its words.
-            OSError: there is no server at the socket.
+            BackendError: PostgreSQL refused the connection.
+            OSError: no server listens on the socket.
         """
         loop = asyncio.get_running_loop()
         path = str(socket_directory / f".s.PGSQL.{port}")
         _, backend = await loop.create_unix_connection(cls, path)
         try:
-            (answer,) = await backend.ask(messages.startup(parameters))
-        except BackendGone:
+            (response,) = await backend.request(messages.startup(parameters))
+        except ConnectionLost:
             last = backend._collector.unfinished
             raise BackendError(last.error or {"C": "08006", "M": "connection lost"}) from None
-        (key,) = (raw for kind, raw in answer.frames if kind == b"K")
+        (key,) = (raw for kind, raw in response.frames if kind == BackendMessage.BACKEND_KEY_DATA)
         backend.pid = int.from_bytes(key[BODY : BODY + 4], "big")
         return backend
 
@@ -75,106 +76,100 @@ class Backend(Receiver):
                 self.encoding = value.decode()
         reported.clear()
 
-    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Answer]:
-        """Send bytes and return the answers up to the given number of ReadyForQuery.
+    async def request(self, data: bytes, responses: int = 1, *, bulk: bool = False) -> list[Response]:
+        """Send bytes and return the responses up to the given number of ReadyForQuery.
 
         Args:
             data: messages.
-            answers: how many ReadyForQuery they bring.
-            bulk: the last answer is for a client: where it has many rows they are not taken apart.
+            responses: number of ReadyForQuery that they cause.
+            bulk: the last response is for a client: if it has many rows they are not cut into frames.
 
         Raises:
-            BackendGone: the connection is lost.
+            ConnectionLost: the connection is lost.
         """
-        return await self._collect(data, answers, bulk=bulk)
+        return await self._collect(data, responses, bulk=bulk)
 
-    async def ask_until(self, data: bytes, stop: bytes) -> Answer:
-        """Send bytes and return the answer up to ReadyForQuery or to a frame of a type in `stop`, its status empty."""
-        (answer,) = await self._collect(data, stop=stop)
-        return answer
+    async def request_until(self, data: bytes, stop: bytes) -> Response:
+        """Return the response up to ReadyForQuery or a frame of a type in `stop` (then its status is empty)."""
+        (response,) = await self._collect(data, stop=stop)
+        return response
 
     async def _collect(
         self, data: bytes, wanted: int = 1, *, stop: bytes = b"", bulk: bool = False
-    ) -> list[Answer]:
+    ) -> list[Response]:
         if self._lost or self._transport is None:
-            raise BackendGone
+            raise ConnectionLost
         self._collector.begin(wanted, stop=stop, bulk=bulk)
         self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         await self._waiter
-        return self._collector.answers
+        return self._collector.responses
 
     async def rows(self, sql: str) -> list[list[str | None]]:
-        """Run statements of our own and return all rows.
+        """Run statements of the proxy and return all rows.
 
         Raises:
-            BackendError: it failed.
+            BackendError: a statement failed.
         """
-        (answer,) = await self.ask(messages.query(sql))
-        return answer.rows()
+        (response,) = await self.request(messages.query(sql))
+        return response.rows()
 
     async def exclusive_rows(self, sql: str) -> list[list[str | None]]:
-        """Run statements of our own when it is our turn, and return all rows.
+        """Acquire the lock, run statements of the proxy and return all rows.
 
         Raises:
-            BackendError: it failed.
+            BackendError: a statement failed.
         """
-        async with self.turn:
+        async with self.lock:
             return await self.rows(sql)
 
-    def write(self, data: bytes) -> None:
-        """Send bytes that have no answer of their own, such as COPY data."""
-        if self._transport is not None:
-            self._transport.write(data)
-
     def relay(self, data: bytes, sink: Callable[[bytes], None], at_end: Callable[[EndFinder], None]) -> None:
-        """Send bytes and pass the answer to `sink` as it comes; call `at_end` when ReadyForQuery has passed."""
+        """Send bytes, pass the response to `sink` as it arrives, and call `at_end` after ReadyForQuery.
+
+        Raises:
+            ConnectionLost: the connection is lost.
+        """
         if self._lost or self._transport is None:
-            raise BackendGone
+            raise ConnectionLost
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 
     def pause(self) -> None:
-        """Stop reading, because nobody takes what is read; unless somebody is in a hurry."""
-        if self._transport is not None and not self._hurried:
+        """Stop reading because the client reads too slowly; ignored during `drain`."""
+        if self._transport is not None and not self._draining:
             self._transport.pause_reading()
 
-    def hurry(self) -> None:
-        """Read the current answer to its end, however slowly it is taken: somebody waits for our turn to end."""
-        if self.turn.taken:
-            self._hurried = True
+    def drain(self) -> None:
+        """Read the current response to its end, even if the client reads slowly: the lock is wanted."""
+        if self.lock.locked:
+            self._draining = True
             self.resume()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._transport is not None:
             self._transport.resume_reading()
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost, or we have left."""
+        """Whether the connection is lost or closed."""
         return self._lost or self._transport is None or self._transport.is_closing()
 
     def close(self) -> None:
-        """Leave PostgreSQL."""
+        """Send Terminate and close the connection."""
         if self._transport is not None and not self._lost:
-            self._transport.write(messages.frame(b"X"))
+            self._transport.write(messages.TERMINATE)
             self._transport.close()
 
-    def abort(self) -> None:
-        """Drop the connection without a word; PostgreSQL rolls back."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    # asyncio.BufferedProtocol
+    # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def received(self, data: bytes) -> None:
-        """Pass on or collect."""
+        """Relay or collect."""
         if self._sink is not None:
             end = self._end
             self._sink(end.feed(data))
@@ -182,13 +177,13 @@ class Backend(Receiver):
                 self._transport.write(end.probe)
             if end.status:
                 at_end, self._sink, self._at_end = self._at_end, None, None
-                self._hurried = False
+                self._draining = False
                 assert at_end is not None
                 at_end(end)
             return
         collector = self._collector
-        for stray in collector.feed(data):
-            self.on_stray(stray)
+        for raw in collector.feed(data):
+            self.on_async_message(raw)
         if collector.reported:
             self._learn(collector.reported)
         if collector.probe and self._transport is not None:
@@ -202,10 +197,10 @@ class Backend(Receiver):
             waiter.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever waits, and the owner."""
+        """Fail the pending request and call `on_lost`."""
         self._lost = True
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_exception(BackendGone())
+            waiter.set_exception(ConnectionLost())
             waiter.exception()
         self.on_lost()

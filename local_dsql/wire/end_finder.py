@@ -1,6 +1,6 @@
-"""Finding the end of an answer that is passed on as it comes, without looking at each of its rows.
+"""Find the end of a response that is relayed as it arrives, without a look at each of its rows.
 
-Frames are followed header by header, but only so far: in the midst of many rows PostgreSQL is sent a probe.
+Frames are followed header by header up to a limit; when more rows come, PostgreSQL is sent a probe.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ import struct
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage
 from local_dsql.wire.probe import ERROR, LONG, Probe
 
 _LENGTH = struct.Struct("!I")
-_DATA_ROW, _COPY_DATA, _READY_FOR_QUERY, _ERROR_RESPONSE, _PARSE_COMPLETE = b"DdZE1"
-_ROWS = (_DATA_ROW, _COPY_DATA)
-"""Nothing else comes in thousands."""
+# Numbers instead of bytes: indexing bytes yields numbers.
+_READY_FOR_QUERY = BackendMessage.READY_FOR_QUERY[0]
+_ERROR_RESPONSE = BackendMessage.ERROR_RESPONSE[0]
+_PARSE_COMPLETE = BackendMessage.PARSE_COMPLETE[0]
+_ROWS = (BackendMessage.DATA_ROW[0], BackendMessage.COPY_DATA[0])
+"""The only messages that come in thousands."""
 
 
 class EndFinder:
-    """Follows an answer without taking it apart, until ReadyForQuery.
+    """Follows a response, without taking it apart, until ReadyForQuery.
 
-    It counts ParseComplete, because a name stands for a statement only once PostgreSQL said so, and notes whether
-    there was an error.
+    It counts ParseComplete, because a name refers to a statement only once PostgreSQL has confirmed it, and notes
+    whether there was an error.
     """
 
     __slots__ = (
@@ -45,9 +49,9 @@ class EndFinder:
         self.begin(b"")
 
     def begin(self, request: bytes) -> None:
-        """Begin with the answer to a request, which executes one statement at most; the one before has ended."""
+        """Begin with the response to a request of at most one Execute; the response before has ended."""
         self.probe = b""
-        """What is to be sent to PostgreSQL now."""
+        """Bytes to send to PostgreSQL now."""
         self.status = b""
         """The transaction status, once the end is found."""
         self.failed = False
@@ -56,7 +60,7 @@ class EndFinder:
         self._followed = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Read on; return what is to be passed on of it, which is all but the answer to a probe."""
+        """Read on; return the bytes to relay: all but the answer to a probe."""
         if self._probe is not None:
             return self._look(self._probe, data)
         given = data
@@ -97,13 +101,13 @@ class EndFinder:
         return given
 
     def _may_probe(self) -> bool:
-        """Tell whether nothing to be counted comes after the rows."""
+        """Return whether no ParseComplete can follow the rows."""
         kinds = b"".join(kind for kind, _ in FrameReader().feed(self._request))
         self._request = b""  # once is enough
-        return b"P" not in kinds[kinds.rfind(b"E") :]
+        return FrontendMessage.PARSE not in kinds[kinds.rfind(FrontendMessage.EXECUTE) :]
 
     def _scan(self, data: bytes) -> None:
-        """Look for an error, which may have begun in the piece before; in a transaction, the status tells."""
+        """Search for an error, which may begin in the piece before; in a transaction, the status decides instead."""
         self.failed = self.failed or ERROR in data or ERROR in self._last + data[: len(ERROR)]
         self._last = (self._last + data[-len(ERROR) :])[-len(ERROR) :]
 

@@ -1,4 +1,4 @@
-"""Building and reading single messages."""
+"""Build and read single messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +16,17 @@ SSL_REQUEST = 80877103
 GSS_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 PROTOCOL_3 = 196608
+"""Protocol 3.0, the newest that PostgreSQL 16 speaks; the upper 16 bits are the major version."""
+
+ENCRYPTION_ACCEPTED = b"S"
+ENCRYPTION_REFUSED = b"N"
 
 TEXT_OID = 25
 BOOL_OID = 16
 
 _LENGTH = struct.Struct("!I")
+_NO_PARAMETERS = b"\0\0\0\0\0\0"
+"""The rest of a Bind: no parameter formats, no parameters, results as text."""
 
 
 def frame(kind: bytes, body: bytes = b"") -> bytes:
@@ -27,22 +34,25 @@ def frame(kind: bytes, body: bytes = b"") -> bytes:
     return kind + _LENGTH.pack(len(body) + 4) + body
 
 
-SYNC = frame(b"S")
-PARSE_COMPLETE = frame(b"1")
-BIND_COMPLETE = frame(b"2")
-CLOSE_COMPLETE = frame(b"3")
-NO_DATA = frame(b"n")
-NO_PARAMETERS = frame(b"t", b"\0\0")
-EMPTY_QUERY = frame(b"I")
-SUSPENDED = frame(b"s")
-AUTHENTICATION_OK = frame(b"R", _LENGTH.pack(0))
-PASSWORD_REQUEST = frame(b"R", _LENGTH.pack(3))
+FLUSH = frame(FrontendMessage.FLUSH)
+SYNC = frame(FrontendMessage.SYNC)
+TERMINATE = frame(FrontendMessage.TERMINATE)
+PARSE_COMPLETE = frame(BackendMessage.PARSE_COMPLETE)
+BIND_COMPLETE = frame(BackendMessage.BIND_COMPLETE)
+CLOSE_COMPLETE = frame(BackendMessage.CLOSE_COMPLETE)
+NO_DATA = frame(BackendMessage.NO_DATA)
+NO_PARAMETERS = frame(BackendMessage.PARAMETER_DESCRIPTION, b"\0\0")
+EMPTY_QUERY = frame(BackendMessage.EMPTY_QUERY_RESPONSE)
+SUSPENDED = frame(BackendMessage.PORTAL_SUSPENDED)
+AUTHENTICATION_OK = frame(BackendMessage.AUTHENTICATION, _LENGTH.pack(0))
+PASSWORD_REQUEST = frame(BackendMessage.AUTHENTICATION, _LENGTH.pack(3))
 IDLE, IN_TRANSACTION, FAILED = b"I", b"T", b"E"
-READY = {status: frame(b"Z", status) for status in (IDLE, IN_TRANSACTION, FAILED)}
+"""The transaction status in ReadyForQuery."""
+READY = {status: frame(BackendMessage.READY_FOR_QUERY, status) for status in (IDLE, IN_TRANSACTION, FAILED)}
 
 
 def is_frame(data: bytes, kind: bytes) -> bool:
-    """Tell whether bytes are a message of the given type, by its header."""
+    """Return whether bytes are one message of the given type, by its header."""
     return data[:1] == kind and int.from_bytes(data[1:BODY], "big") + 1 == len(data)
 
 
@@ -52,34 +62,71 @@ def cstring(text: str) -> bytes:
 
 
 def query(sql: str, codec: str = "utf-8") -> bytes:
-    """Return a simple Query; `codec` is what Python calls the client's encoding."""
-    return frame(b"Q", sql.encode(codec, "surrogateescape") + b"\0")
+    """Return a Query; `codec` is Python's name of the client's encoding."""
+    return frame(FrontendMessage.QUERY, sql.encode(codec, "surrogateescape") + b"\0")
 
 
-def aside(sql: str) -> bytes:
-    """Return what runs a statement as a Query does, and leaves the unnamed statement and the unnamed portal alone."""
-    name = b"local_dsql_aside\0"
+def parse(sql: bytes, name: bytes = b"", types: bytes = b"") -> bytes:
+    """Return a Parse; `types` are the OIDs of parameters, 4 bytes each."""
+    body = name + b"\0" + sql + b"\0" + struct.pack("!H", len(types) // 4) + types
+    return frame(FrontendMessage.PARSE, body)
+
+
+def bind(portal: bytes = b"", name: bytes = b"") -> bytes:
+    """Return a Bind of a statement without parameters, whose results are text."""
+    return frame(FrontendMessage.BIND, portal + b"\0" + name + b"\0" + _NO_PARAMETERS)
+
+
+def binds_unnamed(raw: bytes) -> bool:
+    """Return whether a message is `bind()`, except for its result formats."""
+    return raw[BODY:].startswith(b"\0\0" + _NO_PARAMETERS[:4])
+
+
+def describe(kind: bytes, name: bytes = b"") -> bytes:
+    """Return a Describe of a portal or of a statement (`ObjectKind`)."""
+    return frame(FrontendMessage.DESCRIBE, kind + name + b"\0")
+
+
+def execute(portal: bytes = b"", limit: int = 0) -> bytes:
+    """Return an Execute; `limit` is the largest number of rows, 0: all."""
+    return frame(FrontendMessage.EXECUTE, portal + b"\0" + _LENGTH.pack(limit))
+
+
+def close(kind: bytes, name: bytes = b"") -> bytes:
+    """Return a Close of a portal or of a statement (`ObjectKind`)."""
+    return frame(FrontendMessage.CLOSE, kind + name + b"\0")
+
+
+def copy_fail(reason: str) -> bytes:
+    """Return a CopyFail."""
+    return frame(FrontendMessage.COPY_FAIL, cstring(reason))
+
+
+def side_query(sql: str) -> bytes:
+    """Return messages that run a statement as a Query does, but keep the unnamed statement and the unnamed portal."""
+    name = b"local_dsql_side_query"
     return b"".join(
         [
-            frame(b"C", b"S" + name),  # one that failed has left it behind
-            frame(b"P", name + cstring(sql) + b"\0\0"),
-            frame(b"B", name + name + b"\0\0\0\0\0\0"),
-            frame(b"E", name + b"\0\0\0\0"),
-            frame(b"C", b"P" + name),
+            close(ObjectKind.STATEMENT, name),  # a failed one is still there
+            parse(sql.encode(), name),
+            bind(name, name),
+            execute(name),
+            close(ObjectKind.PORTAL, name),
+            close(ObjectKind.STATEMENT, name),
             SYNC,
         ]
     )
 
 
-def startup(parameters: Mapping[str, str]) -> bytes:
-    """Return a startup message of protocol 3.0."""
+def startup(parameters: Mapping[str, str], version: int = PROTOCOL_3) -> bytes:
+    """Return a startup message."""
     pairs = b"".join(cstring(name) + cstring(value) for name, value in parameters.items())
-    body = _LENGTH.pack(PROTOCOL_3) + pairs + b"\0"
+    body = _LENGTH.pack(version) + pairs + b"\0"
     return _LENGTH.pack(len(body) + 4) + body
 
 
 def read_startup(body: bytes) -> dict[str, str]:
-    """Return the parameters of a startup message, its length and code left out.
+    """Return the parameters of a startup message, given without its length and protocol version.
 
     Raises:
         ValueError: it is not pairs of strings.
@@ -91,14 +138,20 @@ def read_startup(body: bytes) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in zip(names, parts[1::2], strict=False) if name}
 
 
+def negotiate_protocol_version(options: Sequence[str]) -> bytes:
+    """Return a NegotiateProtocolVersion: the newest protocol is 3.0, and `options` are not supported."""
+    body = struct.pack("!II", PROTOCOL_3, len(options)) + b"".join(map(cstring, options))
+    return frame(BackendMessage.NEGOTIATE_PROTOCOL_VERSION, body)
+
+
 def parameter_status(name: str, value: str) -> bytes:
     """Return a ParameterStatus."""
-    return frame(b"S", cstring(name) + cstring(value))
+    return frame(BackendMessage.PARAMETER_STATUS, cstring(name) + cstring(value))
 
 
 def command_complete(tag: str) -> bytes:
     """Return a CommandComplete."""
-    return frame(b"C", cstring(tag))
+    return frame(BackendMessage.COMMAND_COMPLETE, cstring(tag))
 
 
 def row_description(columns: Sequence[tuple[str, int]], formats: Sequence[int] = ()) -> bytes:
@@ -108,7 +161,7 @@ def row_description(columns: Sequence[tuple[str, int]], formats: Sequence[int] =
         size = 1 if oid == BOOL_OID else -1
         form = formats[index % len(formats)] if formats else 0
         body += cstring(name) + struct.pack("!IhIhih", 0, 0, oid, size, -1, form)
-    return frame(b"T", body)
+    return frame(BackendMessage.ROW_DESCRIPTION, body)
 
 
 def data_row(values: Iterable[str | None]) -> bytes:
@@ -117,7 +170,7 @@ def data_row(values: Iterable[str | None]) -> bytes:
     body = struct.pack("!H", len(cells))
     for cell in cells:
         body += struct.pack("!i", -1) if cell is None else _LENGTH.pack(len(cell)) + cell
-    return frame(b"D", body)
+    return frame(BackendMessage.DATA_ROW, body)
 
 
 def read_row(raw: bytes) -> list[str | None]:
@@ -139,18 +192,25 @@ def read_fields(raw: bytes) -> dict[str, str]:
 
 def error(fields: Mapping[str, str]) -> bytes:
     """Return an ErrorResponse with the given fields."""
-    return frame(b"E", b"".join(key.encode() + cstring(value) for key, value in fields.items()) + b"\0")
+    return frame(
+        BackendMessage.ERROR_RESPONSE,
+        b"".join(key.encode() + cstring(value) for key, value in fields.items()) + b"\0",
+    )
 
 
-def moved(raw: bytes, by: int) -> bytes:
-    """Return an ErrorResponse or NoticeResponse whose position in the text is so many characters further on."""
+def shift_position(raw: bytes, by: int) -> bytes:
+    """Return an ErrorResponse or NoticeResponse with `by` characters added to its position in the text."""
     parts = raw[BODY:].split(b"\0")
     shifted = [b"P%d" % (int(part[1:]) + by) if part[:1] == b"P" else part for part in parts]
     return frame(raw[:1], b"\0".join(shifted))
 
 
 def parse_parts(raw: bytes) -> tuple[bytes, bytes]:
-    """Return the name and the text of a Parse."""
+    """Return the name and the text of a Parse.
+
+    Raises:
+        ValueError: it is malformed.
+    """
     name, sql, types = raw[BODY:].split(b"\0", 2)
     if len(types) != 2 + 4 * int.from_bytes(types[:2], "big"):
         raise ValueError("no types of parameters")
@@ -158,13 +218,21 @@ def parse_parts(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def bind_parts(raw: bytes) -> tuple[bytes, bytes]:
-    """Return the portal and the statement name of a Bind."""
+    """Return the portal and the statement name of a Bind.
+
+    Raises:
+        ValueError: it is malformed.
+    """
     portal, statement, _ = raw[BODY:].split(b"\0", 2)
     return portal, statement
 
 
 def execute_parts(raw: bytes) -> tuple[bytes, int]:
-    """Return the portal and the row limit (0: none) of an Execute."""
+    """Return the portal and the row limit (0: none) of an Execute.
+
+    Raises:
+        ValueError: it is malformed.
+    """
     portal, limit = raw[BODY:].split(b"\0", 1)
     if len(limit) != 4:
         raise ValueError("no row limit")
@@ -172,16 +240,16 @@ def execute_parts(raw: bytes) -> tuple[bytes, int]:
 
 
 def target_parts(raw: bytes) -> tuple[bytes, bytes]:
-    """Return `S` or `P`, and the name, of a Describe or Close.
+    """Return the `ObjectKind` and the name of a Describe or Close.
 
     Raises:
-        ValueError: it is malformed, as in `parse_parts`, `bind_parts` and `execute_parts`.
+        ValueError: it is malformed.
     """
     name, _ = raw[BODY + 1 :].split(b"\0")
-    target = raw[BODY : BODY + 1]
-    if target not in (b"S", b"P"):
+    kind = raw[BODY : BODY + 1]
+    if kind not in (ObjectKind.STATEMENT, ObjectKind.PORTAL):
         raise ValueError("neither a statement nor a portal")
-    return target, name
+    return kind, name
 
 
 def result_formats(raw: bytes) -> list[int]:
@@ -200,7 +268,7 @@ def result_formats(raw: bytes) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class ServerMessage:
-    """What an error says: everything a driver reads from it."""
+    """An error or warning of the server: all fields that a driver reads."""
 
     sqlstate: str
     message: str
@@ -210,7 +278,7 @@ class ServerMessage:
     severity: str = "ERROR"
 
     def encode(self) -> bytes:
-        """Return it as an ErrorResponse (a warning as NoticeResponse) with all that there is of it."""
+        """Return an ErrorResponse; for a warning, a NoticeResponse."""
         fields = {"S": self.severity, "V": self.severity, "C": self.sqlstate, "M": self.message}
         if self.detail is not None:
             fields["D"] = self.detail
@@ -218,4 +286,7 @@ class ServerMessage:
             fields["H"] = self.hint
         if self.position is not None:
             fields["P"] = str(self.position)
-        return error(fields) if self.severity != "WARNING" else frame(b"N", error(fields)[BODY:])
+        encoded = error(fields)
+        return (
+            encoded if self.severity != "WARNING" else frame(BackendMessage.NOTICE_RESPONSE, encoded[BODY:])
+        )

@@ -1,11 +1,12 @@
-"""A request of our own that marks where an answer ends, however many rows it has, without a look at any of them.
+"""A marker request that locates the end of a long response without a look at its rows.
 
-It prepares an empty statement whose parameters have random numbers for types, and asks to have these types described.
-PostgreSQL takes them as they are, in a failed transaction too, and nothing is left of it. What it answers comes after
-what it is saying now, and holds the random numbers: only the last bytes of what arrives need to be looked at.
+The probe prepares an empty statement whose parameters have random numbers for types, and asks to have these types
+described. PostgreSQL accepts any numbers, in a failed transaction too, and the statement is closed again. The answer
+to the probe follows the current response and holds the random numbers, so only the last bytes received need be
+compared.
 
-A cancellation may strike the probe instead of the statement, and then there is no mark. Nobody can cancel here: DSQL
-has no statement_timeout, does nothing on CancelRequest, and gives pg_cancel_backend to no client.
+A cancellation could hit the probe instead of the statement, and the marker would be lost. No client can cancel:
+DSQL has no statement_timeout, ignores CancelRequest, and grants pg_cancel_backend to no role.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import os
 import struct
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage, ObjectKind
 
 LONG = 16 * 1024
-"""Bytes of an answer that are followed frame by frame; a probe costs as much as some hundred rows."""
+"""Bytes of a response that are followed frame by frame; a probe costs as much as some hundred rows."""
 
 ERROR = b"SERROR\0VERROR\0C"
-"""How the body of an ErrorResponse begins. No text holds it."""
+"""The beginning of the body of an ErrorResponse. Text values cannot contain NUL, so no row contains it."""
 
 _RANDOM = 16
 """Bytes, four parameters."""
@@ -28,29 +30,29 @@ _READY = messages.READY[messages.IDLE][:-1]
 
 
 class Probe:
-    """Sent to PostgreSQL in the midst of an answer, whose remaining bytes are then fed to it."""
+    """A probe sent while a response arrives; the remaining bytes are then passed to `feed`."""
 
     __slots__ = ("_held", "_mark", "request", "status")
 
     def __init__(self) -> None:
         random = os.urandom(_RANDOM)
         types = struct.pack("!H", _RANDOM // 4) + random
-        name = messages.cstring(f"local_dsql_{random.hex()}")
+        name = f"local_dsql_{random.hex()}".encode()
         self.request = (
-            messages.frame(b"P", name + b"\0" + types)
-            + messages.frame(b"D", b"S" + name)
-            + messages.frame(b"C", b"S" + name)
+            messages.parse(b"", name, random)
+            + messages.describe(ObjectKind.STATEMENT, name)
+            + messages.close(ObjectKind.STATEMENT, name)
             + messages.SYNC
         )
-        """What is to be sent."""
+        """The bytes to send."""
         self.status = b""
         """The transaction status, once the end is found."""
-        described = messages.frame(b"t", types) + messages.NO_DATA
+        described = messages.frame(BackendMessage.PARAMETER_DESCRIPTION, types) + messages.NO_DATA
         self._mark = messages.PARSE_COMPLETE + described + messages.CLOSE_COMPLETE + _READY
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Read on; return what is surely not of the answer to the probe: at the end, all that came before it."""
+        """Read on; return the bytes that cannot belong to the answer to the probe: at the end, all before it."""
         data = self._held + data
         mark = self._mark
         if data.endswith(mark, 0, len(data) - 1):

@@ -1,4 +1,4 @@
-"""Receiving the bytes of a connection, one packet after the other."""
+"""Protocol base class: receive the bytes of a connection packet by packet."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import asyncio
 class Receiver(asyncio.Protocol):
     """A protocol whose `received` gets the bytes of each packet.
 
-    uvloop reads every packet of the process into one buffer and makes an object of just its bytes. asyncio's own loop
-    makes room for 256 KiB each time, which costs a look-up more than all the rest.
+    uvloop reads every packet of the process into one buffer and makes a bytes object of just its size. asyncio's own
+    loop allocates 256 KiB each time, which costs a look-up more than all the rest.
     """
 
     def data_received(self, data: bytes) -> None:
-        """Hand the packet on."""
+        """Pass the packet to `received`."""
         self.received(data)
 
     def received(self, data: bytes) -> None:
-        """Take the bytes of a packet."""
+        """Process the bytes of a packet."""
         raise NotImplementedError

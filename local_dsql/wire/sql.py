@@ -1,10 +1,10 @@
-"""Quoting for the statements that the front itself writes."""
+"""Quoting for the SQL that the proxy itself writes."""
 
 from __future__ import annotations
 
 
 def literal(value: str | None) -> str:
-    """Return a text as an SQL literal, whatever standard_conforming_strings says."""
+    """Return a text as an SQL literal, valid for either value of standard_conforming_strings."""
     if value is None:
         return "NULL"
     quoted = value.replace("'", "''")

@@ -1,4 +1,4 @@
-"""TLS over bytes: no sockets, so that one listener takes SSLRequest and direct TLS on one port."""
+"""TLS over bytes instead of sockets, so that one port accepts both SSLRequest and direct TLS."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 
 _names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
 _CHUNK = 16_384
-"""The most that one TLS record holds; a larger buffer is made anew at each read for nothing."""
+"""Largest TLS record; a larger buffer would only be allocated at each read without use."""
 
 
 def remember_server_names(context: ssl.SSLContext) -> None:
-    """Let sessions of `context` know the host name that their client asked for (SNI)."""
+    """Record the host name (SNI) that the client of each session of `context` asks for."""
 
     def note(session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
         if name is not None:
@@ -22,7 +22,7 @@ def remember_server_names(context: ssl.SSLContext) -> None:
 
 
 class TlsSession:
-    """The server's end of one TLS connection: encrypted bytes in, plain bytes out, and the reverse."""
+    """The server side of one TLS connection: decrypt what is received, encrypt what is sent."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -32,16 +32,11 @@ class TlsSession:
 
     @property
     def server_name(self) -> str | None:
-        """The host name that the client sent, None where it sent none or has not yet."""
+        """The host name that the client sent; None if it sent none, or has not sent it yet."""
         return _names.get(self._session)
 
-    @property
-    def alpn(self) -> str | None:
-        """The protocol that was agreed on."""
-        return self._session.selected_alpn_protocol()
-
     def receive(self, data: bytes) -> bytes:
-        """Return the plain bytes in what the client sent; `to_send` may hold an answer afterwards.
+        """Return the plain bytes in what the client sent; `to_send` may return a TLS answer afterwards.
 
         Raises:
             ssl.SSLError: the handshake failed, or the bytes are no TLS.
@@ -67,17 +62,17 @@ class TlsSession:
         return plain
 
     def _read(self) -> bytes:
-        """Return the rest of what is there; the end of the connection shows with the next packet."""
+        """Return the remaining plain bytes; an end of the connection is found with the next packet."""
         parts = []
         with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             while part := self._session.read(_CHUNK):
                 parts.append(part)
                 if not self._incoming.pending and not self._session.pending():
-                    break  # cheaper than to ask once more and be told to wait
+                    break  # cheaper than another read that raises SSLWantReadError
         return b"".join(parts)
 
     def encrypt(self, data: bytes) -> bytes:
-        """Return `data`, and whatever TLS itself has to say, as bytes for the network."""
+        """Return `data`, and pending TLS messages, as bytes for the network."""
         written = self._session.write(data)
         if written < len(data):
             view = memoryview(data)[written:]
@@ -86,12 +81,12 @@ class TlsSession:
         return self._outgoing.read()
 
     def to_send(self) -> bytes:
-        """Return what TLS itself has to say: handshake messages and alerts."""
+        """Return pending TLS messages: handshake and alerts."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def close_notify(self) -> bytes:
-        """Return the alert that says that nothing more will come."""
-        # The other side's alert is not here yet, or it never shook hands: ours is written all the same.
+        """Return the alert that ends the TLS connection."""
+        # Raised because the client's alert has not arrived, or there was no handshake; our alert is written anyway.
         with contextlib.suppress(ssl.SSLError):
             self._session.unwrap()
         return self._outgoing.read()

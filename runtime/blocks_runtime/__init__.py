@@ -1,66 +1,52 @@
-"""What an app Lambda imports to talk to Aurora DSQL.
+"""Runtime of an application that uses Aurora DSQL, in a Lambda function or anywhere else.
 
 from blocks_runtime import DistributedDatabase, sql
 
 db = DistributedDatabase("main")
 rows = db.query(sql("SELECT * FROM accounts WHERE id = {id}", id=account_id))
 
-`AsyncDistributedDatabase` is the same for asyncio.
+`AsyncDistributedDatabase` is the same for asyncio. Public modules: `errors`, `contract`, `signing`, `orm`, `aio.orm`.
 """
 
-from .database import DistributedDatabase
-from .errors import DatabaseError, DistributedDatabaseErrors, is_blocks_error
-from .fragments import Sql, sql
+from .shared.lazy_exports import lazy_exports
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from .aio.database import AsyncDistributedDatabase
-    from .aio.transaction import AsyncTransaction
-    from .health import Health
-    from .info import TransactionInfo
-    from .loading import Loaded
-    from .plans import Plan, PlanNode
-    from .rows import Row
-    from .stats import Stats
-    from .transaction import Transaction
-
-__all__ = [
-    "AsyncDistributedDatabase",
-    "AsyncTransaction",
-    "DatabaseError",
-    "DistributedDatabase",
-    "DistributedDatabaseErrors",
-    "Health",
-    "Loaded",
-    "Plan",
-    "PlanNode",
-    "Row",
-    "Sql",
-    "Stats",
-    "Transaction",
-    "TransactionInfo",
-    "is_blocks_error",
-    "sql",
-]
-
-_LATER = {
-    "AsyncDistributedDatabase": "aio.database",
-    "AsyncTransaction": "aio.transaction",
-    "Health": "health",
-    "Loaded": "loading",
-    "Plan": "plans",
-    "PlanNode": "plans",
-    "Row": "rows",
-    "Stats": "stats",
-    "Transaction": "transaction",
-    "TransactionInfo": "info",
-}
-"""Where the names are that most handlers do without, or need in annotations only."""
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    from .database.aio.database import AsyncDistributedDatabase as AsyncDistributedDatabase
+    from .database.aio.transaction import AsyncTransaction as AsyncTransaction
+    from .database.database import DistributedDatabase as DistributedDatabase
+    from .database.fragments import Sql as Sql
+    from .database.fragments import sql as sql
+    from .database.loading import Loaded as Loaded
+    from .database.plans import Plan as Plan
+    from .database.plans import PlanNode as PlanNode
+    from .database.results import Health as Health
+    from .database.results import Row as Row
+    from .database.results import Stats as Stats
+    from .database.results import TransactionInfo as TransactionInfo
+    from .database.transaction import Transaction as Transaction
+    from .errors import DatabaseError as DatabaseError
+    from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
+    from .errors import is_blocks_error as is_blocks_error
+else:
+    __all__, __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "AsyncDistributedDatabase": "database.aio.database",
+            "AsyncTransaction": "database.aio.transaction",
+            "DatabaseError": "errors",
+            "DistributedDatabase": "database.database",
+            "DistributedDatabaseErrors": "errors",
+            "Health": "database.results",
+            "is_blocks_error": "errors",
+            "Loaded": "database.loading",
+            "Plan": "database.plans",
+            "PlanNode": "database.plans",
+            "Row": "database.results",
+            "Sql": "database.fragments",
+            "sql": "database.fragments",
+            "Stats": "database.results",
+            "Transaction": "database.transaction",
+            "TransactionInfo": "database.results",
+        },
+    )

@@ -13,8 +13,31 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .limits import (
+    BYTES_PER_TRANSACTION,
+    CONNECTION_SECONDS,
+    ROWS_PER_TRANSACTION,
+    TRANSACTION_SECONDS,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = [
+    "ADMIN_ROLE",
+    "BYTES_PER_TRANSACTION",
+    "CONNECTION_SECONDS",
+    "DATABASE",
+    "DEFAULT_PORT",
+    "ROWS_PER_TRANSACTION",
+    "TRANSACTION_SECONDS",
+    "Access",
+    "Variables",
+    "custom_role",
+    "custom_role_prefix",
+    "database_role",
+    "variable_prefix",
+]
 
 ADMIN_ROLE = "admin"
 """The database role that DSQL creates with every cluster; only the migrator logs in as it."""

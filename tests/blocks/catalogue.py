@@ -15,7 +15,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from blocks import Access, BackupPolicy, DatabaseRole, DistributedDatabase, Privilege, backups, migrator
+from blocks import Access, BackupPolicy, DatabaseRole, DistributedDatabase, Privilege
+from blocks.database import backups, migrator
 from examples.bank.stack import BankStack
 from examples.ecs.stack import WorkerStack
 from examples.existing_cluster.stacks import NotesStack, PlatformStack

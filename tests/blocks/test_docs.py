@@ -90,7 +90,9 @@ PROTECTIONS = {
 
 def test_the_removal_table_is_true(app: cdk.App) -> None:
     cases = 0
-    for number, (policies, protections, protected, after) in enumerate(rows("What becomes of the cluster")):
+    for number, (policies, protections, protected, after) in enumerate(
+        rows("Removal policy and deletion protection")
+    ):
         for policy in POLICIES[policies]:
             for protection in PROTECTIONS[protections]:
                 cases += 1

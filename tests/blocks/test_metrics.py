@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from blocks import DistributedDatabase
-from blocks.metrics import ClusterMetrics
+from blocks.database.metrics import ClusterMetrics
 from tests.blocks.templates import Json, Template
 
 if TYPE_CHECKING:

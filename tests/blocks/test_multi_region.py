@@ -14,8 +14,8 @@ from aws_cdk.assertions import Annotations, Match
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError
-from blocks_cli.control_plane.authorization import needs
-from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.authorization import required_permissions
+from blocks_cli.control_plane.cluster import ClusterId
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
 from tests.blocks.templates import Template, function, logical_id, readable
@@ -317,7 +317,7 @@ def granted(statements: Any, arns: dict[str, str]) -> set[tuple[str, str]]:
         text = json.dumps(resource)
         found = [arn for token, arn in arns.items() if token in text]
         if WEST in text:
-            return Place(WEST, Place.of(found[0]).identifier, ACCOUNT).arn
+            return ClusterId(WEST, ClusterId.parse(found[0]).identifier, ACCOUNT).arn
         return found[0] if found else "the service-linked role"
 
     pairs = set()
@@ -335,14 +335,16 @@ def test_the_peering_may_do_what_it_does_and_nothing_else(
 ) -> None:
     """What is allowed equals what the calls are checked for, action by action and ARN by ARN."""
     database(virginia, ohio, removal_policy=policy)
-    home, peer = Place(EAST, "a" * 26, ACCOUNT), Place(OHIO, "p" * 26, ACCOUNT)
+    home, peer = ClusterId(EAST, "a" * 26, ACCOUNT), ClusterId(OHIO, "p" * 26, ACCOUNT)
     properties: dict[str, Json] = {"witnessRegion": WEST, "clusters": [home.arn, peer.arn]}
     needed = {("iam:CreateServiceLinkedRole", "the service-linked role")}
     for place in (home, peer):
-        needed |= {*needs("GetCluster", place, frozenset(), {})}
-        needed |= {*needs("UpdateCluster", place, frozenset(), {"multiRegionProperties": properties})}
+        needed |= {*required_permissions("GetCluster", place, frozenset(), {})}
+        needed |= {
+            *required_permissions("UpdateCluster", place, frozenset(), {"multiRegionProperties": properties})
+        }
     if policy is cdk.RemovalPolicy.DESTROY:
-        needed |= {*needs("DeleteCluster", peer, frozenset({home.arn}), {})}
+        needed |= {*required_permissions("DeleteCluster", peer, frozenset({home.arn}), {})}
     document = Template.of(virginia).resources["mainPeeringPermissions17EF8E04"]["Properties"][
         "PolicyDocument"
     ]
@@ -352,7 +354,7 @@ def test_the_peering_may_do_what_it_does_and_nothing_else(
         if "Fn::GetAtt" in part
     ]
     assert identifier == {"Fn::GetAtt": ["main7AD10839", "Identifier"]}
-    witnessed = Place(WEST, peer.identifier, ACCOUNT).arn
+    witnessed = ClusterId(WEST, peer.identifier, ACCOUNT).arn
     arns = {
         "mainClusterArn2151BC67": peer.arn,
         "mainWitnessedArn78E31681": witnessed,

@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError
-from blocks.region_sets import REGION_SETS, SINGLE
+from blocks.database.region_sets import REGION_SETS, SINGLE
 from tests.blocks.templates import Template, function
 from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 

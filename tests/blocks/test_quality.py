@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from blocks import DistributedDatabase
-from blocks.acknowledgments import REASONS
 from blocks.bundling import cache
+from blocks.shared.acknowledgments import REASONS
 from tests.blocks.catalogue import OPTIONS, SPECIAL, build, name_of
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +141,7 @@ def ours(made: Made, stack: str) -> set[str]:
 
 
 def test_what_hipaa_and_serverless_still_say_is_answered_in_the_docs(made: Made) -> None:
-    answered = dict(IN_DOCS.findall(DOCS.read_text(encoding="utf-8").partition("### Other packs")[2]))
+    answered = dict(IN_DOCS.findall(DOCS.read_text(encoding="utf-8").partition("### Other cdk-nag packs")[2]))
     assert ours(made, name_of("nothing")) == set(answered)
     stays = {rule for rule, answer in answered.items() if answer.strip() == "stays"}
     assert ours(made, name_of("hardened")) == stays

@@ -46,5 +46,5 @@ def test_faults_are_told_with_their_place(dsql: LocalCluster, folder: Path) -> N
     ):
         migrate(dsql, folder)
     (folder / "3_rows.sql").write_text("TRUNCATE items;")
-    with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not available"):
+    with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not supported"):
         migrate(dsql, folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
-from blocks_runtime.aio.primitives import Turnstile
+from blocks_runtime.database.aio.primitives import FifoSemaphore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -161,14 +161,14 @@ def test_streams_that_the_end_of_the_loop_finds_half_read(
     """asyncio closes all generators at once then, ours and the driver's beneath them."""
     kept = []
 
-    async def leave(db: AsyncDistributedDatabase) -> None:
+    async def release(db: AsyncDistributedDatabase) -> None:
         for _ in range(10):
             kept.append(db.stream(sql("SELECT n FROM generate_series(1, 100000) AS n"), size=10))
             assert await anext(kept[-1]) == {"n": 1}
 
     db = AsyncDistributedDatabase("main")
     for _ in range(3):
-        asyncio.run(leave(db))
+        asyncio.run(release(db))
     assert (db.stats.open, db.stats.idle) == (0, 0)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     asyncio.run(db.close())
@@ -196,14 +196,14 @@ def test_nothing_is_left_to_the_garbage_collector(function: None, recwarn: pytes
 
 def test_the_turnstile_is_fair_and_loses_nobody() -> None:
     async def scene() -> list[str]:
-        turnstile, seen, done = Turnstile(1), [], asyncio.Event()
+        semaphore, seen, done = FifoSemaphore(1), [], asyncio.Event()
 
         async def pass_through(name: str, patience: float) -> None:
-            if (place := await turnstile.enter(patience)) is not None:
+            if (permit := await semaphore.acquire(patience)) is not None:
                 seen.append(name)
                 await done.wait()
-                place.leave()
-                place.leave()  # no second time
+                permit.release()
+                permit.release()  # no second time
             else:
                 seen.append(f"{name} gave up")
 
@@ -215,7 +215,7 @@ def test_the_turnstile_is_fair_and_loses_nobody() -> None:
         fourth.cancel()
         done.set()
         await asyncio.gather(first, second, fourth, fifth, return_exceptions=True)
-        assert await turnstile.enter(0)
+        assert await semaphore.acquire(0)
         return seen
 
     assert asyncio.run(scene()) == ["first", "third gave up", "second", "fifth"]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import pytest
 
 from blocks_runtime import DistributedDatabase, TransactionInfo, errors, sql
-from blocks_runtime.deadline import RESERVE, moment
-from blocks_runtime.engine import engine_for
-from blocks_runtime.primitives import Cursor
-from blocks_runtime.session import Session
+from blocks_runtime.database.engine import engine_for
+from blocks_runtime.database.primitives import Cursor
+from blocks_runtime.database.session import Session
+from blocks_runtime.shared.deadline import RESERVE, expires_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -302,7 +302,7 @@ def _disarm(db: DistributedDatabase) -> None:
 @pytest.mark.parametrize("deadline", [0, -1.0])
 def test_a_deadline_in_the_past_is_a_mistake(deadline: float) -> None:
     with pytest.raises(ValueError, match="give a positive number"):
-        moment(deadline)
+        expires_at(deadline)
 
 
 def test_a_migration_outdates_prepared_statements(db: DistributedDatabase, cluster: LocalCluster) -> None:
@@ -356,17 +356,17 @@ def test_a_large_result_is_let_go(function: None, rows: int, kept: bool) -> None
     engine.run(sql("SELECT n FROM generate_series(1, {rows}) AS n", rows=rows), Cursor.fetchall, None, None)
     session, _ = engine.pool.take(Session.wake)
     assert (session._cursor.pgresult is not None) is kept
-    engine.pool.give(session)
+    engine.pool.release(session)
     engine.close()
 
 
 def test_names_that_load_later_are_there() -> None:
     import blocks_runtime
 
-    for name in blocks_runtime.__all__:
+    for name in vars(blocks_runtime)["__all__"]:
         assert getattr(blocks_runtime, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        blocks_runtime.nothing  # noqa: B018
+        blocks_runtime.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 REFUSED: dict[str, Callable[[], object]] = {

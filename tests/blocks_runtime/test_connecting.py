@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, engine, errors, sql
-from blocks_runtime.aio import engine as async_engine
-from blocks_runtime.retry import Backoff
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
+from blocks_runtime.database import engine
+from blocks_runtime.database.aio import engine as async_engine
+from blocks_runtime.shared.retry import Backoff
 from tests.blocks_runtime.refusing import refusal, refusing
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime import credentials, errors
-from blocks_runtime.credentials import provider
+from blocks_runtime import errors
+from blocks_runtime.shared import credentials
+from blocks_runtime.shared.credentials import provider
 from blocks_runtime.signing import Credentials
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def test_without_boto3(no_aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_credentials_of_the_environment_import_no_boto3() -> None:
     code = (
-        "import sys; from blocks_runtime.credentials import provider; "
+        "import sys; from blocks_runtime.shared.credentials import provider; "
         "provider({'AWS_ACCESS_KEY_ID': 'A', 'AWS_SECRET_ACCESS_KEY': 's'})(); "
         "print(*{'boto3', 'botocore'} & set(sys.modules))"
     )

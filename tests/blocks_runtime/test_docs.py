@@ -82,7 +82,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_every_public_name_is_mentioned() -> None:
-    """A call that the page keeps quiet about is one that nobody finds."""
+    """A call that the pages leave out is hard to find."""
     from blocks_runtime import DistributedDatabase
 
     page = (DOCS / "runtime.md").read_text(encoding="utf-8") + (DOCS / "testing.md").read_text(

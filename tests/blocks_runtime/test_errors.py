@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from blocks_runtime import errors
-from blocks_runtime.classification import translate
+from blocks_runtime.database.classification import translate
 from blocks_runtime.errors import DatabaseError, DistributedDatabaseErrors, is_blocks_error
 
 CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, DatabaseError)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks_runtime import Sql, sql
-from blocks_runtime.fragments import quote_identifier, quote_literal
+from blocks_runtime.database.fragments import quote_identifier, quote_literal
 
 PART = sql("a = {a} AND b = {b}", a=1, b=2)
 

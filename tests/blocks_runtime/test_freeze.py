@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime import DistributedDatabase, session, sql
+from blocks_runtime import DistributedDatabase, sql
+from blocks_runtime.database import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,9 @@ ONE = sql("SELECT n FROM items WHERE id = 1")
 # second of being frozen is a long rest, and waiting for a silent server is not.
 SANDBOX = """
 import sys
-from blocks_runtime import DistributedDatabase, session, sql
-session.IDLE, session.SIGN_OF_LIFE = 0.3, 2.0
+from blocks_runtime import DistributedDatabase, sql
+from blocks_runtime.database import session
+session.IDLE, session.PING_TIMEOUT = 0.3, 2.0
 db = DistributedDatabase("main")
 for line in sys.stdin:
     changed = db.execute(sql("UPDATE items SET n = n + 1 WHERE id = 1"))

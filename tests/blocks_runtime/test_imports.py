@@ -29,11 +29,12 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_import_pulls_in_nothing_else() -> None:
-    own = {"errors", "fragments", "lexical", "templates", "statements", "database"}
-    assert modules_after("import blocks_runtime") == {
-        "__future__",
-        "blocks_runtime",
-        *(f"blocks_runtime.{module}" for module in own),
+    lazy = {"blocks_runtime.shared", "blocks_runtime.shared.lazy_exports"}
+    assert modules_after("import blocks_runtime") == {"__future__", "blocks_runtime", *lazy}
+    own = {"fragments", "sql_scanner", "templates", "statements", "database"}
+    assert modules_after("from blocks_runtime import DistributedDatabase, sql") == {
+        *("__future__", "blocks_runtime", "blocks_runtime.database", *lazy),
+        *(f"blocks_runtime.database.{module}" for module in own),
     }
 
 
@@ -55,5 +56,5 @@ def test_contract_needs_only_the_standard_library() -> None:
 
 
 def test_connecting_needs_no_boto3() -> None:
-    code = "import blocks_runtime.engine, blocks_runtime.session"
+    code = "import blocks_runtime.database.engine, blocks_runtime.database.session"
     assert not modules_after(code) & {"boto3", "botocore", "aws_cdk", "local_dsql"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from blocks_runtime.lexical import LINE_COMMENT, left_open
+from blocks_runtime.database.sql_scanner import LINE_COMMENT, unclosed
 from dsql_dialect import libpg_query
 from dsql_dialect.libpg_query import SqlSyntaxError
 
@@ -33,18 +33,18 @@ OPEN = {
 
 @pytest.mark.parametrize(("text", "inside"), OPEN.values(), ids=OPEN)
 def test_what_is_left_open(text: str, inside: str | None) -> None:
-    assert left_open(text) == inside
+    assert unclosed(text) == inside
 
 
 @pytest.mark.parametrize("text", ["SELECT $1", "$12", "($1)", "'a' $1"])
 def test_a_parameter_written_by_hand_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"a parameter \$1… written by hand; write \{name\}"):
-        left_open(text)
+        unclosed(text)
 
 
 @pytest.mark.parametrize("text", ["a$1", "'$1'", '"$1"', "-- $1\n", "/* $1 */", "$$ $1 $$"])
 def test_what_only_looks_like_a_parameter_is_none(text: str) -> None:
-    assert left_open(text) is None
+    assert unclosed(text) is None
 
 
 PIECES = st.sampled_from(
@@ -69,7 +69,7 @@ def test_as_postgresql_scans(text: str) -> None:
             return
         unterminated = True
     try:
-        inside = left_open(text)
+        inside = unclosed(text)
     except ValueError:  # a parameter by hand, tested above
         return
     left = inside not in (None, LINE_COMMENT)

@@ -16,10 +16,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Json
 
-from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, Loaded, errors, loading, sql
-from blocks_runtime.loading import PORTION, Cutter, write
-from blocks_runtime.row_formats import CopyFormat, InsertFormat, RowFormat
-from blocks_runtime.session import Session
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, Loaded, errors, sql
+from blocks_runtime.database import loading
+from blocks_runtime.database.loading import PORTION, Cutter, write
+from blocks_runtime.database.row_formats import CopyFormat, InsertFormat, RowFormat
+from blocks_runtime.database.session import Session
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
 from tests.relay import Direction
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from blocks_runtime import Transaction
-    from blocks_runtime.fragments import Sql
-    from blocks_runtime.loading import Chunk
+    from blocks_runtime.database.fragments import Sql
+    from blocks_runtime.database.loading import Chunk
     from tests.relay import Relay
 
 COUNT = sql("SELECT count(*), count(DISTINCT id) FROM bulk")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime.contract import Variables
+from blocks_runtime.database.location import local_folder, locate
+from blocks_runtime.database.target import AMAZON_ROOTS, Target
 from blocks_runtime.errors import ConfigurationError
-from blocks_runtime.location import local_folder, locate
-from blocks_runtime.target import AMAZON_ROOTS, Target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import generators
 
-from blocks_runtime import DistributedDatabase, Sql, errors, pool, session, sql
+from blocks_runtime import DistributedDatabase, Sql, errors, sql
+from blocks_runtime.database import pool, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

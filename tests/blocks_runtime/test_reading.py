@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
-from blocks_runtime.reading import only_reads
+from blocks_runtime.database.read_only import is_read_only
 from tests.relay import Direction
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ MAY_WRITE = (
 
 @pytest.mark.parametrize("text", READS)
 def test_plainly_reads(text: str) -> None:
-    assert only_reads(_statement(text))
+    assert is_read_only(_statement(text))
 
 
 @pytest.mark.parametrize("text", MAY_WRITE)
 def test_may_write(text: str) -> None:
-    assert not only_reads(_statement(text))
+    assert not is_read_only(_statement(text))
 
 
 def _statement(text: str) -> Sql:

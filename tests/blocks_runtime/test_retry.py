@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import errors
-from blocks_runtime.retry import Backoff, RetryPolicy
+from blocks_runtime.shared.retry import Backoff, RetryPolicy
 
 if TYPE_CHECKING:
     from blocks_runtime.errors import DatabaseError

@@ -103,11 +103,11 @@ def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
 def test_two_loops_at_once_are_told_so(function: None) -> None:
     """A task of one loop cannot wake one of another: it would wait for its turn until it gives up."""
     db = AsyncDistributedDatabase("main", max_connections=1)
-    inside, leave = threading.Event(), threading.Event()
+    inside, release = threading.Event(), threading.Event()
 
     async def hold(tx: AsyncTransaction) -> None:
         inside.set()
-        while not leave.is_set():
+        while not release.is_set():
             await asyncio.sleep(0.01)
 
     holder = threading.Thread(target=lambda: asyncio.run(_transaction(db, hold)))
@@ -117,7 +117,7 @@ def test_two_loops_at_once_are_told_so(function: None) -> None:
         with pytest.raises(errors.ConfigurationError, match=r"another event loop.*database of its own"):
             asyncio.run(_query(db))
     finally:
-        leave.set()
+        release.set()
         holder.join()
     assert asyncio.run(_query(db)) == {"n": 100}, "one after the other, as before"
     asyncio.run(db.close())

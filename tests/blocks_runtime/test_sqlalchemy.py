@@ -185,7 +185,7 @@ def test_a_connection_is_replaced_in_time_and_after_a_freeze(
     lent(engine)
     clock = "monotonic" if seconds > 0 else "time"
     right = getattr(time, clock)
-    monkeypatch.setattr(f"blocks_runtime.query_builder.time.{clock}", lambda: right() + 3600)
+    monkeypatch.setattr(f"blocks_runtime.database.sqlalchemy_engines.time.{clock}", lambda: right() + 3600)
     lent(engine)
     assert len(seen) == 2
 
@@ -205,7 +205,7 @@ def test_a_connection_that_rested_is_asked_for_a_sign_of_life(
 
     seen = connects(engine)
     lent(engine)
-    monkeypatch.setattr("blocks_runtime.query_builder.IDLE", -1.0)
+    monkeypatch.setattr("blocks_runtime.database.sqlalchemy_engines.IDLE", -1.0)
     monkeypatch.setattr(engine.dialect, "do_ping", watched)
     with engine.begin() as connection:
         assert connection.scalar(N) == 100
@@ -293,7 +293,7 @@ def test_asyncio(function: None) -> None:
 
 def test_without_the_dialect(db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(sys.modules):
-        if name.startswith("blocks_runtime.query_builder"):
+        if name.startswith("blocks_runtime.database.sqlalchemy_engines"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aurora_dsql_sqlalchemy.psycopg", None)
     with pytest.raises(errors.ConfigurationError, match=r"pip install 'blocks-dsql\[sqlalchemy\]'"):
@@ -301,6 +301,6 @@ def test_without_the_dialect(db: DistributedDatabase, monkeypatch: pytest.Monkey
 
 
 def test_engines_bring_no_boto3_along() -> None:
-    code = "import sys, blocks_runtime.query_builder; print(*{'boto3', 'botocore'} & set(sys.modules))"
+    code = "import sys, blocks_runtime.database.sqlalchemy_engines; print(*{'boto3', 'botocore'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from blocks_runtime import errors
-from blocks_runtime.classification import _without_values, classify, translate
+from blocks_runtime.database.classification import _without_values, classify, translate
 from dsql_dialect import RULES
 from local_dsql.conformance.cases import Refusal
-from local_dsql.conformance.library import cases
+from local_dsql.conformance.facts_reader import cases
 
 if TYPE_CHECKING:
     from blocks_runtime.errors import DatabaseError

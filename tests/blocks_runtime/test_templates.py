@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from blocks_runtime import Sql, sql
-from blocks_runtime.templates import _known, pattern_of
+from blocks_runtime.database.templates import _known, pattern_of
 
 on_314 = pytest.mark.skipif(sys.version_info < (3, 14), reason="t-strings are new in Python 3.14")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime.uncollected import Uncollected
+from blocks_runtime.shared.gc_pause import GcPaused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def collector() -> Iterator[None]:
 
 
 def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
-    with Uncollected():
+    with GcPaused():
         assert not gc.isenabled()
         cycle: list[object] = []
         cycle.append(cycle)
@@ -35,14 +35,14 @@ def test_what_is_made_meanwhile_is_old_and_still_collected() -> None:
 
 
 def test_it_wakes_up_after_an_error() -> None:
-    with pytest.raises(ImportError), Uncollected():
+    with pytest.raises(ImportError), GcPaused():
         raise ImportError
     assert gc.isenabled()
 
 
 def test_who_has_put_it_to_sleep_wakes_it() -> None:
     gc.disable()
-    with Uncollected():
+    with GcPaused():
         pass
     assert not gc.isenabled()
 
@@ -50,6 +50,6 @@ def test_who_has_put_it_to_sleep_wakes_it() -> None:
 def test_what_an_app_has_frozen_stays_frozen() -> None:
     gc.freeze()
     frozen = gc.get_freeze_count()
-    with Uncollected():
+    with GcPaused():
         pass
     assert gc.get_freeze_count() > frozen / 2, "all but what has ended by itself"

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from blocks_runtime import DistributedDatabase, errors, sql
-from blocks_runtime.watch import fingerprint
+from blocks_runtime.database.instrumentation import fingerprint
 from tests.blocks_runtime.conftest import function_environment
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def test_opentelemetry_is_used_only_by_who_uses_it(
     program = (
         f"import sys\n{before}\nfrom blocks_runtime import DistributedDatabase, sql\n"
         "with DistributedDatabase('main') as db: db.query(sql('SELECT 1'))\n"
-        "print('blocks_runtime.otel' in sys.modules, 'opentelemetry' in sys.modules)"
+        "print('blocks_runtime.database.otel' in sys.modules, 'opentelemetry' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(loaded)] * 2

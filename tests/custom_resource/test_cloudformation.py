@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from blocks_runtime.retry import Backoff
+from blocks_runtime.shared.retry import Backoff
 from custom_resource import cloudformation
 from custom_resource.cloudformation import LIMIT, Request, send
 from tests.lambda_migrator.inbox import EVENT, response_server

@@ -1,6 +1,6 @@
-"""What a cluster in eu-central-1 answered from 15 to 18 September 2026, statement by statement.
+"""Answers of a cluster in eu-central-1 from 15 to 18 September 2026, statement by statement.
 
-The facts of the recordings by Dreamescaper/dsql-emulator (MIT), told of tables of our own:
+The facts of the recordings by Dreamescaper/dsql-emulator (MIT), restated with tables of our own:
 `account` (id uuid, owner text, note text), `payment` (its child), `item` (id int, note text).
 """
 

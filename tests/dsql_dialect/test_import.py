@@ -1,11 +1,10 @@
-"""The package is light: it opens the parser's library and nothing else."""
+"""The package loads the parser's library and no other package."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import time
 
 from dsql_dialect import parse, profile
 
@@ -37,8 +36,6 @@ def test_a_statement_seen_before_is_not_read_again() -> None:
 
 def test_bulk_text_is_not_kept() -> None:
     sql = "INSERT INTO a VALUES " + ", ".join(f"({n}, 'name of {n}')" for n in range(3000))
-    began = time.perf_counter()
     first = parse(sql, profile())
     assert first is not parse(sql, profile())
     assert first.statements[0].inserts
-    assert time.perf_counter() - began < 5

@@ -1,4 +1,4 @@
-"""A folder of migrations is compiled whole, or all of its faults are told at once."""
+"""A folder of migrations is compiled, or all of its faults are reported at once."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_refused_statement_in_line_three(tmp_path: Path) -> None:
     with pytest.raises(MigrationErrors) as caught:
         compile_folder(folder(tmp_path, {"001_clear.sql": "-- clear\n\n  TRUNCATE accounts;\n"}))
     assert str(caught.value) == (
-        f"{tmp_path}/001_clear.sql:3:3: TRUNCATE is not available. [truncate]\n"
+        f"{tmp_path}/001_clear.sql:3:3: TRUNCATE is not supported [truncate]\n"
         "  why: unsupported statement: Truncate (SQLSTATE 0A000)\n"
         "  do:  Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the "
         "table."
@@ -182,7 +182,7 @@ def test_portable_names_the_dialect_that_allows(tmp_path: Path) -> None:
     assert fault.remedy.endswith("Allowed since 2026-08-26: choose dialect 2026-09.")
 
 
-def test_every_fault_of_every_file_is_told(tmp_path: Path) -> None:
+def test_every_fault_of_every_file_is_reported(tmp_path: Path) -> None:
     found = faults(
         tmp_path,
         {
@@ -220,8 +220,8 @@ def test_rule_refuses_its_example_and_accepts_the_near_miss(tmp_path: Path, rule
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.id)
-def test_rule_is_whole(rule: Rule) -> None:
-    assert rule.sentence.endswith(".")
+def test_rule_has_all_its_parts(rule: Rule) -> None:
+    assert not rule.title.endswith(".")
     assert rule.remedy.endswith(".")
     assert rule.text and rule.source
 
@@ -267,7 +267,7 @@ def test_a_bad_byte_is_placed_by_characters(tmp_path: Path) -> None:
     assert (fault.line, fault.column, fault.why) == (2, 3, "byte 0xfe at offset 7 is not UTF-8")
 
 
-def test_what_is_no_utf_8_is_called_by_its_name(tmp_path: Path) -> None:
+def test_other_encodings_are_named(tmp_path: Path) -> None:
     utf16, joined = faults(tmp_path, {"1_a.sql": ACCOUNTS.encode("utf-16"), "2_b.sql": f"{ACCOUNTS};\ufeff"})
     assert utf16.why == "it begins with the byte order mark of UTF-16"
     assert joined.why == "a byte order mark stands here, as where two files were joined"
@@ -336,8 +336,8 @@ def test_batch_directive(tmp_path: Path, sql: str, batch: list[bool]) -> None:
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
-        ("-- blocks: bacth\nDELETE FROM a", "`bacth` is no directive; the only one is `batch`"),
-        ("-- blocks:\nDELETE FROM a", "`` is no directive; the only one is `batch`"),
+        ("-- blocks: bacth\nDELETE FROM a", "`bacth` is no directive; known is `batch`"),
+        ("-- blocks:\nDELETE FROM a", "`` is no directive; known is `batch`"),
         ("DELETE FROM a;\n-- blocks: batch", "no statement follows it"),
         (f"-- blocks: batch\n{ACCOUNTS}", "only a statement that changes rows can be repeated"),
     ],

@@ -1,4 +1,4 @@
-"""Words are not what they spell: names, literals and comments never refuse a statement."""
+"""Keywords in names, literals and comments never refuse a statement."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ PORTABLE_ONLY = {
 
 
 @pytest.mark.parametrize(("sql", "rule"), PORTABLE_ONLY.items())
-def test_is_refused_by_portable_which_names_the_way_out(sql: str, rule: str) -> None:
+def test_is_refused_by_portable_which_names_the_dialect(sql: str, rule: str) -> None:
     findings = parse(sql, profile("portable")).findings
     assert {finding.rule.id for finding in findings} == {rule}
     assert all("choose dialect 2026-09" in finding.remedy for finding in findings)

@@ -1,11 +1,11 @@
-"""A finding is where a reader would point."""
+"""The position of a finding is that of the token to blame."""
 
 from __future__ import annotations
 
 import pytest
 
 from dsql_dialect import parse, profile
-from dsql_dialect.position import Source, position_of
+from dsql_dialect.position import Position, Source
 
 # The place is marked: » stands before the token to blame and is not part of the text.
 MARKED = {
@@ -67,10 +67,18 @@ def test_newer_grammar_is_refused_where_postgresql_16_stops(sql: str, near: str)
     assert (finding.sqlstate, finding.message) == ("42601", f"syntax error {near}")
 
 
-def test_positions_in_any_order_are_those_of_a_look_from_the_start() -> None:
-    text = "-- é\nSELECT 1;\n\n  SELECT '🙂';\n\tSELECT 3 -- ß"
+def counted(text: str, offset: int) -> Position:
+    before = text[:offset].split("\n")
+    return Position(offset, len(before), len(before[-1]) + 1)
+
+
+@pytest.mark.parametrize("text", ["", "-- é\nSELECT 1;\n\n  SELECT '🙂';\n\tSELECT 3 -- ß", "é🙂\n" * 3000])
+def test_positions_are_counted_in_characters(text: str) -> None:
     source = Source(text)
-    wanted = [position_of(text, offset) for offset in range(len(text) + 1)]
-    starts = [len(text[:offset].encode()) for offset in range(len(text) + 1)]
-    order = [*range(len(starts)), *reversed(range(len(starts))), *range(0, len(starts), 7)]
-    assert [source.position(starts[each]) for each in order] == [wanted[each] for each in order]
+    for offset in range(0, len(text) + 1, max(len(text) // 500, 1)):
+        byte = len(text[:offset].encode())
+        assert source.at(offset) == source.position(byte) == counted(text, offset)
+
+
+def test_a_byte_within_a_character_counts_as_its_start() -> None:
+    assert [Source("a🙂b").characters(byte) for byte in range(7)] == [0, 1, 1, 1, 1, 2, 3]

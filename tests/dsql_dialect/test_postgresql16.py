@@ -1,4 +1,4 @@
-"""The grammar is PostgreSQL 16's, as a PostgreSQL 16 says: it reads what passes, and stops where we stop."""
+"""The grammar is PostgreSQL 16's: a PostgreSQL 16 parses the accepted statements, and stops at the same tokens."""
 
 from __future__ import annotations
 

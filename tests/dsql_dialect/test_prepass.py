@@ -1,4 +1,4 @@
-"""DSQL's own syntax, and where one statement ends and the next begins."""
+"""DSQL's own syntax, and the boundaries of statements."""
 
 from __future__ import annotations
 

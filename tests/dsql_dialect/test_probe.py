@@ -1,4 +1,4 @@
-"""How the effect of a DDL statement is seen, and whether repeating it does harm."""
+"""Probes of the effect of DDL statements, and statements that can safely be repeated."""
 
 from __future__ import annotations
 

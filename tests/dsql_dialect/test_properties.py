@@ -1,4 +1,4 @@
-"""What holds of any text at all."""
+"""Properties of the parser over any text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_findings_do_not_depend_on_the_neighbours(parts: list[str]) -> None:
 @given(st.integers(min_value=1, max_value=3000))
 @example(12_000)
 @settings(max_examples=10, deadline=None)
-def test_depth_is_no_danger(terms: int) -> None:
+def test_any_depth_is_parsed(terms: int) -> None:
     """A sum nests its tree once a term: no depth ends the interpreter or its stack."""
     (statement,) = parse("SELECT " + "+".join(["1"] * terms), PROFILES[0]).statements
     assert statement.kind is Kind.QUERY

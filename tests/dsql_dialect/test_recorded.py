@@ -11,7 +11,7 @@ CLUSTER = profile("2026-09")
 
 
 def answer(sql: str) -> tuple[str, str] | None:
-    """What the dialect refuses a simple-protocol string with, or None."""
+    """Return the SQLSTATE and message with which the dialect refuses a simple-protocol string, or None."""
     script = parse(sql, CLUSTER)
     refusal = next(iter(script.findings), None) or TransactionRules().first_refusal(script.statements)
     return None if refusal is None else (refusal.sqlstate, refusal.message)

@@ -1,4 +1,4 @@
-"""What a statement is to a transaction, told from its text."""
+"""Kind and traits of a statement, read from its text."""
 
 from __future__ import annotations
 

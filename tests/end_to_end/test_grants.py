@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import Access, DatabaseRole, DistributedDatabase, Privilege
-from blocks.layers import runtime_layer
+from blocks.shared.layers import runtime_layer
 from blocks_cli.local import LocalDeployment
 from tests.end_to_end.conftest import ORDERS, REGION
 from tests.end_to_end.shop.stack import RUNTIME
@@ -21,7 +21,7 @@ from tests.end_to_end.shop.stack import RUNTIME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blocks.roles import Rights
+    from blocks.database.roles import Rights
 
 SELECT, INSERT, UPDATE, DELETE = (
     *(Privilege.SELECT, Privilege.INSERT),

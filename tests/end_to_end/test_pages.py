@@ -1,4 +1,4 @@
-"""Pages that hold a whole app: it is deployed as it stands there, and its commands print what the page says."""
+"""Pages with a whole app: it is deployed as written, and its commands print the output on the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.region_sets import REGION_SETS
+from blocks.database.region_sets import REGION_SETS
 from tests.end_to_end.conftest import ROOT
 
 DOCS = ROOT / "docs"
@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"^\$ (.*)\n((?:[^$].*\n)*)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", ["start.md", "multi-region.md"])
-def test_the_pages_app_prints_what_the_page_says(tmp_path: Path, page: str) -> None:
+def test_the_app_of_a_page_prints_its_output(tmp_path: Path, page: str) -> None:
     text = (DOCS / page).read_text("utf-8")
     (tmp_path / "cdk.json").write_text('{"app": "python app.py"}')
     for name, body in _FILE.findall(text):
@@ -32,7 +32,7 @@ def test_the_pages_app_prints_what_the_page_says(tmp_path: Path, page: str) -> N
 
 
 def printed(command: str, folder: Path) -> str:
-    """Return what a command prints on stdout; the outputs of a deploy are of no interest here."""
+    """Return the output of a command on stdout; the outputs of a deploy are left out."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""The smallest stack and the smallest handler of the README, deployed together and invoked as they stand there."""
+"""The stack and the handler of the README, deployed together and invoked as written there."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
-from blocks_runtime.target import Target
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_runtime.session import Session
+from blocks_runtime.database.session import Session
 from lambda_migrator.errors import MigrationProblem
 
 if TYPE_CHECKING:

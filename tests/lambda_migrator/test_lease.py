@@ -13,7 +13,7 @@ from lambda_migrator.errors import MigrationProblem
 from lambda_migrator.lease import acquire, holder_of
 
 if TYPE_CHECKING:
-    from blocks_runtime.session import Session
+    from blocks_runtime.database.session import Session
     from tests.lambda_migrator.conftest import Deployment
 
 

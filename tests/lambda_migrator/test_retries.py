@@ -12,9 +12,9 @@ import pytest
 
 from blocks_runtime import signing
 from blocks_runtime.contract import Access, database_role
+from blocks_runtime.database.session import Session, open_session
+from blocks_runtime.database.target import Target
 from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
-from blocks_runtime.session import Session, open_session
-from blocks_runtime.target import Target
 from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import admin
 from lambda_migrator.admin import Admin

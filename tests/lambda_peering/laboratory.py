@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from blocks_cli.control_plane.cluster import Cluster, Place, Status
+from blocks_cli.control_plane.cluster import Cluster, ClusterId, Status
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.errors import ApiError
 from blocks_cli.control_plane.states import ControlPlane
@@ -45,7 +45,7 @@ class Laboratory(ControlPlaneEndpoint):
         super().__init__(self.plane)
         self.arns: dict[str, str] = {}
 
-    def carry_out(
+    def perform(
         self, operation: str, region: str, identifier: str | None, request: dict[str, Json]
     ) -> dict[str, object]:
         """Do it, and write down what was asked and answered."""
@@ -54,7 +54,7 @@ class Laboratory(ControlPlaneEndpoint):
         self.calls.append(f"{asked} -> no answer")
         self.before(number, operation)
         try:
-            answer = super().carry_out(operation, region, identifier, request)
+            answer = super().perform(operation, region, identifier, request)
         except ApiError as error:
             self.calls[number] = f"{asked} -> {error.status} {error.name}"
             raise
@@ -87,7 +87,7 @@ class Laboratory(ControlPlaneEndpoint):
 
     def status(self, arn: str) -> str:
         """Return the state of a cluster, without time passing."""
-        place = Place.of(arn)
+        place = ClusterId.parse(arn)
         known = self.plane.clusters.get((place.region, place.identifier))
         return known.status.value if known else "gone"
 
@@ -105,13 +105,13 @@ def _client(region: str) -> Any:  # a client takes a tenth of a second to make
 
 
 @contextmanager
-def laboratory(pace: int = 1, *, protected: bool = False) -> Iterator[Laboratory]:
+def laboratory(calls_per_state: int = 1, *, protected: bool = False) -> Iterator[Laboratory]:
     """Yield two clusters as the two stacks leave them: the peer knows its witness, the primary its peer."""
-    lab = Laboratory(ControlPlane(ACCOUNT, pace=pace))
-    peer = Cluster(Place(OHIO, "p" * 26, ACCOUNT), Status.PENDING_SETUP, 0.0, protected, WEST)
+    lab = Laboratory(ControlPlane(ACCOUNT, calls_per_state=calls_per_state))
+    peer = Cluster(ClusterId(OHIO, "p" * 26, ACCOUNT), Status.PENDING_SETUP, 0.0, protected, WEST)
     lab.plane.add(peer)
     primary = Cluster(
-        Place(EAST, "a" * 26, ACCOUNT), Status.CREATING, 0.0, protected, WEST, frozenset({peer.arn})
+        ClusterId(EAST, "a" * 26, ACCOUNT), Status.CREATING, 0.0, protected, WEST, frozenset({peer.arn})
     )
     lab.plane.add(primary)
     lab.arns = {"primary": primary.arn, "peer": peer.arn}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.control_plane.cluster import Place, Status
+from blocks_cli.control_plane.cluster import ClusterId, Status
 from blocks_cli.control_plane.errors import ApiError, conflict, denied, validation
 from custom_resource.deadline import OutOfTime
 from lambda_peering import clusters
@@ -50,22 +50,22 @@ def test_what_passes_is_tried_again(error: ApiError, operation: str) -> None:
 
 def stay(lab: Laboratory, status: Status) -> None:
     """Keep the primary in a state."""
-    lab.plane.find(EAST, Place.of(lab.arns["primary"]).identifier).go(status)
+    lab.plane.find(EAST, ClusterId.parse(lab.arns["primary"]).identifier).set_states(status)
 
 
 def remove(lab: Laboratory, name: str) -> None:
-    place = Place.of(lab.arns[name])
+    place = ClusterId.parse(lab.arns[name])
     del lab.plane.clusters[place.region, place.identifier]
 
 
 def marry(lab: Laboratory) -> None:
     """Let the peer name a cluster of an earlier deploy."""
-    stranger = replace(Place.of(lab.arns["primary"]), identifier="z" * 26).arn
-    lab.plane.find(OHIO, Place.of(lab.arns["peer"]).identifier).peers = frozenset({stranger})
+    stranger = replace(ClusterId.parse(lab.arns["primary"]), identifier="z" * 26).arn
+    lab.plane.find(OHIO, ClusterId.parse(lab.arns["peer"]).identifier).peers = frozenset({stranger})
 
 
 def witness(lab: Laboratory, region: str | None) -> None:
-    lab.plane.find(OHIO, Place.of(lab.arns["peer"]).identifier).witness = region
+    lab.plane.find(OHIO, ClusterId.parse(lab.arns["peer"]).identifier).witness = region
 
 
 HOPELESS: dict[str, tuple[Callable[[Laboratory], None], str]] = {
@@ -137,7 +137,7 @@ def test_a_senseless_request_is_told_in_the_words_of_the_service() -> None:
 def test_nothing_is_deleted_while_one_is_protected(protected: str) -> None:
     with laboratory() as lab:
         lab.run(event(lab))
-        place = Place.of(lab.arns[protected])
+        place = ClusterId.parse(lab.arns[protected])
         lab.plane.find(place.region, place.identifier).protected = True
         with pytest.raises(PeeringProblem, match="nothing was deleted"):
             lab.run(event(lab, "Delete"))
@@ -153,7 +153,7 @@ def test_deleting_again_finds_nothing_to_do() -> None:
 
 
 def test_out_of_time_says_how_things_stand() -> None:
-    with laboratory(pace=10**6) as lab:
+    with laboratory(calls_per_state=10**6) as lab:
         with pytest.raises(OutOfTime, match=r"cluster/a+ is CREATING"):
             lab.run(event(lab), seconds=0.3)
 

@@ -63,19 +63,19 @@ def test_it_goes_on_in_another_invocation(lab: Laboratory, monkeypatch: pytest.M
         passed.append(dict(event))
 
     monkeypatch.setattr(continuation, "_invoke", invoke)
-    lab.plane._pace = 10**6
+    lab.plane._calls_per_state = 10**6
     with response_server() as inbox:
         handler.handler(event(lab) | {"ResponseURL": inbox.url}, Context(seconds=0.9))
         assert inbox.bodies == []
         for cluster in lab.plane.clusters.values():
-            cluster.go(cluster.ahead[-1])
+            cluster.set_states(cluster.ahead[-1])
         handler.handler(passed[0], Context())
     assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"]
     assert len(passed) == 1
 
 
 def test_an_hour_is_the_end(lab: Laboratory) -> None:
-    lab.plane._pace = 10**6
+    lab.plane._calls_per_state = 10**6
     late = {continuation.STARTED_AT: time.time() - 3600}
     with response_server() as inbox:
         handler.handler(event(lab) | {"ResponseURL": inbox.url} | late, Context(seconds=0.9))

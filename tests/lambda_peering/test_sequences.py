@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from blocks_cli.control_plane.cluster import Place, Status
+from blocks_cli.control_plane.cluster import ClusterId, Status
 from tests.lambda_peering.laboratory import EAST, OHIO, WEST, Laboratory, event, laboratory
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def destroyed(lab: Laboratory) -> None:
     lab.calls.append("-- the primary's stack is deleted: first the peering --")
     lab.run(event(lab, "Delete"))
     lab.calls.append("-- then its cluster, by CloudFormation --")
-    lab.carry_out("DeleteCluster", EAST, Place.of(lab.arns["primary"]).identifier, {})
+    lab.perform("DeleteCluster", EAST, ClusterId.parse(lab.arns["primary"]).identifier, {})
     while lab.status(lab.arns["primary"]) != "gone":
-        lab.plane.get(EAST, Place.of(lab.arns["primary"]).identifier)
+        lab.plane.get(EAST, ClusterId.parse(lab.arns["primary"]).identifier)
     lab.calls.append("-- the peer's stack finds nothing left to delete --")
     assert lab.status(lab.arns["peer"]) == "gone"
 
@@ -69,7 +69,7 @@ def rolled_back_before_peering(lab: Laboratory) -> None:
 
 def primary_lost_its_peer(lab: Laboratory) -> None:
     """Somebody took the peer out of the primary by hand."""
-    primary = lab.plane.find(EAST, Place.of(lab.arns["primary"]).identifier)
+    primary = lab.plane.find(EAST, ClusterId.parse(lab.arns["primary"]).identifier)
     primary.peers = frozenset()
     lab.run(event(lab))
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from blocks_runtime import signing
 from local_dsql import LocalCluster, Permission
-from local_dsql.access import sign_token
 from local_dsql.cluster import stop_server
 from local_dsql.errors import ServerError, ServerMismatchError
 from tests.local_dsql.processes import processes_of, start_user, wait_until
@@ -59,7 +59,7 @@ def test_the_name_at_aws_verifies(shared_cluster: LocalCluster, negotiation: str
         port=shared_cluster.endpoint(region).rpartition(":")[2],
         user="admin",
         dbname="postgres",
-        password=sign_token(credentials, host=host, region=region, action="DbConnectAdmin"),
+        password=signing.token(host, region, "admin", credentials),
         sslmode="verify-full",
         sslnegotiation=negotiation,
         sslrootcert=str(shared_cluster.ca_file),
@@ -88,7 +88,8 @@ def test_regions_are_one_database(shared_cluster: LocalCluster) -> None:
 
 def role_dsn(cluster: LocalCluster, *, user: str, action: str = "DbConnect") -> str:
     credentials = cluster.identity(ROLE, [Permission("dsql:DbConnect", cluster.arn())])
-    token = sign_token(credentials, host=cluster.endpoint(), region=cluster.regions[0], action=action)
+    role = "admin" if action == "DbConnectAdmin" else "app"
+    token = signing.token("localhost", cluster.regions[0], role, credentials)
     return psycopg.conninfo.make_conninfo(cluster.dsn(), user=user, password=token)
 
 

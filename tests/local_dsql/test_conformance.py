@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.conformance.cases import Result
-from local_dsql.conformance.known import KNOWN
-from local_dsql.conformance.library import cases, conflicts, tables
-from local_dsql.conformance.score import CASE, DIVERGENCE, Judge, Score
-from local_dsql.conformance.session import Target
+from local_dsql.conformance.facts_reader import cases, conflicts, tables
+from local_dsql.conformance.known import KNOWN_DIVERGENCES
+from local_dsql.conformance.score import CASE, DIVERGENCE, DivergenceCheck, Score
+from local_dsql.conformance.session import ClusterUnderTest
 from local_dsql.divergences import DIVERGENCES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_local_cluster_answers_as_recorded(tmp_path: Path) -> None:
     assert score is not None, output
     identical, asked = map(int, score.groups())
     assert asked == RECORDED
-    assert identical == RECORDED - len(KNOWN)
+    assert identical == RECORDED - len(KNOWN_DIVERGENCES)
     assert identical >= 0.98 * asked
 
 
@@ -63,8 +63,8 @@ def test_other_cluster_is_asked(shared_cluster: LocalCluster, tmp_path: Path) ->
 
 
 def test_only_a_local_cluster_is_excused(shared_cluster: LocalCluster) -> None:
-    assert Target.at(shared_cluster.dsn()).local
-    assert not Target.at(shared_cluster.dsn().replace("localhost:", "localhost:1")).local
+    assert ClusterUnderTest.at(shared_cluster.dsn()).local
+    assert not ClusterUnderTest.at(shared_cluster.dsn().replace("localhost:", "localhost:1")).local
 
 
 def test_unreachable_cluster_is_one_clear_error(shared_cluster: LocalCluster, tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_unreachable_cluster_is_one_clear_error(shared_cluster: LocalCluster, tm
 
 def test_facts_are_whole() -> None:
     assert len(IDS) == len(set(IDS)) == RECORDED
-    assert set(KNOWN) <= set(IDS)
-    assert set(KNOWN.values()) <= {entry.id for entry in DIVERGENCES}
+    assert set(KNOWN_DIVERGENCES) <= set(IDS)
+    assert set(KNOWN_DIVERGENCES.values()) <= {entry.id for entry in DIVERGENCES}
 
 
 def test_cases_name_the_tables_that_they_use() -> None:
@@ -98,7 +98,7 @@ def test_rows_are_read_as_copy_writes_them() -> None:
 
 def test_a_case_that_answers_as_recorded_may_not_be_listed() -> None:
     with pytest.raises(pytest.fail.Exception, match="remove it from known"):
-        Judge({"join": "some-id"}).rule("join", [], lambda name, value: None)
+        DivergenceCheck({"join": "some-id"}).check("join", [], lambda name, value: None)
 
 
 @pytest.mark.parametrize(

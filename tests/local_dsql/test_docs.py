@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dsql_dialect.profiles import PROFILES
+from dsql_dialect.profiles import DEFAULT, NAMES, PROFILES
 from local_dsql import Attempt, Fault, LocalCluster, divergences
 from local_dsql.cli.inject import inject
 from local_dsql.conformance.cases import Refusal
-from local_dsql.conformance.known import KNOWN
-from local_dsql.conformance.library import cases, conflicts
+from local_dsql.conformance.facts_reader import cases, conflicts
+from local_dsql.conformance.known import KNOWN_DIVERGENCES as KNOWN
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def section(title: str) -> str:
     return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-FAULTS = section("Faults on request")
+FAULTS = section("Fault injection")
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.value)
@@ -81,6 +81,10 @@ def test_everything_that_a_predicate_sees_is_mentioned(field: str) -> None:
     assert f"`{field}`" in FAULTS
 
 
-def test_every_dialect_is_explained() -> None:
-    told = re.findall(r"^\| `([\w-]+)`", section("What it refuses and limits"), re.MULTILINE)
-    assert told == [profile.name for profile in PROFILES]
+def test_the_dialects_are_listed_as_they_are_defined() -> None:
+    rows = re.findall(r"^\| `([\w-]+)`(, the default)? \| (.*) \|$", PAGE, re.MULTILINE)
+    listed = [row for row in rows if row[0] in NAMES]
+    assert listed == [
+        (profile.name, ", the default" if profile is DEFAULT else "", profile.description)
+        for profile in PROFILES
+    ]

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg.errors import SerializationFailure
 
+from blocks_runtime import signing
 from local_dsql import Fault, LocalCluster, Permission
-from local_dsql.access import sign_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +181,7 @@ def test_log_says_who_lost_to_whom_on_which_key_and_when(
     before = dt.datetime.now(dt.UTC)
     region = "us-east-2"
     credentials = cluster.identity(ROLE, [Permission("dsql:DbConnect", cluster.arn(region))])
-    token = sign_token(credentials, host=cluster.endpoint(region), region=region, action="DbConnect")
+    token = signing.token("localhost", region, "app", credentials)
     with psycopg.connect(cluster.dsn(region), user="app", password=token) as app:
         app.execute("UPDATE accounts SET n = 1 WHERE id = 2")
         connection.execute("UPDATE accounts SET n = 2 WHERE id = 2")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-import local_dsql.client.attachment
+import local_dsql.client.server_handle
 from local_dsql import LocalCluster, LocalDatabaseError
 from local_dsql.errors import ServerError, ServerMismatchError
 from local_dsql.storage.locks import FileLock
@@ -106,9 +106,9 @@ def test_an_ordinary_user_needs_nothing_of_roots(folder: Path) -> None:
 
 
 def test_a_server_that_hangs_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_dsql.client.attachment, "END_PATIENCE", 0.1)
+    monkeypatch.setattr(local_dsql.client.server_handle, "STOP_TIMEOUT", 0.1)
     hanging = FileLock(folder / "users.lock")
-    hanging.wait_exclusive(1)
+    hanging.lock_exclusive(1)
     with pytest.raises(ServerMismatchError, match="does not answer") as refusal:
         LocalCluster(folder).start()
     hanging.release()

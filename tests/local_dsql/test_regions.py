@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg.errors import SerializationFailure
 
+from blocks_runtime import signing
 from local_dsql import LocalCluster, LocalDatabaseError
-from local_dsql.access import sign_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +113,7 @@ def test_no_update_is_lost_between_regions(cluster: LocalCluster) -> None:
 
 
 def test_a_token_is_for_one_region(cluster: LocalCluster) -> None:
-    token = sign_token(
-        cluster.admin_credentials, host=cluster.endpoint(WEST), region=WEST, action="DbConnectAdmin"
-    )
+    token = signing.token("localhost", WEST, "admin", cluster.admin_credentials)
     with pytest.raises(psycopg.OperationalError, match="access denied"):
         psycopg.connect(cluster.dsn(EAST), password=token)
     psycopg.connect(cluster.dsn(WEST), password=token).close()

@@ -1,35 +1,36 @@
-"""One handler per resource type that exists locally; everything else gets a stand-in."""
+"""Handlers of resource types; types without a handler get a placeholder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly import resource_types
 from blocks_cli.local.resources.cluster import ClusterHandler
 from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
 from blocks_cli.local.resources.iam import IdentityHandler
-from blocks_cli.local.resources.simple import SIMPLE, SimpleHandler, StandInHandler
+from blocks_cli.local.resources.simple import SIMPLE, PlaceholderHandler, SimpleHandler
 
 if TYPE_CHECKING:
-    from blocks_cli.local.resources.handler import Handler
+    from blocks_cli.local.resources.handler import ResourceHandler
 
-HANDLERS: dict[str, Handler] = {
-    "AWS::DSQL::Cluster": ClusterHandler(),
-    "AWS::Lambda::Function": FunctionHandler(),
-    "AWS::Lambda::LayerVersion": LayerHandler(),
-    "AWS::CloudFormation::CustomResource": CustomResourceHandler(),
-    "AWS::IAM::Role": IdentityHandler("role"),
-    "AWS::IAM::ManagedPolicy": IdentityHandler("policy"),
-    "AWS::IAM::Policy": IdentityHandler(None),
-    "AWS::IAM::RolePolicy": IdentityHandler(None),
+HANDLERS: dict[str, ResourceHandler] = {
+    resource_types.CLUSTER: ClusterHandler(),
+    resource_types.FUNCTION: FunctionHandler(),
+    resource_types.LAYER: LayerHandler(),
+    resource_types.CUSTOM_RESOURCE: CustomResourceHandler(),
+    resource_types.ROLE: IdentityHandler("role"),
+    resource_types.MANAGED_POLICY: IdentityHandler("policy"),
+    resource_types.POLICY: IdentityHandler(None),
+    resource_types.ROLE_POLICY: IdentityHandler(None),
     **{name: SimpleHandler(shape) for name, shape in SIMPLE.items()},
 }
 
-_STAND_IN = StandInHandler()
+_PLACEHOLDER = PlaceholderHandler()
 
 
-def handler_for(type_name: str) -> Handler:
-    """Return the handler of a resource type; every `Custom::…` has the same one."""
-    if type_name.startswith("Custom::"):
-        type_name = "AWS::CloudFormation::CustomResource"
-    return HANDLERS.get(type_name, _STAND_IN)
+def handler_for(type_name: str) -> ResourceHandler:
+    """Return the handler of a resource type; all custom resources have the same one."""
+    if resource_types.is_custom(type_name):
+        type_name = resource_types.CUSTOM_RESOURCE
+    return HANDLERS.get(type_name, _PLACEHOLDER)

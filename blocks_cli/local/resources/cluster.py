@@ -1,4 +1,4 @@
-"""`AWS::DSQL::Cluster`: a local cluster in a folder of its own."""
+"""`AWS::DSQL::Cluster`: a local cluster in its own folder."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.dialect import DIALECT
-from blocks_cli.control_plane.cluster import Place, Status
+from blocks_cli.control_plane.cluster import ClusterId, Status
 from blocks_cli.control_plane.errors import ApiError
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.local.cluster_state import admit, described, remembered
-from blocks_cli.local.resources.handler import Outcome, Request
+from blocks_cli.local.cluster_state import decode_cluster, encode_cluster, sync_endpoint
+from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource
     from local_dsql import LocalCluster
 
@@ -30,76 +30,76 @@ _OWN_IDS = {"Resource", "Default", "Cluster"}
 
 
 class OtherDatabaseError(CommandError):
-    """The folder of a cluster holds another database than the one that was deployed."""
+    """The folder of a cluster contains another database than the deployed one."""
 
     def __init__(self, resource: DeployedResource, identifier: str) -> None:
         super().__init__(
-            f"{resource.path}: the local database is not the one that was deployed",
-            f"its folder holds cluster {identifier} in place of {resource.physical_id}",
-            "run `blocks deploy --local`, which migrates the new one",
+            f"{resource.path}: the local database is not the deployed one",
+            f"its folder contains cluster {identifier} instead of {resource.physical_id}",
+            "run `blocks deploy --local` to migrate the new one",
         )
         self.resource = resource
 
 
 class ClusterHandler:
-    """Starts, restarts and removes local clusters; data outlive the process, and a destroy if retained."""
+    """Starts, restarts and removes local clusters; data outlives the process, and a destroy if retained."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
-        """Start the cluster; one that names a peer is the same database in another Region."""
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
+        """Start the cluster; a cluster that names a peer is the same database in another Region."""
         previous = request.previous
         folder = (
             previous.local[FOLDER]
             if previous
-            else _peers_folder(request, host) or _free_folder(request, host)
+            else _peers_folder(request, account) or _free_folder(request, account)
         )
-        cluster = host.clusters.start(folder, request.region, _dialect(request.properties))
+        cluster = account.clusters.start(folder, request.region, _dialect(request.properties))
         arn = cluster.arn(request.region)
-        known = described(arn, request.properties, previous.local if previous else {})
-        local = {FOLDER: folder, REGION: request.region, **remembered(known)}
+        known = decode_cluster(arn, request.properties, previous.local if previous else {})
+        local = {FOLDER: folder, REGION: request.region, **encode_cluster(known)}
         created = previous.attributes.get("CreationTime") if previous else None
         attributes = _attributes(cluster, request.region, created) | {"Status": known.status.value}
-        return Outcome(cluster.identifier, attributes, local)
+        return ResourceResult(cluster.identifier, attributes, local)
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Start the cluster; its endpoint may have moved to another port since.
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
+        """Start the cluster; its endpoint may have another port than before.
 
         Raises:
-            OtherDatabaseError: its folder was removed or replaced, and with it the database.
+            OtherDatabaseError: its folder was removed or replaced.
         """
         region, arn = resource.local[REGION], text(resource.attributes["ResourceArn"])
-        known = described(arn, resource.properties, resource.local)
+        known = decode_cluster(arn, resource.properties, resource.local)
         if known.status is Status.DELETED:
-            return {}  # by the API, and not yet by its stack
-        cluster = host.clusters.start(resource.local[FOLDER], region, _dialect(resource.properties))
+            return {}  # deleted by the API, but not yet by its stack
+        cluster = account.clusters.start(resource.local[FOLDER], region, _dialect(resource.properties))
         if cluster.identifier != resource.physical_id:
             raise OtherDatabaseError(resource, cluster.identifier)
-        host.control_plane.add(known)
-        admit(known, cluster)
+        account.control_plane.add(known)
+        sync_endpoint(known, cluster)
         old, new = text(resource.attributes["Endpoint"]), cluster.endpoint(region)
         return {} if old == new else {old: new}
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
-        """Delete the cluster by its API, and its data with the last cluster of the database."""
-        folder, place = resource.local[FOLDER], Place.of(text(resource.attributes["ResourceArn"]))
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
+        """Delete the cluster with the API; delete the data with the last cluster of the database."""
+        folder, id = resource.local[FOLDER], ClusterId.parse(text(resource.attributes["ResourceArn"]))
         try:
-            status = host.control_plane.delete(place.region, place.identifier)["status"]
+            status = account.control_plane.delete(id.region, id.identifier)["status"]
         except ApiError as error:
             if error.name == "ValidationException" and not purge:
                 raise _protected(resource) from None
-            status = Status.DELETED.value  # CloudFormation takes one that is not there for deleted
+            status = Status.DELETED.value  # CloudFormation treats a missing cluster as deleted
         if status == Status.PENDING_DELETE.value and not purge:
             raise _pending(resource)
-        if not _others(resource, host):
-            host.clusters.stop(folder)
-            shutil.rmtree(host.workspace.clusters / folder, ignore_errors=True)
+        if not _others(resource, account):
+            account.clusters.stop(folder)
+            shutil.rmtree(account.workspace.clusters / folder, ignore_errors=True)
 
 
-def _others(resource: DeployedResource, host: Host) -> bool:
+def _others(resource: DeployedResource, account: LocalAccount) -> bool:
     """Return whether another cluster of the same database is deployed."""
     folder, arn = resource.local[FOLDER], resource.attributes["ResourceArn"]
     return any(
         other.local.get(FOLDER) == folder and other.attributes["ResourceArn"] != arn
-        for other in host.resources()
+        for other in account.resources()
     )
 
 
@@ -107,28 +107,28 @@ def _protected(resource: DeployedResource) -> CommandError:
     return CommandError(
         f"{resource.path}: cannot be deleted",
         "deletion protection is enabled (ValidationException: deletionProtectionEnabled)",
-        "deploy it with deletion protection off first, or destroy with --purge",
+        "deploy it without deletion protection first, or destroy with --purge",
     )
 
 
 def _pending(resource: DeployedResource) -> CommandError:
     return CommandError(
-        f"{resource.path}: waits in PENDING_DELETE",
-        "one of two peered clusters is deleted together with the other one",
+        f"{resource.path}: the cluster is in PENDING_DELETE",
+        "two peered clusters are deleted together",
         "destroy the stack of its peer as well, or destroy with --purge",
     )
 
 
-def _peers_folder(request: Request, host: Host) -> str | None:
-    """Return the folder of the cluster that the request names as its peer."""
+def _peers_folder(request: ResourceRequest, account: LocalAccount) -> str | None:
+    """Return the folder of the peer that the request names."""
     wanted = mapping(request.properties.get("MultiRegionProperties"))
     named = {text(arn) for arn in sequence(wanted.get("Clusters"))}
-    found = (r.local.get(FOLDER) for r in host.resources() if r.attributes.get("ResourceArn") in named)
+    found = (r.local.get(FOLDER) for r in account.resources() if r.attributes.get("ResourceArn") in named)
     return next((folder for folder in found if folder), None)
 
 
 def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, Json]:
-    """Return the attributes of the registry's schema (`AWS::DSQL::Cluster`, read-only properties)."""
+    """Return the read-only properties in the schema of `AWS::DSQL::Cluster`."""
     return {
         "Identifier": cluster.identifier,
         "ResourceArn": cluster.arn(region),
@@ -147,14 +147,14 @@ def _dialect(properties: Mapping[str, Json]) -> str | None:
     return text(properties.get(DIALECT)) or None
 
 
-def _free_folder(request: Request, host: Host) -> str:
-    """Return the folder where the runtime looks for a database of the construct's id.
+def _free_folder(request: ResourceRequest, account: LocalAccount) -> str:
+    """Return the folder in which the runtime looks for a database with the construct's id.
 
-    Where another stack has taken it, the stack's name goes before it.
+    If another stack uses that folder, the stack name is added as a prefix.
     """
     ids = request.path.split("/")[1:] or [request.logical_id]
     while len(ids) > 1 and ids[-1] in _OWN_IDS:
         ids.pop()
-    taken = {resource.local.get(FOLDER) for resource in host.resources()}
+    taken = {resource.local.get(FOLDER) for resource in account.resources()}
     own, stack = (variable_prefix(n).removeprefix("BLOCKS_").lower() for n in (ids[-1], request.stack))
     return own if own not in taken else f"{stack}_{own}"

@@ -1,4 +1,4 @@
-"""Custom resources: the asset's handler is driven with CloudFormation's event and must answer its URL."""
+"""Custom resources: invoke the handler with CloudFormation's event and wait for the response at its URL."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
-from blocks_cli.local.resources.handler import Outcome, Request
-from blocks_cli.local.resources.simple import stand_in
+from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
+from blocks_cli.local.resources.simple import placeholder
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource
 
 DEFAULT_TIMEOUT = 3600.0
-"""Seconds CloudFormation waits for an answer when `ServiceTimeout` does not say otherwise."""
+"""Seconds that CloudFormation waits for a response, without `ServiceTimeout`."""
 
 _Answer: TypeAlias = "dict[str, Json] | InvocationResult"
 
@@ -30,39 +30,39 @@ _Answer: TypeAlias = "dict[str, Json] | InvocationResult"
 class CustomResourceHandler:
     """`Custom::…` and `AWS::CloudFormation::CustomResource`."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
-        """Send Create or Update and wait for the answer."""
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
+        """Send Create or Update and wait for the response."""
         arn = text(request.properties.get("ServiceToken"))
-        if host.functions.get(arn) is None:
-            host.note(f"{request.path}: {request.type} was not run: its handler does not run locally")
-            return stand_in(request)
-        answer = _drive(host, arn, request.path, _event(request), _timeout(request.properties))
+        if account.functions.get(arn) is None:
+            account.note(f"{request.path}: {request.type} was skipped: its handler does not run locally")
+            return placeholder(request)
+        answer = _invoke_handler(account, arn, request.path, _event(request), _timeout(request.properties))
         if reason := text(answer.get("Reason")):
-            host.note(f"{request.path}: {reason}")
+            account.note(f"{request.path}: {reason}")
         physical_id = text(answer.get("PhysicalResourceId"))
-        return Outcome(physical_id, mapping(answer.get("Data")))
+        return ResourceResult(physical_id, mapping(answer.get("Data")))
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Let the handler verify the certificate of the local cluster it works on."""
-        _trust(resource.properties, host)
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
+        """Give the handler the certificate authority of its local cluster."""
+        _add_certificate_authority(resource.properties, account)
         return {}
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
-        """Send Delete and wait for the answer; with `purge`, a failure is only noted."""
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
+        """Send Delete and wait for the response; with `purge`, an error is only noted."""
         arn = text(resource.properties.get("ServiceToken"))
-        if host.functions.get(arn) is None:
+        if account.functions.get(arn) is None:
             return
-        event = _delete_event(resource, host)
+        event = _delete_event(resource, account)
         try:
-            _drive(host, arn, resource.path, event, _timeout(resource.properties))
+            _invoke_handler(account, arn, resource.path, event, _timeout(resource.properties))
         except CommandError as error:
             if not purge:
                 raise
-            host.note(f"{error.what}: {error.why}")
+            account.note(f"{error.what}: {error.why}")
 
 
-def _event(request: Request) -> dict[str, Json]:
-    """Return the event of CloudFormation's user guide, "Custom resource request objects"."""
+def _event(request: ResourceRequest) -> dict[str, Json]:
+    """Return the request object (CloudFormation user guide, "Custom resource request objects")."""
     event: dict[str, Json] = {
         "RequestType": "Update" if request.previous else "Create",
         "StackId": request.stack_id,
@@ -76,10 +76,10 @@ def _event(request: Request) -> dict[str, Json]:
     return event
 
 
-def _delete_event(resource: DeployedResource, host: Host) -> dict[str, Json]:
+def _delete_event(resource: DeployedResource, account: LocalAccount) -> dict[str, Json]:
     return {
         "RequestType": "Delete",
-        "StackId": host.stack_id_of(resource),
+        "StackId": account.stack_id_of(resource),
         "LogicalResourceId": resource.logical_id,
         "PhysicalResourceId": resource.physical_id,
         "ResourceType": resource.type,
@@ -87,40 +87,46 @@ def _delete_event(resource: DeployedResource, host: Host) -> dict[str, Json]:
     }
 
 
-def _drive(host: Host, arn: str, path: str, event: dict[str, Json], timeout: float) -> dict[str, Json]:
-    """Send the event and return the handler's answer; raise with its reason if that is FAILED."""
+def _invoke_handler(
+    account: LocalAccount, arn: str, path: str, event: dict[str, Json], timeout: float
+) -> dict[str, Json]:
+    """Send the event and return the handler's response.
+
+    Raises:
+        CommandError: the response is FAILED or invalid, or there is none.
+    """
     properties = mapping(event["ResourceProperties"])
-    _trust(properties, host)
+    _add_certificate_authority(properties, account)
     answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
     event |= {
         "RequestId": str(uuid.uuid4()),
         "ServiceToken": arn,
-        "ResponseURL": host.responses.url(answers.put),
+        "ResponseURL": account.responses.url(answers.put),
     }
-    host.functions.start(arn, event, answers.put)
-    answer = _wait(host, arn, answers, timeout)
+    account.functions.start(arn, event, answers.put)
+    answer = _wait(account, arn, answers, timeout)
     if reason := _failure(event, answer):
         raise CommandError(
             f"{path} ({event['ResourceType']}): {event['RequestType']} failed",
             reason,
-            "correct the cause and deploy again; everything done before this step stays as it is",
+            "correct the cause and deploy again; completed steps are kept",
             ExitCode.MIGRATION_FAILED,
         )
     return cast("dict[str, Json]", answer)
 
 
-def _wait(host: Host, arn: str, answers: queue.SimpleQueue[_Answer], timeout: float) -> _Answer:
-    """Return the handler's response, or the result of the invocation that ended without one being on its way.
+def _wait(account: LocalAccount, arn: str, answers: queue.SimpleQueue[_Answer], timeout: float) -> _Answer:
+    """Return the handler's response, or the result of the last invocation if all invocations ended without a response.
 
-    A handler may hand on to another invocation of itself, so the first one's end alone says nothing.
+    A handler may continue in another invocation of itself, so the end of the first one is not the end.
     """
     deadline = time.monotonic() + timeout
-    last: _Answer = {"Status": "FAILED", "Reason": f"no answer within {timeout:.0f} s"}
+    last: _Answer = {"Status": "FAILED", "Reason": f"no response within {timeout:.0f} s"}
     while (left := deadline - time.monotonic()) > 0:
         try:
             answer = answers.get(timeout=min(left, 0.1 if isinstance(last, InvocationResult) else left))
         except queue.Empty:
-            if isinstance(last, InvocationResult) and not host.functions.under_way(arn):
+            if isinstance(last, InvocationResult) and not account.functions.under_way(arn):
                 break
             continue
         if not isinstance(answer, InvocationResult):
@@ -130,13 +136,13 @@ def _wait(host: Host, arn: str, answers: queue.SimpleQueue[_Answer], timeout: fl
 
 
 def _failure(event: Mapping[str, Json], answer: _Answer) -> str | None:
-    """Return why an answer means failure, or None."""
+    """Return the reason why a response means failure, or None."""
     if isinstance(answer, InvocationResult):
         if answer.failed:
             return f"{answer.error_type}: {answer.error_message}"
-        return "the handler returned without answering its ResponseURL"
+        return "the handler returned without a response to its ResponseURL"
     if answer.get("Status") != "SUCCESS":
-        return text(answer.get("Reason")) or f"the handler answered {dict(answer)}"
+        return text(answer.get("Reason")) or f"the handler responded {dict(answer)}"
     if not answer.get("PhysicalResourceId"):
         return "Invalid PhysicalResourceId: the response has none"
     for key in ("StackId", "RequestId", "LogicalResourceId"):
@@ -149,10 +155,10 @@ def _timeout(properties: Mapping[str, Json]) -> float:
     return float(text(properties.get("ServiceTimeout")) or DEFAULT_TIMEOUT)
 
 
-def _trust(properties: Mapping[str, Json], host: Host) -> None:
-    """Give the handler the CA of the local cluster that its properties name as `Database` and `Endpoint`."""
+def _add_certificate_authority(properties: Mapping[str, Json], account: LocalAccount) -> None:
+    """Give the handler the CA of the local cluster in its properties `Database` and `Endpoint`."""
     database, endpoint = text(properties.get("Database")), text(properties.get("Endpoint"))
-    authority = host.clusters.ca_files().get(endpoint)
+    authority = account.clusters.ca_files().get(endpoint)
     if database and authority:
         variable = f"{variable_prefix(database)}_CA"
-        host.give(text(properties.get("ServiceToken")), {variable: authority})
+        account.add_environment(text(properties.get("ServiceToken")), {variable: authority})

@@ -1,4 +1,4 @@
-"""Functions and layers: their bundles unpacked, their configuration handed to the local Lambda."""
+"""Functions and layers: unpack bundles, and deploy functions to the local Lambda."""
 
 from __future__ import annotations
 
@@ -7,70 +7,68 @@ from typing import TYPE_CHECKING
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.local.placeholders import physical_name
-from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
+from blocks_cli.local.state import CODE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource
-
-CODE = "code"
-"""Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
 
 
 class LayerHandler(PassiveHandler):
     """`AWS::Lambda::LayerVersion`."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Unpack the layer."""
         name = text(request.properties.get("LayerName")) or physical_name(request.stack, request.logical_id)
-        key = _unpack(mapping(request.properties.get("Content")), request, host)
-        # A layer version never changes: new content is a new version, and so a new physical id.
+        key = _unpack(mapping(request.properties.get("Content")), request, account)
+        # A layer version is immutable: new content is a new version with a new physical id.
         version = int(key[:7], 16) if key else 1
         arn = f"{request.arn_prefix('lambda')}:layer:{name}:{version}"
-        return Outcome(arn, {"LayerVersionArn": arn}, {CODE: key})
+        return ResourceResult(arn, {"LayerVersionArn": arn}, {CODE: key})
 
 
 class FunctionHandler:
     """`AWS::Lambda::Function`."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
-        """Unpack the bundle and hand the function to the local Lambda."""
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
+        """Unpack the bundle."""
         name = text(request.properties.get("FunctionName")) or physical_name(
             request.stack, request.logical_id
         )
         arn = f"{request.arn_prefix('lambda')}:function:{name}"
         code = mapping(request.properties.get("Code"))
-        key = _inline(code, request, host) if "ZipFile" in code else _unpack(code, request, host)
-        return Outcome(name, {"Arn": arn}, {CODE: key})
+        key = _inline(code, request, account) if "ZipFile" in code else _unpack(code, request, account)
+        return ResourceResult(name, {"Arn": arn}, {CODE: key})
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Hand the function to the local Lambda again."""
-        host.deploy_function(resource)
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
+        """Deploy the function to the local Lambda."""
+        account.deploy_function(resource)
         return {}
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
         """End the function's sandboxes."""
         del purge
-        host.functions.remove(text(resource.attributes.get("Arn")))
+        account.functions.remove(text(resource.attributes.get("Arn")))
 
 
-def _inline(code: Mapping[str, Json], request: Request, host: Host) -> str:
+def _inline(code: Mapping[str, Json], request: ResourceRequest, account: LocalAccount) -> str:
     if not text(request.properties.get("Runtime")).startswith("python"):
         return ""
-    return host.store.inline(text(code["ZipFile"]))
+    return account.store.inline(text(code["ZipFile"]))
 
 
-def _unpack(code: Mapping[str, Json], request: Request, host: Host) -> str:
-    """Return the store's key of the bundle; empty for a container image, which cannot run here."""
+def _unpack(code: Mapping[str, Json], request: ResourceRequest, account: LocalAccount) -> str:
+    """Unpack the bundle and return its key in the store; empty for a container image, which cannot run locally."""
     if "S3Key" not in code:
         return ""
     object_key = text(code["S3Key"])
     if object_key not in request.assets:
         raise CommandError(
-            f"{request.path}: its code is s3://{text(code.get('S3Bucket'))}/{object_key}",
-            "it is no asset of this app, and nothing is downloaded for a local deploy",
+            f"{request.path}: its code s3://{text(code.get('S3Bucket'))}/{object_key} is not available",
+            "it is not an asset of this app, and a local deploy downloads nothing",
             "use Code.from_asset",
         )
-    return host.store.asset(request.assets[object_key])
+    return account.store.asset(request.assets[object_key])

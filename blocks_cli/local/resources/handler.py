@@ -1,4 +1,4 @@
-"""What a resource handler is given and what it gives back."""
+"""Interface of resource handlers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blocks_cli.assembly.cloud import Asset
+    from blocks_cli.assembly.asset import Asset
     from blocks_cli.json_value import Json
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A resource to be created, or updated where `previous` is there; `properties` are resolved."""
+class ResourceRequest:
+    """A resource to create, or to update if there is a `previous` one; `properties` are evaluated."""
 
     stack: str
     region: str
@@ -31,7 +31,7 @@ class Request:
 
     @property
     def stack_id(self) -> str:
-        """Return the stack's ARN."""
+        """ARN of the stack."""
         return f"{self.arn_prefix('cloudformation')}:stack/{self.stack}/local"
 
     def arn_prefix(self, service: str) -> str:
@@ -40,46 +40,46 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What exists now. Another `physical_id` than before means a replacement: the old one is deleted."""
+class ResourceResult:
+    """A created or updated resource. A changed `physical_id` means a replacement: the old resource is deleted."""
 
     physical_id: str
     attributes: Mapping[str, Json] = field(default_factory=dict)
     local: Mapping[str, str] = field(default_factory=dict)
 
 
-class Handler(Protocol):
-    """Makes one type of resource exist."""
+class ResourceHandler(Protocol):
+    """Creates, starts and deletes resources of one type."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Create or update the resource.
 
         Raises:
-            CommandError: it cannot be done; nothing of it counts as deployed.
+            CommandError: it failed; the resource does not count as deployed.
         """
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Bring a deployed resource to life: right after it was applied, and in every later process.
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
+        """Start a deployed resource: right after `apply`, and in every later process.
 
-        Returns texts of the recorded state that no longer hold, with what they read now.
+        Returns replacements for texts in the recorded state, such as an endpoint with a new port.
         """
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
-        """Remove the resource; `purge` overrides what protects it.
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
+        """Delete the resource; `purge` overrides its protection.
 
         Raises:
-            CommandError: it cannot be removed.
+            CommandError: it cannot be deleted.
         """
 
 
 class PassiveHandler:
-    """Base of handlers with nothing alive behind them."""
+    """Base class of handlers without a running counterpart."""
 
-    def restore(self, resource: DeployedResource, host: Host) -> Mapping[str, str]:
-        """Have nothing to bring to life."""
-        del resource, host
+    def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
+        """Do nothing."""
+        del resource, account
         return {}
 
-    def delete(self, resource: DeployedResource, host: Host, *, purge: bool) -> None:
-        """Have nothing to remove."""
-        del resource, host, purge
+    def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
+        """Do nothing."""
+        del resource, account, purge

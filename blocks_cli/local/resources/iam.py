@@ -1,4 +1,4 @@
-"""Roles and policies. What they allow is worked out when a function needs credentials."""
+"""Roles and policies. Permissions are computed when a function needs credentials."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import ROLE
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.placeholders import physical_name
-from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
 
 if TYPE_CHECKING:
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityHandler(PassiveHandler):
-    """Names a role or policy; `kind` is the resource part of its ARN, None where it has none."""
+    """Assigns name and ARN of a role or policy; `kind` is the resource part of its ARN, None if it has no ARN."""
 
     kind: str | None
 
-    def apply(self, request: Request, host: Host) -> Outcome:
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Return name and ARN."""
-        del host
+        del account
         name = self._name(request)
         if self.kind is None:
-            return Outcome(name, {"Id": name})
+            return ResourceResult(name, {"Id": name})
         arn = f"arn:{request.partition}:iam::{request.account}:{self.kind}{_iam_path(request)}{name}"
         if self.kind == "policy":
-            return Outcome(arn, {"PolicyArn": arn})
-        return Outcome(name, {"Arn": arn, "RoleId": _role_id(arn)})
+            return ResourceResult(arn, {"PolicyArn": arn})
+        return ResourceResult(name, {"Arn": arn, "RoleId": _role_id(arn)})
 
-    def _name(self, request: Request) -> str:
+    def _name(self, request: ResourceRequest) -> str:
         chosen = [
             text(request.properties.get(key)) for key in ("RoleName", "ManagedPolicyName", "PolicyName")
         ]
-        if self.kind is None or request.type != "AWS::IAM::Role":
+        if self.kind is None or request.type != ROLE:
             chosen = chosen[1:]
         return next(filter(None, chosen), physical_name(request.stack, request.logical_id))
 
 
-def _iam_path(request: Request) -> str:
+def _iam_path(request: ResourceRequest) -> str:
     return text(request.properties.get("Path")) or "/"
 
 

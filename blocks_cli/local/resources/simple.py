@@ -1,4 +1,4 @@
-"""Resources that are nothing but a name and a few attributes."""
+"""Resources that consist of a name and a few attributes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import text
 from blocks_cli.local.placeholders import MARK, physical_name
-from blocks_cli.local.resources.handler import Outcome, PassiveHandler, Request
+from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
 
 if TYPE_CHECKING:
-    from blocks_cli.local.account import Host
+    from blocks_cli.local.account import LocalAccount
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a resource is named: its physical id as a pattern, and its attributes as patterns.
+    """Patterns for the physical id and the attributes of a resource.
 
-    `name` is the property with a name of the user's choice. Patterns may use `{name}`, `{lambda_}`, `{logs}`,
-    `{function}`, `{alias}` and `{id}`, the physical id.
+    `name` is the property with the user's name for the resource. Patterns may use `{name}`, `{logs}`, `{function}`,
+    `{alias}`, `{logical_id}`, and in attributes `{id}`, the physical id.
     """
 
     physical_id: str
@@ -42,13 +42,13 @@ SIMPLE = {
 
 @dataclass(frozen=True, slots=True)
 class SimpleHandler(PassiveHandler):
-    """Names a resource by its shape."""
+    """Computes physical id and attributes from the patterns of a type."""
 
     shape: Shape
 
-    def apply(self, request: Request, host: Host) -> Outcome:
-        """Return the name and the attributes."""
-        del host
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
+        """Return physical id and attributes."""
+        del account
         properties = request.properties
         values = {
             "name": text(properties.get(self.shape.name)) or physical_name(request.stack, request.logical_id),
@@ -61,23 +61,23 @@ class SimpleHandler(PassiveHandler):
         }
         values["id"] = self.shape.physical_id.format(**values)
         attributes = {name: pattern.format(**values) for name, pattern in self.shape.attributes.items()}
-        return Outcome(values["id"], dict(attributes))
+        return ResourceResult(values["id"], dict(attributes))
 
 
-def _function_arn(request: Request, name: str) -> str:
+def _function_arn(request: ResourceRequest, name: str) -> str:
     return name if name.startswith("arn:") else f"{request.arn_prefix('lambda')}:function:{name}"
 
 
-class StandInHandler(PassiveHandler):
-    """Lets a resource of any other type seem to exist."""
+class PlaceholderHandler(PassiveHandler):
+    """Creates a placeholder for a resource of any other type."""
 
-    def apply(self, request: Request, host: Host) -> Outcome:
-        """Return a name; attributes are made up when somebody asks for them."""
-        host.note(f"{request.path}: {request.type} is not there locally; it only has a name")
-        return stand_in(request)
+    def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
+        """Return a name; attributes are generated on access."""
+        account.note(f"{request.path}: {request.type} is not available locally; a placeholder is used")
+        return placeholder(request)
 
 
-def stand_in(request: Request) -> Outcome:
-    """Return a resource that is nothing but a name."""
+def placeholder(request: ResourceRequest) -> ResourceResult:
+    """Return a placeholder with a name."""
     name = physical_name(request.stack, request.logical_id)
-    return Outcome(name, local={MARK: request.region})
+    return ResourceResult(name, local={MARK: request.region})

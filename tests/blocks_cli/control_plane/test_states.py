@@ -9,8 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from blocks_cli.control_plane.authorization import needs
-from blocks_cli.control_plane.cluster import Place, Status
+from blocks_cli.control_plane.authorization import required_permissions
+from blocks_cli.control_plane.cluster import ClusterId, Status
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.states import ControlPlane
 
@@ -47,7 +47,7 @@ class Api:
         return primary, peer
 
     def call(self, method: str, arn: str, **request: Any) -> dict[str, Any]:
-        place = Place.of(arn)
+        place = ClusterId.parse(arn)
         answer: dict[str, Any] = getattr(self.clients[place.region], method)(
             identifier=place.identifier, **request
         )
@@ -78,7 +78,7 @@ def _client(region: str, url: str) -> object:
 
 @pytest.fixture
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    endpoint = ControlPlaneEndpoint(ControlPlane(ACCOUNT, pace=getattr(request, "param", 1)))
+    endpoint = ControlPlaneEndpoint(ControlPlane(ACCOUNT, calls_per_state=getattr(request, "param", 1)))
     yield Api(endpoint)
     endpoint.close()
 
@@ -161,22 +161,22 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "witness in its own Region": ({"witnessRegion": EAST}, "ValidationException"),
     "no witness": ({"clusters": []}, "ValidationException"),
     "peer in its own Region": (
-        {"witnessRegion": WEST, "clusters": [Place(EAST, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(EAST, NOBODY, ACCOUNT).arn]},
         "ValidationException",
     ),
     "peer in the witness Region": (
-        {"witnessRegion": WEST, "clusters": [Place(WEST, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(WEST, NOBODY, ACCOUNT).arn]},
         "ValidationException",
     ),
     "two peers": (
         {
             "witnessRegion": WEST,
-            "clusters": [Place(OHIO, NOBODY, ACCOUNT).arn, Place("eu-west-1", NOBODY, ACCOUNT).arn],
+            "clusters": [ClusterId(OHIO, NOBODY, ACCOUNT).arn, ClusterId("eu-west-1", NOBODY, ACCOUNT).arn],
         },
         "ValidationException",
     ),
     "a peer that does not exist": (
-        {"witnessRegion": WEST, "clusters": [Place(OHIO, NOBODY, ACCOUNT).arn]},
+        {"witnessRegion": WEST, "clusters": [ClusterId(OHIO, NOBODY, ACCOUNT).arn]},
         "ResourceNotFoundException",
     ),
     "no ARN": ({"witnessRegion": WEST, "clusters": ["arn:aws:dsql"]}, "ValidationException"),
@@ -208,8 +208,8 @@ def test_a_third_cluster_finds_no_room(api: Api) -> None:
 @pytest.mark.parametrize("status", [Status.CREATING, Status.UPDATING, Status.DELETING, Status.FAILED])
 def test_a_cluster_in_another_state_is_not_updated(api: Api, status: Status) -> None:
     arn = api.create(EAST)
-    place = Place.of(arn)
-    api.endpoint.plane.find(place.region, place.identifier).go(status)
+    place = ClusterId.parse(arn)
+    api.endpoint.plane.find(place.region, place.identifier).set_states(status)
     with pytest.raises(ClientError) as refused:
         api.call("update_cluster", arn, deletionProtectionEnabled=True)
     assert refused.value.response["Error"]["Code"] == "ConflictException"
@@ -231,9 +231,9 @@ def test_an_operation_that_is_not_there_is_told(api: Api) -> None:
 
 
 def test_a_dropped_peer_asks_for_a_permission_of_its_own() -> None:
-    place, old, new = (Place(OHIO, letter * 26, ACCOUNT) for letter in "abc")
+    place, old, new = (ClusterId(OHIO, letter * 26, ACCOUNT) for letter in "abc")
     request: dict[str, Any] = {"multiRegionProperties": {"clusters": [new.arn]}}
-    needed = set(needs("UpdateCluster", place, frozenset({old.arn}), request))
+    needed = set(required_permissions("UpdateCluster", place, frozenset({old.arn}), request))
     assert {(action, arn) for action, arn in needed if "Peer" in action} == {
         ("dsql:AddPeerCluster", place.arn),
         ("dsql:AddPeerCluster", new.arn),

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.configuration import FunctionConfiguration
-from blocks_cli.lambda_.environment import Keys
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.runtime import prepare
 from blocks_cli.lambda_.sandbox import Spawner
-from blocks_cli.lambda_.scratch import Scratch
+from blocks_cli.lambda_.temporary_folders import TemporaryFolders
+from blocks_runtime.signing import Credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEYS = Keys("ASIAEXAMPLE", "secret", "token")
+KEYS = Credentials("ASIAEXAMPLE", "secret", "token")
 THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -32,7 +32,7 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.store = CodeStore(self.folder / "code")
-        self.spawner = Spawner(Scratch(self.folder / "tmp"))
+        self.spawner = Spawner(TemporaryFolders(self.folder / "tmp"))
 
     def configuration(self, source: str, **settings: object) -> FunctionConfiguration:
         """Return the configuration of a function whose `index.py` is `source`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.assembly.cloud import Asset
+from blocks_cli.assembly.asset import Asset
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.code_store import CodeStore
@@ -71,7 +71,7 @@ def test_only_extensions_for_another_python_are_foreign(tmp_path: Path) -> None:
     extension(tmp_path, "stable", "abi3")
     extension(tmp_path, "older", "cpython-27-x86_64-linux-gnu")
     extension(tmp_path, "elsewhere/deep", own.replace("x86_64", "s390x").replace("aarch64", "s390x"))
-    assert packages.foreign([tmp_path], interpreter.current()) == {"older", "elsewhere"}
+    assert packages.unloadable([tmp_path], interpreter.current()) == {"older", "elsewhere"}
 
 
 def test_a_driver_for_another_python_is_replaced_by_the_installed_one(
@@ -116,6 +116,6 @@ def test_a_shim_that_does_not_work_is_no_interpreter(tmp_path: Path) -> None:
     shim = tmp_path / "python3.12"
     shim.write_text("#!/bin/sh\necho 'version not selected' >&2\nexit 127\n")
     shim.chmod(0o755)
-    assert interpreter.probe(shim) is None
-    assert interpreter.probe(tmp_path / "absent") is None
-    assert interpreter.probe(interpreter.current().executable) == interpreter.current()
+    assert interpreter.inspect(shim) is None
+    assert interpreter.inspect(tmp_path / "absent") is None
+    assert interpreter.inspect(interpreter.current().executable) == interpreter.current()

@@ -13,7 +13,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import Access, DistributedDatabase
-from blocks.layers import runtime_layer
+from blocks.shared.layers import runtime_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -228,7 +228,7 @@ def test_only_who_may_invoke_a_function_can(lab: Lab, tmp_path: Path) -> None:
             client.invoke(FunctionName=handler.arn, Payload=b"{}")
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
             client.invoke(FunctionName="nobody", Payload=b"{}")
-        keys = deployment._host.keys(handler.role_arn)
+        keys = deployment._account.credentials_of(handler.role_arn)
         own = boto3.client(
             "lambda",
             endpoint_url=str(seen["AWS_ENDPOINT_URL_LAMBDA"]),

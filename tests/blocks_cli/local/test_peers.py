@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from aws_cdk import aws_dsql as dsql
 
-from blocks_cli.control_plane.cluster import Place
+from blocks_cli.control_plane.cluster import ClusterId
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.local import LocalDeployment
@@ -57,9 +57,9 @@ def synthesize(folder: Path) -> Path:
 def join(deployment: LocalDeployment) -> None:
     """Call UpdateCluster as the peering does."""
     (cluster,) = deployment.clusters
-    place = Place.of(cluster.arn(OHIO))
+    place = ClusterId.parse(cluster.arn(OHIO))
     wanted = {"multiRegionProperties": {"witnessRegion": WEST, "clusters": [cluster.arn(EAST)]}}
-    deployment._host.control_plane.update(OHIO, place.identifier, wanted)  # type: ignore[arg-type]
+    deployment._account.control_plane.update(OHIO, place.identifier, wanted)  # type: ignore[arg-type]
 
 
 def takes_connections(cluster: LocalCluster) -> list[str]:
@@ -78,7 +78,7 @@ def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path)
     with LocalDeployment.deploy(assembly, tmp_path) as deployment:
         (cluster,) = deployment.clusters
         assert set(cluster.regions) == {EAST, OHIO}
-        assert len({Place.of(cluster.arn(region)).identifier for region in (EAST, OHIO)}) == 1, BY_ID[
+        assert len({ClusterId.parse(cluster.arn(region)).identifier for region in (EAST, OHIO)}) == 1, BY_ID[
             "one-identifier"
         ].sentence
         assert takes_connections(cluster) == []

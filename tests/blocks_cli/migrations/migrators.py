@@ -114,7 +114,7 @@ def nursery() -> Iterator[Nursery]:
 def main() -> None:
     """Fork a migrator for each line of standard input."""
     import lambda_migrator.handler  # noqa: F401 (and psycopg, so that no child has to)
-    from blocks_runtime import session  # noqa: F401
+    from blocks_runtime.database import session  # noqa: F401
 
     for line in sys.stdin:
         invocation = Invocation(**json.loads(line))

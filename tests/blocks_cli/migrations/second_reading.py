@@ -147,7 +147,7 @@ def document(readings: Sequence[Reading]) -> str:
             "",
             "| file | rule | why |",
             "|---|---|---|",
-            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_sentence(each)} |" for each in files),
+            *(f"| {_code(each.text)} | `{each.ours[0]}` | {_fault(each)} |" for each in files),
             "",
         ]
     )
@@ -193,6 +193,6 @@ def _evidence(each: Reading) -> str:
     return f"we, by documents: {source}" if source.startswith(_DOCUMENTS) else f"we: {source}"
 
 
-def _sentence(each: Reading) -> str:
+def _fault(each: Reading) -> str:
     rules = {rule.id: rule for rule in vars(migration_rules).values() if isinstance(rule, Rule)}
-    return rules[each.ours[0]].sentence
+    return rules[each.ours[0]].title

@@ -256,8 +256,8 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
     "unknown dialect": (
         ["lint", "--dialect", "2031"],
         ExitCode.USAGE,
-        "--dialect 2031",
-        "unknown dialect '2031'",
+        "blocks lint",
+        "'2031' is not one of 'portable', '2026-09'",
     ),
     "which Region": (["status", "--endpoint", "db.example"], ExitCode.USAGE, "in which Region?", "host name"),
     "not a port": (

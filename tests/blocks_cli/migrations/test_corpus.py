@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.blocks_cli.migrations.conftest import Project
 
-    Place = tuple[str, int, int, str]
+    TargetOptions = tuple[str, int, int, str]
 
 MARK = re.compile("«([a-z0-9-]+)»")
 CORPUS: dict[str, dict[str, str | bytes]] = {
@@ -32,7 +32,7 @@ CORPUS: dict[str, dict[str, str | bytes]] = {
 }
 
 
-def marked(name: str, text: str) -> tuple[str, list[Place]]:
+def marked(name: str, text: str) -> tuple[str, list[TargetOptions]]:
     """Return a text without its marks, and the places they stood at, in lines and columns from 1."""
     places, plain = [], ""
     parts = MARK.split(text)
@@ -44,7 +44,7 @@ def marked(name: str, text: str) -> tuple[str, list[Place]]:
     return plain, places
 
 
-def write(folder: Path, files: Mapping[str, str | bytes]) -> list[Place]:
+def write(folder: Path, files: Mapping[str, str | bytes]) -> list[TargetOptions]:
     """Write the files, and return the places that are marked in them."""
     expected = []
     for name, text in files.items():
@@ -55,7 +55,7 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> list[Place]:
     return expected
 
 
-def found(folder: Path, dialect: str = "portable") -> list[Place]:
+def found(folder: Path, dialect: str = "portable") -> list[TargetOptions]:
     with pytest.raises(MigrationErrors) as caught:
         compile_folder(folder, profile(dialect))
     return [(each.path.name, each.line, each.column, each.rule.id) for each in caught.value.findings]
@@ -104,7 +104,7 @@ def test_every_rule_that_a_file_can_break_has_a_case() -> None:
 
 
 FORMATS: dict[str, tuple[list[str], str]] = {
-    "text": (["--format", "text"], "migrations/002_b.sql:1:1: TRUNCATE is not available. [truncate]\n  why: "),
+    "text": (["--format", "text"], "migrations/002_b.sql:1:1: TRUNCATE is not supported [truncate]\n  why: "),
     "github": (["--format", "github"], "::error file=migrations/002_b.sql,line=1,col=1,title=truncate::TRUNCATE "),
 }  # fmt: skip
 

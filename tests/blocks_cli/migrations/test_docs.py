@@ -58,7 +58,7 @@ def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None
     project.run("INSERT INTO accounts (owner, balance) VALUES ('new', 1)")
     assert project.rows("SELECT currency FROM accounts WHERE owner = 'new'") == [("EUR",)]
     with pytest.raises(psycopg.errors.CheckViolation, match="currency_is_there"):
-        project.run("INSERT INTO accounts (owner, balance, currency) VALUES ('nobody', 1, NULL)")
+        project.run("INSERT INTO accounts (owner, balance, currency) VALUES ('another', 1, NULL)")
     assert project.rows("SELECT convalidated FROM pg_constraint WHERE conname = 'currency_is_there'") == [
         (True,)
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.main import INTERRUPTED, NOBODY_READS
+from blocks_cli.main import INTERRUPTED, OUTPUT_CLOSED
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_nobody_reads(project: Path) -> None:
     with running(project, "lint", "--json") as lint:
         assert lint.stdout is not None and lint.stderr is not None
         lint.stdout.close()
-        assert lint.wait() == NOBODY_READS
+        assert lint.wait() == OUTPUT_CLOSED
         assert "Error" not in lint.stderr.read()
 
 
@@ -109,4 +109,4 @@ def test_an_error_of_the_program_says_so(project: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("blocks_cli.commands.lint.find_folder", None)
     with pytest.raises(SystemExit) as ended:
         main(["lint", "--json"])
-    assert ended.value.code == ExitCode.FAULT
+    assert ended.value.code == ExitCode.INTERNAL_ERROR

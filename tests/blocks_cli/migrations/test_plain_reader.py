@@ -12,9 +12,9 @@ from psycopg.rows import dict_row
 from blocks_cli.database.plain_reader import PlainReader
 from blocks_runtime import sql
 from blocks_runtime.contract import ADMIN_ROLE, Variables
+from blocks_runtime.database.target import Target
 from blocks_runtime.errors import ConnectionFailed, DatabaseError, FeatureNotSupported
 from blocks_runtime.signing import Credentials, token
-from blocks_runtime.target import Target
 from lambda_migrator import journal, lease, tables
 from local_dsql.tls.certificates import make_authority
 from tests.blocks_cli.migrations.conftest import BANK

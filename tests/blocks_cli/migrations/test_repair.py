@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_cli.exit_codes import ExitCode
-from blocks_runtime.session import Session
+from blocks_runtime.database.session import Session
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
-    from blocks_runtime.primitives import Cursor
+    from blocks_runtime.database.primitives import Cursor
     from tests.blocks_cli.migrations.conftest import Project
 
 

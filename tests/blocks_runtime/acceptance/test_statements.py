@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import errors, sql
-from blocks_runtime.classification import classify
+from blocks_runtime.database.classification import classify
 from dsql_dialect import Kind, TransactionRules, parse, profile
 from dsql_dialect.migrations import MigrationErrors, compile_folder
 from tests.blocks_runtime.acceptance.statements import CASES, Case

@@ -11,10 +11,10 @@ from local_dsql.postgres.account import UserNamespace, choose_account
 
 FORKS = """
 import os, subprocess, threading, time
-from local_dsql.postgres.account import UserNamespace, entrance
+from local_dsql.postgres.account import UserNamespace, child_setup
 
 os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(0.05,)).start())
-done = subprocess.run(["id", "-u"], preexec_fn=entrance(UserNamespace()), capture_output=True, text=True)
+done = subprocess.run(["id", "-u"], preexec_fn=child_setup(UserNamespace()), capture_output=True, text=True)
 print(done.returncode, done.stdout.strip(), done.stderr.strip())
 """
 

@@ -23,7 +23,7 @@ from local_dsql.postgres import (
     UserNamespace,
     find_binaries,
 )
-from local_dsql.postgres.diagnosis import failure
+from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.process import HAS_DEATH_SIGNAL
 from local_dsql.postgres.settings import SETTINGS
 from tests.local_dsql.processes import processes_of, wait_until
@@ -276,7 +276,7 @@ def test_a_full_disk_is_a_clear_error(bench: Bench) -> None:
     ],
 )
 def test_last_words_become_an_error(output: str, code: int | None, why: str, remedy: str) -> None:
-    error = failure("PostgreSQL did not start on /data", output, code)
+    error = exit_error("PostgreSQL did not start on /data", output, code)
     assert why in error.why
     assert remedy in error.remedy
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import uvloop
 
+from blocks_runtime import signing
 from dsql_dialect import profile
 from local_dsql import catalog
 from local_dsql.access import (
@@ -21,11 +22,10 @@ from local_dsql.access import (
     Permission,
     TokenAuthenticator,
     new_identifier,
-    sign_token,
 )
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
-from local_dsql.proxy import Front, Limits
+from local_dsql.proxy import Limits, Proxy
 from local_dsql.tls import CertificateStore
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class Cluster:
         self.postgres.wait_until_ready()
         with self.direct() as connection:
             connection.execute(catalog.sql())
-        self._make_front(dialect, limits)
+        self._make_proxy(dialect, limits)
 
-    def _make_front(self, dialect: str, limits: Limits | None) -> None:
+    def _make_proxy(self, dialect: str, limits: Limits | None) -> None:
         name = ClusterName(new_identifier())
         (self.folder / "tls").mkdir()
         store = CertificateStore(self.folder / "tls", self.folder / "ca.pem", name.identifier)
@@ -83,7 +83,7 @@ class Cluster:
         self.administrator = self.credentials(
             "arn:aws:iam::000000000000:role/administrator", "dsql:DbConnectAdmin"
         )
-        self.front = Front(
+        self.proxy = Proxy(
             socket_directory=self.sockets,
             port=self.postgres.port,
             profile=profile(dialect),
@@ -95,8 +95,8 @@ class Cluster:
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.run(self.front.start())
-        self.port = self.run(self.front.listen(REGION))
+        self.run(self.proxy.start())
+        self.port = self.run(self.proxy.listen(REGION))
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 30) -> T:
         """Run a coroutine on the front's loop."""
@@ -111,7 +111,8 @@ class Cluster:
         self, credentials: Credentials | None = None, action: str = "DbConnectAdmin", region: str = REGION
     ) -> str:
         """Sign a token for the endpoint."""
-        return sign_token(credentials or self.administrator, host="localhost", region=region, action=action)
+        role = "admin" if action == "DbConnectAdmin" else "app"
+        return signing.token("localhost", region, role, credentials or self.administrator)
 
     def parameters(self, user: str = "admin", token: str | None = None) -> dict[str, Any]:
         """Return libpq parameters for a verified connection."""
@@ -143,7 +144,7 @@ class Cluster:
 
     def close(self) -> None:
         """Stop everything and remove the folder."""
-        self.run(self.front.close())
+        self.run(self.proxy.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

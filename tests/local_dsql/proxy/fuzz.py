@@ -181,7 +181,7 @@ class Fuzz:
 def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statements: int = 0) -> None:
     """Play at least so many rounds and so many statements, and look how long anybody waited for a transaction."""
     game = Fuzz(cluster, seed, prepared=prepared)
-    waits = cluster.front.engine.waits.kept
+    waits = cluster.proxy.engine.waits.kept
     waited = 0
     with Heartbeat() as heart:
         try:

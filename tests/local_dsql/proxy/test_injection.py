@@ -26,7 +26,7 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
             connection.execute(f"DELETE FROM {table}")
             connection.execute(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
         yield connection
-    cluster.front.injector.clear()
+    cluster.proxy.engine.injector.clear()
 
 
 def outcomes(connection: psycopg.Connection[Any], *tables: str) -> list[str]:
@@ -60,7 +60,7 @@ INJECTIONS = [
 def test_commits_fail_as_asked(
     cluster: Cluster, admin: psycopg.Connection[Any], injection: Injection, expected: list[str]
 ) -> None:
-    cluster.front.injector.add(injection)
+    cluster.proxy.engine.injector.add(injection)
     assert outcomes(admin, "apples", "pears", "apples", "pears") == expected
 
 
@@ -69,20 +69,20 @@ class Listener:
     """A judge that lets everything commit, and keeps what it was asked about."""
 
     heard: list[Attempt] = field(default_factory=list)
-    dismissed: bool = False
+    cancelled: bool = False
 
-    async def agrees(self, attempt: Attempt) -> bool:
+    async def evaluate(self, attempt: Attempt) -> bool:
         self.heard.append(attempt)
         return False
 
-    def dismiss(self) -> None:
-        self.dismissed = True
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 @pytest.fixture
 def listener(cluster: Cluster, admin: psycopg.Connection[Any]) -> Listener:
     listener = Listener()
-    cluster.front.injector.add(Injection(predicate="listener"), listener)
+    cluster.proxy.engine.injector.add(Injection(predicate="listener"), listener)
     return listener
 
 
@@ -130,7 +130,7 @@ def test_a_predicate_sees_the_changed_rows(
             admin.execute("BEGIN")
             admin.execute("CREATE TABLE weeds (id int PRIMARY KEY)")
             admin.execute("ROLLBACK")
-            participant = cluster.front.engine.find(writer.info.backend_pid)
+            participant = cluster.proxy.engine.find(writer.info.backend_pid)
             assert participant is not None
             assert participant.transaction is not None
             assert participant.transaction.parked is not None
@@ -184,24 +184,24 @@ def test_texts_are_kept_only_while_a_predicate_wants_them(
     with cluster.connect(autocommit=False) as writer:
         writer.execute("UPDATE apples SET n = 1")
         listener = Listener()
-        number = cluster.front.injector.add(Injection(predicate="listener"), listener)
+        number = cluster.proxy.engine.injector.add(Injection(predicate="listener"), listener)
         writer.execute("UPDATE pears SET n = %s", (1,))
         writer.commit()
     (attempt,) = listener.heard
     assert attempt.statements == ("UPDATE pears SET n = $1",)
     assert attempt.rows == {"apples": {"(1)", "(2)"}, "pears": {"(1)", "(2)"}}
-    cluster.front.injector.remove(number)
-    assert listener.dismissed
-    assert not cluster.front.injector.has_predicates
+    cluster.proxy.engine.injector.remove(number)
+    assert listener.cancelled
+    assert not cluster.proxy.engine.injector.has_predicates
 
 
 def test_reads_are_left_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
-    number = cluster.front.injector.add(Injection())
+    number = cluster.proxy.engine.injector.add(Injection())
     with cluster.connect(autocommit=False) as reader:
         reader.execute("SELECT * FROM apples")
         reader.commit()
-    assert number in cluster.front.injector.armed()
-    cluster.front.injector.remove(number)
+    assert number in cluster.proxy.engine.injector.armed()
+    cluster.proxy.engine.injector.remove(number)
     assert outcomes(admin, "apples") == ["ok"]
 
 
@@ -210,7 +210,7 @@ def test_connection_breaks_at_commit(
     cluster: Cluster, admin: psycopg.Connection[Any], fault: Fault, committed: int
 ) -> None:
     """Before or after the COMMIT: the client cannot tell which."""
-    cluster.front.injector.add(Injection(fault=fault))
+    cluster.proxy.engine.injector.add(Injection(fault=fault))
     with cluster.connect(autocommit=False) as connection:
         connection.execute("UPDATE apples SET n = 1 WHERE id = 1")
         with pytest.raises(psycopg.OperationalError):
@@ -232,7 +232,7 @@ def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[A
         winner.commit()
         with pytest.raises(psycopg.errors.SerializationFailure):
             loser.commit()
-        last = cluster.front.conflicts[-1]
+        last = cluster.proxy.engine.journal.conflicts[-1]
         assert last.loser == f"admin@us-east-1#{loser.info.backend_pid}"
         assert last.winners == (f"admin@us-east-1#{winner.info.backend_pid}",)
     assert (last.code, last.tables, set(last.rows), last.injected) == (
@@ -266,7 +266,7 @@ def test_what_failed_to_commit_is_not_told_to_be_complete(
 ) -> None:
     with RawClient(cluster) as client:
         client.log_in(cluster)
-        cluster.front.injector.add(Injection())
+        cluster.proxy.engine.injector.add(Injection())
         client.send(sent)
         assert client.kinds() == lost
         assert admin.execute("SELECT count(*) FROM apples WHERE id = 7").fetchone() == (0,)

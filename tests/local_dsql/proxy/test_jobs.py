@@ -24,7 +24,7 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("CREATE TABLE jobbed (id int PRIMARY KEY, v text, k int)")
         connection.execute("INSERT INTO jobbed SELECT g, 'v' || g / 2, g FROM generate_series(1, 100) g")
         yield connection
-        cluster.front.jobs.delay = 0.0
+        cluster.proxy.jobs.delay = 0.0
         for (job,) in connection.execute(UNFINISHED).fetchall():
             wait(connection, str(job))  # it may end amid the statements of the next test, which then conflict
 
@@ -53,7 +53,7 @@ def job_row(connection: psycopg.Connection[Any], job: str) -> tuple[Any, ...]:
 
 
 def test_index_is_invalid_until_its_job_is_done(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
-    cluster.front.jobs.delay = 0.3
+    cluster.proxy.jobs.delay = 0.3
     job = ask(admin, "CREATE INDEX ASYNC jobbed_k ON jobbed (k)")
     assert job_row(admin, job)[:4] == ("submitted", "INDEX_BUILD", 1259, "public.jobbed_k")
     assert admin.execute(INDEX, ("jobbed_k",)).fetchone() == (False, False)
@@ -177,18 +177,18 @@ def test_a_job_that_nobody_announced_is_found(cluster: Cluster, admin: psycopg.C
 def test_a_worker_that_is_cut_off_begins_the_job_again(
     cluster: Cluster, admin: psycopg.Connection[Any]
 ) -> None:
-    cluster.front.jobs.delay = 0.3
+    cluster.proxy.jobs.delay = 0.3
     job = ask(admin, "CREATE INDEX ASYNC jobbed_k ON jobbed (k)")
     with cluster.direct() as direct:
-        direct.execute("SELECT pg_terminate_backend(%s)", (cluster.front.jobs.backend.pid,))
-    cluster.front.jobs.delay = 0.0
+        direct.execute("SELECT pg_terminate_backend(%s)", (cluster.proxy.jobs.backend.pid,))
+    cluster.proxy.jobs.delay = 0.0
     assert wait(admin, job)
     assert admin.execute(INDEX, ("jobbed_k",)).fetchone() == (True, False)
 
 
 def test_a_job_that_fails_leaves_the_next_one_alone(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     admin.execute("ALTER TABLE jobbed ADD CONSTRAINT above CHECK (k > 50) NOT VALID")
-    cluster.front.jobs.delay = 0.1
+    cluster.proxy.jobs.delay = 0.1
     first = ask(admin, "ALTER TABLE ASYNC jobbed VALIDATE CONSTRAINT above")
     second = ask(admin, "CREATE UNIQUE INDEX ASYNC jobbed_k ON jobbed (k)")
     assert wait(admin, second)

@@ -9,8 +9,10 @@ import pytest
 
 from dsql_dialect import parse
 from local_dsql.occ.parking import park
-from local_dsql.proxy.session import Session
-from local_dsql.proxy.units import simple_unit
+from local_dsql.proxy.engine_session import EngineSession
+from local_dsql.proxy.passthrough import Passthrough
+from local_dsql.proxy.session import ClientSession
+from local_dsql.proxy.statement_execution import simple_execution
 from local_dsql.wire import messages
 from tests.local_dsql.proxy.raw_client import RawClient
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 READ = "SELECT count(*) FROM overtaken"
 
 
-@pytest.mark.parametrize("way", ["read", "pass_on"])
+@pytest.mark.parametrize("way", ["read", "forward"])
 def test_own_writes_are_read_after_parking(cluster: Cluster, way: str) -> None:
     with RawClient(cluster) as client:
         (key,) = (raw for kind, raw in client.log_in(cluster) if kind == b"K")
@@ -38,16 +40,17 @@ def test_own_writes_are_read_after_parking(cluster: Cluster, way: str) -> None:
 
 async def _overtake(cluster: Cluster, pid: int, way: str) -> None:
     """Let somebody who parks the transaction stand in line before a read of its own."""
-    engine = cluster.front.engine
+    engine = cluster.proxy.engine
     session = engine.find(pid)
-    assert isinstance(session, Session)
-    statement = parse(READ, cluster.front.profile).statements[0]
+    assert isinstance(session, ClientSession)
+    statement = parse(READ, cluster.proxy.profile).statements[0]
+    passthrough = Passthrough(session, EngineSession(engine, session))
     async with engine.mutex:
-        await session.backend.turn.take()
+        await session.backend.lock.acquire()
         parking = asyncio.ensure_future(park(engine, session))
         await asyncio.sleep(0)
-        reading = asyncio.ensure_future(getattr(session.work, way)(simple_unit(statement)))
+        reading = asyncio.ensure_future(getattr(passthrough, way)(simple_execution(statement)))
         await asyncio.sleep(0)
-        session.backend.turn.release()
+        session.backend.lock.release()
         await parking
     assert await reading

@@ -1,4 +1,4 @@
-"""Sequences of messages, sent to the front and to PostgreSQL itself, whose answers must not differ.
+"""Sequences of messages, sent to the proxy and to PostgreSQL itself, whose answers must not differ.
 
 A sequence is a list of *steps*; what a step sends is sent at one go, and its answer is read before the next one.
 Both sides have tables of their own, alike at the beginning of every sequence.
@@ -38,7 +38,7 @@ _CHANGED = (b"CREATE", b"ALTER", b"DROP")
 
 
 class Side:
-    """One connection, to the front or to PostgreSQL."""
+    """One connection, to the proxy or to PostgreSQL."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
@@ -115,9 +115,9 @@ class Arena:
         self._portals: set[bytes] = set()
         self._over: set[bytes] = set()
         self._status = messages.IDLE
-        self._front = self._front_side()
+        self._proxy = self._proxy_side()
         self._direct = self._direct_side()
-        self._other = self._front_side()
+        self._other = self._proxy_side()
         self._ask(
             self._direct, "RESET SESSION AUTHORIZATION; ALTER SCHEMA public OWNER TO admin; SET ROLE admin"
         )
@@ -126,13 +126,13 @@ class Arena:
     def close(self) -> None:
         """Hang up and take the tables away."""
         for sql in blocks.DROPS:
-            self._ask(self._front, sql)
-        for side in (self._front, self._direct, self._other):
+            self._ask(self._proxy, sql)
+        for side in (self._proxy, self._direct, self._other):
             side.close()
         with self.cluster.direct() as connection:
             connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
-    def _front_side(self) -> Side:
+    def _proxy_side(self) -> Side:
         client = RawClient(self.cluster)
         client.log_in(self.cluster)
         return Side(client.socket)
@@ -156,7 +156,7 @@ class Arena:
         return frames
 
     def _rebuild(self, *, drop: bool) -> None:
-        for side in (self._front, self._direct):
+        for side in (self._proxy, self._direct):
             for sql in (*(blocks.DROPS if drop else ()), *blocks.TABLES):
                 frames = self._ask(side, sql)
                 if "extra" in sql and frames[0][0] == b"E":
@@ -165,7 +165,7 @@ class Arena:
 
     def refill(self) -> None:
         """Let both sides have the same rows again."""
-        self._fill(self._front)
+        self._fill(self._proxy)
         for _ in range(_ATTEMPTS):  # PostgreSQL may be busy yet with what a client said before it left
             if self._fill(self._direct):
                 return
@@ -178,20 +178,20 @@ class Arena:
 
     def play(self, sequence: Script, *, patient: bool = False) -> Outcome:
         """Send a sequence to both sides."""
-        front, direct = self._front_side(), self._direct_side()
+        proxy, direct = self._proxy_side(), self._direct_side()
         outcome = Outcome()
         self._portals, self._over, self._status = set(), set(), messages.IDLE
         changed = [False]
         try:
             self._begin_weather(sequence.weather)
             for number, step in enumerate(sequence.steps, 1):
-                self._step(number, step, sequence, (front, direct), outcome, changed, patient=patient)
+                self._step(number, step, sequence, (proxy, direct), outcome, changed, patient=patient)
                 if outcome.mismatch or outcome.refused or not direct.open:
                     break
                 if sequence.weather == "parked":
                     self._disturb()
         finally:
-            front.close()
+            proxy.close()
             direct.close()
             self._end_weather()
         if changed[0]:
@@ -211,7 +211,7 @@ class Arena:
         *,
         patient: bool,
     ) -> None:
-        front, direct = sides
+        proxy, direct = sides
         status = self._status
         step = _synchronised(step if sequence.as_is else self._sensible(step))
         data = b"".join(message.data for message in step)
@@ -220,7 +220,7 @@ class Arena:
         due = sum(message.data[:1] in (b"Q", b"S", b"F") for message in step)
         want = direct.read(_ended(due), 0.3 if patient else _QUIET)
         there = len(_shown(want))
-        got = front.read(lambda frames: len(_shown(frames)) >= there, 2 if want else 0.01)
+        got = proxy.read(lambda frames: len(_shown(frames)) >= there, 2 if want else 0.01)
         changed[0] |= any(kind == b"C" and raw[BODY:].startswith(_CHANGED) for kind, raw in got + want)
         self._status = next((raw[BODY:] for kind, raw in reversed(want) if kind == b"Z"), self._status)
         outcome.steps += 1
@@ -237,7 +237,7 @@ class Arena:
         )
         if left != right:
             outcome.mismatch = (
-                f"step {number}:\n  front {_show(left, right)}\n  PostgreSQL {_show(right, left)}"
+                f"step {number}:\n  proxy {_show(left, right)}\n  PostgreSQL {_show(right, left)}"
             )
 
     def _sensible(self, step: Step) -> Step:

@@ -48,7 +48,7 @@ def test_every_answer_is_collected_however_it_is_cut(rows: bytes, end: End, bulk
     for cut in (*range(1, 60), *range(max(60, len(whole) - 60), len(whole))):
         collector.begin(2, bulk=bulk)
         collect(collector, [whole[:cut], whole[cut:]])
-        answer = collector.answers[1]
+        answer = collector.responses[1]
         assert b"".join(raw for _, raw in answer.frames) == b"".join(raw for _, raw in kept(said))
         assert (answer.status, answer.error is not None) == (end.status, end.failed)
         assert answer.frames[-1] == kept(end.said)[-1]
@@ -64,7 +64,7 @@ def test_no_row_of_many_is_looked_at(end: str, size: int) -> None:
     collector = Collector()
     collector.begin(1, bulk=True)
     collect(collector, [whole[at : at + size] for at in range(0, len(whole), size)])
-    (answer,) = collector.answers
+    (answer,) = collector.responses
     assert len(answer.frames) < FEW
     assert b"".join(raw for _, raw in answer.frames) == said
     assert answer.frames[-1] == FrameReader().feed(ENDS[end].said)[-1]
@@ -90,7 +90,7 @@ def test_what_only_looks_like_an_end_is_none(look: bytes, end: End) -> None:
         collector = Collector()
         collector.begin(1, bulk=True)
         collect(collector, [said + messages.READY[end.status]])
-        (answer,) = collector.answers
+        (answer,) = collector.responses
         assert answer.frames[-1] == kept(end.said)[-1]
         assert (answer.error is not None) == end.failed
         tags = [raw[5:-1].decode() for kind, raw in kept(end.said) if kind == b"C"]
@@ -104,7 +104,7 @@ def test_what_nobody_asked_for_belongs_to_no_answer() -> None:
     collector.begin(1)
     assert collector.feed(DONE + messages.READY[b"I"] + notice) == [notice]
     assert collector.complete
-    assert collector.answers[0].tags == ["SELECT 1"]
+    assert collector.responses[0].tags == ["SELECT 1"]
 
 
 def test_what_is_reported_belongs_to_no_answer() -> None:
@@ -112,5 +112,5 @@ def test_what_is_reported_belongs_to_no_answer() -> None:
     collector = Collector()
     collector.begin(1)
     assert collector.feed(DONE + reported + messages.READY[b"I"]) == []
-    assert collector.answers[0].frames == [(b"C", DONE)]
+    assert collector.responses[0].frames == [(b"C", DONE)]
     assert collector.reported == [reported]

@@ -1,0 +1,172 @@
+"""The proxy and its PostgreSQL in one process, with extra endpoints to measure the cost of each part.
+
+`python -m benchmarks.bare_proxy` prints one line of JSON, libpq parameters by the name of an endpoint, and runs until
+its standard input ends:
+
+- `tcp` and `socket`: PostgreSQL itself, in plain text, over TCP and over its unix socket;
+- `tls`: the proxy as it is;
+- `plain`: the proxy without TLS, which it otherwise requires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import psycopg
+import uvloop
+
+from dsql_dialect import profile
+from local_dsql import catalog
+from local_dsql.access import (
+    ClusterName,
+    IdentityStore,
+    Permission,
+    TokenAuthenticator,
+    new_identifier,
+    sign_token,
+)
+from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
+from local_dsql.postgres.settings import SETTINGS
+from local_dsql.proxy import Proxy
+from local_dsql.proxy.connection import ClientConnection
+from local_dsql.proxy.listener import Endpoint
+from local_dsql.tls import CertificateStore
+from local_dsql.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Endpoints = dict[str, dict[str, str | int]]
+
+REGION = "us-east-1"
+
+
+class PlainConnection(ClientConnection):
+    """A client connection in plain text."""
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that a TLS handshake would have carried."""
+        return "localhost"
+
+    def process_startup(self, code: int, body: bytes) -> None:
+        if code == messages.SSL_REQUEST:
+            self.send(messages.ENCRYPTION_REFUSED)
+        else:
+            self.begin_login(code, body)
+
+
+def main() -> None:
+    # A short path: the address of a unix socket holds about 100 characters.
+    folder = Path(tempfile.mkdtemp(prefix="dsql-"))
+    try:
+        folder.chmod(0o755)
+        with _postgres(folder) as postgres:
+            uvloop.run(_serve(folder, postgres))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[Postgres]:
+    """Run PostgreSQL with the catalog of the local DSQL, reachable over TCP too."""
+    account = choose_account()
+    binaries = account.binaries(find_binaries(), folder / "postgres")
+    data = DataDirectory(folder / "data")
+    data.initialise(binaries, account)
+    sockets = folder / "sockets"
+    sockets.mkdir()
+    account.own(sockets)
+    postgres = Postgres.start(
+        binaries,
+        data,
+        sockets=sockets,
+        log=folder / "log",
+        account=account,
+        settings=SETTINGS | {"listen_addresses": "127.0.0.1"},
+        port=_free_port(),
+    )
+    try:
+        postgres.wait_until_ready()
+        with psycopg.connect(
+            host=str(sockets), port=postgres.port, user="postgres", autocommit=True
+        ) as admin:
+            admin.execute(catalog.sql())
+        yield postgres
+    finally:
+        postgres.stop()
+
+
+async def _serve(folder: Path, postgres: Postgres) -> None:
+    """Run the proxy until standard input ends."""
+    name = ClusterName(new_identifier())
+    (folder / "tls").mkdir()
+    certificates = CertificateStore(folder / "tls", folder / "ca.pem", name.identifier)
+    certificates.ensure(["localhost", "127.0.0.1"])
+    identities = IdentityStore(folder / "identities.json")
+    permission = Permission("dsql:DbConnectAdmin", name.arn("*"))
+    credentials = identities.register("arn:aws:iam::000000000000:role/bench", [permission]).credentials
+    proxy = Proxy(
+        socket_directory=folder / "sockets",
+        port=postgres.port,
+        profile=profile("2026-09"),
+        authenticator=TokenAuthenticator(name, identities),
+        tls=certificates.context(),
+        cluster_identifier=name.identifier,
+    )
+    await proxy.start()
+    plain = Endpoint(proxy.context(REGION), proxy.tls, connection_class=PlainConnection)
+    await plain.open(0)
+    direct: dict[str, str | int] = {"user": "postgres", "dbname": "postgres", "port": postgres.port}
+    through: dict[str, str | int] = {
+        "host": "localhost",
+        "hostaddr": "127.0.0.1",
+        "user": "admin",
+        "password": sign_token(credentials, host="localhost", region=REGION, action="DbConnectAdmin"),
+        "dbname": "postgres",
+        "sslrootcert": str(certificates.authority_file),
+    }
+    endpoints: Endpoints = {
+        "tcp": direct | {"host": "127.0.0.1", "sslmode": "disable"},
+        "socket": direct | {"host": str(folder / "sockets")},
+        "tls": through | {"port": await proxy.listen(REGION), "sslmode": "verify-full"},
+        "plain": through | {"port": plain.port, "sslmode": "disable"},
+    }
+    gc.freeze()  # as local_dsql.server.__main__ does
+    print(json.dumps(endpoints), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await plain.close()
+    await proxy.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def running() -> Iterator[Endpoints]:
+    """Run it in a process of its own and yield its endpoints."""
+    command = [sys.executable, "-m", "benchmarks.bare_proxy"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield cast("Endpoints", json.loads(process.stdout.readline()))
+        finally:
+            process.stdin.close()
+            process.wait(30)
+
+
+if __name__ == "__main__":
+    main()

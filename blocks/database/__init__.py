@@ -1,0 +1,1 @@
+"""The database block: an Aurora DSQL cluster, its migrations and its grants."""

@@ -1,0 +1,181 @@
+"""A database in two Regions: what is asked for, and whether it can be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Stack, Stage, Token
+
+from blocks.database.region_sets import REGION_SETS, is_known, set_of
+from blocks.shared.arguments import KEY, POLICY, Kind, check, one_of
+from blocks.shared.errors import ConstructError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kms as kms
+    from constructs import Construct
+
+
+def _is_region(value: object) -> bool:
+    """Tell the name of a Region, also of one that is not known here, from a typing error."""
+    return isinstance(value, str) and (
+        Token.is_unresolved(value) or re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", value) is not None
+    )
+
+
+_KINDS: Mapping[str, Kind] = {
+    "peer": Kind("the stack in the second Region", 'Stack(app, "Peer", env=…)', one_of(Stack)),
+    "witness_region": Kind("the name of a Region", '"us-west-2"', _is_region),
+    "encryption_key": KEY,
+    "resource_policy": POLICY,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiRegion:
+    """The second Region of a database and its witness.
+
+    Args:
+        peer: the stack in the second Region; it gets a cluster of its own, and is deployed first. Stack and
+            database need an explicit account, the same one, and an explicit Region.
+        witness_region: the third Region, which keeps the log of both and has no endpoint, such as
+            `us-west-2`. All three are of one Region set.
+        encryption_key: the KMS key of the peer's data at rest, in the peer's Region; DSQL is let use it.
+            Default: a key that DSQL owns.
+        resource_policy: who may connect in the peer's Region, seen from its cluster; it can be added to. The
+            database's own policy is that of the other Region alone. Default: no policy.
+
+    Raises:
+        ConstructError: one of them is of another kind.
+    """
+
+    peer: Stack
+    witness_region: str
+    encryption_key: kms.IKey | None = None
+    resource_policy: iam.PolicyDocument | None = None
+
+    def __post_init__(self) -> None:
+        check(_KINDS, vars(self))
+
+
+def check_regions(database: Construct, wanted: MultiRegion) -> None:
+    """Refuse what DSQL could not set up, or a deploy could not put in order.
+
+    Raises:
+        ConstructError: an environment is not explicit, the accounts differ, or the three Regions are not
+            three of one set.
+    """
+    home, peer = Stack.of(database), wanted.peer
+    if peer is home:
+        raise ConstructError(
+            f"{peer.node.path} is the stack of the database and that of its peer",
+            "a stack is deployed in one Region",
+            "make a second Stack with the other Region in its env, and give that as the peer",
+        )
+    for stack in (home, peer):
+        _check_environment(stack)
+    if Stage.of(peer) is not Stage.of(home):
+        raise ConstructError(
+            f"{peer.node.path} is a stack of another app or stage than {home.node.path}",
+            "the order in which the two stacks are deployed can be kept only within one stage",
+            f"make both stacks in the app or stage of {home.node.path}",
+        )
+    if home.account != peer.account:
+        raise ConstructError(
+            f"{home.node.path} is in account {home.account}, {peer.node.path} in {peer.account}",
+            "DSQL peers clusters of one account",
+            "give both stacks the same account",
+        )
+    if peer.node.try_find_child(database.node.id) is not None:
+        raise ConstructError(
+            f"{peer.node.path} has something called {database.node.id} already",
+            "the peer's cluster stands there under the id of the database",
+            "give one of the two another id",
+        )
+    _check_three(database, home.region, peer.region, wanted.witness_region)
+
+
+def warn_of_open_peer(database: Construct, peer: Stack) -> None:
+    """Say that a policy on one cluster says nothing about the same data's other endpoint."""
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:peerWithoutPolicy",
+        f"{database.node.path} has a resource policy, its cluster in {peer.node.path} has none, and both have the "
+        "same data: give MultiRegion(resource_policy=…) one for the peer's Region, or an empty one",
+    )
+
+
+def warn_of_single_backup(database: Construct, peer: Stack) -> None:
+    """Say that backups of one Region alone bring back one Region alone.
+
+    Source: AWS Backup developer guide, "Amazon Aurora DSQL backups": a multi-Region restore takes a recovery point in
+    one Region and a copy of it in another one.
+    """
+    Annotations.of(database).add_warning_v2(
+        "@blocks/dsql:backupWithoutCopy",
+        f"{database.node.path} is backed up in its own Region only, and a database in two Regions is restored from a "
+        f"backup and its copy in the other one: give BackupPolicy.daily(copy_to=[…]) a vault in {peer.region}",
+    )
+
+
+def _check_environment(stack: Stack) -> None:
+    missing = [
+        name
+        for name, value in (("account", stack.account), ("region", stack.region))
+        if Token.is_unresolved(value)
+    ]
+    if missing:
+        raise ConstructError(
+            f"the stack {stack.node.path} has no explicit {' and '.join(missing)}",
+            "a database in two Regions has to know both of them when it is synthesized",
+            'pass env=cdk.Environment(account="123456789012", region="us-east-1") to the stack',
+        )
+    if stack.nested_stack_parent is not None:
+        raise ConstructError(
+            f"{stack.node.path} is a nested stack",
+            "a nested stack is deployed in its parent's Region and has no outputs of its own to read",
+            "use a Stack",
+        )
+
+
+def _check_three(database: Construct, home: str, peer: str, witness: str) -> None:
+    if Token.is_unresolved(witness):
+        raise ConstructError(
+            "witness_region is not known at synth",
+            "whether the three Regions belong together has to be told before the deploy",
+            'write it out, such as witness_region="us-west-2"',
+        )
+    regions = {"the database": home, "its peer": peer, "the witness": witness}
+    if len(set(regions.values())) < len(regions):
+        raise ConstructError(
+            f"{_spoken(regions)} are not three different Regions",
+            "DSQL keeps the database in two Regions and its log in a third",
+            f"choose three of one set: {_sets()}",
+        )
+    unknown = [region for region in regions.values() if not is_known(region)]
+    if unknown:
+        Annotations.of(database).add_warning_v2(
+            "@blocks/dsql:unknownRegionSet",
+            f"whether {' and '.join(unknown)} can share a database with the other Regions is not known to this "
+            f"release; {_spoken(regions)}",
+        )
+    elif len({set_of(region) for region in regions.values()} - {None}) > 1 or None in map(
+        set_of, regions.values()
+    ):
+        raise ConstructError(
+            f"{_spoken(regions)} are not of one Region set",
+            "DSQL peers clusters, and places the witness, within one set of Regions",
+            f"choose three of one set: {_sets()}",
+        )
+
+
+def _spoken(regions: dict[str, str]) -> str:
+    *first, last = (f"{name} in {region}" for name, region in regions.items())
+    return f"{', '.join(first)} and {last}"
+
+
+def _sets() -> str:
+    return "; ".join(f"{name}: {', '.join(regions)}" for name, regions in REGION_SETS.items())

@@ -1,0 +1,219 @@
+"""The function that joins the two clusters of a database, and the custom resource that calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import (
+    CfnDeletionPolicy,
+    CfnResource,
+    CustomResource,
+    Duration,
+    IAnyProducer,
+    IResolveContext,
+    Lazy,
+    RemovalPolicy,
+    Stack,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from blocks import bundling
+from blocks.shared.custom_resource import called, own_log_group, own_role
+from blocks.shared.layers import code_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_dsql as dsql
+
+    from blocks.database.database import DistributedDatabase
+    from blocks.database.peer import PeerCluster
+
+RESOURCE_TYPE = "Custom::DsqlPeering"
+
+_HANDLER = "lambda_peering.handler.handler"
+_SERVICE = "dsql.amazonaws.com"
+_SERVICE_LINKED_ROLE = f"aws-service-role/{_SERVICE}/AWSServiceRoleForAuroraDsql"
+
+
+class Peering(Construct):
+    """Lets two clusters name each other and waits until both are usable; on deletion, lets both go.
+
+    The function runs in the database's own Region and calls the control planes of both; there is none in the
+    peer's Region and none in the witness's.
+    """
+
+    log_group: logs.ILogGroup
+    """Where the function writes its log."""
+    role: iam.IRole
+    """The role the function runs as: it may configure these two clusters, and log in to neither."""
+    function: lambda_.Function
+    """The function that CloudFormation calls."""
+    resource: CustomResource
+    """Complete once both clusters are usable."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        database: DistributedDatabase,
+        peer: PeerCluster,
+        witness_region: str,
+        removal_policy: RemovalPolicy,
+        runtime: lambda_.Runtime,
+        architecture: lambda_.Architecture,
+    ) -> None:
+        """Make the function and the custom resource.
+
+        Args:
+            scope: the database this belongs to.
+            id: the id below it.
+            database: what has its first cluster in this stack.
+            peer: its second cluster.
+            witness_region: the third Region.
+            removal_policy: what becomes of the log group.
+            runtime: the Python version.
+            architecture: the processor.
+        """
+        super().__init__(scope, id)
+        self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
+        self.log_group = own_log_group(self, removal_policy)
+        self.role = own_role(self, f"Peers the clusters of the database {database.node.id}")
+        self.log_group.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            code=code_of(bundling.peering()),
+            handler=_HANDLER,
+            runtime=runtime,
+            architecture=architecture,
+            memory_size=256,
+            timeout=Duration.minutes(15),
+            role=self.role,
+            log_group=self.log_group,
+            description=f"Peers the clusters of the database {database.node.id}",
+        )
+        self.resource = called(
+            self,
+            RESOURCE_TYPE,
+            function=self.function,
+            role=self.role,
+            properties={
+                "Database": database.node.id,
+                "PrimaryCluster": database.cluster_arn,
+                "PeerCluster": peer_arn(peer),
+                "WitnessRegion": witness_region,
+                "OnDelete": Lazy.uncached_any(_OnDelete(database.cluster, peer.cluster)),
+            },
+        )
+        self.resource.node.add_dependency(self._permissions())
+
+    @property
+    def peered(self) -> CfnResource:
+        """The custom resource as CloudFormation sees it."""
+        return cast("CfnResource", self.resource.node.default_child)
+
+    def _permissions(self) -> iam.CfnPolicy:
+        """Allow what UpdateCluster is checked for, on these two clusters; deleting, only where it will be done.
+
+        PutWitnessRegion is checked on the cluster in its own Region and in the witness's (API reference,
+        UpdateCluster, "Required permissions").
+        """
+        arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
+        witnessed = [
+            _in_region(self._witness_region, self._cluster),
+            self._peer.tell("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
+        ]
+        document = _Permissions(
+            deletes=_OnDelete(self._cluster, self._peer.cluster),
+            clusters=arns,
+            witnessed=witnessed,
+            witness_region=self._witness_region,
+            service_linked_role=Stack.of(self).format_arn(
+                service="iam", region="", resource="role", resource_name=_SERVICE_LINKED_ROLE
+            ),
+        )
+        return iam.CfnPolicy(
+            self,
+            "Permissions",
+            policy_name="PeerClusters",
+            policy_document=Lazy.uncached_any(document),
+            roles=[self.role.role_name],
+        )
+
+
+def peer_arn(peer: PeerCluster) -> str:
+    """Return the ARN of the peer's cluster as the database's own stack can read it."""
+    return peer.tell("ClusterArn", peer.cluster_arn)
+
+
+def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
+    """Return the ARN under which a permission on the cluster is checked in another Region."""
+    return Stack.of(cluster).format_arn(
+        service="dsql", region=region, resource="cluster", resource_name=cluster.attr_identifier
+    )
+
+
+@jsii.implements(IAnyProducer)
+class _OnDelete:
+    """Whether the end of the stacks is the end of both clusters, also where an aspect says so later."""
+
+    def __init__(self, *clusters: dsql.CfnCluster) -> None:
+        self._clusters = clusters
+
+    def produce(self, context: IResolveContext) -> str:
+        del context
+        policies = {cluster.cfn_options.deletion_policy for cluster in self._clusters}
+        return "DELETE" if policies == {CfnDeletionPolicy.DELETE} else "RETAIN"
+
+
+@jsii.implements(IAnyProducer)
+class _Permissions:
+    """The policy of the peering function."""
+
+    def __init__(
+        self,
+        *,
+        deletes: _OnDelete,
+        clusters: list[str],
+        witnessed: list[str],
+        witness_region: str,
+        service_linked_role: str,
+    ) -> None:
+        self._deletes = deletes
+        self._clusters = clusters
+        self._witnessed = witnessed
+        self._witness_region = witness_region
+        self._service_linked_role = service_linked_role
+
+    def produce(self, context: IResolveContext) -> object:
+        return context.resolve({"Version": "2012-10-17", "Statement": self._statements(context)})
+
+    def _statements(self, context: IResolveContext) -> list[dict[str, object]]:
+        configure = [
+            *("dsql:AddPeerCluster", "dsql:GetCluster"),
+            *("dsql:PutMultiRegionProperties", "dsql:UpdateCluster"),
+        ]
+        statements: list[dict[str, object]] = [
+            {"Effect": "Allow", "Action": configure, "Resource": self._clusters},
+            {
+                "Effect": "Allow",
+                "Action": "dsql:PutWitnessRegion",
+                "Resource": [*self._clusters, *self._witnessed],
+                "Condition": {"StringEquals": {"dsql:WitnessRegion": self._witness_region}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": "iam:CreateServiceLinkedRole",
+                "Resource": self._service_linked_role,
+                "Condition": {"StringEquals": {"iam:AWSServiceName": _SERVICE}},
+            },
+        ]
+        if self._deletes.produce(context) == "DELETE":
+            statements.append(
+                {"Effect": "Allow", "Action": "dsql:DeleteCluster", "Resource": self._clusters[1]}
+            )
+        return statements

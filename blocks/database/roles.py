@@ -1,0 +1,160 @@
+"""Database roles of the app's own making: privileges on the tables it names, and on no others."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from blocks.shared.errors import ConstructError
+from blocks_runtime.contract import Access as Access
+from blocks_runtime.contract import custom_role, database_role
+
+if TYPE_CHECKING:
+    from dsql_dialect.migrations import CompiledMigrations
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_LONGEST = 32
+
+
+class Privilege(enum.Enum):
+    """What a database role may do with one table, view or sequence."""
+
+    SELECT = "SELECT"
+    """Read the rows of a table or view; the last value of a sequence."""
+    INSERT = "INSERT"
+    """Add rows to a table."""
+    UPDATE = "UPDATE"
+    """Change rows of a table; with a WHERE clause it takes SELECT, too."""
+    DELETE = "DELETE"
+    """Delete rows of a table; with a WHERE clause it takes SELECT, too."""
+    USAGE = "USAGE"
+    """Take the next value of a sequence."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatabaseRole:
+    """A database role with privileges on the named tables, views and sequences alone.
+
+    `name` is yours within the database; in the cluster the role is called `blocks_<database>__<name>`.
+    `privileges` maps `table`, which is in the schema `public`, or `schema.table` to what the role may do with
+    it, spelt as in the catalog. What a later migration creates is granted by that deploy.
+
+    Raises:
+        ConstructError: the name cannot be that of a role, a table is named without a privilege, or with something
+            that is no `Privilege`.
+    """
+
+    name: str
+    privileges: Mapping[str, Collection[Privilege]]
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(str(self.name)) or len(self.name) > _LONGEST:
+            raise ConstructError(
+                f"{self.name!r} is no name for a database role",
+                "it becomes part of a PostgreSQL name, which is cut after 63 characters and folded to small "
+                "letters",
+                f"choose small letters, digits and single underscores, {_LONGEST} characters at most",
+            )
+        if not isinstance(self.privileges, Mapping):
+            raise ConstructError(
+                f"the privileges of the role {self.name!r} are {self.privileges!r}",
+                "they belong to tables",
+                'name each table with its privileges, such as {"accounts": {Privilege.SELECT}}',
+            )
+        for table, privileges in self.privileges.items():
+            if not _are_privileges(table, privileges):
+                raise ConstructError(
+                    f"the role {self.name!r} gives {table!r} the privileges {privileges!r}",
+                    "each table needs a collection of privileges, such as {Privilege.SELECT}",
+                    "name the privileges in a set or list, or leave the table out",
+                )
+
+    def rendered(self) -> dict[str, list[str]]:
+        """Return the privileges by `schema.name`, in a fixed order, as the migrator reads them."""
+        return {
+            ".".join(_parts(table)): [each.value for each in Privilege if each in privileges]
+            for table, privileges in sorted(self.privileges.items())
+        }
+
+    def unknown_tables(self, migrations: CompiledMigrations) -> list[str]:
+        """Return the tables that no statement of `migrations` creates, renames or moves there, as they are named.
+
+        Empty where there are no migrations: the tables are then somebody else's.
+        """
+        made = _made(migrations)
+        # OR REPLACE has no probe: whether it took effect cannot be seen.
+        replaced = any(
+            "or replace" in statement.sql.lower() and statement.probe is None
+            for migration in migrations.migrations
+            for statement in migration.statements
+        )
+        if not migrations.migrations or replaced:
+            return []
+        return [
+            table
+            for table, privileges in self.privileges.items()
+            # A sequence may come with a table that has a serial column.
+            if _parts(table) not in made and Privilege.USAGE not in privileges
+        ]
+
+    def misplaced(self, migrations: CompiledMigrations) -> list[str]:
+        """Return what has a privilege that there is on no such thing: USAGE on a table, writing on a sequence."""
+        made = _made(migrations)
+        return [
+            thing
+            for thing, privileges in self.privileges.items()
+            if (kinds := made.get(_parts(thing)))
+            and (
+                (kinds == {"sequence"} and _WRITING & {*privileges})
+                or ("sequence" not in kinds and Privilege.USAGE in privileges)
+            )
+        ]
+
+
+_WRITING = {Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE}
+
+
+def _made(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
+    """Return what the migrations make at some time, by schema and name: table, view or sequence."""
+    made: dict[tuple[object, object], set[str]] = {}
+    for migration in migrations.migrations:
+        for statement in migration.statements:
+            if (probe := statement.probe) and probe["object"] in ("table", "view", "sequence"):
+                made.setdefault((probe.get("schema"), probe.get("name")), set()).add(str(probe["object"]))
+    return made
+
+
+def _are_privileges(table: object, given: object) -> bool:
+    """Tell a name and a collection of privileges that has one at least; a text is a collection, too."""
+    if not isinstance(table, str) or not isinstance(given, Collection) or isinstance(given, str):
+        return False
+    return table != "" and len(given) > 0 and all(isinstance(each, Privilege) for each in given)
+
+
+Rights: TypeAlias = "Access | DatabaseRole"
+"""What a grantee may do: an access level, or a role of the app's own making."""
+
+
+def role_name(database: str, access: Rights) -> str:
+    """Return what the database role of `access` is called in the cluster.
+
+    Raises:
+        ConstructError: `access` is neither a level nor a role.
+    """
+    if isinstance(access, Access):
+        return database_role(database, access)
+    if isinstance(access, DatabaseRole):
+        return custom_role(database, access.name)
+    raise ConstructError(
+        f"access={access!r} is no access to the database {database!r}",
+        f"it is a {type(access).__name__}",
+        "give Access.READ_ONLY, Access.READ_WRITE, or a DatabaseRole",
+    )
+
+
+def _parts(table: str) -> tuple[str, str]:
+    schema, dot, name = table.partition(".")
+    return (schema, name) if dot else ("public", schema)

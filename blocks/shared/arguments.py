@@ -1,0 +1,143 @@
+"""What an argument of a construct has to be, checked where it is passed.
+
+Most mistakes are a number for a `Size`, a text for an enum, an L1 for an L2. Unchecked they surface later, as an
+AttributeError of this library or in jsii's words.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from aws_cdk import Duration, RemovalPolicy, Size, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from blocks.shared.errors import ConstructError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an argument has to be, in words, an example of it in code, and how to tell."""
+
+    what: str
+    example: str
+    fits: Callable[[object], bool]
+
+
+def checked(kinds: Mapping[str, Kind]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function raise ConstructError for a named argument of another kind."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            check(kinds, kwargs)
+            return function(*args, **kwargs)
+
+        return called
+
+    return decorate
+
+
+def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
+    """Check values by their names; None stands for a default.
+
+    Raises:
+        ConstructError: one is of another kind.
+    """
+    for name, kind in kinds.items():
+        value = values.get(name)
+        if value is not None and not kind.fits(value):
+            raise ConstructError(
+                f"{name} is {_spoken(value)}", f"it has to be {kind.what}", f"write {name}={kind.example}"
+            )
+
+
+def one_of(*types: type) -> Callable[[object], bool]:
+    """Return what tells instances of the types."""
+    return lambda value: isinstance(value, types)
+
+
+def with_attribute(name: str) -> Callable[[object], bool]:
+    """Return what tells the constructs of an interface: those that have an attribute."""
+    return lambda value: hasattr(value, name)
+
+
+def _spoken(value: object) -> str:
+    kind = type(value)
+    return (
+        f"{reprlib.repr(value)} ({kind.__name__})"
+        if kind.__module__ == "builtins"
+        else f"of type {kind.__name__}"
+    )
+
+
+def _is_folder(value: object) -> bool:
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    return isinstance(path, str) and path != "" and not Token.is_unresolved(path)
+
+
+def _is_count(value: object) -> bool:
+    """Tell a whole number; a number that is known on deploy only is a float until then."""
+    return Token.is_unresolved(value) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_python(value: object) -> bool:
+    return isinstance(value, lambda_.Runtime) and value.family is lambda_.RuntimeFamily.PYTHON
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_tags(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(each, str) for pair in value.items() for each in pair
+    )
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool) or Token.is_unresolved(value)
+
+
+COUNT = Kind("a whole number", "1", _is_count)
+DAYS = Kind("a Duration", "Duration.days(35)", one_of(Duration))
+FOLDER = Kind("the path of a folder, known at synth", '"migrations/"', _is_folder)
+KEY = Kind("a KMS key", 'kms.Key(self, "Key")', with_attribute("key_arn"))
+LOG_GROUP = Kind("a log group", 'logs.LogGroup(self, "Log")', with_attribute("log_group_arn"))
+POLICY = Kind("an iam.PolicyDocument", "iam.PolicyDocument(statements=[…])", one_of(iam.PolicyDocument))
+REMOVAL_POLICY = Kind("a RemovalPolicy", "RemovalPolicy.DESTROY", one_of(RemovalPolicy))
+ROLE = Kind("an IAM role", 'iam.Role(self, "Role", …)', with_attribute("role_arn"))
+SWITCH = Kind("True or False", "True", _is_switch)
+TAGS = Kind("names and values", '{"team": "payments"}', _is_tags)
+
+FUNCTION: Mapping[str, Kind] = {
+    "runtime": Kind("a Python runtime of Lambda", "lambda_.Runtime.PYTHON_3_14", _is_python),
+    "architecture": Kind(
+        "a lambda_.Architecture", "lambda_.Architecture.ARM_64", one_of(lambda_.Architecture)
+    ),
+    "memory": Kind("a Size", "Size.mebibytes(512)", one_of(Size)),
+    "timeout": Kind("a Duration", "Duration.minutes(15)", one_of(Duration)),
+    "log_group": LOG_GROUP,
+    "role": ROLE,
+    "tracing": Kind("a lambda_.Tracing", "lambda_.Tracing.ACTIVE", one_of(lambda_.Tracing)),
+    "reserved_concurrency": COUNT,
+    "vpc": Kind("a VPC", 'ec2.Vpc(self, "Vpc")', with_attribute("vpc_id")),
+    "security_groups": Kind(
+        "a list of security groups", '[ec2.SecurityGroup(self, "Group", vpc=vpc)]', _is_list
+    ),
+}
+"""The options of a function."""
+
+MIGRATOR: Mapping[str, Kind] = {f"migrator_{name}": kind for name, kind in FUNCTION.items()}
+"""The same, as a database has them."""

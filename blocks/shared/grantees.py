@@ -1,0 +1,129 @@
+"""Who asks to be let in: the ARN that a token is signed for, and the function behind it, if any."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Reference, Stack, Token, Tokenization
+from aws_cdk import aws_lambda as lambda_
+
+from blocks.shared.errors import ConstructError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_cdk import aws_iam as iam
+    from constructs import IConstruct
+
+# IAM user guide, "IAM identifiers": names and paths have no other characters.
+_ROLE_OR_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:(role|user)/[\w+=,.@/-]+")
+
+
+@dataclass(frozen=True)
+class Grantee:
+    """An IAM role or user by its ARN, perhaps a token, and the Lambda function that runs as it, if any.
+
+    A function that this app did not make, or not as a `Function`, is a foreign one.
+    """
+
+    name: str
+    arn: str
+    function: lambda_.Function | None
+    is_foreign_function: bool
+
+
+def identify(grantee: iam.IGrantable) -> Grantee:
+    """Return who `grantee` is; an alias or a version stands for its function.
+
+    Raises:
+        ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in, or its ARN is
+            that of something else.
+    """
+    name = _name(grantee)
+    arn = _arn(principal_of(grantee))
+    if arn is None:
+        raise _no_role(name)
+    _check_arn(name, arn)
+    # An alias and a version know their function as `lambda_`.
+    behind = getattr(grantee, "lambda_", grantee)
+    if isinstance(behind, lambda_.SingletonFunction):
+        behind = _function_of(behind)
+    if isinstance(behind, lambda_.Function):
+        return Grantee(name, arn, behind, is_foreign_function=False)
+    return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
+
+
+def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
+    """Return whom a policy would name.
+
+    Raises:
+        ConstructError: it is no grantee in the sense of the CDK, such as an L1 or a text.
+    """
+    principal = getattr(grantee, "grant_principal", None)
+    if principal is None:
+        raise _no_role(_name(grantee))
+    return cast("iam.IPrincipal", principal)
+
+
+def stack_of(grantee: iam.IGrantable) -> Stack | None:
+    """Return the stack that `grantee` stands in, which says in which Region it runs; None where none does."""
+    if hasattr(grantee, "node"):
+        return Stack.of(cast("IConstruct", grantee))
+    arn = _arn(principal_of(grantee))
+    return None if arn is None else owner_of(arn)
+
+
+def owner_of(arn: str) -> Stack | None:
+    """Return the stack whose resource the ARN refers to, or None where it refers to none."""
+    tokens = Tokenization.reverse_string(arn)
+    if tokens.length != 1 or (token := tokens.first_token) is None or not Reference.is_reference(token):
+        return None
+    return Stack.of(cast("Reference", token).target)
+
+
+def surrounding(stack: Stack) -> Iterator[Stack]:
+    """Yield the stack and those it is nested in, from the inside out."""
+    around: Stack | None = stack
+    while around is not None:
+        yield around
+        around = around.nested_stack_parent
+
+
+def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:
+    """Return the function that all singletons of one UUID in a stack share; it stands in the stack itself."""
+    children = Stack.of(singleton).node.children
+    functions = (child for child in children if isinstance(child, lambda_.Function))
+    return next((each for each in functions if each.function_arn == singleton.function_arn), None)
+
+
+def _arn(principal: iam.IPrincipal) -> str | None:
+    for attribute in ("role_arn", "user_arn"):
+        if hasattr(principal, attribute):
+            return cast("str", getattr(principal, attribute))
+    return None
+
+
+def _check_arn(name: str, arn: str) -> None:
+    if Token.is_unresolved(arn) or _ROLE_OR_USER.fullmatch(arn):
+        return
+    raise ConstructError(
+        f"{name} has the ARN {arn}",
+        "DSQL lets in an IAM role or user by its own ARN; the ARN of a session (assumed-role) or a pattern is none",
+        "pass the role's, such as arn:aws:iam::123456789012:role/path/name, with its path",
+    )
+
+
+def _name(grantee: iam.IGrantable) -> str:
+    node = getattr(grantee, "node", None)
+    return type(grantee).__name__ if node is None else node.path
+
+
+def _no_role(name: str) -> ConstructError:
+    return ConstructError(
+        f"{name} cannot be let into a database",
+        "DSQL maps IAM roles and users to database roles, and CDK knows no role of this grantee",
+        "grant to the function, task role, instance role or user that connects; import a role, or an L1, with "
+        "`iam.Role.from_role_arn`, a function with `from_function_attributes(role=…)`",
+    )

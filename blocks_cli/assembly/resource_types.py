@@ -1,0 +1,22 @@
+"""CloudFormation resource types that the local deploy treats in a way of their own."""
+
+from __future__ import annotations
+
+CLUSTER = "AWS::DSQL::Cluster"
+FUNCTION = "AWS::Lambda::Function"
+LAYER = "AWS::Lambda::LayerVersion"
+ROLE = "AWS::IAM::Role"
+POLICY = "AWS::IAM::Policy"
+MANAGED_POLICY = "AWS::IAM::ManagedPolicy"
+ROLE_POLICY = "AWS::IAM::RolePolicy"
+NESTED_STACK = "AWS::CloudFormation::Stack"
+CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
+MIGRATIONS = "Custom::DsqlMigrations"
+
+IDENTITIES = frozenset({ROLE, POLICY, MANAGED_POLICY, ROLE_POLICY})
+"""Types that decide what a function may do."""
+
+
+def is_custom(type_name: str) -> bool:
+    """Return whether a handler function makes resources of this type."""
+    return type_name == CUSTOM_RESOURCE or type_name.startswith("Custom::")

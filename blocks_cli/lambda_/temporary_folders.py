@@ -1,0 +1,41 @@
+"""Temporary folders of sandboxes, removed after the end of their process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TemporaryFolders:
+    """A folder of temporary folders, named after their process.
+
+    The constructor removes the folders of processes that were killed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            if not _is_alive(left.name.partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def new(self) -> str:
+        """Return a new empty folder."""
+        return tempfile.mkdtemp(dir=self._folder, prefix=f"{os.getpid()}-")
+
+
+def _is_alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,58 @@
+"""The options that select the database of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blocks_cli.errors import CommandError
+
+DEFAULT_DATABASE = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """Selects the project's local database, that of a stack deployed on this machine, or a cluster.
+
+    `database` is the given id, if any; `local` belongs to `stack`. Without stack and endpoint it selects the project's
+    local database.
+    """
+
+    database: str | None = None
+    stack: str | None = None
+    local: bool = False
+    endpoint: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def of(
+        cls, database: str | None, stack: str | None, local: bool, endpoint: str | None, region: str | None
+    ) -> TargetOptions:
+        """Check and return the options.
+
+        Raises:
+            CommandError: they contradict each other.
+        """
+        given = cls(database, stack, local, endpoint, region)
+        for one, other, remedy in (
+            (stack and "--stack", endpoint and "--endpoint", "pass only one of the two"),
+            (local and "--local", endpoint and "--endpoint", "pass only one of the two"),
+        ):
+            if one and other:
+                raise CommandError(f"{one} and {other}", "they select different databases", remedy)
+        if region and given.on_this_machine:
+            raise CommandError(
+                f"--region {region} needs --stack or --endpoint",
+                "the Region is used to find a cluster; the local database needs none",
+                "pass --stack or --endpoint as well, or omit --region",
+            )
+        return given
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the options select a local database."""
+        return self.endpoint is None and (self.stack is None or self.local)
+
+    @property
+    def name(self) -> str:
+        """Given id of the database, else the default."""
+        return self.database or DEFAULT_DATABASE

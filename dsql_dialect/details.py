@@ -1,0 +1,112 @@
+"""Names and details of a statement, read from its parse tree: what it mentions, creates, alters and sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect.classify import truth
+from dsql_dialect.definitions import constraints
+from dsql_dialect.json_tree import words
+from dsql_dialect.statement import OnConflict, ValidatedConstraint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsql_dialect.rule import Node
+
+WANTED = frozenset({"RangeVar", "relation", "FuncCall", "CreateFunctionStmt", "ViewStmt"})
+"""The nodes that name relations and functions, wherever in the tree they are."""
+
+
+def relations(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
+    """Return the names of the tables and views that nodes mention, in lower case and without schema."""
+    return frozenset(
+        node["relname"].lower()
+        for name, node in seen
+        if name in ("RangeVar", "relation") and "relname" in node
+    )
+
+
+def functions(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
+    """Return the names of the functions that nodes call, in lower case and without schema."""
+    return frozenset(words(node["funcname"])[-1].lower() for name, node in seen if name == "FuncCall")
+
+
+def routines(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
+    """Return the names of the functions and views that nodes create, in lower case and without schema."""
+    created = (
+        words(node["funcname"])[-1] if name == "CreateFunctionStmt" else node["view"]["relname"]
+        for name, node in seen
+        if name in ("CreateFunctionStmt", "ViewStmt")
+    )
+    return frozenset(name.lower() for name in created)
+
+
+def altered_tables(name: str, root: Node) -> frozenset[str] | None:
+    """Return the tables whose columns or constraints a DDL statement makes or changes; None: unknown ones.
+
+    What migrations mostly do is known: a new table, or a new column, without foreign keys. Names are in lower case and
+    without schema.
+    """
+    known = {"CreateStmt": _makes_only_itself, "AlterTableStmt": _adds_columns}.get(name)
+    return frozenset({root["relation"]["relname"].lower()}) if known is not None and known(root) else None
+
+
+def _makes_only_itself(create: Node) -> bool:
+    if "inhRelations" in create or "partbound" in create:
+        return False
+    return not any(each.get("contype") == "CONSTR_FOREIGN" for each in constraints(create))
+
+
+def _adds_columns(alter: Node) -> bool:
+    commands = [command["AlterTableCmd"] for command in alter["cmds"]]
+    return alter.get("objtype") == "OBJECT_TABLE" and all(
+        command["subtype"] == "AT_AddColumn" and "constraints" not in command["def"]["ColumnDef"]
+        for command in commands
+    )
+
+
+def on_conflict(root: Node, base: int) -> OnConflict | None:
+    """Return the ON CONFLICT clause of an INSERT, whose text begins at the byte offset `-base` of the tree's text."""
+    clause = root.get("onConflictClause")
+    if clause is None:
+        return None
+    target = clause.get("infer", {})
+    keys = [each["IndexElem"] for each in target.get("indexElems", ())]
+    return OnConflict(
+        updates=clause["action"] == "ONCONFLICT_UPDATE",
+        columns=tuple(key["name"] for key in keys if "name" in key)
+        if all("name" in key for key in keys)
+        else None,
+        constraint=target.get("conname"),
+        offset=base + clause.get("location", 0),
+    )
+
+
+def validated_constraint(root: Node) -> ValidatedConstraint | None:
+    """Return the constraint that an ALTER TABLE … VALIDATE CONSTRAINT names, None for any other ALTER TABLE."""
+    command = root["cmds"][0]["AlterTableCmd"]
+    if command["subtype"] != "AT_ValidateConstraint":
+        return None
+    table = root["relation"]
+    return ValidatedConstraint(table.get("schemaname"), table["relname"], command["name"])
+
+
+def is_read_only(begin: Node) -> bool:
+    """Return whether BEGIN asks for READ ONLY; of a mode given twice, the last counts."""
+    elements = [each["DefElem"] for each in begin.get("options", ())]
+    said = [truth(each.get("arg")) for each in elements if each["defname"] == "transaction_read_only"]
+    return bool(said) and said[-1]
+
+
+def sets_for_transaction(name: str, root: Node, seen: Iterable[tuple[str, Node]]) -> bool:
+    """Return whether all parameters that a statement sets last until COMMIT: SET LOCAL, set_config(…, true)."""
+    if name == "VariableSetStmt":
+        return bool(root.get("is_local"))
+    calls = [node for key, node in seen if key == "FuncCall" and words(node["funcname"])[-1] == "set_config"]
+    return bool(calls) and all(
+        len(call.get("args", ())) == 3
+        and "boolval" in call["args"][2].get("A_Const", {})
+        and truth(call["args"][2])
+        for call in calls
+    )

@@ -1,0 +1,284 @@
+"""One client session: relay plain reads, pass all other batches to the protocol handler.
+
+Most of what an application sends are plain reads. Their bytes go to PostgreSQL and the response's bytes go back within
+two callbacks of the event loop, without a task. Batches that lock, change or control something, and all batches while
+a transaction is in an unusual state, are processed by `QueryProtocol` in a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from local_dsql.proxy import errors
+from local_dsql.proxy.engine_session import EngineSession
+from local_dsql.proxy.executor import WriteExecutor
+from local_dsql.proxy.local_statements import LocalStatements
+from local_dsql.proxy.message_group import is_in_order
+from local_dsql.proxy.message_queue import MessageQueue
+from local_dsql.proxy.passthrough import Passthrough
+from local_dsql.proxy.prepared_statements import PreparedStatements, parses_unnamed, refers_to_unnamed
+from local_dsql.proxy.protocol import QueryProtocol
+from local_dsql.proxy.session import ClientSession
+from local_dsql.proxy.transaction_control import TransactionControl
+from local_dsql.wire import messages
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import EXTENDED, FrontendMessage, ObjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.proxy.connection import ClientConnection
+    from local_dsql.proxy.parse_cache import ParsedQuery
+    from local_dsql.proxy.server_context import ServerContext
+    from local_dsql.wire.backend import Backend
+    from local_dsql.wire.end_finder import EndFinder
+    from local_dsql.wire.frames import Frame
+    from local_dsql.wire.messages import ServerMessage
+
+_WHOLE = (FrontendMessage.SYNC, FrontendMessage.QUERY)
+
+_PREPARED_READ = messages.describe(ObjectKind.PORTAL) + messages.execute() + messages.SYNC
+"""The messages after Bind with which drivers run a prepared statement."""
+
+_BIND = FrontendMessage.BIND[0]
+
+
+class Dispatcher:
+    """Dispatches the messages of one logged-in client, and owns all objects of its session."""
+
+    def __init__(self, context: ServerContext, client: ClientConnection, backend: Backend, role: str) -> None:
+        self._client = client
+        self._backend = backend
+        self._statements = PreparedStatements(context.profile)
+        self._portals = self._statements.portals
+        self._session = ClientSession(
+            client, backend, role=role, region=context.region, statements=self._statements
+        )
+        self._engine = EngineSession(context.engine, self._session)
+        self._queue = MessageQueue(client)
+        passthrough = Passthrough(self._session, self._engine)
+        self._control = TransactionControl(self._session, self._engine, passthrough, context.commit_latency)
+        executor = WriteExecutor(self._session, self._engine, passthrough, self._control, self._queue)
+        local = LocalStatements(self._session, self._engine, self._control, context.wake_jobs)
+        self._protocol = QueryProtocol(
+            self._session, self._engine, self._queue, passthrough, self._control, executor, local
+        )
+        self._busy = True
+        self._task: asyncio.Task[None] | None = None
+        self._expired = False
+        self._age: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Register the session and send the first ReadyForQuery."""
+        self._backend.on_lost = self._backend_lost
+        self._backend.on_async_message = self._client.send
+        self._session.start()
+        self._engine.register()
+        loop = asyncio.get_running_loop()
+        self._age = loop.call_later(self._engine.limits.connection_age, self._expire)
+        self._client.send(messages.READY[messages.IDLE])
+        self._busy = False
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._close_if_expired()
+
+    def _close_if_expired(self) -> None:
+        """Close a connection that is older than the limit, unless it is in a transaction."""
+        if self._expired and not self._busy and self._session.transaction is None:
+            self._close()
+
+    # input
+
+    def receive(self, frames: list[Frame]) -> None:
+        """Process frames from the client."""
+        if not self._busy and not self._queue and _is_one_batch(frames):
+            self._begin(frames)  # nearly always: the queue is not needed
+            return
+        self._queue.push(frames, busy=self._busy)
+        self._next()
+
+    def _next(self) -> None:
+        """Begin with the next whole batch, if any, unless another is in progress."""
+        while not self._busy and (batch := self._queue.next_batch()):
+            if batch[-1][0] == FrontendMessage.TERMINATE:
+                self._close()
+            else:
+                self._begin(batch)
+
+    def _begin(self, batch: list[Frame]) -> None:
+        self._busy = True
+        if self._can_relay(batch):
+            if self._backend.lock.try_acquire():
+                self._relay(b"".join([raw for _, raw in batch]), self._on_relayed)
+                return
+            self._statements.forget_batch()
+        self._task = asyncio.get_running_loop().create_task(self._protocol.process(batch))
+        self._task.add_done_callback(self._on_processed)
+
+    def _on_processed(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        error = task.exception()
+        if error is None:
+            self._busy = False
+            self._next()
+            self._close_if_expired()
+        elif isinstance(error, errors.CloseConnection):
+            self._close(error.last)
+        elif isinstance(error, ConnectionLost):
+            self._backend_lost()
+        else:
+            self._close(errors.internal(error))
+            raise error
+
+    # relayed reads
+
+    def try_relay_prepared(self, data: bytes) -> bool:
+        """Relay the most frequent batch, the execution of a prepared read, without cutting it into frames.
+
+        Returns:
+            Whether `data` was such a batch and is relayed; if not, nothing has been done.
+        """
+        if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._queue:
+            return False
+        if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1 or data[5]:
+            return False  # several messages, or a named portal
+        if not self._relays_reads:
+            return False
+        query = self._statements.accepted(data[6 : data.index(0, 6)])
+        if query is None or not self._is_plain(query) or not self._backend.lock.try_acquire():
+            return False
+        self._busy = True
+        if self._session.transaction is not None:
+            self._statements.register_read(query)
+        self._relay(data, self._on_prepared_relayed)
+        return True
+
+    def _on_prepared_relayed(self, end: EndFinder) -> None:
+        if end.failed:
+            self._session.fail()
+        self._backend.lock.release()
+        self._busy = False
+        if self._queue:
+            self._next()
+
+    @property
+    def _relays_reads(self) -> bool:
+        """Whether the state of session and engine allows to relay plain reads unchecked."""
+        return self._engine.relays_reads and not (self._protocol.skipping or self._portals.drained)
+
+    def _can_relay(self, batch: list[Frame]) -> bool:
+        """Return whether a batch can be relayed as it is; then its messages are registered."""
+        if not self._relays_reads:
+            return False
+        kind, raw = batch[0]
+        if kind == FrontendMessage.QUERY:
+            return len(batch) == 1 and self._is_plain_query(raw)
+        if batch[-1][0] != FrontendMessage.SYNC or not is_in_order(batch):
+            return False
+        try:
+            plain = self._register(batch)
+        except ValueError:  # a malformed message
+            plain = False
+        if not plain:
+            self._statements.forget_batch()
+        return plain
+
+    def _is_plain(self, query: ParsedQuery) -> bool:
+        if not query.plain or (self._session.transaction is not None and query.outside_transaction):
+            return False
+        return not self._engine.calls_writer(query)
+
+    def _is_plain_query(self, raw: bytes) -> bool:
+        query = self._statements.parse(raw[BODY:-1])
+        if raw[-1:] != b"\0" or not self._is_plain(query):
+            return False
+        self._statements.forget_unnamed()
+        if query.statements:
+            self._statements.forget_unnamed_portal()
+        return True
+
+    def _register(self, batch: list[Frame]) -> bool:
+        """Register the messages of a batch; return whether all of them belong to plain reads.
+
+        Raises:
+            ValueError: a message is malformed.
+        """
+        parsed = False
+        for kind, raw in batch:
+            if kind == FrontendMessage.PARSE:
+                parsed = parses_unnamed(kind, raw)
+            elif not parsed and refers_to_unnamed(kind, raw):
+                return False  # PostgreSQL may have dropped the unnamed statement of an earlier batch
+            query = self._statements.register(kind, raw)
+            if query is None:
+                if kind in _NEEDS_NAME:
+                    return False
+            elif not self._is_plain(query):
+                return False
+            if kind == FrontendMessage.EXECUTE:
+                self._portals.executed(*messages.execute_parts(raw))
+        return True
+
+    def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
+        try:
+            self._backend.relay(data, self._client.send, at_end)
+        except ConnectionLost:
+            self._backend_lost()
+
+    def _on_relayed(self, end: EndFinder) -> None:
+        self._statements.keep_batch(end.parsed if end.failed else None)
+        if end.failed:
+            self._session.fail()
+        if self._session.transaction is None:
+            self._statements.forget_portals()
+        self._backend.lock.release()
+        self._busy = False
+        self._next()
+
+    # output
+
+    def pause_output(self) -> None:
+        """Stop reading from PostgreSQL: the client reads too slowly."""
+        self._backend.pause()
+
+    def resume_output(self) -> None:
+        """Resume reading from PostgreSQL."""
+        self._backend.resume()
+
+    # end
+
+    def _backend_lost(self) -> None:
+        self._client.close(errors.DATABASE_STOPPED)
+
+    def _close(self, last: ServerMessage | None = None) -> None:
+        """Close the client's connection and drop all other messages that it has sent."""
+        self._busy = True
+        self._client.close(last)
+        self.connection_lost()
+
+    def connection_lost(self) -> None:
+        """Drop the transaction and the backend of a client that has disconnected.
+
+        A task in progress is not cancelled, as it may be using the engine's own connection; it ends when it finds its
+        backend closed.
+        """
+        self._control.close()
+        self._queue.close()
+        if self._age is not None:
+            self._age.cancel()
+        self._backend.on_lost = lambda: None
+        self._engine.close()
+
+
+_NEEDS_NAME = (FrontendMessage.BIND, FrontendMessage.EXECUTE, FrontendMessage.DESCRIBE)
+"""Messages that fail if the name in them is unknown."""
+
+
+def _is_one_batch(frames: list[Frame]) -> bool:
+    """Return whether frames are one whole batch of the usual kind, and no more."""
+    if not frames or frames[-1][0] not in _WHOLE:
+        return False
+    return all(kind in EXTENDED for kind, _ in frames[:-1])

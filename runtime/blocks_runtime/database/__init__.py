@@ -1,0 +1,1 @@
+"""The database block: an application's side of an Aurora DSQL database."""

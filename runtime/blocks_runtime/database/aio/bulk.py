@@ -1,0 +1,172 @@
+"""Loading any number of rows: chunks in transactions of their own, several at a time."""
+
+from __future__ import annotations
+
+import time
+
+from ...errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DatabaseError,
+    FeatureNotSupported,
+    TransactionRowLimitExceeded,
+    TransactionSizeLimitExceeded,
+)
+from ...shared.retry import RetryPolicy
+from ..fragments import Sql
+from ..loading import PORTION, Cutter, Loaded, Meter, write
+from ..row_formats import CopyFormat, InsertFormat
+from .primitives import Lock, Source, sleep, together
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+
+    from ..loading import Chunk, Plan
+    from ..table_shapes import TableShape
+    from .engine import AsyncEngine
+    from .primitives import Cursor
+
+    Shape = Callable[[Sql, tuple[str, ...]], Awaitable[TableShape]]
+
+
+class AsyncLoad:
+    """One call of `load`.
+
+    Args:
+        engine: lends the connections.
+        plan: where to.
+        shape: tells what a table is like.
+        max_retries: further attempts for a chunk that met a conflict.
+        progress: called after each chunk.
+    """
+
+    _cutter: Cutter
+    _inserting: InsertFormat
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        plan: Plan,
+        shape: Shape,
+        max_retries: int,
+        progress: Callable[[Loaded], None] | None,
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._shape = shape
+        self._policy = RetryPolicy(max_retries)
+        self._progress = progress
+        self._meter = Meter()
+        self._chunks: list[Chunk] = []
+        self._stopped = False
+        self._unknown = False
+        self._turn = Lock()
+
+    async def run(self, rows: Iterable[object] | AsyncIterable[object], parallel: int) -> Loaded:
+        """Insert all rows and return how many there were."""
+        if parallel < 1:
+            raise ValueError(f"parallel is {parallel}; give at least 1")
+        self._source = Source(rows)
+        try:
+            if first := await self._source.take(PORTION):
+                await self._begin(first)
+                await together(self._work, parallel)
+        except Exception as error:
+            error.add_note(f"loaded before that: {self._meter.loaded}; {self._way_on()}")
+            raise
+        finally:
+            self._stopped = True
+        return self._meter.loaded
+
+    async def _begin(self, first: list[object]) -> None:
+        plan, columns = self._plan, self._plan.columns_for(first[0])
+        shape = await self._shape(plan.table, columns)
+        self._inserting = InsertFormat(plan.table, columns, plan.key, shape.json_among(columns))
+        by_copy = shape.copyable(columns) and not plan.key
+        self._cutter = Cutter(columns, CopyFormat(plan.table, columns) if by_copy else self._inserting)
+        self._chunks += self._cutter.add(first)
+
+    async def _work(self) -> None:
+        try:
+            while (chunk := await self._next()) is not None:
+                await self._insert(chunk)
+        except BaseException:
+            self._stopped = True
+            raise
+
+    async def _next(self) -> Chunk | None:
+        async with self._turn:
+            while not self._stopped and not self._chunks:
+                rows = await self._source.take(PORTION)
+                self._chunks += self._cutter.add(rows) if rows else self._cutter.rest()
+                if not rows and not self._chunks:
+                    return None
+            return None if self._stopped else self._chunks.pop(0)
+
+    async def _insert(self, chunk: Chunk) -> None:
+        """Insert a chunk, or its halves where DSQL counts more bytes or rows than we did."""
+        try:
+            inserted = await self._patiently(chunk)
+        except (TransactionSizeLimitExceeded, TransactionRowLimitExceeded):
+            if len(chunk.rows) == 1:
+                raise
+            for half in chunk.halves():
+                await self._insert(half)
+            return
+        except DatabaseError as error:
+            if not _refuses_copy(chunk, error):
+                raise
+            await self._insert(write(await self._without_copy(), chunk.rows))
+            return
+        async with self._turn:
+            loaded = self._meter.add(chunk, inserted)
+            if self._progress is not None:
+                self._progress(loaded)
+
+    async def _patiently(self, chunk: Chunk) -> int:
+        attempt = 1
+        while True:
+            try:
+                return await self._send(chunk)
+            except DatabaseError as error:
+                self._unknown |= error.commit_unknown
+                wait = self._wait(error, attempt)
+                if wait is None:
+                    raise
+            await sleep(wait)
+            attempt += 1
+
+    async def _send(self, chunk: Chunk) -> int:
+        retries = self._policy.max_retries
+        if isinstance(chunk.format, InsertFormat):
+            return await self._engine.run(chunk.format.statement(chunk.body), _count, None, None, retries)
+        return await self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), retries)
+
+    async def _without_copy(self) -> InsertFormat:
+        async with self._turn:
+            self._cutter.change(self._inserting)
+        return self._inserting
+
+    def _wait(self, error: DatabaseError, attempt: int) -> float | None:
+        """Return how long to wait; with a key, inserting twice is inserting once, so a lost answer is no harm."""
+        if not self._plan.key or not isinstance(error, (CommitOutcomeUnknown, ConnectionFailed)):
+            return None
+        lost = ConnectionFailed(error.args[0])
+        return self._policy.wait(lost, attempt, time.monotonic())
+
+    def _way_on(self) -> str:
+        if self._plan.key:
+            return "run it again, rows that are there are left alone"
+        if not self._meter.loaded.rows and not self._unknown:
+            return "nothing is there of it, so it can be run again"
+        return "a load without key= cannot be run again as it is; find out which rows are there"
+
+
+def _refuses_copy(chunk: Chunk, error: DatabaseError) -> bool:
+    """Say whether it is COPY that the server does not want; then nothing of the chunk is there."""
+    return isinstance(error, FeatureNotSupported) and isinstance(chunk.format, CopyFormat)
+
+
+async def _count(cursor: Cursor) -> int:
+    return max(cursor.rowcount, 0)

@@ -1,0 +1,112 @@
+"""What SQLAlchemy's engines have from the runtime: connections that log in as it does, and transactions run again.
+
+For instance, with `Session = async_sessionmaker(db.sqlalchemy_engine())`:
+
+    total = await transaction(Session.begin, transfer, retry_on_conflict=True)
+
+See docs/runtime.md for what the dialect does not know.
+"""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+from psycopg import pq
+
+from ...errors import CommitOutcomeUnknown, ConnectionFailed
+from ...shared.deadline import expires_at
+from ...shared.retry import RetryPolicy
+from ..classification import translate
+from ..sqlalchemy_engines import DBAPIError
+from .primitives import sleep
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from typing import Any, TypeVar
+
+    from ...errors import DatabaseError
+    from ...shared.deadline import Deadline
+    from ..target import Target
+
+    S = TypeVar("S")
+    T = TypeVar("T")
+
+# As in `session`: a statement that was prepared can be let go of only in the protocol, from libpq 17 on.
+_PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
+
+
+async def open_plain_connection(target: Target, password: str) -> psycopg.AsyncConnection[Any]:
+    """Connect as `open_session` does, with cursors and transactions left to SQLAlchemy.
+
+    Raises:
+        AccessDenied: the token or the database role was refused.
+        ConnectionFailed: any other reason; `retryable` where waiting helps.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            **target.parameters(password, pq.version()),  # type: ignore[arg-type]
+            prepare_threshold=_PREPARE_AFTER,
+        )
+    except psycopg.Error as error:
+        raise translate(error, lost=True) from error
+
+
+async def transaction(
+    begin: Callable[[], AbstractAsyncContextManager[S]],
+    fn: Callable[[S], Awaitable[T]],
+    retry_on_conflict: bool = False,
+    max_retries: int = 3,
+    *,
+    deadline: Deadline | None = None,
+) -> T:
+    """Run `fn` in a transaction of SQLAlchemy's, commit, and return what `fn` returned.
+
+    The rules are those of `DistributedDatabase.transaction`: with `retry_on_conflict` the whole of `fn` is run
+    again on a new session, after the same waits.
+
+    Args:
+        begin: what opens a transaction: `Session.begin` of a sessionmaker, or `engine.begin`.
+        fn: called with the session or connection that `begin` gives.
+        retry_on_conflict: whether a conflict is met by running `fn` again.
+        max_retries: how often.
+        deadline: seconds from now, or Lambda's context, after which it is not run again.
+
+    Raises:
+        CommitOutcomeUnknown: the answer to COMMIT was lost; this is never retried.
+        TransactionAborted: `fn` returned although a statement had failed.
+        sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; `failure_of` says what it means.
+    """
+    policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
+    attempt = 1
+    while True:
+        returned = False
+        try:
+            async with begin() as scope:
+                result = await fn(scope)
+                returned = True
+            return result
+        except DBAPIError as error:
+            failure = failure_of(error)
+            if returned and isinstance(failure, ConnectionFailed):
+                raise CommitOutcomeUnknown(
+                    f"the connection was lost before COMMIT was answered ({failure.args[0]})",
+                    sqlstate=failure.sqlstate,
+                ) from error
+            wait = policy.wait(failure, attempt, time.monotonic())
+            if wait is None:
+                if attempt > 1:
+                    error.add_note(f"the transaction was run {attempt} times")
+                raise
+        await sleep(wait)
+        attempt += 1
+
+
+def failure_of(error: DBAPIError) -> DatabaseError:
+    """Return what an error of SQLAlchemy's is in the runtime's terms: class, SQLSTATE, `retryable`."""
+    original = error.orig
+    if not isinstance(original, psycopg.Error):
+        original = psycopg.Error(str(original))
+    return translate(original, lost=error.connection_invalidated)

@@ -1,0 +1,411 @@
+"""One connection to Aurora DSQL, spoken to in the only ways that DSQL understands.
+
+This is the one module that calls psycopg. What it decides lies in pure modules beside it (`target`,
+`classification`, `retry`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import socket
+import time
+from typing import cast
+
+import psycopg
+from psycopg import generators, pq
+from psycopg.rows import dict_row
+from psycopg.types.json import JsonDumper
+
+from ...errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
+from ...shared.deadline import earliest
+from ..classification import manual_transaction_control, translate, unknown_commit
+from .primitives import Connection
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from typing import Any
+
+    from psycopg.pq.abc import PGresult
+
+    from ...errors import DatabaseError
+    from ..fragments import Sql
+    from ..instrumentation import Instrumentation
+    from ..row_factories import Factory
+    from ..target import Target
+    from .primitives import Cursor, Permit
+
+LIFETIME = (45 * 60.0, 55 * 60.0)
+"""Seconds, drawn from this range, after which a connection is not used; DSQL closes it after an hour."""
+
+IDLE = 20.0
+"""Seconds of rest after which a connection is asked whether it is still there."""
+
+PING_TIMEOUT = 3.0
+"""Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
+
+PIECE = 64 * 1024
+"""Bytes of a COPY that are sent in one message."""
+
+KEPT = 1000
+"""Rows of the last result that may stay in memory while a connection is idle."""
+
+# psycopg drops the statements it prepared with DEALLOCATE <name>, which DSQL refuses, unless libpq can close
+# them in the protocol (17 and later). AWS user guide, "supported SQL"; psycopg documentation, "Prepared
+# statements".
+_PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
+
+_CHUNKED = psycopg.capabilities.has_stream_chunked()
+_STALE_PLAN = "cached plan must not change result type"
+_NO_SUCH_PLAN = "26000"
+
+
+async def open_session(
+    target: Target, password: str, *, watch: Instrumentation | None = None, until: float | None = None
+) -> AsyncSession:
+    """Connect, with TLS verified.
+
+    Raises:
+        AccessDenied: the token or the database role was refused.
+        ConnectionFailed: any other reason; `retryable` where waiting helps.
+    """
+    parameters = target.parameters(password, pq.version())
+    if until is not None:
+        left = max(1, round(until - time.monotonic()))
+        parameters["connect_timeout"] = min(left, int(parameters["connect_timeout"]))
+    try:
+        connection = await Connection.connect(
+            **parameters,  # type: ignore[arg-type]
+            autocommit=True,
+            cursor_factory=psycopg.AsyncRawCursor,
+            row_factory=dict_row,
+            prepare_threshold=_PREPARE_AFTER,
+        )
+    except psycopg.Error as error:
+        raise translate(error, lost=True) from error
+    connection.adapters.register_dumper(dict, _JsonText)
+    return AsyncSession(connection, watch)
+
+
+class _JsonText(JsonDumper):
+    """A dict as JSON text, which the server takes for json, jsonb or text, whichever stands there."""
+
+    oid = 0
+
+
+class AsyncSession:
+    """A connection and what is known of its health. One statement at a time."""
+
+    _cursor: Cursor
+    _row_factory: Factory
+
+    def __init__(self, connection: Connection, watch: Instrumentation | None = None) -> None:
+        self.statements = 0
+        """How many statements it has executed, those of its own included."""
+        self.permit: Permit | None = None
+        """Its user's place in the pool."""
+        self._process = os.getpid()
+        self._connection = connection
+        self._instrumentation = watch
+        self._renew_cursor()
+        self._descriptor = connection.fileno()
+        self._readable = readability_check(self._descriptor)
+        self._stale = False
+        self._streaming = False
+        self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
+        self._expires_by_wall = time.time() + self._expires - time.monotonic()
+        self._used = time.monotonic(), time.time()
+
+    @property
+    def usable(self) -> bool:
+        """False once it is closed, too old, or the server said something unasked, which is always goodbye.
+
+        A frozen sandbox stops the monotonic clock and a set clock moves the other, so both are asked.
+        """
+        if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE or self._stale:
+            return False
+        if time.monotonic() > self._expires or time.time() > self._expires_by_wall:
+            return False
+        return not self._readable()
+
+    def reset(self) -> bool:
+        """Let go of a large result; return True between transactions, if the connection was in order."""
+        if self._cursor.rowcount > KEPT:
+            self._renew_cursor()
+        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
+
+    @property
+    def _was_idle(self) -> bool:
+        """True after a rest long enough for the other end to have vanished without a word."""
+        monotonic, wall = self._used
+        return time.monotonic() - monotonic > IDLE or not 0 <= time.time() - wall <= IDLE
+
+    @property
+    def lost(self) -> bool:
+        """True once the connection is closed or broken."""
+        return self._connection.closed or self._connection.broken
+
+    async def run(
+        self, statement: Sql, row_factory: Factory = dict_row, until: float | None = None
+    ) -> Cursor:
+        """Execute one statement with its values bound by the server.
+
+        The cursor is good until the next statement. `until` is the `time.monotonic()` at which to give up.
+
+        Raises:
+            DeadlineExceeded: no answer at `until`; the connection is closed.
+            DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
+        """
+        if self._instrumentation is None or not self._instrumentation.enabled:
+            return await self._execute(statement, row_factory, until)
+        with self._instrumentation.statement(statement.text) as seen:
+            cursor = await self._execute(statement, row_factory, until)
+            seen.rows = max(cursor.rowcount, 0)
+            return cursor
+
+    async def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
+        self._prepare(until)
+        cursor = self._cursor
+        if row_factory is not self._row_factory:  # setting it makes psycopg look at the last result again
+            self._row_factory = cursor.row_factory = row_factory
+        before = self._connection.pgconn.transaction_status
+        try:
+            await cursor.execute(statement.text, statement.values or None)
+        except psycopg.Error as error:
+            raise self._failure(error, until) from error
+        self._used = time.monotonic(), time.time()
+        if self._connection.pgconn.transaction_status != before:
+            raise manual_transaction_control(cursor.statusmessage or "")
+        return cursor
+
+    async def copy(self, statement: Sql, body: bytes) -> int:
+        """Send `body` to a COPY … FROM STDIN, and return how many rows the server took.
+
+        Raises:
+            DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
+        """
+        if self._instrumentation is None or not self._instrumentation.enabled:
+            return await self._copy(statement, body)
+        with self._instrumentation.statement(statement.text) as seen:
+            seen.rows = rows = await self._copy(statement, body)
+            return rows
+
+    async def _copy(self, statement: Sql, body: bytes) -> int:
+        """Speak to libpq: psycopg's own COPY stumbles over a COMMIT that fails and a connection that tears."""
+        self._prepare(None)
+        pgconn, wait = self._connection.pgconn, self._connection.wait
+        try:
+            pgconn.send_query(statement.text.encode())
+            _succeeded(await wait(generators.execute(pgconn)))
+            for start in range(0, len(body), PIECE):
+                await wait(generators.copy_to(pgconn, body[start : start + PIECE], flush=True))
+            pgconn.put_copy_end()
+            result = _succeeded(await wait(generators.execute(pgconn)))
+        except psycopg.Error as error:
+            raise self._failure(error, None) from error
+        self._used = time.monotonic(), time.time()
+        return result.command_tuples or 0
+
+    def _renew_cursor(self) -> None:
+        """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
+        self._cursor = psycopg.AsyncRawCursor(self._connection, row_factory=dict_row)
+        self._row_factory = dict_row
+
+    async def _command(self, command: str, until: float | None) -> str:
+        """Execute one of our own statements, in half the time that a cursor takes; return what was done."""
+        if self._instrumentation is None or not self._instrumentation.enabled:
+            return await self._send(command, until)
+        with self._instrumentation.statement(command):
+            return await self._send(command, until)
+
+    async def _send(self, command: str, until: float | None) -> str:
+        self._prepare(until)
+        pgconn = self._connection.pgconn
+        try:
+            pgconn.send_query(command.encode())
+            result = _succeeded(await self._connection.wait(generators.execute(pgconn)))
+        except psycopg.Error as error:
+            raise self._failure(error, until) from error
+        self._used = time.monotonic(), time.time()
+        return (result.command_status or b"").decode()
+
+    def _prepare(self, until: float | None) -> None:
+        """Get ready to send something that must be answered before `until`."""
+        if until is not None and time.monotonic() >= until:
+            late = DeadlineExceeded("the deadline passed before the statement was sent")
+            late.sent = False
+            raise late
+        if self._process != os.getpid():
+            raise QueryFailed(
+                "the transaction belongs to the process that this one was forked from",
+                advice="begin one here: the database opens connections of its own in each process",
+            )
+        if self._streaming:  # psycopg would wait for the end of the stream, which is ours to read
+            raise QueryFailed(
+                "rows of a stream are still to come; read it to its end first, or collect the rows"
+            )
+        self._connection.until = until
+        self.statements += 1
+
+    def stream(
+        self, statement: Sql, row_factory: Factory, until: float | None, size: int
+    ) -> AsyncIterator[Any]:
+        """Yield the rows of a statement while they arrive, `size` at a time in memory.
+
+        The connection is closed where the caller stops before the last row: DSQL would send the rest.
+        """
+        rows = self._arriving(statement, row_factory, until, size)
+        if self._instrumentation is None or not self._instrumentation.enabled:
+            return rows
+        return self._watched(self._instrumentation, statement, rows)
+
+    async def _watched(
+        self, watch: Instrumentation, statement: Sql, rows: AsyncGenerator[Any, None]
+    ) -> AsyncIterator[Any]:
+        """Count the rows; the span is not the current one, for what the caller does between them is not its part."""
+        with watch.statement(statement.text, current=False) as seen:
+            try:
+                async for row in rows:
+                    seen.rows += 1
+                    yield row
+            finally:
+                await _close_generator(rows)
+
+    async def _arriving(
+        self, statement: Sql, row_factory: Factory, until: float | None, size: int
+    ) -> AsyncGenerator[Any, None]:
+        cursor = psycopg.AsyncRawCursor(self._connection, row_factory=row_factory)
+        self._prepare(until)
+        arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
+        rows = cast("AsyncGenerator[Any, None]", arriving)
+        self._streaming = True
+        try:
+            async for row in rows:
+                yield row
+        except psycopg.Error as error:
+            raise self._failure(error, until) from error
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._streaming = False
+            await _close_generator(rows)
+        self._used = time.monotonic(), time.time()
+
+    async def wake(self, until: float | None = None) -> None:
+        """After a rest, ask the server for a sign of life.
+
+        Raises:
+            ConnectionFailed: none came.
+        """
+        if self._was_idle:
+            await self.ping(until)
+
+    async def ping(self, until: float | None = None) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            ConnectionFailed: none came.
+        """
+        await self._promptly("SELECT 1", until)
+
+    async def begin(self, until: float | None = None) -> None:
+        """Open a transaction; DSQL has one isolation level, so there is nothing to choose."""
+        if self._was_idle:
+            await self._promptly("BEGIN", until)
+        else:
+            await self._command("BEGIN", until)
+
+    async def commit(self, until: float | None = None) -> None:
+        """Commit, and believe only an answer that says so.
+
+        Raises:
+            SerializationFailure: another transaction came first.
+            TransactionAborted: the server rolled back instead, because a statement had failed.
+            DeadlineExceeded: `until` had passed before COMMIT was sent.
+            CommitOutcomeUnknown: no answer came.
+        """
+        try:
+            done = await self._command("COMMIT", until)
+        except ConnectionFailed as error:
+            raise unknown_commit(error) from error.__cause__
+        except DeadlineExceeded as error:
+            if not error.sent:
+                raise
+            raise unknown_commit(error) from error.__cause__
+        if done != "COMMIT":
+            raise TransactionAborted(
+                f"COMMIT was answered {done}: a statement of the transaction had failed, nothing was kept",
+                sqlstate="25P02",
+            )
+
+    async def rollback(self) -> None:
+        """Give up the transaction, if one is open; a connection that cannot even do that is closed."""
+        if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            return
+        if self._process != os.getpid():
+            return
+        if self._streaming or self._connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+            self.close()  # an answer is still to come: somebody was interrupted while it waited for it
+            return
+        try:
+            await self._command("ROLLBACK", time.monotonic() + PING_TIMEOUT)
+        except (ConnectionFailed, DeadlineExceeded):
+            self.close()
+
+    def abort(self) -> None:
+        """Tear the connection under a statement that is running elsewhere, which then fails."""
+        with contextlib.suppress(OSError, psycopg.Error):  # gone already
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Say goodbye and close, without waiting for anything; safe to repeat. A forked process says nothing."""
+        if self._process == os.getpid():
+            self._connection.pgconn.finish()
+
+    async def _promptly(self, command: str, until: float | None) -> None:
+        """Execute what a living server answers at once."""
+        soon = time.monotonic() + PING_TIMEOUT
+        try:
+            await self._command(command, earliest(until, soon))
+        except DeadlineExceeded as error:
+            if until is not None and until < soon:
+                raise
+            raise ConnectionFailed("the connection was lost while it was idle") from error
+
+    def _failure(self, error: psycopg.Error, until: float | None) -> DatabaseError:
+        """Return our error for one of psycopg's; a plan that a migration has outdated is seen to here."""
+        if self.lost and until is not None and time.monotonic() >= until:
+            return DeadlineExceeded("no answer before the deadline, so the connection was closed")
+        failure = translate(error, lost=self.lost)
+        # Another connection has no prepared statements, so this may simply be run again.
+        if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
+            failure.retryable = self._stale = True
+        return failure
+
+
+async def _close_generator(rows: AsyncGenerator[Any, None]) -> None:
+    """Close what makes rows, unless the end of an event loop is about to, which closes all generators at once."""
+    with contextlib.suppress(RuntimeError):
+        await rows.aclose()
+
+
+def readability_check(descriptor: int) -> Callable[[], object]:
+    """Return a function that tells whether there is something to read."""
+    if not hasattr(select, "poll"):  # Windows, where select() takes a socket of any number
+        return lambda: select.select([descriptor], [], [], 0)[0]
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return lambda: poll.poll(0)
+
+
+def _succeeded(results: list[PGresult]) -> PGresult:
+    """Return the last result of a command, unless one is an error."""
+    for result in results:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+    return results[-1]

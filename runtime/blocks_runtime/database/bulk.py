@@ -1,0 +1,173 @@
+# Auto-generated from aio/bulk.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""Loading any number of rows: chunks in transactions of their own, several at a time."""
+
+from __future__ import annotations
+
+import time
+
+from ..errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DatabaseError,
+    FeatureNotSupported,
+    TransactionRowLimitExceeded,
+    TransactionSizeLimitExceeded,
+)
+from ..shared.retry import RetryPolicy
+from .fragments import Sql
+from .loading import PORTION, Cutter, Loaded, Meter, write
+from .primitives import Lock, Source, sleep, together
+from .row_formats import CopyFormat, InsertFormat
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .engine import Engine
+    from .loading import Chunk, Plan
+    from .primitives import Cursor
+    from .table_shapes import TableShape
+
+    Shape = Callable[[Sql, tuple[str, ...]], TableShape]
+
+
+class Load:
+    """One call of `load`.
+
+    Args:
+        engine: lends the connections.
+        plan: where to.
+        shape: tells what a table is like.
+        max_retries: further attempts for a chunk that met a conflict.
+        progress: called after each chunk.
+    """
+
+    _cutter: Cutter
+    _inserting: InsertFormat
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        shape: Shape,
+        max_retries: int,
+        progress: Callable[[Loaded], None] | None,
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._shape = shape
+        self._policy = RetryPolicy(max_retries)
+        self._progress = progress
+        self._meter = Meter()
+        self._chunks: list[Chunk] = []
+        self._stopped = False
+        self._unknown = False
+        self._turn = Lock()
+
+    def run(self, rows: Iterable[object], parallel: int) -> Loaded:
+        """Insert all rows and return how many there were."""
+        if parallel < 1:
+            raise ValueError(f"parallel is {parallel}; give at least 1")
+        self._source = Source(rows)
+        try:
+            if first := self._source.take(PORTION):
+                self._begin(first)
+                together(self._work, parallel)
+        except Exception as error:
+            error.add_note(f"loaded before that: {self._meter.loaded}; {self._way_on()}")
+            raise
+        finally:
+            self._stopped = True
+        return self._meter.loaded
+
+    def _begin(self, first: list[object]) -> None:
+        plan, columns = self._plan, self._plan.columns_for(first[0])
+        shape = self._shape(plan.table, columns)
+        self._inserting = InsertFormat(plan.table, columns, plan.key, shape.json_among(columns))
+        by_copy = shape.copyable(columns) and not plan.key
+        self._cutter = Cutter(columns, CopyFormat(plan.table, columns) if by_copy else self._inserting)
+        self._chunks += self._cutter.add(first)
+
+    def _work(self) -> None:
+        try:
+            while (chunk := self._next()) is not None:
+                self._insert(chunk)
+        except BaseException:
+            self._stopped = True
+            raise
+
+    def _next(self) -> Chunk | None:
+        with self._turn:
+            while not self._stopped and not self._chunks:
+                rows = self._source.take(PORTION)
+                self._chunks += self._cutter.add(rows) if rows else self._cutter.rest()
+                if not rows and not self._chunks:
+                    return None
+            return None if self._stopped else self._chunks.pop(0)
+
+    def _insert(self, chunk: Chunk) -> None:
+        """Insert a chunk, or its halves where DSQL counts more bytes or rows than we did."""
+        try:
+            inserted = self._patiently(chunk)
+        except (TransactionSizeLimitExceeded, TransactionRowLimitExceeded):
+            if len(chunk.rows) == 1:
+                raise
+            for half in chunk.halves():
+                self._insert(half)
+            return
+        except DatabaseError as error:
+            if not _refuses_copy(chunk, error):
+                raise
+            self._insert(write(self._without_copy(), chunk.rows))
+            return
+        with self._turn:
+            loaded = self._meter.add(chunk, inserted)
+            if self._progress is not None:
+                self._progress(loaded)
+
+    def _patiently(self, chunk: Chunk) -> int:
+        attempt = 1
+        while True:
+            try:
+                return self._send(chunk)
+            except DatabaseError as error:
+                self._unknown |= error.commit_unknown
+                wait = self._wait(error, attempt)
+                if wait is None:
+                    raise
+            sleep(wait)
+            attempt += 1
+
+    def _send(self, chunk: Chunk) -> int:
+        retries = self._policy.max_retries
+        if isinstance(chunk.format, InsertFormat):
+            return self._engine.run(chunk.format.statement(chunk.body), _count, None, None, retries)
+        return self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), retries)
+
+    def _without_copy(self) -> InsertFormat:
+        with self._turn:
+            self._cutter.change(self._inserting)
+        return self._inserting
+
+    def _wait(self, error: DatabaseError, attempt: int) -> float | None:
+        """Return how long to wait; with a key, inserting twice is inserting once, so a lost answer is no harm."""
+        if not self._plan.key or not isinstance(error, (CommitOutcomeUnknown, ConnectionFailed)):
+            return None
+        lost = ConnectionFailed(error.args[0])
+        return self._policy.wait(lost, attempt, time.monotonic())
+
+    def _way_on(self) -> str:
+        if self._plan.key:
+            return "run it again, rows that are there are left alone"
+        if not self._meter.loaded.rows and not self._unknown:
+            return "nothing is there of it, so it can be run again"
+        return "a load without key= cannot be run again as it is; find out which rows are there"
+
+
+def _refuses_copy(chunk: Chunk, error: DatabaseError) -> bool:
+    """Say whether it is COPY that the server does not want; then nothing of the chunk is there."""
+    return isinstance(error, FeatureNotSupported) and isinstance(chunk.format, CopyFormat)
+
+
+def _count(cursor: Cursor) -> int:
+    return max(cursor.rowcount, 0)

@@ -1,0 +1,195 @@
+"""Classification of failures: a table from SQLSTATE and text to error class, and errors without a server reply."""
+
+from __future__ import annotations
+
+from .. import errors
+from .read_only import is_read_only
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    import psycopg
+
+    from ..errors import DatabaseError
+    from .fragments import Sql
+
+# First match wins: SQLSTATE or its first two characters, a part of the text in lower case ("" for any), the
+# class. Failures to connect reach us through libpq as text alone, hence the rows without a SQLSTATE.
+_TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
+    ("40001", "", errors.SerializationFailure),
+    ("23505", "", errors.UniqueConstraintViolation),
+    ("23503", "", errors.ForeignKeyViolation),
+    ("23502", "", errors.NotNullViolation),
+    ("23514", "", errors.CheckViolation),
+    ("25P02", "", errors.TransactionAborted),
+    ("42501", "", errors.PermissionDenied),
+    ("0A000", "", errors.FeatureNotSupported),
+    ("54000", "transaction row limit", errors.TransactionRowLimitExceeded),
+    ("54000", "transaction size limit", errors.TransactionSizeLimitExceeded),
+    ("54000", "transaction age limit", errors.TransactionAgeLimitExceeded),
+    ("53300", "", errors.ConnectionLimitExceeded),
+    ("53400", "", errors.ConnectionLimitExceeded),
+    ("53", "", errors.LimitExceeded),
+    ("54", "", errors.LimitExceeded),
+    ("XX000", "server unavailable", errors.ServerUnavailable),
+    ("08P01", "invalid message length", errors.LimitExceeded),
+    ("28", "", errors.AccessDenied),
+    ("08", "", errors.ConnectionFailed),
+    ("57P", "", errors.ConnectionFailed),
+    ("", "waking up cluster", errors.ConnectionFailed),
+    ("", "access denied", errors.AccessDenied),
+    ("", "sni was not received", errors.ConnectionFailed),
+    ("", "too many open connections", errors.ConnectionLimitExceeded),
+    ("", "rate exceeded", errors.ConnectionLimitExceeded),
+    ("", "connection failed", errors.ConnectionFailed),
+    ("", "connection timeout", errors.ConnectionFailed),
+    ("", "connection is bad", errors.ConnectionFailed),
+    ("", "", errors.QueryFailed),
+)
+
+# What to do about a failure to connect, by a part of the text: whether waiting helps (None: as the class says), and
+# the way out. libpq's words, and DSQL's (AWS user guide, "troubleshooting").
+_WAYS_OUT: tuple[tuple[str, bool | None, str], ...] = (
+    ("signature expired", None, "tokens are signed with this machine's clock: set it right"),
+    ("signature not yet current", None, "tokens are signed with this machine's clock: set it right"),
+    ("waking up cluster", None, "it answers within seconds; try again"),
+    ("sni was not received", False, "use a libpq of version 14 or later"),
+    (
+        "certificate verify failed",
+        False,
+        "the endpoint must be a cluster's own, or BLOCKS_…_CA name its authority",
+    ),
+    (
+        "does not match host name",
+        False,
+        "connect by the cluster's own host name, public or private (`….dsql-….<region>.on.aws`)",
+    ),
+    (
+        "connection refused",
+        False,
+        "check host and port of the endpoint; a local database that has ended is started again after close()",
+    ),
+    ("could not translate host name", False, "check the endpoint's host name, and DNS where this runs"),
+    ("failed to resolve host", False, "check the endpoint's host name, and DNS where this runs"),
+    ("no such file", False, "check the CA file that BLOCKS_…_CA names"),
+    ("timeout", None, "check routes and security groups between here and the endpoint's port"),
+)
+
+# What to do about a statement that was refused, by its SQLSTATE; for others see their class.
+_MISSING = "correct the name, or apply the migration that makes it (`blocks status` tells)"
+_ADVICE = {
+    "42P01": _MISSING,
+    "42703": _MISSING,
+    "42883": "correct the name or the types of the arguments; DSQL has fewer functions than PostgreSQL",
+    "42P18": "say the type of the value, as in {name}::text",
+}
+_NOT_ADAPTED = "cannot adapt type"
+
+# The same where the SQLSTATE alone does not tell: by it and a part of the text.
+_ADVICE_BY_TEXT = (
+    ("42804", "of type json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
+    ("42846", "to json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
+    ("22P02", "for type json", "a string is taken for JSON; wrap what is none: psycopg.types.json.Json(…)"),
+    (
+        "42883",
+        "operator does not exist",
+        "cast the value, as in {name}::text, or pass one of the column's type",
+    ),
+)
+
+
+def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
+    """Return the class for a SQLSTATE (None or "" where there is none) and the server's text."""
+    code, said = sqlstate or "", text.lower()
+    return next(kind for prefix, part, kind in _TABLE if code.startswith(prefix) and part in said)
+
+
+def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
+    """Return our error for one of psycopg's; raise it `from` the original.
+
+    `lost` says that the connection tore, whatever the last words on it were.
+    """
+    diagnosis = error.diag
+    code = error.sqlstate or ""
+    said = diagnosis.message_primary or " ".join(str(error).split())
+    kind = classify(error.sqlstate, said)
+    if lost and not issubclass(kind, (errors.ConnectionFailed, errors.LimitExceeded)):
+        kind = errors.ConnectionFailed
+    hint = diagnosis.message_hint
+    if code.startswith("22"):
+        said = _without_values(said)
+    retryable, advice = None, _advice(code, said)
+    if issubclass(kind, errors.ConnectionFailed):
+        retryable, advice = _way_out(said)
+    elif said.startswith(_NOT_ADAPTED):
+        said = said.partition(" using placeholder")[0]
+        advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
+    elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
+        hint, advice = None, hint  # the server knows better what to do instead
+    elif issubclass(kind, errors.TransactionFailed):
+        hint = None  # and here the class does, which knows what the runtime can do about it
+    return kind(
+        f"{said}; {hint}" if hint else said,
+        sqlstate=error.sqlstate,
+        detail=diagnosis.message_detail,
+        constraint=diagnosis.constraint_name,
+        table=diagnosis.table_name,
+        retryable=retryable,
+        advice=advice,
+        position=int(diagnosis.statement_position) if diagnosis.statement_position else None,
+    )
+
+
+def unknown_commit(error: DatabaseError) -> errors.CommitOutcomeUnknown:
+    """Return the error for a COMMIT whose reply was lost with `error`."""
+    return errors.CommitOutcomeUnknown(
+        f"the connection was lost before COMMIT was answered ({error.args[0]}); the changes may or may "
+        "not be there",
+        sqlstate=error.sqlstate,
+    )
+
+
+def autocommit_failure(error: DatabaseError, statement: Sql) -> DatabaseError:
+    """Return the error of an autocommit statement: a lost reply is an unknown outcome unless it only reads."""
+    torn = isinstance(error, errors.ConnectionFailed) or (
+        isinstance(error, errors.DeadlineExceeded) and error.sent
+    )
+    if is_read_only(statement) or not (torn or isinstance(error, errors.ServerUnavailable)):
+        return error
+    if isinstance(error, errors.ServerUnavailable):
+        error.retryable = False
+        return error
+    return errors.CommitOutcomeUnknown(
+        f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
+        "have taken effect",
+        sqlstate=error.sqlstate,
+    )
+
+
+def manual_transaction_control(command: str) -> DatabaseError:
+    """Return the error for a BEGIN, COMMIT or ROLLBACK that the application sent as a statement."""
+    if command == "BEGIN":
+        return errors.QueryFailed(
+            "BEGIN as a statement: the next one may use another connection, and would not belong to it",
+            advice="pass a function to transaction(), or use transaction() in a with statement",
+        )
+    return errors.TransactionAborted(
+        f"{command} as a statement ended the transaction"
+        + (", and what came before it is committed" if command == "COMMIT" else ""),
+        advice="return from the function to commit, raise an exception to roll back",
+    )
+
+
+def _advice(code: str, said: str) -> str | None:
+    by_text = (advice for state, part, advice in _ADVICE_BY_TEXT if state == code and part in said)
+    return next(by_text, _ADVICE.get(code))
+
+
+def _way_out(said: str) -> tuple[bool | None, str | None]:
+    known = (row[1:] for row in _WAYS_OUT if row[0] in said.lower())
+    return next(known, (None, None))
+
+
+def _without_values(said: str) -> str:
+    """Return what a data exception says without the value that it quotes, which may be anybody's secret."""
+    before, quote, rest = said.partition('"')
+    return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else said

@@ -1,0 +1,319 @@
+# Auto-generated from aio/engine.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""What a database does once it is used: lend connections to statements and to transactions, repeat these.
+
+Imported with the first connection, since it pulls in the driver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+from .. import signing
+from ..errors import ConnectionFailed, DatabaseError, SerializationFailure
+from ..shared.deadline import earliest
+from ..shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
+from .classification import autocommit_failure
+from .instrumentation import Instrumentation
+from .location import Location, locate
+from .pool import Pool
+from .primitives import ensure_result, sleep
+from .results import Counters, Stats, TransactionInfo
+from .row_factories import factory
+from .session import Session, open_session
+from .table_shapes import TableShapes
+from .transaction import Transaction
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeVar
+
+    from .fragments import Sql
+    from .primitives import Cursor
+    from .target import Target
+
+    C = TypeVar("C")
+    R = TypeVar("R")
+    T = TypeVar("T")
+
+CONNECT_PATIENCE = 20.0
+"""Seconds for which a waking or crowded cluster is asked again."""
+
+
+class Engine:
+    """The connections to one database, and the rules for using them."""
+
+    def __init__(self, name: str, location: Location, max_connections: int) -> None:
+        self.location = location
+        self.pool = Pool(self._connect, max_connections)
+        self.counters = Counters()
+        self.shapes = TableShapes()
+        self._process = os.getpid()
+        self._instrumentation = Instrumentation(name, _telemetry(location))
+
+    def run(
+        self,
+        statement: Sql,
+        fetch: Callable[[Cursor], R],
+        row_type: type[Any] | None,
+        until: float | None,
+        retries: int = AUTOCOMMIT,
+    ) -> R:
+        """Execute a statement that commits by itself.
+
+        It is repeated where that is safe: after a conflict always, since nothing of it was kept; after a torn
+        connection, or a server that was unavailable, if it only reads.
+        """
+        rows = factory(row_type)
+
+        def act(session: Session) -> R:
+            return fetch(session.run(statement, rows, until))
+
+        return self._autocommit(statement, act, until, retries)
+
+    def copy(self, statement: Sql, body: bytes, retries: int) -> int:
+        """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
+
+        def act(session: Session) -> int:
+            return session.copy(statement, body)
+
+        return self._autocommit(statement, act, None, retries)
+
+    def _autocommit(
+        self,
+        statement: Sql,
+        act: Callable[[Session], R],
+        until: float | None,
+        retries: int,
+    ) -> R:
+        attempt = 1
+        while True:
+            session, used = self.pool.take(Session.wake, until)
+            try:
+                result = act(session)
+            except BaseException as error:
+                self._release_after_error(session, error)
+                if not isinstance(error, DatabaseError):
+                    raise
+                failure = autocommit_failure(error, statement)
+                failure.attempts = attempt
+                wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
+                if wait is None:
+                    _replace_retry_advice(failure)
+                    if failure is error:
+                        raise
+                    raise failure from error.__cause__
+            else:
+                self.pool.release(session)
+                return result
+            sleep(wait)
+            attempt += 1
+
+    def stream(
+        self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
+    ) -> Iterator[Any]:
+        """Yield the rows of a statement that commits by itself; it is never repeated."""
+        session, _ = self.pool.take(Session.wake, until)
+        try:
+            for row in session.stream(statement, factory(row_type), until, size):
+                yield row
+        except BaseException as error:
+            self._release_after_error(session, error)
+            if isinstance(error, DatabaseError):
+                raise autocommit_failure(error, statement) from error.__cause__
+            raise
+        self.pool.release(session)
+
+    def transaction(self, fn: Callable[[Transaction], T], policy: RetryPolicy) -> T:
+        """Run `fn` until it commits or the policy gives up."""
+        started, info = time.monotonic(), TransactionInfo()
+        while True:
+            info.attempts += 1
+            try:
+                result = self._attempt(fn, info, policy.deadline)
+            except DatabaseError as error:
+                error.attempts = info.attempts
+                info.conflicts.append(error.sqlstate or "")
+                wait = policy.wait(error, info.attempts, time.monotonic())
+                self._count(error, wait is not None)
+                if wait is None:
+                    _replace_retry_advice(error)
+                    info.milliseconds = (time.monotonic() - started) * 1000
+                    self._instrumentation.gave_up(error, time.monotonic() - started)
+                    raise
+            else:
+                seconds = time.monotonic() - started
+                info.milliseconds = seconds * 1000
+                self.counters.add(commits=1)
+                self._instrumentation.committed(info.attempts, seconds)
+                return result
+            sleep(wait)
+
+    @contextlib.contextmanager
+    def block(self, until: float | None) -> Iterator[Transaction]:
+        """Make one attempt of the body of a `with`, which cannot be run again."""
+        started, info = time.monotonic(), TransactionInfo()
+        info.attempts = 1
+        try:
+            with self._transaction(info, until) as tx:
+                yield tx
+        except DatabaseError as error:
+            info.conflicts.append(error.sqlstate or "")
+            self._count(error, False)
+            self._instrumentation.gave_up(error, time.monotonic() - started)
+            raise
+        finally:
+            info.milliseconds = (time.monotonic() - started) * 1000
+        self.counters.add(commits=1)
+        self._instrumentation.committed(1, time.monotonic() - started)
+
+    def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement whose changes are undone."""
+        session, _ = self.pool.take(Session.begin, until)
+        try:
+            cursor = session.run(statement, factory(tuple), until)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            session.rollback()
+        except BaseException as error:
+            self._release_after_error(session, error)
+            raise
+        self.pool.release(session)
+        return rows
+
+    def warm_up(self, connections: int) -> None:
+        """Have so many connections open."""
+        self.pool.fill(connections, Session.wake)
+
+    def ping(self, patience: float) -> None:
+        """Ask the server for a sign of life, rested or not."""
+        until = time.monotonic() + patience
+        session, _ = self.pool.take(Session.ping, until)
+        self.pool.release(session)
+
+    def stats(self) -> Stats:
+        """Return a reading of all counters."""
+        return self.counters.read(
+            statements=self.pool.statements,
+            replaced=self.pool.replaced,
+            open=self.pool.open,
+            idle=self.pool.idle,
+        )
+
+    @property
+    def forked(self) -> bool:
+        """True in a forked process, which must not speak on its parent's connections."""
+        return self._process != os.getpid()
+
+    def close(self) -> None:
+        """Close every connection and let go of a local database."""
+        self.pool.close()
+        self.location.release()
+
+    def _attempt(self, fn: Callable[[Transaction], T], info: TransactionInfo, until: float | None) -> T:
+        with self._transaction(info, until) as tx:
+            return ensure_result(fn(tx))
+
+    @contextlib.contextmanager
+    def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
+        session, _ = self.pool.take(Session.begin, until)
+        tx = Transaction(session, info, self.shapes, until)
+        try:
+            yield tx
+            tx._commit()
+        except BaseException as error:
+            tx._end()
+            self._release_after_error(session, error)
+            raise
+        self.pool.release(session)
+
+    def _release_after_error(self, session: Session, error: BaseException) -> None:
+        """Take a connection back after an error; what is in doubt is closed."""
+        try:
+            if isinstance(error, Exception):
+                session.rollback()
+            else:  # an interrupt may have struck in the middle of a message
+                session.close()
+        except BaseException:
+            session.close()
+            raise
+        finally:
+            self.pool.release(session)
+
+    def _wait(
+        self, error: DatabaseError, statement: Sql, used: bool, attempt: int, policy: RetryPolicy
+    ) -> float | None:
+        """Return how long to wait before a single statement is run again, None if it is not."""
+        wait: float | None = None
+        if isinstance(error, ConnectionFailed):  # it only reads; a connection just opened should have held
+            wait = 0.0 if used else None
+        elif error.retryable:
+            wait = policy.wait(error, attempt, time.monotonic())
+        self._count(error, wait is not None)
+        if wait is not None:
+            self._instrumentation.repeated(statement.text, error, attempt)
+        return wait
+
+    def _count(self, error: DatabaseError, again: bool) -> None:
+        conflict = isinstance(error, SerializationFailure)
+        self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
+
+    def login(self, connect: Callable[[Target, str], C], until: float | None = None) -> C:
+        """Return what `connect` opens with a token; it is asked again, with a new one, while waiting helps.
+
+        Raises:
+            AccessDenied: the token or the database role was refused.
+            ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
+        """
+        started, attempt = time.monotonic(), 1
+        patience = earliest(until, started + CONNECT_PATIENCE)
+        policy = RetryPolicy(max_retries=100, deadline=patience, backoff=CONNECTS)
+        while True:
+            try:
+                connection = connect(self.location.target, self._token())
+            except ConnectionFailed as error:
+                error.attempts = attempt
+                self.counters.add(refused=1)
+                wait = policy.wait(error, attempt, time.monotonic())
+                if wait is None:
+                    raise
+            else:
+                self.counters.add(connects=1)
+                self._instrumentation.connected(time.monotonic() - started, attempt)
+                return connection
+            sleep(wait)
+            attempt += 1
+
+    def _connect(self, until: float | None) -> Session:
+        return self.login(partial(open_session, watch=self._instrumentation, until=until), until)
+
+    def _token(self) -> str:
+        target = self.location.target
+        return signing.token(target.host, target.region, target.role, self.location.credentials())
+
+
+def _replace_retry_advice(error: DatabaseError) -> None:
+    """Replace the advice to try again where that has been tried."""
+    if isinstance(error, SerializationFailure) and error.attempts > 1:
+        error.advice = (
+            "others keep changing the same rows: let fewer transactions do so at once, or allow more retries"
+        )
+
+
+def engine_for(name: str, max_connections: int) -> Engine:
+    """Return the engine for the database `name` of this process's environment, or working directory."""
+    return Engine(name, locate(name, os.environ, Path.cwd()), max_connections)
+
+
+def _telemetry(location: Location) -> Any:
+    """Return the bridge to OpenTelemetry if the process has loaded it, None if it has not."""
+    import sys
+
+    if "opentelemetry.trace" not in sys.modules and "opentelemetry.metrics" not in sys.modules:
+        return None
+    from .otel import Telemetry
+
+    return Telemetry(location.target.host, location.target.port)

@@ -1,0 +1,137 @@
+"""Where a database is: in the variables that `grant_connect` sets, or in the project's own folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..contract import ADMIN_ROLE, Variables, variable_prefix
+from ..errors import ConfigurationError
+from ..shared import credentials
+from ..signing import Credentials
+from .target import AMAZON_ROOTS, Target
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ROOT_MARKERS = (".blocks", "cdk.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What to connect to, what to sign with, and how to let go of it."""
+
+    target: Target
+    credentials: Callable[[], Credentials]
+    release: Callable[[], None]
+
+
+def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
+    """Return where the database `name` is, as seen by a process with this environment and working directory.
+
+    Raises:
+        ConfigurationError: inside Lambda without the variables, variables that do not fit together, or a
+            laptop
+            without the local database.
+    """
+    try:
+        variables = Variables.read(name, environ)
+    except KeyError as missing:
+        raise ConfigurationError(_missing(name, str(missing.args[0]))) from None
+    if variables is None:
+        if "AWS_LAMBDA_FUNCTION_NAME" in environ:
+            raise ConfigurationError(_missing(name, f"{variable_prefix(name)}_ENDPOINT"))
+        return _local(name, local_folder(name, directory))
+    try:
+        target = Target.of(variables)
+    except ValueError as error:
+        raise ConfigurationError(f"{error} (from {variable_prefix(name)}_ENDPOINT)") from error
+    return Location(target, credentials.provider(environ), lambda: None)
+
+
+def local_folder(name: str, directory: Path) -> Path:
+    """Return where the local database `name` of the project around `directory` lives.
+
+    The project is the nearest folder upwards that holds `.blocks` or `cdk.json`, else it is `directory`.
+    """
+    upwards = (directory, *directory.parents)
+    project = next(
+        (one for one in upwards if any((one / mark).exists() for mark in _ROOT_MARKERS)), directory
+    )
+    return project / ".blocks" / "local" / variable_prefix(name).removeprefix("BLOCKS_").lower()
+
+
+def inject(location: Location, code: str, times: int, table: str | None) -> None:
+    """Make the next commits of the local database at `location` fail.
+
+    Raises:
+        ConfigurationError: it is not a local database, or the extra `local` is not installed.
+        ValueError: `code` is unknown, or `times` is not positive.
+    """
+    if code not in ("OC000", "OC001"):
+        raise ValueError(f"code is {code!r}; give OC000 (rows) or OC001 (schema)")
+    folder = Path(location.target.ca).parent
+    if location.target.ca == str(AMAZON_ROOTS) or not (folder / "cluster.json").exists():
+        raise ConfigurationError(
+            f"{location.target.host} is not a local database, so no conflict can be simulated; "
+            "run the test against a local one"
+        )
+    try:
+        from local_dsql import LocalCluster
+    except ImportError as missing:
+        raise ConfigurationError(
+            "the local database is not installed here, so it cannot be told to conflict; "
+            "run `pip install 'blocks-dsql[local]'`"
+        ) from missing
+    with LocalCluster(folder) as cluster:
+        cluster.inject(code, times=times, table=table)
+
+
+def _local(name: str, folder: Path) -> Location:
+    """Attach to the project's local database, or start it.
+
+    On a laptop the developer owns the cluster, so this logs in as `admin`; inside the local deploy, functions
+    get the variables and their own identities and never come here.
+    """
+    absent = f"no variable {variable_prefix(name)}_ENDPOINT, and the local database"
+    try:
+        from local_dsql import LocalCluster, LocalDatabaseError
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
+        ) from missing
+    _warn_of_a_new_one(name, folder)
+    cluster = LocalCluster(folder)
+    try:
+        cluster.start()
+    except LocalDatabaseError as error:
+        raise ConfigurationError(
+            f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a cluster"
+        ) from error
+    own = cluster.admin_credentials
+    variables = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
+    signing_with = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
+    return Location(Target.of(variables), lambda: signing_with, cluster.close)
+
+
+def _warn_of_a_new_one(name: str, folder: Path) -> None:
+    """Say that the database is new and empty, where the project has others: the name may be a slip of the pen."""
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    others = ", ".join(sorted(repr(each.name) for each in folder.parent.iterdir() if each.is_dir()))
+    if others:
+        import warnings
+
+        warnings.warn(
+            f"the local database {name!r} is new and empty; this project also has {others}. If one of these is meant, "
+            f"change the name and remove {folder}",
+            stacklevel=2,
+        )
+
+
+def _missing(name: str, variable: str) -> str:
+    return (
+        f"environment variable {variable} is not set, so this function cannot find the database {name!r}; "
+        "call db.grant_connect(fn) for it in the stack and deploy again"
+    )

@@ -1,0 +1,59 @@
+"""Whether a statement plainly reads, so that it may be sent again although its answer was lost.
+
+Whatever is not known to read is taken to write: then a lost answer is an error, and never a change made twice.
+A function may write, so only those of PostgreSQL that are known to leave everything alone pass.
+"""
+
+from __future__ import annotations
+
+from .sql_scanner import strip_literals
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from .fragments import Sql
+
+_VERBS = ("SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN")
+
+# Words that a parenthesis may follow: of the grammar, types with a length, functions without an effect.
+_WORDS = """
+all and any array as between by case cast cube distinct else except exists explain filter from group having
+ilike in intersect is join lateral like limit not offset on or over partition range recursive rollup row rows
+select sets similar some then union using values when where with within
+bit char character decimal float interval numeric time timestamp timestamptz varchar varying
+array_agg avg bit_and bit_or bool_and bool_or count every json_agg json_object_agg jsonb_agg jsonb_object_agg
+max min percentile_cont percentile_disc stddev stddev_pop stddev_samp string_agg sum var_pop var_samp variance
+cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number
+abs ceil ceiling div exp floor greatest least ln log mod power random round sign sqrt trunc width_bucket
+ascii bit_length btrim char_length chr concat concat_ws convert_from convert_to decode encode format initcap
+left length lower lpad ltrim md5 octet_length overlay position quote_ident quote_literal regexp_count
+regexp_like regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_substr repeat replace
+reverse right rpad rtrim sha256 split_part starts_with string_to_array strpos substr substring translate
+trim upper
+age clock_timestamp current_date current_time current_timestamp date_bin date_part date_trunc extract
+isfinite justify_days justify_hours localtime localtimestamp make_date make_interval make_time
+make_timestamp make_timestamptz now statement_timestamp to_char to_date to_number to_timestamp
+transaction_timestamp
+array_append array_cat array_length array_position array_positions array_prepend array_remove
+array_to_string array_upper cardinality generate_series generate_subscripts unnest
+json_array_elements json_array_elements_text json_array_length json_build_array json_build_object json_each
+json_each_text json_extract_path json_extract_path_text json_object json_object_keys json_typeof
+jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object
+jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_exists jsonb_path_query jsonb_set jsonb_typeof
+row_to_json to_json to_jsonb
+coalesce current_database current_schema current_setting current_user gen_random_uuid nullif num_nonnulls
+num_nulls pg_sleep pg_typeof session_user to_regclass version
+"""
+_HARMLESS = frozenset(_WORDS.split())
+
+
+def is_read_only(statement: Sql) -> bool:
+    """Say whether a statement plainly reads; WITH is not plain, for it may hold an INSERT."""
+    import re
+
+    plain = strip_literals("0".join(statement.texts)).strip().removesuffix(";")
+    verb = re.match(r"\w*", plain)
+    if ";" in plain or verb is None or verb[0].upper() not in _VERBS:
+        return False
+    if re.search(r"\banaly[sz]e\b", plain, re.IGNORECASE):  # EXPLAIN ANALYZE runs what it explains
+        return False
+    return all(call.lower() in _HARMLESS for call in re.findall(r"([\w$.\"]+)\s*\(", plain))

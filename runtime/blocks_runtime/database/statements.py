@@ -1,0 +1,208 @@
+# Auto-generated from aio/statements.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""The calls that run one statement: the same on a database and inside a transaction."""
+
+from __future__ import annotations
+
+from .fragments import Sql
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar, overload
+
+    from ..shared.deadline import Deadline
+    from .plans import Plan
+    from .primitives import Cursor
+    from .results import Row
+    from .table_shapes import TableShape, TableShapes
+
+    R = TypeVar("R")
+    T = TypeVar("T")
+else:
+
+    def overload(declaration: object) -> object:
+        """Stand in for `typing.overload`."""
+        return declaration
+
+
+class Statements:
+    """Runs statements made by `sql`.
+
+    Every call takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
+    second is left to the handler. DSQL has no statement timeout: at the deadline the connection is closed.
+    """
+
+    @overload
+    def query(self, statement: Sql, *, deadline: Deadline | None = None) -> list[Row]: ...
+    @overload
+    def query(self, statement: Sql, row_type: type[T], *, deadline: Deadline | None = None) -> list[T]: ...
+    def query(
+        self, statement: Sql, row_type: type[Any] | None = None, *, deadline: Deadline | None = None
+    ) -> list[Any]:
+        """Return all rows, each a dict by column name; an empty list where there are none.
+
+        With `row_type` each row is one of these: a `tuple` (or `tuple[int, str]`), a dataclass, NamedTuple or
+        TypedDict with fields named as the columns.
+
+        Raises:
+            SerializationFailure: another transaction conflicted, each time it was tried.
+            DeadlineExceeded: there was no answer in time.
+            CommitOutcomeUnknown: the connection tore during a statement that may have changed something.
+            DatabaseError: anything else, see `blocks_runtime.errors`.
+        """
+        rows: list[Any] = self._run(statement, _all, row_type, deadline)
+        return rows
+
+    @overload
+    def query_one(self, statement: Sql, *, deadline: Deadline | None = None) -> Row | None: ...
+    @overload
+    def query_one(
+        self, statement: Sql, row_type: type[T], *, deadline: Deadline | None = None
+    ) -> T | None: ...
+    def query_one(
+        self, statement: Sql, row_type: type[Any] | None = None, *, deadline: Deadline | None = None
+    ) -> Any:
+        """Return the first row, or None where there is none; otherwise as `query`."""
+        return self._run(statement, _first, row_type, deadline)
+
+    def execute(self, statement: Sql, *, deadline: Deadline | None = None) -> int:
+        """Return how many rows the statement changed (or returned); otherwise as `query`."""
+        return self._run(statement, _count, None, deadline)
+
+    @overload
+    def stream(
+        self, statement: Sql, *, size: int = 1000, deadline: Deadline | None = None
+    ) -> Iterator[Row]: ...
+    @overload
+    def stream(
+        self, statement: Sql, row_type: type[T], *, size: int = 1000, deadline: Deadline | None = None
+    ) -> Iterator[T]: ...
+    def stream(
+        self,
+        statement: Sql,
+        row_type: type[Any] | None = None,
+        *,
+        size: int = 1000,
+        deadline: Deadline | None = None,
+    ) -> Iterator[Any]:
+        """Yield the rows of a query larger than memory as they arrive, `size` of them in memory at a time.
+
+        A connection is taken with the first row and given back after the last; leaving the loop earlier closes
+        it. DSQL ends a transaction, and with it a stream, after 300 seconds. Errors are those of `query`; they
+        may come after rows have been yielded, and nothing is repeated then.
+        """
+        if size < 1:
+            raise ValueError(f"size is {size} rows; give at least 1")
+        return self._stream(statement, row_type, size, deadline)
+
+    def insert_many(
+        self,
+        table: str | Sql,
+        rows: Iterable[object],
+        *,
+        columns: Iterable[str] | None = None,
+        key: str | Iterable[str] | None = None,
+        deadline: Deadline | None = None,
+    ) -> int:
+        """Insert rows with one statement, all or none, and return how many were inserted.
+
+        A transaction holds 3,000 rows; `load` of the database takes any number. The arguments are those of `load`.
+
+        Raises:
+            ValueError: there are more rows than one transaction holds.
+            DatabaseError: as `execute`.
+        """
+        from .loading import Plan, all_at_once
+        from .row_formats import InsertFormat
+
+        plan = Plan.of(table, columns, key)
+        names, values = all_at_once(plan, rows)
+        if not values:
+            return 0
+        shape = self._shape(plan.table, names, deadline)
+        format = InsertFormat(plan.table, names, plan.key, shape.json_among(names))
+        return self.execute(format.statement(format.encode(values)), deadline=deadline)
+
+    def explain(self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None) -> Plan:
+        """Return how the server would run a statement, as text (`.text`) and as a tree (`.root`).
+
+        With `analyze` it is run, to measure it; on a database this happens in a transaction that is rolled
+        back, so it changes nothing.
+        """
+        from .plans import explaining, plan
+
+        rows = self._explain(explaining(statement, analyze), analyze, deadline)
+        return plan([line for (line,) in rows])
+
+    def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None) -> TableShape:
+        from .table_shapes import question
+
+        known = self._shapes.of(table, columns)
+        if known is not None:
+            return known
+        return self._shapes.learn(table, self.query(question(table), tuple, deadline=deadline))
+
+    @property
+    def _shapes(self) -> TableShapes:
+        raise NotImplementedError
+
+    def _run(
+        self,
+        statement: Sql,
+        fetch: Callable[[Cursor], R],
+        row_type: type[Any] | None,
+        deadline: Deadline | None,
+    ) -> R:
+        raise NotImplementedError
+
+    def _stream(
+        self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
+    ) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def _explain(self, statement: Sql, analyze: bool, deadline: Deadline | None) -> list[tuple[Any, ...]]:
+        return self.query(statement, tuple, deadline=deadline)
+
+
+def _all(cursor: Cursor) -> list[Any]:
+    try:
+        return cursor.fetchall()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
+
+
+def _first(cursor: Cursor) -> Any:
+    try:
+        return cursor.fetchone()
+    except Exception as error:
+        raise _explained(error, cursor) from error.__cause__
+
+
+def _explained(error: Exception, cursor: Cursor) -> Exception:
+    """Return what is wrong where the statement returns no rows, else `error` itself."""
+    if cursor.rownumber is not None:
+        return error
+    from ..errors import QueryFailed
+
+    return QueryFailed(
+        f"the statement was executed and returns no rows to read ({cursor.statusmessage or 'it is empty'})",
+        advice="use execute() for it, or add RETURNING",
+    )
+
+
+def _count(cursor: Cursor) -> int:
+    return max(cursor.rowcount, 0)
+
+
+def checked(statement: Sql) -> Sql:
+    """Return the statement, if it is one made by `sql`.
+
+    Raises:
+        TypeError: it is plain text, into which somebody may have formatted a value.
+    """
+    if isinstance(statement, Sql):
+        return statement
+    raise TypeError(
+        f"a statement must be made by sql(), not {type(statement).__name__}: "
+        'write sql("SELECT … WHERE id = {id}", id=value), so that values are bound'
+    )

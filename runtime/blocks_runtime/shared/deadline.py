@@ -1,0 +1,51 @@
+"""Until when something may take: seconds given by the caller, or what Lambda says is left of an invocation."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from typing import Protocol, TypeAlias
+
+    class LambdaContext(Protocol):
+        """What Lambda passes to a handler as its second argument."""
+
+        def get_remaining_time_in_millis(self) -> int: ...
+
+    Deadline: TypeAlias = float | LambdaContext
+    """Seconds from now, or the context of a Lambda invocation."""
+
+RESERVE = 0.5
+"""Seconds of an invocation that are left to the handler, to answer in good order."""
+
+
+def expires_at(deadline: Deadline | None, longest: float | None = None) -> float | None:
+    """Return the `time.monotonic()` at which a deadline passes, None for never.
+
+    `longest` is a number of seconds that applies as well; the earlier one counts.
+
+    Raises:
+        TypeError: it is neither a number nor the context of an invocation.
+        ValueError: the number of seconds is not positive.
+    """
+    if deadline is None:
+        return None if longest is None else time.monotonic() + longest
+    if isinstance(deadline, (int, float)):
+        if not deadline > 0:
+            raise ValueError(f"deadline is {deadline} s; give a positive number of seconds from now")
+        seconds = float(deadline)
+    elif not hasattr(deadline, "get_remaining_time_in_millis"):
+        raise TypeError(
+            f"deadline is a {type(deadline).__name__}; give seconds from now, or the context of the invocation"
+        )
+    else:
+        seconds = max(0.0, deadline.get_remaining_time_in_millis() / 1000 - RESERVE)
+    return time.monotonic() + (seconds if longest is None else min(seconds, longest))
+
+
+def earliest(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two moments, of which None is never."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

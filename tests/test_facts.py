@@ -1,0 +1,85 @@
+"""Facts stand once: limits and names of dialects are imported by code, and spelled right by docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from blocks_runtime import contract
+from dsql_dialect import limits
+from dsql_dialect.profiles import DEFAULT, NAMES
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = (
+    *(
+        "blocks",
+        "blocks_cli",
+        "custom_resource",
+        "dsql_dialect",
+        "lambda_migrator",
+        "lambda_peering",
+        "local_dsql",
+    ),
+    "runtime/blocks_runtime",
+)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HOMES = {"dsql_dialect/limits.py", "dsql_dialect/profiles.py", "runtime/blocks_runtime/limits.py"}
+"""Where limits and names of dialects are defined."""
+
+ROWS = limits.ROWS_PER_TRANSACTION
+SPELLED = re.compile(
+    rf"\b({ROWS}|{ROWS:_}|{ROWS:,}|{ROWS - 1:,}|{ROWS + 1})\b"
+    rf"|\b{limits.BYTES_PER_TRANSACTION // limits.MEBIBYTE} (MiB|mebibytes)\b|\b10 \* (1024 \* 1024|_?MEBIBYTE)\b"
+    rf"|\b{limits.TRANSACTION_SECONDS} (s|seconds)\b"
+)
+DIALECT = re.compile(
+    rf"['\"`]({'|'.join(NAMES)})['\"`]|dialect ({'|'.join(NAMES)})\b|\b{DEFAULT.name} \(default"
+)
+
+
+def code_of(package: str) -> list[Path]:
+    """Return the modules of a package, those that define a fact left out."""
+    found = sorted((ROOT / package).rglob("*.py"))
+    return [path for path in found if str(path.relative_to(ROOT)) not in HOMES]
+
+
+def findings(path: Path, pattern: re.Pattern[str]) -> list[str]:
+    """Return the lines of a module in which a pattern is spelled."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for number, line in enumerate(lines, 1)
+        if pattern.search(line)
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_spells_a_limit(package: str) -> None:
+    found = [each for path in code_of(package) for each in findings(path, SPELLED)]
+    assert not found, "\n".join(["import these from dsql_dialect.limits or blocks_runtime.contract:", *found])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_spells_a_dialect(package: str) -> None:
+    found = [each for path in code_of(package) for each in findings(path, DIALECT)]
+    assert not found, "\n".join(["import these from dsql_dialect.profiles:", *found])
+
+
+def test_the_runtime_repeats_the_limits_as_they_are() -> None:
+    """The runtime is installed without the dialect, so it has a copy of the limits that it needs."""
+    shared = {name for name in vars(limits) if name.isupper() and hasattr(contract, name)}
+    assert {"ROWS_PER_TRANSACTION", "BYTES_PER_TRANSACTION"} <= shared
+    assert {name: getattr(contract, name) for name in shared} == {
+        name: getattr(limits, name) for name in shared
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_docs_spell_facts_as_they_are(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"dialect[=\s\"`]+(\d{4}-\d\d|portable)\b(?!-)", text)) <= set(NAMES)
+    assert set(re.findall(r"\b(\d,\d{3}) (?:changed )?rows (?:of )?a transaction", text)) <= {f"{ROWS:,}"}
+    mebibytes = f"{limits.BYTES_PER_TRANSACTION // limits.MEBIBYTE}"
+    assert set(re.findall(r"\b(\d+) MiB (?:of changes )?a transaction", text)) <= {mebibytes}

@@ -1,0 +1,83 @@
+"""Derive the modules for threads from those for asyncio, so that nothing is written twice.
+
+    python tools/async_to_sync.py            writes `database/<module>.py` from `database/aio/<module>.py`
+    python tools/async_to_sync.py --check    says which are not what would be derived, and exits with 1
+
+What is derived is checked in: it is what gets imported, read in a traceback, and type-checked.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "runtime" / "blocks_runtime" / "database"
+MODULES = ("bulk", "database", "engine", "orm", "pool", "session", "statements", "transaction")
+
+_HEADER = "# Auto-generated from aio/{name}.py by tools/async_to_sync.py: DO NOT EDIT, change that one.\n"
+
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"\bawait ", ""),
+    (r"\basync (?=def |with |for )", ""),
+    (r"\b(Iterable\[\w+\]) \| Async\1", r"\1"),
+    (r"\bAbstractAsync(?=[A-Z])", "Abstract"),
+    (r"\bAsync(?=[A-Z])", ""),
+    (r"\basynccontextmanager\b", "contextmanager"),
+    (r"\b(make|create)_async_engine\b", r"\1_engine"),
+    (r"\basync_sessionmaker\b", "sessionmaker"),
+    (r"\b(a)(?=(?:close|next|iter)\()", ""),
+    (r"\b__a(?=enter__|exit__|iter__|next__)", "__"),
+    (r"(?m)^(\s*from )\.(\.+)(?=\w| )", r"\1\2"),
+)
+
+
+def derived(name: str) -> str:
+    """Return the text of the module for threads."""
+    text = (PACKAGE / "aio" / f"{name}.py").read_text(encoding="utf-8")
+    for pattern, replacement in _RULES:
+        text = re.sub(pattern, replacement, text)
+    return _laid_out(_HEADER.format(name=name) + _awaited(text), PACKAGE / f"{name}.py")
+
+
+def _awaited(text: str) -> str:
+    """Replace every `Awaitable[X]` by `X`, and drop its import."""
+    text = re.sub(r"\bAwaitable, |, Awaitable\b(?=\n)", "", text)
+    while (start := text.find("Awaitable[")) >= 0:
+        inside, depth = start + len("Awaitable["), 1
+        end = inside
+        while depth:
+            depth += {"[": 1, "]": -1}.get(text[end], 0)
+            end += 1
+        text = text[:start] + text[inside : end - 1] + text[end:]
+    return text
+
+
+def _laid_out(text: str, path: Path) -> str:
+    """Let ruff sort the imports and lay out the code, as for every other module."""
+    for arguments in (("check", "--select", "I", "--fix", "--quiet"), ("format", "--quiet")):
+        command = (sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-")
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def main() -> int:
+    """Write, or check, and return the exit code."""
+    outdated = [name for name in MODULES if _read(name) != derived(name)]
+    if "--check" in sys.argv:
+        print(*(f"not as derived: {name}.py" for name in outdated), sep="\n", end="\n" if outdated else "")
+        return int(bool(outdated))
+    for name in outdated:
+        (PACKAGE / f"{name}.py").write_text(derived(name), encoding="utf-8")
+        print(f"derived {name}.py")
+    return 0
+
+
+def _read(name: str) -> str:
+    path = PACKAGE / f"{name}.py"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
