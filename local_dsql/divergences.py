@@ -106,7 +106,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Omit it, or write DISABLE TRIGGER USER.",
     ),
     Divergence(
-        "catalog-shows-front",
+        "catalog-shows-proxy",
         "The system catalog shows internal objects of the local database: the schema local_dsql, the databases "
         "pristine, spare, template0 and template1, the role postgres, event triggers.",
         "PostgreSQL's catalog rows are visible to all roles.",

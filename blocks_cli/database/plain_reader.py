@@ -18,6 +18,7 @@ from blocks_runtime.errors import ConnectionFailed, DatabaseError
 from local_dsql.tls import ALPN
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,9 +75,9 @@ class PlainReader:
         columns: list[tuple[str, Callable[[str], object]]] = []
         rows: list[Row] = []
         for kind, raw in self._ask(messages.query(statement.text)):
-            if kind == b"T":
+            if kind == BackendMessage.ROW_DESCRIPTION:
                 columns = [(name, _BY_TYPE.get(oid, _AS_TEXT)) for name, oid in _columns(raw)]
-            elif kind == b"D":
+            elif kind == BackendMessage.DATA_ROW:
                 values = messages.read_row(raw)
                 rows.append(
                     {
@@ -89,7 +90,7 @@ class PlainReader:
     def close(self) -> None:
         """Send Terminate if the connection is open, and close it."""
         with self._wire, contextlib.suppress(OSError):
-            self._wire.sendall(messages.frame(b"X"))
+            self._wire.sendall(messages.frame(FrontendMessage.TERMINATE))
 
     def _login(self, role: str, token: str) -> bool:
         """Return whether the server accepted the login."""
@@ -97,8 +98,8 @@ class PlainReader:
             for kind, raw in self._ask(
                 messages.startup({"user": role, "database": DATABASE, "TimeZone": "UTC"})
             ):
-                if kind == b"R" and raw == messages.PASSWORD_REQUEST:
-                    self._wire.sendall(messages.frame(b"p", messages.cstring(token)))
+                if kind == BackendMessage.AUTHENTICATION and raw == messages.PASSWORD_REQUEST:
+                    self._wire.sendall(messages.frame(FrontendMessage.PASSWORD, messages.cstring(token)))
         except DatabaseError:
             return False
         return True
@@ -111,9 +112,9 @@ class PlainReader:
             self._wire.sendall(request)
             while data := self._wire.recv(65_536):
                 for kind, raw in self._frames.feed(data):
-                    if kind == b"E":
+                    if kind == BackendMessage.ERROR_RESPONSE:
                         failure, refused = _error(messages.read_fields(raw)), True
-                    elif kind != b"Z":
+                    elif kind != BackendMessage.READY_FOR_QUERY:
                         yield kind, raw
                     elif refused:
                         raise failure

@@ -144,7 +144,7 @@ class ClientConnection(Receiver):
 
     @property
     def closing(self) -> bool:
-        """Whether the connection is closed or about to be."""
+        """True if the connection is closed or about to be."""
         return self._closing
 
     # output

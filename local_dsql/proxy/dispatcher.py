@@ -27,8 +27,6 @@ from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import EXTENDED, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local_dsql.proxy.connection import ClientConnection
     from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.server_context import ServerContext
@@ -94,7 +92,7 @@ class Dispatcher:
 
     def receive(self, frames: list[Frame]) -> None:
         """Process frames from the client."""
-        if not self._busy and not self._queue and _is_one_batch(frames):
+        if not self._busy and not self._queue.frames and _is_one_batch(frames):
             self._begin(frames)  # nearly always: the queue is not needed
             return
         self._queue.push(frames, busy=self._busy)
@@ -112,7 +110,7 @@ class Dispatcher:
         self._busy = True
         if self._can_relay(batch):
             if self._backend.lock.try_acquire():
-                self._relay(b"".join([raw for _, raw in batch]), self._on_relayed)
+                self._relay(b"".join([raw for _, raw in batch]))
                 return
             self._statements.forget_batch()
         self._task = asyncio.get_running_loop().create_task(self._protocol.process(batch))
@@ -141,7 +139,7 @@ class Dispatcher:
         Returns:
             Whether `data` was such a batch and is relayed; if not, nothing has been done.
         """
-        if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._queue:
+        if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._queue.frames:
             return False
         if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1 or data[5]:
             return False  # several messages, or a named portal
@@ -153,7 +151,10 @@ class Dispatcher:
         self._busy = True
         if self._session.transaction is not None:
             self._statements.register_read(query)
-        self._relay(data, self._on_prepared_relayed)
+        try:
+            self._backend.relay(data, self._client.send, self._on_prepared_relayed)
+        except ConnectionLost:
+            self._backend_lost()
         return True
 
     def _on_prepared_relayed(self, end: EndFinder) -> None:
@@ -161,12 +162,12 @@ class Dispatcher:
             self._session.fail()
         self._backend.lock.release()
         self._busy = False
-        if self._queue:
+        if self._queue.frames:
             self._next()
 
     @property
     def _relays_reads(self) -> bool:
-        """Whether the state of session and engine allows to relay plain reads unchecked."""
+        """True if the state of session and engine allows to relay plain reads unchecked."""
         return self._engine.relays_reads and not (self._protocol.skipping or self._portals.drained)
 
     def _can_relay(self, batch: list[Frame]) -> bool:
@@ -222,9 +223,9 @@ class Dispatcher:
                 self._portals.executed(*messages.execute_parts(raw))
         return True
 
-    def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
+    def _relay(self, data: bytes) -> None:
         try:
-            self._backend.relay(data, self._client.send, at_end)
+            self._backend.relay(data, self._client.send, self._on_relayed)
         except ConnectionLost:
             self._backend_lost()
 

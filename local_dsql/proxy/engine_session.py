@@ -72,12 +72,12 @@ class EngineSession:
 
     @property
     def ddl_is_open(self) -> bool:
-        """Whether an open transaction, of any session, has changed the catalog."""
+        """True if an open transaction, of any session, has changed the catalog."""
         return self._engine.altering > 0
 
     @property
     def relays_reads(self) -> bool:
-        """Whether a plain read can be relayed unchecked."""
+        """True if a plain read can be relayed unchecked."""
         engine = self._engine
         if engine.altering:
             return False
@@ -86,7 +86,7 @@ class EngineSession:
 
     @property
     def is_active(self) -> bool:
-        """Whether the transaction, if any, can be used without `resume`."""
+        """True if the transaction, if any, can be used without `resume`."""
         transaction = self._session.transaction
         if transaction is None or transaction.failed:
             return True
@@ -94,7 +94,7 @@ class EngineSession:
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether, since `is_active` was read, the transaction was suspended or the catalog changed."""
+        """True if, since `is_active` was read, the transaction was suspended or the catalog changed."""
         transaction = self._session.transaction
         if transaction is None or transaction.failed:  # a failed transaction is not resumed
             return self.ddl_is_open

@@ -42,12 +42,12 @@ class MessageGroup:
 
     @property
     def only_closes(self) -> bool:
-        """Whether no message in it can fail."""
+        """True if no message in it can fail."""
         return all(kind == FrontendMessage.CLOSE for kind, _ in self.frames)
 
     @property
     def takes_rows(self) -> bool:
-        """Whether it executes a COPY FROM STDIN."""
+        """True if it executes a COPY FROM STDIN."""
         only = self.query.only if self.query is not None else None
         return only is not None and only.takes_rows
 

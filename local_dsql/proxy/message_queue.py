@@ -24,20 +24,17 @@ class MessageQueue:
 
     def __init__(self, client: ClientConnection) -> None:
         self._client = client
-        self._frames: deque[Frame] = deque()
+        self.frames: deque[Frame] = deque()
+        """The waiting frames; to be changed by methods only."""
         self._size = 0
         self._ends = 0
         self._paused = False
         self._arrival: asyncio.Future[None] | None = None
 
-    def __bool__(self) -> bool:
-        """Return whether frames wait."""
-        return bool(self._frames)
-
     def push(self, frames: Iterable[Frame], *, busy: bool) -> None:
         """Append frames; while a batch is processed (`busy`), pause the client above 1 MiB."""
         for frame in frames:
-            self._frames.append(frame)
+            self.frames.append(frame)
             self._count(frame, 1)
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
@@ -47,7 +44,7 @@ class MessageQueue:
 
     def put_back(self, frames: list[Frame]) -> None:
         """Prepend the rest of a batch: a COPY reads on from here."""
-        self._frames.extendleft(reversed(frames))
+        self.frames.extendleft(reversed(frames))
         for frame in frames:
             self._count(frame, 1)
 
@@ -72,7 +69,7 @@ class MessageQueue:
         Raises:
             ConnectionLost: the client has disconnected.
         """
-        while not self._frames:
+        while not self.frames:
             self._arrival = asyncio.get_running_loop().create_future()
             self._resume()
             await self._arrival
@@ -81,13 +78,13 @@ class MessageQueue:
 
     def close(self) -> None:
         """Drop all frames and end a pending `next_frame`: the client has disconnected."""
-        self._frames.clear()
+        self.frames.clear()
         self._size = self._ends = 0
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_exception(ConnectionLost())
 
     def _take(self) -> Frame:
-        frame = self._frames.popleft()
+        frame = self.frames.popleft()
         self._count(frame, -1)
         return frame
 

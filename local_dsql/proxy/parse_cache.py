@@ -32,12 +32,12 @@ class ParsedQuery:
 
     @property
     def outside_transaction(self) -> bool:
-        """Whether it can only run outside of a transaction block."""
+        """True if it can only run outside of a transaction block."""
         return any(statement.outside_transaction for statement in self.script.statements)
 
     @property
     def handled_locally(self) -> bool:
-        """Whether PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
+        """True if PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
         only = self.only
         return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
 

@@ -33,9 +33,9 @@ class Passthrough:
         self._backend = session.backend
         self._engine = engine
         self.parsed = 0
-        """How many Parse of the last statement PostgreSQL has accepted."""
+        """The number of Parse of the last statement that PostgreSQL has accepted."""
         self.defers_completion = False
-        """Whether the statement is the last of a Query: its CommandComplete is sent after the implicit COMMIT."""
+        """True if the statement is the last of a Query: its CommandComplete is sent after the implicit COMMIT."""
         self._deferred_completion = b""
 
     async def forward(self, execution: StatementExecution, warning: bytes = b"") -> bool:
@@ -148,7 +148,7 @@ class Passthrough:
 
     @property
     def _sends_more(self) -> bool:
-        """Whether messages may have to be sent between the response and ReadyForQuery."""
+        """True if messages may have to be sent between the response and ReadyForQuery."""
         transaction = self._session.transaction
         if self._backend.parameters or (transaction is not None and transaction.settings):
             return True

@@ -60,7 +60,7 @@ class QueryProtocol:
         self._executor = executor
         self._local = local
         self.skipping = False
-        """Whether an extended message has failed: all messages up to Sync are ignored."""
+        """True if an extended message has failed: all messages up to Sync are ignored."""
 
     async def process(self, batch: list[Frame]) -> None:
         """Answer one batch, with ReadyForQuery if it is due.

@@ -43,17 +43,17 @@ class StatementExecution:
 
     @property
     def simple(self) -> bool:
-        """Whether it came in a Query."""
+        """True if it came in a Query."""
         return self.frames[0][0] == FrontendMessage.QUERY
 
     @property
     def executes(self) -> bool:
-        """Whether it runs the statement, not only prepares it."""
+        """True if it runs the statement, not only prepares it."""
         return self.frames[-1][0] in _EXECUTING
 
     @property
     def is_trivial(self) -> bool:
-        """Whether PostgreSQL's response to all but the Execute is known: no names, no parameters."""
+        """True if PostgreSQL's response to all but the Execute is known: no names, no parameters."""
         if [kind for kind, _ in self.frames] not in _TRIVIAL:
             return False
         (_, parse), (_, bind), *_, (_, execute) = self.frames
@@ -62,14 +62,14 @@ class StatementExecution:
 
     @property
     def continues_portal(self) -> bool:
-        """Whether it executes a portal that an earlier batch part has bound."""
+        """True if it executes a portal that an earlier batch part has bound."""
         return self.frames[-1][0] == FrontendMessage.EXECUTE and not any(
             kind == FrontendMessage.BIND for kind, _ in self.frames
         )
 
     @property
     def has_row_limit(self) -> bool:
-        """Whether its Execute has a row limit."""
+        """True if its Execute has a row limit."""
         kind, raw = self.frames[-1]
         return kind == FrontendMessage.EXECUTE and messages.execute_parts(raw)[1] > 0
 

@@ -153,7 +153,7 @@ class Backend(Receiver):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost or closed."""
+        """True if the connection is lost or closed."""
         return self._lost or self._transport is None or self._transport.is_closing()
 
     def close(self) -> None:

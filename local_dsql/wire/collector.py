@@ -64,7 +64,7 @@ class Collector:
 
     @property
     def complete(self) -> bool:
-        """Whether all responses have arrived."""
+        """True if all responses have arrived."""
         return len(self.responses) == self._wanted
 
     @property

@@ -21,7 +21,7 @@ class FifoLock:
 
     @property
     def locked(self) -> bool:
-        """Whether the lock is held."""
+        """True if the lock is held."""
         return self._locked
 
     def try_acquire(self) -> bool:

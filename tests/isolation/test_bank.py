@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def backends(cluster: LocalCluster) -> int:
-    """Count the connections of PostgreSQL behind the front, this one included."""
+    """Count the connections of PostgreSQL behind the proxy, this one included."""
     sockets = str(cluster.folder.sockets.resolve())
     with psycopg.connect(host=sockets, port=PORT, user="postgres", dbname="postgres") as direct:
         rows = direct.execute("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend'")

@@ -133,7 +133,7 @@ def test_reset_empties_everything_but_the_keys(folder: Path) -> None:
 
 
 def maintenance(folder: Path) -> psycopg.Connection:
-    """Past the front, as nobody but the server may."""
+    """Connect to PostgreSQL without the proxy, as only the server may."""
     return psycopg.connect(host=str(folder / "run"), user="postgres", dbname="template1", autocommit=True)
 
 

@@ -1,4 +1,4 @@
-"""What CALL sys.wait_for_job says of identifiers that belong to no job."""
+"""CALL sys.wait_for_job with identifiers that belong to no job."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ LOCKS = [
         divergences=["reference-gone-again"],
     ),
     scenario(
-        "nobody waits for a lock that a doomed transaction has taken",
+        "no statement waits for a lock that a doomed transaction has taken",
         ("a", "SELECT 1", ANY),
         ("x", UA, "UPDATE 1"),
         ("a", FOR_UPDATE, ANY),

@@ -1,8 +1,9 @@
-"""Sequences of messages whose answers once differed between the front and PostgreSQL, each cut down to the least."""
+"""Sequences of messages whose answers once differed between the proxy and PostgreSQL, minimized."""
 
 from __future__ import annotations
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.wire_blocks import (
     COPY_DONE,
     COPY_FAIL,
@@ -97,7 +98,7 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "a Parse that cannot be read leaves the unnamed statement": [
         [parse("", "SELECT 1"), SYNC],
-        [raw(messages.frame(b"P", b"\0SELECT 2\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.PARSE, b"\0SELECT 2\0")), SYNC],
         [*RUN, SYNC],
     ],
     "DEALLOCATE ALL takes its own name away": [
@@ -302,21 +303,21 @@ CASES: dict[str, list[list[Message]]] = {
     # messages
     "texts that do not end": [
         [parse("", "SELECT 1"), SYNC],
-        [raw(messages.frame(b"Q", b"SELECT 12")), bind("", ""), SYNC],
-        [raw(messages.frame(b"Q", b"SELECT 12"))],
-        [raw(messages.frame(b"Q", b"SELECT 1\0 2\0"))],
-        [raw(messages.frame(b"P", b"s")), SYNC],
-        [raw(messages.frame(b"D", b"S")), SYNC],
-        [raw(messages.frame(b"E", b"\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT 12")), bind("", ""), SYNC],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT 12"))],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT 1\0 2\0"))],
+        [raw(messages.frame(FrontendMessage.PARSE, b"s")), SYNC],
+        [raw(messages.frame(FrontendMessage.DESCRIBE, b"S")), SYNC],
+        [raw(messages.frame(FrontendMessage.EXECUTE, b"\0")), SYNC],
     ],
     "subtypes that are none": [
-        [raw(messages.frame(b"D", b"X\0")), SYNC],
-        [raw(messages.frame(b"C", b"X\0")), SYNC],
-        [raw(messages.frame(b"D", b"")), SYNC],
+        [raw(messages.frame(FrontendMessage.DESCRIBE, b"X\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.CLOSE, b"X\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.DESCRIBE, b"")), SYNC],
     ],
     "too long a Sync, too long a Flush": [
-        [raw(messages.frame(b"S", b"x"))],
-        [raw(messages.frame(b"H", b"x")), SYNC],
+        [raw(messages.frame(FrontendMessage.SYNC, b"x"))],
+        [raw(messages.frame(FrontendMessage.FLUSH, b"x")), SYNC],
         [query("SELECT 1")],
     ],
     "a message of no type": [[raw(messages.frame(b"z"))]],
@@ -347,16 +348,22 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     # encodings
     "no UTF-8": [
-        [raw(messages.frame(b"Q", b"SELECT '\xff'\0"))],
-        [raw(messages.frame(b"Q", b"SELECT '\xe9 '\0"))],
-        [raw(messages.frame(b"P", b"\0SELECT '\xff'\0\0\0")), SYNC],
-        [raw(messages.frame(b"B", b"\xff\0\0\0\0\0\0\0\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT '\xff'\0"))],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT '\xe9 '\0"))],
+        [raw(messages.frame(FrontendMessage.PARSE, b"\0SELECT '\xff'\0\0\0")), SYNC],
+        [raw(messages.frame(FrontendMessage.BIND, b"\xff\0\0\0\0\0\0\0\0")), SYNC],
     ],
     "LATIN1": [
         [query(LATIN1)],
-        [raw(messages.frame(b"Q", b"SELECT '\xe9', nothing\0"))],
-        [raw(messages.frame(b"Q", b"INSERT INTO w VALUES (7, 7, '\xe9') RETURNING t; SELECT '\xe9'\0"))],
-        [raw(messages.frame(b"P", b"\0SELECT '\xe9'\0\0\0")), *RUN, SYNC],
+        [raw(messages.frame(FrontendMessage.QUERY, b"SELECT '\xe9', nothing\0"))],
+        [
+            raw(
+                messages.frame(
+                    FrontendMessage.QUERY, b"INSERT INTO w VALUES (7, 7, '\xe9') RETURNING t; SELECT '\xe9'\0"
+                )
+            )
+        ],
+        [raw(messages.frame(FrontendMessage.PARSE, b"\0SELECT '\xe9'\0\0\0")), *RUN, SYNC],
     ],
     "LATIN1 from within a text": [
         [query(f"{LATIN1}; SELECT 'é'")],

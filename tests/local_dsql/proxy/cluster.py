@@ -1,4 +1,4 @@
-"""A real PostgreSQL with the front before it, on a thread of its own, for tests of the front."""
+"""A real PostgreSQL and a proxy, on its own thread, for tests of the proxy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REGION = "us-east-1"
 
 
 class Cluster:
-    """One PostgreSQL and one front; `connect` gives psycopg connections through it."""
+    """One PostgreSQL and one proxy; `connect` returns psycopg connections through the proxy."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Cluster:
         self.port = self.run(self.proxy.listen(REGION))
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 30) -> T:
-        """Run a coroutine on the front's loop."""
+        """Run a coroutine on the proxy's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
     def credentials(self, arn: str, *actions: str) -> Credentials:

@@ -1,4 +1,4 @@
-"""One cluster for all tests of the front; each test makes tables of its own."""
+"""One cluster for all tests of the proxy; each test creates its own tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def direct(cluster: Cluster) -> Iterator[socket.socket]:
-    """A connection to PostgreSQL itself, past the front, logged in."""
+    """A logged-in connection to PostgreSQL itself, without the proxy."""
     with socket.socket(socket.AF_UNIX) as connected:
         connected.connect(f"{cluster.sockets}/.s.PGSQL.{cluster.postgres.port}")
         connected.sendall(messages.startup({"user": "postgres", "database": "postgres"}))

@@ -179,7 +179,7 @@ class Fuzz:
 
 
 def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statements: int = 0) -> None:
-    """Play at least so many rounds and so many statements, and look how long anybody waited for a transaction."""
+    """Play at least so many rounds and statements, and check how long statements waited for transactions."""
     game = Fuzz(cluster, seed, prepared=prepared)
     waits = cluster.proxy.engine.waits.kept
     waited = 0
@@ -194,6 +194,6 @@ def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statem
                     assert took < LONGEST or took - heart.stalled(wait.began, wait.ended) < LONGEST, wait
         finally:
             game.close()
-    # A game in which nobody met anybody proves nothing.
+    # A run without any conflict proves nothing.
     assert waited > game.rounds / 20
     assert game.conflicts > game.rounds / 20

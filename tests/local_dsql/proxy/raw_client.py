@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import FrameReader
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
@@ -24,7 +25,7 @@ class RawClient:
         plain = socket.create_connection(("127.0.0.1", cluster.port), timeout=10)
         if not direct:
             plain.sendall(struct.pack("!II", 8, messages.SSL_REQUEST))
-            assert plain.recv(1) == b"S"
+            assert plain.recv(1) == messages.ENCRYPTION_ACCEPTED
         context = ssl.create_default_context(cafile=str(cluster.ca))
         context.set_alpn_protocols(["postgresql"])
         context.check_hostname = server_name is not None
@@ -41,15 +42,15 @@ class RawClient:
     def log_in(self, cluster: Cluster, user: str = "admin", **parameters: str) -> list[Frame]:
         """Log in; return what the server says after the password."""
         self.send(messages.startup({"user": user, "database": "postgres", **parameters}))
-        self.read(b"R")
-        self.send(messages.frame(b"p", messages.cstring(cluster.token())))
-        return self.read(b"Z")
+        self.read(BackendMessage.AUTHENTICATION)
+        self.send(messages.frame(FrontendMessage.PASSWORD, messages.cstring(cluster.token())))
+        return self.read()
 
     def send(self, *parts: bytes) -> None:
         """Send bytes."""
         self.socket.sendall(b"".join(parts))
 
-    def read(self, until: bytes) -> list[Frame]:
+    def read(self, until: bytes = BackendMessage.READY_FOR_QUERY) -> list[Frame]:
         """Return the frames up to and including one of the given type, or all there are when the server hangs up."""
         taken: list[Frame] = []
         while True:
@@ -62,7 +63,7 @@ class RawClient:
                 return taken
             self._frames += self._reader.feed(data)
 
-    def kinds(self, until: bytes = b"Z") -> str:
+    def kinds(self, until: bytes = BackendMessage.READY_FOR_QUERY) -> str:
         """Return the types of the frames up to one."""
         return b"".join(kind for kind, _ in self.read(until)).decode()
 
@@ -71,30 +72,30 @@ def read_all(connected: socket.socket) -> list[Frame]:
     """Return the frames up to ReadyForQuery, read from a socket as it is."""
     reader = FrameReader()
     frames: list[Frame] = []
-    while not frames or frames[-1][0] != b"Z":
+    while not frames or frames[-1][0] != BackendMessage.READY_FOR_QUERY:
         frames += reader.feed(connected.recv(65536))
     return frames
 
 
 def parse(sql: str, name: str = "") -> bytes:
     """Return a Parse."""
-    return messages.frame(b"P", messages.cstring(name) + messages.cstring(sql) + b"\0\0")
+    return messages.parse(sql.encode(), name.encode())
 
 
 def bind(portal: str = "", name: str = "") -> bytes:
     """Return a Bind without parameters, results as text."""
-    return messages.frame(b"B", messages.cstring(portal) + messages.cstring(name) + b"\0\0\0\0\0\0")
+    return messages.bind(portal.encode(), name.encode())
 
 
-def describe(name: str = "", target: str = "P") -> bytes:
+def describe(name: str = "", target: bytes = ObjectKind.PORTAL) -> bytes:
     """Return a Describe."""
-    return messages.frame(b"D", target.encode() + messages.cstring(name))
+    return messages.describe(target, name.encode())
 
 
 def execute(portal: str = "", limit: int = 0) -> bytes:
     """Return an Execute."""
-    return messages.frame(b"E", messages.cstring(portal) + struct.pack("!I", limit))
+    return messages.execute(portal.encode(), limit)
 
 
-FLUSH = messages.frame(b"H")
+FLUSH = messages.FLUSH
 SYNC = messages.SYNC

@@ -109,7 +109,7 @@ def answer(session: psycopg.Connection[Any], sql: str) -> Any:
 
 
 def matches(got: Any, expected: Any) -> bool:
-    """Tell whether an answer is what was expected."""
+    """Return whether an answer is as expected."""
     if isinstance(expected, Error) and isinstance(got, Error):
         return got.sqlstate == expected.sqlstate and expected.part in got.part
     return bool(expected == got)

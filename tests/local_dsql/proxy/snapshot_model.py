@@ -14,7 +14,7 @@ Value: TypeAlias = tuple[int, str]
 
 @dataclass
 class Store:
-    """What is committed: rows, and the commit that last wrote each key."""
+    """Committed rows, and the commit that last wrote each key."""
 
     rows: dict[int, Value] = field(default_factory=dict)
     written: dict[int, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Model:
         }
 
     def lost(self, also: set[int] | frozenset[int] = frozenset()) -> bool:
-        """Whether somebody has committed over it, or over what it is about to touch."""
+        """Return whether another transaction has committed over its keys, or over `also`."""
         return any(self.store.written.get(key, 0) > self.began for key in self.net() | also)
 
     def update(self, keys: set[int], text: str) -> None:

@@ -1,4 +1,4 @@
-"""Who gets in, as whom, and what they cannot reach from there."""
+"""Login: which identities may log in as which role, and what they cannot access."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ REFUSED = [
     ("superuser", {"user": "postgres"}, "access denied"),
     ("another database", {"dbname": "other"}, 'database "other" does not exist'),
     ("a setting that DSQL refuses", {"options": "-c statement_timeout=5"}, "statement_timeout"),
-    ("a role by the back door", {"options": "-c role=postgres"}, "role"),
+    ("a role in the options", {"options": "-c role=postgres"}, "role"),
     (
-        "authorization by the back door",
+        "authorization in the options",
         {"options": "--session_authorization=postgres"},
         "session_authorization",
     ),
@@ -68,7 +68,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("options", "part"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_refused_at_the_door(cluster: Cluster, options: dict[str, Any], part: str) -> None:
+def test_login_is_refused(cluster: Cluster, options: dict[str, Any], part: str) -> None:
     with pytest.raises(psycopg.OperationalError) as raised:
         cluster.connect(**options)
     assert part in str(raised.value)
@@ -109,7 +109,7 @@ OUT_OF_REACH = [
 
 @pytest.mark.parametrize("sql", OUT_OF_REACH)
 def test_out_of_reach(cluster: Cluster, sql: str) -> None:
-    """What the front relies on can neither be seen nor changed, in a transaction or out of one."""
+    """The proxy's own objects can be neither read nor changed, inside or outside of a transaction."""
     with cluster.connect() as connection:
         for begin in ((), ("BEGIN",)):
             for statement in begin:
@@ -177,7 +177,7 @@ def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.
 
 
 def test_what_is_said_of_other_sessions_is_out_of_reach(cluster: Cluster) -> None:
-    """Nor are large objects, messages and SQL in strings, which the front could not hold to any rule."""
+    """Large objects, messages and SQL in strings are refused too: the proxy could not check them."""
     with cluster.connect() as connection:
         for call in (
             "* FROM pg_lock_status()",

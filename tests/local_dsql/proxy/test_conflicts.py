@@ -1,4 +1,4 @@
-"""Two to five sessions, one thread: first committer wins, nobody waits, everybody reads what they wrote."""
+"""Two to five sessions on one thread: the first committer wins, no statement waits, each session reads its writes."""
 
 from __future__ import annotations
 

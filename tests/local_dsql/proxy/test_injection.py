@@ -10,6 +10,7 @@ import pytest
 
 from local_dsql.proxy import Attempt, Fault, Injection
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_a_predicate_sees_the_changed_rows(
 def test_looking_leaves_the_session_as_it_was(
     cluster: Cluster, admin: psycopg.Connection[Any], listener: Listener
 ) -> None:
-    """What the COMMIT still runs, a deferred check here, runs as the client."""
+    """Deferred checks at COMMIT run as the client."""
     admin.execute("CREATE TABLE parents (id int PRIMARY KEY)")
     admin.execute(
         "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)"
@@ -244,7 +245,7 @@ def test_log_says_who_lost_to_whom(cluster: Cluster, admin: psycopg.Connection[A
 
 
 _INSERT = "INSERT INTO apples VALUES (7, 7)"
-_COPY = messages.frame(b"d", b"7\t7\n") + messages.frame(b"c")
+_COPY = messages.frame(FrontendMessage.COPY_DATA, b"7\t7\n") + messages.frame(FrontendMessage.COPY_DONE)
 TOLD: dict[str, tuple[bytes, str, str]] = {
     "a write": (messages.query(_INSERT), "CZ", "EZ"),
     "with rows": (messages.query(f"{_INSERT} RETURNING n"), "TDCZ", "TDEZ"),
@@ -253,7 +254,7 @@ TOLD: dict[str, tuple[bytes, str, str]] = {
     "copy": (messages.query("COPY apples FROM STDIN") + _COPY, "GCZ", "GEZ"),
     "extended": (parse(_INSERT) + bind() + execute() + SYNC, "12CZ", "12CEZ"),
 }
-"""What a client sends, and the types of the messages it gets: where the commit succeeds, and where it fails.
+"""A client's messages, and the types of the answers if the commit succeeds, and if it fails.
 
 PostgreSQL commits the last statement of a Query before it says that the statement is complete; in the extended
 protocol the commit is the Sync. Its documentation, "message flow".

@@ -125,7 +125,7 @@ def test_nothing_to_do_is_no_job(admin: psycopg.Connection[Any]) -> None:
     ],
 )
 def test_refused_at_once(admin: psycopg.Connection[Any], sql: str, sqlstate: str) -> None:
-    """What is wrong with the statement is said by the statement."""
+    """An error of the statement is reported by the statement."""
     with pytest.raises(psycopg.Error) as raised:
         admin.execute(sql)
     assert raised.value.sqlstate == sqlstate

@@ -11,6 +11,7 @@ import pytest
 
 from local_dsql.proxy import Limits
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
 from tests.local_dsql.proxy.cluster import Cluster
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
@@ -76,17 +77,20 @@ def test_rows_that_are_read_in_pieces_count(cluster: Cluster, admin: psycopg.Con
     with RawClient(cluster) as client:
         client.log_in(cluster)
         client.send(parse(sql.format(1, 3001)), bind(), execute(limit=2), SYNC)
-        assert _sqlstate(client.read(b"Z")) == "54000"
+        assert _sqlstate(client.read()) == "54000"
         client.send(messages.query("BEGIN"), parse(sql.format(1, 2000)), bind("p"), execute("p", 2), SYNC)
         client.send(
             execute("p"), SYNC, messages.query(sql.format(2001, 3000)), messages.query(sql.format(0, 0))
         )
-        assert [_sqlstate(client.read(b"Z")) for _ in range(5)] == [None, None, None, None, "54000"]
+        assert [_sqlstate(client.read()) for _ in range(5)] == [None, None, None, None, "54000"]
     assert admin.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
 
 
 def _sqlstate(frames: list[Frame]) -> str | None:
-    return next((messages.read_fields(raw)["C"] for kind, raw in frames if kind == b"E"), None)
+    return next(
+        (messages.read_fields(raw)["C"] for kind, raw in frames if kind == BackendMessage.ERROR_RESPONSE),
+        None,
+    )
 
 
 def test_3000_rows_are_allowed(admin: psycopg.Connection[Any]) -> None:

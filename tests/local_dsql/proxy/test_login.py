@@ -100,7 +100,7 @@ def test_another_major_version(cluster: Cluster) -> None:
 
 
 def test_password_in_the_packet_of_the_startup_message(cluster: Cluster) -> None:
-    """What came with the startup message was lost."""
+    """Bytes in the packet of the startup message were lost."""
     with RawClient(cluster) as client:
         password = messages.frame(FrontendMessage.PASSWORD, messages.cstring(cluster.token()))
         client.send(messages.startup(STARTUP) + password)

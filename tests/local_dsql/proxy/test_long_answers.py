@@ -1,4 +1,4 @@
-"""What PostgreSQL says at length reaches the client byte by byte, whatever its kind, and the session goes on."""
+"""Long responses of any kind reach the client byte by byte, and the session goes on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from local_dsql.wire import messages
 from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, describe, execute, parse, read_all
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ INSERT = f"INSERT INTO kept (n, t) SELECT n, 'text ' || n FROM ({MANY}) AS many 
 def bound(*formats: int) -> bytes:
     """Return a Bind with result formats."""
     codes = b"".join(code.to_bytes(2, "big") for code in formats)
-    return messages.frame(b"B", b"\0\0\0\0\0\0" + len(formats).to_bytes(2, "big") + codes)
+    return messages.frame(FrontendMessage.BIND, b"\0\0\0\0\0\0" + len(formats).to_bytes(2, "big") + codes)
 
 
 BEGIN, ROLLBACK = messages.query("BEGIN"), messages.query("ROLLBACK")
@@ -76,21 +77,21 @@ def _kept(cluster: Cluster) -> None:
     with RawClient(cluster) as client:
         client.log_in(cluster)
         client.send(messages.query("CREATE TABLE kept (n int, t text)"))
-        client.read(b"Z")
+        client.read()
 
 
-@pytest.fixture(params=["quiet", "while somebody alters the catalog"])
-def weather(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
-    """What else goes on: reads take another way while a change of the catalog is not committed."""
+@pytest.fixture(params=["quiet", "while the catalog is altered"])
+def background(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Background activity: reads take another path while a change of the catalog is not committed."""
     with RawClient(cluster) as other:
         other.log_in(cluster)
         if request.param != "quiet":
             other.send(BEGIN, messages.query("CREATE TABLE other_kept (n int)"))
-            assert [other.read(b"Z")[-1][1] for _ in range(2)] == [messages.READY[b"T"]] * 2
+            assert [other.read()[-1][1] for _ in range(2)] == [messages.READY[messages.IN_TRANSACTION]] * 2
         yield
 
 
-@pytest.mark.usefixtures("weather")
+@pytest.mark.usefixtures("background")
 @pytest.mark.parametrize("requests", REQUESTS.values(), ids=REQUESTS)
 def test_the_client_hears_what_postgresql_said(
     cluster: Cluster, direct: socket.socket, requests: list[bytes]
@@ -100,11 +101,13 @@ def test_the_client_hears_what_postgresql_said(
         for request in requests:
             client.send(request)
             direct.sendall(request)
-            assert client.read(b"Z") == read_all(direct)
+            assert client.read() == read_all(direct)
 
 
 @pytest.mark.parametrize(
-    ("before", "status"), [("", b"I"), ("BEGIN", b"T"), ("BEGIN; SELECT 1 / 0", b"E")], ids=["I", "T", "E"]
+    ("before", "status"),
+    [("", messages.IDLE), ("BEGIN", messages.IN_TRANSACTION), ("BEGIN; SELECT 1 / 0", messages.FAILED)],
+    ids=["I", "T", "E"],
 )
 def test_a_probe_is_answered_in_every_state_and_leaves_nothing(
     direct: socket.socket, before: str, status: bytes
@@ -127,4 +130,4 @@ def test_a_client_may_send_on_before_the_end(cluster: Cluster) -> None:
     with RawClient(cluster) as client:
         client.log_in(cluster)
         client.send(*[parse(BYTES) + bound(1) + RUN] * 4, messages.query("SELECT 1"))
-        assert [len(client.read(b"Z")) for _ in range(5)] == [305, 305, 305, 305, 4]
+        assert [len(client.read()) for _ in range(5)] == [305, 305, 305, 305, 4]

@@ -1,4 +1,4 @@
-"""Whatever three sessions do, each answer is that of a snapshot-isolation model, and nobody waits for anybody."""
+"""Three random sessions get the answers of a snapshot-isolation model, and no statement waits for a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same as `test_model` with every statement prepared: a name that outlives parking, dooming and conflicts."""
+"""As `test_model`, with every statement prepared: names outlive suspension, dooming and conflicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many objects there may be: the last allowed one is made, the next one refused with DSQL's words."""
+"""Limits of the number of objects: the last allowed one is created, the next one refused with DSQL's text."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_schemas(admin: psycopg.Connection[Any]) -> None:
 def test_tables_and_views(
     cluster: Cluster, admin: psycopg.Connection[Any], kind: str, text: str, most: int
 ) -> None:
-    """Made behind the front's back in one transaction that is rolled back: a thousand jobs take a while."""
+    """The objects are created without the proxy and rolled back: a thousand jobs take too long."""
     body = "AS SELECT 1 AS one" if kind == "VIEW" else "(id int)"
     with cluster.direct() as direct:
         direct.execute("BEGIN; ALTER EVENT TRIGGER limit_objects DISABLE")

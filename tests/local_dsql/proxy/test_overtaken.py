@@ -1,4 +1,4 @@
-"""A statement whose transaction is parked while it waits for its turn runs only once that has come back."""
+"""A statement whose transaction is suspended while it waits for the backend's lock runs after its resumption."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from local_dsql.proxy.passthrough import Passthrough
 from local_dsql.proxy.session import ClientSession
 from local_dsql.proxy.statement_execution import simple_execution
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
 from tests.local_dsql.proxy.raw_client import RawClient
 
 if TYPE_CHECKING:
@@ -25,21 +26,25 @@ READ = "SELECT count(*) FROM overtaken"
 @pytest.mark.parametrize("way", ["read", "forward"])
 def test_own_writes_are_read_after_parking(cluster: Cluster, way: str) -> None:
     with RawClient(cluster) as client:
-        (key,) = (raw for kind, raw in client.log_in(cluster) if kind == b"K")
+        (key,) = (raw for kind, raw in client.log_in(cluster) if kind == BackendMessage.BACKEND_KEY_DATA)
         for sql in (
             "CREATE TABLE IF NOT EXISTS overtaken (n int)",
             "BEGIN",
             "INSERT INTO overtaken VALUES (1)",
         ):
             client.send(messages.query(sql))
-            assert b"C" in [kind for kind, _ in client.read(b"Z")]
+            assert BackendMessage.COMMAND_COMPLETE in [kind for kind, _ in client.read()]
         cluster.run(_overtake(cluster, int.from_bytes(key[5:9], "big"), way))
-        rows = [messages.read_row(raw) for kind, raw in client.read(b"C") if kind == b"D"]
+        rows = [
+            messages.read_row(raw)
+            for kind, raw in client.read(BackendMessage.COMMAND_COMPLETE)
+            if kind == BackendMessage.DATA_ROW
+        ]
         assert rows == [["1"]]
 
 
 async def _overtake(cluster: Cluster, pid: int, way: str) -> None:
-    """Let somebody who parks the transaction stand in line before a read of its own."""
+    """Queue a suspension of the transaction for the lock before a read of the transaction."""
     engine = cluster.proxy.engine
     session = engine.find(pid)
     assert isinstance(session, ClientSession)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse, read_all
 
 if TYPE_CHECKING:
@@ -75,13 +76,17 @@ def _compare(cluster: Cluster, direct: socket.socket, requests: list[bytes]) -> 
         for request in requests:
             client.send(request)
             direct.sendall(request)
-            assert _comparable(client.read(b"Z")) == _comparable(read_all(direct))
+            assert _comparable(client.read()) == _comparable(read_all(direct))
 
 
 def _comparable(frames: list[Frame]) -> list[Frame]:
     """Leave out where in PostgreSQL's source an error comes from, and the order of what is reported."""
-    reported = sorted(frame for frame in frames if frame[0] == b"S")
-    others = [(kind, b"" if kind == b"E" else raw) for kind, raw in frames if kind != b"S"]
+    reported = sorted(frame for frame in frames if frame[0] == BackendMessage.PARAMETER_STATUS)
+    others = [
+        (kind, b"" if kind == BackendMessage.ERROR_RESPONSE else raw)
+        for kind, raw in frames
+        if kind != BackendMessage.PARAMETER_STATUS
+    ]
     return others[:-1] + reported + others[-1:]
 
 
@@ -94,7 +99,7 @@ def test_nothing_is_heard_of_being_parked(cluster: Cluster) -> None:
             "INSERT INTO parked_settings VALUES (1, 0)",
         ):
             one.send(messages.query(sql))
-            one.read(b"Z")
+            one.read()
         heard = []
         for client, sql in (
             (one, "BEGIN"),
@@ -107,6 +112,6 @@ def test_nothing_is_heard_of_being_parked(cluster: Cluster) -> None:
             (one, "COMMIT"),
         ):
             client.send(messages.query(sql))
-            heard.append([raw for kind, raw in client.read(b"Z") if kind == b"S"])
+            heard.append([raw for kind, raw in client.read() if kind == BackendMessage.PARAMETER_STATUS])
         to, back = (messages.parameter_status("TimeZone", zone) for zone in ("Asia/Tokyo", "UTC"))
         assert heard == [[], [to], [], [], [], [], [], [back]]

@@ -1,4 +1,4 @@
-"""The execution of a prepared read takes a shorter way through the front; nobody must be able to tell."""
+"""The execution of a prepared read takes a shorter path through the proxy, with the same responses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, describe, execute, parse
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tests.local_dsql.proxy.cluster import Cluster
 
 RUN = [describe(), execute(), SYNC]
-CLOSE = messages.frame(b"C", b"Sread\0")
+CLOSE = messages.frame(FrontendMessage.CLOSE, b"Sread\0")
 BEGIN, COMMIT = messages.query("BEGIN"), messages.query("COMMIT")
 
 
@@ -93,4 +94,4 @@ def test_after_parking(cluster: Cluster, client: RawClient) -> None:
     client.send(bind(name="read"), *RUN)
     assert client.kinds() == "2TDCZ"
     client.send(COMMIT)
-    assert b"40001" in client.read(b"Z")[0][1]
+    assert b"40001" in client.read()[0][1]

@@ -1,4 +1,4 @@
-"""A client cannot borrow the front's powers: not by a search path, not by code in tables, not by functions."""
+"""A client cannot use the proxy's privileges: not by a search path, by code in tables, or by functions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FUNCTIONS = (
     ),
     *("pg_wal_lsn_diff", "pg_snapshot_xmax", "currtid2", "to_regclass", "format", "nextval", "unnest"),
 )
-"""What the front calls somewhere, or might."""
+"""Functions and types that the proxy calls, or might."""
 ARGUMENTS = ("", "text", "anyelement", "bigint", "regclass", "name", "VARIADIC anyarray")
 TYPES = ("text", "xid", "tid", "name", "oid", "regclass")
 
 
 @pytest.fixture(scope="module")
 def trapped(cluster: Cluster) -> Iterator[str]:
-    """A schema whose functions and types have the names of PostgreSQL's, and fail whoever is led to them."""
+    """A schema whose functions and types have the names of PostgreSQL's, and fail when they are called."""
     with cluster.connect() as admin:
         admin.execute("CREATE SCHEMA trap")
         for name in FUNCTIONS:
@@ -47,12 +47,12 @@ def trapped(cluster: Cluster) -> Iterator[str]:
         admin.execute("DROP SCHEMA trap CASCADE")
 
 
-def test_a_search_path_leads_the_front_nowhere(cluster: Cluster, trapped: str) -> None:
+def test_a_search_path_has_no_effect_on_the_proxy(cluster: Cluster, trapped: str) -> None:
     """Parked, brought back, doomed, measured, locked, losing: all with the traps on the path."""
     with cluster.connect() as admin:
         admin.execute("CREATE TABLE pathed (id int PRIMARY KEY, v varchar UNIQUE)")
         admin.execute("INSERT INTO pathed SELECT g, 'v' || g FROM generate_series(1, 10) g")
-        # A function that writes makes the front count rows by PostgreSQL's counters.
+        # A function that writes makes the proxy count rows by PostgreSQL's counters.
         admin.execute(
             "CREATE FUNCTION trap.writes() RETURNS void LANGUAGE sql AS 'DELETE FROM public.pathed'"
         )
@@ -90,7 +90,7 @@ def test_a_search_path_leads_the_front_nowhere(cluster: Cluster, trapped: str) -
 
 
 def test_code_in_a_table_runs_with_the_rights_of_its_owner(cluster: Cluster) -> None:
-    """Checks, indexes, domains and generated columns that fail as anybody else: at work, parked, back, and doomed."""
+    """Checks, indexes, domains and generated columns, in active, suspended, resumed and doomed transactions."""
     with cluster.connect() as admin:
         admin.execute(
             "CREATE FUNCTION as_admin(n int) RETURNS int LANGUAGE sql IMMUTABLE"

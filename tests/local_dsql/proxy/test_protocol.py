@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 from tests.local_dsql.proxy.raw_client import (
     FLUSH,
     SYNC,
@@ -43,7 +44,7 @@ ANSWERS = [
     ("second statement is refused before the first runs", [query("SELECT 1; TRUNCATE t")], "EZ"),
     ("syntax error", [query("SELEC 1")], "EZ"),
     ("parse, bind, describe, execute", [parse("SELECT 1"), bind(), describe(), execute(), SYNC], "12TDCZ"),
-    ("statement described", [parse("SELECT $1::int"), describe(target="S"), SYNC], "1tTZ"),
+    ("statement described", [parse("SELECT $1::int"), describe(target=ObjectKind.STATEMENT), SYNC], "1tTZ"),
     ("refused at Parse", [parse("TRUNCATE t"), bind(), execute(), SYNC], "EZ"),
     (
         "nothing after an error until Sync",
@@ -94,13 +95,24 @@ ANSWERS = [
     ),
     (
         "SHOW of DSQL's version, described before it is bound",
-        [parse("SHOW server_version", "v"), describe("v", "S"), SYNC, bind(name="v"), execute(), SYNC],
+        [
+            parse("SHOW server_version", "v"),
+            describe("v", ObjectKind.STATEMENT),
+            SYNC,
+            bind(name="v"),
+            execute(),
+            SYNC,
+        ],
         "1tTZ2DCZ",
     ),
-    ("function call", [messages.frame(b"F", b"\0" * 8)], "EZ"),
+    ("function call", [messages.frame(FrontendMessage.FUNCTION_CALL, b"\0" * 8)], "EZ"),
     (
         "COPY rows without a COPY are ignored",
-        [messages.frame(b"d", b"1\n"), messages.frame(b"c"), query("SELECT 1")],
+        [
+            messages.frame(FrontendMessage.COPY_DATA, b"1\n"),
+            messages.frame(FrontendMessage.COPY_DONE),
+            query("SELECT 1"),
+        ],
         "TDCZ",
     ),
     ("COPY that fails", [query("COPY nothing FROM STDIN")], "EZ"),
@@ -125,31 +137,31 @@ def test_greeting(cluster: Cluster, direct: bool) -> None:
         frames = client.log_in(cluster)
     told = {}
     for kind, raw in frames:
-        if kind == b"S":
+        if kind == BackendMessage.PARAMETER_STATUS:
             name, value, _ = raw[5:].split(b"\0")
             told[name.decode()] = value.decode()
     assert told["server_version"] == "16.15"
     assert told["session_authorization"] == "admin"
     assert told["is_superuser"] == "off"
     assert told["TimeZone"] == "UTC"
-    assert any(kind == b"K" for kind, _ in frames)
+    assert any(kind == BackendMessage.BACKEND_KEY_DATA for kind, _ in frames)
 
 
 def test_no_server_name(cluster: Cluster) -> None:
     """DSQL finds the cluster by the name in the handshake; without one it refuses."""
     with RawClient(cluster, server_name=None) as client:
         client.send(messages.startup({"user": "admin", "database": "postgres"}))
-        ((kind, raw),) = client.read(b"E")
+        ((kind, raw),) = client.read(BackendMessage.ERROR_RESPONSE)
     fields = messages.read_fields(raw)
-    assert kind == b"E"
+    assert kind == BackendMessage.ERROR_RESPONSE
     assert fields["S"] == fields["V"] == "FATAL"
     assert fields["M"] == "unable to accept connection, sni was not received"
 
 
-def test_every_error_of_the_front_has_the_fields_that_drivers_read(client: RawClient) -> None:
+def test_every_error_of_the_proxy_has_the_fields_that_drivers_read(client: RawClient) -> None:
     """Severity twice, SQLSTATE, message, the way out, and where in the text."""
     client.send(query("SELECT 1;\n TRUNCATE t"))
-    frames = client.read(b"Z")
+    frames = client.read()
     fields = messages.read_fields(frames[0][1])
     assert {key: fields[key] for key in "SVCMP"} == {
         "S": "ERROR",
@@ -163,8 +175,8 @@ def test_every_error_of_the_front_has_the_fields_that_drivers_read(client: RawCl
 
 def test_message_too_long(client: RawClient) -> None:
     """A message over 10 MiB ends the connection."""
-    client.send(b"Q" + (10 * 1024 * 1024 + 5).to_bytes(4, "big"), b"x" * 100)
-    frames = client.read(b"E")
+    client.send(FrontendMessage.QUERY + (10 * 1024 * 1024 + 5).to_bytes(4, "big"), b"x" * 100)
+    frames = client.read(BackendMessage.ERROR_RESPONSE)
     assert messages.read_fields(frames[-1][1])["C"] == "08P01"
 
 
@@ -196,15 +208,15 @@ def test_a_refused_name_does_not_stand_for_the_statement_before(client: RawClien
     client.send(parse("DELETE FROM portal WHERE false", "s"), SYNC, parse("SELECT 1", "s"), SYNC)
     assert [client.kinds(), client.kinds()] == ["1Z", "EZ"]
     client.send(bind(name="s"), execute(), SYNC)
-    frames = client.read(b"Z")
-    assert [raw[5:-1] for kind, raw in frames if kind == b"C"] == [b"DELETE 0"]
+    frames = client.read()
+    assert [raw[5:-1] for kind, raw in frames if kind == BackendMessage.COMMAND_COMPLETE] == [b"DELETE 0"]
 
 
 def test_terminate_is_answered_with_close_notify(cluster: Cluster) -> None:
     """After Terminate the server ends TLS properly, so no client takes the end for an attack."""
     with RawClient(cluster) as client:
         client.log_in(cluster)
-        client.send(messages.frame(b"X"))
+        client.send(messages.frame(FrontendMessage.TERMINATE))
         assert client.socket.recv(1) == b""  # an unclean end would raise SSLEOFError
 
 

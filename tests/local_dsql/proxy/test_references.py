@@ -1,7 +1,7 @@
-"""Random transactions over foreign keys with every action: no child is left without its parent, nobody fails oddly.
+"""Random transactions over foreign keys with every action: no orphaned child, and no unexpected error.
 
-Coming back from parking and going on as a doomed transaction switch foreign keys off in places; this is what shows that
-nothing slips through there.
+Resuming a transaction and continuing a doomed one switch foreign keys off in places; these tests show that no violation
+passes there.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def play(cluster: Cluster, seed: int, rounds: int) -> None:
         finally:
             for session in players.sessions:
                 session.close()
-    # A game in which nobody lost and no reference was refused proves nothing.
+    # A run in which no transaction lost and no reference was refused proves nothing.
     assert players.seen["True 40001"]
     assert players.seen["False 23503"]
 

@@ -1,4 +1,4 @@
-"""Whatever a client sends, it hears from the front what PostgreSQL itself would say, frame by frame.
+"""The proxy answers any sequence of messages as PostgreSQL itself does, frame by frame.
 
 What may differ is where in its source an error comes from, hints that are added (`hints-added`), the order in which
 parameters are reported, and whatever Aurora DSQL refuses and PostgreSQL does not.
@@ -13,6 +13,7 @@ import pytest
 from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from tests.local_dsql.proxy.cases_wire import CASES
+from tests.local_dsql.proxy.differential_wire import BACKGROUNDS, DifferentialRunner, Script
 from tests.local_dsql.proxy.raw_client import RawClient
 from tests.local_dsql.proxy.wire_blocks import (
     COPY_DONE,
@@ -23,7 +24,6 @@ from tests.local_dsql.proxy.wire_blocks import (
     parse,
     query,
 )
-from tests.local_dsql.proxy.wire_game import WEATHERS, Arena, Script
 from tests.local_dsql.proxy.wire_search import Counts, compare
 
 if TYPE_CHECKING:
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def arena(cluster: Cluster) -> Iterator[Arena]:
-    both = Arena(cluster)
+def runner(cluster: Cluster) -> Iterator[DifferentialRunner]:
+    both = DifferentialRunner(cluster)
     yield both
     both.close()
 
 
-@pytest.mark.parametrize("weather", WEATHERS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
-def test_cases(arena: Arena, steps: list[list[Message]], weather: str) -> None:
-    outcome = arena.play(Script(steps, weather))
+def test_cases(runner: DifferentialRunner, steps: list[list[Message]], background: str) -> None:
+    outcome = runner.play(Script(steps, background))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
 
 
-def test_a_portal_that_is_over(arena: Arena, request: pytest.FixtureRequest) -> None:
+def test_a_portal_that_is_over(runner: DifferentialRunner, request: pytest.FixtureRequest) -> None:
     _differs(request, "portals-that-are-over")
     steps = [
         [query("BEGIN")],
@@ -56,13 +56,13 @@ def test_a_portal_that_is_over(arena: Arena, request: pytest.FixtureRequest) -> 
         [parse("", "SELECT id FROM w"), bind("p", ""), execute("p"), SYNC],
         [execute("p"), SYNC],
     ]
-    outcome = arena.play(Script(steps, "parked", as_is=True))
+    outcome = runner.play(Script(steps, "parked", as_is=True))
     assert not outcome.mismatch, outcome.mismatch
 
 
-def test_a_faulty_row_in_the_midst_of_a_copy(arena: Arena, request: pytest.FixtureRequest) -> None:
+def test_a_faulty_row_within_a_copy(runner: DifferentialRunner, request: pytest.FixtureRequest) -> None:
     _differs(request, "copy-runs-at-its-end")
-    outcome = arena.play(Script([[query("COPY k FROM STDIN")], [copy_data(b"no number\n")]]))
+    outcome = runner.play(Script([[query("COPY k FROM STDIN")], [copy_data(b"no number\n")]]))
     assert not outcome.mismatch, outcome.mismatch
 
 
@@ -82,8 +82,10 @@ LAST_WORDS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("words", LAST_WORDS.values(), ids=LAST_WORDS)
-def test_a_client_that_is_cut_off_leaves_nothing(cluster: Cluster, arena: Arena, words: bytes) -> None:
-    """Its transaction is gone with it, wherever in its last words, and nobody waits for what it held."""
+def test_a_client_that_is_cut_off_leaves_nothing(
+    cluster: Cluster, runner: DifferentialRunner, words: bytes
+) -> None:
+    """Its transaction is rolled back, wherever its last message was cut, and its locks are released."""
     with cluster.connect() as other:
         for length in range(0, len(words), 7):
             with RawClient(cluster) as client:
@@ -95,21 +97,21 @@ def test_a_client_that_is_cut_off_leaves_nothing(cluster: Cluster, arena: Arena,
                 other.execute("UPDATE w SET n = n + 1 WHERE id = 1")
         assert other.execute("SELECT count(*) FROM w WHERE n = 4").fetchone() == (0,)
         assert other.execute("SELECT count(*) FROM k WHERE n = 41").fetchone() == (0,)
-    arena.refill()
+    runner.refill()
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
-def test_random_sequences(arena: Arena, seed: int) -> None:
+def test_random_sequences(runner: DifferentialRunner, seed: int) -> None:
     counts = Counts()
-    compare(arena, seed, sequences=20, counts=counts)
+    compare(runner, seed, sequences=20, counts=counts)
     assert not counts.failures, counts.failures[0]
     assert counts.refused < counts.sequences / 4  # most of them are played to the end
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 150))
-def test_random_sequences_at_length(arena: Arena, seed: int) -> None:
+def test_random_sequences_at_length(runner: DifferentialRunner, seed: int) -> None:
     counts = Counts()
-    compare(arena, seed, sequences=40, counts=counts)
+    compare(runner, seed, sequences=40, counts=counts)
     assert not counts.failures, counts.failures[0]
     assert counts.refused < counts.sequences / 4

@@ -1,4 +1,4 @@
-"""What a client may send, in pieces: statements and messages, of which `WireGame` composes sequences."""
+"""Building blocks of client messages, from which `Composer` makes random sequences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,42 +167,42 @@ PARAMETERS: tuple[tuple[str, tuple[bytes | None, ...]], ...] = (
 """Statements with parameters, and values of the right kind for them."""
 
 STRANGE: tuple[bytes, ...] = (
-    messages.frame(b"Q", b"SELECT 12"),
-    messages.frame(b"Q", b"SELECT 1\0 2\0"),
-    messages.frame(b"Q", b""),
-    messages.frame(b"Q", b"SELECT '\xff'\0"),
-    messages.frame(b"P", b""),
-    messages.frame(b"P", b"s"),
-    messages.frame(b"P", b"\0SELECT 1\0"),
-    messages.frame(b"P", b"\0SELECT 1\0\0\1"),
-    messages.frame(b"P", b"\0SELECT '\xff'\0\0\0"),
-    messages.frame(b"P", b"\0SELECT 1\0\0\0more"),
-    messages.frame(b"P", b"\0SELECT 1; SELECT 2\0\0\0"),
-    messages.frame(b"B", b"\0\0"),
-    messages.frame(b"B", b"\0"),
-    messages.frame(b"B", b"\0\0\0\0\0\1\0\0\0\4"),
-    messages.frame(b"B", b"\0\0\0\0\0\0\0\1\0\7"),
-    messages.frame(b"B", b"\0\0\0\3\0\0\0\0\0\0\0\0\0\0"),
-    messages.frame(b"E", b""),
-    messages.frame(b"E", b"\0"),
-    messages.frame(b"E", b"\0\xff\xff\xff\xff"),
-    messages.frame(b"D", b""),
-    messages.frame(b"D", b"X\0"),
-    messages.frame(b"D", b"S"),
-    messages.frame(b"D", b"Snobody\0"),
-    messages.frame(b"D", b"Pnobody\0"),
-    messages.frame(b"C", b"Snobody\0"),
-    messages.frame(b"C", b"X\0"),
-    messages.frame(b"C", b"P"),
-    messages.frame(b"S", b"x"),
-    messages.frame(b"H", b"x"),
-    messages.frame(b"d", b"1\n"),
-    messages.frame(b"c"),
-    messages.frame(b"f", b"no\0"),
+    messages.frame(FrontendMessage.QUERY, b"SELECT 12"),
+    messages.frame(FrontendMessage.QUERY, b"SELECT 1\0 2\0"),
+    messages.frame(FrontendMessage.QUERY, b""),
+    messages.frame(FrontendMessage.QUERY, b"SELECT '\xff'\0"),
+    messages.frame(FrontendMessage.PARSE, b""),
+    messages.frame(FrontendMessage.PARSE, b"s"),
+    messages.frame(FrontendMessage.PARSE, b"\0SELECT 1\0"),
+    messages.frame(FrontendMessage.PARSE, b"\0SELECT 1\0\0\1"),
+    messages.frame(FrontendMessage.PARSE, b"\0SELECT '\xff'\0\0\0"),
+    messages.frame(FrontendMessage.PARSE, b"\0SELECT 1\0\0\0more"),
+    messages.frame(FrontendMessage.PARSE, b"\0SELECT 1; SELECT 2\0\0\0"),
+    messages.frame(FrontendMessage.BIND, b"\0\0"),
+    messages.frame(FrontendMessage.BIND, b"\0"),
+    messages.frame(FrontendMessage.BIND, b"\0\0\0\0\0\1\0\0\0\4"),
+    messages.frame(FrontendMessage.BIND, b"\0\0\0\0\0\0\0\1\0\7"),
+    messages.frame(FrontendMessage.BIND, b"\0\0\0\3\0\0\0\0\0\0\0\0\0\0"),
+    messages.frame(FrontendMessage.EXECUTE, b""),
+    messages.frame(FrontendMessage.EXECUTE, b"\0"),
+    messages.frame(FrontendMessage.EXECUTE, b"\0\xff\xff\xff\xff"),
+    messages.frame(FrontendMessage.DESCRIBE, b""),
+    messages.frame(FrontendMessage.DESCRIBE, b"X\0"),
+    messages.frame(FrontendMessage.DESCRIBE, b"S"),
+    messages.frame(FrontendMessage.DESCRIBE, b"Snobody\0"),
+    messages.frame(FrontendMessage.DESCRIBE, b"Pnobody\0"),
+    messages.frame(FrontendMessage.CLOSE, b"Snobody\0"),
+    messages.frame(FrontendMessage.CLOSE, b"X\0"),
+    messages.frame(FrontendMessage.CLOSE, b"P"),
+    messages.frame(FrontendMessage.SYNC, b"x"),
+    messages.frame(FrontendMessage.FLUSH, b"x"),
+    messages.frame(FrontendMessage.COPY_DATA, b"1\n"),
+    messages.frame(FrontendMessage.COPY_DONE),
+    messages.frame(FrontendMessage.COPY_FAIL, b"no\0"),
     messages.frame(b"z"),
-    messages.frame(b"p", b"secret\0"),
-    messages.frame(b"X"),
-    messages.frame(b"X", b"x"),
+    messages.frame(FrontendMessage.PASSWORD, b"secret\0"),
+    messages.frame(FrontendMessage.TERMINATE),
+    messages.frame(FrontendMessage.TERMINATE, b"x"),
 )
 """Messages that no driver sends."""
 
@@ -226,7 +227,7 @@ def parse(name: str, sql: str, types: Sequence[int] = ()) -> Message:
     body = (
         messages.cstring(name) + messages.cstring(sql) + struct.pack(f"!H{len(types)}I", len(types), *types)
     )
-    return Message(f"P {name!r} {sql!r} {list(types) or ''}", messages.frame(b"P", body))
+    return Message(f"P {name!r} {sql!r} {list(types) or ''}", messages.frame(FrontendMessage.PARSE, body))
 
 
 def bind(
@@ -243,23 +244,27 @@ def bind(
         body += struct.pack("!i", -1) if value is None else struct.pack("!i", len(value)) + value
     body += struct.pack(f"!H{len(results)}H", len(results), *results)
     label = f"B {portal!r} {name!r} {list(values)} {list(formats)} {list(results)}"
-    return Message(label[:200], messages.frame(b"B", body))
+    return Message(label[:200], messages.frame(FrontendMessage.BIND, body))
 
 
 def describe(kind: str, name: str) -> Message:
     """Return a Describe of a statement (`S`) or a portal (`P`)."""
-    return Message(f"D {kind} {name!r}", messages.frame(b"D", kind.encode() + messages.cstring(name)))
+    return Message(
+        f"D {kind} {name!r}", messages.frame(FrontendMessage.DESCRIBE, kind.encode() + messages.cstring(name))
+    )
 
 
 def execute(portal: str, limit: int = 0) -> Message:
     """Return an Execute."""
     body = messages.cstring(portal) + struct.pack("!I", limit)
-    return Message(f"E {portal!r} {limit}", messages.frame(b"E", body))
+    return Message(f"E {portal!r} {limit}", messages.frame(FrontendMessage.EXECUTE, body))
 
 
 def close(kind: str, name: str) -> Message:
     """Return a Close of a statement (`S`) or a portal (`P`)."""
-    return Message(f"C {kind} {name!r}", messages.frame(b"C", kind.encode() + messages.cstring(name)))
+    return Message(
+        f"C {kind} {name!r}", messages.frame(FrontendMessage.CLOSE, kind.encode() + messages.cstring(name))
+    )
 
 
 def raw(data: bytes) -> Message:
@@ -268,11 +273,11 @@ def raw(data: bytes) -> Message:
 
 
 SYNC = Message("S", messages.SYNC)
-FLUSH = Message("H", messages.frame(b"H"))
-COPY_DONE = Message("c", messages.frame(b"c"))
-COPY_FAIL = Message("f", messages.frame(b"f", messages.cstring("enough")))
+FLUSH = Message("H", messages.frame(FrontendMessage.FLUSH))
+COPY_DONE = Message("c", messages.frame(FrontendMessage.COPY_DONE))
+COPY_FAIL = Message("f", messages.frame(FrontendMessage.COPY_FAIL, messages.cstring("enough")))
 
 
 def copy_data(data: bytes) -> Message:
     """Return a CopyData."""
-    return Message(f"d {data!r}", messages.frame(b"d", data))
+    return Message(f"d {data!r}", messages.frame(FrontendMessage.COPY_DATA, data))

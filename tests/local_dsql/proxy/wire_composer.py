@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from tests.local_dsql.proxy import wire_blocks as blocks
-from tests.local_dsql.proxy.wire_game import WEATHERS, Script, Step
+from tests.local_dsql.proxy.differential_wire import BACKGROUNDS, Script, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,8 @@ class Composer:
             steps.insert(self.random.randrange(len(steps) + 1), [blocks.raw(self._pick(blocks.STRANGE))])
         if chance() < 0.15:
             steps = [[message for step in steps for message in step]]
-        weather = self._pick(WEATHERS) if chance() < 0.5 else "quiet"
-        return Script(steps, weather, chance() < 0.05)
+        background = self._pick(BACKGROUNDS) if chance() < 0.5 else "quiet"
+        return Script(steps, background, chance() < 0.05)
 
     def _pick(self, table: Sequence[T]) -> T:
         return self.random.choice(table)

@@ -7,10 +7,11 @@ import pytest
 from local_dsql.wire import messages
 from local_dsql.wire.collector import Collector
 from local_dsql.wire.frames import Frame, FrameReader
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.probe import LONG
 from tests.local_dsql.wire.long_answers import COLUMNS, DONE, ENDS, ERROR, ROW, ROWS, End, answer_to_probe
 
-GUARD = messages.command_complete("SAVEPOINT") + messages.READY[b"T"]
+GUARD = messages.command_complete("SAVEPOINT") + messages.READY[messages.IN_TRANSACTION]
 FEW = 2 * LONG // len(ROW)
 """Frames that an answer may be taken apart into."""
 
@@ -20,7 +21,7 @@ TOLD = ("complete", "suspended", "an error in a transaction")
 
 def kept(said: bytes) -> list[Frame]:
     """Return the frames that belong to an answer."""
-    return [frame for frame in FrameReader().feed(said) if frame[0] != b"S"]
+    return [frame for frame in FrameReader().feed(said) if frame[0] != BackendMessage.PARAMETER_STATUS]
 
 
 def collect(collector: Collector, pieces: list[bytes]) -> None:
@@ -73,7 +74,7 @@ def test_no_row_of_many_is_looked_at(end: str, size: int) -> None:
 LOOKS = {
     "a tag": DONE,
     "an error": ERROR,
-    "a longer tag": messages.frame(b"C", bytes(len(DONE) + 2)),
+    "a longer tag": messages.frame(BackendMessage.COMMAND_COMPLETE, bytes(len(DONE) + 2)),
     "nearly all": b"C\0\0\0",
     "suspended": messages.SUSPENDED,
 }
@@ -85,7 +86,7 @@ def test_what_only_looks_like_an_end_is_none(look: bytes, end: End) -> None:
     """A bytea in binary may hold anything, and so the last row may lie about where it ends."""
     for longer in range(120):
         lie = look[:1] + (len(look) - 1 + longer).to_bytes(4, "big") + look[5:]
-        row = messages.frame(b"D", b"\0\1" + len(lie).to_bytes(4, "big") + lie)
+        row = messages.frame(BackendMessage.DATA_ROW, b"\0\1" + len(lie).to_bytes(4, "big") + lie)
         said = COLUMNS + ROWS["many"] + row + end.said
         collector = Collector()
         collector.begin(1, bulk=True)
@@ -93,7 +94,7 @@ def test_what_only_looks_like_an_end_is_none(look: bytes, end: End) -> None:
         (answer,) = collector.responses
         assert answer.frames[-1] == kept(end.said)[-1]
         assert (answer.error is not None) == end.failed
-        tags = [raw[5:-1].decode() for kind, raw in kept(end.said) if kind == b"C"]
+        tags = [raw[5:-1].decode() for kind, raw in kept(end.said) if kind == BackendMessage.COMMAND_COMPLETE]
         assert answer.tags[-1:] == tags[-1:]
 
 
@@ -102,7 +103,7 @@ def test_what_nobody_asked_for_belongs_to_no_answer() -> None:
     collector = Collector()
     assert collector.feed(notice) == [notice]
     collector.begin(1)
-    assert collector.feed(DONE + messages.READY[b"I"] + notice) == [notice]
+    assert collector.feed(DONE + messages.READY[messages.IDLE] + notice) == [notice]
     assert collector.complete
     assert collector.responses[0].tags == ["SELECT 1"]
 
@@ -111,6 +112,6 @@ def test_what_is_reported_belongs_to_no_answer() -> None:
     reported = messages.parameter_status("TimeZone", "Z")
     collector = Collector()
     collector.begin(1)
-    assert collector.feed(DONE + reported + messages.READY[b"I"]) == []
-    assert collector.responses[0].frames == [(b"C", DONE)]
+    assert collector.feed(DONE + reported + messages.READY[messages.IDLE]) == []
+    assert collector.responses[0].frames == [(BackendMessage.COMMAND_COMPLETE, DONE)]
     assert collector.reported == [reported]

@@ -1,4 +1,4 @@
-"""Where an answer ends: found at its last byte, and nowhere before, however the bytes are cut."""
+"""The end of a response is found at its last byte, and not before, however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 from local_dsql.wire import messages
 from local_dsql.wire.end_finder import EndFinder
 from local_dsql.wire.frames import FrameReader
+from local_dsql.wire.message_types import FrontendMessage, ObjectKind
 from tests.local_dsql.wire.long_answers import COLUMNS, DONE, ENDS, ERROR, ROW, ROWS, End, answer_to_probe
 
 QUERY = messages.query("SELECT 1")
-PARSE = messages.frame(b"P", b"\0SELECT 1\0\0\0")
-BIND = messages.frame(b"B", b"\0\0\0\0\0\0\0\0")
-EXECUTE = messages.frame(b"E", b"\0\0\0\0\0")
+PARSE = messages.frame(FrontendMessage.PARSE, b"\0SELECT 1\0\0\0")
+BIND = messages.frame(FrontendMessage.BIND, b"\0\0\0\0\0\0\0\0")
+EXECUTE = messages.frame(FrontendMessage.EXECUTE, b"\0\0\0\0\0")
 EXTENDED = PARSE + BIND + EXECUTE + messages.SYNC
 
 
@@ -63,17 +64,27 @@ def test_bytes_of_any_kind_are_passed_on_as_they_are(seed: int) -> None:
     piece = COLUMNS + ROWS["many"]
     passed = finder.feed(piece)
     given = piece
-    mark = answer_to_probe(finder.probe, b"I")
-    looks = [mark[:n] for n in range(1, len(mark) - 20)] + [DONE, messages.READY[b"I"], ERROR, b"1", b"\0"]
+    mark = answer_to_probe(finder.probe, messages.IDLE)
+    looks = [mark[:n] for n in range(1, len(mark) - 20)] + [
+        DONE,
+        messages.READY[messages.IDLE],
+        ERROR,
+        messages.PARSE_COMPLETE[:1],
+        b"\0",
+    ]
     for _ in range(2000):
         piece = b"".join(chance.choices(looks, k=chance.randint(1, 3)))
         given += piece
         passed += finder.feed(piece)
         assert not finder.status
     assert given.startswith(passed)
-    passed += finder.feed(DONE + messages.READY[b"T"] + answer_to_probe(mark_of(mark), b"T"))
-    assert passed == given + DONE + messages.READY[b"T"]
-    assert (finder.status, finder.failed) == (b"T", False)
+    passed += finder.feed(
+        DONE
+        + messages.READY[messages.IN_TRANSACTION]
+        + answer_to_probe(mark_of(mark), messages.IN_TRANSACTION)
+    )
+    assert passed == given + DONE + messages.READY[messages.IN_TRANSACTION]
+    assert (finder.status, finder.failed) == (messages.IN_TRANSACTION, False)
 
 
 def mark_of(answer: bytes) -> bytes:
@@ -81,16 +92,18 @@ def mark_of(answer: bytes) -> bytes:
     types = FrameReader().feed(answer)[1][1][5:]
     name = messages.cstring("x")
     return (
-        messages.frame(b"P", name + b"\0" + types)
-        + messages.frame(b"D", b"S" + name)
-        + messages.frame(b"C", b"S" + name)
+        messages.frame(FrontendMessage.PARSE, name + b"\0" + types)
+        + messages.describe(ObjectKind.STATEMENT, name[:-1])
+        + messages.close(ObjectKind.STATEMENT, name[:-1])
         + messages.SYNC
     )
 
 
 def test_what_is_parsed_after_many_rows_is_counted() -> None:
     parsed = messages.PARSE_COMPLETE
-    answer = parsed + messages.BIND_COMPLETE + ROWS["many"] + DONE + parsed + ERROR + messages.READY[b"I"]
+    answer = (
+        parsed + messages.BIND_COMPLETE + ROWS["many"] + DONE + parsed + ERROR + messages.READY[messages.IDLE]
+    )
     finder = EndFinder()
     finder.begin(PARSE + BIND + EXECUTE + PARSE + PARSE + messages.SYNC)
     assert follow(finder, [answer]) == answer

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.message_types import COPY, EXTENDED, BackendMessage, FrontendMessage, ObjectKind
 from tests.local_dsql.proxy import wire_blocks as blocks
 from tests.local_dsql.proxy.raw_client import RawClient
 from tests.local_dsql.proxy.wire_blocks import Message
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Step = list[Message]
 
 DATABASE = "compared"
-WEATHERS = ("quiet", "others open", "others alter", "parked")
+BACKGROUNDS = ("quiet", "others open", "others alter", "parked")
 _QUIET = 0.03
 """Seconds without a byte after which an answer that need not end with ReadyForQuery is taken to have ended."""
 
@@ -34,6 +35,14 @@ _CLOSED: Frame = (b"", b"closed")
 _REFUSED = ("unsupported", "not supported", "ddl", "row limit", "transaction age", "FunctionCall")
 _OF_PORTALS = ("25P02", "34000", "55000", "08P01", "26000")
 _ATTEMPTS = 100
+_ANSWERED = (FrontendMessage.QUERY, FrontendMessage.SYNC, FrontendMessage.FUNCTION_CALL)
+"""Messages that are answered with ReadyForQuery."""
+
+_DESCRIPTIONS = (
+    BackendMessage.PARAMETER_DESCRIPTION,
+    BackendMessage.NO_DATA,
+    BackendMessage.ROW_DESCRIPTION,
+)
 _CHANGED = (b"CREATE", b"ALTER", b"DROP")
 
 
@@ -84,19 +93,19 @@ class Script:
     """Steps, and how they are sent."""
 
     steps: list[Step]
-    weather: str = "quiet"
+    background: str = "quiet"
     bytewise: bool = False
     as_is: bool = False
-    """What no driver does is not left out."""
+    """Send messages that no driver sends, too."""
 
     def __str__(self) -> str:
         lines = [" | ".join(message.label for message in step) for step in self.steps]
-        return f"[{self.weather}{', byte by byte' if self.bytewise else ''}]\n  " + "\n  ".join(lines)
+        return f"[{self.background}{', byte by byte' if self.bytewise else ''}]\n  " + "\n  ".join(lines)
 
 
 @dataclass
 class Outcome:
-    """What came of a sequence: where the sides differ, if they do, and whether they could be compared to the end."""
+    """Result of a sequence: the first difference, if any, and whether it was compared to the end."""
 
     mismatch: str = ""
     refused: bool = False
@@ -104,7 +113,7 @@ class Outcome:
     frames: int = 0
 
 
-class Arena:
+class DifferentialRunner:
     """Both servers with their tables."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -152,14 +161,14 @@ class Arena:
     def _ask(side: Side, sql: str) -> list[Frame]:
         side.send(messages.query(sql))
         frames = side.read(_ended(1), 30)
-        assert frames[-1][0] == b"Z", (sql, frames)
+        assert frames[-1][0] == BackendMessage.READY_FOR_QUERY, (sql, frames)
         return frames
 
     def _rebuild(self, *, drop: bool) -> None:
         for side in (self._proxy, self._direct):
             for sql in (*(blocks.DROPS if drop else ()), *blocks.TABLES):
                 frames = self._ask(side, sql)
-                if "extra" in sql and frames[0][0] == b"E":
+                if "extra" in sql and frames[0][0] == BackendMessage.ERROR_RESPONSE:
                     self._ask(side, "DROP VIEW extra")
         self.refill()
 
@@ -169,10 +178,10 @@ class Arena:
         for _ in range(_ATTEMPTS):  # PostgreSQL may be busy yet with what a client said before it left
             if self._fill(self._direct):
                 return
-        raise AssertionError("somebody else writes to the tables")
+        raise AssertionError("another session writes to the tables")
 
     def _fill(self, side: Side) -> bool:
-        failed = any(kind == b"E" for kind, _ in self._ask(side, blocks.ROWS))
+        failed = any(kind == BackendMessage.ERROR_RESPONSE for kind, _ in self._ask(side, blocks.ROWS))
         assert not failed or side is self._direct
         return not failed
 
@@ -183,17 +192,17 @@ class Arena:
         self._portals, self._over, self._status = set(), set(), messages.IDLE
         changed = [False]
         try:
-            self._begin_weather(sequence.weather)
+            self._begin_background(sequence.background)
             for number, step in enumerate(sequence.steps, 1):
                 self._step(number, step, sequence, (proxy, direct), outcome, changed, patient=patient)
                 if outcome.mismatch or outcome.refused or not direct.open:
                     break
-                if sequence.weather == "parked":
+                if sequence.background == "parked":
                     self._disturb()
         finally:
             proxy.close()
             direct.close()
-            self._end_weather()
+            self._end_background()
         if changed[0]:
             self._rebuild(drop=True)
         else:
@@ -217,20 +226,26 @@ class Arena:
         data = b"".join(message.data for message in step)
         for side in sides:
             side.send(data, bytewise=sequence.bytewise)
-        due = sum(message.data[:1] in (b"Q", b"S", b"F") for message in step)
+        due = sum(message.data[:1] in _ANSWERED for message in step)
         want = direct.read(_ended(due), 0.3 if patient else _QUIET)
         there = len(_shown(want))
         got = proxy.read(lambda frames: len(_shown(frames)) >= there, 2 if want else 0.01)
-        changed[0] |= any(kind == b"C" and raw[BODY:].startswith(_CHANGED) for kind, raw in got + want)
-        self._status = next((raw[BODY:] for kind, raw in reversed(want) if kind == b"Z"), self._status)
+        changed[0] |= any(
+            kind == BackendMessage.COMMAND_COMPLETE and raw[BODY:].startswith(_CHANGED)
+            for kind, raw in got + want
+        )
+        self._status = next(
+            (raw[BODY:] for kind, raw in reversed(want) if kind == BackendMessage.READY_FOR_QUERY),
+            self._status,
+        )
         outcome.steps += 1
         outcome.frames += len(want)
-        if any(kind == b"E" and _is_refusal(raw) for kind, raw in got):
+        if any(kind == BackendMessage.ERROR_RESPONSE and _is_refusal(raw) for kind, raw in got):
             outcome.refused = True
             return
-        if any(message.data[:1] == b"X" for message in step):
-            return  # nobody is there to hear anything
-        ordered = sequence.weather != "parked"
+        if any(message.data[:1] == FrontendMessage.TERMINATE for message in step):
+            return  # the client has disconnected
+        ordered = sequence.background != "parked"
         left, right = (
             _without_dead_portals(_comparable(frames, want, ordered=ordered), status)
             for frames in (got, want)
@@ -254,35 +269,44 @@ class Arena:
         parsed = self._status != messages.FAILED
         for message in step:
             kind, body = message.data[:1], message.data[BODY:]
-            name = body[kind in b"DC" :].split(b"\0")[0]
-            parsed = parsed or (kind == b"P" and not name)
-            over = kind in b"E" and name not in self._portals
-            over |= kind == b"D" and body[:1] == b"P" and name not in self._portals and name != b"nobody"
-            unnamed = body.split(b"\0")[1:2] == [b""] if kind == b"B" else kind == b"D" and body == b"S\0"
-            again = kind == b"B" and name in self._over
+            name = body[kind in (FrontendMessage.DESCRIBE, FrontendMessage.CLOSE) :].split(b"\0")[0]
+            parsed = parsed or (kind == FrontendMessage.PARSE and not name)
+            over = kind == FrontendMessage.EXECUTE and name not in self._portals
+            over |= (
+                kind == FrontendMessage.DESCRIBE
+                and body[:1] == ObjectKind.PORTAL
+                and name not in self._portals
+                and name != b"nobody"
+            )
+            unnamed = (
+                body.split(b"\0")[1:2] == [b""]
+                if kind == FrontendMessage.BIND
+                else kind == FrontendMessage.DESCRIBE and body == ObjectKind.STATEMENT + b"\0"
+            )
+            again = kind == FrontendMessage.BIND and name in self._over
             if over or again or (unnamed and not parsed):
                 continue
             found.append(message)
-            if kind == b"B":
+            if kind == FrontendMessage.BIND:
                 self._portals.add(name)
-            elif kind == b"Q":
+            elif kind == FrontendMessage.QUERY:
                 self._portals.discard(b"")
-            elif kind == b"E" and not 0 < int.from_bytes(body[-4:], "big") < 500:
+            elif kind == FrontendMessage.EXECUTE and not 0 < int.from_bytes(body[-4:], "big") < 500:
                 self._portals.discard(name)
                 self._over |= {name} - {b""}
         return found
 
     # what others do meanwhile
 
-    def _begin_weather(self, weather: str) -> None:
-        if weather == "others open":
+    def _begin_background(self, background: str) -> None:
+        if background == "others open":
             self._ask(self._other, "BEGIN")
             self._ask(self._other, "UPDATE w SET n = n WHERE id < 4")
-        elif weather == "others alter":
+        elif background == "others alter":
             self._ask(self._other, "BEGIN")
             self._ask(self._other, "CREATE TABLE elsewhere (id int)")
 
-    def _end_weather(self) -> None:
+    def _end_background(self) -> None:
         self._ask(self._other, "ROLLBACK")
 
     def _disturb(self) -> None:
@@ -292,30 +316,33 @@ class Arena:
 
 
 def _synchronised(step: Step) -> Step:
-    """Return a step with a Sync where extended messages end without one: nobody is owed an answer before that."""
+    """Return a step with a Sync where extended messages end without one: before that no answer is due."""
     found: Step = []
     open_ = False
     for message in step:
         kind = message.data[:1]
-        if open_ and kind == b"X":
+        if open_ and kind == FrontendMessage.TERMINATE:
             found.append(blocks.SYNC)
-        open_ = kind in b"PBDEC" if kind not in b"dcf" else open_
+        open_ = kind in EXTENDED if kind not in COPY else open_
         found.append(message)
     return [*found, blocks.SYNC] if open_ else found
 
 
 def _ended(due: int) -> Callable[[list[Frame]], bool]:
     return lambda frames: (
-        bool(due) and frames[-1:] != [] and frames[-1][0] == b"Z" and _readies(frames) >= due
+        bool(due)
+        and frames[-1:] != []
+        and frames[-1][0] == BackendMessage.READY_FOR_QUERY
+        and _readies(frames) >= due
     )
 
 
 def _readies(frames: list[Frame]) -> int:
-    return sum(kind == b"Z" for kind, _ in frames)
+    return sum(kind == BackendMessage.READY_FOR_QUERY for kind, _ in frames)
 
 
 def _shown(frames: list[Frame]) -> list[Frame]:
-    return [frame for frame in frames if frame[0] != b"S"]
+    return [frame for frame in frames if frame[0] != BackendMessage.PARAMETER_STATUS]
 
 
 def _is_refusal(raw: bytes) -> bool:
@@ -326,17 +353,19 @@ def _is_refusal(raw: bytes) -> bool:
 def _comparable(frames: list[Frame], like: list[Frame], *, ordered: bool) -> list[Frame]:
     """Leave out what may differ: where errors come from, hints of ours, tables' numbers, the order of parameters."""
     hinted = {
-        messages.read_fields(raw).get("M") for kind, raw in like if kind in (b"E", b"N") and b"\0H" in raw
+        messages.read_fields(raw).get("M")
+        for kind, raw in like
+        if kind in (BackendMessage.ERROR_RESPONSE, BackendMessage.NOTICE_RESPONSE) and b"\0H" in raw
     }
-    found = sorted(frame for frame in frames if frame[0] == b"S")
+    found = sorted(frame for frame in frames if frame[0] == BackendMessage.PARAMETER_STATUS)
     rows: list[Frame] = []
     for kind, raw in frames:
-        if kind == b"D" and not ordered:
+        if kind == BackendMessage.DATA_ROW and not ordered:
             rows.append((kind, raw))
             continue
         found += sorted(rows)
         rows = []
-        if kind in (b"E", b"N"):
+        if kind in (BackendMessage.ERROR_RESPONSE, BackendMessage.NOTICE_RESPONSE):
             fields = messages.read_fields(raw)
             if fields["M"].startswith("skipping cleanup for portal"):
                 continue  # PostgreSQL's surprise at a portal of a failed transaction
@@ -346,9 +375,9 @@ def _comparable(frames: list[Frame], like: list[Frame], *, ordered: bool) -> lis
             if fields.get("M") not in hinted:
                 kept.pop("H", None)
             found.append((kind, messages.error(kept)))
-        elif kind == b"T":
+        elif kind == BackendMessage.ROW_DESCRIPTION:
             found.append((kind, _without_tables(raw)))
-        elif kind != b"S":
+        elif kind != BackendMessage.PARAMETER_STATUS:
             found.append((kind, raw))
     return found + sorted(rows)
 
@@ -357,11 +386,15 @@ def _without_dead_portals(frames: list[Frame], status: bytes) -> list[Frame]:
     """Leave out why a portal of a failed transaction is refused: divergence `portals-that-are-over`."""
     found: list[Frame] = []
     for kind, raw in frames:
-        if kind == b"Z":
+        if kind == BackendMessage.READY_FOR_QUERY:
             status = raw[BODY:]
-        if status == messages.FAILED and kind in b"tnT":
+        if status == messages.FAILED and kind in _DESCRIPTIONS:
             continue  # what it was, where it still is
-        dead = kind == b"E" and status == messages.FAILED and messages.read_fields(raw)["C"] in _OF_PORTALS
+        dead = (
+            kind == BackendMessage.ERROR_RESPONSE
+            and status == messages.FAILED
+            and messages.read_fields(raw)["C"] in _OF_PORTALS
+        )
         found.append((kind, b"") if dead else (kind, raw))
     return found
 
