@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from tests.local_dsql.front.raw_client import RawClient
+from tests.local_dsql.proxy.raw_client import RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local_dsql import LocalCluster
-    from tests.local_dsql.front.cluster import Cluster
+    from tests.local_dsql.proxy.cluster import Cluster
 
 
 class RawEndpoint:

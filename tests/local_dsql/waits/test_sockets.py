@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from local_dsql import LocalCluster
     from local_dsql.wire.frames import Frame
-    from tests.local_dsql.front.cluster import Cluster
+    from tests.local_dsql.proxy.cluster import Cluster
 
 PATIENCE = 65.0
 """Seconds within which a client that does not log in must have been hung up on (PostgreSQL's own limit is 60)."""
