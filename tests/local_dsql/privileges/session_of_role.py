@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from local_dsql.access import Permission, sign_token
+from blocks_runtime import signing
+from local_dsql.access import Permission
 from local_dsql.postgres import SUPERUSER
 from tests.local_dsql.differential.wire_session import WireSession
 
@@ -22,7 +23,7 @@ def conninfo(cluster: LocalCluster, role: str) -> str:
         return f"{cluster.dsn()}&application_name=client-{role}"
     keys = cluster.identity(ARN, [Permission("dsql:DbConnect", cluster.arn())])
     endpoint = cluster.endpoint()
-    token = sign_token(keys, host=endpoint, region=cluster.regions[0], action="DbConnect")
+    token = signing.token(endpoint, cluster.regions[0], role, keys)
     return (
         f"postgresql://{role}:{quote(token, safe='')}@{endpoint}/postgres?sslmode=verify-full"
         f"&sslrootcert={quote(str(cluster.ca_file), safe='/')}&application_name=client-{role}"

@@ -9,8 +9,8 @@ import pytest
 from local_dsql.wire import messages
 from local_dsql.wire.sql import identifier
 from tests.local_dsql.differential.wire_session import WireSession
-from tests.local_dsql.proxy.raw_client import SYNC, bind, execute, parse
 from tests.local_dsql.privileges.session_of_role import PLAIN, conninfo
+from tests.local_dsql.proxy.raw_client import SYNC, bind, execute, parse
 from tests.local_dsql.raw_endpoint import RawEndpoint
 
 if TYPE_CHECKING:

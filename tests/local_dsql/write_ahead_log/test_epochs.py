@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from local_dsql.postgres import choose_account, find_binaries
-from local_dsql.postgres.account import entrance
+from local_dsql.postgres.account import child_setup
 from local_dsql.postgres.data_directory import ENVIRONMENT
 from local_dsql.write_ahead_log import Snapshot
 from tests.local_dsql.write_ahead_log.servers import MIB, initialise, rows, start
@@ -38,7 +38,7 @@ def set_counter(data: DataDirectory, epoch: int, xid: int) -> None:
             "-u",
             str(xid - 1000),
         ],
-        preexec_fn=entrance(choose_account()),
+        preexec_fn=child_setup(choose_account()),
         env=ENVIRONMENT,
         check=True,
         capture_output=True,
