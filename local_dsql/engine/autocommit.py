@@ -21,7 +21,7 @@ from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_small
 from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 from local_dsql.write_ahead_log.lsn import parse_lsn
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _FAIL = messages.frame(b"P", b"local_dsql_fail\0fail\0\0\0") + messages.SYNC
 """Fails, so that the Sync rolls back."""
 
 
-async def execute_alone(held: HeldSession, request: Request) -> Answer | None:
+async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     """Run a statement outside of a transaction block and return its answer.
 
     None: it has to run in a transaction of its own, opened with `begin`. Nothing of it has been committed then.
@@ -57,14 +57,14 @@ async def execute_alone(held: HeldSession, request: Request) -> Answer | None:
             error = answer.error
             if error is None or error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
                 return answer
-        return Answer([(b"E", CONFLICT.encode())], messages.IDLE)
+        return Response([(b"E", CONFLICT.encode())], messages.IDLE)
     finally:
         services.commits.finish(wrote=wrote)
 
 
 async def _try(
     held: HeldSession, request: Request, parts: LoneRequest, *, again: bool, beside: bool
-) -> tuple[Answer | None, bool]:
+) -> tuple[Response | None, bool]:
     """Run the statement once; return its answer, None if it is undone and must be counted, and whether it wrote."""
     session = held.session
     body, surplus = (parts.again, parts.surplus_again) if again else (parts.body, parts.surplus)
@@ -88,7 +88,7 @@ async def _try(
 
 async def _logged_rows(held: HeldSession) -> int:
     """Return how many rows of any table the log shows the statement to have changed."""
-    answer = await held.backend.ask_until(savepoints.TELL_OPEN + _FLUSH, _COMPLETE)
+    answer = await held.backend.request_until(savepoints.TELL_OPEN + _FLUSH, _COMPLETE)
     if answer.rows() == [[None]]:
         return 0
     own = await held.services.log.operations(held.backend.pid)
@@ -100,22 +100,22 @@ async def _may_be_large(held: HeldSession) -> bool:
 
     What the log has grown since the engine read it last bounds that, and costs no more than a round trip.
     """
-    answer = await held.backend.ask_until(savepoints.TELL_POSITION + _FLUSH, _COMPLETE)
+    answer = await held.backend.request_until(savepoints.TELL_POSITION + _FLUSH, _COMPLETE)
     grown = parse_lsn(str(answer.rows()[0][0])) - held.services.log.position
     return grown > held.services.limits.bytes
 
 
-def _row_limit() -> Answer:
-    return Answer([(b"E", ROW_LIMIT.encode())], messages.IDLE)
+def _row_limit() -> Response:
+    return Response([(b"E", ROW_LIMIT.encode())], messages.IDLE)
 
 
-async def _end(held: HeldSession, answer: Answer) -> tuple[Answer, bool]:
+async def _end(held: HeldSession, answer: Response) -> tuple[Response, bool]:
     """Commit; return the answer and whether anything was written."""
     services = held.services
     tell = services.others_are_open(held.session)
     (end,) = await ask_unblocked(held, savepoints.TELL if tell else messages.SYNC)
     if (error := end.error) is not None:
-        return Answer([(b"E", messages.error(error))], messages.IDLE), False
+        return Response([(b"E", messages.error(error))], messages.IDLE), False
     wrote = True
     if tell:
         ((xid,),) = end.rows()
@@ -123,4 +123,4 @@ async def _end(held: HeldSession, answer: Answer) -> tuple[Answer, bool]:
         if xid is not None:
             services.conflict_log.committed(int(xid), held.session.label)
     notices = [frame for frame in end.frames if frame[0] == b"N"]
-    return Answer([*answer.frames, *notices], messages.IDLE), wrote
+    return Response([*answer.frames, *notices], messages.IDLE), wrote

@@ -16,7 +16,7 @@ from local_dsql.wire.frames import BODY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
     from local_dsql.write_ahead_log.operations import Place
 
 _NAME = b"local_dsql_engine\0"
@@ -86,7 +86,7 @@ def encode(commands: Iterable[Command]) -> bytes:
     return b"".join(each.encode() for each in commands) + messages.SYNC
 
 
-def results(answer: Answer) -> list[Result]:
+def results(answer: Response) -> list[Result]:
     """Return the results of commands; those after an error have none."""
     found: list[Result] = []
     rows: list[list[Cell]] = []

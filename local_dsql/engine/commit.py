@@ -40,7 +40,7 @@ from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injection import Fault
 from local_dsql.wire import messages
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 from local_dsql.write_ahead_log.changes import conflicts
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
         try:
             request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
             (answer,) = await ask_unblocked(held, request)
-        except BackendGone:
+        except ConnectionLost:
             _committed(held, None)  # nobody knows whether it was committed: as if it was
             raise
         if (error := answer.error) is not None:

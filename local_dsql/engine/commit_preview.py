@@ -9,7 +9,7 @@ from local_dsql.engine.conflict_rows import keys_at
 from local_dsql.engine.execute import ensure_active
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.faults.injection import Attempt
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ class CommitPreview:
 
     async def strike(self, held: HeldSession) -> Fault | None:
         """Return the fault to inject into the COMMIT, or None."""
-        return held.services.injector.strike(self.attempt, self.agreed)
+        return held.services.injector.next_fault(self.attempt, self.agreed)
 
 
 async def preview(session: EngineSession) -> CommitPreview | None:
@@ -38,7 +38,7 @@ async def preview(session: EngineSession) -> CommitPreview | None:
 
     Raises:
         PredicateFailed: a predicate gave no verdict.
-        BackendGone: the client has hung up meanwhile.
+        ConnectionLost: the client has hung up meanwhile.
     """
     injector = session.services.injector
     transaction = session.transaction
@@ -53,9 +53,9 @@ async def preview(session: EngineSession) -> CommitPreview | None:
             return None
     statements = tuple(transaction.statements)
     attempt = Attempt(session.role, session.region, frozenset(rows), rows, statements)
-    agreed = await injector.ask(attempt) if injector.has_predicates else frozenset()
+    agreed = await injector.evaluate_predicates(attempt) if injector.has_predicates else frozenset()
     if session.backend.is_gone:
-        raise BackendGone
+        raise ConnectionLost
     return CommitPreview(attempt, agreed)
 
 

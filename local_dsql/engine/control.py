@@ -36,7 +36,7 @@ class ControlConnections:
 
         Raises:
             BackendError: it failed.
-            BackendGone: PostgreSQL has stopped.
+            ConnectionLost: PostgreSQL has stopped.
         """
         async with self._ready:
             backend = self._idle.pop()

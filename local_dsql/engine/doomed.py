@@ -22,7 +22,7 @@ from local_dsql.engine.suspend import capture, tables_of
 from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _MOST_TRIES = 16
 
 
-async def run_doomed(held: HeldSession, request: Request) -> Answer:
+async def run_doomed(held: HeldSession, request: Request) -> Response:
     """Run a statement of a doomed transaction that is active; return its answer.
 
     A unique index that stands in the way is switched off, and rows of others with the same key are deleted afterwards:
@@ -45,7 +45,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
         await _evict_new_keys(held, request)
     off: list[UniqueIndex] = []
     keeps_indexes = False
-    last: Answer | None = None
+    last: Response | None = None
     for _ in range(_MOST_TRIES):
         position, answer = await run_without(held, request, off)
         error = answer.error
@@ -75,8 +75,8 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
     return _conflict()
 
 
-def _conflict() -> Answer:
-    return Answer([(b"E", CONFLICT.encode())], messages.FAILED)
+def _conflict() -> Response:
+    return Response([(b"E", CONFLICT.encode())], messages.FAILED)
 
 
 async def _evict_duplicates(held: HeldSession, position: int, off: list[UniqueIndex]) -> int:
@@ -103,14 +103,14 @@ async def _evict_new_keys(held: HeldSession, request: Request) -> None:
         await _delete(held, table, table.delete, places)
 
 
-async def _evict_newer(held: HeldSession, violated: Answer) -> None:
+async def _evict_newer(held: HeldSession, violated: Response) -> None:
     """Delete the rows that others have committed since the first snapshot into the table of a unique violation."""
     table, _ = await violated_index(held, violated.error or {})
     if table is not None:
         await _delete(held, table, table.delete, await _newer(held, table))
 
 
-async def _evict_children(held: HeldSession, violated: Answer) -> bool:
+async def _evict_children(held: HeldSession, violated: Response) -> bool:
     """Delete newer children that keep a parent; return whether there were any."""
     _, child, _ = await violated_key(held, violated.error or {})
     if child is None:

@@ -19,8 +19,8 @@ from local_dsql.engine.session import EngineSession, Services
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.wait_log import WaitLog
 from local_dsql.faults.injector import Injector
-from local_dsql.wire.answer import BackendError
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
 from local_dsql.write_ahead_log import retention
 from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.reader import LogReader
@@ -141,13 +141,13 @@ class Engine:
         """Let a session go whose client is gone; its backend is ended, whatever it does."""
         self.services.sessions.pop(session.backend.pid, None)
         session.transaction = None
-        if session.backend.turn.taken:
+        if session.backend.lock.locked:
             # PostgreSQL notices a closed connection only at the end of a statement, and keeps its locks until then.
             self.services.run_in_background(self._terminate(session.backend.pid))
         session.backend.close()
 
     async def _terminate(self, pid: int) -> None:
-        with contextlib.suppress(BackendGone, BackendError):
+        with contextlib.suppress(ConnectionLost, BackendError):
             await self.services.control.rows(_TERMINATE.format(pid=pid))
 
     async def _keep_up(self) -> None:
@@ -161,7 +161,7 @@ class Engine:
             mark = moved
             try:
                 await self._round()
-            except (BackendGone, BackendError):
+            except (ConnectionLost, BackendError):
                 _log.debug("the log is not followed: PostgreSQL is stopping")
 
     async def _round(self) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
@@ -77,7 +77,7 @@ async def _is_unseen_duplicate(held: HeldSession, request: Request, index: Uniqu
 
 async def run_without(
     held: HeldSession, request: Request, off: Collection[UniqueIndex]
-) -> tuple[int, Answer]:
+) -> tuple[int, Response]:
     """Run a statement again with indexes switched off, under a guard.
 
     Returns:

@@ -28,7 +28,7 @@ from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.engine.upserts import inserts_nothing, is_upsert
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from local_dsql.engine.requests import Request
@@ -40,7 +40,7 @@ _SCHEMA_ERRORS = ("42", "0A", "XX")
 """Classes of errors of a statement that the catalog has changed under."""
 
 
-async def execute(held: HeldSession, request: Request) -> Answer:
+async def execute(held: HeldSession, request: Request) -> Response:
     """Run a statement of an open transaction, which has not failed, and return its answer.
 
     Afterwards the transaction may have failed, or be doomed, or be suspended.
@@ -78,7 +78,7 @@ async def _violation_at_once(held: HeldSession, request: Request) -> ServerMessa
     return CONFLICT
 
 
-async def _execute(held: HeldSession, request: Request) -> Answer:
+async def _execute(held: HeldSession, request: Request) -> Response:
     transaction, services = held.transaction, held.services
     guarded = len(services.sessions) > 1 or services.commits.has_moved(transaction.commits)
     answer = await _run(held, request, guarded=guarded)
@@ -94,7 +94,7 @@ async def _execute(held: HeldSession, request: Request) -> Answer:
     return await _after_success(held, request, answer, guarded=guarded)
 
 
-async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Answer:
+async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Response:
     """Run the statement until it is not stopped to let others through; return its answer as the client expects it."""
     if not guarded:
         (answer,) = await held.ask(request.data, bulk=True)
@@ -117,7 +117,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Answer:
     return without(answer, request.surplus) if surplus else answer
 
 
-async def _after_error(held: HeldSession, request: Request, answer: Answer) -> Answer:
+async def _after_error(held: HeldSession, request: Request, answer: Response) -> Response:
     """Return the answer to a statement that failed under its guard: its error if it is real by the snapshot.
 
     Otherwise the transaction has lost: it is doomed, and the statement runs again on newer rows.
@@ -134,13 +134,13 @@ async def _after_error(held: HeldSession, request: Request, answer: Answer) -> A
             return settled
     elif not await is_unseen(held, request, error):
         # The repetition's surplus is taken off by the caller, and an error has none.
-        return Answer([frame for frame in answer.frames if frame[0] == b"E"], answer.status)
+        return Response([frame for frame in answer.frames if frame[0] == b"E"], answer.status)
     transaction.doomed = CONFLICT
     await rebase(held, await capture(held))
     return await run_doomed(held, request)
 
 
-async def _after_success(held: HeldSession, request: Request, answer: Answer, *, guarded: bool) -> Answer:
+async def _after_success(held: HeldSession, request: Request, answer: Response, *, guarded: bool) -> Response:
     transaction, services = held.transaction, held.services
     if transaction.doomed is None and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
@@ -162,7 +162,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Answer, *,
     return answer
 
 
-async def _check_duplicates(held: HeldSession, request: Request, answer: Answer) -> Answer:
+async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
     transaction, log = held.transaction, held.services.log
     committed = await log.committed(transaction.snapshot)
@@ -181,5 +181,5 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Answer)
     return without(await run_doomed(held, request), request.surplus)
 
 
-def _refused(message: ServerMessage) -> Answer:
-    return Answer([(b"E", message.encode())], messages.FAILED)
+def _refused(message: ServerMessage) -> Response:
+    return Response([(b"E", message.encode())], messages.FAILED)

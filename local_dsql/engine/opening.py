@@ -11,10 +11,10 @@ from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession, Services
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 
-async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Answer:
+async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Response:
     """Run a BEGIN and open the transaction unless it fails; return the answer to the BEGIN.
 
     `request` are its messages; they must ask for REPEATABLE READ, or for no isolation level.
@@ -40,7 +40,7 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Answer:
     return answer
 
 
-def read_opened(answer: Answer) -> tuple[Snapshot, int]:
+def read_opened(answer: Response) -> tuple[Snapshot, int]:
     """Return the snapshot, and the position in the log, of the answer to `savepoints.OPEN`.
 
     Raises:

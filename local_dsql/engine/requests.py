@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,7 @@ def lone(request: Request) -> LoneRequest | None:
     return LoneRequest(body, body, _SURPLUS, _SURPLUS)
 
 
-def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
+def without(answer: Response, surplus: Mapping[bytes, int]) -> Response:
     """Return an answer without the first so many frames of some types."""
     if not surplus:
         return answer
@@ -138,4 +138,4 @@ def without(answer: Answer, surplus: Mapping[bytes, int]) -> Answer:
             left[kind] -= 1
         else:
             frames.append((kind, raw))
-    return Answer(frames, answer.status)
+    return Response(frames, answer.status)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 _TAGS = ("INSERT", "UPDATE", "DELETE", "COPY", "MERGE")
 CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
 _WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
-async def count_rows(held: HeldSession, request: Request, answer: Answer) -> bool:
+async def count_rows(held: HeldSession, request: Request, answer: Response) -> bool:
     """Add to `Transaction.rows` what a statement has changed that has just succeeded; return whether the log was read.
 
     The command tag tells, where the statement is one write and nothing in the database can write beside it: no foreign
@@ -44,13 +44,13 @@ async def count_rows(held: HeldSession, request: Request, answer: Answer) -> boo
     return True
 
 
-def rows_of_tag(answer: Answer) -> int:
+def rows_of_tag(answer: Response) -> int:
     """Return the number in the command tag of a write."""
     words = [tag.split() for tag in answer.tags]
     return sum(int(each[-1]) for each in words if each[0] in _TAGS)
 
 
-def tag_is_exact(request: Request, answer: Answer) -> bool:
+def tag_is_exact(request: Request, answer: Response) -> bool:
     """Return whether the tag counts all that the statement itself changes."""
     statement = request.statement
     if statement is None:

@@ -13,12 +13,14 @@ OPEN = messages.query(
 
 COMMIT = messages.query("COMMIT")
 COMMIT_AND_TELL = messages.query("SELECT pg_catalog.pg_current_xact_id_if_assigned(); COMMIT")
-TELL = messages.aside("SELECT pg_catalog.pg_current_xact_id_if_assigned()")
+TELL = messages.side_query("SELECT pg_catalog.pg_current_xact_id_if_assigned()")
 TELL_OPEN = TELL.removesuffix(messages.SYNC)
 """The same without Sync, within a statement that is a transaction by itself."""
-TELL_POSITION = messages.aside("SELECT pg_catalog.pg_current_wal_insert_lsn()").removesuffix(messages.SYNC)
+TELL_POSITION = messages.side_query("SELECT pg_catalog.pg_current_wal_insert_lsn()").removesuffix(
+    messages.SYNC
+)
 ROLLBACK = messages.query("ROLLBACK")
-TO_BASE = messages.aside(f"ROLLBACK TO SAVEPOINT {BASE}")
-SET_GUARD = messages.aside(f"SAVEPOINT {GUARD}")
-TO_GUARD = messages.aside(f"ROLLBACK TO SAVEPOINT {GUARD}")
-CHECK_DEFERRED = messages.aside("SET CONSTRAINTS ALL IMMEDIATE")
+TO_BASE = messages.side_query(f"ROLLBACK TO SAVEPOINT {BASE}")
+SET_GUARD = messages.side_query(f"SAVEPOINT {GUARD}")
+TO_GUARD = messages.side_query(f"ROLLBACK TO SAVEPOINT {GUARD}")
+CHECK_DEFERRED = messages.side_query("SET CONSTRAINTS ALL IMMEDIATE")

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from local_dsql.engine.transaction import Transaction
     from local_dsql.engine.wait_log import WaitLog
     from local_dsql.faults.injector import Injector
-    from local_dsql.wire.answer import Answer
     from local_dsql.wire.backend import Backend
+    from local_dsql.wire.response import Response
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class EngineSession:
 
     def try_exclusive(self) -> HeldSession | None:
         """Return the held session if its lock is free; the caller must `release` it."""
-        return HeldSession(self) if self.backend.turn.try_take() else None
+        return HeldSession(self) if self.backend.lock.try_acquire() else None
 
 
 class _Exclusive:
@@ -147,11 +147,11 @@ class _Exclusive:
         self._session = session
 
     async def __aenter__(self) -> HeldSession:
-        await self._session.backend.turn.take()
+        await self._session.backend.lock.acquire()
         return HeldSession(self._session)
 
     async def __aexit__(self, *_: object) -> None:
-        self._session.backend.turn.release()
+        self._session.backend.lock.release()
 
 
 class HeldSession:
@@ -173,21 +173,21 @@ class HeldSession:
 
     def release(self) -> None:
         """Let go of the lock, after `EngineSession.try_exclusive`."""
-        self.backend.turn.release()
+        self.backend.lock.release()
 
-    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Answer]:
+    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Response]:
         """Send messages that cannot wait for locks; as `Backend.ask`.
 
         Raises:
-            BackendGone: the connection is lost.
+            ConnectionLost: the connection is lost.
         """
-        return await self.backend.ask(data, answers, bulk=bulk)
+        return await self.backend.request(data, answers, bulk=bulk)
 
     async def run(self, commands: Sequence[Command]) -> list[Result]:
         """Run commands that cannot wait for locks in one round trip; an error is the last of the results.
 
         Raises:
-            BackendGone: the connection is lost.
+            ConnectionLost: the connection is lost.
         """
         batch = Batch(commands, self.backend.encoding)
         (answer,) = await self.ask(batch.data)
@@ -207,6 +207,6 @@ class Batch:
             commands = [_SET_UTF8, *commands, back]
         self.data = encode(commands)
 
-    def results(self, answer: Answer) -> list[Result]:
+    def results(self, answer: Response) -> list[Result]:
         """Return the results of the commands in the answer to `data`."""
         return results(answer)[self._skipped : self._skipped + self._count]

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from local_dsql.engine.session import Batch
 from local_dsql.engine.suspend import suspend
 from local_dsql.engine.wait_log import Wait
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from local_dsql.engine.commands import Command, Result
     from local_dsql.engine.session import EngineSession, HeldSession
-    from local_dsql.wire.answer import Answer
+    from local_dsql.wire.response import Response
 
 _FIRST_LOOK = 0.002
 """Seconds that a statement runs before PostgreSQL is asked what blocks it."""
@@ -77,7 +77,7 @@ class Watch:
                     await self._clear(int(str(blocker)))
                 await asyncio.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
                 looks += 1
-        except BackendGone:
+        except ConnectionLost:
             return  # PostgreSQL is stopping
 
     async def _clear(self, pid: int) -> None:
@@ -96,7 +96,7 @@ class Watch:
             return
         try:
             await suspend(held)
-        except BackendGone:
+        except ConnectionLost:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
             held.release()
@@ -113,7 +113,7 @@ async def _cancel(other: EngineSession) -> None:
 
 async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
-) -> list[Answer]:
+) -> list[Response]:
     """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
     if len(held.services.sessions) < 2:
         return await held.ask(data, answers, bulk=bulk)
@@ -124,13 +124,13 @@ async def ask_unblocked(
         watch.stop()
 
 
-async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Answer:
+async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
     """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
     if len(held.services.sessions) < 2:
-        return await held.backend.ask_until(data, stop)
+        return await held.backend.request_until(data, stop)
     watch = Watch(held.session)
     try:
-        return await held.backend.ask_until(data, stop)
+        return await held.backend.request_until(data, stop)
     finally:
         watch.stop()
 

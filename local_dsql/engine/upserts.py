@@ -22,7 +22,7 @@ from local_dsql.engine.powers import write_rows
 from local_dsql.engine.requests import Request, retold
 from local_dsql.engine.suspend import tables_of
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def is_upsert(request: Request) -> bool:
     return request.statement is not None and _clause(request.statement) is not None
 
 
-async def inserts_nothing(held: HeldSession, request: Request, told: Answer) -> Answer | None:
+async def inserts_nothing(held: HeldSession, request: Request, told: Response) -> Response | None:
     """Return the answer to an upsert that by the snapshot inserts nothing, None if it is a conflict.
 
     The transaction must be at its guard, and is there again afterwards. `told` is PostgreSQL's own answer, whose
@@ -65,7 +65,7 @@ async def inserts_nothing(held: HeldSession, request: Request, told: Answer) -> 
     if not settled:
         return None
     beginning = [frame for frame in told.frames if frame[0] in (b"1", b"2", b"n", b"T")]
-    return Answer([*beginning, _NOTHING_INSERTED], messages.IN_TRANSACTION)
+    return Response([*beginning, _NOTHING_INSERTED], messages.IN_TRANSACTION)
 
 
 def without_clause(sql: str, clause: Node) -> str:

@@ -100,7 +100,7 @@ class Differential:
 
     async def _ask_oracle(self, sample: Sample) -> Reply:
         wanted = request(sample.sql, sample.values, sample.rows, self._client.codec)
-        (answer,) = await self._oracle.ask(wanted.data)
+        (answer,) = await self._oracle.request(wanted.data)
         return reply(answer)
 
 

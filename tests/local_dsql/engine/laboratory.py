@@ -24,9 +24,9 @@ from local_dsql.engine.opening import begin
 from local_dsql.engine.requests import Request
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
@@ -131,7 +131,7 @@ class Reply:
         return self.tag
 
 
-def reply(answer: Answer) -> Reply:
+def reply(answer: Response) -> Reply:
     """Read an answer."""
     if (fields := answer.error) is not None:
         return Reply(sqlstate=fields["C"], message=fields["M"])
@@ -224,7 +224,7 @@ class Client:
                 return Reply(tag="ROLLBACK")
             outcome = await commit(held, seen)
         if outcome.error is not None:
-            return reply(Answer([(b"E", outcome.error)], b"I"))
+            return reply(Response([(b"E", outcome.error)], b"I"))
         return Reply(tag="ROLLBACK" if failed else "COMMIT")
 
     async def _alone(self, held: HeldSession, wanted: Request) -> Reply:
@@ -236,7 +236,7 @@ class Client:
         found = reply(await execute(held, wanted))
         outcome = await commit(held)
         if outcome.error is not None and not found.sqlstate:
-            return reply(Answer([(b"E", outcome.error)], b"I"))
+            return reply(Response([(b"E", outcome.error)], b"I"))
         return found
 
     async def ok(self, *statements: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.wire.backend import BackendGone
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Laboratory
@@ -37,7 +37,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_statement(laboratory: Laborator
         reply = await other.run("update t set n = n + 10 returning n")
         assert reply.rows == [("10",)]
         assert reply.seconds < 0.5
-        with pytest.raises(BackendGone):
+        with pytest.raises(ConnectionLost):
             await running
 
     laboratory.run(run())
@@ -53,7 +53,7 @@ def test_a_backend_that_is_killed_while_it_is_suspended(laboratory: Laboratory) 
         await superuser.rows(f"select pg_terminate_backend({one.session.backend.pid})")
         superuser.close()
         assert (await blocked).rows == [("10",)]
-        with pytest.raises(BackendGone):
+        with pytest.raises(ConnectionLost):
             await one.run("select 1")
 
     laboratory.run(run())

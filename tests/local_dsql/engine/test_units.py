@@ -17,8 +17,8 @@ from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
 from local_dsql.engine.upserts import is_upsert, without_clause
 from local_dsql.wire import messages
-from local_dsql.wire.answer import Answer
 from local_dsql.wire.backend import Backend
+from local_dsql.wire.response import Response
 from local_dsql.write_ahead_log.operations import LockStrength, Place
 
 DIALECT = profile("2026-09")
@@ -101,7 +101,7 @@ def test_binary_arrays() -> None:
 def test_results_of_commands_end_at_the_error() -> None:
     row = messages.data_row(["1"])
     error = messages.error({"S": "ERROR", "C": "23505", "M": "no"})
-    answer = Answer([(b"D", row), (b"C", messages.command_complete("SELECT 1")), (b"E", error)], b"E")
+    answer = Response([(b"D", row), (b"C", messages.command_complete("SELECT 1")), (b"E", error)], b"E")
     first, second = commands.results(answer)
     assert first.number == 1
     assert second.error is not None
@@ -158,7 +158,7 @@ def test_a_mark_is_moved_by_every_commit_that_may_write() -> None:
     ],
 )
 def test_command_tags_that_count_all_rows(sql: str, exact: bool) -> None:
-    answer = Answer([(b"C", messages.command_complete("UPDATE 3"))], b"T")
+    answer = Response([(b"C", messages.command_complete("UPDATE 3"))], b"T")
     assert tag_is_exact(query(sql), answer) is exact
     assert rows_of_tag(answer) == 3
 
@@ -189,7 +189,7 @@ def test_requests_of_a_lone_statement() -> None:
     assert b"S" not in [kind for kind, _ in _frames(found.body)]
     assert lone(query("update t set n = 1 where v = '$1'")) is None
     frames = [(kind, b"") for kind in (b"3", b"1", b"2", b"n", b"C")]
-    assert without(Answer(frames, b"I"), found.surplus).frames == [(b"C", b"")]
+    assert without(Response(frames, b"I"), found.surplus).frames == [(b"C", b"")]
 
 
 def test_a_retold_request_keeps_types_and_values() -> None:
