@@ -119,6 +119,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     proxy = Proxy(
         socket_directory=folder / "sockets",
         port=postgres.port,
+        data_directory=folder / "data",
         profile=profile("2026-09"),
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),

@@ -18,7 +18,7 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.requests import lone, without
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
-from local_dsql.engine.size import is_small
+from local_dsql.engine.size import is_large, is_small
 from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
 from local_dsql.wire import messages
 from local_dsql.wire.response import Response
@@ -43,7 +43,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     """
     services, session = held.services, held.session
     parts = lone(request)
-    if parts is None or request.is_ddl or services.injector.armed():
+    if parts is None or request.is_ddl or is_large(request) or services.injector.armed():
         return None
     beside = await services.catalog.writes_beside(held)
     services.commits.begin()

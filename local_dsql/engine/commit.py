@@ -101,7 +101,7 @@ async def rollback(held: HeldSession) -> None:
 
 async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
     services, transaction = held.services, held.transaction
-    relations = await changed_relations(held) if transaction.rules.ddl else None
+    relations = await changed_relations(held) if transaction.changes_catalog else None
     tell = services.others_are_open(held.session)
     services.commits.begin()
     wrote = True
@@ -129,7 +129,7 @@ async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
     transaction = held.transaction
-    if transaction.rules.ddl:
+    if transaction.changes_catalog:
         held.services.catalog.changed(relations, held.backend.pid)
     for call in transaction.on_commit:
         call()

@@ -24,6 +24,7 @@ from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
 from local_dsql.engine.row_count import count_rows
 from local_dsql.engine.schema_changes import schema_changed
+from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.engine.upserts import inserts_nothing, is_upsert
@@ -50,6 +51,13 @@ async def execute(held: HeldSession, request: Request) -> Response:
     if answer.error is not None:
         held.transaction.failed = True
     await give_way(held)
+    return answer
+
+
+async def try_out(held: HeldSession, request: Request) -> Response:
+    """Run a statement of an active transaction, undo it, and return its answer."""
+    answer = await _run(held, request, guarded=True)
+    await held.ask(savepoints.TO_GUARD)
     return answer
 
 
@@ -98,12 +106,12 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
     """Run the statement until it is not stopped to let others through; return its answer as the client expects it."""
     if not guarded:
         (answer,) = await held.ask(request.data, bulk=True)
-        return answer
+        return without(answer, request.surplus) if request.undone else answer
     session = held.session
-    data, surplus = request.data, False
+    data, surplus = request.data, request.undone
     session.preemptions = 0
     for _ in range(_MOST_TRIES):
-        session.interruptible = True
+        session.interruptible = not request.continues  # rows of its portal may have been sent
         _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
         session.interruptible = False
         await session.cancelled()
@@ -144,6 +152,8 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
     transaction, services = held.transaction, held.services
     if transaction.doomed is None and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
+    if (oversize := await too_large(held, request)) is not None:
+        return _refused(oversize)
     looked = await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return _refused(ROW_LIMIT)
@@ -157,6 +167,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
         transaction.rules = transaction.rules.after(request.statement)
         if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
             transaction.statements.append(request.statement.text)
+    transaction.changes_catalog |= request.is_ddl
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
     return answer

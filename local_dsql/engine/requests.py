@@ -40,6 +40,7 @@ class Request:
         parse: the Parse of the prepared statement that the Bind names, where that is not in the body.
         continues: it reads on in a portal that an earlier request has bound.
         sets_parameters: it may set parameters, so it is run again whenever the transaction is resumed.
+        undone: it was run before and undone, so its first run here is a repetition.
     """
 
     body: bytes
@@ -51,11 +52,12 @@ class Request:
     parse: bytes = b""
     continues: bool = False
     sets_parameters: bool = False
+    undone: bool = False
 
     @property
     def data(self) -> bytes:
         """The bytes of the first run."""
-        return self._whole(self.body)
+        return self.repetition if self.undone else self._whole(self.body)
 
     @property
     def repetition(self) -> bytes:
@@ -118,8 +120,10 @@ def lone(request: Request) -> LoneRequest | None:
     error of another kind in extended messages.
     """
     if not request.simple:
-        again = request.again or request.body
-        return LoneRequest(request.body + request.rows, again + request.rows, {}, request.surplus)
+        again = (request.again or request.body) + request.rows
+        if request.undone:
+            return LoneRequest(again, again, request.surplus, request.surplus)
+        return LoneRequest(request.body + request.rows, again, {}, request.surplus)
     text = request.body[5:]
     if b"$" in text:
         return None

@@ -171,6 +171,11 @@ class HeldSession:
         assert transaction is not None
         return transaction
 
+    @property
+    def must_give_way(self) -> bool:
+        """Whether a transaction is to be suspended at the end of a statement: a waiter wants that, or tests do."""
+        return self.session.suspend_wanted or self.services.suspend_always
+
     def release(self) -> None:
         """Let go of the lock, after `EngineSession.try_exclusive`."""
         self.backend.lock.release()

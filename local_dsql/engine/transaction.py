@@ -48,6 +48,7 @@ class Transaction:
         uncounted: row operations after `checked` that need not be counted: they are, or were restored.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
+        changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
         statements: texts of its statements, kept while a fault injection wants them.
         on_commit: called once it has committed.
@@ -72,6 +73,7 @@ class Transaction:
     uncounted: int = 0
     restored: bool = False
     moved: set[str] = field(default_factory=set)
+    changes_catalog: bool = False
     rules: TransactionRules = field(default_factory=TransactionRules)
     statements: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], None]] = field(default_factory=list)

@@ -9,6 +9,7 @@ so no two wait for each other here; rings of busy statements are PostgreSQL's to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from local_dsql.engine.wait_log import Wait
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from local_dsql.engine.commands import Command, Result
     from local_dsql.engine.session import EngineSession, HeldSession
@@ -89,6 +90,7 @@ class Watch:
         other.suspend_wanted = True
         held = other.try_exclusive()
         if held is None:
+            other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
                 other.preemptions += 1
@@ -111,28 +113,34 @@ async def _cancel(other: EngineSession) -> None:
     await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
 
 
+def begin_watch(session: EngineSession) -> Watch | None:
+    """Return a watch over the statement that is sent next, None if there is no other session to wait for."""
+    return Watch(session) if len(session.services.sessions) > 1 else None
+
+
+@contextlib.contextmanager
+def watched(session: EngineSession) -> Iterator[None]:
+    """Watch the statement that the block sends and waits for."""
+    watch = begin_watch(session)
+    try:
+        yield
+    finally:
+        if watch is not None:
+            watch.stop()
+
+
 async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
 ) -> list[Response]:
     """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
-    if len(held.services.sessions) < 2:
+    with watched(held.session):
         return await held.ask(data, answers, bulk=bulk)
-    watch = Watch(held.session)
-    try:
-        return await held.ask(data, answers, bulk=bulk)
-    finally:
-        watch.stop()
 
 
 async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
     """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
-    if len(held.services.sessions) < 2:
+    with watched(held.session):
         return await held.backend.request_until(data, stop)
-    watch = Watch(held.session)
-    try:
-        return await held.backend.request_until(data, stop)
-    finally:
-        watch.stop()
 
 
 async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:

@@ -181,7 +181,7 @@ class Fuzz:
 def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statements: int = 0) -> None:
     """Play at least so many rounds and statements, and check how long statements waited for transactions."""
     game = Fuzz(cluster, seed, prepared=prepared)
-    waits = cluster.proxy.engine.waits.kept
+    waits = cluster.proxy.engine.services.wait_log.entries
     waited = 0
     with Heartbeat() as heart:
         try:
