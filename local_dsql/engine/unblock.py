@@ -57,7 +57,9 @@ class Watch:
         self._timer.cancel()
         if self._holders:
             seconds = time.monotonic() - self._began
-            self._session.services.wait_log.note(Wait(self._session.label, tuple(self._holders), seconds))
+            self._session.services.wait_log.note(
+                Wait(self._session.label, tuple(self._holders), self._began, seconds)
+            )
 
     def is_over(self) -> bool:
         """Return whether the statement has ended."""

@@ -131,10 +131,9 @@ def test_a_predicate_sees_the_changed_rows(
             admin.execute("BEGIN")
             admin.execute("CREATE TABLE weeds (id int PRIMARY KEY)")
             admin.execute("ROLLBACK")
-            participant = cluster.proxy.engine.find(writer.info.backend_pid)
-            assert participant is not None
-            assert participant.transaction is not None
-            assert participant.transaction.parked is not None
+            session = cluster.proxy.engine.services.sessions[writer.info.backend_pid]
+            assert session.transaction is not None
+            assert session.transaction.suspended is not None
         writer.commit()
         (attempt,) = listener.heard
         assert attempt.rows == rows
