@@ -72,6 +72,8 @@ class LogFollower:
         self._control = control
         self._reader = reader
         self._derived: dict[int, CommittedChanges] = {}
+        self.end = reader.position
+        """The latest position that PostgreSQL has told: its log is at least that long."""
 
     @property
     def position(self) -> int:
@@ -117,6 +119,7 @@ class LogFollower:
         self._derived.clear()
 
     async def _advance(self, end: int) -> None:
+        self.end = max(self.end, end)
         while not self._reader.advance_some(end, _PIECE):
             await asyncio.sleep(0)
 

@@ -96,6 +96,8 @@ class EngineSession:
         interruptible: its statement can be cancelled and run again.
         preemptions: how often that was done to the statement.
         cancelling: a cancellation that is on its way.
+        measures: the check of `log_distance` is prepared.
+        counted: text of the last lone statement whose rows had to be counted before its COMMIT.
     """
 
     def __init__(
@@ -116,6 +118,8 @@ class EngineSession:
         self.interruptible = False
         self.preemptions = 0
         self.cancelling: asyncio.Future[None] | None = None
+        self.measures = False
+        self.counted = ""
 
     @property
     def label(self) -> str:
