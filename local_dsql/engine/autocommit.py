@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _MOST_TRIES = 100
+_MANY = 10
+"""A statement that has changed this part of the rows that it may is taken to do so again."""
 _COMPLETE = b"CIEs"
 """Frames that end the answer to an Execute."""
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
@@ -75,7 +77,6 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
                 if counts:
                     return None
                 counts = True
-                session.counted = request.statement.text if request.statement is not None else ""
                 continue
             error = answer.error
             if error is None:
@@ -149,13 +150,15 @@ async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run
     if not is_small(services.limits, rows) and await _may_be_too_large(held):
         await held.ask(_FAIL)
         return _OTHERWISE
+    statement, large = request.statement, rows * _MANY > services.limits.rows
+    session.counted = statement.text if statement is not None and large else ""
     return await _end(held, answer)
 
 
 async def _logged_rows(held: HeldSession) -> int:
     """Return how many rows of any table the log shows the statement to have changed."""
-    answer = await held.backend.request_until(savepoints.TELL_OPEN + messages.FLUSH, _COMPLETE)
-    if answer.rows() == [[None]]:
+    xid, _ = await _tell(held)
+    if xid is None:
         return 0
     own = await held.services.log.operations(held.backend.pid)
     return sum(each.kind in CHANGING for each in own.operations)
@@ -166,25 +169,30 @@ async def _may_be_too_large(held: HeldSession) -> bool:
 
     What the log has grown since the engine read it last bounds that, and costs no more than a round trip.
     """
-    answer = await held.backend.request_until(savepoints.TELL_POSITION + messages.FLUSH, _COMPLETE)
-    position, log = parse_lsn(str(answer.rows()[0][0])), held.services.log
+    (_, position), log = await _tell(held), held.services.log
     grown, log.end = position - log.end, position
     return grown > held.services.limits.bytes
 
 
+async def _tell(held: HeldSession) -> tuple[int | None, int]:
+    """Return the number of the transaction, if it has one, and the position in the log."""
+    return _told(await held.backend.request_until(savepoints.TELL_OPEN, _COMPLETE))
+
+
+def _told(answer: Response) -> tuple[int | None, int]:
+    ((xid, position),) = answer.rows()
+    return int(xid) if xid is not None else None, parse_lsn(str(position))
+
+
 async def _end(held: HeldSession, answer: Response) -> _Run:
     """Commit."""
-    tell = held.services.others_are_open(held.session)
-    (end,) = await ask_unblocked(held, savepoints.TELL if tell else messages.SYNC)
+    (end,) = await ask_unblocked(held, savepoints.TELL)
     if (error := end.error) is not None:
         return _Run(_refused(error))
     notices = [frame for frame in end.frames if frame[0] == b"N"]
-    wrote = True
-    if tell:
-        ((xid,),) = end.rows()
-        wrote = xid is not None
-        _note_committed(held, int(xid) if xid is not None else None)
-    return _Run(Response([*answer.frames, *notices], messages.IDLE), wrote)
+    xid, held.services.log.end = _told(end)
+    _note_committed(held, xid)
+    return _Run(Response([*answer.frames, *notices], messages.IDLE), wrote=xid is not None)
 
 
 def _note_committed(held: HeldSession, xid: int | None) -> None:

@@ -104,6 +104,7 @@ class LogFollower:
 
     def skip(self, position: int) -> None:
         """Leave out the log before a position: no transaction that is open or begins can need it."""
+        self.end = max(self.end, position)
         self._reader.skip(position)
         self._derived.clear()
 

@@ -13,12 +13,11 @@ OPEN = messages.query(
 
 COMMIT = messages.query("COMMIT")
 COMMIT_AND_TELL = messages.query("SELECT pg_catalog.pg_current_xact_id_if_assigned(); COMMIT")
-TELL = messages.side_query("SELECT pg_catalog.pg_current_xact_id_if_assigned()")
-TELL_OPEN = TELL.removesuffix(messages.SYNC)
-"""The same without Sync, within a statement that is a transaction by itself."""
-TELL_POSITION = messages.side_query("SELECT pg_catalog.pg_current_wal_insert_lsn()").removesuffix(
-    messages.SYNC
+TELL = messages.side_query(
+    "SELECT pg_catalog.pg_current_xact_id_if_assigned(), pg_catalog.pg_current_wal_insert_lsn()"
 )
+TELL_OPEN = TELL.removesuffix(messages.SYNC) + messages.FLUSH
+"""The same within a statement that is a transaction by itself."""
 ROLLBACK = messages.query("ROLLBACK")
 TO_BASE = messages.side_query(f"ROLLBACK TO SAVEPOINT {BASE}")
 SET_GUARD = messages.side_query(f"SAVEPOINT {GUARD}")

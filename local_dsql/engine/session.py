@@ -75,10 +75,8 @@ class Services:
             _log.error("background work of the engine failed", exc_info=error)
 
     def is_idle(self) -> bool:
-        """Return whether no session is in a transaction, and none begins or commits one."""
-        if self.opening or self.commits.pending:
-            return False
-        return all(session.transaction is None for session in self.sessions.values())
+        """Return whether no session is in a transaction, and none begins one; lone statements may run."""
+        return not self.opening and all(session.transaction is None for session in self.sessions.values())
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
