@@ -1,16 +1,16 @@
 """Execute a lone statement: it is its own transaction, in one round trip, without BEGIN and savepoints.
 
-A check behind it in the same pipeline (`log_distance`) rolls it back if it may have exceeded a limit; then it runs again
-up to a Flush, so that PostgreSQL tells what it has done before it commits at the Sync that follows. It is never idle, so
-nothing is ever suspended. If others commit over its rows it runs again on the next snapshot: nothing of it has been
-shown.
+A check behind it in the same pipeline (`log_distance`) rolls it back if it may have exceeded a limit; then it runs
+again up to a Flush, so that PostgreSQL tells what it has done before it commits at the Sync that follows. It is never
+idle, so nothing is ever suspended. If others commit over its rows it runs again on the next snapshot: nothing of it has
+been shown.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from local_dsql.engine import log_distance, savepoints
+from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.errors import (
     CONFLICT,
     INTERRUPTED,
@@ -45,7 +45,7 @@ _REPEATED = INTERRUPTED | {SERIALIZATION_FAILURE}
 
 
 class _Run(NamedTuple):
-    """One run of the statement: its answer, None if it was rolled back and has to run otherwise, and whether it wrote."""
+    """One run of the statement: its answer (None: it was rolled back and has to run otherwise), whether it wrote."""
 
     answer: Response | None
     wrote: bool = False
@@ -102,14 +102,14 @@ async def _run_checked(held: HeldSession, body: bytes) -> _Run:
     """Run the statement with the check behind it."""
     session, log = held.session, held.services.log
     check = log_distance.check(log.end + log_distance.allowance(held.services.limits))
-    prepare = b"" if session.measures else log_distance.PREPARE
+    prepare = b"" if session.prepared else prepared.PREPARE
     session.interruptible = True
     (answer,) = await ask_unblocked(held, prepare + body + check + messages.SYNC)
     session.interruptible = False
     await session.cancelled()
     frames = answer.frames
     if prepare:
-        session.measures, frames = True, frames[log_distance.PREPARED :]
+        session.prepared, frames = True, frames[prepared.PREPARED :]
     frames, distance = log_distance.read(frames)
     if distance is not None:
         log.end = distance.position
@@ -126,7 +126,7 @@ def _failed(held: HeldSession, frames: list[Frame]) -> _Run:
     if failure is Failure.DISTANCE:
         return _OTHERWISE
     if failure is Failure.NOT_PREPARED:
-        held.session.measures = False
+        held.session.prepared = False
         return _AGAIN
     return _Run(answer if failure is Failure.STATEMENT else _refused(error))
 

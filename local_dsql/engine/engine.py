@@ -159,6 +159,7 @@ class Engine:
             await asyncio.sleep(_ROUND)
             moved = self.services.commits.ended
             if moved == mark:
+                forget_unneeded(self.services)
                 continue
             mark = moved
             try:

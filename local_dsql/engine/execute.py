@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
-from local_dsql.engine import savepoints
+from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.deferred_checks import Interrupted, violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
@@ -22,7 +22,7 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
-from local_dsql.engine.row_count import count_rows
+from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
@@ -31,6 +31,7 @@ from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
+    from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
@@ -45,12 +46,21 @@ async def execute(held: HeldSession, request: Request) -> Response:
 
     Afterwards the transaction may have failed, or be doomed, or be suspended.
     """
-    refusal = await ensure_active(held) or await _violation_at_once(held, request)
+    statement = request.statement
+    refusal = None if is_ready(held) else await ensure_active(held)
+    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
+        refusal = await _violation_at_once(held, statement)
     answer = _refused(refusal) if refusal is not None else await _execute(held, request)
     if answer.error is not None:
         held.transaction.failed = True
     await give_way(held)
     return answer
+
+
+def is_ready(held: HeldSession) -> bool:
+    """Return whether the transaction is active, and nobody has changed the catalog since it began."""
+    transaction = held.transaction
+    return transaction.is_active and transaction.catalog_version == held.services.catalog.version
 
 
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
@@ -64,13 +74,11 @@ async def ensure_active(held: HeldSession) -> ServerMessage | None:
     return None
 
 
-async def _violation_at_once(held: HeldSession, request: Request) -> ServerMessage | None:
-    if request.statement is None or request.statement.node != "ConstraintsSet":
-        return None
+async def _violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:
     for _ in range(_MOST_TRIES):
         await held.ask(savepoints.SET_GUARD)
         try:
-            return await violation_at_once(held, request.statement)
+            return await violation_at_once(held, statement)
         except Interrupted:
             await held.ask(savepoints.TO_GUARD)
             await suspend(held)
@@ -104,7 +112,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
     session.preemptions = 0
     for _ in range(_MOST_TRIES):
         session.interruptible = True
-        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
+        answer = await _ask_guarded(held, request, data)
         session.interruptible = False
         await session.cancelled()
         error = answer.error
@@ -115,6 +123,15 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         await resume(held)
         data, surplus = request.repetition, True
     return without(answer, request.surplus) if surplus else answer
+
+
+async def _ask_guarded(held: HeldSession, request: Request, data: bytes) -> Response:
+    """Send a guard and the statement in one pipeline, and return the answer to the statement."""
+    if request.simple or not held.session.prepared:
+        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
+        return answer
+    (answer,) = await ask_unblocked(held, prepared.SET_GUARD + data, bulk=True)
+    return Response(answer.frames[prepared.GUARDED :], answer.status)
 
 
 async def _after_error(held: HeldSession, request: Request, answer: Response) -> Response:
@@ -142,9 +159,9 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
 
 async def _after_success(held: HeldSession, request: Request, answer: Response, *, guarded: bool) -> Response:
     transaction, services = held.transaction, held.services
-    if transaction.doomed is None and await schema_changed(held):
+    if transaction.doomed is None and not is_ready(held) and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
-    looked = await count_rows(held, request, answer)
+    looked = False if changes_nothing(held, request) else await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return _refused(ROW_LIMIT)
     if guarded and transaction.doomed is None and services.commits.has_moved(transaction.commits):
@@ -154,9 +171,12 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
     if looked:
         transaction.checked, transaction.uncounted = services.log.position, 0
     if request.statement is not None:
-        transaction.rules = transaction.rules.after(request.statement)
+        if request.statement.is_dml or request.statement.is_ddl:
+            transaction.rules = transaction.rules.after(request.statement)
         if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
             transaction.statements.append(request.statement.text)
+    if prepared.forgets(request.statement):
+        held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
     return answer

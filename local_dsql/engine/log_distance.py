@@ -10,6 +10,7 @@ from enum import Enum, auto
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from local_dsql.engine.errors import DIVISION_BY_ZERO, INVALID_STATEMENT_NAME
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage, ObjectKind
 
@@ -38,7 +39,6 @@ _COMPLETIONS = (
     BackendMessage.EMPTY_QUERY_RESPONSE,
     BackendMessage.PORTAL_SUSPENDED,
 )
-_DIVISION_BY_ZERO, _INVALID_STATEMENT_NAME = "22012", "26000"
 _ANSWER = 3
 """Frames of the check's answer: BindComplete, DataRow, CommandComplete."""
 
@@ -94,6 +94,6 @@ def failure(frames: list[Frame], sqlstate: str) -> Failure:
     """Return what failed, of an answer that ends with an error; it is the statement's until that is complete."""
     if not any(kind in _COMPLETIONS for kind, _ in frames):
         return Failure.STATEMENT
-    if sqlstate == _INVALID_STATEMENT_NAME:
+    if sqlstate == INVALID_STATEMENT_NAME:
         return Failure.NOT_PREPARED
-    return Failure.DISTANCE if sqlstate == _DIVISION_BY_ZERO else Failure.COMMIT
+    return Failure.DISTANCE if sqlstate == DIVISION_BY_ZERO else Failure.COMMIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +11,8 @@ from local_dsql.wire.message_types import ObjectKind
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dsql_dialect import Statement
 
 _NAME = b"local_dsql_alone\0"

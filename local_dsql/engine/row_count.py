@@ -41,6 +41,17 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
     return True
 
 
+def changes_nothing(held: HeldSession, request: Request) -> bool:
+    """Return whether a statement surely changes no rows: one that reads, where nothing writes beside a statement."""
+    statement = request.statement
+    return (
+        held.services.catalog.is_known_to_write_nothing_beside
+        and statement is not None
+        and not (statement.is_dml or statement.is_ddl or request.continues)
+        and not changes_catalog(held)
+    )
+
+
 def rows_of_tag(answer: Response) -> int:
     """Return the number in the command tag of a write."""
     words = [tag.split() for tag in answer.tags]

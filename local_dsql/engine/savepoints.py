@@ -6,9 +6,8 @@ from local_dsql.engine.transaction import BASE, GUARD
 from local_dsql.wire import messages
 
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
-OPEN = messages.query(
-    f"SAVEPOINT {BASE}; SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()"
-)
+OPENED = "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()"
+OPEN = messages.query(f"SAVEPOINT {BASE}; {OPENED}")
 """What follows BEGIN: the savepoint that a suspension goes back to, and the snapshot, taken at once as DSQL does."""
 
 COMMIT = messages.query("COMMIT")

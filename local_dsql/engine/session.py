@@ -94,7 +94,7 @@ class EngineSession:
         interruptible: its statement can be cancelled and run again.
         preemptions: how often that was done to the statement.
         cancelling: a cancellation that is on its way.
-        measures: the check of `log_distance` is prepared.
+        prepared: it has the engine's prepared statements (`prepared`).
         counted: text of the last lone statement whose rows had to be counted before its COMMIT.
     """
 
@@ -116,7 +116,7 @@ class EngineSession:
         self.interruptible = False
         self.preemptions = 0
         self.cancelling: asyncio.Future[None] | None = None
-        self.measures = False
+        self.prepared = False
         self.counted = ""
 
     @property
