@@ -31,11 +31,12 @@ from local_dsql.engine.errors import (
     SERIALIZATION_FAILURE,
     too_old,
 )
+from local_dsql.engine.execute import is_ready
 from local_dsql.engine.log_follower import holdings
 from local_dsql.engine.opening import close
 from local_dsql.engine.resume import resume
 from local_dsql.engine.schema_changes import changed_relations, schema_changed
-from local_dsql.engine.size import excess_bytes
+from local_dsql.engine.size import excess_bytes, is_small
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injection import Fault
@@ -166,14 +167,14 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     transaction, services = held.transaction, held.services
     if transaction.expired:
         return _Verdict(too_old(services.limits.transaction_age))
-    if transaction.doomed is None and await schema_changed(held):
-        return _Verdict(SCHEMA_CHANGED)
-    if transaction.doomed is None:
+    if transaction.doomed is None and not is_ready(held):
+        if await schema_changed(held):
+            return _Verdict(SCHEMA_CHANGED)
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
         return _Verdict(transaction.doomed, await _winners(held))
     stale = services.commits.has_moved(transaction.commits)
-    deferrable = bool(await deferrable_keys(held))
+    deferrable = await _may_defer(held)
     if deferrable and transaction.restored:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
@@ -182,9 +183,23 @@ async def _judge_once(held: HeldSession) -> _Verdict:
         verdict = await _check_now(held)
         if verdict.error is not None:
             return verdict
-    if (excess := await excess_bytes(held)) is not None:
+    if not is_small(services.limits, transaction.rows) and (excess := await excess_bytes(held)) is not None:
         return _Verdict(excess)
     return await _compare(held) if stale else _FREE
+
+
+async def _may_defer(held: HeldSession) -> bool:
+    if held.services.catalog.is_known_to_defer_nothing and not held.transaction.rules.ddl:
+        return False
+    return bool(await deferrable_keys(held))
+
+
+async def _has_changes(held: HeldSession) -> bool:
+    """Return whether there is anything to commit."""
+    transaction = held.transaction
+    if transaction.changes_catalog or transaction.suspended is not None:
+        return transaction.changes_catalog or bool(transaction.suspended)
+    return bool((await held.services.log.operations(held.backend.pid)).operations)
 
 
 async def _check_now(held: HeldSession) -> _Verdict:

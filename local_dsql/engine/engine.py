@@ -24,6 +24,7 @@ from local_dsql.wire.response import BackendError
 from local_dsql.write_ahead_log import retention
 from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.reader import LogReader
+from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +46,8 @@ _ORIGIN = (
     " FROM pg_catalog.pg_database d, pg_catalog.pg_settings s, pg_catalog.pg_control_checkpoint() c"
     " WHERE d.datname = pg_catalog.current_database() AND s.name = 'wal_segment_size'"
 )
-_POSITION = "SELECT pg_catalog.pg_current_wal_insert_lsn()"
+_POSITION = "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot()"
+"""Two statements: the snapshot is taken after the position was read."""
 _TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
 
 
@@ -157,6 +159,7 @@ class Engine:
             await asyncio.sleep(_ROUND)
             moved = self.services.commits.ended
             if moved == mark:
+                forget_unneeded(self.services)
                 continue
             mark = moved
             try:
@@ -166,15 +169,22 @@ class Engine:
 
     async def _round(self) -> None:
         services = self.services
-        if services.is_idle():
-            commits = services.commits.ended
-            rows = await services.control.rows(_POSITION)
-            if services.is_idle() and services.commits.ended == commits:
-                services.log.skip(parse_lsn(str(rows[0][0])))
-        else:
+        if not (services.is_idle() and await self._skip()):
             await services.log.catch_up()
         forget_unneeded(services)
         position = services.log.position
         if position - self._released > _RELEASE_EVERY:
             self._released = position
             await self._superuser.exclusive_rows(retention.release(position))
+
+    async def _skip(self) -> bool:
+        """Leave out the log before now if no transaction that has written needs it; return whether one may begin to.
+
+        Lone statements come and go: each has ended that had written before a position which a quiet snapshot follows.
+        """
+        services = self.services
+        (position,), (snapshot,) = await services.control.rows(_POSITION)
+        idle = services.is_idle()
+        if idle and Snapshot.parse(str(snapshot)).is_quiet:
+            services.log.skip(parse_lsn(str(position)))
+        return idle

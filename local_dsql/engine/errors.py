@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
+from dsql_dialect.rules.transactions import DDL_WITH_DML
 from local_dsql.wire.messages import ServerMessage
 
 CONFLICT = ServerMessage(
@@ -25,6 +26,9 @@ ROW_LIMIT = ServerMessage(
     hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
 
+ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.remedy)
+"""A function has changed rows in a transaction that changes the catalog; the texts of its statements do not show it."""
+
 CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
 """Codes of the serialization failures, for the conflict log."""
 
@@ -33,6 +37,8 @@ DEADLOCK_DETECTED = "40P01"
 QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
+DIVISION_BY_ZERO = "22012"
+INVALID_STATEMENT_NAME = "26000"
 INVALID_COLUMN_REFERENCE = "42P10"
 """An ON CONFLICT clause whose index is switched off."""
 

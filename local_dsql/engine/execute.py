@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
-from local_dsql.engine import savepoints
+from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.deferred_checks import Interrupted, violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
@@ -15,6 +15,7 @@ from local_dsql.engine.errors import (
     CONFLICT,
     INTERRUPTED,
     ROW_LIMIT,
+    ROWS_WITH_DDL,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
     too_old,
@@ -22,7 +23,7 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
-from local_dsql.engine.row_count import count_rows
+from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, suspend
@@ -32,6 +33,7 @@ from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
+    from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
@@ -46,7 +48,10 @@ async def execute(held: HeldSession, request: Request) -> Response:
 
     Afterwards the transaction may have failed, or be doomed, or be suspended.
     """
-    refusal = await ensure_active(held) or await _violation_at_once(held, request)
+    statement = request.statement
+    refusal = None if is_ready(held) else await ensure_active(held)
+    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
+        refusal = await _violation_at_once(held, statement)
     answer = _refused(refusal) if refusal is not None else await _execute(held, request)
     if answer.error is not None:
         held.transaction.failed = True
@@ -61,6 +66,12 @@ async def try_out(held: HeldSession, request: Request) -> Response:
     return answer
 
 
+def is_ready(held: HeldSession) -> bool:
+    """Return whether the transaction is active, and nobody has changed the catalog since it began."""
+    transaction = held.transaction
+    return transaction.is_active and transaction.catalog_version == held.services.catalog.version
+
+
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
     """Resume the transaction if it is suspended; return why it cannot go on, or None."""
     transaction = held.transaction
@@ -72,13 +83,11 @@ async def ensure_active(held: HeldSession) -> ServerMessage | None:
     return None
 
 
-async def _violation_at_once(held: HeldSession, request: Request) -> ServerMessage | None:
-    if request.statement is None or request.statement.node != "ConstraintsSet":
-        return None
+async def _violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:
     for _ in range(_MOST_TRIES):
         await held.ask(savepoints.SET_GUARD)
         try:
-            return await violation_at_once(held, request.statement)
+            return await violation_at_once(held, statement)
         except Interrupted:
             await held.ask(savepoints.TO_GUARD)
             await suspend(held)
@@ -112,7 +121,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
     session.preemptions = 0
     for _ in range(_MOST_TRIES):
         session.interruptible = not request.continues  # rows of its portal may have been sent
-        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
+        answer = await _ask_guarded(held, request, data)
         session.interruptible = False
         await session.cancelled()
         error = answer.error
@@ -123,6 +132,15 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         await resume(held)
         data, surplus = request.repetition, True
     return without(answer, request.surplus) if surplus else answer
+
+
+async def _ask_guarded(held: HeldSession, request: Request, data: bytes) -> Response:
+    """Send a guard and the statement in one pipeline, and return the answer to the statement."""
+    if request.simple or not held.session.prepared:
+        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
+        return answer
+    (answer,) = await ask_unblocked(held, prepared.SET_GUARD + data, bulk=True)
+    return Response(answer.frames[prepared.GUARDED :], answer.status)
 
 
 async def _after_error(held: HeldSession, request: Request, answer: Response) -> Response:
@@ -150,27 +168,38 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
 
 async def _after_success(held: HeldSession, request: Request, answer: Response, *, guarded: bool) -> Response:
     transaction, services = held.transaction, held.services
-    if transaction.doomed is None and await schema_changed(held):
+    if transaction.doomed is None and not is_ready(held) and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
     if (oversize := await too_large(held, request)) is not None:
         return _refused(oversize)
-    looked = await count_rows(held, request, answer)
+    looked = False if changes_nothing(held, request) else await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return _refused(ROW_LIMIT)
+    if transaction.rows and (transaction.changes_catalog or request.is_ddl):
+        return _refused(ROWS_WITH_DDL)
     if guarded and transaction.doomed is None and services.commits.has_moved(transaction.commits):
         answer, looked = await _check_duplicates(held, request, answer), True
         if answer.error is not None:
             return answer
     if looked:
         transaction.checked, transaction.uncounted = services.log.position, 0
+    _note(held, request)
+    return answer
+
+
+def _note(held: HeldSession, request: Request) -> None:
+    """Note what the rest of the transaction must know of a statement that has succeeded."""
+    transaction, services = held.transaction, held.services
     if request.statement is not None:
-        transaction.rules = transaction.rules.after(request.statement)
+        if request.statement.is_dml or request.statement.is_ddl:
+            transaction.rules = transaction.rules.after(request.statement)
         if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
             transaction.statements.append(request.statement.text)
     transaction.changes_catalog |= request.is_ddl
+    if prepared.forgets(request.statement):
+        held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
-    return answer
 
 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:

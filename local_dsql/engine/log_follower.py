@@ -72,6 +72,8 @@ class LogFollower:
         self._control = control
         self._reader = reader
         self._derived: dict[int, CommittedChanges] = {}
+        self.end = reader.position
+        """The latest position that PostgreSQL has told: its log is at least that long."""
 
     @property
     def position(self) -> int:
@@ -102,6 +104,7 @@ class LogFollower:
 
     def skip(self, position: int) -> None:
         """Leave out the log before a position: no transaction that is open or begins can need it."""
+        self.end = max(self.end, position)
         self._reader.skip(position)
         self._derived.clear()
 
@@ -117,6 +120,7 @@ class LogFollower:
         self._derived.clear()
 
     async def _advance(self, end: int) -> None:
+        self.end = max(self.end, end)
         while not self._reader.advance_some(end, _PIECE):
             await asyncio.sleep(0)
 

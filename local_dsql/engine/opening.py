@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.engine import savepoints
+from local_dsql.engine import prepared, savepoints
+from local_dsql.engine.errors import INVALID_STATEMENT_NAME
 from local_dsql.engine.transaction import Transaction
 from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.snapshot import Snapshot
@@ -24,7 +25,7 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
     alone = not services.others_are_open(held.session)
     services.opening += 1
     try:
-        answer, opened = await held.ask(request + savepoints.OPEN, 2)
+        answer, opened = await _ask(held, request)
     finally:
         services.opening -= 1
     if answer.error is not None:
@@ -40,6 +41,19 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
     return answer
 
 
+async def _ask(held: HeldSession, request: bytes) -> list[Response]:
+    """Run a BEGIN and `prepared.OPEN`; return both answers."""
+    session = held.session
+    if session.prepared:
+        answers = await held.ask(request + prepared.OPEN, 2)
+        error = answers[1].error
+        if error is None or error["C"] != INVALID_STATEMENT_NAME:
+            return answers
+        await held.ask(savepoints.ROLLBACK)
+    session.prepared = True
+    return await held.ask(request + prepared.PREPARE + prepared.OPEN, 2)
+
+
 def read_opened(answer: Response) -> tuple[Snapshot, int]:
     """Return the snapshot, and the position in the log, of the answer to `savepoints.OPEN`.
 
@@ -51,10 +65,9 @@ def read_opened(answer: Response) -> tuple[Snapshot, int]:
 
 
 def close(held: HeldSession) -> None:
-    """Forget the transaction, and what of the log was kept for it."""
+    """Forget the transaction; `forget_unneeded` drops what of the log was kept for it."""
     held.session.transaction = None
     held.session.suspend_wanted = False
-    forget_unneeded(held.services)
 
 
 def forget_unneeded(services: Services) -> None:

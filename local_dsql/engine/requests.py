@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.message_types import ObjectKind
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from dsql_dialect import Statement
 
 _NAME = b"local_dsql_alone\0"
-_AS_EXTENDED = (
-    messages.frame(b"B", _NAME + _NAME + b"\0\0\0\0\0\0")
-    + messages.frame(b"D", b"P" + _NAME)
-    + messages.frame(b"E", _NAME + b"\0\0\0\0")
-)
+_AS_EXTENDED = messages.bind() + messages.describe(ObjectKind.PORTAL) + messages.execute()
 _FORGET = messages.frame(b"C", b"S" + _NAME)
 """Comes first: a run that failed has left its statement behind. The portal ends with the transaction."""
+FORGET_UNNAMED = messages.close(ObjectKind.STATEMENT)
+"""Drops the unnamed statement, as a Query does."""
+_NOTHING: Mapping[bytes, int] = {}
 _SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
 """Frames that a Query is not answered with."""
 
@@ -99,12 +99,11 @@ def retold(request: Request, sql: str) -> Request | None:
     return Request(body, statement=statement)
 
 
-@dataclass(frozen=True, slots=True)
-class LoneRequest:
-    """A request that is a transaction by itself, in two parts: up to its completion, and the Sync that commits it.
+class LoneRequest(NamedTuple):
+    """A request as extended messages without Sync, which with one are a transaction by themselves.
 
-    `body` and `again` are as in `Request`; `surplus` and `surplus_again` are what their answers have more than the
-    client expects.
+    `body` and `again` are as in `Request`, the rows of a COPY included; `surplus` and `surplus_again` are what their
+    answers have more than the client expects.
     """
 
     body: bytes
@@ -116,18 +115,19 @@ class LoneRequest:
 def lone(request: Request) -> LoneRequest | None:
     """Return a request as one that commits at its Sync; None for a Query that cannot be put into extended messages.
 
-    A Query commits before it tells how many rows it has changed. A text with `$` might name a parameter, which is an
-    error of another kind in extended messages.
+    A Query commits before it tells how many rows it has changed. The unnamed statement and portal run it: a Query
+    destroys them, too. A text with `$` might name a parameter, which is an error of another kind in extended messages.
     """
+    rows = request.rows
     if not request.simple:
-        again = (request.again or request.body) + request.rows
+        again = (request.again or request.body) + rows
         if request.undone:
             return LoneRequest(again, again, request.surplus, request.surplus)
-        return LoneRequest(request.body + request.rows, again, {}, request.surplus)
-    text = request.body[5:]
+        return LoneRequest(request.body + rows, again, _NOTHING, request.surplus)
+    text = request.body[BODY:]
     if b"$" in text:
         return None
-    body = _FORGET + messages.frame(b"P", _NAME + text + b"\0\0") + _AS_EXTENDED + request.rows
+    body = messages.frame(b"P", b"\0" + text + b"\0\0") + _AS_EXTENDED + rows + FORGET_UNNAMED
     return LoneRequest(body, body, _SURPLUS, _SURPLUS)
 
 

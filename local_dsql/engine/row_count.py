@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsql_dialect import json_tree, libpg_query
 from local_dsql.engine.suspend import changes_catalog, tables_of
 from local_dsql.write_ahead_log.changes import net_changes
 from local_dsql.write_ahead_log.operations import OperationKind
 
 if TYPE_CHECKING:
-    from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.response import Response
 
 _TAGS = ("INSERT", "UPDATE", "DELETE", "COPY", "MERGE")
 CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
-_WRITING = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 
 
 async def count_rows(held: HeldSession, request: Request, answer: Response) -> bool:
@@ -44,6 +41,17 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
     return True
 
 
+def changes_nothing(held: HeldSession, request: Request) -> bool:
+    """Return whether a statement surely changes no rows: one that reads, where nothing writes beside a statement."""
+    statement = request.statement
+    return (
+        held.services.catalog.is_known_to_write_nothing_beside
+        and statement is not None
+        and not (statement.is_dml or statement.is_ddl or request.continues)
+        and not changes_catalog(held)
+    )
+
+
 def rows_of_tag(answer: Response) -> int:
     """Return the number in the command tag of a write."""
     words = [tag.split() for tag in answer.tags]
@@ -59,13 +67,4 @@ def tag_is_exact(request: Request, answer: Response) -> bool:
         return not statement.is_dml
     if not statement.is_dml:
         return True
-    return statement.takes_rows or (
-        statement.node in ("Insert", "Update", "Delete") and _is_one_write(statement)
-    )
-
-
-def _is_one_write(statement: Statement) -> bool:
-    if not statement.text[:5].upper().startswith("WITH"):
-        return True
-    trees = libpg_query.parse(statement.backend_sql.encode())
-    return sum(1 for tree in trees for _ in json_tree.walk(tree, _WRITING)) == 1
+    return statement.tag_counts_rows

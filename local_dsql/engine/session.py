@@ -75,10 +75,8 @@ class Services:
             _log.error("background work of the engine failed", exc_info=error)
 
     def is_idle(self) -> bool:
-        """Return whether no session is in a transaction, and none begins or commits one."""
-        if self.opening or self.commits.pending:
-            return False
-        return all(session.transaction is None for session in self.sessions.values())
+        """Return whether no session is in a transaction, and none begins one; lone statements may run."""
+        return not self.opening and all(session.transaction is None for session in self.sessions.values())
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
@@ -96,6 +94,8 @@ class EngineSession:
         interruptible: its statement can be cancelled and run again.
         preemptions: how often that was done to the statement.
         cancelling: a cancellation that is on its way.
+        prepared: it has the engine's prepared statements (`prepared`).
+        counted: text of the last lone statement whose rows had to be counted before its COMMIT.
     """
 
     def __init__(
@@ -116,6 +116,8 @@ class EngineSession:
         self.interruptible = False
         self.preemptions = 0
         self.cancelling: asyncio.Future[None] | None = None
+        self.prepared = False
+        self.counted = ""
 
     @property
     def label(self) -> str:

@@ -131,6 +131,16 @@ class TableCatalog:
             self._foreign_keys = found
         return found
 
+    @property
+    def is_known_to_write_nothing_beside(self) -> bool:
+        """Whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
+        return self._hidden_writes is not None and not any(self._hidden_writes)
+
+    @property
+    def is_known_to_defer_nothing(self) -> bool:
+        """Whether the foreign keys are known, and the check of none can be deferred."""
+        return self._foreign_keys is not None and not any(key.deferrable for key in self._foreign_keys)
+
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a write may change rows that its command tag does not count."""
         return any(await self._read_hidden_writes(session, keep=keep))

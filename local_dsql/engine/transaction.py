@@ -25,6 +25,9 @@ GUARD = "local_dsql_guard"
 its locks to the transaction as a whole, and then ROLLBACK TO does not let go of them."""
 
 
+_NO_RULES = TransactionRules()
+
+
 @dataclass(eq=False, slots=True)
 class Transaction:
     """One transaction of a client, or one that the proxy opens around statements of its own accord (`implicit`).
@@ -74,7 +77,7 @@ class Transaction:
     restored: bool = False
     moved: set[str] = field(default_factory=set)
     changes_catalog: bool = False
-    rules: TransactionRules = field(default_factory=TransactionRules)
+    rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], None]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)

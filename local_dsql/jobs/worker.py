@@ -67,13 +67,18 @@ class Worker:
         self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    @property
+    def backend(self) -> Backend:
+        """Its connection."""
+        return self._session.backend
+
     async def close(self) -> None:
         """Stop; unfinished jobs resume at the next start."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionLost):
                 await self._task
-            self._session.backend.close()
+            self.backend.close()
 
     def wake(self, job_id: str, asker: int) -> None:
         """Announce a new job, of a session (its process number): that its end changes the catalog is no news to it."""
@@ -96,7 +101,7 @@ class Worker:
                 _log.exception("internal error in the job worker; it continues")
 
     async def _reconnect(self) -> None:
-        self._session.backend.close()
+        self.backend.close()
         with contextlib.suppress(OSError, BackendError):  # PostgreSQL is stopping; the server reports it
             self._session = EngineSession(self._services, await self._connect(), _ROLE)
 
@@ -108,7 +113,7 @@ class Worker:
         """
         watch = Watch(self._session)
         try:
-            (answer,) = await self._session.backend.request(messages.query(sql))
+            (answer,) = await self.backend.request(messages.query(sql))
         finally:
             watch.stop()
         return answer.rows()

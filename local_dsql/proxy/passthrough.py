@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.execute import ensure_active, execute
+from local_dsql.engine.prepared import forgets
 from local_dsql.engine.suspend import changes_catalog, give_way
 from local_dsql.engine.unblock import ask_unblocked, watched
 from local_dsql.proxy import errors
@@ -96,6 +97,8 @@ class Passthrough:
             return False
         if statement.node == "Deallocate":
             session.statements.forget_all()
+        if forgets(statement):
+            self._engine.prepared = False
         return True
 
     async def read(self, execution: StatementExecution, *, unchecked: bool) -> bool | None:
