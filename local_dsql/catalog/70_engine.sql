@@ -151,6 +151,14 @@ SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NO
         AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
 $$;
 
+-- Whether a statement may lock rows that its text does not say: in a function or a view of a client.
+CREATE FUNCTION local_dsql_engine.locks_beside() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
+    OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
+$$;
+
 -- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
     FROM PUBLIC;

@@ -171,6 +171,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
     if looked:
         transaction.checked, transaction.uncounted = services.log.position, 0
     if request.statement is not None:
+        transaction.locks_keys |= request.statement.for_key_share
         if request.statement.is_dml or request.statement.is_ddl:
             transaction.rules = transaction.rules.after(request.statement)
         if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:

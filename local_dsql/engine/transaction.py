@@ -52,6 +52,7 @@ class Transaction:
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
         rules: transaction rules of the dialect.
+        locks_keys: one of its statements has a FOR KEY SHARE clause.
         statements: texts of its statements, kept while a fault injection wants them.
         on_commit: called once it has committed.
     """
@@ -74,6 +75,7 @@ class Transaction:
     rows: int = 0
     uncounted: int = 0
     restored: bool = False
+    locks_keys: bool = False
     moved: set[str] = field(default_factory=set)
     rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)
