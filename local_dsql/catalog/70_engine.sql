@@ -203,6 +203,13 @@ BEGIN
     WHERE c.conrelid = relation AND c.conname = constraint_name AND NOT c.convalidated;
     RETURN FOUND;
 END
+
+-- Whether a statement may lock rows that its text does not say: in a function or a view of a client.
+CREATE FUNCTION local_dsql_engine.locks_beside() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
+    OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
 $$;
 
 -- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.

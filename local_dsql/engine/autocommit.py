@@ -23,6 +23,7 @@ from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_large, is_small
 from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.messages import ServerMessage
 from local_dsql.wire.response import Response
 from local_dsql.write_ahead_log.lsn import parse_lsn
@@ -85,6 +86,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
             if error["C"] not in _REPEATED:
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
+                    answer = _as_of_query(request, answer)
                 return without(answer, surplus)
         return _refused(CONFLICT)
     finally:
@@ -200,6 +202,14 @@ def _note_committed(held: HeldSession, xid: int | None) -> None:
     """Note for the conflict log who has committed; the last thousands are known."""
     if xid is not None:
         held.services.conflict_log.committed(xid, held.session.label)
+
+
+def _as_of_query(request: Request, failed: Response) -> Response:
+    """Return the answer to a statement that failed as a Query has it: a write describes its rows after it has run."""
+    if request.statement is None or not request.statement.is_dml:
+        return failed
+    frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
+    return Response(frames, failed.status)
 
 
 def _refused(error: ServerMessage | Mapping[str, str]) -> Response:

@@ -34,6 +34,7 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.execute import is_ready
 from local_dsql.engine.log_follower import holdings
 from local_dsql.engine.opening import close
+from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
 from local_dsql.engine.resume import resume
 from local_dsql.engine.schema_changes import changed_relations, schema_changed
 from local_dsql.engine.size import excess_bytes, is_small
@@ -64,10 +65,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a transaction must not commit, and the winners (transaction numbers) of its conflict."""
+    """Why a transaction must not commit, and the winners (transaction numbers) of its conflict.
+
+    `shared` says that it conflicts by locks FOR KEY SHARE alone, some of which it may not need.
+    """
 
     error: ServerMessage | bytes | None = None
     winners: tuple[int, ...] = ()
+    shared: bool = False
 
 
 _FREE = _Verdict()
@@ -156,7 +161,9 @@ async def _judge(held: HeldSession) -> _Verdict:
     """Return why the transaction must not commit, if so. What PostgreSQL knows itself its COMMIT tells."""
     for _ in range(_MOST_TRIES):
         try:
-            return await _judge_once(held)
+            verdict = await _judge_once(held)
+            if not (verdict.shared and await _lighten(held)):
+                return verdict
         except Interrupted:
             await held.ask(savepoints.TO_GUARD)
             await suspend(held)
@@ -221,10 +228,22 @@ async def _compare(held: HeldSession) -> _Verdict:
         return _FREE
     committed = await held.services.log.committed(held.transaction.snapshot)
     locks = holdings(mine)
-    winners = tuple(each.xid for each in committed if conflicts(locks, each.held))
-    if winners or await has_newer_orphan(held, mine, committed):
-        return _Verdict(CONFLICT, winners)
+    won = [each for each in committed if conflicts(locks, each.held)]
+    if won or await has_newer_orphan(held, mine, committed):
+        shared = bool(won) and are_shared(locks, [each.held for each in won])
+        return _Verdict(CONFLICT, tuple(each.xid for each in won), shared)
     return _FREE
+
+
+async def _lighten(held: HeldSession) -> bool:
+    """Suspend the transaction and drop the locks that it does not need; return whether there were any."""
+    await suspend(held)
+    transaction = held.transaction
+    if transaction.doomed is not None or transaction.suspended is None:
+        return False
+    lighter = await without_unneeded_locks(held, transaction.suspended)
+    transaction.suspended = lighter or transaction.suspended
+    return lighter is not None
 
 
 async def _winners(held: HeldSession) -> tuple[int, ...]:

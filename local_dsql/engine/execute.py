@@ -191,9 +191,10 @@ def _note(held: HeldSession, request: Request) -> None:
     """Note what the rest of the transaction must know of a statement that has succeeded."""
     transaction, services = held.transaction, held.services
     if request.statement is not None:
+        transaction.locks_keys |= request.statement.for_key_share
         if request.statement.is_dml or request.statement.is_ddl:
             transaction.rules = transaction.rules.after(request.statement)
-        if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
+        if services.injector.has_predicates and request.statement.kind is not Kind.SESSION:
             transaction.statements.append(request.statement.text)
     transaction.changes_catalog |= request.is_ddl
     if prepared.forgets(request.statement):

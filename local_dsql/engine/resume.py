@@ -12,8 +12,10 @@ from local_dsql.engine.errors import (
     DEADLOCK_DETECTED,
     QUERY_CANCELED,
     SCHEMA_CHANGED,
+    SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
 )
+from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.replay import replay
@@ -65,7 +67,7 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
         return
     transaction.moved = await moved_references(held, changes)
     transaction.checked = held.services.log.position
-    replacing = repaired = False
+    replacing = repaired = lightened = False
     for _ in range(_MOST_TRIES):
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
         if error is None:
@@ -80,6 +82,11 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
         if not repaired and await _owner_refuses(held, changes, error):
             repaired = True
             continue
+        if error["C"] == SERIALIZATION_FAILURE and not lightened:
+            lightened, lighter = True, await without_unneeded_locks(held, changes)
+            if lighter is not None:
+                changes = lighter
+                continue
         if error["C"] == UNIQUE_VIOLATION and not replacing:
             replacing = True  # keys were moved around: the rows are deleted before they are inserted
             continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from local_dsql.wire.sql import identifier, literal
-from local_dsql.write_ahead_log.operations import LockStrength
+from local_dsql.write_ahead_log.operations import LockStrength, Place
 
 LOCK_CLAUSES = {
     LockStrength.KEY_SHARE: "FOR KEY SHARE",
@@ -212,7 +212,7 @@ class Table:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ForeignKey:
     """A foreign key between the columns of a child and the targets of a parent; tables by OID and by file.
 
@@ -259,15 +259,37 @@ class ForeignKey:
             f" WHERE _c.ctid = ANY ($1) AND {self.equal('_c', '_p')}) FOR KEY SHARE"
         )
 
-    def moved(self, child: Table) -> str:
-        """Return what finds a row that its image gives another reference."""
-        differs = " OR ".join(
+    @cached_property
+    def _differs(self) -> str:
+        return " OR ".join(
             f"(_new.image).{identifier(each)}::text IS DISTINCT FROM _t.{identifier(each)}::text"
             for each in self.columns
         )
+
+    def moved(self, child: Table) -> str:
+        """Return what finds a row that its image gives another reference."""
         return (
-            f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place WHERE {differs} LIMIT 1"
+            f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place"
+            f" WHERE {self._differs} LIMIT 1"
         )
+
+    def moved_to(self, child: Table, parent: Table, place: Place) -> str:
+        """Return what finds a row that its image gives a reference to the parent at a place, and another before."""
+        return (
+            f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place"
+            f" JOIN ONLY {parent.name} _p ON {self._at(place)} WHERE {self._differs} LIMIT 1"
+        )
+
+    def made_for(self, parent: Table, place: Place) -> str:
+        """Return what finds an image that refers to the parent at a place."""
+        return (
+            "SELECT 1 FROM (SELECT pg_catalog.unnest($2) AS image) _new"
+            f" JOIN ONLY {parent.name} _p ON {self._at(place)} LIMIT 1"
+        )
+
+    def _at(self, place: Place) -> str:
+        at = f"_p.ctid = '({place.block},{place.offset})'::pg_catalog.tid"
+        return f"{at} AND {self.equal('(_new.image)', '_p')}"
 
     def still_referenced(self, child: Table, parent: Table) -> str:
         """Return what finds a visible child of the parent whose key stands in an error's DETAIL, the one text in $2.

@@ -53,6 +53,7 @@ class Transaction:
         moved: deferrable foreign keys that a restored update has given another value.
         changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
+        locks_keys: one of its statements has a FOR KEY SHARE clause.
         statements: texts of its statements, kept while a fault injection wants them.
         on_commit: called once it has committed.
     """
@@ -75,6 +76,7 @@ class Transaction:
     rows: int = 0
     uncounted: int = 0
     restored: bool = False
+    locks_keys: bool = False
     moved: set[str] = field(default_factory=set)
     changes_catalog: bool = False
     rules: TransactionRules = _NO_RULES

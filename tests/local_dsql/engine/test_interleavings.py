@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.engine import cases_conflicts, cases_restore
+from tests.local_dsql.engine import cases_conflicts, cases_locks, cases_restore
 from tests.local_dsql.engine.interleavings import play
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Laboratory
 
 
-@pytest.mark.parametrize("case", (*cases_restore.CASES, *cases_conflicts.CASES), ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", (*cases_restore.CASES, *cases_conflicts.CASES, *cases_locks.CASES), ids=lambda case: case.name
+)
 def test_interleaving(laboratory: Laboratory, case: Case) -> None:
     async def run() -> list[str]:
         clients = {name: await laboratory.client() for name in "abc"}
