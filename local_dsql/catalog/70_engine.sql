@@ -143,13 +143,14 @@ SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable
 FROM pg_constraint k WHERE k.contype = 'f'
 $$;
 
--- Whether anything may change rows that no statement shows: an action of a foreign key, or a function of a client. PostgreSQL
--- refuses writes in functions that are not VOLATILE.
-CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean)
+-- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
+-- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE.
+CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
     EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.provolatile = 'v'
-        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')),
+    EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
 $$;
 
 -- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of
@@ -203,6 +204,7 @@ BEGIN
     WHERE c.conrelid = relation AND c.conname = constraint_name AND NOT c.convalidated;
     RETURN FOUND;
 END
+$$;
 
 -- Whether a statement may lock rows that its text does not say: in a function or a view of a client.
 CREATE FUNCTION local_dsql_engine.locks_beside() RETURNS boolean

@@ -46,10 +46,21 @@ class CatalogChange(NamedTuple):
 
 
 class HiddenWrites(NamedTuple):
-    """Whether foreign keys with actions, or functions of clients, can write what no statement shows."""
+    """What can change or lock rows that no statement shows: foreign keys with actions, functions, locking views."""
 
-    by_keys: bool
-    by_functions: bool
+    by_keys: bool = False
+    by_functions: bool = False
+    by_views: bool = False
+
+    @property
+    def of_reads(self) -> bool:
+        """Whether a statement that only reads by its text may change or lock rows."""
+        return self.by_functions or self.by_views
+
+    @property
+    def beside_writes(self) -> bool:
+        """Whether a write may change rows that its command tag does not count."""
+        return self.by_keys or self.by_functions
 
 
 class TableCatalog:
@@ -134,7 +145,7 @@ class TableCatalog:
     @property
     def is_known_to_write_nothing_beside(self) -> bool:
         """Whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
-        return self._hidden_writes is not None and not any(self._hidden_writes)
+        return self._hidden_writes is not None and not self._hidden_writes.beside_writes
 
     @property
     def is_known_to_defer_nothing(self) -> bool:
@@ -143,16 +154,16 @@ class TableCatalog:
 
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a write may change rows that its command tag does not count."""
-        return any(await self._read_hidden_writes(session, keep=keep))
+        return (await self._read_hidden_writes(session, keep=keep)).beside_writes
 
     async def reads_may_write(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a statement that only reads by its text may change or lock rows."""
-        return (await self._read_hidden_writes(session, keep=keep)).by_functions
+        return (await self._read_hidden_writes(session, keep=keep)).of_reads
 
     @property
     def reads_are_known_not_to_write(self) -> bool:
         """Whether `reads_may_write` is known to be false."""
-        return self._hidden_writes is not None and not self._hidden_writes.by_functions
+        return self._hidden_writes is not None and not self._hidden_writes.of_reads
 
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
         if self._hidden_writes is not None and keep:
