@@ -175,7 +175,7 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     if transaction.expired:
         return _Verdict(too_old(services.limits.transaction_age))
     if transaction.doomed is None and not is_ready(held):
-        if await schema_changed(held):
+        if await schema_changed(held) and await _has_changes(held):
             return _Verdict(SCHEMA_CHANGED)
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
