@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.errors import (
     CONFLICT,
-    INTERRUPTED,
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
 )
@@ -42,7 +41,6 @@ _COMPLETE = b"CIEs"
 """Frames that end the answer to an Execute."""
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 """Fails, so that the Sync rolls back."""
-_REPEATED = INTERRUPTED | {SERIALIZATION_FAILURE}
 
 
 class _Run(NamedTuple):
@@ -73,6 +71,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     ran = _Run(None, wrote=True)
     try:
         for attempt in range(_MOST_TRIES):
+            preemptions = session.preemptions
             body, surplus = (parts.again, parts.surplus_again) if attempt else (parts.body, parts.surplus)
             ran = await (_run_counted(held, request, body) if counts else _run_checked(held, body))
             if (answer := ran.answer) is None:
@@ -83,7 +82,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
             error = answer.error
             if error is None:
                 return without(answer, surplus)
-            if error["C"] not in _REPEATED:
+            if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)

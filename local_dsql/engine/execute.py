@@ -13,13 +13,13 @@ from local_dsql.engine.error_causes import is_unseen
 from local_dsql.engine.errors import (
     CONCURRENT,
     CONFLICT,
-    INTERRUPTED,
     ROW_LIMIT,
     ROWS_WITH_DDL,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
     too_old,
 )
+from local_dsql.engine.newer_rows import may_have_caused, note_told
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
@@ -53,7 +53,9 @@ async def execute(held: HeldSession, request: Request) -> Response:
     if refusal is None and statement is not None and statement.node == "ConstraintsSet":
         refusal = await _violation_at_once(held, statement)
     answer = _refused(refusal) if refusal is not None else await _execute(held, request)
-    if answer.error is not None:
+    if (error := answer.error) is not None:
+        if error["C"] == SERIALIZATION_FAILURE:
+            await note_told(held, request.statement, error)
         held.transaction.failed = True
     await give_way(held)
     return answer
@@ -97,15 +99,16 @@ async def _violation_at_once(held: HeldSession, statement: Statement) -> ServerM
 
 async def _execute(held: HeldSession, request: Request) -> Response:
     transaction, services = held.transaction, held.services
-    guarded = len(services.sessions) > 1 or services.commits.has_moved(transaction.commits)
+    alone = len(services.sessions) < 2 and transaction.doomed is None
+    guarded = not alone or services.commits.has_moved(transaction.commits)
     answer = await _run(held, request, guarded=guarded)
     error = answer.error
     if error is not None:
         if transaction.catalog_version != services.catalog.version and error["C"].startswith(_SCHEMA_ERRORS):
             return _refused(SCHEMA_CHANGED)
-        if not guarded or error["C"] not in CONCURRENT:
+        if not guarded or (error["C"] not in CONCURRENT and transaction.doomed is None):
             return answer
-        answer = without(await _after_error(held, request, answer), request.surplus)
+        answer = await _after_error(held, request, answer)
         if answer.error is not None:
             return answer
     return await _after_success(held, request, answer, guarded=guarded)
@@ -120,12 +123,13 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
     data, surplus = request.data, request.undone
     session.preemptions = 0
     for _ in range(_MOST_TRIES):
+        preemptions = session.preemptions
         session.interruptible = not request.continues  # rows of its portal may have been sent
         answer = await _ask_guarded(held, request, data)
         session.interruptible = False
         await session.cancelled()
         error = answer.error
-        if error is None or error["C"] not in INTERRUPTED:
+        if error is None or not session.was_interrupted(error, preemptions):
             break
         await held.ask(savepoints.TO_GUARD)
         await suspend(held)
@@ -153,17 +157,32 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     assert error is not None
     await held.ask(savepoints.TO_GUARD)
     if transaction.doomed is not None:
-        return await run_doomed(held, request)
+        return await _run_doomed(held, request, answer)
     if error["C"] == SERIALIZATION_FAILURE:
         settled = await inserts_nothing(held, request, answer)
         if settled is not None:
             return settled
     elif not await is_unseen(held, request, error):
-        # The repetition's surplus is taken off by the caller, and an error has none.
-        return Response([frame for frame in answer.frames if frame[0] == b"E"], answer.status)
-    transaction.doomed = CONFLICT
+        return answer
+    return await _doom(held, request)
+
+
+async def _run_doomed(held: HeldSession, request: Request, answer: Response | None) -> Response:
+    """Return the answer to a statement of a doomed transaction that first failed with `answer`, if it did."""
+    error = answer.error if answer is not None else None
+    if answer is None or (error is not None and error["C"] in CONCURRENT):
+        answer = without(await run_doomed(held, request), request.surplus)
+        error = answer.error
+    if error is not None and await may_have_caused(held, request.statement, error):
+        return _refused(CONFLICT)
+    return answer
+
+
+async def _doom(held: HeldSession, request: Request) -> Response:
+    """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
+    held.transaction.doomed = CONFLICT
     await rebase(held, await capture(held))
-    return await run_doomed(held, request)
+    return await _run_doomed(held, request, None)
 
 
 async def _after_success(held: HeldSession, request: Request, answer: Response, *, guarded: bool) -> Response:
@@ -217,9 +236,7 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     settled = await inserts_nothing(held, request, answer)
     if settled is not None:
         return settled
-    transaction.doomed = CONFLICT
-    await rebase(held, await capture(held))
-    return without(await run_doomed(held, request), request.surplus)
+    return await _doom(held, request)
 
 
 def _refused(message: ServerMessage) -> Response:

@@ -75,7 +75,7 @@ async def write_record(held: HeldSession, record: Command) -> bool:
     if (error := first_error(found)) is not None:
         raise BackendError(error)
     held.transaction.replay.append(record)
-    return found[0].rows[0][0] == b"t"
+    return found[0].is_true
 
 
 async def _create_index(

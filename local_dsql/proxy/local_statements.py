@@ -98,7 +98,7 @@ class LocalStatements:
         if is_reserved(statement.role) or not found.rows:
             message = f'role "{statement.role}" does not exist'
             raise _error("42704", message, "Create it first: CREATE ROLE … WITH LOGIN.")
-        if found.rows[0][0] != b"t":
+        if not found.is_true:
             message = f"role {statement.role} must have the LOGIN attribute"
             raise _error("42501", message, "Use ALTER ROLE … WITH LOGIN.")
         change = unmap_identity if statement.revoke else map_identity

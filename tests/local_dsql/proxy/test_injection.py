@@ -138,6 +138,8 @@ def test_a_predicate_sees_the_changed_rows(
             cluster.run(suspend_session(cluster.proxy.engine.services.sessions[writer.info.backend_pid]))
         writer.commit()
         (attempt,) = listener.heard
+        if parked and "notes" in rows:  # which has no key: its rows are named by place
+            rows = {"notes": {"(0,2)"}}
         assert attempt.rows == rows
         assert attempt.statements == (sql,)
         assert writer.execute("SELECT current_user, current_setting('DateStyle')").fetchone() == (
