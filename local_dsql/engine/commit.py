@@ -9,6 +9,7 @@ take its locks again after ours, and finds our commit; one that has committed is
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from local_dsql.engine.errors import (
     INTERRUPTED,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
+    EngineError,
+    lost,
     too_old,
 )
 from local_dsql.engine.execute import is_ready
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
+
+_log = logging.getLogger(__name__)
 
 _MOST_TRIES = 50
 _INJECTED = {Fault.OC000: CONFLICT, Fault.OC001: SCHEMA_CHANGED}
@@ -85,7 +90,11 @@ async def commit(held: HeldSession, preview: CommitPreview | None = None) -> Out
         if transaction.failed:
             await held.ask(savepoints.ROLLBACK)
             return Outcome(wrote=False)
-        verdict = await _judge(held)
+        try:
+            verdict = await _judge(held)
+        except EngineError as error:
+            _log.warning("a transaction cannot be committed", exc_info=True)
+            verdict = _Verdict(lost(error))
         fault = None
         if verdict.error is None and preview is not None:
             fault = await preview.strike(held)
@@ -146,7 +155,10 @@ async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Ou
     message = verdict.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
-        tables, rows = await changed_keys(held)
+        try:
+            tables, rows = await changed_keys(held)
+        except EngineError:
+            tables, rows = [], ()
         log = held.services.conflict_log
         winners = log.sessions(verdict.winners)
         log.lost(

@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 SUPERUSER = "postgres"
 _ROUND = 0.1
 """Seconds between rounds of the background work."""
+_PATIENCE = 1.0
+"""Seconds that background work on sessions may take when the engine stops."""
 _RELEASE_EVERY = 4 * 1024 * 1024
 """Bytes of log that PostgreSQL keeps for the engine without need at most."""
 _ORIGIN = (
@@ -126,6 +128,7 @@ class Engine:
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.wait([self._rounds])
+        await self.services.end_background(_PATIENCE)
         self.services.injector.clear()
         self.services.control.close()
         self._superuser.close()

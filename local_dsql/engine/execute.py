@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
@@ -16,7 +17,10 @@ from local_dsql.engine.errors import (
     INTERRUPTED,
     ROW_LIMIT,
     SCHEMA_CHANGED,
+    SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
+    EngineError,
+    lost,
     too_old,
 )
 from local_dsql.engine.rebase import rebase
@@ -36,9 +40,9 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
 
+_log = logging.getLogger(__name__)
+
 _MOST_TRIES = 100
-_SCHEMA_ERRORS = ("42", "0A", "XX")
-"""Classes of errors of a statement that the catalog has changed under."""
 
 
 async def execute(held: HeldSession, request: Request) -> Response:
@@ -46,15 +50,23 @@ async def execute(held: HeldSession, request: Request) -> Response:
 
     Afterwards the transaction may have failed, or be doomed, or be suspended.
     """
-    statement = request.statement
-    refusal = None if is_ready(held) else await ensure_active(held)
-    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
-        refusal = await _violation_at_once(held, statement)
-    answer = _refused(refusal) if refusal is not None else await _execute(held, request)
+    try:
+        answer = await _answer(held, request)
+    except EngineError as error:
+        _log.warning("a statement ends its transaction", exc_info=True)
+        answer = _refused(lost(error))
     if answer.error is not None:
         held.transaction.failed = True
     await give_way(held)
     return answer
+
+
+async def _answer(held: HeldSession, request: Request) -> Response:
+    statement = request.statement
+    refusal = None if is_ready(held) else await ensure_active(held)
+    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
+        refusal = await _violation_at_once(held, statement)
+    return _refused(refusal) if refusal is not None else await _execute(held, request)
 
 
 def is_ready(held: HeldSession) -> bool:
@@ -92,7 +104,7 @@ async def _execute(held: HeldSession, request: Request) -> Response:
     answer = await _run(held, request, guarded=guarded)
     error = answer.error
     if error is not None:
-        if transaction.catalog_version != services.catalog.version and error["C"].startswith(_SCHEMA_ERRORS):
+        if transaction.catalog_version != services.catalog.version and error["C"].startswith(SCHEMA_ERRORS):
             return _refused(SCHEMA_CHANGED)
         if not guarded or error["C"] not in CONCURRENT:
             return answer

@@ -63,11 +63,21 @@ class Services:
     """How many BEGINs are under way."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def run_in_background(self, work: Coroutine[None, None, None]) -> None:
+    def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end."""
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    async def end_background(self, patience: float) -> None:
+        """Wait so many seconds for the coroutines that run, and cancel those that have not ended by then."""
+        for _ in range(2):
+            if not self.background:
+                return
+            _, late = await asyncio.wait(self.background, timeout=patience)
+            for task in late:
+                task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.background.discard(task)

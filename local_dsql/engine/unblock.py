@@ -92,7 +92,7 @@ class Watch:
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
                 other.preemptions += 1
-                other.cancelling = asyncio.ensure_future(_cancel(other))
+                other.cancelling = other.services.run_in_background(_cancel(other))
             return
         try:
             await suspend(held)
