@@ -30,7 +30,7 @@ from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import inserts_nothing, is_upsert
+from local_dsql.engine.upserts import answer_by_snapshot, is_upsert
 from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
@@ -158,7 +158,7 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     if transaction.doomed is not None:
         return await run_doomed(held, request)
     if error["C"] == SERIALIZATION_FAILURE:
-        settled = await inserts_nothing(held, request, answer)
+        settled = await answer_by_snapshot(held, request, answer)
         if settled is not None:
             return settled
     elif not await is_unseen(held, request, error):
@@ -206,7 +206,7 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
         return _refused(violation(index))
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)
-    settled = await inserts_nothing(held, request, answer)
+    settled = await answer_by_snapshot(held, request, answer)
     if settled is not None:
         return settled
     transaction.doomed = CONFLICT
