@@ -16,6 +16,7 @@ from local_dsql.engine.errors import (
     INTERRUPTED,
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
+    EngineError,
 )
 from local_dsql.engine.log_distance import Failure
 from local_dsql.engine.requests import FORGET_UNNAMED, lone, without
@@ -143,7 +144,11 @@ async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run
         await held.ask(messages.SYNC)
         return _Run(Response(answer.frames, messages.IDLE))
     exact = tag_is_exact(request, answer) and not beside
-    rows = rows_of_tag(answer) if exact else await _logged_rows(held)
+    try:
+        rows = rows_of_tag(answer) if exact else await _logged_rows(held)
+    except EngineError:
+        await held.ask(_FAIL)
+        return _OTHERWISE
     if rows > services.limits.rows:
         await held.ask(_FAIL)
         return _Run(_refused(ROW_LIMIT)) if exact else _OTHERWISE

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.committed_rows import holdings
 from local_dsql.engine.conflict_rows import changed_keys
 from local_dsql.engine.deferred_checks import (
     Interrupted,
@@ -35,7 +36,6 @@ from local_dsql.engine.errors import (
     too_old,
 )
 from local_dsql.engine.execute import is_ready
-from local_dsql.engine.log_follower import holdings
 from local_dsql.engine.opening import close
 from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
 from local_dsql.engine.resume import resume
@@ -46,7 +46,6 @@ from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injection import Fault
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.write_ahead_log.changes import conflicts
 
 if TYPE_CHECKING:
     from local_dsql.engine.commit_preview import CommitPreview
@@ -186,6 +185,8 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     transaction, services = held.transaction, held.services
     if transaction.expired:
         return _Verdict(too_old(services.limits.transaction_age))
+    if transaction.unjudged:
+        return _Verdict(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
         if await schema_changed(held):
             return _Verdict(SCHEMA_CHANGED)
@@ -218,8 +219,8 @@ async def _check_now(held: HeldSession) -> _Verdict:
     if error is None:
         return _FREE
     if error["C"] == FOREIGN_KEY_VIOLATION:
-        committed = await held.services.log.committed(held.transaction.snapshot)
-        if not committed or not await is_unseen_child(held, error, committed):
+        newer = await held.services.log.newer(held.transaction)
+        if not await is_unseen_child(held, error, newer):
             return _Verdict(messages.error(error))
         return _Verdict(CONFLICT)
     return _Verdict(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
@@ -230,12 +231,10 @@ async def _compare(held: HeldSession) -> _Verdict:
     mine = (await held.services.log.operations(held.backend.pid)).changes()
     if not mine:
         return _FREE
-    committed = await held.services.log.committed(held.transaction.snapshot)
-    locks = holdings(mine)
-    won = [each for each in committed if conflicts(locks, each.held)]
-    if won or await has_newer_orphan(held, mine, committed):
-        shared = bool(won) and are_shared(locks, [each.held for each in won])
-        return _Verdict(CONFLICT, tuple(each.xid for each in won), shared)
+    newer = await held.services.log.newer(held.transaction)
+    found = newer.conflicts(holdings(mine))
+    if found or await has_newer_orphan(held, mine, newer):
+        return _Verdict(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
     return _FREE
 
 
@@ -259,5 +258,4 @@ async def _winners(held: HeldSession) -> tuple[int, ...]:
     else:
         mine = (await held.services.log.operations(held.backend.pid)).changes()
         files = set(await tables_of(held, mine))
-    committed = await held.services.log.committed(transaction.first_snapshot)
-    return tuple(each.xid for each in committed if files & (each.made.keys() | each.gone.keys()))
+    return (await held.services.log.newer(transaction, than_first=True)).writers(files)

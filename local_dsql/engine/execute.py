@@ -80,6 +80,8 @@ async def ensure_active(held: HeldSession) -> ServerMessage | None:
     transaction = held.transaction
     if transaction.expired:
         return too_old(held.services.limits.transaction_age)
+    if transaction.unjudged:
+        return CONFLICT
     if transaction.doomed is None and await schema_changed(held):
         return SCHEMA_CHANGED
     await resume(held)
@@ -198,8 +200,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
     transaction, log = held.transaction, held.services.log
-    committed = await log.committed(transaction.snapshot)
-    index = await unseen_duplicate(held, committed, transaction.checked) if committed else None
+    index = await unseen_duplicate(held, await log.newer(transaction), transaction.checked)
     if index is None:
         return answer
     if not is_upsert(request):

@@ -88,6 +88,12 @@ class Services:
         """Return whether no session is in a transaction, and none begins one; lone statements may run."""
         return not self.opening and all(session.transaction is None for session in self.sessions.values())
 
+    def give_up(self) -> None:
+        """Let no open transaction commit: what others have committed since their snapshots is not known any more."""
+        for session in self.sessions.values():
+            if session.transaction is not None:
+                session.transaction.unjudged = True
+
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
         return self.opening > 0 or any(

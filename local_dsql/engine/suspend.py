@@ -38,7 +38,7 @@ async def suspend(held: HeldSession) -> None:
     if transaction is None or transaction.suspended is not None:
         return
     changes = NO_CHANGES
-    if not transaction.failed:
+    if not (transaction.failed or transaction.unjudged):
         try:
             await held.session.portals.before_suspend(held.backend)
             changes = await capture(held)

@@ -49,6 +49,7 @@ class Transaction:
         rows: rows that its statements have changed.
         checked: position in the log up to which its rows were counted and compared with those that others removed.
         uncounted: row operations after `checked` that need not be counted: they are, or were restored.
+        unjudged: what others have committed since its snapshot is not known any more: it never commits.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
         rules: transaction rules of the dialect.
@@ -68,6 +69,7 @@ class Transaction:
     checked: int = field(init=False)
     failed: bool = False
     expired: bool = False
+    unjudged: bool = False
     doomed: ServerMessage | None = None
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
@@ -90,4 +92,4 @@ class Transaction:
     @property
     def is_active(self) -> bool:
         """Whether its next statement can run at once."""
-        return not (self.failed or self.expired or self.suspended is not None)
+        return not (self.failed or self.expired or self.unjudged or self.suspended is not None)
