@@ -128,7 +128,6 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         session.interruptible = True
         answer = await _ask_guarded(held, request, data)
         session.interruptible = False
-        await session.cancelled()
         error = answer.error
         if error is None or error["C"] not in INTERRUPTED:
             break

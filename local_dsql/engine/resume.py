@@ -71,7 +71,9 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
     error = None
     replacing = repaired = lightened = False
     for _ in range(_MOST_TRIES):
+        held.session.interruptible = True
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
+        held.session.interruptible = False
         if error is None:
             transaction.restored = True
             transaction.uncounted = sum(each.operations(replacing) for each in changes.tables)
