@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Parameter, first_error
 from local_dsql.engine.errors import CONFLICT, EngineError
+from local_dsql.engine.hidden_settings import settings
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
 
@@ -43,6 +44,7 @@ async def suspend(held: HeldSession) -> None:
             await held.session.portals.before_suspend(held.backend)
             changes = await capture(held)
             transaction.relations |= await locked_relations(held)
+            transaction.settings = await settings(held)
         except EngineError:
             _log.exception("the changes of a transaction cannot be read; it gets a conflict")
             transaction.doomed = transaction.doomed or CONFLICT

@@ -45,6 +45,7 @@ class Transaction:
         commits: count of commits that its snapshot surely covers; -1 if a COMMIT was under way.
         catalog_version: version of the catalog when it began.
         replay: statements that set parameters or change the catalog, in order, to be run again after a suspension.
+        settings: commands that set what functions have set by set_config(), found when it was suspended.
         relations: OIDs of relations that it had locked when it was suspended.
         rows: rows that its statements have changed.
         checked: position in the log up to which its rows were counted and compared with those that others removed.
@@ -73,6 +74,7 @@ class Transaction:
     doomed: ServerMessage | None = None
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
+    settings: tuple[Command, ...] = ()
     relations: set[int] = field(default_factory=set)
     rows: int = 0
     uncounted: int = 0
