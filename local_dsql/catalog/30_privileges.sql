@@ -6,13 +6,21 @@ REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLI
 ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;
 CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_local boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    applied text;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
             'intervalstyle', 'timezone', 'search_path') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;
-    RETURN pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    applied := pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    -- For the engine: a function may have called this, and a suspension takes the value back (local_dsql/engine/replay.py).
+    PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
+        pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb
+        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('name', setting_name, 'value', applied, 'is_local', is_local)
+        )::pg_catalog.text, true);
+    RETURN applied;
 END
 $$;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;

@@ -217,10 +217,3 @@ $$;
 -- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
     FROM PUBLIC;
-
--- The engine keeps statements prepared in the sessions of clients (local_dsql/engine/prepared.py), which are not theirs.
-SET LOCAL allow_system_table_mods = on;
-CREATE OR REPLACE VIEW pg_catalog.pg_prepared_statements AS
-SELECT name, statement, prepare_time, parameter_types, result_types, from_sql, generic_plans, custom_plans
-FROM pg_catalog.pg_prepared_statement() WHERE NOT starts_with(name, 'local_dsql_');
-SET LOCAL allow_system_table_mods = off;

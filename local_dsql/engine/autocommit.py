@@ -15,6 +15,7 @@ from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
+    EngineError,
 )
 from local_dsql.engine.log_distance import Failure
 from local_dsql.engine.requests import FORGET_UNNAMED, lone, without
@@ -108,7 +109,6 @@ async def _run_checked(held: HeldSession, body: bytes) -> _Run:
     session.interruptible = True
     (answer,) = await ask_unblocked(held, prepare + body + check + messages.SYNC)
     session.interruptible = False
-    await session.cancelled()
     frames = answer.frames
     if prepare:
         session.prepared, frames = True, frames[prepared.PREPARED :]
@@ -137,15 +137,20 @@ async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run
     """Run the statement up to a Flush, hold it against the limits, and commit it."""
     session, services = held.session, held.services
     beside = await services.catalog.writes_beside(held)
+    (before,) = await held.ask(savepoints.TELL)  # a first run that was rolled back has written log, too
+    _, services.log.end = _told(before)
     session.interruptible = True
     answer = await ask_unblocked_until(held, body + messages.FLUSH, _COMPLETE)
     session.interruptible = False
-    await session.cancelled()
     if answer.error is not None:
         await held.ask(messages.SYNC)
         return _Run(Response(answer.frames, messages.IDLE))
     exact = tag_is_exact(request, answer) and not beside
-    rows = rows_of_tag(answer) if exact else await _logged_rows(held)
+    try:
+        rows = rows_of_tag(answer) if exact else await _logged_rows(held)
+    except EngineError:
+        await held.ask(_FAIL)
+        return _OTHERWISE
     if rows > services.limits.rows:
         await held.ask(_FAIL)
         return _Run(_refused(ROW_LIMIT)) if exact else _OTHERWISE

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
+from local_dsql.write_ahead_log.operations import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from local_dsql.wire.response import Response
-    from local_dsql.write_ahead_log.operations import Place
 
 _NAME = b"local_dsql_engine\0"
 _FORGET = messages.frame(b"C", b"S" + _NAME)
@@ -28,6 +28,7 @@ _EXECUTE = messages.frame(b"E", _NAME + b"\0\0\0\0")
 BOOL, TEXT, OID, TID = 16, 25, 26, 27
 TEXT_ARRAY, TID_ARRAY, INT4_ARRAY, INT8_ARRAY, XID_ARRAY, OID_ARRAY = 1009, 1010, 1007, 1016, 1011, 1028
 _INT8, _XID, _INT4 = 20, 28, 23
+_PLACE = struct.Struct("!IH")
 
 
 class Parameter(NamedTuple):
@@ -176,6 +177,12 @@ def read_text_array(value: Cell) -> list[str]:
         found.append(value[position : position + length].decode())
         position += length
     return found
+
+
+def read_places(value: Cell) -> list[Place]:
+    """Return the elements of a `tid[]` in binary form; NULL is an empty one."""
+    count = int.from_bytes(value[12:16], "big") if value is not None and len(value) > 12 else 0
+    return [Place(*_PLACE.unpack_from(value or b"", 24 + 10 * number)) for number in range(count)]
 
 
 def read_int(value: Cell) -> int:

@@ -9,10 +9,12 @@ take its locks again after ours, and finds our commit; one that has committed is
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.committed_rows import holdings
 from local_dsql.engine.conflict_rows import changed_keys
 from local_dsql.engine.deferred_checks import (
     Interrupted,
@@ -29,10 +31,11 @@ from local_dsql.engine.errors import (
     INTERRUPTED,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
+    EngineError,
+    lost,
     too_old,
 )
 from local_dsql.engine.execute import is_ready
-from local_dsql.engine.log_follower import holdings
 from local_dsql.engine.opening import close
 from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
 from local_dsql.engine.resume import resume
@@ -43,12 +46,13 @@ from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injection import Fault
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.write_ahead_log.changes import conflicts
 
 if TYPE_CHECKING:
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
+
+_log = logging.getLogger(__name__)
 
 _MOST_TRIES = 50
 _INJECTED = {Fault.OC000: CONFLICT, Fault.OC001: SCHEMA_CHANGED}
@@ -65,7 +69,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a transaction must not commit, and the winners (transaction numbers) of its conflict.
+    """Why a transaction must not commit, and the winners of its conflict: transaction numbers, and labels of sessions.
 
     `shared` says that it conflicts by locks FOR KEY SHARE alone, some of which it may not need.
     """
@@ -73,26 +77,34 @@ class _Verdict:
     error: ServerMessage | bytes | None = None
     winners: tuple[int, ...] = ()
     shared: bool = False
+    sessions: tuple[str, ...] = ()
 
 
 _FREE = _Verdict()
 
 
-async def commit(held: HeldSession, preview: CommitPreview | None = None) -> Outcome:
-    """Commit the transaction, or roll it back and return why; it is over afterwards."""
+async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tell: bool = False) -> Outcome:
+    """Commit the transaction, or roll it back and return why; it is over afterwards.
+
+    `tell` asks for an exact `Outcome.wrote`, which else may be true of a transaction that has only read.
+    """
     transaction = held.transaction
     try:
         if transaction.failed:
             await held.ask(savepoints.ROLLBACK)
             return Outcome(wrote=False)
-        verdict = await _judge(held)
+        try:
+            verdict = await _judge(held)
+        except EngineError as error:
+            _log.warning("a transaction cannot be committed", exc_info=True)
+            verdict = _Verdict(lost(error))
         fault = None
         if verdict.error is None and preview is not None:
             fault = await preview.strike(held)
             verdict = _Verdict(_INJECTED.get(fault)) if fault is not None else verdict
         if verdict.error is not None or fault is Fault.LOST:
             return await _lose(held, verdict, fault)
-        return await _commit(held, fault)
+        return await _commit(held, fault, tell=tell)
     finally:
         close(held)
 
@@ -105,10 +117,10 @@ async def rollback(held: HeldSession) -> None:
         close(held)
 
 
-async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
+async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outcome:
     services, transaction = held.services, held.transaction
     relations = await changed_relations(held) if transaction.changes_catalog else None
-    tell = services.others_are_open(held.session)
+    tell = tell or services.others_are_open(held.session)
     services.commits.begin()
     wrote = True
     try:
@@ -136,7 +148,7 @@ async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
     transaction = held.transaction
     if transaction.changes_catalog:
-        held.services.catalog.changed(relations, held.backend.pid)
+        held.services.catalog.changed(relations, held.backend.pid, held.session.label)
     for call in transaction.on_commit:
         call()
 
@@ -146,9 +158,12 @@ async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Ou
     message = verdict.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
-        tables, rows = await changed_keys(held)
+        try:
+            tables, rows = await changed_keys(held)
+        except EngineError:
+            tables, rows = [], ()
         log = held.services.conflict_log
-        winners = log.sessions(verdict.winners)
+        winners = (*log.sessions(verdict.winners), *verdict.sessions)
         log.lost(
             code, held.session.label, winners=winners, tables=tables, rows=rows, injected=fault is not None
         )
@@ -174,9 +189,12 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     transaction, services = held.transaction, held.services
     if transaction.expired:
         return _Verdict(too_old(services.limits.transaction_age))
+    if transaction.unjudged:
+        return _Verdict(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
-        if await schema_changed(held) and await _has_changes(held):
-            return _Verdict(SCHEMA_CHANGED)
+        changes = await schema_changed(held)
+        if changes and await _has_changes(held):
+            return _Verdict(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
         return _Verdict(transaction.doomed, await _winners(held))
@@ -214,8 +232,8 @@ async def _check_now(held: HeldSession) -> _Verdict:
     if error is None:
         return _FREE
     if error["C"] == FOREIGN_KEY_VIOLATION:
-        committed = await held.services.log.committed(held.transaction.snapshot)
-        if not committed or not await is_unseen_child(held, error, committed):
+        newer = await held.services.log.newer(held.transaction)
+        if not await is_unseen_child(held, error, newer):
             return _Verdict(messages.error(error))
         return _Verdict(CONFLICT)
     return _Verdict(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
@@ -226,12 +244,10 @@ async def _compare(held: HeldSession) -> _Verdict:
     mine = (await held.services.log.operations(held.backend.pid)).changes()
     if not mine:
         return _FREE
-    committed = await held.services.log.committed(held.transaction.snapshot)
-    locks = holdings(mine)
-    won = [each for each in committed if conflicts(locks, each.held)]
-    if won or await has_newer_orphan(held, mine, committed):
-        shared = bool(won) and are_shared(locks, [each.held for each in won])
-        return _Verdict(CONFLICT, tuple(each.xid for each in won), shared)
+    newer = await held.services.log.newer(held.transaction)
+    found = newer.conflicts(holdings(mine))
+    if found or await has_newer_orphan(held, mine, newer):
+        return _Verdict(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
     return _FREE
 
 
@@ -255,5 +271,4 @@ async def _winners(held: HeldSession) -> tuple[int, ...]:
     else:
         mine = (await held.services.log.operations(held.backend.pid)).changes()
         files = set(await tables_of(held, mine))
-    committed = await held.services.log.committed(transaction.first_snapshot)
-    return tuple(each.xid for each in committed if files & (each.made.keys() | each.gone.keys()))
+    return (await held.services.log.newer(transaction, than_first=True)).writers(files)

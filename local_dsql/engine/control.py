@@ -19,16 +19,18 @@ class ControlConnections:
     def __init__(self, connect: Callable[[], Awaitable[Backend]], count: int = 3) -> None:
         self._connect = connect
         self._count = count
+        self._all: list[Backend] = []
         self._idle: list[Backend] = []
         self._ready = asyncio.Semaphore(count)
 
     async def open(self) -> None:
         """Connect."""
-        self._idle = list(await asyncio.gather(*(self._connect() for _ in range(self._count))))
+        self._all = list(await asyncio.gather(*(self._connect() for _ in range(self._count))))
+        self._idle = self._all.copy()
 
     def close(self) -> None:
-        """Leave PostgreSQL."""
-        for backend in self._idle:
+        """Leave PostgreSQL, whatever runs on the connections."""
+        for backend in self._all:
             backend.close()
 
     async def rows(self, sql: str) -> list[list[str | None]]:

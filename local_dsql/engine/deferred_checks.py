@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from local_dsql.engine.commands import Parameter
-    from local_dsql.engine.log_follower import CommittedChanges
+    from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.row_changes import RowChanges
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import ForeignKey, Table
@@ -142,7 +142,7 @@ async def check_now(held: HeldSession) -> Mapping[str, str] | None:
     return error
 
 
-async def has_newer_orphan(held: HeldSession, mine: Changes, theirs: Iterable[CommittedChanges]) -> bool:
+async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bool:
     """Return whether a child is left without its parent that others have changed since the snapshot.
 
     A referential action (ON DELETE SET NULL) of PostgreSQL acts on the newest version of a child, which by then may
@@ -152,7 +152,7 @@ async def has_newer_orphan(held: HeldSession, mine: Changes, theirs: Iterable[Co
         parents = mine.get(key.parent_file)
         if parents is None or not (parents.updates or parents.deletes):
             continue
-        touched = [place for each in theirs for place in each.gone.get(key.child_file, ())]
+        touched = list(newer.gone(key.child_file))
         if not touched:
             continue
         child, parent = await _ends(held, key)

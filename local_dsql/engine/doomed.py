@@ -121,13 +121,11 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:
     """Return the rows that others have committed since the first snapshot with keys that were not there before."""
-    committed = await held.services.log.committed(held.transaction.first_snapshot)
-    return [place for each in committed for place in each.keyed.get(table.file, ())]
+    return list((await held.services.log.newer(held.transaction, than_first=True)).keyed(table.file))
 
 
 async def _newer(held: HeldSession, table: Table) -> list[Place]:
-    committed = await held.services.log.committed(held.transaction.first_snapshot)
-    return [place for each in committed for place in each.made.get(table.file, ())]
+    return list((await held.services.log.newer(held.transaction, than_first=True)).made(table.file))
 
 
 async def _delete(held: HeldSession, table: Table, statement: str, at: Iterable[Place]) -> int:

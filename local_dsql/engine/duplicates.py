@@ -13,9 +13,9 @@ from local_dsql.engine.suspend import changes_catalog, tables_of
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from local_dsql.engine.log_follower import CommittedChanges
+    from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
     from local_dsql.write_ahead_log.changes import TableChanges
@@ -41,18 +41,19 @@ async def visible_duplicate(
     return None
 
 
-async def unseen_duplicate(
-    held: HeldSession, committed: Iterable[CommittedChanges], since: int
-) -> UniqueIndex | None:
+async def unseen_duplicate(held: HeldSession, newer: Newer, since: int) -> UniqueIndex | None:
     """Return a unique index that a row made since a position in the log violates by the snapshot alone.
 
     PostgreSQL lets a row in whose twin has been removed by others since the snapshot.
     """
-    gone = {file for each in committed for file, places in each.gone.items() if places}
-    if not gone:
+    if not newer.removes():
         return None
     own = await held.services.log.operations(held.backend.pid)
-    changes = {file: table for file, table in own.since(since).changes().items() if file in gone}
+    changes = {
+        file: table
+        for file, table in own.since(since).changes().items()
+        if table.made and newer.has_removed(file)
+    }
     return await visible_duplicate(held, changes) if changes else None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
 from local_dsql.engine.control import CONTROL_ROLE, ControlConnections
+from local_dsql.engine.errors import EngineError
 from local_dsql.engine.limits import Limits
 from local_dsql.engine.log_follower import LogFollower
 from local_dsql.engine.opening import forget_unneeded
@@ -38,6 +39,10 @@ _log = logging.getLogger(__name__)
 SUPERUSER = "postgres"
 _ROUND = 0.1
 """Seconds between rounds of the background work."""
+_PATIENCE = 1.0
+"""Seconds that background work on sessions may take when the engine stops."""
+_BACKLOG = 1024 * 1024
+"""Bytes of log that are left to be read while lone statements run."""
 _RELEASE_EVERY = 4 * 1024 * 1024
 """Bytes of log that PostgreSQL keeps for the engine without need at most."""
 _ORIGIN = (
@@ -106,6 +111,7 @@ class Engine:
             token,
             self._suspend_always,
         )
+        self.services.log.on_loss = self.services.give_up
         self._rounds = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def _make_reader(self) -> LogReader:
@@ -126,6 +132,7 @@ class Engine:
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.wait([self._rounds])
+        await self.services.end_background(_PATIENCE)
         self.services.injector.clear()
         self.services.control.close()
         self._superuser.close()
@@ -166,6 +173,8 @@ class Engine:
                 await self._round()
             except (ConnectionLost, BackendError):
                 _log.debug("the log is not followed: PostgreSQL is stopping")
+            except EngineError:
+                _log.exception("the log has a gap; open transactions get a conflict")
 
     async def _round(self) -> None:
         services = self.services
@@ -184,7 +193,11 @@ class Engine:
         """
         services = self.services
         (position,), (snapshot,) = await services.control.rows(_POSITION)
-        idle = services.is_idle()
-        if idle and Snapshot.parse(str(snapshot)).is_quiet:
+        if not services.is_idle():
+            return False
+        seen = Snapshot.parse(str(snapshot))
+        if seen.is_quiet:
             services.log.skip(parse_lsn(str(position)))
-        return idle
+        else:
+            services.log.forget(seen.xmin, services.log.position)
+        return parse_lsn(str(position)) - services.log.position < _BACKLOG

@@ -26,7 +26,7 @@ from local_dsql.engine.unblock import ask_unblocked
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from local_dsql.engine.log_follower import CommittedChanges
+    from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
@@ -41,15 +41,13 @@ async def is_unseen(held: HeldSession, request: Request, fields: Mapping[str, st
 
     The transaction must be at its guard, and is there again afterwards.
     """
-    committed = await held.services.log.committed(held.transaction.snapshot)
-    if not committed:
-        return False
+    newer = await held.services.log.newer(held.transaction)
     if fields["C"] == FOREIGN_KEY_VIOLATION:
-        return await is_unseen_child(held, fields, committed)
+        return await is_unseen_child(held, fields, newer)
     if fields["C"] != UNIQUE_VIOLATION:
         return False
     table, index = await violated_index(held, fields)
-    if table is None or index is None or not any(each.made.get(table.file) for each in committed):
+    if table is None or index is None or not newer.has_made(table.file):
         return False  # no row was committed into that table since
     try:
         return await _is_unseen_duplicate(held, request, index)
@@ -109,9 +107,7 @@ async def violated_key(
     return None, None, None
 
 
-async def is_unseen_child(
-    held: HeldSession, fields: Mapping[str, str], committed: Collection[CommittedChanges]
-) -> bool:
+async def is_unseen_child(held: HeldSession, fields: Mapping[str, str], newer: Newer) -> bool:
     """Return whether the children that an error speaks of are all newer than the snapshot.
 
     "Is not present in table" is always true: PostgreSQL checks that on the transaction's snapshot.
@@ -119,7 +115,7 @@ async def is_unseen_child(
     key, child, parent = await violated_key(held, fields)
     if key is None or child is None or parent is None:
         return False
-    if not any(each.made.get(child.file) for each in committed):
+    if not newer.has_made(child.file):
         return False
     detail = Parameter(TEXT_ARRAY, _one_text(fields["D"]))
     command = write_rows(held.services.token, child, key.still_referenced(child, parent), (), detail)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
 from dsql_dialect.rules.transactions import DDL_WITH_DML
 from local_dsql.wire.messages import ServerMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONFLICT = ServerMessage(
     "40001",
@@ -45,12 +50,33 @@ INVALID_COLUMN_REFERENCE = "42P10"
 CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
 """SQLSTATEs that rows committed by others can cause."""
 
+SCHEMA_ERRORS = ("42", "0A", "XX")
+"""Classes of errors of a statement that the catalog has changed under."""
+
 INTERRUPTED = frozenset({DEADLOCK_DETECTED, QUERY_CANCELED})
 """SQLSTATEs of a statement that the engine or PostgreSQL has stopped to let another one through."""
 
 
 class EngineError(Exception):
-    """PostgreSQL refuses a command of the engine that cannot fail: a defect of the engine."""
+    """PostgreSQL refuses a command of the engine.
+
+    That happens where others have changed the catalog between two commands; anything else is a defect of the engine.
+    The transaction cannot go on as its snapshot shows it, so that it has lost: `lost`.
+    """
+
+    def __init__(self, fields: Mapping[str, str] | str) -> None:
+        super().__init__(fields)
+        self.sqlstate = "" if isinstance(fields, str) else fields["C"]
+
+    @property
+    def concerns_schema(self) -> bool:
+        """Whether the error is one of a table that has another shape than the engine knows."""
+        return self.sqlstate.startswith(SCHEMA_ERRORS)
+
+
+def lost(error: EngineError) -> ServerMessage:
+    """Return the error that a transaction gets which an error of the engine has ended."""
+    return SCHEMA_CHANGED if error.concerns_schema else CONFLICT
 
 
 def too_many_bytes(limit: int, changed: int | None = None) -> ServerMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
@@ -16,7 +17,10 @@ from local_dsql.engine.errors import (
     ROW_LIMIT,
     ROWS_WITH_DDL,
     SCHEMA_CHANGED,
+    SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
+    EngineError,
+    lost,
     too_old,
 )
 from local_dsql.engine.newer_rows import may_have_caused, note_told
@@ -28,7 +32,7 @@ from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import inserts_nothing, is_upsert
+from local_dsql.engine.upserts import answer_by_snapshot, is_upsert
 from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
@@ -38,9 +42,9 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
 
+_log = logging.getLogger(__name__)
+
 _MOST_TRIES = 100
-_SCHEMA_ERRORS = ("42", "0A", "XX")
-"""Classes of errors of a statement that the catalog has changed under."""
 
 
 async def execute(held: HeldSession, request: Request) -> Response:
@@ -48,14 +52,14 @@ async def execute(held: HeldSession, request: Request) -> Response:
 
     Afterwards the transaction may have failed, or be doomed, or be suspended.
     """
-    statement = request.statement
-    refusal = None if is_ready(held) else await ensure_active(held)
-    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
-        refusal = await _violation_at_once(held, statement)
-    answer = _refused(refusal) if refusal is not None else await _execute(held, request)
-    if (error := answer.error) is not None:
-        if error["C"] == SERIALIZATION_FAILURE:
-            await note_told(held, request.statement, error)
+    try:
+        answer = await _answer(held, request)
+    except EngineError as error:
+        _log.warning("a statement ends its transaction", exc_info=True)
+        answer = _refused(lost(error))
+    if (fields := answer.error) is not None:
+        if fields["C"] == SERIALIZATION_FAILURE:
+            await note_told(held, request.statement, fields)
         held.transaction.failed = True
     await give_way(held)
     return answer
@@ -66,6 +70,14 @@ async def try_out(held: HeldSession, request: Request) -> Response:
     answer = await _run(held, request, guarded=True)
     await held.ask(savepoints.TO_GUARD)
     return answer
+
+
+async def _answer(held: HeldSession, request: Request) -> Response:
+    statement = request.statement
+    refusal = None if is_ready(held) else await ensure_active(held)
+    if refusal is None and statement is not None and statement.node == "ConstraintsSet":
+        refusal = await _violation_at_once(held, statement)
+    return _refused(refusal) if refusal is not None else await _execute(held, request)
 
 
 def is_ready(held: HeldSession) -> bool:
@@ -79,6 +91,8 @@ async def ensure_active(held: HeldSession) -> ServerMessage | None:
     transaction = held.transaction
     if transaction.expired:
         return too_old(held.services.limits.transaction_age)
+    if transaction.unjudged:
+        return CONFLICT
     if transaction.doomed is None and await schema_changed(held):
         return SCHEMA_CHANGED
     await resume(held)
@@ -104,7 +118,7 @@ async def _execute(held: HeldSession, request: Request) -> Response:
     answer = await _run(held, request, guarded=guarded)
     error = answer.error
     if error is not None:
-        if transaction.catalog_version != services.catalog.version and error["C"].startswith(_SCHEMA_ERRORS):
+        if transaction.catalog_version != services.catalog.version and error["C"].startswith(SCHEMA_ERRORS):
             return _refused(SCHEMA_CHANGED)
         if not guarded or (error["C"] not in CONCURRENT and transaction.doomed is None):
             return answer
@@ -127,7 +141,6 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         session.interruptible = not request.continues  # rows of its portal may have been sent
         answer = await _ask_guarded(held, request, data)
         session.interruptible = False
-        await session.cancelled()
         error = answer.error
         if error is None or not session.was_interrupted(error, preemptions):
             break
@@ -159,7 +172,7 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     if transaction.doomed is not None:
         return await _run_doomed(held, request, answer)
     if error["C"] == SERIALIZATION_FAILURE:
-        settled = await inserts_nothing(held, request, answer)
+        settled = await answer_by_snapshot(held, request, answer)
         if settled is not None:
             return settled
     elif not await is_unseen(held, request, error):
@@ -225,15 +238,14 @@ def _note(held: HeldSession, request: Request) -> None:
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
     transaction, log = held.transaction, held.services.log
-    committed = await log.committed(transaction.snapshot)
-    index = await unseen_duplicate(held, committed, transaction.checked) if committed else None
+    index = await unseen_duplicate(held, await log.newer(transaction), transaction.checked)
     if index is None:
         return answer
     if not is_upsert(request):
         return _refused(violation(index))
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)
-    settled = await inserts_nothing(held, request, answer)
+    settled = await answer_by_snapshot(held, request, answer)
     if settled is not None:
         return settled
     return await _doom(held, request)

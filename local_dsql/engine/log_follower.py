@@ -6,25 +6,26 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.committed_rows import CommittedRows, Newer
+from local_dsql.engine.errors import EngineError
 from local_dsql.write_ahead_log.changes import net_changes
+from local_dsql.write_ahead_log.errors import LogGap
 from local_dsql.write_ahead_log.lsn import parse_lsn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from local_dsql.engine.control import ControlConnections
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.write_ahead_log.changes import TableChanges
-    from local_dsql.write_ahead_log.operations import LockStrength, Place, RowOperation
+    from local_dsql.write_ahead_log.operations import RowOperation
     from local_dsql.write_ahead_log.reader import LogReader
-    from local_dsql.write_ahead_log.snapshot import Snapshot
-    from local_dsql.write_ahead_log.transactions import CommittedTransaction
 
-_PIECE = 512 * 1024
+MOST_KEPT = 500_000
+"""Locks and rows of others that are kept for open transactions, 80 MB; then no open transaction can be judged."""
+
+_PIECE = 128 * 1024
 """Bytes of the log that are read before others get a turn."""
-
-_MANY = 1000
-
-Holdings = dict[tuple[int, "Place"], "LockStrength"]
 
 _NOW = "SELECT pg_catalog.pg_logical_emit_message(true, '', '')"
 _OF_BACKEND = (
@@ -32,21 +33,6 @@ _OF_BACKEND = (
     " FROM pg_catalog.pg_stat_get_activity({pid})"
 )
 """The message's own COMMIT flushes all that was written before it; `backend_xid` is the top-level number."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedChanges:
-    """What a transaction has committed: locks by file and base place, and by file the places made and gone.
-
-    `keyed` are those made whose keys were not there before: of inserts, and of updates that may have changed a key.
-    """
-
-    xid: int
-    lsn: int
-    held: Holdings
-    made: Mapping[int, frozenset[Place]]
-    gone: Mapping[int, frozenset[Place]]
-    keyed: Mapping[int, frozenset[Place]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +52,19 @@ class OwnOperations:
 
 
 class LogFollower:
-    """Reads the log on demand. Whatever was written or committed before a call is part of its result."""
+    """Reads the log on demand. Whatever was written or committed before a call is part of its result.
+
+    Where the log is gone that was to be read, or more than `most` locks and rows were committed beside open
+    transactions, it calls `on_loss`.
+    """
 
     def __init__(self, control: ControlConnections, reader: LogReader) -> None:
         self._control = control
         self._reader = reader
-        self._derived: dict[int, CommittedChanges] = {}
+        self._committed = CommittedRows()
+        self.most = MOST_KEPT
+        self.on_loss: Callable[[], None] = lambda: None
+        """Called when what was committed, or done by open transactions, is not known any more."""
         self.end = reader.position
         """The latest position that PostgreSQL has told: its log is at least that long."""
 
@@ -92,10 +85,16 @@ class LogFollower:
         xid = self._reader.full_xid(int(short))
         return OwnOperations(xid, self._reader.operations([xid, *self._reader.subtransactions(xid)]))
 
-    async def committed(self, snapshot: Snapshot) -> list[CommittedChanges]:
-        """Return what transactions that a snapshot does not show have committed."""
+    async def newer(self, transaction: Transaction, *, than_first: bool = False) -> Newer:
+        """Return what others have committed that the snapshot of a transaction (or its first one) does not show.
+
+        Raises:
+            EngineError: that is not known any more.
+        """
         await self.catch_up()
-        return [self._derive(each) for each in self._reader.committed(snapshot)]
+        if transaction.unjudged:
+            raise EngineError("what others have committed since the snapshot of a transaction is not known")
+        return Newer(self._committed, transaction.first_snapshot if than_first else transaction.snapshot)
 
     async def catch_up(self) -> None:
         """Read the log up to now."""
@@ -106,53 +105,39 @@ class LogFollower:
         """Leave out the log before a position: no transaction that is open or begins can need it."""
         self.end = max(self.end, position)
         self._reader.skip(position)
-        self._derived.clear()
+        self._committed.clear()
 
-    def forget(self, position: int) -> None:
-        """Drop what was committed before a position, at which the oldest open transaction began."""
+    def forget(self, xmin: int, position: int) -> None:
+        """Drop what transactions below a number have committed, which every snapshot in use shows.
+
+        MultiXacts made before a position are dropped, too; no open transaction can have written before it.
+        """
         self._reader.forget(position)
-        if len(self._derived) > _MANY:
-            self._derived = {xid: each for xid, each in self._derived.items() if each.lsn >= position}
+        self._committed.forget(xmin)
 
-    def forget_all(self) -> None:
-        """Drop everything that was committed: no transaction is open."""
-        self._reader.forget(self._reader.position)
-        self._derived.clear()
+    @property
+    def kept(self) -> int:
+        """How many locks and rows of committed transactions are kept for the open ones."""
+        return len(self._committed)
 
     async def _advance(self, end: int) -> None:
         self.end = max(self.end, end)
-        while not self._reader.advance_some(end, _PIECE):
-            await asyncio.sleep(0)
+        done = False
+        while not done:
+            try:
+                done = self._reader.advance_some(end, _PIECE)
+            except LogGap as gap:
+                self._reader.skip(end)
+                self._lose()
+                raise EngineError(str(gap)) from gap
+            for transaction in self._reader.take_committed():
+                self._committed.add(transaction)
+            if len(self._committed) > self.most:
+                self._lose()
+            if not done:
+                await asyncio.sleep(0)
 
-    def _derive(self, transaction: CommittedTransaction) -> CommittedChanges:
-        found = self._derived.get(transaction.xid)
-        if found is None:
-            found = self._derived[transaction.xid] = _derive(transaction)
-        return found
-
-
-def holdings(changes: Mapping[int, TableChanges]) -> Holdings:
-    """Return the locks of changes that count in a conflict: a lock that an upsert took and did not use does not."""
-    return {
-        (file, place): strength
-        for file, table in changes.items()
-        for place, strength in table.held.items()
-        if place in table.updates or place in table.deletes or place in table.locks
-    }
-
-
-def _derive(transaction: CommittedTransaction) -> CommittedChanges:
-    changes = net_changes(transaction.operations)
-    made = {file: frozenset(table.made) for file, table in changes.items() if table.made}
-    gone = {
-        file: frozenset(table.updates) | table.deletes
-        for file, table in changes.items()
-        if table.updates or table.deletes
-    }
-    keyed = {
-        file: frozenset(table.inserts).union(
-            own for base, own in table.updates.items() if base not in table.keys_unchanged
-        )
-        for file, table in changes.items()
-    }
-    return CommittedChanges(transaction.xid, transaction.lsn, holdings(changes), made, gone, keyed)
+    def _lose(self) -> None:
+        """Forget what was committed: no open transaction can be judged."""
+        self._committed.clear()
+        self.on_loss()

@@ -71,13 +71,8 @@ def close(held: HeldSession) -> None:
 
 
 def forget_unneeded(services: Services) -> None:
-    """Drop what was committed before the snapshot of every open transaction."""
-    if services.opening:
-        return
-    oldest = [
-        other.transaction.keeps for other in services.sessions.values() if other.transaction is not None
-    ]
-    if oldest:
-        services.log.forget(min(oldest))
-    else:
-        services.log.forget_all()
+    """Drop what the snapshot of every open transaction shows."""
+    open_ones = [other.transaction for other in services.sessions.values() if other.transaction is not None]
+    if open_ones and not services.opening:
+        xmin = min(each.first_snapshot.xmin for each in open_ones)
+        services.log.forget(xmin, min(each.keeps for each in open_ones))

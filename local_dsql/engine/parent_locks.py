@@ -20,9 +20,9 @@ from local_dsql.engine.suspend import changes_catalog
 from local_dsql.write_ahead_log.operations import LockStrength
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-    from local_dsql.engine.log_follower import Holdings
+    from local_dsql.engine.committed_rows import Conflict
     from local_dsql.engine.row_changes import CapturedTable
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import ForeignKey, Table
@@ -33,11 +33,9 @@ _MOST_PLACES = 100
 """Parents that are looked at; more locks stay as they are."""
 
 
-def are_shared(mine: Holdings, theirs: Collection[Holdings]) -> bool:
-    """Return whether all locks of a transaction that others hold too are FOR KEY SHARE."""
-    return all(
-        mine[place] is LockStrength.KEY_SHARE for held in theirs for place in mine.keys() & held.keys()
-    )
+def are_shared(found: Iterable[Conflict]) -> bool:
+    """Return whether all conflicts are with locks FOR KEY SHARE of the transaction."""
+    return all(each.strength is LockStrength.KEY_SHARE for each in found)
 
 
 async def without_unneeded_locks(held: HeldSession, changes: RowChanges) -> RowChanges | None:

@@ -27,7 +27,6 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         EngineError: others commit over the same rows all the time, or PostgreSQL refuses.
     """
     transaction = held.transaction
-    error = None
     for _ in range(_MOST_TRIES):
         mark = held.services.commits.mark
         *_, opened = await held.ask(savepoints.ROLLBACK + transaction.begin + savepoints.OPEN, 3)
@@ -40,8 +39,8 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
             await replay(held)
             return
         if error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
-            break
-    raise EngineError(f"a transaction cannot be rebased: {error}")
+            raise EngineError(error)
+    raise EngineError("others commit over the rows of a transaction all the time")
 
 
 def _commands(token: Parameter, changes: RowChanges) -> list[Command]:

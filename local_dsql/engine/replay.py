@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def replay(held: HeldSession) -> bool:
     """Run them in order; return whether all have succeeded, as settings always do."""
-    for each in held.transaction.replay:
+    for each in (*held.transaction.replay, *held.transaction.settings):
         if isinstance(each, Request):
             (answer,) = await ask_unblocked(held, each.repetition)
             if answer.error is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsql_dialect import libpg_query
+from local_dsql.engine.commands import TEXT
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import ObjectKind
@@ -21,6 +24,7 @@ _FORGET = messages.frame(b"C", b"S" + _NAME)
 """Comes first: a run that failed has left its statement behind. The portal ends with the transaction."""
 FORGET_UNNAMED = messages.close(ObjectKind.STATEMENT)
 """Drops the unnamed statement, as a Query does."""
+_NULL, _SHORT = b"\xff\xff\xff\xff", struct.Struct("!H")
 _NOTHING: Mapping[bytes, int] = {}
 _SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
 """Frames that a Query is not answered with."""
@@ -74,7 +78,7 @@ class Request:
 
 
 def retold(request: Request, sql: str) -> Request | None:
-    """Return a request for another text with the same parameters, under a name of the engine's own.
+    """Return a request for another text with those of the parameters that it names, under a name of the engine's own.
 
     None where that cannot be told: the text is not ASCII, or the request does not begin with a Bind.
     """
@@ -87,8 +91,9 @@ def retold(request: Request, sql: str) -> Request | None:
     parse, bind = frames.get(b"P", request.parse), frames.get(b"B")
     if bind is None or not parse:
         return None
-    _, _, types = parse[BODY:].split(b"\0", 2)
-    _, _, values = bind[BODY:].split(b"\0", 2)
+    used = _parameters(sql)
+    types = _types(parse[BODY:].split(b"\0", 2)[2], used)
+    values = _values(bind[BODY:].split(b"\0", 2)[2], used)
     body = (
         _FORGET
         + messages.frame(b"P", _NAME + messages.cstring(sql) + types)
@@ -97,6 +102,40 @@ def retold(request: Request, sql: str) -> Request | None:
         + messages.frame(b"C", b"P" + _NAME)
     )
     return Request(body, statement=statement)
+
+
+def _parameters(sql: str) -> frozenset[int]:
+    """Return the numbers of the parameters that a text names."""
+    texts = (token.text for token in libpg_query.scan(sql.encode()))
+    return frozenset(int(text[1:]) for text in texts if text[:1] == "$" and text[1:].isdigit())
+
+
+def _types(types: bytes, used: frozenset[int]) -> bytes:
+    """Return the types of a Parse for the parameters up to the last one used; one in between that is not is a text."""
+    count = max(used, default=0)
+    given = list(struct.unpack_from(f"!{(len(types) - 2) // 4}I", types, 2))[:count]
+    given += [0] * (count - len(given))
+    told = [oid if number in used else TEXT for number, oid in enumerate(given, 1)]
+    return struct.pack(f"!H{count}I", count, *told)
+
+
+def _values(values: bytes, used: frozenset[int]) -> bytes:
+    """Return formats and values of a Bind for the parameters up to the last one used; one that is not is NULL."""
+    count = max(used, default=0)
+    (number,) = _SHORT.unpack_from(values)
+    formats = struct.unpack_from(f"!{number}H", values, 2)
+    position = 2 + 2 * number
+    (given,) = _SHORT.unpack_from(values, position)
+    position += 2
+    told: list[bytes] = []
+    for parameter in range(1, given + 1):
+        length = 4 + max(int.from_bytes(values[position : position + 4], "big", signed=True), 0)
+        if parameter <= count:
+            told.append(values[position : position + length] if parameter in used else _NULL)
+        position += length
+    formats = formats[:count] if number > 1 else formats
+    head = struct.pack(f"!H{len(formats)}HH", len(formats), *formats, count)
+    return head + b"".join(told) + values[position:]
 
 
 class LoneRequest(NamedTuple):

@@ -12,6 +12,7 @@ from local_dsql.engine.errors import (
     DEADLOCK_DETECTED,
     QUERY_CANCELED,
     SCHEMA_CHANGED,
+    SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
 )
@@ -67,9 +68,12 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
         return
     transaction.moved = await moved_references(held, changes)
     transaction.checked = held.services.log.position
+    error = None
     replacing = repaired = lightened = False
     for _ in range(_MOST_TRIES):
+        held.session.interruptible = True
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
+        held.session.interruptible = False
         if error is None:
             transaction.restored = True
             transaction.uncounted = sum(each.operations(replacing) for each in changes.tables)
@@ -91,7 +95,8 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
             replacing = True  # keys were moved around: the rows are deleted before they are inserted
             continue
         break
-    transaction.doomed = CONFLICT
+    changed = error is not None and error["C"].startswith(SCHEMA_ERRORS) and error["C"] not in _REFUSALS
+    transaction.doomed = SCHEMA_CHANGED if changed else CONFLICT
     await held.ask(savepoints.TO_BASE)
 
 

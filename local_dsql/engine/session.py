@@ -64,11 +64,21 @@ class Services:
     """How many BEGINs are under way."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def run_in_background(self, work: Coroutine[None, None, None]) -> None:
+    def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end."""
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    async def end_background(self, patience: float) -> None:
+        """Wait so many seconds for the coroutines that run, and cancel those that have not ended by then."""
+        for _ in range(2):
+            if not self.background:
+                return
+            _, late = await asyncio.wait(self.background, timeout=patience)
+            for task in late:
+                task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.background.discard(task)
@@ -78,6 +88,12 @@ class Services:
     def is_idle(self) -> bool:
         """Return whether no session is in a transaction, and none begins one; lone statements may run."""
         return not self.opening and all(session.transaction is None for session in self.sessions.values())
+
+    def give_up(self) -> None:
+        """Let no open transaction commit: what others have committed since their snapshots is not known any more."""
+        for session in self.sessions.values():
+            if session.transaction is not None:
+                session.transaction.unjudged = True
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Parameter, first_error
 from local_dsql.engine.errors import CONFLICT, EngineError
+from local_dsql.engine.hidden_settings import settings
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
 
@@ -38,11 +39,12 @@ async def suspend(held: HeldSession) -> None:
     if transaction is None or transaction.suspended is not None:
         return
     changes = NO_CHANGES
-    if not transaction.failed:
+    if not (transaction.failed or transaction.unjudged):
         try:
             await held.session.portals.before_suspend(held.backend)
             changes = await capture(held)
             transaction.relations |= await locked_relations(held)
+            transaction.settings = await settings(held)
         except EngineError:
             _log.exception("the changes of a transaction cannot be read; it gets a conflict")
             transaction.doomed = transaction.doomed or CONFLICT

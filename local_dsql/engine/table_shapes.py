@@ -160,11 +160,18 @@ class Table:
             f" ON {index.equal('_mine', '_other')} AND _mine._place <> _other._place LIMIT 1"
         )
 
-    def duplicated(self, index: UniqueIndex) -> str:
-        """Return what counts the other rows, visible in the snapshot, with the key of the row."""
+    def twins(self, index: UniqueIndex) -> str:
+        """Return what counts the rows, visible in the snapshot, with the key of the first row, but for those given."""
+        return f"SELECT 1 {self._twins(index)}"
+
+    def twin_places(self, index: UniqueIndex) -> str:
+        """Return what reads the places of `twins`."""
+        return f"SELECT pg_catalog.array_agg(_other._place) {self._twins(index)}"
+
+    def _twins(self, index: UniqueIndex) -> str:
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
-            f"SELECT 1 FROM ({rows} AND ctid = ANY ($1)) _mine JOIN ({rows}) _other"
+            f"FROM ({rows} AND ctid = ($1)[1]) _mine JOIN ({rows}) _other"
             f" ON {index.equal('_mine', '_other')} AND _other._place <> ALL ($1)"
         )
 

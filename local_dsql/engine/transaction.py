@@ -45,10 +45,12 @@ class Transaction:
         commits: count of commits that its snapshot surely covers; -1 if a COMMIT was under way.
         catalog_version: version of the catalog when it began.
         replay: statements that set parameters or change the catalog, in order, to be run again after a suspension.
+        settings: commands that set what functions have set by set_config(), found when it was suspended.
         relations: OIDs of relations that it had locked when it was suspended.
         rows: rows that its statements have changed.
         checked: position in the log up to which its rows were counted and compared with those that others removed.
         uncounted: row operations after `checked` that need not be counted: they are, or were restored.
+        unjudged: what others have committed since its snapshot is not known any more: it never commits.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
         changes_catalog: one of its statements has changed the catalog.
@@ -69,9 +71,11 @@ class Transaction:
     checked: int = field(init=False)
     failed: bool = False
     expired: bool = False
+    unjudged: bool = False
     doomed: ServerMessage | None = None
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
+    settings: tuple[Command, ...] = ()
     relations: set[int] = field(default_factory=set)
     rows: int = 0
     uncounted: int = 0
@@ -92,4 +96,4 @@ class Transaction:
     @property
     def is_active(self) -> bool:
         """Whether its next statement can run at once."""
-        return not (self.failed or self.expired or self.suspended is not None)
+        return not (self.failed or self.expired or self.unjudged or self.suspended is not None)

@@ -4,6 +4,14 @@ PostgreSQL's wait graph tells who is in the way of whatever statement. An idle h
 one is asked to suspend itself when its statement ends; if that takes long and its statement can be undone, it is
 cancelled, suspends itself and runs its statement again. A waiter holds its own session and only *tries* for another's,
 so no two wait for each other here; rings of busy statements are PostgreSQL's to find (`deadlock_timeout`).
+
+A statement that was cancelled three times is left alone, so that it comes to its end: a statement that needs its rows
+waits until then, and the transaction's greatest age bounds that. To bring back a suspended transaction takes as long as
+its 3,000 rows at most; it can be cancelled, too, since CHECKs of its tables may call slow functions.
+
+A statement may wait for a suspended transaction: it began to while a subtransaction had changed the row which has been
+released since (an EXCEPTION block of PL/pgSQL), and PostgreSQL then goes on to wait for the transaction as a whole.
+Such a statement is cancelled itself, and runs again.
 """
 
 from __future__ import annotations
@@ -41,7 +49,7 @@ _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 class Watch:
     """Watches one statement from the moment it is sent; costs a timer unless the statement takes long."""
 
-    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_timer")
+    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_suspended", "_timer")
 
     def __init__(self, session: EngineSession) -> None:
         self._session = session
@@ -49,6 +57,7 @@ class Watch:
         self._holders: dict[str, None] = {}
         self._began = time.monotonic()
         self._blocked_since: dict[int, float] = {}
+        self._suspended: set[int] = set()
         self._timer = asyncio.get_running_loop().call_later(_FIRST_LOOK, self._begin)
 
     def stop(self) -> None:
@@ -96,14 +105,23 @@ class Watch:
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
                 other.preemptions += 1
-                other.cancelling = asyncio.ensure_future(_cancel(other))
+                other.cancelling = other.services.run_in_background(_cancel(other))
             return
         try:
+            if held.session.transaction is not None and held.session.transaction.suspended is not None:
+                self._run_again(pid)
             await suspend(held)
         except ConnectionLost:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
             held.release()
+
+    def _run_again(self, pid: int) -> None:
+        """Cancel the statement itself if it has waited for a suspended transaction at the look before, too."""
+        session = self._session
+        if pid in self._suspended and session.cancelling is None and not self.is_over():
+            session.cancelling = session.services.run_in_background(_cancel(session))
+        self._suspended.add(pid)
 
 
 def _can_cancel(other: EngineSession) -> bool:
@@ -135,14 +153,20 @@ async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
 ) -> list[Response]:
     """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
-    with watched(held.session):
-        return await held.ask(data, answers, bulk=bulk)
+    try:
+        with watched(held.session):
+            return await held.ask(data, answers, bulk=bulk)
+    finally:
+        await held.session.cancelled()  # another session may have come meanwhile
 
 
 async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
     """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
-    with watched(held.session):
-        return await held.backend.request_until(data, stop)
+    try:
+        with watched(held.session):
+            return await held.backend.request_until(data, stop)
+    finally:
+        await held.session.cancelled()
 
 
 async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:

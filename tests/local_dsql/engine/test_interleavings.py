@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.engine import cases_conflicts, cases_locks, cases_restore
+from tests.local_dsql.engine import cases_conflicts, cases_locks, cases_restore, cases_upserts
 from tests.local_dsql.engine.interleavings import play
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "case", (*cases_restore.CASES, *cases_conflicts.CASES, *cases_locks.CASES), ids=lambda case: case.name
+    "case",
+    (*cases_restore.CASES, *cases_conflicts.CASES, *cases_locks.CASES, *cases_upserts.CASES),
+    ids=lambda case: case.name,
 )
 def test_interleaving(laboratory: Laboratory, case: Case) -> None:
     async def run() -> list[str]:

@@ -96,6 +96,59 @@ ATTEMPTS = (
     "reset session authorization; select pg_read_file('x')",
     "reset role; table private",
     "discard all; table private",
+    "select pg_ls_tmpdir()",
+    "select pg_ls_archive_statusdir()",
+    "select pg_ls_replslotdir('local_dsql_log')",
+    "select pg_read_file('postgresql.conf', 0, 10, true)",
+    "select pg_logical_slot_get_changes('local_dsql_log', null, null)",
+    "select pg_replication_slot_advance('local_dsql_log', pg_current_wal_insert_lsn())",
+    "select pg_replication_origin_create('x')",
+    "select pg_wal_replay_pause()",
+    "select pg_backup_start('x')",
+    "select pg_rotate_logfile()",
+    "select pg_log_backend_memory_contexts(pg_backend_pid() + 1)",
+    "select pg_stat_reset()",
+    "select pg_stat_reset_shared('wal')",
+    "select pg_export_snapshot()",
+    "select query_to_xml('table private', true, true, '')",
+    "select pg_advisory_lock(1)",
+    "select lo_creat(0)",
+    "select * from pg_config",
+    "select * from pg_shmem_allocations",
+    "select * from pg_backend_memory_contexts",
+    "select * from pg_statistic",
+    "select * from pg_subscription",
+    "select currtid2('private', '(0,1)')",
+    "alter table private owner to app",
+    "grant select on private to app",
+    "alter default privileges for role other grant all on tables to app",
+    "truncate private",
+    "lock table private in access exclusive mode",
+    "create rule r as on select to private do also delete from private",
+    "create policy p on private",
+    "comment on table private is 'x'",
+    "create index on private (s)",
+    "alter table private add column x int",
+    "drop table private",
+    "create view v as table private; table v",
+    "create function f() returns setof private language sql security definer as 'table private'; select f()",
+    "copy private to stdout",
+    "explain analyze delete from private",
+    "merge into private p using t on p.s = 'x' when not matched then insert values ('x')",
+    "create table x as table private",
+    "select * from private for update",
+    "insert into private values ('x') on conflict do nothing",
+    "create trigger x before insert on private for each row execute function suppress_redundant_updates_trigger()",
+    "do $$begin perform pg_read_file('x'); end$$",
+    "alter role other rename to x",
+    "drop role other",
+    "reassign owned by other to app",
+    "drop owned by other",
+    "grant other to app",
+    "create publication p for all tables",
+    "alter extension plpgsql set schema public",
+    "set log_min_messages = 'panic'",
+    "set wal_compression = on",
     *(f"select local_dsql_engine.check_token({token})" for token in _TOKENS),
     *(
         f"select local_dsql_engine.write_rows({token}, 'delete from private', null, null::int[])"
@@ -115,6 +168,7 @@ ATTEMPTS = (
     ),
 )
 
+LEAST = 150
 STATES = ("autocommit", "in a transaction", "suspended", "doomed")
 WHO = "select session_user, current_user, current_setting('is_superuser'), current_setting('session_replication_role')"
 
@@ -153,7 +207,8 @@ def test_no_attempt_gains_anything(laboratory: Laboratory, state: str) -> None:
         assert (await other.run("table private")).rows == [("secret",)]
         return gained
 
-    assert laboratory.run(run(), timeout=60) == []
+    assert len(ATTEMPTS) >= LEAST
+    assert laboratory.run(run(), timeout=120) == []
 
 
 def test_code_of_an_owner_runs_as_the_owner(laboratory: Laboratory) -> None:

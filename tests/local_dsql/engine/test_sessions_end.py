@@ -82,4 +82,4 @@ def test_limits_of_rows_and_bytes(laboratory: Laboratory) -> None:
         assert (await one.run(f"{large} where id <= 9")).sqlstate == "54000"
         await one.ok(f"{large} where id <= 6")
 
-    laboratory.run(run())
+    laboratory.run(run(), timeout=60)

@@ -15,7 +15,7 @@ from local_dsql.engine.requests import Request, lone, retold, without
 from local_dsql.engine.row_count import rows_of_tag, tag_is_exact
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
-from local_dsql.engine.upserts import is_upsert, without_clause
+from local_dsql.engine.upserts import is_upsert, update_condition
 from local_dsql.wire import messages
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.response import Response
@@ -56,7 +56,8 @@ def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> No
         table.keys_at,
         table.size,
         table.duplicates(index),
-        table.duplicated(index),
+        table.twins(index),
+        table.twin_places(index),
         table.delete_duplicates(index, 3),
         table.delete_images(index),
         key.orphans(table, table),
@@ -125,8 +126,8 @@ def test_catalog_changes_concern_those_that_touch_the_relation(
     catalog.changed({1, 2}, session=7)
     since = catalog.version
     catalog.changed(change, session=5)
-    assert catalog.concerns(since, relations, session) is concerned
-    assert not catalog.concerns(catalog.version, relations, session)
+    assert bool(catalog.concerning(since, relations, session)) is concerned
+    assert not catalog.concerning(catalog.version, relations, session)
 
 
 def test_a_mark_is_moved_by_every_commit_that_may_write() -> None:
@@ -164,23 +165,21 @@ def test_command_tags_that_count_all_rows(sql: str, exact: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "without"),
+    ("clause", "condition"),
     [
-        ("insert into t values (1) on conflict do nothing", "insert into t values (1) "),
-        (
-            "insert into t values (1) on conflict (id) do nothing returning id",
-            "insert into t values (1) returning id",
-        ),
-        (
-            "insert into t values ('é') on conflict (lower(e)) where e > (select 1) do nothing returning (1)",
-            "insert into t values ('é') returning (1)",
-        ),
+        ("do nothing", None),
+        ("(id) where id > 0 do nothing", None),
+        ("(id) do update set n = 1", None),
+        ("(id) do update set n = 1 where t.n > 1", " t.n > 1"),
+        ("(id) where id > 0 do update set n = (select 1 where true) where f(t.n) returning id", " f(t.n) "),
+        ("(id) do update set n = t.returning where t.returning = 'é'", " t.returning = 'é'"),
     ],
 )
-def test_an_upsert_without_its_clause(sql: str, without: str) -> None:
-    assert is_upsert(query(sql))
-    (tree,) = libpg_query.parse(sql.encode())
-    assert without_clause(sql, tree["stmt"]["InsertStmt"]["onConflictClause"]) == without
+def test_the_condition_of_an_upsert(clause: str, condition: str | None) -> None:
+    request = query(f"insert into t values ('é', 1) on conflict {clause}")
+    assert is_upsert(request)
+    assert request.statement is not None
+    assert update_condition(request.statement) == condition
 
 
 def test_requests_of_a_lone_statement() -> None:
@@ -201,6 +200,22 @@ def test_a_retold_request_keeps_types_and_values() -> None:
     assert kinds[b"P"].endswith(b"select $1 + 1\0" + struct.pack("!HI", 1, 23))
     assert kinds[b"B"].endswith(b"\0\0\0\1\0\0\0\0015\0\0")
     assert retold(Request(bind), "select 1") is None
+
+
+def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
+    parse_frame = messages.frame(b"P", b"\0select $1, $2, $3, $4\0" + struct.pack("!HII", 2, 23, 20))
+    values = b"\0\0\0\1a" + b"\0\0\0\1b" + b"\0\0\0\1c" + b"\xff\xff\xff\xff"
+    bind = messages.frame(b"B", b"\0\0" + struct.pack("!HHHHHH", 4, 0, 1, 0, 1, 4) + values + b"\0\0")
+    told = retold(Request(parse_frame + bind), "select $1, $3, '$4'")
+    assert told is not None
+    kinds = dict(_frames(told.body))
+    assert kinds[b"P"].endswith(struct.pack("!HIII", 3, 23, 25, 0))
+    assert kinds[b"B"].endswith(
+        struct.pack("!HHHHH", 3, 0, 1, 0, 3) + b"\0\0\0\1a" + b"\xff\xff\xff\xff" + b"\0\0\0\1c" + b"\0\0"
+    )
+
+
+def test_only_ascii_is_retold() -> None:
     assert retold(query("select 1"), "select 'é'") is None
 
 

@@ -130,6 +130,28 @@ def test_a_writer_of_the_same_row_does_not_wait_for_a_statement_that_runs(labora
     laboratory.run(run())
 
 
+def test_a_slow_statement_comes_to_its_end_beside_writers_of_its_row(laboratory: Laboratory) -> None:
+    """It is cancelled three times and then left alone; a writer waits for its end at most."""
+    duration = 0.4
+
+    async def run() -> tuple[float, float]:
+        slow, writer = await laboratory.client(), await laboratory.client()
+        await slow.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)")
+        update = asyncio.ensure_future(
+            slow.run(f"update t set n = n + 1 where id = 1 and pg_sleep({duration}) is not null")
+        )
+        longest = 0.0
+        while not update.done():
+            longest = max(longest, (await writer.run("update t set n = n + 1 where id = 1")).seconds)
+        reply = await update
+        assert not reply.sqlstate, reply
+        return reply.seconds, longest
+
+    took, longest = laboratory.run(run())
+    assert took < 5 * duration
+    assert longest < 2 * duration
+
+
 def test_hot_rows_lose_nothing(laboratory: Laboratory) -> None:
     async def run() -> None:
         clients = [await laboratory.client() for _ in range(4)]
