@@ -120,6 +120,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     proxy = Proxy(
         socket_directory=folder / "sockets",
         port=postgres.port,
+        data_directory=folder / "data",
         profile=NEWEST,
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),

@@ -1,20 +1,26 @@
 -- Not available on DSQL (AWS user guide, system tables); here they would show other sessions.
 REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
 
--- The backend is logged in as superuser and runs with the client's role; a client that could set session_authorization,
--- by a function or a rule, would be superuser. The proxy refuses the statements.
--- The set_config that clients call sets only parameters that SET may set.
+-- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
 ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;
 CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_local boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    applied text;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
             'intervalstyle', 'timezone', 'search_path') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;
-    RETURN pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    applied := pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    -- For the engine: a function may have called this, and a suspension takes the value back (local_dsql/engine/replay.py).
+    PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
+        pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb
+        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('name', setting_name, 'value', applied, 'is_local', is_local)
+        )::pg_catalog.text, true);
+    RETURN applied;
 END
 $$;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from local_dsql.write_ahead_log.retention import SETTINGS as LOG_SETTINGS
+
 SETTINGS: dict[str, str] = {
     # reachable only by the proxy
     "listen_addresses": "",
@@ -13,8 +15,9 @@ SETTINGS: dict[str, str] = {
     # the WAL to the system (synchronous_commit, on by default), but does not flush it to disk.
     "fsync": "off",
     "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    **LOG_SETTINGS,
+    # Statements that block each other in a ring are found by PostgreSQL; the engine then runs one of them again.
+    "deadlock_timeout": "10ms",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
     "shared_buffers": "64MB",

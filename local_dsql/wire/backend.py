@@ -35,6 +35,8 @@ class Backend(Receiver):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """Each ParameterStatus received with collected responses: value by name."""
+        self.encoding = "UTF8"
+        """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
@@ -70,6 +72,8 @@ class Backend(Receiver):
         for raw in reported:
             name, value, _ = raw[BODY:].split(b"\0")
             self.parameters[name.decode()] = value.decode()
+            if name == b"client_encoding":
+                self.encoding = value.decode()
         reported.clear()
 
     async def request(self, data: bytes, responses: int = 1, *, bulk: bool = False) -> list[Response]:
@@ -86,7 +90,7 @@ class Backend(Receiver):
         return await self._collect(data, responses, bulk=bulk)
 
     async def request_until(self, data: bytes, stop: bytes) -> Response:
-        """Send bytes; return the response up to ReadyForQuery or a frame of type `stop` (then its status is empty)."""
+        """Return the response up to ReadyForQuery or a frame of a type in `stop` (then its status is empty)."""
         (response,) = await self._collect(data, stop=stop)
         return response
 

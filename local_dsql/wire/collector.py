@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _LONGEST_TAG = 80
 """Largest size of a CommandComplete in bytes."""
 
+_ASYNCHRONOUS = (
+    BackendMessage.NOTICE_RESPONSE,
+    BackendMessage.PARAMETER_STATUS,
+    BackendMessage.ERROR_RESPONSE,
+    BackendMessage.NOTIFICATION_RESPONSE,
+)
+
 
 class Collector:
     """Collects the responses to one request after the other.
@@ -51,7 +58,7 @@ class Collector:
     def begin(self, wanted: int, *, stop: bytes = b"", bulk: bool = False) -> None:
         """Begin with the `wanted` responses to a request; the responses before have ended.
 
-        A frame of the type `stop` ends a response, as ReadyForQuery does.
+        A frame of a type in `stop` ends a response, as ReadyForQuery does.
         """
         self.responses: list[Response] = []
         self.probe = b""
@@ -95,14 +102,15 @@ class Collector:
         asynchronous: list[bytes] = []
         for kind, raw in self._reader.feed(data):
             if len(self.responses) == self._wanted:
-                asynchronous.append(raw)
+                if kind in _ASYNCHRONOUS:  # others belong to a response that a frame in `stop` has ended
+                    asynchronous.append(raw)
             elif kind == BackendMessage.READY_FOR_QUERY:
                 self._end(raw[BODY:])
             elif kind == BackendMessage.PARAMETER_STATUS:
                 self.reported.append(raw)
             else:
                 self._frames.append((kind, raw))
-                if kind == self._stop:
+                if kind in self._stop:
                     self._end(b"")
         return asynchronous
 

@@ -30,7 +30,8 @@ class TableChanges:
         deletes: base places.
         inserts: own places, in the order of their making.
         held: strongest lock on each base place, those of the changes included.
-        locks: base places that are locked and not changed, with the strength to lock them again.
+        locks: base places to be locked again, with the strength: those that are not changed, and those that were locked
+            more strongly than their update locks them.
         keys_unchanged: updated base places whose updates have all left the keys as they were.
     """
 
@@ -57,12 +58,13 @@ class TableChanges:
     def settle(self) -> None:
         """Drop locks that need not be taken again.
 
-        An update or a delete locks its row itself. A no-key lock on a row that is not written comes from an upsert
-        that has changed nothing: it is no conflict in DSQL.
+        An update or a delete locks its row itself; an update does that less strongly than FOR UPDATE. A no-key lock on
+        a row that is not written comes from an upsert that has changed nothing: it is no conflict in DSQL.
         """
         self.keys_unchanged &= self.updates.keys()
         for place, strength in list(self.locks.items()):
-            if place in self.updates or place in self.deletes or strength is LockStrength.NO_KEY_UPDATE:
+            updated = place in self.updates and strength is not LockStrength.UPDATE
+            if updated or place in self.deletes or strength is LockStrength.NO_KEY_UPDATE:
                 del self.locks[place]
 
 
@@ -97,8 +99,8 @@ class _Fold:
         base = self._origins[operation.file, old] if own else old
         if base is not None:
             table.hold(base, strength)
-        if not own and operation.kind is OperationKind.LOCK:
-            _raise(table.locks, old, strength)
+            if operation.kind is OperationKind.LOCK:
+                _raise(table.locks, base, strength)
 
     def _replace(self, table: TableChanges, operation: RowOperation, old: Place) -> None:
         base = self._origins.pop((operation.file, old), old)

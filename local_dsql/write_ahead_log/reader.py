@@ -159,6 +159,10 @@ class LogReader:
         """Return the transactions that have committed operations, and are not visible to a snapshot, by number."""
         return self._transactions.committed(snapshot)
 
+    def take_committed(self) -> list[CommittedTransaction]:
+        """Return the transactions that have committed operations, in the order of their COMMITs, and forget them."""
+        return self._transactions.take_committed()
+
     def _scan(self, base: int, data: bytes, end: int) -> bool:
         """Read the records that begin in `data`, pages that lie at `base`; return False where `end` cuts the last."""
         handlers, known = self._handlers, self._transactions.open

@@ -171,6 +171,13 @@ class Transactions:
         newer = self._order[bisect_left(self._order, snapshot.xmin) :]
         return [self._committed[xid] for xid in newer if xid in self._committed and not snapshot.shows(xid)]
 
+    def take_committed(self) -> list[CommittedTransaction]:
+        """Return the committed transactions in the order of their COMMITs, and forget them."""
+        taken = list(self._ends)
+        for known in (self._committed, self._order, self._ends):
+            known.clear()
+        return taken
+
     def clear(self) -> None:
         """Forget everything."""
         for known in (

@@ -61,8 +61,10 @@ def test_a_deleted_row_is_one_of_the_base() -> None:
 
 def test_locks_that_a_write_holds_itself_are_not_taken_again() -> None:
     table = net_changes([lock(A, UPD), update(A, B), lock(C, KS), lock(C, SH), lock(B, UPD)])[FILE]
-    assert table.locks == {C: SH}
+    assert table.locks == {A: UPD, C: SH}  # FOR UPDATE is more than the update
     assert table.held == {A: UPD, C: SH}
+    table = net_changes([lock(A, KS), update(A, B), lock(B, KS), lock(C, UPD), delete(C)])[FILE]
+    assert table.locks == {}
 
 
 def test_a_no_key_lock_without_a_write_is_not_taken_again() -> None:

@@ -1,0 +1,219 @@
+-- The powers of the optimistic concurrency engine (local_dsql/engine). A client's backend is logged in as the client's own
+-- role and nothing changes that; what the engine has to do within a client's transaction beyond the client's rights are the
+-- functions below. Each wants a token that the engine draws when it starts and sends as a bound parameter, so it is in no
+-- query text; check_token, replaced at every start, knows its hash alone. Until then it accepts nothing.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'local_dsql_engine') THEN
+        CREATE ROLE local_dsql_engine NOLOGIN NOINHERIT;
+        CREATE ROLE local_dsql_control LOGIN;
+    END IF;
+END
+$$;
+ALTER ROLE local_dsql_engine INHERIT;
+GRANT pg_read_all_data, pg_write_all_data TO local_dsql_engine;
+GRANT SET ON PARAMETER session_replication_role TO local_dsql_engine;
+-- The engine's own connections look at locks and at the log, and end backends. They touch no table of a client.
+GRANT pg_monitor, pg_signal_backend TO local_dsql_control;
+GRANT SELECT ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity TO local_dsql_control;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status(), pg_catalog.pg_stat_get_activity(int), pg_catalog.pg_logical_emit_message(boolean, text, text),
+    pg_catalog.pg_terminate_backend(int, bigint), pg_catalog.pg_cancel_backend(int) TO local_dsql_control;
+
+CREATE SCHEMA local_dsql_engine AUTHORIZATION local_dsql_engine;
+GRANT USAGE ON SCHEMA local_dsql_engine TO PUBLIC;
+
+CREATE FUNCTION local_dsql_engine.check_token(token text) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied';
+END
+$$;
+
+-- Returns images: `statement` gives one array of rows of the type of `shape`.
+CREATE FUNCTION local_dsql_engine.read_rows(token text, shape anyelement, statement text, places tid[]) RETURNS anyarray
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE statement INTO $0 USING places;
+    RETURN $0;
+END
+$$;
+
+-- Runs a statement with places and images, foreign keys not acting, and returns how many rows it had.
+CREATE FUNCTION local_dsql_engine.write_rows(token text, statement text, places tid[], images anyarray) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = replica AS $$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE statement USING places, images;
+    GET DIAGNOSTICS number = ROW_COUNT;
+    RETURN number;
+END
+$$;
+
+-- The same for a table whose CHECKs, domains or indexes call code of clients: that runs as the owner of the table.
+CREATE FUNCTION local_dsql_engine.write_rows_as(
+    token text, owner oid, namespace text, statement text, places tid[], images anyarray) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = replica AS $$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    EXECUTE format('SELECT local_dsql_engine.%I($1, $2, $3, $4)', 'as_' || owner) INTO number
+        USING namespace, statement, places, images;
+    RETURN number;
+END
+$$;
+
+ALTER FUNCTION local_dsql_engine.check_token(text) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.read_rows(text, anyelement, text, tid[]) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.write_rows(text, text, tid[], anyarray) OWNER TO local_dsql_engine;
+ALTER FUNCTION local_dsql_engine.write_rows_as(text, oid, text, text, tid[], anyarray) OWNER TO local_dsql_engine;
+
+-- The one function with a superuser's rights; its statement is constant. What it changes is never committed.
+CREATE FUNCTION local_dsql_engine.set_unique(token text, indexes oid[], value boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    UPDATE pg_catalog.pg_index SET indisunique = value WHERE indexrelid = ANY (indexes);
+END
+$$;
+
+-- The catalog, read with a search_path that no client can change.
+CREATE FUNCTION local_dsql_engine.tables(files bigint[], OUT oid bigint, OUT file bigint, OUT namespace text, OUT name text,
+    OUT row_type bigint, OUT array_type bigint, OUT owner bigint, OUT columns text[], OUT assignable text[],
+    OUT identity text[], OUT key text[], OUT runs_code boolean)
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT c.oid::bigint, pg_relation_filenode(c.oid)::bigint, n.nspname::text, c.relname::text, t.oid::bigint,
+    t.typarray::bigint, c.relowner::bigint,
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attgenerated = '' ORDER BY attnum),
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attgenerated = '' AND attidentity <> 'a' ORDER BY attnum),
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        AND attidentity = 'a' ORDER BY attnum),
+    ARRAY(SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY u(number, k)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number
+        WHERE i.indrelid = c.oid AND i.indisprimary AND u.k <= i.indnkeyatts ORDER BY u.k),
+    EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
+        AND (d.classid, d.objid) IN (SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE k.conrelid = c.oid
+            UNION ALL SELECT 'pg_class'::regclass, x.indexrelid FROM pg_index x WHERE x.indrelid = c.oid
+            UNION ALL SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f WHERE f.adrelid = c.oid))
+    OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid WHERE a.attrelid = c.oid AND y.typtype = 'd')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = c.reltype
+WHERE c.relkind = 'r' AND c.oid >= 16384 AND n.nspname <> 'local_dsql' AND pg_relation_filenode(c.oid) = ANY (files::oid[])
+$$;
+
+CREATE FUNCTION local_dsql_engine.file_of(namespace text, relation text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT pg_relation_filenode(c.oid)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = namespace AND c.relname = relation
+$$;
+
+CREATE FUNCTION local_dsql_engine.unique_indexes(tables bigint[], OUT oid bigint, OUT relation bigint, OUT name text,
+    OUT nulls_equal boolean, OUT immediate boolean, OUT predicate text, OUT keys text[], OUT operators text[],
+    OUT collations text[])
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT i.indexrelid::bigint, i.indrelid::bigint, x.relname::text, i.indnullsnotdistinct, i.indimmediate,
+    coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+    ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k),
+    ARRAY(SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname) FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, k)
+        JOIN pg_opclass c ON c.oid = u.class JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = c.opcintype
+        AND a.amoprighttype = c.opcintype AND a.amopstrategy = 3 JOIN pg_operator o ON o.oid = a.amopopr
+        JOIN pg_namespace s ON s.oid = o.oprnamespace WHERE u.k <= i.indnkeyatts ORDER BY u.k),
+    ARRAY(SELECT CASE WHEN c.oid IS NULL THEN '' ELSE format(' COLLATE %I.%I', s.nspname, c.collname) END
+        FROM unnest(i.indcollation::oid[]) WITH ORDINALITY u(collation_oid, k)
+        LEFT JOIN pg_collation c ON c.oid = u.collation_oid LEFT JOIN pg_namespace s ON s.oid = c.collnamespace
+        WHERE u.k <= i.indnkeyatts ORDER BY u.k)
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+WHERE i.indisunique AND i.indrelid = ANY (tables::oid[])
+$$;
+
+CREATE FUNCTION local_dsql_engine.foreign_keys(OUT name text, OUT child bigint, OUT parent bigint, OUT is_deferrable boolean,
+    OUT columns text[], OUT targets text[], OUT child_file bigint, OUT parent_file bigint, OUT acts boolean)
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable,
+    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(number, o)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.o),
+    ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(number, o)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.o),
+    pg_relation_filenode(k.conrelid)::bigint, pg_relation_filenode(k.confrelid)::bigint,
+    k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r')
+FROM pg_constraint k WHERE k.contype = 'f'
+$$;
+
+-- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
+-- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE.
+CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
+    EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.provolatile = 'v'
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')),
+    EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
+$$;
+
+-- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of
+-- the superuser, whose statements are constant.
+CREATE FUNCTION local_dsql_engine.map_identity(token text, role text, arn text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    INSERT INTO local_dsql.iam_mapping (iam_oid, arn, role, grantor)
+    SELECT nextval('local_dsql.iam_oid'), map_identity.arn, r.oid, g.oid FROM pg_roles r, pg_roles g
+    WHERE r.rolname = map_identity.role AND g.rolname = session_user ON CONFLICT DO NOTHING;
+END
+$$;
+
+CREATE FUNCTION local_dsql_engine.unmap_identity(token text, role text, arn text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    DELETE FROM local_dsql.iam_mapping m USING pg_roles r
+    WHERE r.oid = m.role AND r.rolname = unmap_identity.role AND m.arn = unmap_identity.arn;
+END
+$$;
+
+-- Makes the index that the transaction has just created invalid, and records the job that will make it valid; false if there
+-- is none. What the transaction has made are the visible rows of the catalog that its snapshot does not cover.
+CREATE FUNCTION local_dsql_engine.record_index_job(token text, id text, is_unique boolean) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    covered CONSTANT bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint % 4294967296;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    WITH fresh AS (
+        UPDATE pg_index i SET indisvalid = false, indisunique = is_unique FROM pg_class c
+        WHERE c.oid = i.indexrelid AND c.relkind = 'i'
+            AND (c.xmin::text::bigint - covered + 4294967296) % 4294967296 < 2147483648
+        RETURNING c.oid, c.relname, c.relnamespace
+    )
+    INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)
+    SELECT id, 'INDEX_BUILD', 'pg_class'::regclass, f.oid, format('%s.%s', n.nspname, f.relname)
+    FROM fresh f JOIN pg_namespace n ON n.oid = f.relnamespace;
+    RETURN FOUND;
+END
+$$;
+
+CREATE FUNCTION local_dsql_engine.record_validation_job(token text, id text, relation regclass, constraint_name text)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)
+    SELECT id, 'VALIDATE_CONSTRAINT', 'pg_constraint'::regclass, c.oid, c.conname FROM pg_constraint c
+    WHERE c.conrelid = relation AND c.conname = constraint_name AND NOT c.convalidated;
+    RETURN FOUND;
+END
+$$;
+
+-- Whether a statement may lock rows that its text does not say: in a function or a view of a client.
+CREATE FUNCTION local_dsql_engine.locks_beside() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
+    OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
+$$;
+
+-- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
+    FROM PUBLIC;

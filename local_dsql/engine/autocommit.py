@@ -1,0 +1,221 @@
+"""Execute a lone statement: it is its own transaction, in one round trip, without BEGIN and savepoints.
+
+A check behind it in the same pipeline (`log_distance`) rolls it back if it may have exceeded a limit; then it runs
+again up to a Flush, so that PostgreSQL tells what it has done before it commits at the Sync that follows. It is never
+idle, so nothing is ever suspended. If others commit over its rows it runs again on the next snapshot: nothing of it has
+been shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_dsql.engine import log_distance, prepared, savepoints
+from local_dsql.engine.errors import (
+    CONFLICT,
+    ROW_LIMIT,
+    SERIALIZATION_FAILURE,
+    EngineError,
+)
+from local_dsql.engine.log_distance import Failure
+from local_dsql.engine.requests import FORGET_UNNAMED, lone, without
+from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
+from local_dsql.engine.size import is_large, is_small
+from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
+from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
+from local_dsql.wire.messages import ServerMessage
+from local_dsql.wire.response import Response
+from local_dsql.write_ahead_log.lsn import parse_lsn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.wire.frames import Frame
+
+_MOST_TRIES = 100
+_MANY = 10
+"""A statement that has changed this part of the rows that it may is taken to do so again."""
+_COMPLETE = b"CIEs"
+"""Frames that end the answer to an Execute."""
+_FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
+"""Fails, so that the Sync rolls back."""
+
+
+class _Run(NamedTuple):
+    """One run of the statement: its answer (None: it was rolled back and has to run otherwise), whether it wrote."""
+
+    answer: Response | None
+    wrote: bool = False
+
+
+_OTHERWISE = _Run(None)
+_AGAIN = _Run(Response([(b"E", CONFLICT.encode())], messages.IDLE))
+"""Of a statement that was rolled back by no fault of its own."""
+
+
+async def execute_alone(held: HeldSession, request: Request) -> Response | None:
+    """Run a statement outside of a transaction block and return its answer.
+
+    None: it has to run in a transaction of its own, opened with `begin`. Nothing of it has been committed then.
+    """
+    services, session = held.services, held.session
+    runs_elsewhere = request.is_ddl or is_large(request) or services.injector.armed()
+    parts = None if runs_elsewhere else lone(request)
+    if parts is None:
+        return None
+    services.commits.begin()
+    session.preemptions = 0
+    counts = _may_be_large(held, request)
+    ran = _Run(None, wrote=True)
+    try:
+        for attempt in range(_MOST_TRIES):
+            preemptions = session.preemptions
+            body, surplus = (parts.again, parts.surplus_again) if attempt else (parts.body, parts.surplus)
+            ran = await (_run_counted(held, request, body) if counts else _run_checked(held, body))
+            if (answer := ran.answer) is None:
+                if counts:
+                    return None
+                counts = True
+                continue
+            error = answer.error
+            if error is None:
+                return without(answer, surplus)
+            if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
+                if request.simple:
+                    await held.ask(FORGET_UNNAMED + messages.SYNC)
+                    answer = _as_of_query(request, answer)
+                return without(answer, surplus)
+        return _refused(CONFLICT)
+    finally:
+        services.commits.finish(wrote=ran.wrote)
+
+
+def _may_be_large(held: HeldSession, request: Request) -> bool:
+    """Return whether the check is not to be tried: COPY packs rows, and a statement that was large will be again."""
+    statement = request.statement
+    if statement is None:
+        return False
+    return statement.takes_rows or (statement.text == held.session.counted and statement.text != "")
+
+
+async def _run_checked(held: HeldSession, body: bytes) -> _Run:
+    """Run the statement with the check behind it."""
+    session, log = held.session, held.services.log
+    check = log_distance.check(log.end + log_distance.allowance(held.services.limits))
+    prepare = b"" if session.prepared else prepared.PREPARE
+    session.interruptible = True
+    (answer,) = await ask_unblocked(held, prepare + body + check + messages.SYNC)
+    session.interruptible = False
+    frames = answer.frames
+    if prepare:
+        session.prepared, frames = True, frames[prepared.PREPARED :]
+    frames, distance = log_distance.read(frames)
+    if distance is not None:
+        log.end = distance.position
+        _note_committed(held, distance.xid)
+        return _Run(Response(frames, answer.status), wrote=distance.xid is not None)
+    return _failed(held, frames)
+
+
+def _failed(held: HeldSession, frames: list[Frame]) -> _Run:
+    answer = Response(frames, messages.IDLE)
+    error = answer.error
+    assert error is not None
+    failure = log_distance.failure(frames, error["C"])
+    if failure is Failure.DISTANCE:
+        return _OTHERWISE
+    if failure is Failure.NOT_PREPARED:
+        held.session.prepared = False
+        return _AGAIN
+    return _Run(answer if failure is Failure.STATEMENT else _refused(error))
+
+
+async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run:
+    """Run the statement up to a Flush, hold it against the limits, and commit it."""
+    session, services = held.session, held.services
+    beside = await services.catalog.writes_beside(held)
+    (before,) = await held.ask(savepoints.TELL)  # a first run that was rolled back has written log, too
+    _, services.log.end = _told(before)
+    session.interruptible = True
+    answer = await ask_unblocked_until(held, body + messages.FLUSH, _COMPLETE)
+    session.interruptible = False
+    if answer.error is not None:
+        await held.ask(messages.SYNC)
+        return _Run(Response(answer.frames, messages.IDLE))
+    exact = tag_is_exact(request, answer) and not beside
+    try:
+        rows = rows_of_tag(answer) if exact else await _logged_rows(held)
+    except EngineError:
+        await held.ask(_FAIL)
+        return _OTHERWISE
+    if rows > services.limits.rows:
+        await held.ask(_FAIL)
+        return _Run(_refused(ROW_LIMIT)) if exact else _OTHERWISE
+    if not is_small(services.limits, rows) and await _may_be_too_large(held):
+        await held.ask(_FAIL)
+        return _OTHERWISE
+    statement, large = request.statement, rows * _MANY > services.limits.rows
+    session.counted = statement.text if statement is not None and large else ""
+    return await _end(held, answer)
+
+
+async def _logged_rows(held: HeldSession) -> int:
+    """Return how many rows of any table the log shows the statement to have changed."""
+    xid, _ = await _tell(held)
+    if xid is None:
+        return 0
+    own = await held.services.log.operations(held.backend.pid)
+    return sum(each.kind in CHANGING for each in own.operations)
+
+
+async def _may_be_too_large(held: HeldSession) -> bool:
+    """Return whether the statement may have made more bytes of rows than a transaction may.
+
+    What the log has grown since the engine read it last bounds that, and costs no more than a round trip.
+    """
+    (_, position), log = await _tell(held), held.services.log
+    grown, log.end = position - log.end, position
+    return grown > held.services.limits.bytes
+
+
+async def _tell(held: HeldSession) -> tuple[int | None, int]:
+    """Return the number of the transaction, if it has one, and the position in the log."""
+    return _told(await held.backend.request_until(savepoints.TELL_OPEN, _COMPLETE))
+
+
+def _told(answer: Response) -> tuple[int | None, int]:
+    ((xid, position),) = answer.rows()
+    return int(xid) if xid is not None else None, parse_lsn(str(position))
+
+
+async def _end(held: HeldSession, answer: Response) -> _Run:
+    """Commit."""
+    (end,) = await ask_unblocked(held, savepoints.TELL)
+    if (error := end.error) is not None:
+        return _Run(_refused(error))
+    notices = [frame for frame in end.frames if frame[0] == b"N"]
+    xid, held.services.log.end = _told(end)
+    _note_committed(held, xid)
+    return _Run(Response([*answer.frames, *notices], messages.IDLE), wrote=xid is not None)
+
+
+def _note_committed(held: HeldSession, xid: int | None) -> None:
+    """Note for the conflict log who has committed; the last thousands are known."""
+    if xid is not None:
+        held.services.conflict_log.committed(xid, held.session.label)
+
+
+def _as_of_query(request: Request, failed: Response) -> Response:
+    """Return the answer to a statement that failed as a Query has it: a write describes its rows after it has run."""
+    if request.statement is None or not request.statement.is_dml:
+        return failed
+    frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
+    return Response(frames, failed.status)
+
+
+def _refused(error: ServerMessage | Mapping[str, str]) -> Response:
+    raw = error.encode() if isinstance(error, ServerMessage) else messages.error(error)
+    return Response([(b"E", raw)], messages.IDLE)

@@ -1,0 +1,80 @@
+"""A COMMIT as fault injections see it, asked before it: tables, rows and statements, and what predicates say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsql_dialect import TransactionRules
+from local_dsql.engine.conflict_rows import keys_at
+from local_dsql.engine.execute import ensure_active
+from local_dsql.engine.suspend import suspend, tables_of
+from local_dsql.faults.injection import Attempt
+from local_dsql.wire.backend import ConnectionLost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql.engine.session import EngineSession, HeldSession
+    from local_dsql.faults.injection import Fault
+
+NO_RULES_YET = TransactionRules()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPreview:
+    """What injections see, and the numbers of those whose predicates want the COMMIT to fail."""
+
+    attempt: Attempt
+    agreed: frozenset[int] = frozenset()
+
+    async def strike(self, held: HeldSession) -> Fault | None:
+        """Return the fault to inject into the COMMIT, or None."""
+        return held.services.injector.next_fault(self.attempt, self.agreed)
+
+
+async def preview(session: EngineSession) -> CommitPreview | None:
+    """Look at a COMMIT and ask the predicates about it; None if no injection is armed, or it changes nothing.
+
+    The session must not be held: while a predicate is asked the transaction is idle, as between two statements. It is
+    suspended for the look, since the keys of rows that it has deleted are to be read.
+
+    Raises:
+        PredicateFailed: a predicate gave no verdict.
+        ConnectionLost: the client has hung up meanwhile.
+    """
+    injector = session.services.injector
+    transaction = session.transaction
+    if not injector.armed() or transaction is None or transaction.failed or transaction.doomed is not None:
+        return None
+    async with session.exclusive() as held:
+        if await ensure_active(held) is not None or transaction.doomed is not None:
+            return None
+        rows = await _changed_rows(held)
+        assert transaction.suspended is not None
+        if not transaction.suspended and transaction.rules == NO_RULES_YET:
+            return None
+    statements = tuple(transaction.statements)
+    attempt = Attempt(session.role, session.region, frozenset(rows), rows, statements)
+    agreed = await injector.evaluate_predicates(attempt) if injector.has_predicates else frozenset()
+    if session.backend.is_gone:
+        raise ConnectionLost
+    return CommitPreview(attempt, agreed)
+
+
+async def _changed_rows(held: HeldSession) -> Mapping[str, frozenset[str]]:
+    """Return the keys of the rows that the transaction has changed, by table; it is suspended afterwards."""
+    made: dict[int, list[str]] = {}
+    changes = (await held.services.log.operations(held.backend.pid)).changes()
+    for file, table in (await tables_of(held, changes)).items():
+        made[file] = await keys_at(held, table, changes[file].made)
+    await suspend(held)
+    rows: dict[str, frozenset[str]] = {}
+    suspended = held.transaction.suspended
+    for each in suspended.tables if suspended is not None else ():
+        gone = await keys_at(held, each.table, [*each.changes.updates, *each.changes.deletes])
+        keys = frozenset(gone).union(made.get(each.table.file, ()))
+        if keys:
+            name = each.table.relation.lower()
+            rows[name] = rows.get(name, frozenset()) | keys
+    return rows

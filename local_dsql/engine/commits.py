@@ -1,0 +1,29 @@
+"""Count of commits, by which a transaction knows whether others can have committed since its snapshot."""
+
+from __future__ import annotations
+
+
+class CommitCounter:
+    """Counts commits when they end, and knows those that are under way."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.pending = 0
+
+    def begin(self) -> None:
+        """Note that something begins which may commit changes."""
+        self.pending += 1
+
+    def finish(self, *, wrote: bool = True) -> None:
+        """Note that it is over; `wrote` is False only if it has surely changed and locked nothing."""
+        self.pending -= 1
+        self.ended += wrote
+
+    @property
+    def mark(self) -> int:
+        """What a snapshot taken from now on surely covers: a count for `has_moved`."""
+        return -1 if self.pending else self.ended
+
+    def has_moved(self, mark: int) -> bool:
+        """Return whether something may have been committed since a mark was taken."""
+        return mark != self.ended or self.pending > 0

@@ -1,0 +1,246 @@
+"""What has been committed while transactions are open, by row: a COMMIT costs what it has changed itself.
+
+A lock is found by file and place; rows that were made or are gone are listed by file. Each costs some 200 bytes until
+the snapshots of all open transactions show it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_dsql.write_ahead_log.changes import CONFLICTS, net_changes
+from local_dsql.write_ahead_log.operations import LockStrength, OperationKind, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from local_dsql.write_ahead_log.changes import TableChanges
+    from local_dsql.write_ahead_log.operations import RowOperation
+    from local_dsql.write_ahead_log.snapshot import Snapshot
+    from local_dsql.write_ahead_log.transactions import CommittedTransaction
+
+Holdings = dict[tuple[int, Place], LockStrength]
+"""Locks by file and base place."""
+
+_MADE, _KEYED, _GONE = 1, 2, 4
+_OFFSETS, _BLOCKS, _STRENGTHS = 1 << 16, 1 << 32, 1 << 3
+
+
+def holdings(changes: Mapping[int, TableChanges]) -> Holdings:
+    """Return the locks of changes that count in a conflict: a lock that an upsert took and did not use does not."""
+    return {
+        (file, place): strength
+        for file, table in changes.items()
+        for place, strength in table.held.items()
+        if place in table.updates or place in table.deletes or place in table.locks
+    }
+
+
+class Conflict(NamedTuple):
+    """A lock of a transaction that a committed one excludes: its number, and the strength of the own lock."""
+
+    winner: int
+    strength: LockStrength
+
+
+@dataclass(slots=True)
+class _File:
+    """Rows of one file in the order of the COMMITs: transaction, largest number so far, place, what became of it."""
+
+    xids: array[int] = field(default_factory=lambda: array("Q"))
+    tops: array[int] = field(default_factory=lambda: array("Q"))
+    places: array[int] = field(default_factory=lambda: array("Q"))
+    kinds: array[int] = field(default_factory=lambda: array("B"))
+
+    def add(self, xid: int, place: Place, kind: int) -> None:
+        self.xids.append(xid)
+        self.tops.append(max(xid, self.tops[-1]) if self.tops else xid)
+        self.places.append(place.block * _OFFSETS + place.offset)
+        self.kinds.append(kind)
+
+    def newer(self, snapshot: Snapshot, kind: int) -> Iterator[Place]:
+        for at in range(bisect_left(self.tops, snapshot.xmin), len(self.tops)):
+            if self.kinds[at] & kind and not snapshot.shows(self.xids[at]):
+                yield Place(*divmod(self.places[at], _OFFSETS))
+
+    def forget(self, xmin: int) -> int:
+        shown = bisect_left(self.tops, xmin)
+        for each in (self.xids, self.tops, self.places, self.kinds):
+            del each[:shown]
+        return shown
+
+
+class CommittedRows:
+    """Locks and rows of committed transactions, until they are forgotten."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, tuple[int, ...] | int] = {}
+        """By file and place in one number: transaction and strength in one number, or several of them."""
+        self._locked: list[int] = []
+        """The keys of `_locks` in the order of the COMMITs, one for each lock."""
+        self._tops = array("Q")
+        """Largest number of a transaction so far, for each of them."""
+        self._files: dict[int, _File] = {}
+        self._rows = 0
+
+    def __len__(self) -> int:
+        """Return how many locks and rows are known."""
+        return len(self._locked) + self._rows
+
+    def add(self, transaction: CommittedTransaction) -> None:
+        """Add what a transaction has committed."""
+        xid, operations = transaction.xid, transaction.operations
+        if len(operations) == 1 and not operations[0].multixact:
+            self._add_one(xid, operations[0])
+            return
+        changes = net_changes(operations)
+        for lock, strength in holdings(changes).items():
+            self._lock(xid, lock, strength)
+        for file, table in changes.items():
+            for place in table.inserts:
+                self._row(xid, file, place, _MADE | _KEYED)
+            for base, own in table.updates.items():
+                self._row(xid, file, own, _MADE if base in table.keys_unchanged else _MADE | _KEYED)
+                self._row(xid, file, base, _GONE)
+            for place in table.deletes:
+                self._row(xid, file, place, _GONE)
+
+    def _add_one(self, xid: int, operation: RowOperation) -> None:
+        """Add a transaction of one operation, as most are."""
+        kind, file, old, new, strength, _, _, keys_unchanged = operation
+        if new is not None:
+            self._row(xid, file, new, _MADE if keys_unchanged else _MADE | _KEYED)
+        if old is None or kind is OperationKind.LOCK_UPDATED:
+            return
+        assert strength is not None
+        if kind is OperationKind.LOCK:
+            if strength is LockStrength.NO_KEY_UPDATE:
+                return
+        else:
+            self._row(xid, file, old, _GONE)
+        self._lock(xid, (file, old), strength)
+
+    def _lock(self, xid: int, lock: tuple[int, Place], strength: LockStrength) -> None:
+        key, entry = _key(*lock), xid * _STRENGTHS + strength
+        known = self._locks.get(key)
+        self._locks[key] = entry if known is None else (*_several(known), entry)
+        self._locked.append(key)
+        self._tops.append(max(xid, self._tops[-1]) if self._tops else xid)
+
+    def _row(self, xid: int, file: int, place: Place, kind: int) -> None:
+        rows = self._files.get(file)
+        if rows is None:
+            rows = self._files[file] = _File()
+        rows.add(xid, place, kind)
+        self._rows += 1
+
+    def conflicts(self, mine: Holdings, snapshot: Snapshot) -> list[Conflict]:
+        """Return the conflicts of locks with those of transactions that a snapshot does not show."""
+        found = []
+        for (file, place), strength in mine.items():
+            for entry in _several(self._locks.get(_key(file, place), ())):
+                xid, theirs = divmod(entry, _STRENGTHS)
+                if theirs in CONFLICTS[strength] and not snapshot.shows(xid):
+                    found.append(Conflict(xid, strength))
+        return found
+
+    def rows(self, file: int, snapshot: Snapshot, kind: int) -> Iterator[Place]:
+        """Return places of rows of a kind that transactions have committed which a snapshot does not show."""
+        rows = self._files.get(file)
+        return rows.newer(snapshot, kind) if rows is not None else iter(())
+
+    @property
+    def files(self) -> Collection[int]:
+        """The files with rows."""
+        return self._files.keys()
+
+    def writers(self, files: Iterable[int], snapshot: Snapshot) -> tuple[int, ...]:
+        """Return the transactions with rows in files that a snapshot does not show, by number."""
+        found = {
+            xid
+            for file in files
+            if (rows := self._files.get(file)) is not None
+            for xid in rows.xids[bisect_left(rows.tops, snapshot.xmin) :]
+            if not snapshot.shows(xid)
+        }
+        return tuple(sorted(found))
+
+    def forget(self, xmin: int) -> None:
+        """Drop what transactions below a number have committed: every snapshot in use shows it."""
+        shown = bisect_left(self._tops, xmin)
+        for key in self._locked[:shown]:
+            left = tuple(each for each in _several(self._locks.get(key, ())) if each // _STRENGTHS >= xmin)
+            if left:
+                self._locks[key] = left
+            else:
+                self._locks.pop(key, None)
+        del self._locked[:shown], self._tops[:shown]
+        for file, rows in list(self._files.items()):
+            self._rows -= rows.forget(xmin)
+            if not rows.xids:
+                del self._files[file]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._locks.clear()
+        self._locked.clear()
+        del self._tops[:]
+        self._files.clear()
+        self._rows = 0
+
+
+def _key(file: int, place: Place) -> int:
+    return (file * _BLOCKS + place.block) * _OFFSETS + place.offset
+
+
+def _several(entries: tuple[int, ...] | int) -> tuple[int, ...]:
+    return (entries,) if isinstance(entries, int) else entries
+
+
+class Newer:
+    """What transactions have committed that a snapshot does not show."""
+
+    __slots__ = ("_rows", "_snapshot")
+
+    def __init__(self, rows: CommittedRows, snapshot: Snapshot) -> None:
+        self._rows = rows
+        self._snapshot = snapshot
+
+    def conflicts(self, mine: Holdings) -> list[Conflict]:
+        """Return the conflicts of locks with theirs."""
+        return self._rows.conflicts(mine, self._snapshot)
+
+    def made(self, file: int) -> Iterator[Place]:
+        """Return the rows that they have made in a file."""
+        return self._rows.rows(file, self._snapshot, _MADE)
+
+    def keyed(self, file: int) -> Iterator[Place]:
+        """Return those made with keys that were not there before: inserts, and updates that may have changed a key."""
+        return self._rows.rows(file, self._snapshot, _KEYED)
+
+    def gone(self, file: int) -> Iterator[Place]:
+        """Return the rows that they have updated or deleted."""
+        return self._rows.rows(file, self._snapshot, _GONE)
+
+    def has_made(self, file: int) -> bool:
+        """Return whether they have made rows in a file."""
+        return next(self.made(file), None) is not None
+
+    def removes(self) -> bool:
+        """Return whether they have updated or deleted rows of any file."""
+        return any(map(self.has_removed, self._rows.files))
+
+    def has_removed(self, file: int) -> bool:
+        """Return whether they have updated or deleted rows of a file."""
+        return next(self.gone(file), None) is not None
+
+    def files(self) -> frozenset[int]:
+        """Return the files that they have made or removed rows of."""
+        return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
+
+    def writers(self, files: Collection[int]) -> tuple[int, ...]:
+        """Return their numbers, of those with rows in some files."""
+        return self._rows.writers(files, self._snapshot)

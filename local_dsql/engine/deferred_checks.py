@@ -1,0 +1,184 @@
+"""Deferred constraints, and referential actions, as far as a suspension or a newer row takes them from PostgreSQL.
+
+PostgreSQL queues a deferred check when a row changes. What a resumed transaction has changed before was restored with
+foreign keys not acting, so nothing of it is in the queue: it is checked here by query, on the transaction's snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect import libpg_query
+from local_dsql.engine import savepoints
+from local_dsql.engine.commands import NO_IMAGES, first_error
+from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, INTERRUPTED, EngineError
+from local_dsql.engine.powers import write_rows
+from local_dsql.engine.suspend import changes_catalog
+from local_dsql.engine.unblock import ask_unblocked, run_unblocked
+from local_dsql.wire.messages import ServerMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from dsql_dialect import Statement
+    from local_dsql.engine.commands import Parameter
+    from local_dsql.engine.committed_rows import Newer
+    from local_dsql.engine.row_changes import RowChanges
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.table_shapes import ForeignKey, Table
+    from local_dsql.write_ahead_log.changes import TableChanges
+    from local_dsql.write_ahead_log.operations import Place
+
+    Changes = Mapping[int, TableChanges]
+
+
+class Interrupted(Exception):
+    """PostgreSQL has stopped a check to let another transaction through: go back, and check again."""
+
+
+async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
+    """Return all foreign keys as the transaction sees them."""
+    return await held.services.catalog.foreign_keys(held, keep=not changes_catalog(held))
+
+
+async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
+    """Return the foreign keys whose checks can be deferred."""
+    return [key for key in await foreign_keys(held) if key.deferrable]
+
+
+async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
+    """Return the names of deferrable foreign keys that an update of `changes` gives another value.
+
+    The transaction must be at its base: images are compared with the rows that they replace.
+    """
+    updated = {each.table.file: each for each in changes.tables if each.updated is not None}
+    keys = [key for key in await deferrable_keys(held) if key.child_file in updated] if updated else []
+    moved = set()
+    for key in keys:
+        captured = updated[key.child_file]
+        assert captured.updated is not None
+        table, base = captured.table, list(captured.changes.updates)
+        if await _count(held, table, key.moved(table), base, captured.updated):
+            moved.add(key.name)
+    return moved
+
+
+async def restored_violation(held: HeldSession, names: Collection[str] | None = None) -> ServerMessage | None:
+    """Check what a suspension has taken out of the queue of deferred checks, and lock the parents as they do.
+
+    `names` are the constraints to check; None: all.
+
+    Raises:
+        Interrupted: a lock could not be had.
+    """
+    keys = await deferrable_keys(held)
+    if not keys:
+        return None
+    mine = (await held.services.log.operations(held.backend.pid)).changes()
+    for key in keys:
+        if names is not None and key.name not in names:
+            continue
+        if key.child_file not in mine and key.parent_file not in mine:
+            continue
+        child, parent = await _ends(held, key)
+        if await _count(held, child, key.orphans(child, parent)):
+            return _violation(key, child)
+        made = _references_made(held, key, mine.get(child.file))
+        if made and not await _lock_parents(held, key, child, parent, made):
+            return CONFLICT
+    return None
+
+
+def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges | None) -> list[Place]:
+    """Return the rows whose parents have to be locked.
+
+    Of what was restored, updates that kept the key lock nothing; PostgreSQL itself locks for what came later.
+    """
+    if changes is None:
+        return []
+    moved = changes.updates.values() if key.name in held.transaction.moved else ()
+    return [*changes.inserts, *moved]
+
+
+async def _lock_parents(
+    held: HeldSession, key: ForeignKey, child: Table, parent: Table, made: Iterable[Place]
+) -> bool:
+    command = write_rows(held.services.token, child, key.lock_parents(child, parent), made)
+    error = first_error(await run_unblocked(held, [command]))
+    if error is not None and error["C"] in INTERRUPTED:
+        raise Interrupted
+    return error is None
+
+
+async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:
+    """Return the violation that SET CONSTRAINTS … IMMEDIATE must report, of what a suspension took out of the queue.
+
+    Raises:
+        Interrupted: a lock could not be had.
+    """
+    if not held.transaction.restored:
+        return None
+    (tree,) = libpg_query.parse(statement.backend_sql.encode())
+    wanted = tree["stmt"]["ConstraintsSetStmt"]
+    if wanted.get("deferred"):
+        return None
+    names = {each["RangeVar"]["relname"] for each in wanted.get("constraints", ())}
+    return await restored_violation(held, names or None)
+
+
+async def check_now(held: HeldSession) -> Mapping[str, str] | None:
+    """Run PostgreSQL's deferred checks, which can still be undone here; return the fields of the error.
+
+    Raises:
+        Interrupted: a lock could not be had; the transaction is back at the guard.
+    """
+    _, answer = await ask_unblocked(held, savepoints.SET_GUARD + savepoints.CHECK_DEFERRED, 2)
+    error = answer.error
+    if error is None:
+        return None
+    await held.ask(savepoints.TO_GUARD)
+    if error["C"] in INTERRUPTED:
+        raise Interrupted
+    return error
+
+
+async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bool:
+    """Return whether a child is left without its parent that others have changed since the snapshot.
+
+    A referential action (ON DELETE SET NULL) of PostgreSQL acts on the newest version of a child, which by then may
+    refer to another parent.
+    """
+    for key in await foreign_keys(held):
+        parents = mine.get(key.parent_file)
+        if parents is None or not (parents.updates or parents.deletes):
+            continue
+        touched = list(newer.gone(key.child_file))
+        if not touched:
+            continue
+        child, parent = await _ends(held, key)
+        if await _count(held, child, key.orphans_at(child, parent), touched):
+            return True
+    return False
+
+
+async def _ends(held: HeldSession, key: ForeignKey) -> tuple[Table, Table]:
+    files = {key.child_file, key.parent_file}
+    tables = await held.services.catalog.tables(held, files, keep=not changes_catalog(held))
+    return tables[key.child_file], tables[key.parent_file]
+
+
+async def _count(
+    held: HeldSession, table: Table, statement: str, at: Iterable[Place] = (), images: Parameter = NO_IMAGES
+) -> int:
+    (result,) = await held.run([write_rows(held.services.token, table, statement, at, images)])
+    if result.error is not None:
+        raise EngineError(dict(result.error))
+    return result.number
+
+
+def _violation(key: ForeignKey, child: Table) -> ServerMessage:
+    return ServerMessage(
+        FOREIGN_KEY_VIOLATION,
+        f'insert or update on table "{child.relation}" violates foreign key constraint "{key.name}"',
+        hint="Insert the parent row before COMMIT, or change the reference.",
+    )

@@ -1,0 +1,203 @@
+"""The engine: its connections, the sessions that take part, and the background work on the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.commits import CommitCounter
+from local_dsql.engine.conflict_log import ConflictLog
+from local_dsql.engine.control import CONTROL_ROLE, ControlConnections
+from local_dsql.engine.errors import EngineError
+from local_dsql.engine.limits import Limits
+from local_dsql.engine.log_follower import LogFollower
+from local_dsql.engine.opening import forget_unneeded
+from local_dsql.engine.owner_functions import OwnerFunctions
+from local_dsql.engine.powers import new_token
+from local_dsql.engine.session import EngineSession, Services
+from local_dsql.engine.table_catalog import TableCatalog
+from local_dsql.engine.wait_log import WaitLog
+from local_dsql.faults.injector import Injector
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
+from local_dsql.write_ahead_log import retention
+from local_dsql.write_ahead_log.lsn import parse_lsn
+from local_dsql.write_ahead_log.reader import LogReader
+from local_dsql.write_ahead_log.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from local_dsql.engine.portals import PortalKeeper
+    from local_dsql.wire.backend import Backend
+
+_log = logging.getLogger(__name__)
+
+SUPERUSER = "postgres"
+_ROUND = 0.1
+"""Seconds between rounds of the background work."""
+_PATIENCE = 1.0
+"""Seconds that background work on sessions may take when the engine stops."""
+_BACKLOG = 1024 * 1024
+"""Bytes of log that are left to be read while lone statements run."""
+_RELEASE_EVERY = 4 * 1024 * 1024
+"""Bytes of log that PostgreSQL keeps for the engine without need at most."""
+_ORIGIN = (
+    "SELECT d.oid, pg_catalog.pg_current_wal_insert_lsn(), s.setting, c.timeline_id,"
+    " pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+    " FROM pg_catalog.pg_database d, pg_catalog.pg_settings s, pg_catalog.pg_control_checkpoint() c"
+    " WHERE d.datname = pg_catalog.current_database() AND s.name = 'wal_segment_size'"
+)
+_POSITION = "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot()"
+"""Two statements: the snapshot is taken after the position was read."""
+_TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
+
+
+class Engine:
+    """Optimistic concurrency for the sessions of one database.
+
+    Args:
+        connect: returns a connection to the database for a role; the engine uses those of `postgres` and of its own.
+        data_directory: PostgreSQL's data directory, whose log the engine reads.
+        limits: DSQL's limits.
+        suspend_always: for tests: suspend every open transaction after each of its statements.
+    """
+
+    services: Services
+
+    def __init__(
+        self,
+        connect: Callable[[str], Awaitable[Backend]],
+        data_directory: Path,
+        limits: Limits | None = None,
+        *,
+        suspend_always: bool = False,
+    ) -> None:
+        self._connect = connect
+        self._data_directory = data_directory
+        self._limits = limits or Limits()
+        self._suspend_always = suspend_always
+        self._rounds: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect to PostgreSQL and begin to follow its log.
+
+        Raises:
+            OSError: PostgreSQL is not there.
+            BackendError: the database lacks `local_dsql.catalog`, or runs without `retention.SETTINGS`.
+        """
+        self._superuser = await self._connect(SUPERUSER)
+        token, accept = new_token()
+        await self._superuser.rows(accept)
+        await self._superuser.rows(retention.HOLD)
+        control = ControlConnections(lambda: self._connect(CONTROL_ROLE))
+        await control.open()
+        self._reader = await self._make_reader()
+        self._released = self._reader.position
+        owner_functions = OwnerFunctions(self._superuser)
+        self.services = Services(
+            control,
+            LogFollower(control, self._reader),
+            TableCatalog(owner_functions),
+            CommitCounter(),
+            self._limits,
+            ConflictLog(),
+            WaitLog(),
+            Injector(),
+            owner_functions,
+            token,
+            self._suspend_always,
+        )
+        self.services.log.on_loss = self.services.give_up
+        self._rounds = asyncio.get_running_loop().create_task(self._keep_up())
+
+    async def _make_reader(self) -> LogReader:
+        ((database, start, segment, timeline, next_xid),) = await self._superuser.rows(_ORIGIN)
+        return LogReader(
+            self._data_directory,
+            start=parse_lsn(str(start)),
+            database=int(str(database)),
+            timeline=int(str(timeline)),
+            segment_size=int(str(segment)),
+            next_xid=int(str(next_xid)),
+        )
+
+    async def close(self) -> None:
+        """Leave PostgreSQL, with all sessions."""
+        for session in list(self.services.sessions.values()):
+            self.leave(session)
+        if self._rounds is not None:
+            self._rounds.cancel()
+            await asyncio.wait([self._rounds])
+        await self.services.end_background(_PATIENCE)
+        self.services.injector.clear()
+        self.services.control.close()
+        self._superuser.close()
+        self._reader.close()
+
+    def join(
+        self, backend: Backend, role: str, region: str = "", portals: PortalKeeper | None = None
+    ) -> EngineSession:
+        """Return the session of a backend that is logged in as `role`; it takes part until `leave`."""
+        session = EngineSession(self.services, backend, role, region, portals)
+        self.services.sessions[backend.pid] = session
+        return session
+
+    def leave(self, session: EngineSession) -> None:
+        """Let a session go whose client is gone; its backend is ended, whatever it does."""
+        self.services.sessions.pop(session.backend.pid, None)
+        session.transaction = None
+        if session.backend.lock.locked:
+            # PostgreSQL notices a closed connection only at the end of a statement, and keeps its locks until then.
+            self.services.run_in_background(self._terminate(session.backend.pid))
+        session.backend.close()
+
+    async def _terminate(self, pid: int) -> None:
+        with contextlib.suppress(ConnectionLost, BackendError):
+            await self.services.control.rows(_TERMINATE.format(pid=pid))
+
+    async def _keep_up(self) -> None:
+        """Read the log in the background, so that little is left to be read when it is needed."""
+        mark = -1
+        while True:
+            await asyncio.sleep(_ROUND)
+            moved = self.services.commits.ended
+            if moved == mark:
+                forget_unneeded(self.services)
+                continue
+            mark = moved
+            try:
+                await self._round()
+            except (ConnectionLost, BackendError):
+                _log.debug("the log is not followed: PostgreSQL is stopping")
+            except EngineError:
+                _log.exception("the log has a gap; open transactions get a conflict")
+
+    async def _round(self) -> None:
+        services = self.services
+        if not (services.is_idle() and await self._skip()):
+            await services.log.catch_up()
+        forget_unneeded(services)
+        position = services.log.position
+        if position - self._released > _RELEASE_EVERY:
+            self._released = position
+            await self._superuser.exclusive_rows(retention.release(position))
+
+    async def _skip(self) -> bool:
+        """Leave out the log before now if no transaction that has written needs it; return whether one may begin to.
+
+        Lone statements come and go: each has ended that had written before a position which a quiet snapshot follows.
+        """
+        services = self.services
+        (position,), (snapshot,) = await services.control.rows(_POSITION)
+        if not services.is_idle():
+            return False
+        seen = Snapshot.parse(str(snapshot))
+        if seen.is_quiet:
+            services.log.skip(parse_lsn(str(position)))
+        else:
+            services.log.forget(seen.xmin, services.log.position)
+        return parse_lsn(str(position)) - services.log.position < _BACKLOG

@@ -1,0 +1,118 @@
+"""Errors that a client gets of the engine: serialization failures and limits, in DSQL's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
+from dsql_dialect.rules.transactions import DDL_WITH_DML
+from local_dsql.wire.messages import ServerMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONFLICT = ServerMessage(
+    "40001",
+    "change conflicts with another transaction (OC000)",
+    hint="Run the whole transaction again.",
+)
+"""Recorded 2026-09-17, eu-central-1; AWS's documentation words it differently."""
+
+SCHEMA_CHANGED = ServerMessage(
+    "40001",
+    "schema has been updated by another transaction (OC001)",
+    hint="Run the whole transaction again.",
+)
+"""Recorded 2026-09-17, eu-central-1."""
+
+ROW_LIMIT = ServerMessage(
+    "54000",
+    "transaction row limit exceeded",
+    hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
+)
+
+ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.remedy)
+"""A function has changed rows in a transaction that changes the catalog; the texts of its statements do not show it."""
+
+CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
+"""Codes of the serialization failures, for the conflict log."""
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK_DETECTED = "40P01"
+QUERY_CANCELED = "57014"
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+DIVISION_BY_ZERO = "22012"
+INVALID_STATEMENT_NAME = "26000"
+INVALID_COLUMN_REFERENCE = "42P10"
+"""An ON CONFLICT clause whose index is switched off."""
+
+CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
+"""SQLSTATEs that rows committed by others can cause."""
+
+SCHEMA_ERRORS = ("42", "0A", "XX")
+"""Classes of errors of a statement that the catalog has changed under."""
+
+INTERRUPTED = frozenset({DEADLOCK_DETECTED, QUERY_CANCELED})
+"""SQLSTATEs of a statement that the engine or PostgreSQL has stopped to let another one through."""
+
+
+class EngineError(Exception):
+    """PostgreSQL refuses a command of the engine.
+
+    That happens where others have changed the catalog between two commands; anything else is a defect of the engine.
+    The transaction cannot go on as its snapshot shows it, so that it has lost: `lost`.
+    """
+
+    def __init__(self, fields: Mapping[str, str] | str) -> None:
+        super().__init__(fields)
+        self.sqlstate = "" if isinstance(fields, str) else fields["C"]
+
+    @property
+    def concerns_schema(self) -> bool:
+        """Whether the error is one of a table that has another shape than the engine knows."""
+        return self.sqlstate.startswith(SCHEMA_ERRORS)
+
+
+def lost(error: EngineError) -> ServerMessage:
+    """Return the error that a transaction gets which an error of the engine has ended."""
+    return SCHEMA_CHANGED if error.concerns_schema else CONFLICT
+
+
+def too_many_bytes(limit: int, changed: int | None = None) -> ServerMessage:
+    """Return the refusal of a transaction that changes more bytes than it may (AWS user guide, quotas)."""
+    allowed = limit // MEBIBYTE
+    return ServerMessage(
+        "54000",
+        f"transaction size limit {allowed}mb exceeded",
+        detail=None
+        if changed is None
+        else f"Current transaction size {-(-changed // MEBIBYTE)}mb > {allowed}mb",
+        hint="Change fewer or smaller rows in one transaction: split the work into batches.",
+    )
+
+
+def value_too_large(type_name: str) -> ServerMessage:
+    """Return the refusal of a value of a type that is larger than one may be."""
+    return ServerMessage(
+        "54000",
+        f"datatype limit greater than {BYTES_PER_VALUE} bytes not supported for {type_name}",
+        hint="Keep large values in Amazon S3, and their keys here.",
+    )
+
+
+ROW_TOO_LARGE = ServerMessage(
+    "54000",
+    "maximum row size exceeded",
+    hint="Divide the columns among several tables, or keep large values in Amazon S3.",
+)
+
+
+def too_old(limit: float) -> ServerMessage:
+    """Return the refusal of a transaction that is older than `limit` seconds (AWS user guide, quotas)."""
+    return ServerMessage(
+        "54000",
+        f"transaction age limit of {limit:g}s exceeded",
+        detail=f"Current transaction age {limit:g}s exceeds {limit:g}s",
+        hint="Keep transactions short: commit or roll back before waiting.",
+    )

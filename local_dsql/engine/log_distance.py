@@ -1,0 +1,99 @@
+"""A check behind a statement in its pipeline: how far the log has grown bounds what the statement can have changed.
+
+PostgreSQL evaluates it within the statement's transaction, before that commits: where the log has passed a position the
+check divides by zero, and all is rolled back. So a lone statement costs one round trip and still cannot exceed a limit.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_dsql.engine.errors import DIVISION_BY_ZERO, INVALID_STATEMENT_NAME
+from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage, ObjectKind
+
+if TYPE_CHECKING:
+    from local_dsql.engine.limits import Limits
+    from local_dsql.wire.frames import Frame
+
+_NAME = b"local_dsql_distance"
+_LSN = Struct("!I").pack(3220)
+_SQL = (
+    b"SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_xact_id_if_assigned(),"
+    b" pg_catalog.int4div(1, pg_catalog.int4(pg_catalog.pg_lsn_lt(pg_catalog.pg_current_wal_insert_lsn(), $1)))"
+)
+PREPARE = messages.close(ObjectKind.STATEMENT, _NAME) + messages.parse(_SQL, _NAME, _LSN)
+"""Prepares the check; the answer has `PREPARED` frames more."""
+PREPARED = 2
+
+_FORMATS, _VALUE, _RESULTS = b"\0\1\0\1", b"\0\1\0\0\0\10", b"\0\1\0\1"
+_BEFORE = b"\0" + _NAME + b"\0" + _FORMATS + _VALUE
+_BIND = messages.frame(b"B", _BEFORE + bytes(8) + _RESULTS)
+_HEAD, _TAIL = _BIND[: -8 - len(_RESULTS)], _RESULTS + messages.execute()
+_POSITION = Struct("!11xQi").unpack_from
+_XID = Struct("!23xQ").unpack_from
+_COMPLETIONS = (
+    BackendMessage.COMMAND_COMPLETE,
+    BackendMessage.EMPTY_QUERY_RESPONSE,
+    BackendMessage.PORTAL_SUSPENDED,
+)
+_ANSWER = 3
+"""Frames of the check's answer: BindComplete, DataRow, CommandComplete."""
+
+_SMALLEST_RECORD = 56
+"""Bytes of log that a changed row takes at least, but for COPY, which packs many rows into a record: 24 of the record's
+header, 20 of the block's, 2 and 8 of a DELETE, aligned (access/xlogrecord.h, heapam_xlog.h of PostgreSQL 16)."""
+
+
+class Distance(NamedTuple):
+    """What the check has read: the position in the log, and the transaction's number (64 bits) if it has one."""
+
+    position: int
+    xid: int | None
+
+
+def allowance(limits: Limits) -> int:
+    """Return how much log a statement other than COPY cannot exceed the limits with."""
+    return min(limits.rows * _SMALLEST_RECORD, limits.bytes)
+
+
+def check(limit: int) -> bytes:
+    """Return the messages that make the transaction fail unless the log ends before a position."""
+    return _HEAD + limit.to_bytes(8, "big") + _TAIL
+
+
+def read(frames: list[Frame]) -> tuple[list[Frame], Distance | None]:
+    """Return the frames of the statement itself in the answer to one with the check behind it, and what that has read.
+
+    None: it did not run, or it failed, or the COMMIT did: the last frame is an error.
+    """
+    end = len(frames)
+    while end and frames[end - 1][0] == BackendMessage.NOTICE_RESPONSE:
+        end -= 1  # of the COMMIT
+    if end <= _ANSWER or frames[end - 1][0] != BackendMessage.COMMAND_COMPLETE:
+        return frames, None
+    position, length = _POSITION(frames[end - 2][1])
+    distance = Distance(position, _XID(frames[end - 2][1])[0] if length > 0 else None)
+    return frames[: end - _ANSWER] + frames[end:], distance
+
+
+class Failure(Enum):
+    """What failed of a statement, the check behind it, and their COMMIT."""
+
+    STATEMENT = auto()
+    DISTANCE = auto()
+    """The log has passed the limit."""
+    NOT_PREPARED = auto()
+    """The client has dropped the check (DEALLOCATE ALL)."""
+    COMMIT = auto()
+
+
+def failure(frames: list[Frame], sqlstate: str) -> Failure:
+    """Return what failed, of an answer that ends with an error; it is the statement's until that is complete."""
+    if not any(kind in _COMPLETIONS for kind, _ in frames):
+        return Failure.STATEMENT
+    if sqlstate == INVALID_STATEMENT_NAME:
+        return Failure.NOT_PREPARED
+    return Failure.DISTANCE if sqlstate == DIVISION_BY_ZERO else Failure.COMMIT

@@ -1,0 +1,143 @@
+"""The write-ahead log as the engine asks it: what a backend has changed, and what others have committed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.committed_rows import CommittedRows, Newer
+from local_dsql.engine.errors import EngineError
+from local_dsql.write_ahead_log.changes import net_changes
+from local_dsql.write_ahead_log.errors import LogGap
+from local_dsql.write_ahead_log.lsn import parse_lsn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.engine.control import ControlConnections
+    from local_dsql.engine.transaction import Transaction
+    from local_dsql.write_ahead_log.changes import TableChanges
+    from local_dsql.write_ahead_log.operations import RowOperation
+    from local_dsql.write_ahead_log.reader import LogReader
+
+MOST_KEPT = 500_000
+"""Locks and rows of others that are kept for open transactions, 80 MB; then no open transaction can be judged."""
+
+_PIECE = 128 * 1024
+"""Bytes of the log that are read before others get a turn."""
+
+_NOW = "SELECT pg_catalog.pg_logical_emit_message(true, '', '')"
+_OF_BACKEND = (
+    "SELECT pg_catalog.pg_logical_emit_message(true, '', ''), backend_xid::text"
+    " FROM pg_catalog.pg_stat_get_activity({pid})"
+)
+"""The message's own COMMIT flushes all that was written before it; `backend_xid` is the top-level number."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOperations:
+    """The operations of an open transaction that have not been rolled back; `xid` is None if it has no number."""
+
+    xid: int | None
+    operations: list[RowOperation]
+
+    def changes(self) -> dict[int, TableChanges]:
+        """Return what is left of them, by file."""
+        return net_changes(self.operations)
+
+    def since(self, position: int) -> OwnOperations:
+        """Return those that were logged from a position on."""
+        return OwnOperations(self.xid, [each for each in self.operations if each.lsn >= position])
+
+
+class LogFollower:
+    """Reads the log on demand. Whatever was written or committed before a call is part of its result.
+
+    Where the log is gone that was to be read, or more than `most` locks and rows were committed beside open
+    transactions, it calls `on_loss`.
+    """
+
+    def __init__(self, control: ControlConnections, reader: LogReader) -> None:
+        self._control = control
+        self._reader = reader
+        self._committed = CommittedRows()
+        self.most = MOST_KEPT
+        self.on_loss: Callable[[], None] = lambda: None
+        """Called when what was committed, or done by open transactions, is not known any more."""
+        self.end = reader.position
+        """The latest position that PostgreSQL has told: its log is at least that long."""
+
+    @property
+    def position(self) -> int:
+        """The position up to which the log has been read."""
+        return self._reader.position
+
+    async def operations(self, pid: int) -> OwnOperations:
+        """Return the row operations of the transaction of an idle backend."""
+        rows = await self._control.rows(_OF_BACKEND.format(pid=pid))
+        if not rows:
+            return OwnOperations(None, [])
+        end, short = rows[0]
+        await self._advance(parse_lsn(str(end)))
+        if short is None:
+            return OwnOperations(None, [])
+        xid = self._reader.full_xid(int(short))
+        return OwnOperations(xid, self._reader.operations([xid, *self._reader.subtransactions(xid)]))
+
+    async def newer(self, transaction: Transaction, *, than_first: bool = False) -> Newer:
+        """Return what others have committed that the snapshot of a transaction (or its first one) does not show.
+
+        Raises:
+            EngineError: that is not known any more.
+        """
+        await self.catch_up()
+        if transaction.unjudged:
+            raise EngineError("what others have committed since the snapshot of a transaction is not known")
+        return Newer(self._committed, transaction.first_snapshot if than_first else transaction.snapshot)
+
+    async def catch_up(self) -> None:
+        """Read the log up to now."""
+        rows = await self._control.rows(_NOW)
+        await self._advance(parse_lsn(str(rows[0][0])))
+
+    def skip(self, position: int) -> None:
+        """Leave out the log before a position: no transaction that is open or begins can need it."""
+        self.end = max(self.end, position)
+        self._reader.skip(position)
+        self._committed.clear()
+
+    def forget(self, xmin: int, position: int) -> None:
+        """Drop what transactions below a number have committed, which every snapshot in use shows.
+
+        MultiXacts made before a position are dropped, too; no open transaction can have written before it.
+        """
+        self._reader.forget(position)
+        self._committed.forget(xmin)
+
+    @property
+    def kept(self) -> int:
+        """How many locks and rows of committed transactions are kept for the open ones."""
+        return len(self._committed)
+
+    async def _advance(self, end: int) -> None:
+        self.end = max(self.end, end)
+        done = False
+        while not done:
+            try:
+                done = self._reader.advance_some(end, _PIECE)
+            except LogGap as gap:
+                self._reader.skip(end)
+                self._lose()
+                raise EngineError(str(gap)) from gap
+            for transaction in self._reader.take_committed():
+                self._committed.add(transaction)
+            if len(self._committed) > self.most:
+                self._lose()
+            if not done:
+                await asyncio.sleep(0)
+
+    def _lose(self) -> None:
+        """Forget what was committed: no open transaction can be judged."""
+        self._committed.clear()
+        self.on_loss()

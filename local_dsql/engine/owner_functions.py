@@ -1,0 +1,66 @@
+"""Functions by which the engine writes to tables whose CHECKs, domains or indexes call code of clients.
+
+That code runs as the owner of the table. An owner can spoil the function that runs as it (ALTER FUNCTION, DROP): the
+body compares `current_user`, so a spoilt one refuses, and is made again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_dsql.wire.backend import Backend
+
+_MAKE = """
+SELECT pg_catalog.pg_advisory_xact_lock(0);
+CREATE OR REPLACE FUNCTION local_dsql_engine.as_{owner}(namespace text, statement text, places tid[], images anyarray)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    number bigint;
+BEGIN
+    IF (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) IS DISTINCT FROM {owner}::oid THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied';
+    END IF;
+    EXECUTE format('SET LOCAL search_path = pg_catalog, %I, pg_temp', namespace);
+    EXECUTE statement USING places, images;
+    GET DIAGNOSTICS number = ROW_COUNT;
+    RETURN number;
+END
+$$;
+DO $do$
+BEGIN
+    EXECUTE format('ALTER FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarray) OWNER TO %I',
+        pg_catalog.pg_get_userbyid({owner}));
+END
+$do$;
+REVOKE EXECUTE ON FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarray) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarray) TO local_dsql_engine;
+"""
+
+
+class OwnerFunctions:
+    """Makes the functions, over a superuser's connection that runs nothing else."""
+
+    def __init__(self, superuser: Backend) -> None:
+        self._superuser = superuser
+        self._made: set[int] = set()
+
+    async def ensure(self, owner: int) -> None:
+        """Make the function of an owner (OID) unless that was done.
+
+        Raises:
+            BackendError: the role is gone.
+        """
+        if owner not in self._made:
+            await self._superuser.exclusive_rows(_MAKE.format(owner=int(owner)))
+            self._made.add(owner)
+
+    async def repair(self, owners: Iterable[int]) -> bool:
+        """Make the functions of owners anew that were made before; return whether there were any."""
+        spoilt = self._made & set(owners)
+        self._made -= spoilt
+        for owner in spoilt:
+            await self.ensure(owner)
+        return bool(spoilt)

@@ -1,0 +1,55 @@
+"""Statements that the engine keeps prepared in the sessions of clients: PostgreSQL need not read them each time.
+
+A client that drops all its prepared statements drops these, too (`forgets`). It does not see them:
+`pg_prepared_statements` is not for clients (`catalog/30_privileges.sql`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import log_distance
+from local_dsql.engine.savepoints import OPENED
+from local_dsql.engine.transaction import BASE, GUARD
+from local_dsql.wire import messages
+from local_dsql.wire.message_types import ObjectKind
+
+if TYPE_CHECKING:
+    from dsql_dialect import Statement
+
+_BASE, _OPENED, _GUARD = b"local_dsql_base", b"local_dsql_opened", b"local_dsql_guard"
+_TEXTS = {
+    _BASE: f"SAVEPOINT {BASE}",
+    _OPENED: OPENED,
+    _GUARD: f"SAVEPOINT {GUARD}",
+}
+PREPARE = (
+    b"".join(
+        messages.close(ObjectKind.STATEMENT, name) + messages.parse(text.encode(), name)
+        for name, text in _TEXTS.items()
+    )
+    + log_distance.PREPARE
+)
+"""Prepares all of them; the answer has `PREPARED` frames more."""
+PREPARED = 2 * len(_TEXTS) + log_distance.PREPARED
+
+OPEN = (
+    messages.bind(b"", _BASE)
+    + messages.execute()
+    + messages.bind(b"", _OPENED)
+    + messages.execute()
+    + messages.SYNC
+)
+"""As `savepoints.OPEN`. No portal of the client can be open after a BEGIN, so the unnamed one is free."""
+SET_GUARD = (
+    messages.bind(_GUARD, _GUARD) + messages.execute(_GUARD) + messages.close(ObjectKind.PORTAL, _GUARD)
+)
+"""As `savepoints.SET_GUARD` without Sync; the answer to what follows has `GUARDED` frames more."""
+GUARDED = 3
+
+_FORGETTING = "Deallocate"
+
+
+def forgets(statement: Statement | None) -> bool:
+    """Return whether a statement drops prepared statements."""
+    return statement is not None and statement.node == _FORGETTING

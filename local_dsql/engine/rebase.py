@@ -1,0 +1,60 @@
+"""Continue a doomed transaction: apply its changes on a fresh snapshot. It never commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import savepoints
+from local_dsql.engine.commands import first_error
+from local_dsql.engine.errors import INTERRUPTED, SERIALIZATION_FAILURE, EngineError
+from local_dsql.engine.opening import read_opened
+from local_dsql.engine.powers import write_rows
+from local_dsql.engine.replay import replay
+from local_dsql.engine.unblock import run_unblocked
+
+if TYPE_CHECKING:
+    from local_dsql.engine.commands import Command, Parameter
+    from local_dsql.engine.row_changes import RowChanges
+    from local_dsql.engine.session import HeldSession
+
+_MOST_TRIES = 64
+
+
+async def rebase(held: HeldSession, changes: RowChanges) -> None:
+    """Put the transaction on a fresh snapshot with its own changes on top, whatever rows of others they replace.
+
+    Raises:
+        EngineError: others commit over the same rows all the time, or PostgreSQL refuses.
+    """
+    transaction = held.transaction
+    for _ in range(_MOST_TRIES):
+        mark = held.services.commits.mark
+        *_, opened = await held.ask(savepoints.ROLLBACK + transaction.begin + savepoints.OPEN, 3)
+        transaction.snapshot, _ = read_opened(opened)
+        transaction.commits = mark
+        transaction.restored = True
+        wanted = _commands(held.services.token, changes)
+        error = first_error(await run_unblocked(held, wanted)) if wanted else None
+        if error is None:
+            await replay(held)
+            return
+        if error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
+            raise EngineError(error)
+    raise EngineError("others commit over the rows of a transaction all the time")
+
+
+def _commands(token: Parameter, changes: RowChanges) -> list[Command]:
+    """Return what makes changes on newer rows: whatever has the place or a unique key of them goes away."""
+    evict: list[Command] = []
+    insert: list[Command] = []
+    for each in changes.tables:
+        table = each.table
+        gone = [*each.changes.updates, *each.changes.deletes]
+        if gone:
+            evict.append(write_rows(token, table, table.delete_newest, gone))
+        for images in each.images:
+            evict += [
+                write_rows(token, table, table.delete_images(index), images=images) for index in table.unique
+            ]
+            insert.append(write_rows(token, table, table.insert, images=images))
+    return evict + insert

@@ -1,0 +1,24 @@
+"""Run the statements of a transaction again that no table shows: settings, and changes of the catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.commands import first_error
+from local_dsql.engine.requests import Request
+from local_dsql.engine.unblock import ask_unblocked, run_unblocked
+
+if TYPE_CHECKING:
+    from local_dsql.engine.session import HeldSession
+
+
+async def replay(held: HeldSession) -> bool:
+    """Run them in order; return whether all have succeeded, as settings always do."""
+    for each in (*held.transaction.replay, *held.transaction.settings):
+        if isinstance(each, Request):
+            (answer,) = await ask_unblocked(held, each.repetition)
+            if answer.error is not None:
+                return False
+        elif first_error(await run_unblocked(held, [each])) is not None:
+            return False
+    return True

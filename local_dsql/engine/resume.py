@@ -1,0 +1,178 @@
+"""Resume a suspended transaction: make its changes again on its own snapshot, exactly, foreign keys not acting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import savepoints
+from local_dsql.engine.commands import Command, first_error
+from local_dsql.engine.deferred_checks import moved_references
+from local_dsql.engine.errors import (
+    CONFLICT,
+    DEADLOCK_DETECTED,
+    QUERY_CANCELED,
+    SCHEMA_CHANGED,
+    SCHEMA_ERRORS,
+    SERIALIZATION_FAILURE,
+    UNIQUE_VIOLATION,
+)
+from local_dsql.engine.parent_locks import without_unneeded_locks
+from local_dsql.engine.powers import write_rows
+from local_dsql.engine.rebase import rebase
+from local_dsql.engine.replay import replay
+from local_dsql.engine.row_changes import NO_CHANGES
+from local_dsql.engine.suspend import tables_of
+from local_dsql.engine.table_shapes import LOCK_CLAUSES
+from local_dsql.engine.unblock import run_unblocked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql.engine.commands import Parameter
+    from local_dsql.engine.row_changes import CapturedTable, RowChanges
+    from local_dsql.engine.session import HeldSession
+
+_MOST_TRIES = 50
+_REFUSALS = ("42501", "42883")
+_SEE_CATALOG = Command("SELECT FROM pg_catalog.pg_class LIMIT 0")
+"""Locks a relation: that is when a backend takes note of what others have changed in the catalog."""
+
+
+async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
+    """Bring a suspended transaction back; afterwards it may be doomed.
+
+    `to_commit` says that nothing but COMMIT follows: then one that is doomed stays suspended, since it need not go on.
+    """
+    transaction = held.transaction
+    changes = transaction.suspended
+    if changes is None:
+        return
+    if transaction.doomed is None:
+        await _restore(held, changes)
+    if transaction.doomed is None and not await replay(held):
+        transaction.doomed = SCHEMA_CHANGED
+        await held.ask(savepoints.TO_BASE)
+        changes = NO_CHANGES if transaction.changes_catalog else changes
+    if transaction.doomed is not None:
+        if to_commit:
+            return
+        await rebase(held, changes)
+    transaction.suspended = None
+    await held.session.portals.after_resume(held.backend)
+
+
+async def _restore(held: HeldSession, changes: RowChanges) -> None:
+    """Make the changes again; if others have committed over them, the transaction is doomed and back at its base."""
+    transaction = held.transaction
+    if not changes:
+        return
+    transaction.moved = await moved_references(held, changes)
+    transaction.checked = held.services.log.position
+    error = None
+    replacing = repaired = lightened = False
+    for _ in range(_MOST_TRIES):
+        held.session.interruptible = True
+        error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
+        held.session.interruptible = False
+        if error is None:
+            transaction.restored = True
+            transaction.uncounted = sum(each.operations(replacing) for each in changes.tables)
+            if await _is_exact(held, changes):
+                return
+            break
+        await held.ask(savepoints.TO_BASE)
+        if error["C"] in (DEADLOCK_DETECTED, QUERY_CANCELED):
+            continue
+        if not repaired and await _owner_refuses(held, changes, error):
+            repaired = True
+            continue
+        if error["C"] == SERIALIZATION_FAILURE and not lightened:
+            lightened, lighter = True, await without_unneeded_locks(held, changes)
+            if lighter is not None:
+                changes = lighter
+                continue
+        if error["C"] == UNIQUE_VIOLATION and not replacing:
+            replacing = True  # keys were moved around: the rows are deleted before they are inserted
+            continue
+        break
+    changed = error is not None and error["C"].startswith(SCHEMA_ERRORS) and error["C"] not in _REFUSALS
+    transaction.doomed = SCHEMA_CHANGED if changed else CONFLICT
+    await held.ask(savepoints.TO_BASE)
+
+
+async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[str, str]) -> bool:
+    """Make the functions of owners again, in case their error comes from one; return whether there are any."""
+    owners = {each.table.owner for each in changes.tables if each.table.runs_code}
+    if error["C"] not in _REFUSALS or not await held.services.owner_functions.repair(owners):
+        return False
+    await held.run([_SEE_CATALOG])
+    await held.ask(savepoints.TO_BASE)
+    return True
+
+
+async def _is_exact(held: HeldSession, changes: RowChanges) -> bool:
+    """Return whether the log shows just the changes that were to be made.
+
+    A CHECK or a domain of a client may call a function that writes; what it has written a second time must not be
+    committed.
+    """
+    if not any(each.table.runs_code for each in changes.tables):
+        return True
+    now = (await held.services.log.operations(held.backend.pid)).changes()
+    known = await tables_of(held, now)
+
+    def count(file: int) -> tuple[int, int]:
+        return len(now[file].updates) + len(now[file].deletes), len(now[file].made)
+
+    made = {file: count(file) for file in known if count(file) != (0, 0)}
+    wanted = {each.table.file: each.counts for each in changes.tables if each.counts != (0, 0)}
+    return made == wanted
+
+
+def commands(token: Parameter, changes: RowChanges, replacing: bool) -> list[Command]:
+    """Return what makes changes again: locks, then deletes, updates and inserts.
+
+    `replacing` deletes and inserts all updated rows, in place of updating them; their locks are then those of a change
+    of the key.
+    """
+    first: list[Command] = []
+    second: list[Command] = []
+    third: list[Command] = []
+    for each in changes.tables:
+        first += _locks(token, each)
+    for each in changes.tables:
+        table = each.table
+        if each.changes.deletes:
+            first.append(write_rows(token, table, table.delete, each.changes.deletes))
+        if each.updated is not None:
+            _update(token, each, each.updated, replacing, (first, second, third))
+        if each.inserted is not None:
+            third.append(write_rows(token, table, table.insert, images=each.inserted))
+    return first + second + third
+
+
+def _locks(token: Parameter, captured: CapturedTable) -> list[Command]:
+    table, locks = captured.table, captured.changes.locks
+    return [
+        write_rows(token, table, table.lock(strength), places)
+        for strength in LOCK_CLAUSES
+        if (places := [place for place, each in locks.items() if each is strength])
+    ]
+
+
+def _update(
+    token: Parameter,
+    captured: CapturedTable,
+    images: Parameter,
+    replacing: bool,
+    steps: tuple[list[Command], list[Command], list[Command]],
+) -> None:
+    first, second, third = steps
+    table, base = captured.table, list(captured.changes.updates)
+    if replacing or table.update is None:
+        first.append(write_rows(token, table, table.delete, base))
+        third.append(write_rows(token, table, table.insert, images=images))
+        return
+    if table.replace is not None:
+        first.append(write_rows(token, table, table.replace, base, images))
+    second.append(write_rows(token, table, table.update, base, images))

@@ -1,0 +1,70 @@
+"""Count the rows that a statement has changed, for the limit of 3,000."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.suspend import changes_catalog, tables_of
+from local_dsql.write_ahead_log.changes import net_changes
+from local_dsql.write_ahead_log.operations import OperationKind
+
+if TYPE_CHECKING:
+    from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.wire.response import Response
+
+_TAGS = ("INSERT", "UPDATE", "DELETE", "COPY", "MERGE")
+CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
+
+
+async def count_rows(held: HeldSession, request: Request, answer: Response) -> bool:
+    """Add to `Transaction.rows` what a statement has changed that has just succeeded; return whether the log was read.
+
+    The command tag tells, where the statement is one write and nothing in the database can write beside it: no foreign
+    key with an action, no function of a client. Otherwise the log is read.
+    """
+    transaction = held.transaction
+    if request.is_ddl or transaction.doomed is not None:
+        return False
+    if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
+        held, keep=not changes_catalog(held)
+    ):
+        rows = rows_of_tag(answer)
+        transaction.rows += rows
+        transaction.uncounted += rows
+        return False
+    own = await held.services.log.operations(held.backend.pid)
+    recent = [each for each in own.since(transaction.checked).operations if each.kind in CHANGING]
+    known = await tables_of(held, net_changes(recent)) if recent else {}
+    files = {each.file for each in recent} & known.keys()
+    transaction.rows += max(0, sum(each.file in files for each in recent) - transaction.uncounted)
+    return True
+
+
+def changes_nothing(held: HeldSession, request: Request) -> bool:
+    """Return whether a statement surely changes no rows: one that reads, where nothing writes beside a statement."""
+    statement = request.statement
+    return (
+        held.services.catalog.is_known_to_write_nothing_beside
+        and statement is not None
+        and not (statement.is_dml or statement.is_ddl or request.continues)
+        and not changes_catalog(held)
+    )
+
+
+def rows_of_tag(answer: Response) -> int:
+    """Return the number in the command tag of a write."""
+    words = [tag.split() for tag in answer.tags]
+    return sum(int(each[-1]) for each in words if each[0] in _TAGS)
+
+
+def tag_is_exact(request: Request, answer: Response) -> bool:
+    """Return whether the tag counts all that the statement itself changes."""
+    statement = request.statement
+    if statement is None:
+        return True
+    if request.continues or not answer.tags:
+        return not statement.is_dml
+    if not statement.is_dml:
+        return True
+    return statement.tag_counts_rows

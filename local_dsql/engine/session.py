@@ -1,0 +1,245 @@
+"""Sessions as the engine sees them, the services that they share, and exclusive access to one.
+
+A backend is used only through a `HeldSession`, which exists only while the session's lock is held: whatever needs the
+lock takes one as an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.commands import Command, encode, results
+from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
+from local_dsql.engine.portals import NoPortals
+from local_dsql.wire.sql import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from local_dsql.engine.commands import Parameter, Result
+    from local_dsql.engine.commits import CommitCounter
+    from local_dsql.engine.conflict_log import ConflictLog
+    from local_dsql.engine.control import ControlConnections
+    from local_dsql.engine.limits import Limits
+    from local_dsql.engine.log_follower import LogFollower
+    from local_dsql.engine.owner_functions import OwnerFunctions
+    from local_dsql.engine.portals import PortalKeeper
+    from local_dsql.engine.table_catalog import TableCatalog
+    from local_dsql.engine.transaction import Transaction
+    from local_dsql.engine.wait_log import WaitLog
+    from local_dsql.faults.injector import Injector
+    from local_dsql.wire.backend import Backend
+    from local_dsql.wire.response import Response
+
+_log = logging.getLogger(__name__)
+
+_UTF8 = "UTF8"
+_SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
+
+
+@dataclass(slots=True)
+class Services:
+    """What all sessions share.
+
+    `token` authorizes the engine's functions in the database. `suspend_always` is for tests: every open transaction is
+    suspended after each of its statements.
+    """
+
+    control: ControlConnections
+    log: LogFollower
+    catalog: TableCatalog
+    commits: CommitCounter
+    limits: Limits
+    conflict_log: ConflictLog
+    wait_log: WaitLog
+    injector: Injector
+    owner_functions: OwnerFunctions
+    token: Parameter
+    suspend_always: bool = False
+    sessions: dict[int, EngineSession] = field(default_factory=dict)
+    opening: int = 0
+    """How many BEGINs are under way."""
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run a coroutine to its end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def end_background(self, patience: float) -> None:
+        """Wait so many seconds for the coroutines that run, and cancel those that have not ended by then."""
+        for _ in range(2):
+            if not self.background:
+                return
+            _, late = await asyncio.wait(self.background, timeout=patience)
+            for task in late:
+                task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work of the engine failed", exc_info=error)
+
+    def is_idle(self) -> bool:
+        """Return whether no session is in a transaction, and none begins one; lone statements may run."""
+        return not self.opening and all(session.transaction is None for session in self.sessions.values())
+
+    def give_up(self) -> None:
+        """Let no open transaction commit: what others have committed since their snapshots is not known any more."""
+        for session in self.sessions.values():
+            if session.transaction is not None:
+                session.transaction.unjudged = True
+
+    def others_are_open(self, session: EngineSession) -> bool:
+        """Return whether another session is in a transaction, or begins one."""
+        return self.opening > 0 or any(
+            other.transaction is not None for other in self.sessions.values() if other is not session
+        )
+
+
+class EngineSession:
+    """One client: a backend whose session user is the client's own role, which nothing here changes.
+
+    Attributes:
+        transaction: the open transaction, None outside of one.
+        suspend_wanted: a waiter found the backend busy; it suspends its transaction at the end of the statement.
+        interruptible: its statement can be cancelled and run again.
+        preemptions: how often that was done to the statement.
+        cancelling: a cancellation that is on its way.
+        prepared: it has the engine's prepared statements (`prepared`).
+        counted: text of the last lone statement whose rows had to be counted before its COMMIT.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        backend: Backend,
+        role: str,
+        region: str = "",
+        portals: PortalKeeper | None = None,
+    ) -> None:
+        self.services = services
+        self.backend = backend
+        self.role = role
+        self.region = region
+        self.portals = portals or NoPortals()
+        self.transaction: Transaction | None = None
+        self.suspend_wanted = False
+        self.interruptible = False
+        self.preemptions = 0
+        self.cancelling: asyncio.Future[None] | None = None
+        self.prepared = False
+        self.counted = ""
+
+    @property
+    def label(self) -> str:
+        """Role, Region and PostgreSQL's process number, for the logs."""
+        return f"{self.role}@{self.region}#{self.backend.pid}"
+
+    def was_interrupted(self, error: Mapping[str, str], preemptions: int) -> bool:
+        """Return whether a statement that was sent after so many preemptions failed to let another one through.
+
+        A CopyFail of the client has the SQLSTATE of a cancellation, too.
+        """
+        if error["C"] == QUERY_CANCELED:
+            return self.preemptions > preemptions
+        return error["C"] in INTERRUPTED
+
+    async def cancelled(self) -> None:
+        """Wait for a cancellation that is on its way, which must not strike the next statement.
+
+        PostgreSQL ignores one that arrives while no statement runs.
+        """
+        if self.cancelling is not None:
+            await self.cancelling
+            self.cancelling = None
+
+    def exclusive(self) -> _Exclusive:
+        """Return a context manager that waits for the lock and gives the held session."""
+        return _Exclusive(self)
+
+    def try_exclusive(self) -> HeldSession | None:
+        """Return the held session if its lock is free; the caller must `release` it."""
+        return HeldSession(self) if self.backend.lock.try_acquire() else None
+
+
+class _Exclusive:
+    __slots__ = ("_session",)
+
+    def __init__(self, session: EngineSession) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> HeldSession:
+        await self._session.backend.lock.acquire()
+        return HeldSession(self._session)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._session.backend.lock.release()
+
+
+class HeldSession:
+    """A session whose lock is held by the one that has this object."""
+
+    __slots__ = ("backend", "services", "session")
+
+    def __init__(self, session: EngineSession) -> None:
+        self.session = session
+        self.services = session.services
+        self.backend = session.backend
+
+    @property
+    def transaction(self) -> Transaction:
+        """The open transaction; there must be one."""
+        transaction = self.session.transaction
+        assert transaction is not None
+        return transaction
+
+    @property
+    def must_give_way(self) -> bool:
+        """Whether a transaction is to be suspended at the end of a statement: a waiter wants that, or tests do."""
+        return self.session.suspend_wanted or self.services.suspend_always
+
+    def release(self) -> None:
+        """Let go of the lock, after `EngineSession.try_exclusive`."""
+        self.backend.lock.release()
+
+    async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Response]:
+        """Send messages that cannot wait for locks; as `Backend.ask`.
+
+        Raises:
+            ConnectionLost: the connection is lost.
+        """
+        return await self.backend.request(data, answers, bulk=bulk)
+
+    async def run(self, commands: Sequence[Command]) -> list[Result]:
+        """Run commands that cannot wait for locks in one round trip; an error is the last of the results.
+
+        Raises:
+            ConnectionLost: the connection is lost.
+        """
+        batch = Batch(commands, self.backend.encoding)
+        (answer,) = await self.ask(batch.data)
+        return batch.results(answer)
+
+
+class Batch:
+    """Commands for a session whose client_encoding is `encoding`: text goes through it even in binary form."""
+
+    __slots__ = ("_count", "_skipped", "data")
+
+    def __init__(self, commands: Sequence[Command], encoding: str) -> None:
+        self._count = len(commands)
+        self._skipped = int(encoding != _UTF8)
+        if self._skipped:
+            back = Command(f"SET LOCAL client_encoding = {literal(encoding)}")
+            commands = [_SET_UTF8, *commands, back]
+        self.data = encode(commands)
+
+    def results(self, answer: Response) -> list[Result]:
+        """Return the results of the commands in the answer to `data`."""
+        return results(answer)[self._skipped : self._skipped + self._count]

@@ -1,0 +1,124 @@
+"""Suspend a transaction: read its changes out of PostgreSQL and give all its locks back, the snapshot kept."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from local_dsql.engine import savepoints
+from local_dsql.engine.commands import Parameter, first_error
+from local_dsql.engine.errors import CONFLICT, EngineError
+from local_dsql.engine.hidden_settings import settings
+from local_dsql.engine.powers import read_images
+from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_dsql.engine.commands import Cell, Command
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.table_shapes import Table
+    from local_dsql.write_ahead_log.changes import TableChanges
+    from local_dsql.write_ahead_log.operations import Place
+
+_log = logging.getLogger(__name__)
+
+_RELATIONS = (
+    "SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE pid = {pid} AND locktype = 'relation'"
+    " AND relation >= 16384 AND granted"
+)
+
+
+async def suspend(held: HeldSession) -> None:
+    """Suspend the transaction of a session, if it has one that is active.
+
+    A transaction whose changes cannot be read is doomed: it never commits what would not be complete.
+    """
+    transaction = held.session.transaction
+    held.session.suspend_wanted = False
+    if transaction is None or transaction.suspended is not None:
+        return
+    changes = NO_CHANGES
+    if not (transaction.failed or transaction.unjudged):
+        try:
+            await held.session.portals.before_suspend(held.backend)
+            changes = await capture(held)
+            transaction.relations |= await locked_relations(held)
+            transaction.settings = await settings(held)
+        except EngineError:
+            _log.exception("the changes of a transaction cannot be read; it gets a conflict")
+            transaction.doomed = transaction.doomed or CONFLICT
+    await held.ask(savepoints.TO_BASE)
+    if not transaction.failed:
+        transaction.suspended = changes
+
+
+async def give_way(held: HeldSession) -> None:
+    """Suspend the transaction at the end of a statement if a waiter wants that, or always in tests."""
+    if held.must_give_way:
+        await suspend(held)
+
+
+async def capture(held: HeldSession) -> RowChanges:
+    """Return what the transaction has changed and locked, with the images of the rows made.
+
+    Raises:
+        EngineError: PostgreSQL refuses to read them.
+    """
+    own = await held.services.log.operations(held.backend.pid)
+    changes = own.changes()
+    tables = await tables_of(held, changes)
+    token = held.services.token
+    places = {file: (list(changes[file].updates.values()), changes[file].inserts) for file in tables}
+    commands = [
+        read_images(token, tables[file], made) for file, both in places.items() for made in both if made
+    ]
+    images = iter(await _read(held, commands))
+
+    def next_images(file: int, made: list[Place]) -> Parameter | None:
+        return _checked(tables[file], next(images), len(made)) if made else None
+
+    return RowChanges(
+        tuple(
+            CapturedTable(
+                tables[file], changes[file], next_images(file, updated), next_images(file, inserted)
+            )
+            for file, (updated, inserted) in places.items()
+        )
+    )
+
+
+async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> dict[int, Table]:
+    """Return the tables of clients among those with changes; large values and the catalog have files of their own."""
+    if not changes:
+        return {}
+    keep = not changes_catalog(held)
+    return await held.services.catalog.tables(held, changes, keep=keep)
+
+
+def changes_catalog(held: HeldSession) -> bool:
+    """Return whether the transaction has changed the catalog itself, which others do not see yet."""
+    return held.transaction.changes_catalog
+
+
+async def locked_relations(held: HeldSession) -> set[int]:
+    """Return the OIDs of the relations that the backend has locked."""
+    rows = await held.services.control.rows(_RELATIONS.format(pid=held.backend.pid))
+    return {int(str(oid)) for (oid,) in rows}
+
+
+async def _read(held: HeldSession, commands: list[Command]) -> list[Cell]:
+    if not commands:
+        return []
+    found = await held.run(commands)
+    if (error := first_error(found)) is not None:
+        raise EngineError(dict(error))
+    return [result.rows[0][0] for result in found]
+
+
+def _checked(table: Table, array: Cell, count: int) -> Parameter:
+    """Return an array of images, which must have one for each place."""
+    found = int.from_bytes(array[12:16], "big") if array is not None else 0
+    if found != count:
+        raise EngineError(f"{found} of {count} rows of {table.name} could be read")
+    return Parameter(table.array_type, array)

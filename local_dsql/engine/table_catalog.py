@@ -1,0 +1,253 @@
+"""The tables, indexes and foreign keys of the database, and which commits have changed them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from local_dsql.engine.commands import (
+    Command,
+    numbers,
+    read_bool,
+    read_int,
+    read_text,
+    read_text_array,
+    text,
+)
+from local_dsql.engine.errors import EngineError
+from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
+from local_dsql.wire.sql import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from local_dsql.engine.commands import Cell, Result
+    from local_dsql.engine.owner_functions import OwnerFunctions
+
+_TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
+_UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
+_FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
+_HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
+_FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
+_FILE = "SELECT local_dsql_engine.file_of($1, $2)"
+
+
+class CommandRunner(Protocol):
+    """A session that is held and can run commands."""
+
+    async def run(self, commands: Sequence[Command]) -> list[Result]:
+        """Run commands in one round trip and return their results, the last one of which may be an error."""
+
+
+class CatalogChange(NamedTuple):
+    """A committed change of the catalog: the relations whose shape it concerns, None if any, and the session.
+
+    `session` is its process number, `label` its name in the logs.
+    """
+
+    relations: frozenset[int] | None
+    session: int
+    label: str
+
+
+class HiddenWrites(NamedTuple):
+    """What can change or lock rows that no statement shows: foreign keys with actions, functions, locking views."""
+
+    by_keys: bool = False
+    by_functions: bool = False
+    by_views: bool = False
+
+    @property
+    def of_reads(self) -> bool:
+        """Whether a statement that only reads by its text may change or lock rows."""
+        return self.by_functions or self.by_views
+
+    @property
+    def beside_writes(self) -> bool:
+        """Whether a write may change rows that its command tag does not count."""
+        return self.by_keys or self.by_functions
+
+
+class TableCatalog:
+    """Knows shapes by file, which stay valid until the catalog changes.
+
+    `version` counts the committed changes of the catalog. Shapes are read in the session that has the tables locked
+    itself: any other one would wait behind a queued ALTER TABLE, and with it whoever is being suspended for it.
+    """
+
+    def __init__(self, owner_functions: OwnerFunctions) -> None:
+        self._owner_functions = owner_functions
+        self.version = 0
+        self._changes: list[CatalogChange] = []
+        self._shapes: dict[int, Table | None] = {}
+        self._foreign_keys: tuple[ForeignKey, ...] | None = None
+        self._hidden_writes: HiddenWrites | None = None
+
+    def changed(self, relations: Iterable[int] | None, session: int = 0, label: str = "") -> None:
+        """Note a committed change by a session (its pid) of some relations (by OID); None: it cannot be told which."""
+        self.version += 1
+        known = None if relations is None else frozenset(relations)
+        self._changes.append(CatalogChange(known, session, label))
+        self._shapes.clear()
+        self._foreign_keys = None
+        self._hidden_writes = None
+
+    def concerning(self, since: int, relations: Iterable[int], session: int) -> tuple[CatalogChange, ...]:
+        """Return the changes by other sessions after version `since` that concern one of the relations."""
+        mine = frozenset(relations)
+        return tuple(
+            change
+            for change in self._changes[since:]
+            if change.session != session
+            and (change.relations is None or not mine.isdisjoint(change.relations))
+        )
+
+    async def tables(
+        self, session: CommandRunner, files: Iterable[int], *, keep: bool = True
+    ) -> dict[int, Table]:
+        """Return the tables of clients that have some of these files.
+
+        `keep` is False for a transaction that has changed the catalog itself: what it sees is its own.
+        """
+        known = self._shapes if keep else {}
+        missing = [file for file in files if file not in known]
+        if missing:
+            version = self.version
+            found = await self._read(session, missing)
+            if version == self.version:
+                known.update({file: found.get(file) for file in missing})
+            else:
+                known = {**known, **found}
+        return {file: table for file in files if (table := known.get(file)) is not None}
+
+    async def named(
+        self, session: CommandRunner, schema: str, relation: str, *, keep: bool = True
+    ) -> Table | None:
+        """Return the table of a name, None if there is none."""
+        (result,) = await session.run([Command(_FILE, (text(schema), text(relation)))])
+        if result.error is not None:
+            raise EngineError(dict(result.error))
+        if result.rows[0][0] is None:
+            return None
+        file = result.number
+        return (await self.tables(session, [file], keep=keep)).get(file)
+
+    async def mentioned(self, session: CommandRunner, schema: str | None, relation: str) -> Table | None:
+        """Return the table that a client's statement names, with or without its schema."""
+        name = ".".join(identifier(each) for each in (schema, relation) if each)
+        (result,) = await _checked(session, [Command(_FILE_MENTIONED, (text(name),))])
+        file = result.rows[0][0]
+        return None if file is None else (await self.tables(session, [int(file)])).get(int(file))
+
+    async def foreign_keys(self, session: CommandRunner, *, keep: bool = True) -> tuple[ForeignKey, ...]:
+        """Return all foreign keys."""
+        if self._foreign_keys is not None and keep:
+            return self._foreign_keys
+        version = self.version
+        rows = (await _checked(session, [_FOREIGN_KEYS]))[0].rows
+        found = tuple(map(_foreign_key, rows))
+        if keep and version == self.version:
+            self._foreign_keys = found
+        return found
+
+    @property
+    def is_known_to_write_nothing_beside(self) -> bool:
+        """Whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
+        return self._hidden_writes is not None and not self._hidden_writes.beside_writes
+
+    @property
+    def is_known_to_defer_nothing(self) -> bool:
+        """Whether the foreign keys are known, and the check of none can be deferred."""
+        return self._foreign_keys is not None and not any(key.deferrable for key in self._foreign_keys)
+
+    async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
+        """Return whether a write may change rows that its command tag does not count."""
+        return (await self._read_hidden_writes(session, keep=keep)).beside_writes
+
+    async def reads_may_write(self, session: CommandRunner, *, keep: bool = True) -> bool:
+        """Return whether a statement that only reads by its text may change or lock rows."""
+        return (await self._read_hidden_writes(session, keep=keep)).of_reads
+
+    @property
+    def reads_are_known_not_to_write(self) -> bool:
+        """Whether `reads_may_write` is known to be false."""
+        return self._hidden_writes is not None and not self._hidden_writes.of_reads
+
+    async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
+        if self._hidden_writes is not None and keep:
+            return self._hidden_writes
+        version = self.version
+        (row,) = (await _checked(session, [_HIDDEN_WRITES]))[0].rows
+        found = HiddenWrites(*map(read_bool, row))
+        if keep and version == self.version:
+            self._hidden_writes = found
+        return found
+
+    async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:
+        (tables,) = await _checked(session, [Command(_TABLES, (numbers(files),), binary=True)])
+        if not tables.rows:
+            return {}
+        relations = numbers(read_int(row[0]) for row in tables.rows)
+        (indexes,) = await _checked(session, [Command(_UNIQUE, (relations,), binary=True)])
+        unique: dict[int, list[UniqueIndex]] = {}
+        for row in indexes.rows:
+            unique.setdefault(read_int(row[1]), []).append(_unique_index(row))
+        found = [_table(row, unique.get(read_int(row[0]), ())) for row in tables.rows]
+        for table in found:
+            if table.runs_code:
+                await self._owner_functions.ensure(table.owner)
+        return {table.file: table for table in found}
+
+
+async def _checked(session: CommandRunner, commands: Sequence[Command]) -> list[Result]:
+    found = await session.run(commands)
+    if found[-1].error is not None:
+        raise EngineError(dict(found[-1].error))
+    return found
+
+
+def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
+    oid, file, schema, relation, row_type, array_type, owner, columns, assignable, identity, key, code = row
+    return Table(
+        read_int(oid),
+        read_int(file),
+        read_text(schema),
+        read_text(relation),
+        read_int(row_type),
+        read_int(array_type),
+        read_int(owner),
+        tuple(read_text_array(columns)),
+        tuple(read_text_array(assignable)),
+        tuple(read_text_array(identity)),
+        tuple(read_text_array(key)),
+        read_bool(code),
+        tuple(unique),
+    )
+
+
+def _unique_index(row: list[Cell]) -> UniqueIndex:
+    oid, _, name, nulls_equal, immediate, predicate, keys, operators, collations = row
+    return UniqueIndex(
+        read_int(oid),
+        read_text(name),
+        read_bool(nulls_equal),
+        read_bool(immediate),
+        read_text(predicate),
+        tuple(read_text_array(keys)),
+        tuple(read_text_array(operators)),
+        tuple(read_text_array(collations)),
+    )
+
+
+def _foreign_key(row: list[Cell]) -> ForeignKey:
+    name, child, parent, deferrable, columns, targets, child_file, parent_file, acts = row
+    return ForeignKey(
+        read_text(name),
+        read_int(child),
+        read_int(parent),
+        read_bool(deferrable),
+        tuple(read_text_array(columns)),
+        tuple(read_text_array(targets)),
+        read_int(child_file),
+        read_int(parent_file),
+        read_bool(acts),
+    )

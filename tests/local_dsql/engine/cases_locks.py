@@ -1,0 +1,117 @@
+"""Row locks of several statements on one row, and of foreign keys that are checked without need."""
+
+from __future__ import annotations
+
+from tests.local_dsql.engine.interleavings import Case, a, b, disturb, rows
+
+COMMIT, CONFLICT = "COMMIT", "40001"
+_ROWS = ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
+_FAMILY = (
+    "create table p(id int primary key, code text unique)",
+    "create table c(id int primary key, p int references p(id) on update cascade, n int)",
+    "insert into p values (1, 'a'), (2, 'b')",
+    "insert into c values (1, 1, 0)",
+)
+_SHARED = b("begin"), b("select id from t where id = 1 for key share"), b("commit", COMMIT)
+
+CASES = (
+    Case(
+        "FOR UPDATE of a row that the transaction has updated, and FOR KEY SHARE",
+        _ROWS,
+        (
+            a("begin"),
+            a("update t set n = 1 where id = 1"),
+            a("select n from t where id = 1 for update", rows(("1",))),
+            *_SHARED,
+            a("select n from t where id = 1", rows(("1",))),
+            a("commit", CONFLICT),
+        ),
+    ),
+    Case(
+        "FOR UPDATE of a row that the transaction updates afterwards, and FOR KEY SHARE",
+        _ROWS,
+        (
+            a("begin"),
+            a("select n from t where id = 1 for update"),
+            a("update t set n = 1 where id = 1"),
+            *_SHARED,
+            a("commit", CONFLICT),
+        ),
+    ),
+    Case(
+        "FOR KEY SHARE of a row that the transaction has updated conflicts with no FOR KEY SHARE",
+        _ROWS,
+        (
+            a("begin"),
+            a("update t set n = 1 where id = 1"),
+            a("select n from t where id = 1 for key share", rows(("1",))),
+            *_SHARED,
+            a("commit", COMMIT),
+            b("select n from t where id = 1", rows(("1",))),
+        ),
+    ),
+    Case(
+        "DELETE, and FOR KEY SHARE committed before and after it",
+        _ROWS,
+        (
+            a("begin"),
+            a("delete from t where id = 1"),
+            *_SHARED,
+            a("commit", CONFLICT),
+            a("begin"),
+            a("select * from t"),
+            *_SHARED,
+            a("delete from t where id = 1", "DELETE 1"),
+            a("commit", CONFLICT),
+            a("begin"),
+            a("update t set n = 5 where id = 1"),
+            a("delete from t where id = 1", "DELETE 1"),
+            *_SHARED,
+            a("commit", CONFLICT),
+            b("select n from t where id = 1", rows(("0",))),
+        ),
+    ),
+    Case(
+        "Q1: a child updated twice needs no lock of its parent",
+        _FAMILY,
+        (
+            a("begin"),
+            a("update c set n = 1"),
+            a("update c set n = 2"),
+            b("update p set code = 'z' where id = 1", "UPDATE 1"),
+            a("select n from c", rows(("2",))),
+            a("commit", COMMIT),
+            a("begin"),
+            a("update c set n = 4"),
+            a("update c set n = 5"),
+            b("begin"),
+            b("select id from p where id = 1 for update"),
+            b("commit", COMMIT),
+            a("commit", COMMIT),
+            b("select * from c", rows(("1", "1", "5"))),
+        ),
+    ),
+    Case(
+        "Q1: a child that was made or moved needs the lock of its parent",
+        _FAMILY,
+        (
+            a("begin"),
+            a("insert into c values (2, 1, 0)"),
+            a("update c set n = 1 where id = 2"),
+            b("update p set code = 'z' where id = 1", "UPDATE 1"),
+            a("commit", CONFLICT),
+            a("begin"),
+            a("update c set p = 2"),
+            a("update c set n = 2"),
+            b("update p set code = 'y' where id = 2", "UPDATE 1"),
+            a("commit", CONFLICT),
+            a("begin"),
+            a("update c set n = 1"),
+            a("update c set n = 2"),
+            a("select id from p where id = 1 for key share"),
+            *disturb("update p set code = 'x' where id = 1"),
+            b("update p set code = 'x' where id = 1", "UPDATE 1"),
+            a("commit", CONFLICT),
+        ),
+    ),
+)

@@ -1,0 +1,56 @@
+"""Parameters that a function has set come back after a suspension, and end when they should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.local_dsql.engine.laboratory import Laboratory
+
+SHOW = "select current_setting('timezone'), current_setting('enable_hashjoin')"
+
+
+@pytest.mark.parametrize(
+    ("statements", "inside", "after"),
+    [
+        (("select zone('Asia/Tokyo', true)",), ("Asia/Tokyo", "on"), ("UTC", "on")),
+        (("select zone('Asia/Tokyo', false)",), ("Asia/Tokyo", "on"), ("Asia/Tokyo", "on")),
+        (
+            ("select zone('Asia/Tokyo', true)", "select zone('Asia/Seoul', true), joins()"),
+            ("Asia/Seoul", "off"),
+            ("UTC", "on"),
+        ),
+        (("select zone('Asia/Tokyo', true)", "set local time zone 'UTC'"), ("UTC", "on"), ("UTC", "on")),
+        (
+            ("set local time zone 'UTC'", "select zone('Asia/Tokyo', true)"),
+            ("Asia/Tokyo", "on"),
+            ("UTC", "on"),
+        ),
+    ],
+)
+def test_what_a_function_has_set(
+    laboratory: Laboratory, statements: tuple[str, ...], inside: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok(
+            "create table t(id int primary key, n int)",
+            "insert into t values (1, 0)",
+            "create function zone(name text, here boolean) returns text language sql as"
+            " 'select set_config(''timezone'', name, here)'",
+            "create function joins() returns text language sql as"
+            " 'select set_config(''enable_hashjoin'', ''off'', true)'",
+            "set time zone 'UTC'",
+        )
+        for end in ("commit", "rollback"):
+            await one.ok("begin", "update t set n = 1", *statements)
+            for _ in range(2):
+                await other.ok("begin", "update t set n = 2", "rollback")
+                assert (await one.run(SHOW)).rows == [inside]
+            await one.ok(end)
+            assert (await one.run(SHOW)).rows == [after if end == "commit" else ("UTC", "on")]
+            await one.ok("set time zone 'UTC'")
+
+    laboratory.run(run())

@@ -1,0 +1,135 @@
+"""What others commit while a transaction is open is kept for it, up to a bound, and only while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_dsql.engine.committed_rows import CommittedRows, Newer, holdings
+from local_dsql.write_ahead_log import LockStrength, OperationKind, Place, RowOperation, Snapshot, net_changes
+from local_dsql.write_ahead_log.packed import INSERT, NO_LOCK, UPDATE, pack
+from local_dsql.write_ahead_log.retention import DROP
+from local_dsql.write_ahead_log.transactions import CommittedTransaction
+
+if TYPE_CHECKING:
+    from tests.local_dsql.engine.laboratory import Laboratory
+
+FILE = 7
+MANY = 200_000
+
+
+def updated(xid: int, old: Place, new: Place) -> CommittedTransaction:
+    """Return a transaction that has updated one row."""
+    operation = pack(
+        xid, FILE, old.block, new.block, 0, old.offset, new.offset, UPDATE, LockStrength.NO_KEY_UPDATE, True
+    )
+    return CommittedTransaction(xid, frozenset(), xid, (operation,))
+
+
+def place(number: int) -> Place:
+    """Return the place of a row."""
+    return Place(number // 100, number % 100 + 1)
+
+
+def test_one_operation_is_taken_as_several_are() -> None:
+    rows, inserted = CommittedRows(), pack(1, FILE, 0, 5, 0, 0, 1, INSERT, NO_LOCK, False)
+    one = updated(3, place(1), place(2))
+    both = CommittedTransaction(4, frozenset(), 4, (*updated(4, place(3), place(4))._operations, inserted))
+    rows.add(one)
+    rows.add(both)
+    newer = Newer(rows, Snapshot(3, 3, frozenset()))
+    assert list(newer.made(FILE)) == [place(2), Place(5, 1), place(4)]
+    assert list(newer.keyed(FILE)) == [Place(5, 1)]
+    assert list(newer.gone(FILE)) == [place(1), place(3)]
+    assert newer.writers([FILE, 8]) == (3, 4)
+    assert Newer(rows, Snapshot(4, 4, frozenset())).writers([FILE]) == (4,)
+    assert Newer(rows, Snapshot(3, 5, frozenset({3}))).writers([FILE]) == (3,)
+
+
+def test_a_comparison_costs_what_the_transaction_has_changed() -> None:
+    rows = CommittedRows()
+    for xid in range(1, MANY):
+        rows.add(updated(xid, place(xid), place(xid + 1)))
+    mine = holdings(
+        net_changes([RowOperation(OperationKind.DELETE, FILE, place(5), None, LockStrength.UPDATE, 0, 0)])
+    )
+    newer = Newer(rows, Snapshot(1, 1, frozenset()))
+    began = time.thread_time()
+    for _ in range(100):
+        assert [each.winner for each in newer.conflicts(mine)] == [5]
+        assert newer.has_removed(FILE)
+    assert time.thread_time() - began < 0.05
+    rows.forget(MANY // 2)
+    assert len(rows) == 3 * (MANY - MANY // 2)
+    assert newer.conflicts(mine) == []
+    rows.forget(MANY)
+    assert (len(rows), rows._locks) == (0, {})
+
+
+@pytest.mark.slow
+def test_many_commits_beside_an_open_transaction(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, same, other = [await laboratory.client() for _ in range(3)]
+        await one.ok(
+            "create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0), (3, 0)"
+        )
+        await one.ok("begin", "update t set n = 1 where id = 1")
+        await same.ok("begin", "update t set n = 1 where id = 2")
+        for _ in range(MANY):
+            await other.ok("update t set n = n + 1 where id = 2")
+            if laboratory.engine.services.log.kept > MANY:
+                break
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+        reply = await one.run("commit")
+        assert reply.short == "COMMIT"
+        assert reply.seconds < 0.5
+        assert (await same.run("commit")).short == "40001"
+        await other.ok("update t set n = n + 1 where id = 2")
+        await asyncio.sleep(0.3)
+        assert laboratory.engine.services.log.kept < 10
+
+    laboratory.run(run(), timeout=600)
+
+
+def test_a_transaction_that_is_too_old_to_be_judged_gets_a_conflict(laboratory: Laboratory) -> None:
+    laboratory.engine.services.log.most = 100
+
+    async def run() -> None:
+        old, idle, other = [await laboratory.client() for _ in range(3)]
+        await old.ok("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
+        await old.ok("begin", "update t set n = 1 where id = 1")
+        await idle.ok("begin", "select * from t")
+        for _ in range(60):
+            await other.ok("update t set n = n + 1 where id = 2")
+        await asyncio.sleep(0.3)
+        assert (await old.run("commit")).sqlstate == "40001"
+        assert (await idle.run("select * from t")).sqlstate == "40001"
+        await idle.ok("rollback", "begin", "update t set n = 5 where id = 1", "commit")
+
+    laboratory.run(run())
+
+
+def test_log_that_is_gone_dooms_open_transactions(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        old, other = await laboratory.client(), await laboratory.client()
+        await old.ok("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
+        await old.ok("begin", "update t set n = 1 where id = 1")
+        rounds = laboratory.engine._rounds
+        assert rounds is not None
+        rounds.cancel()  # else it may have read the log before that is gone
+        await laboratory.engine._superuser.rows(DROP)
+        await other.ok("update t set n = n + 1 where id = 2")
+        superuser = await laboratory.server.connect("postgres")
+        for _ in range(3):
+            await superuser.rows("update t set n = n + 1 where id = 2; select pg_switch_wal()")
+            await superuser.rows("checkpoint")
+        superuser.close()
+        assert (await old.run("commit")).short == "40001"
+        await other.ok("begin", "update t set n = n + 10 where id = 1", "commit")
+        assert (await other.run("select n from t where id = 1")).rows == [("10",)]
+
+    laboratory.run(run(), timeout=30)
