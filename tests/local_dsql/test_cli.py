@@ -106,7 +106,7 @@ def test_background_runs_until_stop(folder: Path) -> None:
 
 def test_wrong_usage_and_a_cluster_that_cannot_start_have_their_codes(tmp_path: Path) -> None:
     assert "not a Region name" in command("start", "--region", "mars", status=2).stderr
-    assert "choose one of: portable, " in command("start", "--dialect", "nope", status=2).stderr
+    assert "is not one of 'portable', " in command("start", "--dialect", "nope", status=2).stderr
     (tmp_path / "file").touch()
     answer = command("start", "--path", tmp_path / "file" / "c", status=4)
     assert "cannot use the folder" in answer.stderr
