@@ -18,7 +18,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-setup: $(READY)  ## Install everything; the other targets do it by themselves
+setup: $(READY)  ## Install everything; the other targets do it themselves
 
 $(READY): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,39 +34,39 @@ $(READY): requirements.txt pyproject.toml package-lock.json
 	@$(PY) -m blocks.bundling prefetch
 	@touch $@
 
-demo: $(READY)  ## Synthesize, deploy locally, make 200 concurrent transfers, audit the books
+demo: $(READY)  ## Synthesize, deploy locally, run 200 concurrent transfers, check the balances
 	@$(PY) -m examples.bank.demo
 
-test: $(READY)  ## All tests but the slow ones, in about six minutes
+test: $(READY)  ## Run all tests but the slow ones, in about six minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
-test-fast: $(READY)  ## The tests that need no PostgreSQL, Node or other process, in under 30 seconds
+test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
 	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
 
-test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
+test-slow: $(READY)  ## Run the tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
 
-test-pythons: $(READY)  ## The runtime's tests under every python3.x on PATH, or PYTHONS='...', from the built wheel
+test-pythons: $(READY)  ## Run the runtime's tests under every python3.x on PATH, or PYTHONS='...', from the built wheel
 	@$(PY) -m tests.support.pythons $(PYTHONS)
 
-conformance: $(READY)  ## Ask the local DSQL everything that was recorded of a real one; DSN=... asks another cluster
+conformance: $(READY)  ## Compare the local DSQL with the recorded answers of a real one; DSN=... compares another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
 
-lint: $(READY)  ## ruff and a strict type checker over package, tests and examples
+lint: $(READY)  ## Run ruff, and mypy in strict mode, over packages, tests and examples
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-format: $(READY)  ## Let ruff lay out the code, and derive the runtime for threads from that for asyncio
+format: $(READY)  ## Format the code, and generate the runtime for threads from the one for asyncio
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix --quiet .
 	@$(PY) tools/async_to_sync.py
 
-bench: $(READY)  ## Every benchmark: ratios to peers, in one run each, on one core
+bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core
 	@for module in local_database writes migrations synth runtime; do $(PY) -m benchmarks.$$module || exit 1; done
 
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
-clean:  ## Remove what the targets made, the local database included
+clean:  ## Remove what the targets created, the local database included
 	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache

@@ -90,6 +90,16 @@ def test_the_architecture_names_every_folder() -> None:
     assert {f"{folder}/" for folder in folders} <= set(_PATH.findall(ARCHITECTURE.read_text("utf-8")))
 
 
+def test_the_page_on_tests_names_every_folder_and_support_module() -> None:
+    tests = ROOT / "tests"
+    named = set(re.findall(r"`([\w/.]+)`", (tests / "README.md").read_text("utf-8")))
+    folders = {f"{path.parent.relative_to(tests)}/" for path in tests.rglob("test_*.py")} - {"./"}
+    top = {folder for folder in folders if folder.count("/") == 1 or folder.startswith("local_dsql/")}
+    assert top
+    assert top <= named
+    assert {path.name for path in (tests / "support").glob("*.py")} - {"__init__.py"} <= named
+
+
 def test_the_changes_are_counted() -> None:
     """The number of a change is that of the paths in its row, those of the row above included."""
     table = CONTRIBUTING.read_text("utf-8").partition("## Change map: ")[2]
