@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 import uvloop
 
+from blocks_runtime import signing
+from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect import profile
 from local_dsql import catalog
 from local_dsql.access import (
@@ -33,7 +35,6 @@ from local_dsql.access import (
     Permission,
     TokenAuthenticator,
     new_identifier,
-    sign_token,
 )
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
@@ -119,6 +120,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     proxy = Proxy(
         socket_directory=folder / "sockets",
         port=postgres.port,
+        data_directory=folder / "data",
         profile=profile("2026-09"),
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),
@@ -132,7 +134,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
         "host": "localhost",
         "hostaddr": "127.0.0.1",
         "user": "admin",
-        "password": sign_token(credentials, host="localhost", region=REGION, action="DbConnectAdmin"),
+        "password": signing.token("localhost", REGION, ADMIN_ROLE, credentials),
         "dbname": "postgres",
         "sslrootcert": str(certificates.authority_file),
     }

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from local_dsql.access import AccessDenied, Credentials, Effect, Permission
     from local_dsql.cluster import LocalCluster, stop_server
     from local_dsql.control.status import ClusterStatus
+    from local_dsql.engine.conflict_log import Conflict
     from local_dsql.errors import LocalDatabaseError
     from local_dsql.faults.injection import Attempt, Fault, Injection
-    from local_dsql.occ.journal import Conflict
 
 __all__ = [
     "AccessDenied",
@@ -40,7 +40,7 @@ _MODULES = {
     "AccessDenied": "access",
     "Attempt": "faults.injection",
     "ClusterStatus": "control.status",
-    "Conflict": "occ.journal",
+    "Conflict": "engine.conflict_log",
     "Credentials": "access",
     "Effect": "access",
     "Fault": "faults.injection",

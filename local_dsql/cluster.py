@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from local_dsql.control.predicate_client import Predicate
     from local_dsql.control.protocol import Json
     from local_dsql.control.status import ClusterStatus
+    from local_dsql.engine.conflict_log import Conflict
     from local_dsql.faults.keys import Key
-    from local_dsql.occ.journal import Conflict
 
 
 class LocalCluster:
@@ -46,6 +46,7 @@ class LocalCluster:
         regions: Sequence[str] | None = None,
         dialect: str | None = None,
         commit_latency: float | None = None,
+        suspend_always: bool = False,
     ) -> None:
         """Configure the cluster; nothing is started yet.
 
@@ -56,6 +57,8 @@ class LocalCluster:
             dialect: profile of `dsql_dialect`; by default that of the running server, else the default one.
             commit_latency: seconds added to each COMMIT, as between Regions; by default that of the running server,
                 else 0.
+            suspend_always: for tests of the engine: suspend every open transaction after each of its statements. This
+                shows nowhere but in the time that statements take.
 
         Raises:
             ValueError: a name in `regions` is not a Region name, or the dialect is unknown.
@@ -66,7 +69,8 @@ class LocalCluster:
             profile(dialect)
         self.folder = Folder.at(path)
         self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
-        self._server = ServerHandle(self.folder, RequestedOptions(self._regions, dialect, commit_latency))
+        requested = RequestedOptions(self._regions, dialect, commit_latency, suspend_always or None)
+        self._server = ServerHandle(self.folder, requested)
         self._predicate_client = PredicateClient()
 
     def start(self) -> LocalCluster:

@@ -32,9 +32,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "doomed-sees-newer-rows",
         "A transaction that has lost a conflict reads newer values of rows that it has not written.",
         "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
-        "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, violations of "
-        "foreign keys by newer rows are not reported, and if newer values violate a CHECK or make an expression fail, "
-        "that statement reports the conflict, not COMMIT.",
+        "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, and if newer rows "
+        "violate a CHECK or a foreign key, or make an expression fail, that statement reports the conflict, and not "
+        "COMMIT.",
     ),
     Divergence(
         "one-loser",
@@ -43,18 +43,33 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Code with retries sees fewer conflicts locally; use fault injection for more.",
     ),
     Divergence(
-        "any-catalog-change-is-oc001",
-        "Every catalog change by another session fails an open transaction: at its next statement, or at COMMIT if it "
-        "wrote.",
+        "oc001-by-relation",
+        "A catalog change by another session fails the open transactions that have touched a table or view which it "
+        "locks more strongly than a statement on rows does: at their next statement, or at COMMIT if they wrote. A "
+        "change that locks none (of a role, a function, a privilege) fails all of them.",
         "Aurora DSQL continues if it can prove that the change is irrelevant; its rules are not documented.",
-        "OC001 is more frequent locally while DDL runs. A transaction that begins after the change never gets it.",
+        "OC001 may be more or less frequent on Aurora DSQL while DDL runs. A transaction that begins after the change "
+        "never gets it.",
     ),
     Divergence(
-        "reference-gone-again",
-        "FOR UPDATE of a parent row does not conflict with a child row that other transactions have meanwhile inserted "
-        "and deleted.",
-        "PostgreSQL keeps no record of a committed lock; locks of foreign keys are derived from the referencing rows.",
-        "Such a transaction commits here and fails with OC000 on Aurora DSQL.",
+        "key-came-and-went",
+        "Inserting a key that other transactions have inserted and deleted since the snapshot is no conflict.",
+        "PostgreSQL keeps nothing of such a row: no snapshot shows it.",
+        "Such a transaction commits here and may fail with OC000 on Aurora DSQL.",
+    ),
+    Divergence(
+        "places-change",
+        "The values of ctid that a transaction sees, and the order of rows without ORDER BY, may change between its "
+        "statements while others run.",
+        "A transaction that is in the way of another one is suspended: its rows are made again, in other places.",
+        "None for statements that use keys and ORDER BY; Aurora DSQL promises neither order nor places.",
+    ),
+    Divergence(
+        "portal-kept-in-part",
+        "Of a portal that a client reads with a row limit while another transaction needs the locks of its own, 16 MiB "
+        "are kept; where the client reads on after these, it gets OC000.",
+        "To give its locks away, a transaction has to close its portals in PostgreSQL.",
+        "Fetch large results outside of transactions that write.",
     ),
     Divergence(
         "index-filled-by-statement",
@@ -82,15 +97,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "busy-reader-is-waited-for",
-        "A statement that needs a row locked by another transaction waits while that transaction runs a read.",
-        "The changes of a transaction can be read from PostgreSQL only between two of its statements.",
+        "A statement that needs a lock of another transaction waits while that transaction runs a read whose rows are "
+        "being sent. A statement that writes is stopped after 0.1 s, and run again later.",
+        "The changes of a transaction can be read from PostgreSQL only between two of its statements, and rows that "
+        "have been sent cannot be taken back.",
         "The statement waits for one statement of the other transaction, never for the transaction.",
-    ),
-    Divergence(
-        "parking-reads-tables",
-        "A conflict reads all rows of the tables that the blocking transaction has written.",
-        "Only the row versions in PostgreSQL show which rows a transaction has changed.",
-        "About 10 ms for 100,000 rows.",
     ),
     Divergence(
         "for-update-in-read-only",

@@ -185,10 +185,6 @@ def test_the_contract_of_names_needs_the_standard_library_alone() -> None:
     assert named(OURS["blocks_runtime"] / "contract.py") <= sys.stdlib_module_names
 
 
-CIRCLES_ALLOWED = {"local_dsql.occ"}
-"""Packages whose own modules may still import each other in circles."""
-
-
 @dataclass(frozen=True)
 class Import:
     """One import within a package: the module that has it, its line, and the module that it loads."""
@@ -256,14 +252,6 @@ def circle(edges: Mapping[tuple[str, str], Import]) -> str:
     return ""
 
 
-def within_allowed(each: Import) -> bool:
-    """Return whether both ends of an import are in one package that may still have circles."""
-    return any(
-        each.importer.startswith(f"{package}.") and each.imported.startswith(f"{package}.")
-        for package in CIRCLES_ALLOWED
-    )
-
-
 def folders(package: str) -> list[str]:
     """Return the full names of a package and of all packages within it."""
     return sorted(name for name, path in modules(package).items() if path.name == "__init__.py")
@@ -278,7 +266,7 @@ def child(folder: str, module: str) -> str:
 
 @pytest.mark.parametrize("package", OURS)
 def test_no_modules_import_each_other(package: str) -> None:
-    edges = {(each.importer, each.imported): each for each in imports(package) if not within_allowed(each)}
+    edges = {(each.importer, each.imported): each for each in imports(package)}
     found = circle(edges)
     assert not found, found
 
@@ -291,7 +279,7 @@ def test_imports_between_folders_run_one_way(folder: str) -> None:
             name == folder or name.startswith(f"{folder}.") for name in (each.importer, each.imported)
         )
         ends = child(folder, each.importer), child(folder, each.imported)
-        if inside and ends[0] != ends[1] and not within_allowed(each):
+        if inside and ends[0] != ends[1]:
             edges.setdefault(ends, each)
     found = circle(edges)
     assert not found, found
@@ -302,12 +290,6 @@ def test_a_circle_is_found() -> None:
     found = circle({(each.importer, each.imported): each for each in chain})
     assert sorted(found.splitlines()) == ["a:1 imports b", "b:2 imports c", "c:3 imports a"]
     assert not circle({(each.importer, each.imported): each for each in chain[1:]})
-
-
-def test_every_allowed_circle_is_one() -> None:
-    for package in CIRCLES_ALLOWED:
-        own = [each for each in imports(package.partition(".")[0]) if within_allowed(each)]
-        assert circle({(each.importer, each.imported): each for each in own})
 
 
 def test_imports_are_read_wherever_they_are() -> None:

@@ -65,19 +65,3 @@ BEGIN
 END
 $$;
 GRANT EXECUTE ON PROCEDURE sys.wait_for_job TO PUBLIC;
-
--- Who shares a row: the transactions of a MultiXact that changed it, and nobody where the number is not one.
-CREATE FUNCTION local_dsql.changers(number xid) RETURNS xid[] LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN ARRAY(SELECT m.xid FROM pg_catalog.pg_get_multixact_members(number) m WHERE m.mode IN ('nokeyupd', 'upd'));
-EXCEPTION WHEN OTHERS THEN
-    RETURN '{}';
-END
-$$;
-CREATE FUNCTION local_dsql.sharers(number xid) RETURNS xid[] LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN ARRAY(SELECT m.xid FROM pg_catalog.pg_get_multixact_members(number) m);
-EXCEPTION WHEN OTHERS THEN
-    RETURN '{}';
-END
-$$;

@@ -36,6 +36,10 @@ CREATE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE
 RETURN pg_catalog.pg_database_size(pg_catalog.current_database());
 CREATE FUNCTION sys.cluster_size_limit() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 10995116277760;
 
--- The ARN of the IAM identity that signed the token; the front tells it at login.
-CREATE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE
-RETURN pg_catalog.current_setting('local_dsql.principal');
+-- The ARN of the IAM identity that signed the token. The proxy gives it at login, with a digest of it and of a secret that no
+-- client can read, so that a client which sets the parameter is not believed.
+CREATE TABLE local_dsql.login_secret (secret text NOT NULL);
+CREATE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+SELECT principal FROM local_dsql.login_secret, substr(current_setting('local_dsql.principal', true), 65) principal
+WHERE current_setting('local_dsql.principal', true) = encode(sha256(convert_to(secret || principal || secret, 'UTF8')), 'hex') || principal
+$$;

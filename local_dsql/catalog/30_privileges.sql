@@ -1,8 +1,6 @@
 -- Not available on DSQL (AWS user guide, system tables), and a window into other sessions here.
 REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
 
--- The backend is logged in as superuser and runs under the client's role; whoever can set session_authorization,
--- by function or by rule, would be superuser again. The front refuses the statements.
 -- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
 ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;

@@ -143,12 +143,67 @@ SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable
 FROM pg_constraint k WHERE k.contype = 'f'
 $$;
 
--- Whether a write may change rows that its command tag does not count: by an action of a foreign key, or in a function.
-CREATE FUNCTION local_dsql_engine.writes_beside() RETURNS boolean
+-- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
+-- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE.
+CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')))
-    OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384
-        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
+SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
+    EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.provolatile = 'v'
+        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')),
+    EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%')
+$$;
+
+-- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of
+-- the superuser, whose statements are constant.
+CREATE FUNCTION local_dsql_engine.map_identity(token text, role text, arn text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    INSERT INTO local_dsql.iam_mapping (iam_oid, arn, role, grantor)
+    SELECT nextval('local_dsql.iam_oid'), map_identity.arn, r.oid, g.oid FROM pg_roles r, pg_roles g
+    WHERE r.rolname = map_identity.role AND g.rolname = session_user ON CONFLICT DO NOTHING;
+END
+$$;
+
+CREATE FUNCTION local_dsql_engine.unmap_identity(token text, role text, arn text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    DELETE FROM local_dsql.iam_mapping m USING pg_roles r
+    WHERE r.oid = m.role AND r.rolname = unmap_identity.role AND m.arn = unmap_identity.arn;
+END
+$$;
+
+-- Makes the index that the transaction has just created invalid, and records the job that will make it valid; false if there
+-- is none. What the transaction has made are the visible rows of the catalog that its snapshot does not cover.
+CREATE FUNCTION local_dsql_engine.record_index_job(token text, id text, is_unique boolean) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    covered CONSTANT bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint % 4294967296;
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    WITH fresh AS (
+        UPDATE pg_index i SET indisvalid = false, indisunique = is_unique FROM pg_class c
+        WHERE c.oid = i.indexrelid AND c.relkind = 'i'
+            AND (c.xmin::text::bigint - covered + 4294967296) % 4294967296 < 2147483648
+        RETURNING c.oid, c.relname, c.relnamespace
+    )
+    INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)
+    SELECT id, 'INDEX_BUILD', 'pg_class'::regclass, f.oid, format('%s.%s', n.nspname, f.relname)
+    FROM fresh f JOIN pg_namespace n ON n.oid = f.relnamespace;
+    RETURN FOUND;
+END
+$$;
+
+CREATE FUNCTION local_dsql_engine.record_validation_job(token text, id text, relation regclass, constraint_name text)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    INSERT INTO local_dsql.job (job_id, job_type, class_id, object_id, object_name)
+    SELECT id, 'VALIDATE_CONSTRAINT', 'pg_constraint'::regclass, c.oid, c.conname FROM pg_constraint c
+    WHERE c.conrelid = relation AND c.conname = constraint_name AND NOT c.convalidated;
+    RETURN FOUND;
+END
 $$;
 
 -- Whether a statement may lock rows that its text does not say: in a function or a view of a client.

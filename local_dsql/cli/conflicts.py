@@ -13,7 +13,7 @@ from local_dsql.control.codec import encode_conflict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_dsql.occ.journal import Conflict
+    from local_dsql.engine.conflict_log import Conflict
 
 
 @click.command(short_help="Show the conflicts since the start or the last reset.")

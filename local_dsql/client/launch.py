@@ -40,19 +40,21 @@ _DETACH = '"$@" &'
 class ServerOptions:
     """Options of a server process.
 
-    `commit_latency` is in seconds, the same for every Region.
+    `commit_latency` is in seconds, the same for every Region. `suspend_always` is for tests of the engine.
     """
 
     folder: Folder
     dialect: str = DEFAULT_DIALECT
     regions: tuple[str, ...] = DEFAULT_REGIONS
     commit_latency: float = 0.0
+    suspend_always: bool = False
 
     def arguments(self) -> list[str]:
         """Return the options as command-line arguments."""
         regions = [argument for region in self.regions for argument in ("--region", region)]
         latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
-        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency]
+        suspend = ["--suspend-always"] if self.suspend_always else []
+        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency, *suspend]
 
 
 def launch(options: ServerOptions) -> None:

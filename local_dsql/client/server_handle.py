@@ -34,6 +34,7 @@ class RequestedOptions:
     regions: tuple[str, ...]
     dialect: str | None
     commit_latency: float | None
+    suspend_always: bool | None = None
 
 
 class ServerHandle:
@@ -49,7 +50,7 @@ class ServerHandle:
         """Attach to the server of the folder, or start one; return once it accepts connections.
 
         Raises:
-            ServerMismatchError: the server runs with another dialect or commit latency.
+            ServerMismatchError: the server runs with another option.
             LocalDatabaseError: no server can be started.
         """
         if self._status is not None and (status := self._attach()) is not None:
@@ -126,6 +127,7 @@ class ServerHandle:
         wanted = {
             "dialect": self._requested.dialect,
             "commit_latency": self._requested.commit_latency,
+            "suspend_always": self._requested.suspend_always,
             "regions": self._requested.regions,
         }
         try:
@@ -138,7 +140,8 @@ class ServerHandle:
     def _launch(self) -> ClusterStatus:
         requested = self._requested
         dialect, regions = requested.dialect or DEFAULT_DIALECT, requested.regions or DEFAULT_REGIONS
-        launch(ServerOptions(self._folder, dialect, regions, requested.commit_latency or 0.0))
+        latency, suspend_always = requested.commit_latency or 0.0, bool(requested.suspend_always)
+        launch(ServerOptions(self._folder, dialect, regions, latency, suspend_always))
         status = self._attach()
         if status is None:
             raise stopped_error(self._folder, "the local database stopped right after its start")

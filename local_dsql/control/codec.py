@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
+from local_dsql.engine.conflict_log import Conflict
 from local_dsql.faults.injection import Attempt, Fault, Injection
-from local_dsql.occ.journal import Conflict
 
 if TYPE_CHECKING:
     from local_dsql.control.protocol import Json

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.errors import (
     CONFLICT,
-    INTERRUPTED,
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
     EngineError,
@@ -22,9 +21,10 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.log_distance import Failure
 from local_dsql.engine.requests import FORGET_UNNAMED, lone, without
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
-from local_dsql.engine.size import is_small
+from local_dsql.engine.size import is_large, is_small
 from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.messages import ServerMessage
 from local_dsql.wire.response import Response
 from local_dsql.write_ahead_log.lsn import parse_lsn
@@ -45,7 +45,6 @@ _COMPLETE = b"CIEs"
 """Frames that end the answer to an Execute."""
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 """Fails, so that the Sync rolls back."""
-_REPEATED = INTERRUPTED | {SERIALIZATION_FAILURE}
 
 
 class _Run(NamedTuple):
@@ -66,7 +65,8 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     None: it has to run in a transaction of its own, opened with `begin`. Nothing of it has been committed then.
     """
     services, session = held.services, held.session
-    parts = None if request.is_ddl or services.injector.armed() else lone(request)
+    runs_elsewhere = request.is_ddl or is_large(request) or services.injector.armed()
+    parts = None if runs_elsewhere else lone(request)
     if parts is None:
         return None
     services.commits.begin()
@@ -75,6 +75,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     ran, began = _Run(None, wrote=True), time.monotonic()
     try:
         for attempt in range(_MOST_TRIES):
+            preemptions = session.preemptions
             body, surplus = (parts.again, parts.surplus_again) if attempt else (parts.body, parts.surplus)
             ran = await (_run_counted(held, request, body) if counts else _run_checked(held, body))
             if (answer := ran.answer) is None:
@@ -85,9 +86,10 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
             error = answer.error
             if error is None:
                 return without(answer, surplus)
-            if error["C"] not in _REPEATED:
+            if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
+                    answer = _as_of_query(request, answer)
                 return without(answer, surplus)
             if time.monotonic() - began > _PATIENCE:
                 break
@@ -209,6 +211,14 @@ def _note_committed(held: HeldSession, xid: int | None) -> None:
     """Note for the conflict log who has committed; the last thousands are known."""
     if xid is not None:
         held.services.conflict_log.committed(xid, held.session.label)
+
+
+def _as_of_query(request: Request, failed: Response) -> Response:
+    """Return the answer to a statement that failed as a Query has it: a write describes its rows after it has run."""
+    if request.statement is None or not request.statement.is_dml:
+        return failed
+    frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
+    return Response(frames, failed.status)
 
 
 def _refused(error: ServerMessage | Mapping[str, str]) -> Response:

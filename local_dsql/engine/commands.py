@@ -77,6 +77,11 @@ class Result:
         cell = self.rows[0][0]
         return int(cell) if cell is not None else 0
 
+    @property
+    def is_true(self) -> bool:
+        """Whether the one truth value of a result in text form is true."""
+        return self.rows[0][0] == b"t"
+
     def texts(self) -> list[list[str | None]]:
         """Return the rows of a result in text form."""
         return [[None if cell is None else cell.decode() for cell in row] for row in self.rows]

@@ -115,7 +115,7 @@ async def rollback(held: HeldSession) -> None:
 
 async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
     services, transaction = held.services, held.transaction
-    relations = await changed_relations(held) if transaction.rules.ddl else None
+    relations = await changed_relations(held) if transaction.changes_catalog else None
     tell = services.others_are_open(held.session)
     services.commits.begin()
     wrote = True
@@ -143,7 +143,7 @@ async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
     transaction = held.transaction
-    if transaction.rules.ddl:
+    if transaction.changes_catalog:
         held.services.catalog.changed(relations, held.backend.pid)
     for call in transaction.on_commit:
         call()
@@ -188,7 +188,7 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     if transaction.unjudged:
         return _Verdict(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
-        if await schema_changed(held):
+        if await schema_changed(held) and await _has_changes(held):
             return _Verdict(SCHEMA_CHANGED)
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
@@ -212,6 +212,14 @@ async def _may_defer(held: HeldSession) -> bool:
     if held.services.catalog.is_known_to_defer_nothing and not held.transaction.rules.ddl:
         return False
     return bool(await deferrable_keys(held))
+
+
+async def _has_changes(held: HeldSession) -> bool:
+    """Return whether there is anything to commit."""
+    transaction = held.transaction
+    if transaction.changes_catalog or transaction.suspended is not None:
+        return transaction.changes_catalog or bool(transaction.suspended)
+    return bool((await held.services.log.operations(held.backend.pid)).operations)
 
 
 async def _check_now(held: HeldSession) -> _Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsql_dialect import TransactionRules
 from local_dsql.engine.conflict_rows import keys_at
 from local_dsql.engine.execute import ensure_active
 from local_dsql.engine.suspend import suspend, tables_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from local_dsql.engine.session import EngineSession, HeldSession
     from local_dsql.faults.injection import Fault
+
+NO_RULES_YET = TransactionRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ async def preview(session: EngineSession) -> CommitPreview | None:
             return None
         rows = await _changed_rows(held)
         assert transaction.suspended is not None
-        if not transaction.suspended and not transaction.rules.ddl:
+        if not transaction.suspended and transaction.rules == NO_RULES_YET:
             return None
     statements = tuple(transaction.statements)
     attempt = Attempt(session.role, session.region, frozenset(rows), rows, statements)

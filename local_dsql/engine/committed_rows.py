@@ -233,6 +233,10 @@ class Newer:
         """Return whether they have updated or deleted rows of any file."""
         return any(map(self.has_removed, self._rows.files))
 
+    def files(self) -> list[int]:
+        """Return the files in which they have made, updated or deleted rows."""
+        return [file for file in self._rows.files if self.has_made(file) or self.has_removed(file)]
+
     def has_removed(self, file: int) -> bool:
         """Return whether they have updated or deleted rows of a file."""
         return next(self.gone(file), None) is not None

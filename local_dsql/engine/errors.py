@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
+from dsql_dialect.rules.transactions import DDL_WITH_DML
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -26,8 +28,11 @@ SCHEMA_CHANGED = ServerMessage(
 ROW_LIMIT = ServerMessage(
     "54000",
     "transaction row limit exceeded",
-    hint="Change at most 3,000 rows in one transaction: split the work into batches.",
+    hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
+
+ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.remedy)
+"""A function has changed rows in a transaction that changes the catalog; the texts of its statements do not show it."""
 
 CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
 """Codes of the serialization failures, for the conflict log."""
@@ -74,15 +79,33 @@ def lost(error: EngineError) -> ServerMessage:
     return SCHEMA_CHANGED if error.concerns_schema else CONFLICT
 
 
-def too_many_bytes(changed: int, limit: int) -> ServerMessage:
+def too_many_bytes(limit: int, changed: int | None = None) -> ServerMessage:
     """Return the refusal of a transaction that changes more bytes than it may (AWS user guide, quotas)."""
-    mebibyte = 1024 * 1024
+    allowed = limit // MEBIBYTE
     return ServerMessage(
         "54000",
-        f"transaction size limit {limit // mebibyte}mb exceeded",
-        detail=f"Current transaction size {-(-changed // mebibyte)}mb > {limit // mebibyte}mb",
+        f"transaction size limit {allowed}mb exceeded",
+        detail=None
+        if changed is None
+        else f"Current transaction size {-(-changed // MEBIBYTE)}mb > {allowed}mb",
         hint="Change fewer or smaller rows in one transaction: split the work into batches.",
     )
+
+
+def value_too_large(type_name: str) -> ServerMessage:
+    """Return the refusal of a value of a type that is larger than one may be."""
+    return ServerMessage(
+        "54000",
+        f"datatype limit greater than {BYTES_PER_VALUE} bytes not supported for {type_name}",
+        hint="Keep large values in Amazon S3, and their keys here.",
+    )
+
+
+ROW_TOO_LARGE = ServerMessage(
+    "54000",
+    "maximum row size exceeded",
+    hint="Divide the columns among several tables, or keep large values in Amazon S3.",
+)
 
 
 def too_old(limit: float) -> ServerMessage:
@@ -90,5 +113,6 @@ def too_old(limit: float) -> ServerMessage:
     return ServerMessage(
         "54000",
         f"transaction age limit of {limit:g}s exceeded",
-        hint="Begin the transaction anew, and keep it short.",
+        detail=f"Current transaction age {limit:g}s exceeds {limit:g}s",
+        hint="Keep transactions short: commit or roll back before waiting.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from local_dsql.engine.error_causes import is_unseen
 from local_dsql.engine.errors import (
     CONCURRENT,
     CONFLICT,
-    INTERRUPTED,
     ROW_LIMIT,
+    ROWS_WITH_DDL,
     SCHEMA_CHANGED,
     SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
@@ -23,11 +24,13 @@ from local_dsql.engine.errors import (
     lost,
     too_old,
 )
+from local_dsql.engine.newer_rows import may_have_caused, note_told
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import without
 from local_dsql.engine.resume import resume
 from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
+from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, suspend
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.engine.upserts import answer_by_snapshot, is_upsert
@@ -55,7 +58,10 @@ async def execute(held: HeldSession, request: Request) -> Response:
     except EngineError as error:
         _log.warning("a statement ends its transaction", exc_info=True)
         answer = _refused(lost(error))
-    if answer.error is not None:
+    if (error_fields := answer.error) is not None:
+        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.unjudged:
+            with contextlib.suppress(EngineError):  # the log can do without the names of the tables
+                await note_told(held, request.statement, error_fields)
         held.transaction.failed = True
     await give_way(held)
     return answer
@@ -67,6 +73,13 @@ async def _answer(held: HeldSession, request: Request) -> Response:
     if refusal is None and statement is not None and statement.node == "ConstraintsSet":
         refusal = await _violation_at_once(held, statement)
     return _refused(refusal) if refusal is not None else await _execute(held, request)
+
+
+async def try_out(held: HeldSession, request: Request) -> Response:
+    """Run a statement of an active transaction, undo it, and return its answer."""
+    answer = await _run(held, request, guarded=True)
+    await held.ask(savepoints.TO_GUARD)
+    return answer
 
 
 def is_ready(held: HeldSession) -> bool:
@@ -102,15 +115,16 @@ async def _violation_at_once(held: HeldSession, statement: Statement) -> ServerM
 
 async def _execute(held: HeldSession, request: Request) -> Response:
     transaction, services = held.transaction, held.services
-    guarded = len(services.sessions) > 1 or services.commits.has_moved(transaction.commits)
+    alone = len(services.sessions) < 2 and transaction.doomed is None
+    guarded = not alone or services.commits.has_moved(transaction.commits)
     answer = await _run(held, request, guarded=guarded)
     error = answer.error
     if error is not None:
         if transaction.catalog_version != services.catalog.version and error["C"].startswith(SCHEMA_ERRORS):
             return _refused(SCHEMA_CHANGED)
-        if not guarded or error["C"] not in CONCURRENT:
+        if not guarded or (error["C"] not in CONCURRENT and transaction.doomed is None):
             return answer
-        answer = without(await _after_error(held, request, answer), request.surplus)
+        answer = await _after_error(held, request, answer)
         if answer.error is not None:
             return answer
     return await _after_success(held, request, answer, guarded=guarded)
@@ -120,16 +134,17 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
     """Run the statement until it is not stopped to let others through; return its answer as the client expects it."""
     if not guarded:
         (answer,) = await held.ask(request.data, bulk=True)
-        return answer
+        return without(answer, request.surplus) if request.undone else answer
     session = held.session
-    data, surplus = request.data, False
+    data, surplus = request.data, request.undone
     session.preemptions = 0
     for _ in range(_MOST_TRIES):
-        session.interruptible = True
+        preemptions = session.preemptions
+        session.interruptible = not request.continues  # rows of its portal may have been sent
         answer = await _ask_guarded(held, request, data)
         session.interruptible = False
         error = answer.error
-        if error is None or error["C"] not in INTERRUPTED:
+        if error is None or not session.was_interrupted(error, preemptions):
             break
         await held.ask(savepoints.TO_GUARD)
         await suspend(held)
@@ -157,43 +172,69 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     assert error is not None
     await held.ask(savepoints.TO_GUARD)
     if transaction.doomed is not None:
-        return await run_doomed(held, request)
+        return await _run_doomed(held, request, answer)
     if error["C"] == SERIALIZATION_FAILURE:
         settled = await answer_by_snapshot(held, request, answer)
         if settled is not None:
             return settled
     elif not await is_unseen(held, request, error):
-        # The repetition's surplus is taken off by the caller, and an error has none.
-        return Response([frame for frame in answer.frames if frame[0] == b"E"], answer.status)
-    transaction.doomed = CONFLICT
+        return answer
+    return await _doom(held, request)
+
+
+async def _run_doomed(held: HeldSession, request: Request, answer: Response | None) -> Response:
+    """Return the answer to a statement of a doomed transaction that first failed with `answer`, if it did."""
+    error = answer.error if answer is not None else None
+    if answer is None or (error is not None and error["C"] in CONCURRENT):
+        answer = without(await run_doomed(held, request), request.surplus)
+        error = answer.error
+    if error is not None and await may_have_caused(held, request.statement, error):
+        return _refused(CONFLICT)
+    return answer
+
+
+async def _doom(held: HeldSession, request: Request) -> Response:
+    """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
+    held.transaction.doomed = CONFLICT
     await rebase(held, await capture(held))
-    return await run_doomed(held, request)
+    return await _run_doomed(held, request, None)
 
 
 async def _after_success(held: HeldSession, request: Request, answer: Response, *, guarded: bool) -> Response:
     transaction, services = held.transaction, held.services
     if transaction.doomed is None and not is_ready(held) and await schema_changed(held):
         return _refused(SCHEMA_CHANGED)
+    if (oversize := await too_large(held, request)) is not None:
+        return _refused(oversize)
     looked = False if changes_nothing(held, request) else await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return _refused(ROW_LIMIT)
+    if transaction.rows and (transaction.changes_catalog or request.is_ddl):
+        return _refused(ROWS_WITH_DDL)
     if guarded and transaction.doomed is None and services.commits.has_moved(transaction.commits):
         answer, looked = await _check_duplicates(held, request, answer), True
         if answer.error is not None:
             return answer
     if looked:
         transaction.checked, transaction.uncounted = services.log.position, 0
+    _note(held, request)
+    return answer
+
+
+def _note(held: HeldSession, request: Request) -> None:
+    """Note what the rest of the transaction must know of a statement that has succeeded."""
+    transaction, services = held.transaction, held.services
     if request.statement is not None:
         transaction.locks_keys |= request.statement.for_key_share
         if request.statement.is_dml or request.statement.is_ddl:
             transaction.rules = transaction.rules.after(request.statement)
-        if services.injector.has_predicates and request.statement.kind is not Kind.QUERY:
+        if services.injector.has_predicates and request.statement.kind is not Kind.SESSION:
             transaction.statements.append(request.statement.text)
+    transaction.changes_catalog |= request.is_ddl
     if prepared.forgets(request.statement):
         held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
-    return answer
 
 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:
@@ -209,9 +250,7 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     settled = await answer_by_snapshot(held, request, answer)
     if settled is not None:
         return settled
-    transaction.doomed = CONFLICT
-    await rebase(held, await capture(held))
-    return without(await run_doomed(held, request), request.surplus)
+    return await _doom(held, request)
 
 
 def _refused(message: ServerMessage) -> Response:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MEBIBYTE = 1024 * 1024
+from dsql_dialect import limits
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one transaction, or one connection, may do; the defaults are DSQL's (AWS user guide, quotas).
+    """How much one transaction, or one connection, may do; the defaults are DSQL's.
 
     `rows` and `bytes` count what a transaction changes; ages are in seconds.
     """
 
-    rows: int = 3000
-    bytes: int = 10 * MEBIBYTE
-    transaction_age: float = 300.0
-    connection_age: float = 3600.0
+    rows: int = limits.ROWS_PER_TRANSACTION
+    bytes: int = limits.BYTES_PER_TRANSACTION
+    transaction_age: float = limits.TRANSACTION_SECONDS
+    connection_age: float = limits.CONNECTION_SECONDS

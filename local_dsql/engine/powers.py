@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 _READ = "SELECT local_dsql_engine.read_rows($1, $2, $3, $4)"
 _WRITE = "SELECT local_dsql_engine.write_rows($1, $2, $3, $4)"
 _WRITE_AS = "SELECT local_dsql_engine.write_rows_as($1, $2, $3, $4, $5, $6)"
+_RECORD_INDEX_JOB = "SELECT local_dsql_engine.record_index_job($1, $2, $3)"
+_RECORD_VALIDATION_JOB = (
+    "SELECT local_dsql_engine.record_validation_job($1, $2, pg_catalog.to_regclass($3), $4)"
+)
+_MAP_IDENTITY = "SELECT local_dsql_engine.map_identity($1, $2, $3)"
+_UNMAP_IDENTITY = "SELECT local_dsql_engine.unmap_identity($1, $2, $3)"
 _SET_UNIQUE = "SELECT local_dsql_engine.set_unique($1, $2, $3)"
 _TOKEN_BYTES = 16
 
@@ -62,6 +68,12 @@ def read_places(token: Parameter, table: Table, statement: str, at: Iterable[Pla
     return Command(_READ, (token, Parameter(TID, None), text(statement), places(at)), binary=True)
 
 
+def read_largest(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
+    """Return the command that reads the bytes of the largest row at places, and of the largest value by column."""
+    parameters = (token, Parameter(20, None), text(table.largest), places(at))
+    return Command(_READ, parameters)
+
+
 def write_rows(
     token: Parameter,
     table: Table,
@@ -79,3 +91,23 @@ def write_rows(
 def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) -> Command:
     """Return the command that switches the uniqueness of indexes off or on for this backend; never committed."""
     return Command(_SET_UNIQUE, (token, oids(index.oid for index in indexes), boolean(value)))
+
+
+def record_index_job(token: Parameter, job_id: str, unique: bool) -> Command:
+    """Return the command that makes the transaction's new index invalid and records its job; false if it has none."""
+    return Command(_RECORD_INDEX_JOB, (token, text(job_id), boolean(unique)))
+
+
+def record_validation_job(token: Parameter, job_id: str, table: str, constraint: str) -> Command:
+    """Return the command that records the validation of a constraint of a table; false if it is valid."""
+    return Command(_RECORD_VALIDATION_JOB, (token, text(job_id), text(table), text(constraint)))
+
+
+def map_identity(token: Parameter, role: str, arn: str) -> Command:
+    """Return the command that lets an IAM identity log in as a role; what is so already is no error."""
+    return Command(_MAP_IDENTITY, (token, text(role), text(arn)))
+
+
+def unmap_identity(token: Parameter, role: str, arn: str) -> Command:
+    """Return the command that takes that back."""
+    return Command(_UNMAP_IDENTITY, (token, text(role), text(arn)))

@@ -44,6 +44,7 @@ class Request:
         parse: the Parse of the prepared statement that the Bind names, where that is not in the body.
         continues: it reads on in a portal that an earlier request has bound.
         sets_parameters: it may set parameters, so it is run again whenever the transaction is resumed.
+        undone: it was run before and undone, so its first run here is a repetition.
     """
 
     body: bytes
@@ -55,11 +56,12 @@ class Request:
     parse: bytes = b""
     continues: bool = False
     sets_parameters: bool = False
+    undone: bool = False
 
     @property
     def data(self) -> bytes:
         """The bytes of the first run."""
-        return self._whole(self.body)
+        return self.repetition if self.undone else self._whole(self.body)
 
     @property
     def repetition(self) -> bytes:
@@ -157,9 +159,10 @@ def lone(request: Request) -> LoneRequest | None:
     """
     rows = request.rows
     if not request.simple:
-        return LoneRequest(
-            request.body + rows, (request.again or request.body) + rows, _NOTHING, request.surplus
-        )
+        again = (request.again or request.body) + rows
+        if request.undone:
+            return LoneRequest(again, again, request.surplus, request.surplus)
+        return LoneRequest(request.body + rows, again, _NOTHING, request.surplus)
     text = request.body[BODY:]
     if b"$" in text:
         return None

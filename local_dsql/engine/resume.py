@@ -52,7 +52,7 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
     if transaction.doomed is None and not await replay(held):
         transaction.doomed = SCHEMA_CHANGED
         await held.ask(savepoints.TO_BASE)
-        changes = NO_CHANGES if transaction.rules.ddl else changes
+        changes = NO_CHANGES if transaction.changes_catalog else changes
     if transaction.doomed is not None:
         if to_commit:
             return

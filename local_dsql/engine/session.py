@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
+from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
 from local_dsql.engine.portals import NoPortals
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from local_dsql.engine.commands import Parameter, Result
     from local_dsql.engine.commits import CommitCounter
@@ -140,6 +141,15 @@ class EngineSession:
         """Role, Region and PostgreSQL's process number, for the logs."""
         return f"{self.role}@{self.region}#{self.backend.pid}"
 
+    def was_interrupted(self, error: Mapping[str, str], preemptions: int) -> bool:
+        """Return whether a statement that was sent after so many preemptions failed to let another one through.
+
+        A CopyFail of the client has the SQLSTATE of a cancellation, too.
+        """
+        if error["C"] == QUERY_CANCELED:
+            return self.preemptions > preemptions
+        return error["C"] in INTERRUPTED
+
     async def cancelled(self) -> None:
         """Wait for a cancellation that is on its way, which must not strike the next statement.
 
@@ -188,6 +198,11 @@ class HeldSession:
         transaction = self.session.transaction
         assert transaction is not None
         return transaction
+
+    @property
+    def must_give_way(self) -> bool:
+        """Whether a transaction is to be suspended at the end of a statement: a waiter wants that, or tests do."""
+        return self.session.suspend_wanted or self.services.suspend_always
 
     def release(self) -> None:
         """Let go of the lock, after `EngineSession.try_exclusive`."""

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.commands import Command, first_error
-from local_dsql.engine.errors import EngineError, too_many_bytes
-from local_dsql.engine.powers import read_size
+from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_VALUE
+from local_dsql.engine.commands import Command, first_error, oid
+from local_dsql.engine.errors import ROW_TOO_LARGE, EngineError, too_many_bytes, value_too_large
+from local_dsql.engine.powers import read_largest, read_size
 from local_dsql.engine.suspend import tables_of
 from local_dsql.write_ahead_log.lsn import parse_lsn
 
 if TYPE_CHECKING:
     from local_dsql.engine.limits import Limits
+    from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.table_shapes import Table
     from local_dsql.wire.messages import ServerMessage
 
-_MEBIBYTE = 1024 * 1024
 _FEW_ROWS = 5
 """A row holds 2 MiB at most, so five are never too many."""
+
+_LARGE_REQUEST = BYTES_PER_VALUE
+"""Bytes of a statement with its parameters or rows, below which no value that it brings can be too large."""
+
+_TYPE_NAMES = (
+    "SELECT pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
+    " WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
+)
 _POSITION = Command("SELECT pg_catalog.pg_current_wal_insert_lsn()")
 
 
@@ -44,9 +54,44 @@ async def excess_bytes(held: HeldSession) -> ServerMessage | None:
     if (error := first_error(found)) is not None:
         raise EngineError(dict(error))
     changed = sum(int(str(result.texts()[0][0]).strip("{}")) for result in found)
-    return too_many_bytes(changed, limit) if changed > limit else None
+    return too_many_bytes(limit, changed) if changed > limit else None
 
 
 def is_small(limits: Limits, rows: int) -> bool:
     """Return whether so many rows cannot be too many bytes."""
-    return rows <= _FEW_ROWS and limits.bytes >= 2 * _FEW_ROWS * _MEBIBYTE
+    return rows <= _FEW_ROWS and limits.bytes >= _FEW_ROWS * BYTES_PER_ROW
+
+
+def is_large(request: Request) -> bool:
+    """Return whether a statement brings so many bytes that a value or a row among them may be too large."""
+    statement = request.statement
+    return statement is not None and statement.writes and len(request.data) >= _LARGE_REQUEST
+
+
+async def too_large(held: HeldSession, request: Request) -> ServerMessage | None:
+    """Return the refusal if a statement that has just succeeded has stored a value or a row that is too large.
+
+    Sizes are those of what is stored, after compression (AWS user guide, quotas).
+    """
+    if not is_large(request):
+        return None
+    changes = (await held.services.log.operations(held.backend.pid)).changes()
+    for file, table in (await tables_of(held, changes)).items():
+        if not (made := changes[file].made):
+            continue
+        found = await held.run([read_largest(held.services.token, table, made)])
+        if (error := first_error(found)) is not None:
+            raise EngineError(dict(error))
+        row, *values = map(int, str(found[0].texts()[0][0]).strip("{}").split(","))
+        for number, size in enumerate(values):
+            if size > BYTES_PER_VALUE:
+                return value_too_large(await _type_name(held, table, number))
+        if row > BYTES_PER_ROW:
+            return ROW_TOO_LARGE
+    return None
+
+
+async def _type_name(held: HeldSession, table: Table, number: int) -> str:
+    """Return the name of the type of a column, counted from 0."""
+    (names,) = await held.run([Command(_TYPE_NAMES, (oid(table.oid),))])
+    return str(names.texts()[number][0])

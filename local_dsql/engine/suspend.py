@@ -55,7 +55,7 @@ async def suspend(held: HeldSession) -> None:
 
 async def give_way(held: HeldSession) -> None:
     """Suspend the transaction at the end of a statement if a waiter wants that, or always in tests."""
-    if held.session.suspend_wanted or held.services.suspend_always:
+    if held.must_give_way:
         await suspend(held)
 
 
@@ -98,7 +98,7 @@ async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> d
 
 def changes_catalog(held: HeldSession) -> bool:
     """Return whether the transaction has changed the catalog itself, which others do not see yet."""
-    return held.transaction.rules.ddl
+    return held.transaction.changes_catalog
 
 
 async def locked_relations(held: HeldSession) -> set[int]:

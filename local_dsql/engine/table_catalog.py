@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
 _UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
 _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
-_WRITES_BESIDE = Command("SELECT local_dsql_engine.writes_beside()", binary=True)
+_HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
@@ -45,6 +45,24 @@ class CatalogChange(NamedTuple):
     session: int
 
 
+class HiddenWrites(NamedTuple):
+    """What can change or lock rows that no statement shows: foreign keys with actions, functions, locking views."""
+
+    by_keys: bool = False
+    by_functions: bool = False
+    by_views: bool = False
+
+    @property
+    def of_reads(self) -> bool:
+        """Whether a statement that only reads by its text may change or lock rows."""
+        return self.by_functions or self.by_views
+
+    @property
+    def beside_writes(self) -> bool:
+        """Whether a write may change rows that its command tag does not count."""
+        return self.by_keys or self.by_functions
+
+
 class TableCatalog:
     """Knows shapes by file, which stay valid until the catalog changes.
 
@@ -58,7 +76,7 @@ class TableCatalog:
         self._changes: list[CatalogChange] = []
         self._shapes: dict[int, Table | None] = {}
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
-        self._writes_beside: bool | None = None
+        self._hidden_writes: HiddenWrites | None = None
 
     def changed(self, relations: Iterable[int] | None, session: int = 0) -> None:
         """Note a committed change by a session (its pid) of some relations (by OID); None: it cannot be told which."""
@@ -66,7 +84,7 @@ class TableCatalog:
         self._changes.append(CatalogChange(None if relations is None else frozenset(relations), session))
         self._shapes.clear()
         self._foreign_keys = None
-        self._writes_beside = None
+        self._hidden_writes = None
 
     def concerns(self, since: int, relations: Iterable[int], session: int) -> bool:
         """Return whether a change by other sessions after version `since` concerns one of the relations."""
@@ -127,7 +145,7 @@ class TableCatalog:
     @property
     def is_known_to_write_nothing_beside(self) -> bool:
         """Whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
-        return self._writes_beside is False
+        return self._hidden_writes is not None and not self._hidden_writes.beside_writes
 
     @property
     def is_known_to_defer_nothing(self) -> bool:
@@ -136,13 +154,26 @@ class TableCatalog:
 
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a write may change rows that its command tag does not count."""
-        if self._writes_beside is not None and keep:
-            return self._writes_beside
+        return (await self._read_hidden_writes(session, keep=keep)).beside_writes
+
+    async def reads_may_write(self, session: CommandRunner, *, keep: bool = True) -> bool:
+        """Return whether a statement that only reads by its text may change or lock rows."""
+        return (await self._read_hidden_writes(session, keep=keep)).of_reads
+
+    @property
+    def reads_are_known_not_to_write(self) -> bool:
+        """Whether `reads_may_write` is known to be false."""
+        return self._hidden_writes is not None and not self._hidden_writes.of_reads
+
+    async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
+        if self._hidden_writes is not None and keep:
+            return self._hidden_writes
         version = self.version
-        ((cell,),) = (await _checked(session, [_WRITES_BESIDE]))[0].rows
+        (row,) = (await _checked(session, [_HIDDEN_WRITES]))[0].rows
+        found = HiddenWrites(*map(read_bool, row))
         if keep and version == self.version:
-            self._writes_beside = read_bool(cell)
-        return read_bool(cell)
+            self._hidden_writes = found
+        return found
 
     async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:
         (tables,) = await _checked(session, [Command(_TABLES, (numbers(files),), binary=True)])

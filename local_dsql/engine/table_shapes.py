@@ -202,6 +202,15 @@ class Table:
         return f"SELECT pg_catalog.array_agg({key}::pg_catalog.text) FROM ONLY {self.name} _t WHERE _t.ctid = ANY ($1)"
 
     @cached_property
+    def largest(self) -> str:
+        """Reads the bytes of the largest row, and of the largest value of each of `columns`, as they are stored."""
+        sizes = ", ".join(
+            f"coalesce(pg_catalog.max(pg_catalog.pg_column_size(_t.{each})), 0)::pg_catalog.int8"
+            for each in ["*", *map(identifier, self.columns)]
+        )
+        return f"SELECT ARRAY[{sizes}] FROM ONLY {self.name} _t WHERE ctid = ANY ($1)"
+
+    @cached_property
     def size(self) -> str:
         """Reads the bytes of rows as they are stored."""
         return (

@@ -53,6 +53,7 @@ class Transaction:
         unjudged: what others have committed since its snapshot is not known any more: it never commits.
         restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
         moved: deferrable foreign keys that a restored update has given another value.
+        changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
         statements: texts of its statements, kept while a fault injection wants them.
@@ -81,6 +82,7 @@ class Transaction:
     restored: bool = False
     locks_keys: bool = False
     moved: set[str] = field(default_factory=set)
+    changes_catalog: bool = False
     rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], None]] = field(default_factory=list)

@@ -17,6 +17,7 @@ Such a statement is cancelled itself, and runs again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from local_dsql.engine.wait_log import Wait
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from local_dsql.engine.commands import Command, Result
     from local_dsql.engine.session import EngineSession, HeldSession
@@ -65,7 +66,9 @@ class Watch:
         self._timer.cancel()
         if self._holders:
             seconds = time.monotonic() - self._began
-            self._session.services.wait_log.note(Wait(self._session.label, tuple(self._holders), seconds))
+            self._session.services.wait_log.note(
+                Wait(self._session.label, tuple(self._holders), self._began, seconds)
+            )
 
     def is_over(self) -> bool:
         """Return whether the statement has ended."""
@@ -98,6 +101,7 @@ class Watch:
         other.suspend_wanted = True
         held = other.try_exclusive()
         if held is None:
+            other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
                 other.preemptions += 1
@@ -116,6 +120,7 @@ class Watch:
         """Cancel the statement itself if it has waited for a suspended transaction at the look before, too."""
         session = self._session
         if pid in self._suspended and session.cancelling is None and not self.is_over():
+            session.preemptions += 1
             session.cancelling = session.services.run_in_background(_cancel(session))
         self._suspended.add(pid)
 
@@ -129,34 +134,38 @@ async def _cancel(other: EngineSession) -> None:
     await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
 
 
+def begin_watch(session: EngineSession) -> Watch | None:
+    """Return a watch over the statement that is sent next, None if there is no other session to wait for."""
+    return Watch(session) if len(session.services.sessions) > 1 else None
+
+
+@contextlib.contextmanager
+def watched(session: EngineSession) -> Iterator[None]:
+    """Watch the statement that the block sends and waits for."""
+    watch = begin_watch(session)
+    try:
+        yield
+    finally:
+        if watch is not None:
+            watch.stop()
+
+
 async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
 ) -> list[Response]:
     """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
-    if len(held.services.sessions) < 2:
+    with watched(held.session):
         found = await held.ask(data, answers, bulk=bulk)
-        await held.session.cancelled()  # another session may have come meanwhile
-        return found
-    watch = Watch(held.session)
-    try:
-        return await held.ask(data, answers, bulk=bulk)
-    finally:
-        watch.stop()
-        await held.session.cancelled()
+    await held.session.cancelled()
+    return found
 
 
 async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
     """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
-    if len(held.services.sessions) < 2:
+    with watched(held.session):
         answer = await held.backend.request_until(data, stop)
-        await held.session.cancelled()
-        return answer
-    watch = Watch(held.session)
-    try:
-        return await held.backend.request_until(data, stop)
-    finally:
-        watch.stop()
-        await held.session.cancelled()
+    await held.session.cancelled()
+    return answer
 
 
 async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:

@@ -10,10 +10,14 @@ _KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A statement that waited for locks: its session, the sessions that held them, and the seconds it took in all."""
+    """A statement that waited for locks: its session, and the sessions that held them.
+
+    `began` is when it was sent (`time.monotonic`), `seconds` are those it took in all.
+    """
 
     waiter: str
     holders: tuple[str, ...]
+    began: float
     seconds: float
 
 

@@ -8,7 +8,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from local_dsql.occ.waiting import ask
+from local_dsql.engine.session import EngineSession
+from local_dsql.engine.unblock import Watch
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 from local_dsql.wire.response import BackendError
@@ -17,9 +18,7 @@ from local_dsql.wire.sql import literal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from local_dsql.occ.commit import Ending
-    from local_dsql.occ.engine import Engine
-    from local_dsql.occ.transaction import Transaction
+    from local_dsql.engine.session import Services
     from local_dsql.wire.backend import Backend
 
 _log = logging.getLogger(__name__)
@@ -39,6 +38,9 @@ DROPPED = "relation does not exist"
 """Details of a job whose object was dropped meanwhile: it ends as completed, as on DSQL."""
 
 
+_ROLE = "postgres"
+
+
 class Worker:
     """Finishes index builds and validates constraints, in order of submission.
 
@@ -46,30 +48,29 @@ class Worker:
     left by an earlier server process end as `completed` or `failed` too. If its connection breaks, it reconnects and
     restarts the job.
 
-    The engine treats it like a client session, and suspends transactions that block it. `delay` is in seconds before
-    each job: 0 by default, more for tests that need an unfinished job.
+    Transactions that block it are suspended. `delay` is in seconds before each job: 0 by default, more for tests that
+    need an unfinished job.
     """
 
-    role = "postgres"
-    region = ""
-    label = "background job"
-    transaction: Transaction | None = None
-    ending: Ending | None = None
-    backend: Backend
-
-    def __init__(self, engine: Engine, connect: Callable[[], Awaitable[Backend]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Backend]]) -> None:
         self.delay = 0.0
-        self._engine = engine
         self._connect = connect
         self._work = asyncio.Event()
         self._tries: Counter[str] = Counter()
+        self._askers: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, services: Services) -> None:
         """Connect, and resume unfinished jobs."""
-        self.backend = await self._connect()
+        self._services = services
+        self._session = EngineSession(services, await self._connect(), _ROLE)
         self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def backend(self) -> Backend:
+        """Its connection."""
+        return self._session.backend
 
     async def close(self) -> None:
         """Stop; unfinished jobs resume at the next start."""
@@ -77,17 +78,12 @@ class Worker:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionLost):
                 await self._task
-        self.backend.close()
+            self.backend.close()
 
-    def wake(self) -> None:
-        """Announce a new job."""
+    def wake(self, job_id: str, asker: int) -> None:
+        """Announce a new job, of a session (its process number): that its end changes the catalog is no news to it."""
+        self._askers[job_id] = asker
         self._work.set()
-
-    async def before_parking(self) -> None:
-        """Never called: the worker has no transaction between statements."""
-
-    async def after_resuming(self) -> None:
-        """Never called."""
 
     async def _run(self) -> None:
         while True:
@@ -107,10 +103,23 @@ class Worker:
     async def _reconnect(self) -> None:
         self.backend.close()
         with contextlib.suppress(OSError, BackendError):  # PostgreSQL is stopping; the server reports it
-            self.backend = await self._connect()
+            self._session = EngineSession(self._services, await self._connect(), _ROLE)
+
+    async def _rows(self, sql: str) -> list[list[str | None]]:
+        """Run statements without lock waits and return all rows.
+
+        Raises:
+            BackendError: a statement failed.
+        """
+        watch = Watch(self._session)
+        try:
+            (answer,) = await self.backend.request(messages.query(sql))
+        finally:
+            watch.stop()
+        return answer.rows()
 
     async def _next(self) -> tuple[str, str, str] | None:
-        rows = await self.backend.rows(
+        rows = await self._rows(
             "SELECT job_id, job_type, object_id FROM local_dsql.job"
             " WHERE status IN ('submitted', 'processing') ORDER BY number LIMIT 1"
         )
@@ -124,7 +133,8 @@ class Worker:
             await asyncio.sleep(self.delay)
         await self._note(job_id, "processing")
         try:
-            status, details = await (self._index(target) if kind == "INDEX_BUILD" else self._validate(target))
+            run = self._index if kind == "INDEX_BUILD" else self._validate
+            status, details = await run(target, self._askers.get(job_id, 0))
         except BackendError as error:
             self._tries[job_id] += 1
             if error.sqlstate in _PASSING and self._tries[job_id] < _MOST_TRIES:
@@ -134,40 +144,46 @@ class Worker:
             else:
                 _log.info("job %s failed with SQLSTATE %s", job_id, error.sqlstate)
                 status, details = "failed", error.fields.get("M")
-        self._engine.catalog += 1
-        self._engine.sequence += 1
+        self._askers.pop(job_id, None)
         await self._note(job_id, status, details)
 
     async def _note(self, job_id: str, status: str, details: str | None = None) -> None:
-        await self.backend.rows(
+        await self._rows(
             f"UPDATE local_dsql.job SET status = {literal(status)}, details = {literal(details)},"
             f" update_time = clock_timestamp() WHERE job_id = {literal(job_id)}"
         )
 
     async def _is_gone(self, oid: str) -> bool:
-        return not await self.backend.rows(
+        return not await self._rows(
             f"SELECT FROM pg_catalog.pg_class WHERE oid = {oid}"
             f" UNION ALL SELECT FROM pg_catalog.pg_constraint WHERE oid = {oid}"
         )
 
-    async def _index(self, oid: str) -> tuple[str, str | None]:
+    async def _index(self, oid: str, asker: int) -> tuple[str, str | None]:
         """Mark an index valid, unless it is unique and there are duplicates."""
-        rows = await self.backend.rows(_INDEX.format(oid=oid))
+        rows = await self._rows(_INDEX.format(oid=oid))
         if not rows:
             return "completed", DROPPED
-        table, owner, unique, nulls, predicate, keys = rows[0]
+        table, table_oid, owner, unique, nulls, predicate, keys = rows[0]
         if unique == "t" and await self._has_duplicates(
             str(table), str(owner), str(keys).split("\1"), predicate, nulls == "t"
         ):
             return "failed", DUPLICATE_FOUND
-        request = messages.query(
-            "SET LOCAL allow_system_table_mods = on;"
-            f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}"
+        # Without the lock a DROP of the index at the same time would fail, and not wait for its turn.
+        await self._change(
+            f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;"
+            f" UPDATE pg_catalog.pg_index SET indisvalid = true WHERE indexrelid = {oid}",
+            int(str(table_oid)),
+            asker,
         )
-        async with self._engine.mutex:  # a concurrent DROP of the index would fail, not wait
-            (answer,) = await ask(self._engine, self, request)
-        answer.rows()
         return "completed", None
+
+    async def _change(self, sql: str, table: int, asker: int) -> None:
+        """Change the catalog's row of an index or a constraint of a table."""
+        try:
+            await self._rows(sql)
+        finally:
+            self._services.catalog.changed({table}, asker)
 
     async def _has_duplicates(
         self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool
@@ -179,25 +195,23 @@ class Worker:
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         groups = ", ".join(str(number) for number in range(1, len(keys) + 1))
         columns = ", ".join(f"({key})" for key in keys)
-        found = await self.backend.rows(
+        found = await self._rows(
             f"{_as_owner(owner)}SELECT {columns} FROM {table}{where}"
             f" GROUP BY {groups} HAVING pg_catalog.count(*) > 1 LIMIT 1"
         )
         return bool(found)
 
-    async def _validate(self, oid: str) -> tuple[str, str | None]:
-        rows = await self.backend.rows(
-            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_userbyid(relowner)"
+    async def _validate(self, oid: str, asker: int) -> tuple[str, str | None]:
+        rows = await self._rows(
+            "SELECT conrelid::regclass::text, conrelid, quote_ident(conname), pg_get_userbyid(relowner)"
             " FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
             f" WHERE k.oid = {oid} AND NOT convalidated"
         )
         if not rows:
             return "completed", None
-        table, name, owner = rows[0]
-        request = messages.query(f"{_as_owner(str(owner))}ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
-        async with self._engine.mutex:
-            (answer,) = await ask(self._engine, self, request, exclusive=True)
-        answer.rows()
+        table, table_oid, name, owner = rows[0]
+        sql = f"{_as_owner(str(owner))}ALTER TABLE {table} VALIDATE CONSTRAINT {name}"
+        await self._change(sql, int(str(table_oid)), asker)
         return "completed", None
 
 
@@ -210,7 +224,7 @@ def _as_owner(owner: str) -> str:
 
 
 _INDEX = """
-SELECT i.indrelid::regclass::text,
+SELECT i.indrelid::regclass::text, i.indrelid,
   (SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = i.indrelid),
   i.indisunique, i.indnullsnotdistinct,
   pg_catalog.pg_get_expr(i.indpred, i.indrelid),

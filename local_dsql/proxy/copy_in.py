@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.engine import savepoints
+from local_dsql.engine.unblock import ask_unblocked_until
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FRONTEND_ROLES, BackendMessage, CopyRole, FrontendMessage
 
 if TYPE_CHECKING:
+    from local_dsql.engine.session import HeldSession
     from local_dsql.proxy.connection import ClientConnection
     from local_dsql.proxy.message_queue import MessageQueue
     from local_dsql.proxy.statement_execution import StatementExecution
-    from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
     from local_dsql.wire.response import Response
 
@@ -29,17 +31,29 @@ _BEFORE_ROWS = (
     BackendMessage.NO_DATA,
     BackendMessage.COPY_IN_RESPONSE,
 )
+BYTES_PER_STORED_BYTE = 4
+"""Bytes of COPY data are at most so many times what is stored, unless it can be compressed: `\\ooo` is one byte.
+
+More data is not kept, or a COPY could fill the memory (divergence `copy-runs-at-its-end`).
+"""
+
 _CANCEL = messages.copy_fail("the rows come later")
 
 
-async def try_copy(backend: Backend, execution: StatementExecution) -> Response:
+async def try_copy(held: HeldSession, execution: StatementExecution) -> Response:
     """Return PostgreSQL's response to a COPY before it receives rows; its status is empty if it accepts the COPY.
 
-    To be undone by the caller, who must hold the backend's lock.
+    Nothing of the COPY is left but its prepared statement: outside of a transaction its failure undoes it, within one
+    a savepoint.
     """
-    response = await backend.request_until(execution.request(), BackendMessage.COPY_IN_RESPONSE)
+    open_transaction = held.session.transaction is not None
+    if open_transaction:
+        await held.ask(savepoints.SET_GUARD)
+    response = await ask_unblocked_until(held, execution.request(), BackendMessage.COPY_IN_RESPONSE)
     if not response.status:
-        await backend.request(_CANCEL if execution.simple else _CANCEL + messages.SYNC)
+        await held.ask(_CANCEL if execution.simple else _CANCEL + messages.SYNC)
+    if open_transaction:
+        await held.ask(savepoints.TO_GUARD)
     return response
 
 

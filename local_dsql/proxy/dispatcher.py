@@ -8,11 +8,13 @@ a transaction is in an unusual state, are processed by `QueryProtocol` in a task
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.suspend import give_way
+from local_dsql.engine.unblock import begin_watch
 from local_dsql.proxy import errors
-from local_dsql.proxy.engine_session import EngineSession
-from local_dsql.proxy.executor import WriteExecutor
+from local_dsql.proxy.executor import Executor
 from local_dsql.proxy.local_statements import LocalStatements
 from local_dsql.proxy.message_group import is_in_order
 from local_dsql.proxy.message_queue import MessageQueue
@@ -27,6 +29,10 @@ from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import EXTENDED, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.unblock import Watch
     from local_dsql.proxy.connection import ClientConnection
     from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.server_context import ServerContext
@@ -49,33 +55,33 @@ class Dispatcher:
     def __init__(self, context: ServerContext, client: ClientConnection, backend: Backend, role: str) -> None:
         self._client = client
         self._backend = backend
+        self._services = context.engine.services
+        self._leave = context.engine.leave
         self._statements = PreparedStatements(context.profile)
         self._portals = self._statements.portals
-        self._session = ClientSession(
-            client, backend, role=role, region=context.region, statements=self._statements
-        )
-        self._engine = EngineSession(context.engine, self._session)
+        self._engine = context.engine.join(backend, role, context.region, self._portals)
+        self._session = ClientSession(client, self._engine, self._statements)
         self._queue = MessageQueue(client)
-        passthrough = Passthrough(self._session, self._engine)
-        self._control = TransactionControl(self._session, self._engine, passthrough, context.commit_latency)
-        executor = WriteExecutor(self._session, self._engine, passthrough, self._control, self._queue)
-        local = LocalStatements(self._session, self._engine, self._control, context.wake_jobs)
+        passthrough = Passthrough(self._session)
+        self._control = TransactionControl(self._session, passthrough, context.commit_latency)
+        executor = Executor(self._session, passthrough, self._control, self._queue)
+        local = LocalStatements(self._session, passthrough, self._control, context.job_committed)
         self._protocol = QueryProtocol(
-            self._session, self._engine, self._queue, passthrough, self._control, executor, local
+            self._session, self._queue, passthrough, self._control, executor, local
         )
+        self._watch: Watch | None = None
         self._busy = True
         self._task: asyncio.Task[None] | None = None
         self._expired = False
         self._age: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Register the session and send the first ReadyForQuery."""
+        """Send the first ReadyForQuery."""
         self._backend.on_lost = self._backend_lost
         self._backend.on_async_message = self._client.send
         self._session.start()
-        self._engine.register()
         loop = asyncio.get_running_loop()
-        self._age = loop.call_later(self._engine.limits.connection_age, self._expire)
+        self._age = loop.call_later(self._services.limits.connection_age, self._expire)
         self._client.send(messages.READY[messages.IDLE])
         self._busy = False
 
@@ -109,8 +115,9 @@ class Dispatcher:
     def _begin(self, batch: list[Frame]) -> None:
         self._busy = True
         if self._can_relay(batch):
-            if self._backend.lock.try_acquire():
-                self._relay(b"".join([raw for _, raw in batch]))
+            held = self._engine.try_exclusive()
+            if held is not None:
+                self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
                 return
             self._statements.forget_batch()
         self._task = asyncio.get_running_loop().create_task(self._protocol.process(batch))
@@ -146,29 +153,33 @@ class Dispatcher:
         if not self._relays_reads:
             return False
         query = self._statements.accepted(data[6 : data.index(0, 6)])
-        if query is None or not self._is_plain(query) or not self._backend.lock.try_acquire():
+        if query is None or not self._is_plain(query):
+            return False
+        held = self._engine.try_exclusive()
+        if held is None:
             return False
         self._busy = True
         if self._session.transaction is not None:
             self._statements.register_read(query)
-        try:
-            self._backend.relay(data, self._client.send, self._on_prepared_relayed)
-        except ConnectionLost:
-            self._backend_lost()
+        self._relay(data, partial(self._on_prepared_relayed, held))
         return True
 
-    def _on_prepared_relayed(self, end: EndFinder) -> None:
+    def _on_prepared_relayed(self, held: HeldSession, end: EndFinder) -> None:
         if end.failed:
             self._session.fail()
-        self._backend.lock.release()
-        self._busy = False
-        if self._queue.frames:
-            self._next()
+        self._end_relay(held)
 
     @property
     def _relays_reads(self) -> bool:
         """True if the state of session and engine allows to relay plain reads unchecked."""
-        return self._engine.relays_reads and not (self._protocol.skipping or self._portals.drained)
+        catalog, transaction = self._services.catalog, self._session.transaction
+        if not catalog.reads_are_known_not_to_write or self._protocol.skipping or self._portals.drained:
+            return False
+        return transaction is None or (
+            transaction.is_active
+            and not (transaction.implicit or transaction.replay)
+            and transaction.catalog_version == catalog.version
+        )
 
     def _can_relay(self, batch: list[Frame]) -> bool:
         """Return whether a batch can be relayed as it is; then its messages are registered."""
@@ -188,9 +199,7 @@ class Dispatcher:
         return plain
 
     def _is_plain(self, query: ParsedQuery) -> bool:
-        if not query.plain or (self._session.transaction is not None and query.outside_transaction):
-            return False
-        return not self._engine.calls_writer(query)
+        return query.plain and not (self._session.transaction is not None and query.outside_transaction)
 
     def _is_plain_query(self, raw: bytes) -> bool:
         query = self._statements.parse(raw[BODY:-1])
@@ -223,21 +232,34 @@ class Dispatcher:
                 self._portals.executed(*messages.execute_parts(raw))
         return True
 
-    def _relay(self, data: bytes) -> None:
+    def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
+        self._watch = begin_watch(self._engine)
         try:
-            self._backend.relay(data, self._client.send, self._on_relayed)
+            self._backend.relay(data, self._client.send, at_end)
         except ConnectionLost:
             self._backend_lost()
 
-    def _on_relayed(self, end: EndFinder) -> None:
+    def _on_relayed(self, held: HeldSession, end: EndFinder) -> None:
         self._statements.keep_batch(end.parsed if end.failed else None)
         if end.failed:
             self._session.fail()
         if self._session.transaction is None:
             self._statements.forget_portals()
-        self._backend.lock.release()
+        self._end_relay(held)
+
+    def _end_relay(self, held: HeldSession) -> None:
+        """Release the session, after a suspension if that is wanted, and go on."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+        if self._session.transaction is not None and held.must_give_way:
+            self._task = asyncio.get_running_loop().create_task(_give_way(held))
+            self._task.add_done_callback(self._on_processed)
+            return
+        held.release()
         self._busy = False
-        self._next()
+        if self._queue.frames:
+            self._next()
 
     # output
 
@@ -270,12 +292,21 @@ class Dispatcher:
         self._queue.close()
         if self._age is not None:
             self._age.cancel()
+        if self._watch is not None:
+            self._watch.stop()
         self._backend.on_lost = lambda: None
-        self._engine.close()
+        self._leave(self._engine)
 
 
 _NEEDS_NAME = (FrontendMessage.BIND, FrontendMessage.EXECUTE, FrontendMessage.DESCRIBE)
 """Messages that fail if the name in them is unknown."""
+
+
+async def _give_way(held: HeldSession) -> None:
+    try:
+        await give_way(held)
+    finally:
+        held.release()
 
 
 def _is_one_batch(frames: list[Frame]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
-from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -16,11 +15,6 @@ ABORTED = ServerMessage(
     "25P02",
     "current transaction is aborted, commands ignored until end of transaction block",
     hint="Send ROLLBACK, then begin the transaction anew.",
-)
-ROW_LIMIT = ServerMessage(
-    "54000",
-    "transaction row limit exceeded",
-    hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
 NO_TRANSACTION = ServerMessage("25P01", "there is no transaction in progress", severity="WARNING")
 SYNCHRONIZATION_LOST = ServerMessage(
@@ -170,13 +164,3 @@ def no_block(statement: Statement) -> bytes:
     name = "SET CONSTRAINTS" if statement.node == "ConstraintsSet" else "SET LOCAL"
     text = f"{name} can only be used in transaction blocks"
     return ServerMessage("25P01", text, severity="WARNING").encode()
-
-
-def too_old(limit: float) -> ServerMessage:
-    """Return the error for a transaction older than `limit` seconds."""
-    return ServerMessage(
-        "54000",
-        f"transaction age limit of {limit:g}s exceeded",
-        detail=f"Current transaction age {limit:g}s exceeds {limit:g}s",
-        hint="Keep transactions short: commit or roll back before waiting.",
-    )

@@ -4,41 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.jobs.submit import submit
+from local_dsql.engine.commands import Command, text
+from local_dsql.engine.powers import map_identity, unmap_identity
+from local_dsql.engine.suspend import give_way
+from local_dsql.jobs.submit import submit, write_record
 from local_dsql.proxy.parameters import FIXED
 from local_dsql.proxy.parse_cache import shows_version
+from local_dsql.proxy.roles import ADMIN, is_reserved
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
 from local_dsql.wire.response import BackendError
-from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from dsql_dialect import IamStatement, Statement
-    from local_dsql.proxy.engine_session import EngineSession, ExclusiveAccess
+    from local_dsql.engine.session import HeldSession
+    from local_dsql.jobs.submit import JobCommitted
+    from local_dsql.proxy.passthrough import Passthrough
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
     from local_dsql.proxy.transaction_control import TransactionControl
     from local_dsql.wire.frames import Frame
 
+_CAN_LOGIN = "SELECT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = $1"
 JOB_ID = (("job_id", messages.TEXT_OID),)
 
 
 class LocalStatements:
-    """Executes what the proxy executes itself; `wake_jobs` is called once a submitted job has been committed."""
+    """Executes what the proxy executes itself; `job_committed` is called once a submitted job has been committed."""
 
     def __init__(
         self,
         session: ClientSession,
-        engine: EngineSession,
+        passthrough: Passthrough,
         control: TransactionControl,
-        wake_jobs: Callable[[], None],
+        job_committed: JobCommitted,
     ) -> None:
         self._session = session
-        self._engine = engine
+        self._passthrough = passthrough
         self._control = control
-        self._wake_jobs = wake_jobs
+        self._job_committed = job_committed
 
     async def run(self, execution: StatementExecution, statement: Statement) -> bool:
         """Run the statement, or only describe it if there is no Execute; return whether it succeeded."""
@@ -61,60 +65,45 @@ class LocalStatements:
         if session.transaction is None:
             await self._control.begin_implicit()
         try:
-            async with self._engine.exclusive() as held:
-                if (refusal := await held.resume()) is not None:
-                    return session.refuse(refusal)
-                result, repeat = await self._execute(held, statement)
+            async with session.engine.exclusive() as held:
+                if not await self._passthrough.ensure_active(held):
+                    return False
+                result = await self._execute(held, statement)
+                session.client.send(execution.local_response(result, description))
+                await give_way(held)
         except BackendError as error:
             session.client.send(messages.error(error.fields))
             return session.fail()
-        self._engine.record_statement(statement)
-        self._engine.record_ddl(repeat)
-        session.client.send(execution.local_response(result, description))
         return True
 
-    async def _execute(
-        self, held: ExclusiveAccess, statement: Statement
-    ) -> tuple[bytes, Callable[[], Awaitable[None]]]:
-        """Execute the statement; return the result to send, and the function that executes it again."""
+    async def _execute(self, held: HeldSession, statement: Statement) -> bytes:
+        """Execute the statement; return the messages to send.
+
+        Raises:
+            BackendError: it is refused.
+        """
         if statement.iam is not None:
-            iam = statement.iam
-            tag = await self._iam(held, iam)
-
-            async def map_again() -> None:
-                await self._iam(held, iam)
-
-            return messages.command_complete(tag), map_again
-        job = await submit(held, statement, self._wake_jobs)
+            tag = await self._iam(held, statement.iam)
+            held.transaction.rules = held.transaction.rules.after(statement)
+            return messages.command_complete(tag)
+        job = await submit(held, statement, self._session.statements.codec, self._job_committed)
         row = messages.data_row([job.job_id]) if job.job_id else b""
-        return job.notices + row + messages.command_complete(job.tag), job.repeat
+        return job.notices + row + messages.command_complete(job.tag)
 
-    async def _iam(self, held: ExclusiveAccess, statement: IamStatement) -> str:
+    async def _iam(self, held: HeldSession, statement: IamStatement) -> str:
         """Map an IAM identity to a database role, or remove the mapping."""
-        role, arn = literal(statement.role), literal(statement.arn)
-        if self._session.role != "admin":
+        if held.session.role != ADMIN:
             raise _error("42501", "permission denied to grant IAM trust with role", "Log in as admin.")
-        rows = await held.privileged_rows(
-            f"SELECT oid, rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = {role}"
-        )
-        if not rows:
+        (found,) = await held.run([Command(_CAN_LOGIN, (text(statement.role),))])
+        if is_reserved(statement.role) or not found.rows:
             message = f'role "{statement.role}" does not exist'
             raise _error("42704", message, "Create it first: CREATE ROLE … WITH LOGIN.")
-        oid, can_login = rows[0]
-        if can_login != "t":
+        if not found.is_true:
             message = f"role {statement.role} must have the LOGIN attribute"
             raise _error("42501", message, "Use ALTER ROLE … WITH LOGIN.")
-        if statement.revoke:
-            await held.privileged_rows(
-                f"DELETE FROM local_dsql.iam_mapping WHERE role = {oid} AND arn = {arn}"
-            )
-            return "AWS IAM REVOKE"
-        await held.privileged_rows(
-            "INSERT INTO local_dsql.iam_mapping (iam_oid, arn, role, grantor)"
-            f" SELECT pg_catalog.nextval('local_dsql.iam_oid'), {arn}, {oid}, oid"
-            " FROM pg_catalog.pg_roles WHERE rolname = 'admin' ON CONFLICT (arn, role) DO NOTHING"
-        )
-        return "AWS IAM GRANT"
+        change = unmap_identity if statement.revoke else map_identity
+        await write_record(held, change(held.services.token, statement.role, statement.arn))
+        return "AWS IAM REVOKE" if statement.revoke else "AWS IAM GRANT"
 
 
 def _columns(statement: Statement) -> tuple[tuple[str, int], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import struct
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from local_dsql.access import AccessDenied
 from local_dsql.proxy import errors
 from local_dsql.proxy.dispatcher import Dispatcher
 from local_dsql.proxy.parameters import SERVER_VERSION, SETTABLE
+from local_dsql.proxy.roles import ADMIN, is_reserved
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.messages import ServerMessage
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from local_dsql.proxy.server_context import ServerContext
     from local_dsql.wire.backend import Backend
 
-ADMIN = "admin"
 DATABASE = "postgres"
 
 _PROTOCOL_OPTION = "_pq_."
@@ -167,28 +168,31 @@ def _authenticate(context: ServerContext, role: str, token: str, host: str) -> P
 async def _backend(
     context: ServerContext, role: str, principal: Principal, settings: dict[str, str]
 ) -> Backend:
-    """Return a backend connection that runs as the role, which must be mapped to the principal.
+    """Return a backend connection that is logged in as the role, which must be mapped to the principal.
 
     Raises:
         LoginRefused: the role does not exist, cannot log in, or is not mapped.
     """
     await _check_role(context, role, principal)
-    parameters = {"user": "postgres", "database": DATABASE, "application_name": "", **settings}
+    parameters = {"user": role, "database": DATABASE, "application_name": "", **settings}
     # Returned by sys.iam_session_user(); RESET ALL keeps it.
-    parameters["local_dsql.principal"] = principal.arn
-    backend = await context.address.connect(parameters)
-    await backend.rows(f"SET SESSION AUTHORIZATION {literal(role)}")
-    return backend
+    parameters["local_dsql.principal"] = _proven(principal.arn, context.login_secret)
+    return await context.address.connect(parameters)
+
+
+def _proven(arn: str, secret: str) -> str:
+    """Return an ARN with the digest by which the database knows that it comes from here."""
+    return hashlib.sha256(f"{secret}{arn}{secret}".encode()).hexdigest() + arn
 
 
 async def _check_role(context: ServerContext, role: str, principal: Principal) -> None:
-    rows = await context.engine.control.exclusive_rows(
+    rows = await context.engine.services.control.rows(
         f"SELECT rolcanlogin AND NOT rolsuper, {literal(role)} = {literal(ADMIN)} OR EXISTS"
         f" (SELECT FROM sys.iam_pg_role_mappings WHERE pg_role_oid = r.oid AND arn = {literal(principal.arn)})"
         f" FROM pg_catalog.pg_roles r WHERE rolname = {literal(role)}"
     )
     denied = AccessDenied.message
-    if not rows or rows[0][0] != "t":
+    if is_reserved(role) or not rows or rows[0][0] != "t":
         hint = f'No database role "{role}" may log in; admin creates one with CREATE ROLE … WITH LOGIN.'
         raise LoginRefused(errors.access_denied(hint, denied))
     if rows[0][1] != "t":

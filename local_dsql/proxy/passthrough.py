@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from local_dsql.engine import savepoints
+from local_dsql.engine.execute import ensure_active, execute
+from local_dsql.engine.prepared import forgets
+from local_dsql.engine.suspend import changes_catalog, give_way
+from local_dsql.engine.unblock import ask_unblocked, watched
 from local_dsql.proxy import errors
+from local_dsql.proxy.replay import build_request
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import Response
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsql_dialect import Statement
-    from local_dsql.proxy.engine_session import EngineSession
+    from local_dsql.engine.session import HeldSession
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
     from local_dsql.wire.end_finder import EndFinder
@@ -28,106 +34,121 @@ _READY_SIZE = len(messages.READY[messages.IDLE])
 class Passthrough:
     """Passes statements of one session on. Methods that take a statement return whether it succeeded."""
 
-    def __init__(self, session: ClientSession, engine: EngineSession) -> None:
+    def __init__(self, session: ClientSession) -> None:
         self._session = session
         self._backend = session.backend
-        self._engine = engine
+        self._engine = session.engine
         self.parsed = 0
         """The number of Parse of the last statement that PostgreSQL has accepted."""
         self.defers_completion = False
         """True if the statement is the last of a Query: its CommandComplete is sent after the implicit COMMIT."""
         self._deferred_completion = b""
 
+    async def ensure_active(self, held: HeldSession) -> bool:
+        """Resume the transaction, if any; return False if it cannot go on: the client has received the error."""
+        transaction = self._session.transaction
+        if transaction is None or transaction.failed:
+            return True
+        refusal = await ensure_active(held)
+        return True if refusal is None else self._session.refuse(refusal)
+
     async def forward(self, execution: StatementExecution, warning: bytes = b"") -> bool:
         """Send a statement that writes no rows, and its whole response; add `warning` if it succeeds."""
-        while await self._ensure_active():
-            if self._engine.ddl_is_open:
-                return await self._forward_exclusively(execution, warning)
-            async with self._backend.lock:
-                if self._engine.is_overtaken:
-                    continue
-                (response,) = await self._backend.request(execution.request(), bulk=True)
-            return self.send_response(_with_warning(execution.client_response(response), warning))
-        return False
+        async with self._engine.exclusive() as held:
+            return await self.ensure_active(held) and await self._forward(held, execution, warning)
+
+    async def _forward(self, held: HeldSession, execution: StatementExecution, warning: bytes = b"") -> bool:
+        (response,) = await ask_unblocked(held, execution.request(), bulk=True)
+        done = self.send_response(_with_warning(execution.client_response(response), warning))
+        await give_way(held)
+        return done
 
     async def forward_preparation(self, execution: StatementExecution) -> bool:
         """Send Parse, Bind and Describe of COMMIT or ROLLBACK, in any state of the transaction."""
-        async with self._backend.lock:
-            (response,) = await self._backend.request(execution.request())
-        return self.send_response(execution.client_response(response))
+        async with self._engine.exclusive() as held:
+            (response,) = await held.ask(execution.request())
+            return self.send_response(execution.client_response(response))
 
     async def forward_failed(self, execution: StatementExecution) -> bool:
         """Make PostgreSQL's transaction fail, then send what neither reads nor writes.
 
         PostgreSQL's transaction has not failed if the proxy refused a statement, or released the locks.
         """
-        async with self._backend.lock:
-            _, response = await self._backend.request(_FAIL + execution.request(), 2)
+        async with self._engine.exclusive() as held:
+            _, response = await held.ask(_FAIL + execution.request(), 2)
         response = execution.client_response(response)
         if (fields := response.error) is not None and fields["C"] == errors.ABORTED.sqlstate:
             aborted = (BackendMessage.ERROR_RESPONSE, errors.ABORTED.encode())
             response = Response([*response.frames[:-1], aborted], response.status)
         return self.send_response(response)
 
-    async def _forward_exclusively(self, execution: StatementExecution, warning: bytes = b"") -> bool:
-        """Send a read while a change of the catalog is not committed, for which it might wait."""
-        async with self._engine.exclusive() as held:
-            if (refusal := await held.resume()) is not None:
-                return self._session.refuse(refusal)
-            response = await held.request(execution.request())
-        return self.send_response(_with_warning(execution.client_response(response), warning))
-
     async def configure(self, execution: StatementExecution, statement: Statement) -> bool:
-        """Run SET or a similar statement; in a transaction it is noted, to be repeated after a suspension."""
+        """Run SET or a similar statement; in a transaction it is run again after a suspension."""
         session = self._session
         transaction = session.transaction
         alone = transaction is not None and transaction.implicit and not execution.simple
-        if not await self.forward(execution, errors.no_block(statement) if alone else b""):
-            return False
+        warning = errors.no_block(statement) if alone else b""
         if transaction is not None and statement.node in ("VariableSet", "ConstraintsSet"):
-            transaction.settings.append(statement.text)
+            request = build_request(execution, statement, session.statements)
+            async with self._engine.exclusive() as held:
+                response = await execute(held, request)
+            return self.send_response(_with_warning(execution.client_response(response), warning))
+        if not await self.forward(execution, warning):
+            return False
         if statement.node == "Deallocate":
             session.statements.forget_all()
+        if forgets(statement):
+            self._engine.prepared = False
         return True
 
-    async def read(self, execution: StatementExecution) -> bool:
-        """Run a plain read, relaying its response as it arrives."""
-        while await self._ensure_active():
-            if self._engine.ddl_is_open:
-                return await self._forward_exclusively(execution)
-            if self._sends_more or execution.offset:
-                return await self.forward(execution)
-            async with self._backend.lock:
-                if self._engine.is_overtaken:
-                    continue
-                end = await self._relay(execution)
-            self.parsed = end.parsed
-            return self._session.fail() if end.failed else True
-        return False
+    async def read(self, execution: StatementExecution, *, unchecked: bool) -> bool | None:
+        """Run a plain read, relaying its response as it arrives.
 
-    async def _relay(self, execution: StatementExecution) -> EndFinder:
+        None: a function may write in it, so it has to be executed; `unchecked` takes it for one that does not.
+        """
+        async with self._engine.exclusive() as held:
+            if not await self.ensure_active(held):
+                return False
+            if (done := self.serve(execution)) is not None:
+                return done
+            if not unchecked and await self._may_write(held):
+                return None
+            if self._sends_more or execution.offset:
+                return await self._forward(held, execution)
+            end = await self._relay(held, execution)
+            self.parsed = end.parsed
+            done = self._session.fail() if end.failed else True
+            await give_way(held)
+            return done
+
+    async def _may_write(self, held: HeldSession) -> bool:
+        keep = self._session.transaction is None or not changes_catalog(held)
+        return await held.services.catalog.reads_may_write(held, keep=keep)
+
+    async def _relay(self, held: HeldSession, execution: StatementExecution) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
         prefix = messages.PARSE_COMPLETE if execution.borrowed_parse else b""
-        self._backend.relay(
-            execution.request(), _WithoutReady(self._session.client.send, prefix), done.set_result
-        )
-        return await done
+        with watched(held.session):
+            self._backend.relay(
+                execution.request(), _WithoutReady(self._session.client.send, prefix), done.set_result
+            )
+            return await done
 
-    async def _ensure_active(self) -> bool:
-        """Resume the transaction if suspended; return False if it cannot be resumed."""
-        if self._engine.is_active:
-            return True
-        async with self._engine.exclusive() as held:
-            refusal = await held.resume()
-        return True if refusal is None else self._session.refuse(refusal)
+    def serve(self, execution: StatementExecution) -> bool | None:
+        """Send rows of a portal that the proxy has read ahead; return None if it has none."""
+        served = self._session.statements.portals.serve(*execution.frames[0])
+        if served is None:
+            return None
+        self._session.client.send(served.data)
+        return self._session.fail() if served.failed else True
 
     async def reset_settings(self) -> None:
         """Reset the parameters that the failed transaction has set, so that the client is told their values."""
         transaction = self._session.transaction
-        if transaction is not None and transaction.settings:
-            transaction.settings.clear()
-            async with self._backend.lock:
-                await self._engine.roll_back_to_base()
+        if transaction is not None and transaction.replay:
+            transaction.replay.clear()
+            async with self._engine.exclusive() as held:
+                await held.ask(savepoints.TO_BASE)
 
     # responses
 
@@ -150,14 +171,14 @@ class Passthrough:
     def _sends_more(self) -> bool:
         """True if messages may have to be sent between the response and ReadyForQuery."""
         transaction = self._session.transaction
-        if self._backend.parameters or (transaction is not None and transaction.settings):
+        if self._backend.parameters or (transaction is not None and transaction.replay):
             return True
         return self.defers_completion and self._commits_with_statement
 
     @property
     def _commits_with_statement(self) -> bool:
         transaction = self._session.transaction
-        return transaction is not None and transaction.implicit and not transaction.reads_only
+        return transaction is not None and transaction.implicit
 
 
 def _with_warning(response: Response, warning: bytes) -> Response:

@@ -7,8 +7,10 @@ then on. A portal that has only been bound is bound again after the resumption.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from local_dsql.engine import savepoints
+from local_dsql.engine.errors import CONFLICT
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
+
+
+_LAST = (BackendMessage.COMMAND_COMPLETE, BackendMessage.ERROR_RESPONSE)
+_PIECE = 1000
+"""Rows that are read at a time."""
+_MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of rows that are kept of one portal (divergence `portal-kept-in-part`)."""
+
+
+class Served(NamedTuple):
+    """The answer to an Execute, and whether it is an error."""
+
+    data: bytes
+    failed: bool
 
 
 class Portals:
@@ -94,31 +110,56 @@ class Portals:
             self._fresh.clear()
         self._executed.clear()
 
-    async def drain(self, backend: Backend) -> None:
-        """Read the remaining rows of every portal that has been executed; the backend's lock must be held."""
-        for portal in self._begun - self._finished - self.drained.keys():
-            (response,) = await backend.request(messages.execute(portal) + messages.SYNC)
-            self.drained[portal] = deque(response.frames)
+    # local_dsql.engine.portals.PortalKeeper
 
-    async def bind_again(self, backend: Backend) -> None:
-        """Bind portals again that have not been executed; the backend's lock must be held."""
+    async def before_suspend(self, backend: Backend) -> None:
+        """Read the remaining rows of every portal that has been executed."""
+        for portal in self._begun - self._finished - self.drained.keys():
+            self.drained[portal] = deque(await _read_rest(backend, portal))
+
+    async def after_resume(self, backend: Backend) -> None:
+        """Bind portals again that have not been executed."""
         for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
             await backend.request(self._bound[portal] + messages.SYNC)
 
-    def serve(self, kind: bytes, raw: bytes) -> bytes | None:
+    def serve(self, kind: bytes, raw: bytes) -> Served | None:
         """Return the response to an Execute of a drained portal; None for other messages and portals."""
         if kind != FrontendMessage.EXECUTE:
             return None
         portal, limit = messages.execute_parts(raw)
-        rows = self.drained.get(portal)
-        if rows is None:
+        frames = self.drained.get(portal)
+        if frames is None:
             return None
         taken: list[bytes] = []
-        while rows and rows[0][0] != BackendMessage.COMMAND_COMPLETE and (not limit or len(taken) < limit):
-            taken.append(rows.popleft()[1])
+        rows = 0
+        while frames and frames[0][0] not in _LAST and (not limit or rows < limit):
+            kind, frame = frames.popleft()
+            rows += kind == BackendMessage.DATA_ROW
+            taken.append(frame)
         last = messages.SUSPENDED
-        if rows and rows[0][0] == BackendMessage.COMMAND_COMPLETE:
-            last = rows[0][1]
+        if frames and frames[0][0] in _LAST:
+            kind, last = frames[0]
             if last[BODY:].startswith(b"SELECT "):  # it counts the rows of this Execute alone
-                last = messages.command_complete(f"SELECT {len(taken)}")
-        return b"".join(taken) + last
+                last = messages.command_complete(f"SELECT {rows}")
+        return Served(b"".join(taken) + last, failed=kind == BackendMessage.ERROR_RESPONSE)
+
+
+async def _read_rest(backend: Backend, portal: bytes) -> list[Frame]:
+    """Return what is left of the answer of a portal, up to its CommandComplete or an error.
+
+    It is read as the client, under a savepoint that undoes a failure: its rows are not asked for yet. More than
+    `_MOST_BYTES` are not kept; the transaction fails with a conflict where the client reads so far.
+    """
+    await backend.request(savepoints.SET_GUARD)
+    frames: list[Frame] = []
+    size = 0
+    while size <= _MOST_BYTES:
+        (response,) = await backend.request(messages.execute(portal, _PIECE) + messages.SYNC)
+        if response.error is not None:
+            await backend.request(savepoints.TO_GUARD)
+        more = bool(response.frames) and response.frames[-1][0] == BackendMessage.PORTAL_SUSPENDED
+        frames += response.frames[:-1] if more else response.frames
+        if not more:
+            return frames
+        size += sum(len(raw) for _, raw in response.frames)
+    return [*frames, (BackendMessage.ERROR_RESPONSE, CONFLICT.encode())]

@@ -36,6 +36,7 @@ class PreparedStatements:
 
     __slots__ = (
         "_defined",
+        "_parses",
         "_parsing",
         "_portals",
         "_profile",
@@ -51,6 +52,7 @@ class PreparedStatements:
         self._statements: dict[bytes, ParsedQuery] = {}
         self._portals: dict[bytes, ParsedQuery] = {}
         self._tentative: dict[bytes, ParsedQuery] = {}
+        self._parses: dict[bytes, bytes] = {}
         self._defined: list[bytes] = []
         self.portals = Portals()
         self._parsing = b""
@@ -66,6 +68,10 @@ class PreparedStatements:
     def accepted(self, name: bytes) -> ParsedQuery | None:
         """Return the prepared statement of a name that PostgreSQL has accepted; None for the unnamed statement."""
         return self._statements.get(name) if name else None
+
+    def parse_of(self, name: bytes) -> bytes:
+        """Return the Parse of a prepared statement, empty if there is no such statement."""
+        return self._parses.get(name, b"")
 
     def register_read(self, query: ParsedQuery) -> None:
         """Register a batch that binds the unnamed portal and reads it to its end."""
@@ -96,6 +102,7 @@ class PreparedStatements:
                 self._parsing = raw
             if not name or name not in self._statements:
                 self._tentative[name] = query
+                self._parses[name] = raw
             return query
         if kind in (FrontendMessage.DESCRIBE, FrontendMessage.CLOSE):
             return self._target(kind, raw)
@@ -112,6 +119,7 @@ class PreparedStatements:
         if kind == FrontendMessage.CLOSE:
             self._tentative.pop(name, None)
             self._statements.pop(name, None)
+            self._parses.pop(name, None)
             if not name:
                 self.unnamed = b""
         return found
@@ -172,6 +180,7 @@ class PreparedStatements:
 
     def forget_all(self) -> None:
         """Forget all prepared statements but the unnamed one, as DEALLOCATE ALL does."""
-        for names in (self._statements, self._tentative):
-            for name in [name for name in names if name]:
-                del names[name]
+        for name in [name for name in self._parses if name]:
+            self._statements.pop(name, None)
+            self._tentative.pop(name, None)
+            del self._parses[name]

@@ -25,8 +25,7 @@ from local_dsql.wire.message_types import COPY, FRONTEND_ROLES, FrontendMessage,
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
-    from local_dsql.proxy.engine_session import EngineSession
-    from local_dsql.proxy.executor import WriteExecutor
+    from local_dsql.proxy.executor import Executor
     from local_dsql.proxy.local_statements import LocalStatements
     from local_dsql.proxy.message_queue import MessageQueue
     from local_dsql.proxy.parse_cache import ParsedQuery
@@ -45,15 +44,13 @@ class QueryProtocol:
     def __init__(
         self,
         session: ClientSession,
-        engine: EngineSession,
         queue: MessageQueue,
         passthrough: Passthrough,
         control: TransactionControl,
-        executor: WriteExecutor,
+        executor: Executor,
         local: LocalStatements,
     ) -> None:
         self._session = session
-        self._engine = engine
         self._queue = queue
         self._passthrough = passthrough
         self._control = control
@@ -131,8 +128,7 @@ class QueryProtocol:
             return
         known.forget_unnamed_portal()
         several = len(statements) > 1
-        for number, each in enumerate(statements, 1):
-            statement = self._engine.effective(each)
+        for number, statement in enumerate(statements, 1):
             if several and self._session.transaction is None and statement.transaction is None:
                 await self._control.begin_implicit()
             self._passthrough.defers_completion = number == len(statements)
@@ -236,8 +232,7 @@ class QueryProtocol:
 
     async def _run_messages(self, group: MessageGroup, several: bool) -> None:
         session, known = self._session, self._session.statements
-        only = group.query.only if group.query is not None else None
-        statement = None if only is None else self._engine.effective(only)
+        statement = group.query.only if group.query is not None else None
         borrowed_parse = known.unnamed if group.borrows else b""
         execution = StatementExecution(statement, tuple(group.frames), borrowed_parse)
         controls = statement is not None and statement.transaction is not None
@@ -270,10 +265,9 @@ class QueryProtocol:
         """Run one statement, or refuse it; return whether it succeeded."""
         statement, transaction = execution.statement, self._session.transaction
         if transaction is not None and not transaction.failed and not execution.simple:
-            rows = self._session.statements.portals.serve(*execution.frames[0])
-            if rows is not None:
-                self._session.client.send(rows)
-                return True
+            served = self._passthrough.serve(execution)
+            if served is not None:
+                return served
         if transaction is not None and transaction.failed and not _ends_transaction(statement):
             return await self._execute_in_failed(execution)
         if statement is None:
@@ -323,11 +317,14 @@ class QueryProtocol:
             return await self._control.rollback(execution)
         if is_local(statement):
             return await self._local.run(execution, statement)
-        if is_plain(statement) or statement.outside_transaction or self._only_reads_on(execution, statement):
-            return await self._passthrough.read(execution)
-        if statement.kind is Kind.SESSION:
+        unchecked = statement.outside_transaction or self._only_reads_on(execution, statement)
+        if unchecked or is_plain(statement):
+            done = await self._passthrough.read(execution, unchecked=unchecked)
+            if done is not None:
+                return done
+        elif statement.kind is Kind.SESSION:
             return await self._passthrough.configure(execution, statement)
-        return await self._executor.write(execution, statement)
+        return await self._executor.run(execution, statement)
 
     def _only_reads_on(self, execution: StatementExecution, statement: Statement) -> bool:
         """Return whether a statement has done its work already and only returns more of its rows."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.engine import Engine
 from local_dsql.jobs.worker import Worker
-from local_dsql.occ.engine import Engine
-from local_dsql.occ.limits import Limits
 from local_dsql.proxy.listener import Endpoint
+from local_dsql.proxy.roles import SUPERUSER
 from local_dsql.proxy.server_context import BackendAddress, ServerContext
+from local_dsql.wire.sql import literal
 from local_dsql.wire.tls import remember_server_names
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsql_dialect import Profile
+    from local_dsql.engine.limits import Limits
     from local_dsql.proxy.server_context import Authenticator
     from local_dsql.wire.backend import Backend
 
@@ -27,11 +30,13 @@ class Proxy:
     Args:
         socket_directory: folder of PostgreSQL's unix socket.
         port: number in the socket's name.
+        data_directory: PostgreSQL's data directory.
         profile: dialect that statements must keep to.
         authenticator: verifies login tokens.
         tls: server context; its SNI callback is replaced.
         cluster_identifier: 26 characters.
         limits: DSQL's limits; the default is DSQL's values.
+        suspend_always: for tests: suspend every open transaction after each of its statements.
     """
 
     def __init__(
@@ -39,17 +44,20 @@ class Proxy:
         *,
         socket_directory: Path,
         port: int,
+        data_directory: Path,
         profile: Profile,
         authenticator: Authenticator,
         tls: ssl.SSLContext,
         cluster_identifier: str,
         limits: Limits | None = None,
+        suspend_always: bool = False,
     ) -> None:
         self.profile = profile
         self.cluster_identifier = cluster_identifier
         self.tls = tls
-        self.engine = Engine(self._connect, limits or Limits())
-        self.jobs = Worker(self.engine, self._connect)
+        self.engine = Engine(self._connect, data_directory, limits, suspend_always=suspend_always)
+        self.jobs = Worker(lambda: self._connect(SUPERUSER))
+        self._login_secret = secrets.token_hex(16)
         self._authenticator = authenticator
         self._address = BackendAddress(socket_directory, port)
         self._endpoints: dict[str, Endpoint] = {}
@@ -62,14 +70,15 @@ class Proxy:
             profile=self.profile,
             authenticator=self._authenticator,
             address=self._address,
-            wake_jobs=self.jobs.wake,
+            job_committed=self.jobs.wake,
             region=region,
+            login_secret=self._login_secret,
             commit_latency=commit_latency,
         )
 
-    async def _connect(self) -> Backend:
+    async def _connect(self, role: str) -> Backend:
         parameters = {
-            "user": "postgres",
+            "user": role,
             "database": "postgres",
             "application_name": "local-dsql",
             "default_transaction_isolation": "read committed",
@@ -85,9 +94,15 @@ class Proxy:
             BackendError: the database lacks the catalog of `local_dsql.catalog`.
         """
         await self.engine.start()
+        superuser = await self._connect(SUPERUSER)
         # A database created from a template has its own privileges.
-        await self.engine.control.rows("GRANT CREATE ON DATABASE postgres TO admin")
-        await self.jobs.start()
+        await superuser.rows("GRANT CREATE ON DATABASE postgres TO admin")
+        await superuser.rows(
+            "DELETE FROM local_dsql.login_secret;"
+            f" INSERT INTO local_dsql.login_secret VALUES ({literal(self._login_secret)})"
+        )
+        superuser.close()
+        await self.jobs.start(self.engine.services)
 
     async def listen(self, region: str, port: int = 0, commit_latency: float = 0.0) -> int:
         """Open the endpoint of a Region and return its port.

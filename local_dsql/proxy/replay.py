@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.proxy.engine_session import Request
+from local_dsql.engine.requests import Request
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dsql_dialect import Statement
     from local_dsql.proxy.prepared_statements import PreparedStatements
     from local_dsql.proxy.statement_execution import StatementExecution
@@ -18,28 +16,34 @@ if TYPE_CHECKING:
 
 
 def build_request(
-    execution: StatementExecution,
-    statement: Statement,
-    statements: PreparedStatements,
-    rows: Sequence[bytes] = (),
+    execution: StatementExecution, statement: Statement, statements: PreparedStatements
 ) -> Request:
-    """Return the request for a statement; `rows` are the messages of a COPY with their CopyDone.
-
-    PostgreSQL ignores Sync while it receives COPY data, so a COPY is followed by another Sync.
-    """
-    tail = [*rows, messages.SYNC] if rows and not execution.simple else rows
+    """Return the request for a statement."""
     surplus: dict[bytes, int] = {}
-    prefix = b""
+    prefix = parse = b""
     if not execution.simple:
         prefix, surplus = _repetition(execution.frames, statements)
-    if rows and execution.continues_portal:  # the portal was lost when the COPY was tried and undone
-        portal, _ = messages.execute_parts(execution.frames[-1][1])
-        bind = statements.portals.bind_of(portal)
-        data = b"".join([messages.close(ObjectKind.PORTAL, portal), bind, execution.request(), *tail])
-        return Request(statement, data, data, surplus)
-    data = b"".join([execution.request(), *tail])
-    again = prefix + data if prefix else data
-    return Request(statement, data, again, surplus, execution.continues_portal)
+        parse = _parse_elsewhere(execution.frames, statements)
+    body = execution.body
+    return Request(
+        body,
+        again=prefix + body,
+        surplus=surplus,
+        simple=execution.simple,
+        statement=statement,
+        parse=parse,
+        continues=execution.continues_portal,
+        sets_parameters=statement.sets_parameters or statement.node == "ConstraintsSet",
+    )
+
+
+def _parse_elsewhere(frames: tuple[Frame, ...], statements: PreparedStatements) -> bytes:
+    """Return the Parse of the prepared statement that the Bind names, empty if it is among the frames."""
+    parsed = {messages.parse_parts(raw)[0] for kind, raw in frames if kind == FrontendMessage.PARSE}
+    for kind, raw in frames:
+        if kind == FrontendMessage.BIND and (name := messages.bind_parts(raw)[1]) not in parsed:
+            return statements.parse_of(name)
+    return b""
 
 
 def _repetition(frames: tuple[Frame, ...], statements: PreparedStatements) -> tuple[bytes, dict[bytes, int]]:
@@ -52,6 +56,7 @@ def _repetition(frames: tuple[Frame, ...], statements: PreparedStatements) -> tu
         elif kind == FrontendMessage.EXECUTE:
             portal, _ = messages.execute_parts(raw)
             if portal not in bound and (bind := statements.portals.bind_of(portal)):
+                closes.append(messages.close(ObjectKind.PORTAL, portal))
                 binds.append(bind)
     parses = sum(raw.startswith(FrontendMessage.PARSE) for raw in binds)
     surplus = {

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.wire.backend import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from dsql_dialect import Profile
     from local_dsql.access import Principal
-    from local_dsql.occ.engine import Engine
+    from local_dsql.engine.engine import Engine
+    from local_dsql.jobs.submit import JobCommitted
 
 
 class Authenticator(Protocol):
@@ -53,8 +54,9 @@ class ServerContext:
         profile: dialect that statements must keep to.
         authenticator: verifies login tokens.
         address: PostgreSQL's socket.
-        wake_jobs: starts the worker after a job has been submitted.
+        job_committed: starts the worker after a job has been submitted.
         region: AWS Region that tokens must be signed for.
+        login_secret: proves to the database which principal the proxy has authenticated.
         commit_latency: seconds that a COMMIT with changes takes longer.
         login_timeout: seconds from connecting to the end of the login; the default is PostgreSQL's.
     """
@@ -63,7 +65,8 @@ class ServerContext:
     profile: Profile
     authenticator: Authenticator
     address: BackendAddress
-    wake_jobs: Callable[[], None]
+    job_committed: JobCommitted
     region: str
+    login_secret: str = field(repr=False)
     commit_latency: float = 0.0
     login_timeout: float = 60.0

@@ -8,42 +8,29 @@ from local_dsql.proxy.encodings import codec
 from local_dsql.wire import messages
 
 if TYPE_CHECKING:
-    from local_dsql.occ.commit import Ending
-    from local_dsql.occ.transaction import Transaction
+    from local_dsql.engine.session import EngineSession
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.proxy.connection import ClientConnection
     from local_dsql.proxy.prepared_statements import PreparedStatements
-    from local_dsql.wire.backend import Backend
     from local_dsql.wire.messages import ServerMessage
 
 
 class ClientSession:
-    """A client connection, its backend connection, its prepared statements and its transaction.
-
-    The engine sees it as a `local_dsql.occ.participant.Participant`; it sets `transaction` and `ending`.
-    """
+    """A client connection, its session in the engine with its backend and transaction, and its prepared statements."""
 
     def __init__(
-        self,
-        client: ClientConnection,
-        backend: Backend,
-        *,
-        role: str,
-        region: str,
-        statements: PreparedStatements,
+        self, client: ClientConnection, engine: EngineSession, statements: PreparedStatements
     ) -> None:
         self.client = client
-        self.backend = backend
-        self.role = role
-        self.region = region
+        self.engine = engine
+        self.backend = engine.backend
         self.statements = statements
-        self.transaction: Transaction | None = None
-        self.ending: Ending | None = None
         self._reported: dict[str, str] = {}
 
     @property
-    def label(self) -> str:
-        """Name in the conflict log: role, Region and PostgreSQL's process number."""
-        return f"{self.role}@{self.region}#{self.backend.pid}"
+    def transaction(self) -> Transaction | None:
+        """The open transaction, None outside of one."""
+        return self.engine.transaction
 
     @property
     def status(self) -> bytes:
@@ -90,13 +77,3 @@ class ClientSession:
         """Decode the client's text from here on by the client_encoding that PostgreSQL reported last."""
         if (encoding := self.backend.parameters.get("client_encoding")) is not None:
             self.statements.codec = codec(encoding)
-
-    # for the engine
-
-    async def before_parking(self) -> None:
-        """Save what suspending loses and no table holds: the remaining rows of open portals."""
-        await self.statements.portals.drain(self.backend)
-
-    async def after_resuming(self) -> None:
-        """Bind portals again that were bound and not executed."""
-        await self.statements.portals.bind_again(self.backend)

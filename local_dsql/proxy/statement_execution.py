@@ -84,10 +84,14 @@ class StatementExecution:
         """Its Execute alone."""
         return StatementExecution(self.statement, self.frames[-1:])
 
+    @property
+    def body(self) -> bytes:
+        """The bytes that make PostgreSQL run it: extended messages without Sync, or a Query."""
+        return self.borrowed_parse + b"".join(raw for _, raw in self.frames)
+
     def request(self) -> bytes:
         """Return the bytes that make PostgreSQL run it and send ReadyForQuery."""
-        joined = b"".join(raw for _, raw in self.frames)
-        return joined if self.simple else self.borrowed_parse + joined + messages.SYNC
+        return self.body if self.simple else self.body + messages.SYNC
 
     def client_response(self, response: Response) -> Response:
         """Return PostgreSQL's response for the client.

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from local_dsql.engine import savepoints
+from local_dsql.engine.commands import Command
+from local_dsql.engine.commit import commit, rollback
+from local_dsql.engine.commit_preview import preview
+from local_dsql.engine.opening import begin
+from local_dsql.faults.injector import PredicateFailed
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
-    from local_dsql.proxy.engine_session import EngineSession, Transaction
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.proxy.passthrough import Passthrough
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
 
-_SET_READ_ONLY = "SET TRANSACTION READ ONLY"
+_SET_READ_ONLY = Command("SET TRANSACTION READ ONLY")
 
 
 class TransactionControl:
@@ -24,17 +30,11 @@ class TransactionControl:
     `commit_latency` is in seconds; it is added to every COMMIT of a transaction with changes.
     """
 
-    def __init__(
-        self,
-        session: ClientSession,
-        engine: EngineSession,
-        passthrough: Passthrough,
-        commit_latency: float = 0.0,
-    ) -> None:
+    def __init__(self, session: ClientSession, passthrough: Passthrough, commit_latency: float = 0.0) -> None:
         self._session = session
-        self._engine = engine
+        self._engine = session.engine
         self._passthrough = passthrough
-        self._commit_latency = commit_latency
+        self.commit_latency = commit_latency
         self._age: asyncio.TimerHandle | None = None
         self._expiry: asyncio.Task[None] | None = None
 
@@ -42,8 +42,9 @@ class TransactionControl:
 
     async def begin_implicit(self) -> None:
         """Begin a transaction around the statements that follow."""
-        await self._engine.begin(implicit=True)
-        self.start_clock()
+        async with self._engine.exclusive() as held:
+            await begin(held, savepoints.BEGIN, implicit=True)
+        self._start_clock()
 
     async def begin(self, execution: StatementExecution) -> bool:
         """Run the client's BEGIN."""
@@ -53,12 +54,17 @@ class TransactionControl:
         if transaction is not None:
             done = await self._passthrough.forward(execution)
             if done and _is_read_only(execution):
-                transaction.settings.append(_SET_READ_ONLY)  # PostgreSQL warns, and sets it
+                transaction.replay.append(_SET_READ_ONLY)  # PostgreSQL warns, and sets it
             return done
-        response = await self._engine.begin(execution.request(), implicit=False)
+        async with self._engine.exclusive() as held:
+            response = await begin(held, execution.request(), implicit=False)
         if not self._passthrough.send_response(execution.client_response(response)):
             return False
-        self.start_clock()
+        self._start_clock()
+        assert self._session.transaction is not None
+        assert execution.statement is not None
+        # A prepared BEGIN cannot be prepared again, should the transaction go on over another snapshot.
+        self._session.transaction.begin = messages.query(execution.statement.backend_sql)
         return True
 
     async def _make_explicit(self, execution: StatementExecution, transaction: Transaction) -> bool:
@@ -68,9 +74,9 @@ class TransactionControl:
         assert statement is not None
         transaction.implicit = False
         if _is_read_only(execution):
-            async with session.backend.lock:
-                await session.backend.rows(_SET_READ_ONLY)
-            transaction.settings.append(_SET_READ_ONLY)
+            transaction.replay.append(_SET_READ_ONLY)
+            async with self._engine.exclusive() as held:
+                await held.run([_SET_READ_ONLY])
         tag = "START TRANSACTION" if statement.text[:5].upper() == "START" else "BEGIN"
         session.client.send(execution.local_response(messages.command_complete(tag)))
         return True
@@ -86,7 +92,7 @@ class TransactionControl:
         if transaction.failed:
             return await self.rollback(execution)
         warning = _no_transaction_warning(transaction)
-        error = await self._commit(transaction)
+        error = await self._commit()
         if error is not None:
             session.client.send(warning + error)
             return False
@@ -120,41 +126,43 @@ class TransactionControl:
         if transaction.failed:
             await self._rollback()
             return False
-        if (error := await self._commit(transaction)) is not None:
+        if (error := await self._commit()) is not None:
             self._session.client.send(error)
         return error is None
 
-    async def _commit(self, transaction: Transaction) -> bytes | None:
+    async def _commit(self) -> bytes | None:
         """Commit; return the error to send, or None."""
-        pending = self._engine.pending_commit()
-        if (refusal := await pending.check()) is not None:
+        try:
+            foreseen = await preview(self._engine)
+        except PredicateFailed as failure:
             await self._rollback()
-            return refusal.encode()
-        await pending.run()
+            return failure.message.encode()
+        async with self._engine.exclusive() as held:
+            outcome = await commit(held, foreseen)
         self._ended()
-        if self._commit_latency and not transaction.reads_only:
-            await asyncio.sleep(self._commit_latency)
-        if pending.connection_lost:
+        if self.commit_latency and outcome.wrote:
+            await asyncio.sleep(self.commit_latency)
+        if outcome.lost:
             self._session.client.abort()
-        return pending.error
+        return outcome.error
 
     async def _rollback(self) -> None:
-        await self._engine.rollback()
+        async with self._engine.exclusive() as held:
+            await rollback(held)
         self._ended()
 
     def _ended(self) -> None:
         if self._age is not None:
             self._age.cancel()
             self._age = None
-        self._engine.end()
         self._session.statements.forget_portals()
 
     # age
 
-    def start_clock(self) -> None:
+    def _start_clock(self) -> None:
         """Start to measure the age of the transaction that has just begun."""
         loop = asyncio.get_running_loop()
-        self._age = loop.call_later(self._engine.limits.transaction_age, self._expire)
+        self._age = loop.call_later(self._engine.services.limits.transaction_age, self._expire)
 
     def _expire(self) -> None:
         transaction = self._session.transaction
@@ -165,9 +173,9 @@ class TransactionControl:
     async def _release_locks(self, transaction: Transaction) -> None:
         """Release the locks of an expired transaction; its client receives the error at its next statement."""
         try:
-            async with self._session.backend.lock:
+            async with self._engine.exclusive() as held:
                 if self._session.transaction is transaction:
-                    await self._engine.roll_back_to_base()
+                    await held.ask(savepoints.TO_BASE)
         except ConnectionLost:
             return  # the client has disconnected
 

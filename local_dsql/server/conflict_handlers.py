@@ -56,14 +56,14 @@ class ConflictHandlers:
     def _injector_for(self, injection: Injection) -> Injector:
         region = injection.region
         proxy = self._endpoints.proxy if region is None else self._endpoints.proxy_for(region)
-        return proxy.engine.injector
+        return proxy.engine.services.injector
 
     async def _list(self, _: Json) -> Json:
-        armed = self._endpoints.proxy.engine.injector.armed()
+        armed = self._endpoints.proxy.engine.services.injector.armed()
         return {str(number): encode_injection(injection) for number, injection in armed.items()}
 
     async def _clear(self, parameters: Json) -> Json:
-        injector = self._endpoints.proxy.engine.injector
+        injector = self._endpoints.proxy.engine.services.injector
         number = cast("int | None", parameters["number"])
         if number is None:
             injector.clear()
@@ -72,5 +72,5 @@ class ConflictHandlers:
         return {}
 
     async def _conflicts(self, _: Json) -> Json:
-        journal = self._endpoints.proxy.engine.journal
-        return {"conflicts": [encode_conflict(conflict) for conflict in journal.conflicts]}
+        log = self._endpoints.proxy.engine.services.conflict_log
+        return {"conflicts": [encode_conflict(conflict) for conflict in log.conflicts]}

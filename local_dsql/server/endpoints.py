@@ -53,6 +53,7 @@ class Endpoints:
         self._authenticator = TokenAuthenticator(name, identities)
         self._profile = profile(options.dialect)
         self._latency = options.commit_latency
+        self._suspend_always = options.suspend_always
         self._certificates = CertificateStore(
             self._folder.certificates, self._folder.authority_file, name.identifier
         )
@@ -120,10 +121,12 @@ class Endpoints:
         proxy = Proxy(
             socket_directory=self._instance.sockets,
             port=PORT,
+            data_directory=self._instance.data_directory,
             profile=self._profile,
             authenticator=self._authenticator,
             tls=self._tls,
             cluster_identifier=self._name.identifier,
+            suspend_always=self._suspend_always,
         )
         try:
             await proxy.start()

@@ -27,6 +27,7 @@ class Instance:
 
     Attributes:
         sockets: folder of PostgreSQL's unix socket and of the control socket.
+        data_directory: PostgreSQL's data directory.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -38,6 +39,7 @@ class Instance:
         self._folder = folder
         account = choose_account()
         binaries = account.binaries(find_binaries(), folder.binaries_copy)
+        self.data_directory = folder.data
         data = DataDirectory(folder.data)
         self._build_record = BuildRecord.load(folder.built_file)
         if self._build_record is None or not data.path.exists():

@@ -103,11 +103,11 @@ class Server:
         }
 
     async def _attach(self, parameters: Json) -> Json:
-        """Check dialect and latency of a new user, and open the requested Regions."""
+        """Check the options of a new user, and open the requested Regions."""
         if not self._instance.is_running:
             raise ConnectionAbortedError("this server is shutting down; retry")
-        for option in ("dialect", "commit_latency"):
-            wanted, served = parameters[option], getattr(self._options, option)
+        for option in ("dialect", "commit_latency", "suspend_always"):
+            wanted, served = parameters.get(option), getattr(self._options, option)
             if wanted is not None and wanted != served:
                 raise ServerMismatchError(
                     f"the server of {self._folder.path} runs with another {option.replace('_', ' ')}",

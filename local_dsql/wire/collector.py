@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _LONGEST_TAG = 80
 """Largest size of a CommandComplete in bytes."""
 
+_ASYNCHRONOUS = (
+    BackendMessage.NOTICE_RESPONSE,
+    BackendMessage.PARAMETER_STATUS,
+    BackendMessage.ERROR_RESPONSE,
+    BackendMessage.NOTIFICATION_RESPONSE,
+)
+
 
 class Collector:
     """Collects the responses to one request after the other.
@@ -95,7 +102,8 @@ class Collector:
         asynchronous: list[bytes] = []
         for kind, raw in self._reader.feed(data):
             if len(self.responses) == self._wanted:
-                asynchronous.append(raw)
+                if kind in _ASYNCHRONOUS:  # others belong to a response that a frame in `stop` has ended
+                    asynchronous.append(raw)
             elif kind == BackendMessage.READY_FOR_QUERY:
                 self._end(raw[BODY:])
             elif kind == BackendMessage.PARAMETER_STATUS:

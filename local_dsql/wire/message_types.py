@@ -50,6 +50,7 @@ class BackendMessage:
     ERROR_RESPONSE: Final = b"E"
     NEGOTIATE_PROTOCOL_VERSION: Final = b"v"
     NO_DATA: Final = b"n"
+    NOTIFICATION_RESPONSE: Final = b"A"
     NOTICE_RESPONSE: Final = b"N"
     PARAMETER_DESCRIPTION: Final = b"t"
     PARAMETER_STATUS: Final = b"S"

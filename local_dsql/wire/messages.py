@@ -107,7 +107,9 @@ def side_query(sql: str) -> bytes:
     name = b"local_dsql_side_query"
     return b"".join(
         [
-            close(ObjectKind.STATEMENT, name),  # a failed one is still there
+            # what a failed one has left
+            close(ObjectKind.PORTAL, name),
+            close(ObjectKind.STATEMENT, name),
             parse(sql.encode(), name),
             bind(name, name),
             execute(name),

@@ -35,8 +35,9 @@ KEYS = [
         "stale insert of a child whose parent is gone",
         ("a", "SELECT 1", ANY),
         ("x", DELETE_PARENT, "DELETE 1"),
-        ("a", INSERT_CHILD, "INSERT 0 1"),
-        ("a", "COMMIT", OC000),
+        ("a", INSERT_CHILD, OC000),
+        ("a", "ROLLBACK", ANY),
+        divergences=["doomed-sees-newer-rows"],
     ),
     scenario(
         "non-key update of the parent",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import threading
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 REGION = "us-east-1"
+SUSPEND_ALWAYS = os.environ.get("SUSPEND_ALWAYS") == "1"
+"""Run the tests of the proxy with every open transaction suspended after each of its statements."""
 
 
 class Cluster:
@@ -86,11 +89,13 @@ class Cluster:
         self.proxy = Proxy(
             socket_directory=self.sockets,
             port=self.postgres.port,
+            data_directory=self.folder / "data",
             profile=profile(dialect),
             authenticator=TokenAuthenticator(name, self.identities),
             tls=store.context(),
             cluster_identifier=name.identifier,
             limits=limits,
+            suspend_always=SUSPEND_ALWAYS,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -181,7 +181,7 @@ class Fuzz:
 def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statements: int = 0) -> None:
     """Play at least so many rounds and statements, and check how long statements waited for transactions."""
     game = Fuzz(cluster, seed, prepared=prepared)
-    waits = cluster.proxy.engine.waits.kept
+    waits = cluster.proxy.engine.services.wait_log.entries
     waited = 0
     with Heartbeat() as heart:
         try:
@@ -190,8 +190,8 @@ def play(cluster: Cluster, seed: int, *, prepared: bool, rounds: int = 0, statem
                 game.play()
                 for wait in waits:
                     waited += 1
-                    took = wait.ended - wait.began
-                    assert took < LONGEST or took - heart.stalled(wait.began, wait.ended) < LONGEST, wait
+                    ended = wait.began + wait.seconds
+                    assert wait.seconds - heart.stalled(wait.began, ended) < LONGEST, wait
         finally:
             game.close()
     # A run without any conflict proves nothing.

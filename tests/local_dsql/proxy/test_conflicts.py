@@ -40,5 +40,5 @@ def test_a_conflict_that_a_statement_is_told_is_in_the_log(cluster: Cluster, tab
         admin.execute("UPDATE st SET n = n - 1 WHERE id = 1")
         with pytest.raises(psycopg.errors.SerializationFailure):
             late.execute("UPDATE st SET n = n - 1 WHERE id = 1")
-    conflict = cluster.proxy.engine.journal.conflicts[-1]
+    conflict = cluster.proxy.engine.services.conflict_log.conflicts[-1]
     assert (conflict.code, conflict.tables, len(conflict.winners)) == ("OC000", ("st",), 1)

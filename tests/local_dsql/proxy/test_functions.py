@@ -45,7 +45,6 @@ def defined(cluster: Cluster) -> Iterator[None]:
             ),
         ):
             admin.execute(f"DROP {kind} {name}")
-    assert not cluster.proxy.engine.hidden
 
 
 @pytest.fixture
@@ -122,10 +121,10 @@ def test_ddl_and_a_function_that_writes_share_no_transaction(admin: psycopg.Conn
 
 
 def test_conflicts_are_injected_and_logged_by_table(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
-    cluster.proxy.engine.injector.add(Injection(table="hid"))
+    cluster.proxy.engine.services.injector.add(Injection(table="hid"))
     with pytest.raises(psycopg.errors.SerializationFailure):
         admin.execute("SELECT hid_deep(1)")
-    assert cluster.proxy.engine.journal.conflicts[-1].tables == ("hid",)
+    assert cluster.proxy.engine.services.conflict_log.conflicts[-1].tables == ("hid",)
     admin.execute("SELECT hid_deep(1)")
 
 

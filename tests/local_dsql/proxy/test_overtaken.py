@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dsql_dialect import parse
-from local_dsql.occ.parking import park
-from local_dsql.proxy.engine_session import EngineSession
-from local_dsql.proxy.passthrough import Passthrough
-from local_dsql.proxy.session import ClientSession
-from local_dsql.proxy.statement_execution import simple_execution
+from local_dsql.engine.suspend import suspend
+from local_dsql.proxy.dispatcher import Dispatcher
 from local_dsql.wire import messages
+from local_dsql.wire.frames import FrameReader
 from local_dsql.wire.message_types import BackendMessage
 from tests.local_dsql.proxy.raw_client import RawClient
 
@@ -21,10 +18,15 @@ if TYPE_CHECKING:
     from tests.local_dsql.proxy.cluster import Cluster
 
 READ = "SELECT count(*) FROM overtaken"
+WAYS = {
+    "a read": messages.query(READ),
+    "a read of several statements": messages.query(f"SELECT; {READ}"),
+    "a preparation": messages.parse(b"SELECT", b"read") + messages.SYNC + messages.query(READ),
+}
 
 
-@pytest.mark.parametrize("way", ["read", "forward"])
-def test_own_writes_are_read_after_parking(cluster: Cluster, way: str) -> None:
+@pytest.mark.parametrize("sent", WAYS.values(), ids=WAYS)
+def test_own_writes_are_read_after_a_suspension(cluster: Cluster, sent: bytes) -> None:
     with RawClient(cluster) as client:
         (key,) = (raw for kind, raw in client.log_in(cluster) if kind == BackendMessage.BACKEND_KEY_DATA)
         for sql in (
@@ -34,28 +36,28 @@ def test_own_writes_are_read_after_parking(cluster: Cluster, way: str) -> None:
         ):
             client.send(messages.query(sql))
             assert BackendMessage.COMMAND_COMPLETE in [kind for kind, _ in client.read()]
-        cluster.run(_overtake(cluster, int.from_bytes(key[5:9], "big"), way))
-        rows = [
-            messages.read_row(raw)
-            for kind, raw in client.read(BackendMessage.COMMAND_COMPLETE)
-            if kind == BackendMessage.DATA_ROW
-        ]
-        assert rows == [["1"]]
+        cluster.run(_overtake(cluster, int.from_bytes(key[5:9], "big"), sent))
+        rows: list[list[str | None]] = []
+        while ["1"] not in rows:
+            rows += [messages.read_row(raw) for kind, raw in client.read() if kind == BackendMessage.DATA_ROW]
 
 
-async def _overtake(cluster: Cluster, pid: int, way: str) -> None:
-    """Queue a suspension of the transaction for the lock before a read of the transaction."""
-    engine = cluster.proxy.engine
-    session = engine.find(pid)
-    assert isinstance(session, ClientSession)
-    statement = parse(READ, cluster.proxy.profile).statements[0]
-    passthrough = Passthrough(session, EngineSession(engine, session))
-    async with engine.mutex:
-        await session.backend.lock.acquire()
-        parking = asyncio.ensure_future(park(engine, session))
-        await asyncio.sleep(0)
-        reading = asyncio.ensure_future(getattr(passthrough, way)(simple_execution(statement)))
-        await asyncio.sleep(0)
-        session.backend.lock.release()
-        await parking
-    assert await reading
+async def _overtake(cluster: Cluster, pid: int, sent: bytes) -> None:
+    """Let the messages of the session arrive while its transaction is being suspended."""
+    session = cluster.proxy.engine.services.sessions[pid]
+    connections = cluster.proxy._endpoints["us-east-1"].connections
+    (dispatcher,) = (
+        each._handler
+        for each in connections
+        if isinstance(each._handler, Dispatcher) and each._handler._engine is session
+    )
+    held = session.try_exclusive()
+    assert held is not None
+    suspending = asyncio.ensure_future(suspend(held))
+    await asyncio.sleep(0)
+    dispatcher.receive(FrameReader().feed(sent))
+    await asyncio.sleep(0)
+    await suspending
+    assert session.transaction is not None
+    assert session.transaction.suspended is not None
+    held.release()

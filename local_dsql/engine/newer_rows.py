@@ -1,0 +1,53 @@
+"""Conflicts that a statement is told of: errors caused by rows committed since the snapshot, and the log of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_dsql.engine.errors import CONFLICT_CODES
+from local_dsql.engine.suspend import changes_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsql_dialect import Statement
+    from local_dsql.engine.session import HeldSession
+
+_BY_VALUES = ("22", "23")
+"""Classes of errors that the values of rows can cause: data exceptions, and violations of constraints."""
+
+
+class NewerChanges(NamedTuple):
+    """The tables of a statement that others have changed since the first snapshot, by name, and their transactions."""
+
+    tables: tuple[str, ...]
+    winners: tuple[int, ...]
+
+
+async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
+    """Return what others have committed into the tables that a statement names."""
+    newer = await held.services.log.newer(held.transaction, than_first=True)
+    changed = newer.files()
+    keep = not changes_catalog(held)
+    known = await held.services.catalog.tables(held, changed, keep=keep) if changed else {}
+    found = {file: table for file, table in known.items() if table.relation.lower() in statement.relations}
+    tables = sorted({table.relation.lower() for table in found.values()})
+    return NewerChanges(tuple(tables), newer.writers(found.keys()))
+
+
+async def may_have_caused(held: HeldSession, statement: Statement | None, error: Mapping[str, str]) -> bool:
+    """Return whether newer rows may have caused the error of a statement of a doomed transaction."""
+    if statement is None or not error["C"].startswith(_BY_VALUES):
+        return False
+    return bool((await newer_changes(held, statement)).tables)
+
+
+async def note_told(held: HeldSession, statement: Statement | None, error: Mapping[str, str]) -> None:
+    """Add to the conflict log what the client is told by a statement, and not by COMMIT."""
+    code = next((code for message, code in CONFLICT_CODES.items() if message.message == error["M"]), None)
+    if code is None:
+        return
+    log = held.services.conflict_log
+    changes = await newer_changes(held, statement) if statement is not None else NewerChanges((), ())
+    winners = log.sessions(changes.winners)
+    log.lost(code, held.session.label, winners=winners, tables=changes.tables)
