@@ -69,7 +69,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a transaction must not commit, and the winners (transaction numbers) of its conflict.
+    """Why a transaction must not commit, and the winners of its conflict: transaction numbers, and labels of sessions.
 
     `shared` says that it conflicts by locks FOR KEY SHARE alone, some of which it may not need.
     """
@@ -77,13 +77,17 @@ class _Verdict:
     error: ServerMessage | bytes | None = None
     winners: tuple[int, ...] = ()
     shared: bool = False
+    sessions: tuple[str, ...] = ()
 
 
 _FREE = _Verdict()
 
 
-async def commit(held: HeldSession, preview: CommitPreview | None = None) -> Outcome:
-    """Commit the transaction, or roll it back and return why; it is over afterwards."""
+async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tell: bool = False) -> Outcome:
+    """Commit the transaction, or roll it back and return why; it is over afterwards.
+
+    `tell` asks for an exact `Outcome.wrote`, which else may be true of a transaction that has only read.
+    """
     transaction = held.transaction
     try:
         if transaction.failed:
@@ -100,7 +104,7 @@ async def commit(held: HeldSession, preview: CommitPreview | None = None) -> Out
             verdict = _Verdict(_INJECTED.get(fault)) if fault is not None else verdict
         if verdict.error is not None or fault is Fault.LOST:
             return await _lose(held, verdict, fault)
-        return await _commit(held, fault)
+        return await _commit(held, fault, tell=tell)
     finally:
         close(held)
 
@@ -113,10 +117,10 @@ async def rollback(held: HeldSession) -> None:
         close(held)
 
 
-async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
+async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outcome:
     services, transaction = held.services, held.transaction
     relations = await changed_relations(held) if transaction.changes_catalog else None
-    tell = services.others_are_open(held.session)
+    tell = tell or services.others_are_open(held.session)
     services.commits.begin()
     wrote = True
     try:
@@ -144,7 +148,7 @@ async def _commit(held: HeldSession, fault: Fault | None) -> Outcome:
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
     transaction = held.transaction
     if transaction.changes_catalog:
-        held.services.catalog.changed(relations, held.backend.pid)
+        held.services.catalog.changed(relations, held.backend.pid, held.session.label)
     for call in transaction.on_commit:
         call()
 
@@ -159,7 +163,7 @@ async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Ou
         except EngineError:
             tables, rows = [], ()
         log = held.services.conflict_log
-        winners = log.sessions(verdict.winners)
+        winners = (*log.sessions(verdict.winners), *verdict.sessions)
         log.lost(
             code, held.session.label, winners=winners, tables=tables, rows=rows, injected=fault is not None
         )
@@ -188,8 +192,9 @@ async def _judge_once(held: HeldSession) -> _Verdict:
     if transaction.unjudged:
         return _Verdict(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
-        if await schema_changed(held) and await _has_changes(held):
-            return _Verdict(SCHEMA_CHANGED)
+        changes = await schema_changed(held)
+        if changes and await _has_changes(held):
+            return _Verdict(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
         return _Verdict(transaction.doomed, await _winners(held))

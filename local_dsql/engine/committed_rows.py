@@ -233,13 +233,9 @@ class Newer:
         """Return whether they have updated or deleted rows of any file."""
         return any(map(self.has_removed, self._rows.files))
 
-    def files(self) -> list[int]:
-        """Return the files in which they have made, updated or deleted rows."""
-        return [file for file in self._rows.files if self.has_made(file) or self.has_removed(file)]
-
-    def has_removed(self, file: int) -> bool:
-        """Return whether they have updated or deleted rows of a file."""
-        return next(self.gone(file), None) is not None
+    def files(self) -> frozenset[int]:
+        """Return the files that they have made or removed rows of."""
+        return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
 
     def writers(self, files: Collection[int]) -> tuple[int, ...]:
         """Return their numbers, of those with rows in some files."""

@@ -67,19 +67,19 @@ async def execute(held: HeldSession, request: Request) -> Response:
     return answer
 
 
+async def try_out(held: HeldSession, request: Request) -> Response:
+    """Run a statement of an active transaction, undo it, and return its answer."""
+    answer = await _run(held, request, guarded=True)
+    await held.ask(savepoints.TO_GUARD)
+    return answer
+
+
 async def _answer(held: HeldSession, request: Request) -> Response:
     statement = request.statement
     refusal = None if is_ready(held) else await ensure_active(held)
     if refusal is None and statement is not None and statement.node == "ConstraintsSet":
         refusal = await _violation_at_once(held, statement)
     return _refused(refusal) if refusal is not None else await _execute(held, request)
-
-
-async def try_out(held: HeldSession, request: Request) -> Response:
-    """Run a statement of an active transaction, undo it, and return its answer."""
-    answer = await _run(held, request, guarded=True)
-    await held.ask(savepoints.TO_GUARD)
-    return answer
 
 
 def is_ready(held: HeldSession) -> bool:

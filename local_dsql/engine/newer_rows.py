@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from local_dsql.engine.errors import CONFLICT_CODES
+from local_dsql.engine.errors import CONFLICT_CODES, EngineError
 from local_dsql.engine.suspend import changes_catalog
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ class NewerChanges(NamedTuple):
     winners: tuple[int, ...]
 
 
+_NOTHING = NewerChanges((), ())
+
+
 async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
     """Return what others have committed into the tables that a statement names."""
     newer = await held.services.log.newer(held.transaction, than_first=True)
-    changed = newer.files()
-    keep = not changes_catalog(held)
+    changed, keep = newer.files(), not changes_catalog(held)
     known = await held.services.catalog.tables(held, changed, keep=keep) if changed else {}
     found = {file: table for file, table in known.items() if table.relation.lower() in statement.relations}
     tables = sorted({table.relation.lower() for table in found.values()})
@@ -48,6 +51,9 @@ async def note_told(held: HeldSession, statement: Statement | None, error: Mappi
     if code is None:
         return
     log = held.services.conflict_log
-    changes = await newer_changes(held, statement) if statement is not None else NewerChanges((), ())
+    changes = _NOTHING
+    if statement is not None:
+        with contextlib.suppress(EngineError):  # the client gets its answer in any case
+            changes = await newer_changes(held, statement)
     winners = log.sessions(changes.winners)
     log.lost(code, held.session.label, winners=winners, tables=changes.tables)

@@ -62,16 +62,16 @@ def read_size(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
     return Command(_READ, parameters)
 
 
-def read_places(token: Parameter, table: Table, statement: str, at: Iterable[Place]) -> Command:
-    """Return the command that reads places; its statement must run no code of clients."""
-    assert not table.runs_code
-    return Command(_READ, (token, Parameter(TID, None), text(statement), places(at)), binary=True)
-
-
 def read_largest(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
     """Return the command that reads the bytes of the largest row at places, and of the largest value by column."""
     parameters = (token, Parameter(20, None), text(table.largest), places(at))
     return Command(_READ, parameters)
+
+
+def read_places(token: Parameter, table: Table, statement: str, at: Iterable[Place]) -> Command:
+    """Return the command that reads places; its statement must run no code of clients."""
+    assert not table.runs_code
+    return Command(_READ, (token, Parameter(TID, None), text(statement), places(at)), binary=True)
 
 
 def write_rows(

@@ -8,6 +8,7 @@ from local_dsql.engine.suspend import locked_relations
 
 if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.table_catalog import CatalogChange
 
 _CHANGED = (
     "SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE pid = {pid} AND locktype = 'relation' AND granted"
@@ -17,14 +18,14 @@ _CHANGED = (
 """Relations whose shape a transaction changes: PostgreSQL locks them more strongly than any statement on rows."""
 
 
-async def schema_changed(held: HeldSession) -> bool:
-    """Return whether others have changed a relation that the transaction has touched, since it began."""
+async def schema_changed(held: HeldSession) -> tuple[CatalogChange, ...]:
+    """Return how others have changed relations that the transaction has touched, since it began."""
     transaction, catalog = held.transaction, held.services.catalog
     if transaction.catalog_version == catalog.version:
-        return False
+        return ()
     if transaction.suspended is None:
         transaction.relations |= await locked_relations(held)
-    return catalog.concerns(transaction.catalog_version, transaction.relations, held.backend.pid)
+    return catalog.concerning(transaction.catalog_version, transaction.relations, held.backend.pid)
 
 
 async def changed_relations(held: HeldSession) -> frozenset[int] | None:

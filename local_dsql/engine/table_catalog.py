@@ -39,10 +39,14 @@ class CommandRunner(Protocol):
 
 
 class CatalogChange(NamedTuple):
-    """A committed change of the catalog: the relations whose shape it concerns, None if any, and the session."""
+    """A committed change of the catalog: the relations whose shape it concerns, None if any, and the session.
+
+    `session` is its process number, `label` its name in the logs.
+    """
 
     relations: frozenset[int] | None
     session: int
+    label: str
 
 
 class HiddenWrites(NamedTuple):
@@ -78,20 +82,23 @@ class TableCatalog:
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
         self._hidden_writes: HiddenWrites | None = None
 
-    def changed(self, relations: Iterable[int] | None, session: int = 0) -> None:
+    def changed(self, relations: Iterable[int] | None, session: int = 0, label: str = "") -> None:
         """Note a committed change by a session (its pid) of some relations (by OID); None: it cannot be told which."""
         self.version += 1
-        self._changes.append(CatalogChange(None if relations is None else frozenset(relations), session))
+        known = None if relations is None else frozenset(relations)
+        self._changes.append(CatalogChange(known, session, label))
         self._shapes.clear()
         self._foreign_keys = None
         self._hidden_writes = None
 
-    def concerns(self, since: int, relations: Iterable[int], session: int) -> bool:
-        """Return whether a change by other sessions after version `since` concerns one of the relations."""
+    def concerning(self, since: int, relations: Iterable[int], session: int) -> tuple[CatalogChange, ...]:
+        """Return the changes by other sessions after version `since` that concern one of the relations."""
         mine = frozenset(relations)
-        return any(
-            change.session != session and (change.relations is None or not mine.isdisjoint(change.relations))
+        return tuple(
+            change
             for change in self._changes[since:]
+            if change.session != session
+            and (change.relations is None or not mine.isdisjoint(change.relations))
         )
 
     async def tables(

@@ -154,18 +154,20 @@ async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
 ) -> list[Response]:
     """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
-    with watched(held.session):
-        found = await held.ask(data, answers, bulk=bulk)
-    await held.session.cancelled()
-    return found
+    try:
+        with watched(held.session):
+            return await held.ask(data, answers, bulk=bulk)
+    finally:
+        await held.session.cancelled()  # another session may have come meanwhile
 
 
 async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
     """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
-    with watched(held.session):
-        answer = await held.backend.request_until(data, stop)
-    await held.session.cancelled()
-    return answer
+    try:
+        with watched(held.session):
+            return await held.backend.request_until(data, stop)
+    finally:
+        await held.session.cancelled()
 
 
 async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:

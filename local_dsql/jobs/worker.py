@@ -183,7 +183,7 @@ class Worker:
         try:
             await self._rows(sql)
         finally:
-            self._services.catalog.changed({table}, asker)
+            self._services.catalog.changed({table}, asker, "background job")
 
     async def _has_duplicates(
         self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool

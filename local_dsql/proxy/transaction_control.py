@@ -138,7 +138,7 @@ class TransactionControl:
             await self._rollback()
             return failure.message.encode()
         async with self._engine.exclusive() as held:
-            outcome = await commit(held, foreseen)
+            outcome = await commit(held, foreseen, tell=bool(self.commit_latency))
         self._ended()
         if self.commit_latency and outcome.wrote:
             await asyncio.sleep(self.commit_latency)

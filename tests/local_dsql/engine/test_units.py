@@ -126,8 +126,8 @@ def test_catalog_changes_concern_those_that_touch_the_relation(
     catalog.changed({1, 2}, session=7)
     since = catalog.version
     catalog.changed(change, session=5)
-    assert catalog.concerns(since, relations, session) is concerned
-    assert not catalog.concerns(catalog.version, relations, session)
+    assert bool(catalog.concerning(since, relations, session)) is concerned
+    assert not catalog.concerning(catalog.version, relations, session)
 
 
 def test_a_mark_is_moved_by_every_commit_that_may_write() -> None:

@@ -180,9 +180,9 @@ def test_one_connection_too_many_gets_the_text_of_dsql(local: LocalCluster, crow
     while True:
         with endpoint.connect() as client:
             frames = client.log_in(cast("Cluster", endpoint), endpoint.user)
-            if frames[-1][0] != b"Z":
-                break
-            crowd.append(WireSession(local.dsn()))
+        if frames[-1][0] != b"Z":
+            break
+        crowd.append(WireSession(local.dsn()))
     errors = [messages.read_fields(raw) for kind, raw in frames if kind == b"E"]
     assert [error["C"] for error in errors] == ["53300"]
 
