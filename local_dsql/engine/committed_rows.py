@@ -233,6 +233,10 @@ class Newer:
         """Return whether they have updated or deleted rows of any file."""
         return any(map(self.has_removed, self._rows.files))
 
+    def has_removed(self, file: int) -> bool:
+        """Return whether they have updated or deleted rows of a file."""
+        return next(self.gone(file), None) is not None
+
     def files(self) -> frozenset[int]:
         """Return the files that they have made or removed rows of."""
         return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
