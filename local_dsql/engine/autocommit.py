@@ -8,6 +8,7 @@ been shown.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import log_distance, prepared, savepoints
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _MOST_TRIES = 100
+_PATIENCE = 5.0
+"""Seconds within which a statement is run again that others have committed over; then it has lost."""
 _MANY = 10
 """A statement that has changed this part of the rows that it may is taken to do so again."""
 _COMPLETE = b"CIEs"
@@ -69,7 +72,7 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
     services.commits.begin()
     session.preemptions = 0
     counts = _may_be_large(held, request)
-    ran = _Run(None, wrote=True)
+    ran, began = _Run(None, wrote=True), time.monotonic()
     try:
         for attempt in range(_MOST_TRIES):
             preemptions = session.preemptions
@@ -88,6 +91,8 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)
                 return without(answer, surplus)
+            if time.monotonic() - began > _PATIENCE:
+                break
         return _refused(CONFLICT)
     finally:
         services.commits.finish(wrote=ran.wrote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,10 @@ async def execute(held: HeldSession, request: Request) -> Response:
     except EngineError as error:
         _log.warning("a statement ends its transaction", exc_info=True)
         answer = _refused(lost(error))
-    if (fields := answer.error) is not None:
-        if fields["C"] == SERIALIZATION_FAILURE:
-            await note_told(held, request.statement, fields)
+    if (error_fields := answer.error) is not None:
+        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.unjudged:
+            with contextlib.suppress(EngineError):  # the log can do without the names of the tables
+                await note_told(held, request.statement, error_fields)
         held.transaction.failed = True
     await give_way(held)
     return answer

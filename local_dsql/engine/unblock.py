@@ -120,6 +120,7 @@ class Watch:
         """Cancel the statement itself if it has waited for a suspended transaction at the look before, too."""
         session = self._session
         if pid in self._suspended and session.cancelling is None and not self.is_over():
+            session.preemptions += 1
             session.cancelling = session.services.run_in_background(_cancel(session))
         self._suspended.add(pid)
 

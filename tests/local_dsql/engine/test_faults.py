@@ -98,5 +98,5 @@ def test_what_a_predicate_sees(laboratory: Laboratory) -> None:
     laboratory.run(run())
     (attempt,) = recorder.seen
     assert attempt.rows == {"t": {"(1)", "(2)", "(3)", "(20)", "(30)"}, "c": {"(1,x)"}}
-    assert (attempt.role, attempt.region, len(attempt.statements)) == ("admin", "us-east-1", 4)
+    assert (attempt.role, attempt.region, len(attempt.statements)) == ("admin", "us-east-1", 5)
     assert attempt.changes("c", (1, "x"))

@@ -138,7 +138,7 @@ def test_a_slow_statement_comes_to_its_end_beside_writers_of_its_row(laboratory:
         slow, writer = await laboratory.client(), await laboratory.client()
         await slow.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)")
         update = asyncio.ensure_future(
-            slow.run(f"update t set n = n + 1 where id = 1 and pg_sleep({duration}) is not null")
+            slow.run(f"with u as (update t set n = n + 1 returning n) select pg_sleep({duration}) from u")
         )
         longest = 0.0
         while not update.done():
