@@ -100,6 +100,7 @@ class DatabaseGrants:
             return
         if database.private_endpoint and not known.function.is_bound_to_vpc:
             raise _not_in_vpc(database, known)
+        database.reachability.require(known.function)
         set_variables(known.function, database, endpoint.variables(role))
         add_runtime_layer(known.function)
         endpoint.depend_on_migrations(known.function)

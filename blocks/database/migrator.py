@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
+from aws_cdk import Aspects, CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
+from blocks.database.reachability import WaitForConnectivity
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
 from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
@@ -154,6 +155,8 @@ class Migrator(Construct):
             reserved_concurrent_executions=_at_least_one(reserved_concurrency),
             vpc=vpc,
             vpc_subnets=vpc_subnets,
+            # CDK refuses public subnets without it; `Reachability` does so unless there are endpoints.
+            allow_public_subnet=None if vpc is None else True,
             security_groups=security_groups,
             description=f"Migrates the database {database.node.id}",
         )
@@ -173,6 +176,9 @@ class Migrator(Construct):
                 "Grants": role_mappings.render(),
             },
         )
+        database.reachability.require(self.function, is_migrator=True)
+        if vpc is not None:
+            Aspects.of(self.resource).add(WaitForConnectivity(self.resource, vpc))
 
     @property
     def migrated(self) -> CfnResource:
