@@ -31,7 +31,7 @@ class DatabaseGrants:
         """Return the grants on `database`."""
         return cls(database)
 
-    def connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
+    def connect(self, grantee: iam.IGrantable, access: Rights = Access.READ_WRITE) -> iam.Grant:
         """Allow `grantee` to log in to the database with the database role of `access`.
 
         It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the database

@@ -9,7 +9,7 @@ from aws_cdk import RemovalPolicy, Stack, Token
 
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
-from blocks.database.migrator import Migrator
+from blocks.database.migrator import Migrator, MigratorOptions
 from blocks.shared.arguments import FOLDER, MIGRATOR, checked
 from blocks.shared.errors import ConstructError
 from dsql_dialect import profile
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from aws_cdk import CfnResource
     from constructs import Construct
 
-    from blocks.database.migrator import MigratorOptions
-
 
 # API reference, GetCluster, the pattern of `identifier`.
 _IDENTIFIER = re.compile(r"[a-z0-9]{26}")
@@ -36,7 +34,7 @@ class ImportedDatabase(IDistributedDatabase):
     migrator: Migrator | None
     """The migrator; None if the owner of the cluster migrates it."""
 
-    @checked({"migrations": FOLDER, **MIGRATOR})
+    @checked({"migrations": FOLDER, **MIGRATOR}, MigratorOptions.__annotations__)
     def __init__(
         self,
         scope: Construct,
