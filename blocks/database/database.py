@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks.database.backups import BACKUP_KIND, BackupPolicy, DatabaseBackup
 from blocks.database.cluster import connection_endpoint, make_cluster
+from blocks.database.compiled import compile_migrations
 from blocks.database.import_methods import ImportMethods
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
@@ -36,8 +37,6 @@ from blocks.shared.arguments import (
     one_of,
 )
 from blocks.shared.errors import ConstructError
-from dsql_dialect import profile
-from dsql_dialect.migrations import CompiledMigrations, compile_folder
 from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
         check_protection(policy, deletion_protection)
-        compiled = _compile(migrations, dialect)
+        compiled = compile_migrations(self, migrations, dialect)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
         self._private_endpoint = private_endpoint
@@ -310,8 +309,3 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             removal_policy=removal_policy,
             encryption_key=self.encryption_key,
         )
-
-
-def _compile(folder: str | os.PathLike[str] | None, dialect: str) -> CompiledMigrations:
-    chosen = profile(dialect)
-    return CompiledMigrations(chosen.name, ()) if folder is None else compile_folder(folder, chosen)

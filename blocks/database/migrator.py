@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from aws_cdk import Aspects, CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
+from aws_cdk import (
+    Aspects,
+    CfnOutput,
+    CfnResource,
+    CustomResource,
+    Duration,
+    RemovalPolicy,
+    Size,
+    Stack,
+    Token,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -175,6 +185,12 @@ class Migrator(Construct):
                 "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),
                 "Grants": role_mappings.render(),
             },
+        )
+        CfnOutput(
+            self,
+            "Status",
+            value=self.resource.get_att_string("Status"),
+            description=f"State of the migrations of {database.node.id}: the newest one, or those that it is ahead by",
         )
         database.reachability.require(self.function, is_migrator=True)
         if vpc is not None:

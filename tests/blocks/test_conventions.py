@@ -189,6 +189,7 @@ def test_ids_of_warnings_are_stable() -> None:
         == {
             "@blocks/dsql:backupWithoutCopy",
             "@blocks/dsql:keyPolicyByHand",
+            "@blocks/dsql:noMigrations",
             "@blocks/dsql:otherAccount",
             "@blocks/dsql:peerWithoutPolicy",
             "@blocks/dsql:roleMappingByHand",
