@@ -144,11 +144,18 @@ class Migrator(Construct):
         architecture = architecture or lambda_.Architecture.X86_64
         self.log_group = log_group or make_log_group(self, removal_policy)
         self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
-        self.log_group.grant_write(self.role)
-        database.grants.actions(self.role, "dsql:DbConnectAdmin")
+        granted = [
+            statement
+            for grant in (
+                self.log_group.grant_write(self.role),
+                database.grants.actions(self.role, "dsql:DbConnectAdmin"),
+            )
+            for statement in grant.principal_statements
+        ]
         _check_network(vpc, vpc_subnets, security_groups)
         if vpc is not None:
-            self._allow_network_interfaces()
+            granted.append(_network_interfaces())
+            self.role.add_to_principal_policy(granted[-1])
         self.function = lambda_.Function(
             self,
             "Function",
@@ -185,6 +192,7 @@ class Migrator(Construct):
                 "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),
                 "Grants": role_mappings.render(),
             },
+            granted=granted,
         )
         CfnOutput(
             self,
@@ -201,10 +209,9 @@ class Migrator(Construct):
         """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
-    def _allow_network_interfaces(self) -> None:
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
-        )
+
+def _network_interfaces() -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
 
 
 def _code(migrations: CompiledMigrations) -> lambda_.Code:

