@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 logging.getLogger("lambda_migrator").setLevel(logging.INFO)
 
+_NAMES = 400
+"""Characters of names in the status."""
+
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
 """The compiled migrations, which synth put at the root of the function's code."""
 
@@ -88,10 +91,15 @@ def _queue(holder: str, invocation: int) -> Queue:
 
 def _succeeded(request: Request, outcome: Outcome) -> bytes:
     ahead = ", ".join(outcome.ahead)
-    return request.succeeded(
-        {"Newest": outcome.newest, "Applied": ", ".join(outcome.applied), "Ahead": ahead},
-        f"the database is ahead of these files and is left so: {ahead}" if ahead else "",
-    )
+    behind = f"the database is ahead of these files and is left so: {_shortened(ahead)}" if ahead else ""
+    data = {"Newest": outcome.newest, "Applied": ", ".join(outcome.applied), "Ahead": ahead}
+    status = behind or f"up to date: {outcome.newest or 'no migrations'}"
+    return request.succeeded(data | {"Status": status}, behind)
+
+
+def _shortened(names: str) -> str:
+    """Return the names, or their beginning: the stack's output reads `Status`, so a response must have it."""
+    return names if len(names) <= _NAMES else f"{names[:_NAMES]}…"
 
 
 def _explain(error: BaseException) -> tuple[str, bool]:

@@ -9,24 +9,22 @@ backups".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Fn, Names, RemovalPolicy, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from blocks.shared.acknowledgments import BACKUP, BACKUP_POLICY, acknowledge
-from blocks.shared.arguments import COUNT, DAYS, ROLE, checked
+from blocks.shared.arguments import COUNT, DAYS, ROLE, Kind, checked, one_of
 from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_kms as kms
-
-    from blocks.database.interface import IDistributedDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class BackupPolicy:
         Args:
             keep: retention of a backup. Default: 35 days.
             hour: hour of the day at which it starts, UTC. Default: 5.
-            vault: vault of the backups. Default: a new vault, which is retained when the stack is deleted and is
-                encrypted with the key of the database, if it has one.
+            vault: vault of the backups. Default: a new vault with the removal policy of the database, encrypted
+                with the key of the database, if it has one.
             copy_to: vaults of other Regions or accounts to copy each backup to. Default: no copies.
             role: IAM role of AWS Backup. Default: a new role with AWS's policy for backups.
 
@@ -92,6 +90,21 @@ class BackupPolicy:
         return BackupPolicy(plan, Duration.days(35), 5, None, (), role)
 
 
+# A vault's name has 50 characters at most (API reference, CreateBackupVault), and the id of a stack 36.
+_NAME_LENGTH = 13
+
+BACKUP_KIND = Kind("a BackupPolicy", "BackupPolicy.daily()", one_of(BackupPolicy))
+"""Kind of the option `backup`."""
+
+
+class ClusterToBackUp(Protocol):
+    """A cluster, of a database or its peer."""
+
+    @property
+    def cluster_arn(self) -> str:
+        """The ARN of the cluster."""
+
+
 class DatabaseBackup(Construct):
     """Backups of one cluster; created by a database with `backup=`."""
 
@@ -109,8 +122,9 @@ class DatabaseBackup(Construct):
         scope: Construct,
         id: str,
         *,
-        database: IDistributedDatabase,
+        database: ClusterToBackUp,
         policy: BackupPolicy,
+        removal_policy: RemovalPolicy,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Create plan, vault and role as `policy` requires.
@@ -118,15 +132,17 @@ class DatabaseBackup(Construct):
         Args:
             scope: parent construct, the database.
             id: construct id.
-            database: database to back up.
+            database: cluster to back up.
             policy: schedule and vault.
+            removal_policy: removal policy of the cluster, which a new vault follows.
             encryption_key: key of a new vault. Default: AWS's key for backups.
         """
         super().__init__(scope, id)
+        self._made: backup.BackupVault | None = None
         self.role = policy.role or self._own_role()
         self.vault = None
         if policy.plan is None:
-            self.vault = policy.vault or backup.BackupVault(self, "Vault", encryption_key=encryption_key)
+            self.vault = policy.vault or self._own_vault(removal_policy, encryption_key)
             self.plan = self._own_plan(policy, self.vault)
         else:
             self.plan = policy.plan
@@ -138,6 +154,29 @@ class DatabaseBackup(Construct):
             role=self.role,
             disable_default_backup_policy=True,
         )
+
+    def follow(self, removal_policy: RemovalPolicy) -> None:
+        """Apply the removal policy of the cluster to a vault that was created here.
+
+        A vault is never left by a deploy that failed: it is empty then. AWS Backup refuses to delete a vault with
+        backups in it.
+        """
+        if self._made is not None:
+            self._made.apply_removal_policy(_of_vault(removal_policy))
+
+    def _own_vault(
+        self, removal_policy: RemovalPolicy, encryption_key: kms.IKey | None
+    ) -> backup.BackupVault:
+        """Create a vault whose name has the id of the stack: a kept vault would block the next one of that name."""
+        unique = Fn.select(2, Fn.split("/", Stack.of(self).stack_id))
+        self._made = backup.BackupVault(
+            self,
+            "Vault",
+            backup_vault_name=f"{Names.unique_resource_name(self, max_length=_NAME_LENGTH)}-{unique}",
+            encryption_key=encryption_key,
+            removal_policy=_of_vault(removal_policy),
+        )
+        return self._made
 
     def _own_plan(self, policy: BackupPolicy, vault: backup.IBackupVault) -> backup.BackupPlan:
         rule = backup.BackupPlanRule(
@@ -161,3 +200,9 @@ class DatabaseBackup(Construct):
         )
         acknowledge(role, BACKUP)
         return role
+
+
+def _of_vault(cluster: RemovalPolicy) -> RemovalPolicy:
+    if cluster is RemovalPolicy.DESTROY:
+        return RemovalPolicy.DESTROY
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

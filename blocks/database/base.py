@@ -6,6 +6,7 @@ import abc
 from typing import TYPE_CHECKING, Protocol
 
 from blocks.database.metrics import ClusterMetrics
+from blocks.database.reachability import Reachability
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ class DatabaseBase(ClusterMetrics):
     def __init__(self, scope: Construct, id: str) -> None:
         variable_prefix(id)  # raises ValueError early for an id that no variable can be named after
         super().__init__(scope, id)
+        self._reachability = Reachability(self)
+
+    @property
+    def reachability(self) -> Reachability:
+        """The validation, at synth, of the network paths from functions to the cluster."""
+        return self._reachability
 
     @property
     @abc.abstractmethod

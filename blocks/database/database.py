@@ -8,9 +8,10 @@ from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_iam as iam
 
-from blocks.database.backups import BackupPolicy, DatabaseBackup
+from blocks.database.backups import BACKUP_KIND, BackupPolicy, DatabaseBackup
 from blocks.database.cluster import connection_endpoint, make_cluster
-from blocks.database.imported import ImportedDatabase
+from blocks.database.compiled import compile_migrations
+from blocks.database.import_methods import ImportMethods
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
 from blocks.database.migrator import Migrator
@@ -36,14 +37,11 @@ from blocks.shared.arguments import (
     one_of,
 )
 from blocks.shared.errors import ConstructError
-from dsql_dialect import profile
-from dsql_dialect.migrations import CompiledMigrations, compile_folder
 from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from typing import Unpack
 
     from aws_cdk import CfnResource, Duration, Size
     from aws_cdk import aws_ec2 as ec2
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from blocks.database.endpoints import RegionalEndpoint
-    from blocks.database.migrator import MigratorOptions
 
 _OPTIONS: Mapping[str, Kind] = {
     "migrations": FOLDER,
@@ -62,7 +59,7 @@ _OPTIONS: Mapping[str, Kind] = {
     "encryption_key": KEY,
     "resource_policy": POLICY,
     "tags": TAGS,
-    "backup": Kind("a BackupPolicy", "BackupPolicy.daily()", one_of(BackupPolicy)),
+    "backup": BACKUP_KIND,
     "private_endpoint": Kind("True or False", "True", one_of(bool)),
     "multi_region": Kind(
         "a MultiRegion", 'MultiRegion(peer=stack, witness_region="us-west-2")', one_of(MultiRegion)
@@ -71,7 +68,7 @@ _OPTIONS: Mapping[str, Kind] = {
 }
 
 
-class DistributedDatabase(IDistributedDatabase):
+class DistributedDatabase(ImportMethods, IDistributedDatabase):
     """A serverless, distributed PostgreSQL database (Amazon Aurora DSQL).
 
     It creates the cluster, and a function that migrates it on every deploy that changes the migrations or the grants.
@@ -173,7 +170,7 @@ class DistributedDatabase(IDistributedDatabase):
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
         check_protection(policy, deletion_protection)
-        compiled = _compile(migrations, dialect)
+        compiled = compile_migrations(self, migrations, dialect)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
         self._private_endpoint = private_endpoint
@@ -191,7 +188,7 @@ class DistributedDatabase(IDistributedDatabase):
             encryption_key=encryption_key,
             resource_policy=self._resource_policy,
         )
-        self.backup = None if backup is None else self._backup(backup)
+        self.backup = None if backup is None else self._backup(backup, policy)
         self.peer = self.peering = None
         self.migrator = Migrator(
             self,
@@ -252,53 +249,6 @@ class DistributedDatabase(IDistributedDatabase):
         )
         self.migrator.migrated.add_resource_dependency(self.peering.peered)
 
-    @staticmethod
-    def from_cluster_attributes(
-        scope: Construct,
-        id: str,
-        *,
-        cluster_identifier: str,
-        cluster_endpoint: str | None = None,
-        vpc_endpoint_service_name: str | None = None,
-        migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
-        **migrator_options: Unpack[MigratorOptions],
-    ) -> IDistributedDatabase:
-        """Import an existing cluster in the Region and account of the stack.
-
-        Args:
-            scope: parent construct.
-            id: name of the database.
-            cluster_identifier: identifier of the cluster, 26 characters.
-            cluster_endpoint: host name of the cluster. Default: derived from identifier and Region.
-            vpc_endpoint_service_name: service name for interface endpoints.
-                Default: unknown, reading it is an error.
-            migrations: folder of `NNN_name.sql` files; with it this app migrates the cluster and maps IAM roles to
-                database roles. Default: the owner of the cluster does both.
-            dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
-                Default: portable, without most features that DSQL added in 2026.
-            migrator_options: options of the migrator, as for a new cluster, such as `migrator_vpc=`.
-
-        Raises:
-            ConstructError: an argument is invalid, or there are options of a migrator but no migrations.
-            MigrationErrors: DSQL would refuse a migration; lists every place, rule and remedy.
-        """
-        return ImportedDatabase(
-            scope,
-            id,
-            cluster_identifier=cluster_identifier,
-            cluster_endpoint=cluster_endpoint,
-            vpc_endpoint_service_name=vpc_endpoint_service_name,
-            migrations=migrations,
-            dialect=dialect,
-            **migrator_options,
-        )
-
-    @staticmethod
-    def from_cluster_identifier(scope: Construct, id: str, cluster_identifier: str) -> IDistributedDatabase:
-        """Import an existing cluster; see `from_cluster_attributes`."""
-        return DistributedDatabase.from_cluster_attributes(scope, id, cluster_identifier=cluster_identifier)
-
     @property
     def cluster_identifier(self) -> str:
         return self.cluster.attr_identifier
@@ -337,26 +287,25 @@ class DistributedDatabase(IDistributedDatabase):
         return endpoint_in(self, self.peer, stack)
 
     def apply_removal_policy(self, policy: RemovalPolicy) -> None:
-        """Apply a removal policy to the cluster and its peer."""
+        """Apply a removal policy to the cluster, its peer, and the vaults of their backups."""
         super().apply_removal_policy(policy)
         if self.peer is not None:
             self.peer.cluster.apply_removal_policy(policy)
+        for backup in (self.backup, None if self.peer is None else self.peer.backup):
+            if backup is not None:
+                backup.follow(policy)
 
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
         """Add a statement to the resource policy of the cluster."""
         self._resource_policy.add_statements(statement)
         return iam.AddToResourcePolicyResult(statement_added=True, policy_dependable=self.cluster)
 
-    def _backup(self, policy: BackupPolicy) -> DatabaseBackup:
+    def _backup(self, policy: BackupPolicy, removal_policy: RemovalPolicy) -> DatabaseBackup:
         return DatabaseBackup(
             self,
             "Backup",
             database=self,
             policy=policy,
+            removal_policy=removal_policy,
             encryption_key=self.encryption_key,
         )
-
-
-def _compile(folder: str | os.PathLike[str] | None, dialect: str) -> CompiledMigrations:
-    chosen = profile(dialect)
-    return CompiledMigrations(chosen.name, ()) if folder is None else compile_folder(folder, chosen)

@@ -31,7 +31,7 @@ class DatabaseGrants:
         """Return the grants on `database`."""
         return cls(database)
 
-    def connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
+    def connect(self, grantee: iam.IGrantable, access: Rights = Access.READ_WRITE) -> iam.Grant:
         """Allow `grantee` to log in to the database with the database role of `access`.
 
         It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the database
@@ -100,6 +100,7 @@ class DatabaseGrants:
             return
         if database.private_endpoint and not known.function.is_bound_to_vpc:
             raise _not_in_vpc(database, known)
+        database.reachability.require(known.function)
         set_variables(known.function, database, endpoint.variables(role))
         add_runtime_layer(known.function)
         endpoint.depend_on_migrations(known.function)

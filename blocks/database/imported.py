@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import RemovalPolicy, Stack, Token
 
+from blocks.database.compiled import compile_migrations
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
-from blocks.database.migrator import Migrator
+from blocks.database.migrator import Migrator, MigratorOptions
 from blocks.shared.arguments import FOLDER, MIGRATOR, checked
 from blocks.shared.errors import ConstructError
-from dsql_dialect import profile
-from dsql_dialect.migrations import compile_folder
 from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from aws_cdk import CfnResource
     from constructs import Construct
-
-    from blocks.database.migrator import MigratorOptions
 
 
 # API reference, GetCluster, the pattern of `identifier`.
@@ -36,7 +33,7 @@ class ImportedDatabase(IDistributedDatabase):
     migrator: Migrator | None
     """The migrator; None if the owner of the cluster migrates it."""
 
-    @checked({"migrations": FOLDER, **MIGRATOR})
+    @checked({"migrations": FOLDER, **MIGRATOR}, MigratorOptions.__annotations__)
     def __init__(
         self,
         scope: Construct,
@@ -118,7 +115,7 @@ class ImportedDatabase(IDistributedDatabase):
     def _migrator(
         self, migrations: str | os.PathLike[str], dialect: str, options: MigratorOptions
     ) -> Migrator:
-        compiled = compile_folder(migrations, profile(dialect))
+        compiled = compile_migrations(self, migrations, dialect)
         self._role_mappings = RoleMappings(self.node.id, compiled)
         return Migrator(
             self,

@@ -31,7 +31,7 @@ class IDistributedDatabase(DatabaseBase):
         """The grants on this database."""
         return self._grants
 
-    def grant_connect(self, grantee: iam.IGrantable, *, access: Rights = Access.READ_WRITE) -> iam.Grant:
+    def grant_connect(self, grantee: iam.IGrantable, access: Rights = Access.READ_WRITE) -> iam.Grant:
         """Allow `grantee` to log in with the database role of `access`; see `DatabaseGrants.connect`.
 
         Args:
@@ -40,6 +40,14 @@ class IDistributedDatabase(DatabaseBase):
                 Default: reading and writing all of them.
         """
         return self.grants.connect(grantee, access=access)
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow `grantee` to log in and read all tables: `grant_connect` with `Access.READ_ONLY`."""
+        return self.grant_connect(grantee, Access.READ_ONLY)
+
+    def grant_read_write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow `grantee` to log in, and to read and write all tables: `grant_connect` without other arguments."""
+        return self.grant_connect(grantee, Access.READ_WRITE)
 
     def grant_connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow `grantee` to log in as `admin`, with all rights; see `DatabaseGrants.connect_admin`."""

@@ -1,7 +1,7 @@
 """CloudWatch metrics of a cluster, for alarms and dashboards.
 
-Source: AWS user guide, "Monitoring Aurora DSQL with Amazon CloudWatch". It does not name the dimension; the
-CloudWatch console lists these metrics by `ClusterId`. `dimensions_map=` overrides it.
+Sources: AWS user guide, "Monitoring Aurora DSQL with Amazon CloudWatch"; its page on billing, which has the dimension
+`ClusterId`; and "Monitoring streams", whose metrics also have `StreamId`. `dimensions_map=` overrides the dimensions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from aws_cdk import Resource
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from blocks.database.alarms import Alarms
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 NAMESPACE = "AWS/AuroraDSQL"
 DIMENSION = "ClusterId"
+STREAM = "StreamId"
+
+_FUNCTIONS = {"Average": "AVG", "Maximum": "MAX", "Minimum": "MIN", "SampleCount": "COUNT", "Sum": "SUM"}
+"""Functions of Metrics Insights by statistic."""
 
 
 class MetricOptions(TypedDict, total=False):
@@ -71,7 +77,7 @@ class ClusterMetrics(Resource):
         return self._sum("QueryTimeouts", options)
 
     def metric_commit_latency(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the median time of a COMMIT in milliseconds, averaged over the period."""
+        """Return the median (P50) time of a COMMIT in milliseconds, averaged over the period."""
         return self.metric("CommitLatency", **options)
 
     def metric_bytes_read(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
@@ -109,6 +115,64 @@ class ClusterMetrics(Resource):
     def metric_compute_dpu(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
         """Return the units for computing."""
         return self._sum("ComputeDPU", options)
+
+    def metric_stream_dpu(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Return the units for change data capture."""
+        return self._sum("StreamDPU", options)
+
+    def metric_bytes_streamed(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Return the bytes that change data capture streamed."""
+        return self._sum("BytesStreamed", options)
+
+    def metric_stream_is_impaired(
+        self, stream_id: str, **options: Unpack[MetricOptions]
+    ) -> cloudwatch.Metric:
+        """Return 1 while a change data capture stream cannot deliver a record, else 0."""
+        return self._of_stream("IsImpaired", "Maximum", stream_id, options)
+
+    def metric_stream_lag(self, stream_id: str, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
+        """Return the lag of a stream behind its source, the longest of the period."""
+        return self._of_stream("BehindSourceLag", "Maximum", stream_id, options)
+
+    def metric_stream_published_bytes(
+        self, stream_id: str, **options: Unpack[MetricOptions]
+    ) -> cloudwatch.Metric:
+        """Return the bytes that a stream published."""
+        return self._of_stream("PublishedBytes", "Sum", stream_id, options)
+
+    def metric_stream_published_records(
+        self, stream_id: str, **options: Unpack[MetricOptions]
+    ) -> cloudwatch.Metric:
+        """Return the records that a stream published."""
+        return self._of_stream("PublishedRecords", "Sum", stream_id, options)
+
+    @staticmethod
+    def metric_all(
+        metric_name: str, *, statistic: str = "Sum", period: Duration | None = None
+    ) -> cloudwatch.MathExpression:
+        """Return a metric over all clusters of the account and Region, as a Metrics Insights query.
+
+        Args:
+            metric_name: name in CloudWatch, such as `TotalTransactions`.
+            statistic: Average, Maximum, Minimum, SampleCount or Sum. Default: Sum.
+            period: period of a value. Default: five minutes.
+        """
+        function = _FUNCTIONS[statistic]
+        source = f'FROM SCHEMA("{NAMESPACE}", {DIMENSION})'
+        query = f"SELECT {function}({metric_name}) {source}"
+        return cloudwatch.MathExpression(
+            expression=query, label=f"{metric_name}, all clusters", period=period
+        )
+
+    def recommended_alarms(self, *actions: cloudwatch.IAlarmAction) -> list[cloudwatch.Alarm]:
+        """Create alarms on conflicts, timeouts, commit latency and size; call it once.
+
+        `Alarms` has the thresholds. The alarms are children of this construct, such as `db/Alarms/Conflicts`.
+
+        Args:
+            actions: actions of each alarm, such as `SnsAction(topic)`; none by default.
+        """
+        return Alarms(self, "Alarms", metrics=self, actions=actions).all
 
     def metric_occ_conflict_rate(self, *, period: Duration | None = None) -> cloudwatch.MathExpression:
         """Return the percentage of transactions with a conflict; no value while there are no transactions.
@@ -155,3 +219,10 @@ class ClusterMetrics(Resource):
 
     def _sum(self, name: str, options: MetricOptions) -> cloudwatch.Metric:
         return self.metric(name, **({"statistic": "Sum"} | options))
+
+    def _of_stream(
+        self, name: str, statistic: str, stream_id: str, options: MetricOptions
+    ) -> cloudwatch.Metric:
+        dimensions = {DIMENSION: self.cluster_identifier, STREAM: stream_id}
+        defaults = MetricOptions(statistic=statistic, dimensions_map=dimensions)
+        return self.metric(name, **(defaults | options))

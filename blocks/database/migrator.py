@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from aws_cdk import CfnResource, CustomResource, Duration, RemovalPolicy, Size, Stack, Token
+from aws_cdk import (
+    Aspects,
+    CfnOutput,
+    CfnResource,
+    CustomResource,
+    Duration,
+    RemovalPolicy,
+    Size,
+    Stack,
+    Token,
+)
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
+from blocks.database.reachability import WaitForConnectivity
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
 from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
@@ -133,11 +144,18 @@ class Migrator(Construct):
         architecture = architecture or lambda_.Architecture.X86_64
         self.log_group = log_group or make_log_group(self, removal_policy)
         self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
-        self.log_group.grant_write(self.role)
-        database.grants.actions(self.role, "dsql:DbConnectAdmin")
+        granted = [
+            statement
+            for grant in (
+                self.log_group.grant_write(self.role),
+                database.grants.actions(self.role, "dsql:DbConnectAdmin"),
+            )
+            for statement in grant.principal_statements
+        ]
         _check_network(vpc, vpc_subnets, security_groups)
         if vpc is not None:
-            self._allow_network_interfaces()
+            granted.append(_network_interfaces())
+            self.role.add_to_principal_policy(granted[-1])
         self.function = lambda_.Function(
             self,
             "Function",
@@ -154,6 +172,8 @@ class Migrator(Construct):
             reserved_concurrent_executions=_at_least_one(reserved_concurrency),
             vpc=vpc,
             vpc_subnets=vpc_subnets,
+            # CDK refuses public subnets without it; `Reachability` does so unless there are endpoints.
+            allow_public_subnet=None if vpc is None else True,
             security_groups=security_groups,
             description=f"Migrates the database {database.node.id}",
         )
@@ -172,17 +192,26 @@ class Migrator(Construct):
                 "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),
                 "Grants": role_mappings.render(),
             },
+            granted=granted,
         )
+        CfnOutput(
+            self,
+            "Status",
+            value=self.resource.get_att_string("Status"),
+            description=f"State of the migrations of {database.node.id}: the newest one, or those that it is ahead by",
+        )
+        database.reachability.require(self.function, is_migrator=True)
+        if vpc is not None:
+            Aspects.of(self.resource).add(WaitForConnectivity(self.resource, vpc))
 
     @property
     def migrated(self) -> CfnResource:
         """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
-    def _allow_network_interfaces(self) -> None:
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
-        )
+
+def _network_interfaces() -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(_NETWORK_INTERFACES), resources=["*"])
 
 
 def _code(migrations: CompiledMigrations) -> lambda_.Code:

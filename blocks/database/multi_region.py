@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack, Stage, Token
 
+from blocks.database.backups import BACKUP_KIND, BackupPolicy
 from blocks.database.region_sets import REGION_SETS, is_known, set_of
 from blocks.shared.arguments import KEY, POLICY, Kind, check, one_of
 from blocks.shared.errors import ConstructError
@@ -32,6 +33,7 @@ _KINDS: Mapping[str, Kind] = {
     "witness_region": Kind("the name of a Region", '"us-west-2"', _is_region),
     "encryption_key": KEY,
     "resource_policy": POLICY,
+    "backup": BACKUP_KIND,
 }
 
 
@@ -48,6 +50,7 @@ class MultiRegion:
             Default: a key that DSQL owns.
         resource_policy: resource policy of the peer's cluster; statements can be added later. The policy of the
             database applies to its own Region only. Default: no policy.
+        backup: schedule for AWS Backup in the peer's Region. Default: no backups there.
 
     Raises:
         ConstructError: an argument has the wrong type.
@@ -57,6 +60,7 @@ class MultiRegion:
     witness_region: str
     encryption_key: kms.IKey | None = None
     resource_policy: iam.PolicyDocument | None = None
+    backup: BackupPolicy | None = None
 
     def __post_init__(self) -> None:
         check(_KINDS, vars(self))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
 from aws_cdk import aws_iam as iam
-from constructs import Construct
 
+from blocks.database.backups import DatabaseBackup
 from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.endpoints import RegionalEndpoint
+from blocks.database.metrics import ClusterMetrics
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from blocks.database.roles import Rights
 
 
-class PeerCluster(Construct):
+class PeerCluster(ClusterMetrics):
     """The cluster of a database in its second Region, in the peer's stack under the database's id.
 
     It is created with the witness alone and stays in PENDING_SETUP until the stack of the database peers it.
@@ -35,6 +36,8 @@ class PeerCluster(Construct):
 
     cluster: dsql.CfnCluster
     """The L1 cluster, for properties without an argument here."""
+    backup: DatabaseBackup | None
+    """The backups in this Region; None without `MultiRegion(backup=…)`."""
 
     def __init__(
         self,
@@ -69,6 +72,16 @@ class PeerCluster(Construct):
             resource_policy=multi_region.resource_policy or iam.PolicyDocument(),
             witness_region=multi_region.witness_region,
         )
+        self.backup = None
+        if multi_region.backup is not None:
+            self.backup = DatabaseBackup(
+                self,
+                "Backup",
+                database=self,
+                policy=multi_region.backup,
+                removal_policy=removal_policy,
+                encryption_key=multi_region.encryption_key,
+            )
 
     @property
     def cluster_identifier(self) -> str:

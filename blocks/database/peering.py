@@ -24,6 +24,7 @@ from constructs import Construct
 from blocks import bundling
 from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
 from blocks.shared.layers import code_of
+from blocks.shared.permissions import attach_policy
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dsql as dsql
@@ -98,7 +99,7 @@ class Peering(Construct):
         self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
         self.log_group = make_log_group(self, removal_policy)
         self.role = make_role(self, f"Peers the clusters of the database {database.node.id}")
-        self.log_group.grant_write(self.role)
+        granted = self.log_group.grant_write(self.role).principal_statements
         self.function = lambda_.Function(
             self,
             "Function",
@@ -124,6 +125,7 @@ class Peering(Construct):
                 "WitnessRegion": witness_region,
                 "OnDelete": Lazy.uncached_any(_OnDelete(database.cluster, peer.cluster)),
             },
+            granted=granted,
         )
         self.resource.node.add_dependency(self._permissions())
 
@@ -132,7 +134,7 @@ class Peering(Construct):
         """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
-    def _permissions(self) -> iam.CfnPolicy:
+    def _permissions(self) -> iam.Policy:
         """Allow the actions that UpdateCluster is authorized for, on these two clusters; deletion only if it is needed.
 
         PutWitnessRegion is authorized on the cluster in its own Region and in the witness's (API reference,
@@ -152,13 +154,10 @@ class Peering(Construct):
                 service="iam", region="", resource="role", resource_name=_SERVICE_LINKED_ROLE
             ),
         )
-        return iam.CfnPolicy(
-            self,
-            "Permissions",
-            policy_name="PeerClusters",
-            policy_document=Lazy.uncached_any(document),
-            roles=[self.role.role_name],
-        )
+        statements = [iam.PolicyStatement.from_json(each) for each in document.statements()]
+        policy = attach_policy(self, "Permissions", self.role, statements)
+        cast("iam.CfnPolicy", policy.node.default_child).policy_document = Lazy.uncached_any(document)
+        return policy
 
 
 def peer_arn(peer: PeerCluster) -> str:
@@ -182,6 +181,10 @@ class _OnDelete:
 
     def produce(self, context: IResolveContext) -> str:
         del context
+        return self.value()
+
+    def value(self) -> str:
+        """Return the value by the current removal policies."""
         policies = {cluster.cfn_options.deletion_policy for cluster in self._clusters}
         return "DELETE" if policies == {CfnDeletionPolicy.DELETE} else "RETAIN"
 
@@ -206,9 +209,10 @@ class _Permissions:
         self._service_linked_role = service_linked_role
 
     def produce(self, context: IResolveContext) -> object:
-        return context.resolve({"Version": "2012-10-17", "Statement": self._statements(context)})
+        return context.resolve({"Version": "2012-10-17", "Statement": self.statements()})
 
-    def _statements(self, context: IResolveContext) -> list[dict[str, object]]:
+    def statements(self) -> list[dict[str, object]]:
+        """Return the statements by the current removal policies."""
         configure = [
             *("dsql:AddPeerCluster", "dsql:GetCluster"),
             *("dsql:PutMultiRegionProperties", "dsql:UpdateCluster"),
@@ -228,7 +232,7 @@ class _Permissions:
                 "Condition": {"StringEquals": {"iam:AWSServiceName": _SERVICE}},
             },
         ]
-        if self._deletes.produce(context) == "DELETE":
+        if self._deletes.value() == "DELETE":
             statements.append(
                 {"Effect": "Allow", "Action": "dsql:DeleteCluster", "Resource": self._clusters[1]}
             )

@@ -1,4 +1,4 @@
-"""Type checks of constructor arguments.
+"""Checks of constructor arguments: their names and their types.
 
 Most mistakes are a number for a `Size`, a text for an enum, an L1 for an L2. Unchecked they surface later, as an
 AttributeError in this library or an error of jsii.
@@ -6,7 +6,9 @@ AttributeError in this library or an error of jsii.
 
 from __future__ import annotations
 
+import difflib
 import functools
+import inspect
 import os
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from blocks.bundling.target import DEFAULT_PYTHON
 from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,18 +38,60 @@ class Kind:
     fits: Callable[[object], bool]
 
 
-def checked(kinds: Mapping[str, Kind]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that raises ConstructError for a keyword argument of another kind."""
+def checked(
+    kinds: Mapping[str, Kind], further: Iterable[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that raises ConstructError for a keyword argument of another kind, or an unknown one.
+
+    `further` are the names that a function takes as `**options`.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        known = {*_named_parameters(function), *further}
+
         @functools.wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if name not in known:
+                    raise _unknown(name, known)
             check(kinds, kwargs)
             return function(*args, **kwargs)
 
         return called
 
     return decorate
+
+
+_CALLED_ELSEWHERE = {
+    "kms_key": "encryption_key",
+    "kms_encryption_key": "encryption_key",
+    "policy_document": "resource_policy",
+    "cluster_name": "tags",
+    "cluster": "cluster_identifier",
+}
+"""Options by the names that CloudFormation or other constructs have for them."""
+
+
+def _named_parameters(function: Callable[..., object]) -> list[str]:
+    signature = inspect.signature(function)
+    return [each.name for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+
+
+def _unknown(name: str, known: set[str]) -> ConstructError:
+    options = sorted(known - {"self", "scope", "id"})
+    return ConstructError(
+        f"there is no option {name}",
+        f"the options are {', '.join(options)}",
+        f"did you mean {near}?" if (near := _nearest(name, options)) else "leave it out, or use one of these",
+    )
+
+
+def _nearest(name: str, options: Sequence[str]) -> str | None:
+    """Return the option that `name` probably means: by its other name, with `migrator_`, or spelt alike."""
+    candidates = [_CALLED_ELSEWHERE.get(name, ""), f"migrator_{name}"]
+    beginning = [each for each in options if name.startswith(f"{each}_")]
+    alike = difflib.get_close_matches(name, options, 1)
+    return next((each for each in [*candidates, *beginning, *alike] if each in options), None)
 
 
 def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:

@@ -12,8 +12,10 @@ from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
+from blocks.shared.permissions import attach_policy, is_attached, warn_of_missing_permissions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import RemovalPolicy
     from aws_cdk import aws_lambda as lambda_
@@ -41,8 +43,12 @@ def make_custom_resource(
     function: lambda_.IFunction,
     role: iam.IRole,
     properties: Mapping[str, object],
+    granted: Sequence[iam.PolicyStatement],
 ) -> CustomResource:
-    """Create the custom resource that invokes `function`, which runs as `role` and may take several invocations."""
+    """Create the custom resource that invokes `function`, which runs as `role` and may take several invocations.
+
+    `granted` are the permissions that the role was given; a role that cannot be changed gives a warning with them.
+    """
     resource = CustomResource(
         scope,
         "Resource",
@@ -52,18 +58,12 @@ def make_custom_resource(
         service_timeout=Duration.hours(1),
         properties=properties,
     )
-    resource.node.add_dependency(_allow_continuing(scope, role, function))
+    # The function invokes itself with the same event when its time is nearly up. The permission is a policy of its
+    # own, because the function depends on its role's default policy, which therefore cannot name the function.
+    # `grant_invoke` would also allow every version and alias.
+    to_itself = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
+    policy = attach_policy(scope, "Continue", role, [to_itself])
+    if not is_attached(policy):
+        warn_of_missing_permissions(scope, role, [*granted, to_itself])
+    resource.node.add_dependency(policy)
     return resource
-
-
-def _allow_continuing(scope: Construct, role: iam.IRole, function: lambda_.IFunction) -> iam.Policy:
-    """Allow `function` to invoke itself with the same event when its time is nearly up.
-
-    It is a policy of its own, because the function depends on its role's default policy, which therefore cannot name
-    the function. `grant_invoke` would also allow every version and alias.
-    """
-    policy = iam.Policy(scope, "Continue", roles=[role])
-    policy.add_statements(
-        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
-    )
-    return policy

@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsql_dialect.migrations import rules
@@ -14,7 +15,6 @@ from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from dsql_dialect.rule import Rule
 
@@ -45,12 +45,14 @@ def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFindin
     """Return the migrations of a folder by ascending number, and the faults of its names and encodings.
 
     Every `.sql` file that lies directly in the folder counts, whatever the case of its suffix; hidden files
-    do not.
+    do not. A folder without one is a fault if a sub-folder has one: the path is probably one folder too high.
     """
     try:
         entries = sorted(entry for entry in folder.iterdir() if _is_migration(entry))
     except OSError as error:
-        return [], [_finding(folder, rules.FOLDER, reason=error.strerror or str(error))]
+        return [], [_finding(folder, rules.FOLDER, reason=_unread(folder, error))]
+    if not entries and (below := _first_below(folder)):
+        return [], [_finding(folder, rules.SUBFOLDER, name=below.as_posix())]
     files: list[MigrationFile] = []
     findings: list[MigrationFinding] = []
     for entry in entries:
@@ -58,6 +60,21 @@ def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFindin
         (files if isinstance(read, MigrationFile) else findings).append(read)  # type: ignore[arg-type]
     files.sort(key=lambda file: (file.version, file.path.name))
     return files, [*findings, *_duplicates(files)]
+
+
+def _unread(folder: Path, error: OSError) -> str:
+    """Return the reason of the system, and the folder that a relative path starts from."""
+    reason = error.strerror or str(error)
+    return reason if folder.is_absolute() else f"{reason}; the path starts from {Path.cwd()}"
+
+
+def _first_below(folder: Path) -> Path | None:
+    """Return the first SQL file of a sub-folder, relative to the folder; two levels deep, hidden ones left out."""
+    found = (path.relative_to(folder) for pattern in ("*/*", "*/*/*") for path in folder.glob(pattern))
+    return min(
+        (path for path in found if path.suffix.lower() == ".sql" and not str(path).startswith(".")),
+        default=None,
+    )
 
 
 def _is_migration(entry: Path) -> bool:

@@ -30,6 +30,15 @@ FOLDER = _rule(
     refused="",
     accepted="",
 )
+SUBFOLDER = _rule(
+    "migrations-subfolder",
+    "Migrations in a sub-folder",
+    "Pass the folder with the `NNN_name.sql` files as `migrations`; move each `migration.sql` of a folder of its own "
+    "into a file such as 001_init.sql.",
+    "the folder has no `NNN_name.sql`, and sub-folders are not read, but one of them has `{name}`",
+    refused="",
+    accepted="",
+)
 FILE = _rule(
     "migration-file",
     "Migration cannot be read",
@@ -219,7 +228,7 @@ DIRECTIVE = _rule(
 )
 
 RULES = (
-    *(FOLDER, NAME, VERSION, ENCODING, EMPTY, ONE_DDL, DDL_BESIDE_DML, TRANSACTION_CONTROL),
+    *(FOLDER, SUBFOLDER, NAME, VERSION, ENCODING, EMPTY, ONE_DDL, DDL_BESIDE_DML, TRANSACTION_CONTROL),
     *(SESSION, QUERY, UTILITY, CALL, UNNAMED_INDEX, COPY, PARAMETER, PSQL_COMMAND, DOWN_SECTION),
     *(EXTENSION_TYPE, EXTENSION_FUNCTION, ENDLESS_BATCH, DIRECTIVE),
 )

@@ -84,6 +84,52 @@ def test_fails_for_a_value_of_another_type(make: Callable[[], object], message: 
         make()
 
 
+MEANT = {
+    "vpc": "migrator_vpc",
+    "timeout": "migrator_timeout",
+    "kms_key": "encryption_key",
+    "cluster_name": "tags",
+    "deletion_protection_enabled": "deletion_protection",
+    "multi_region_properties": "multi_region",
+    "migrations_path": "migrations",
+    "backup_retention": "backup",
+    "removal_polcy": "removal_policy",
+}
+
+
+@pytest.mark.parametrize(("guess", "meant"), MEANT.items(), ids=MEANT)
+def test_fails_for_an_unknown_option_and_names_the_near_one(stack: cdk.Stack, guess: str, meant: str) -> None:
+    options: dict[str, Any] = {guess: 1}
+    with pytest.raises(ConstructError, match=f"there is no option {guess}") as refused:
+        DistributedDatabase(stack, "main", **options)
+    assert refused.value.remedy == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("make", "meant"),
+    [
+        (
+            lambda stack, **options: DistributedDatabase.from_cluster_attributes(
+                stack, "main", cluster_identifier=IDENTIFIER, **options
+            ),
+            "migrator_vpc",
+        ),
+        (
+            lambda stack, **options: DistributedDatabase.from_cluster_arn(stack, "main", "x", **options),
+            "migrator_vpc",
+        ),
+        (lambda _, **options: BackupPolicy.daily(**options), None),
+    ],
+    ids=["attributes", "arn", "backup"],
+)
+def test_every_constructor_refuses_unknown_options(
+    stack: cdk.Stack, make: Callable[..., object], meant: str | None
+) -> None:
+    with pytest.raises(ConstructError, match="there is no option vpc") as refused:
+        make(stack, vpc=1)
+    assert (meant or "leave it out") in refused.value.remedy
+
+
 @pytest.mark.parametrize(
     "identifier",
     [

@@ -396,3 +396,26 @@ def test_fails_for_a_python_the_driver_does_not_load_in(
 ) -> None:
     with pytest.raises(error, match=message):
         db.grant_connect(function(stack, runtime=runtime, architecture=architecture))
+
+
+@pytest.mark.parametrize(
+    ("grant", "level"),
+    [
+        (lambda db, fn: db.grant_connect(fn, Access.READ_ONLY), "read_only"),
+        (lambda db, fn: db.grants.connect(fn, Access.READ_ONLY), "read_only"),
+        (lambda db, fn: db.grant_read(fn), "read_only"),
+        (lambda db, fn: db.grant_read_write(fn), "read_write"),
+        (lambda db, fn: db.grant_connect(fn), "read_write"),
+    ],
+    ids=["position", "grants", "read", "read_write", "default"],
+)
+def test_access_by_position_and_by_name(
+    stack: cdk.Stack,
+    db: DistributedDatabase,
+    grant: Callable[[DistributedDatabase, lambda_.Function], iam.Grant],
+    level: str,
+) -> None:
+    fn = function(stack)
+    assert grant(db, fn).success
+    variables = Template.of(stack).named(fn)["Properties"]["Environment"]["Variables"]
+    assert variables["BLOCKS_MAIN_ROLE"] == f"blocks_main_{level}"

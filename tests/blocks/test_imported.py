@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
@@ -33,6 +36,58 @@ def test_given_attributes_are_kept(stack: cdk.Stack) -> None:
         vpc_endpoint_service_name="com.amazonaws.vpce.x",
     )
     assert (db.cluster_endpoint, db.vpc_endpoint_service_name) == ("db.example.com", "com.amazonaws.vpce.x")
+
+
+ARN = f"arn:aws:dsql:us-east-1:123456789012:cluster/{IDENTIFIER}"
+
+
+def test_an_arn_names_the_cluster(app: cdk.App, stack: cdk.Stack) -> None:
+    home = cdk.Stack(app, "Home", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    db = DistributedDatabase.from_cluster_arn(home, "main", ARN)
+    assert (db.cluster_identifier, db.cluster_endpoint) == (
+        IDENTIFIER,
+        f"{IDENTIFIER}.dsql.us-east-1.on.aws",
+    )
+    later = DistributedDatabase.from_cluster_arn(stack, "main", cdk.Fn.import_value("arn"))
+    split = {"Fn::Split": ["/", {"Fn::ImportValue": "arn"}]}
+    assert stack.resolve(later.cluster_identifier) == {"Fn::Select": [1, split]}
+
+
+@pytest.mark.parametrize(
+    ("arn", "message"),
+    [
+        (IDENTIFIER, "is imported with the cluster_arn"),
+        (ARN.replace("us-east-1", "eu-west-1"), "from the region eu-west-1"),
+        (ARN.replace("123456789012", "210987654321"), "from the account 210987654321"),
+    ],
+)
+def test_fails_for_another_arn(app: cdk.App, arn: str, message: str) -> None:
+    home = cdk.Stack(app, "Home", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    with pytest.raises(ConstructError, match=message):
+        DistributedDatabase.from_cluster_arn(home, "main", arn)
+
+
+def test_a_lookup_asks_the_cdk_command_for_endpoint_and_service_name(app: cdk.App) -> None:
+    home = cdk.Stack(app, "Home", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    DistributedDatabase.from_lookup(home, "main", cluster_identifier=IDENTIFIER)
+    manifest = Path(app.synth(force=True).directory, "manifest.json").read_text(encoding="utf-8")
+    (asked,) = json.loads(manifest)["missing"]
+    assert asked["provider"] == "cc-api-provider"
+    assert asked["props"]["typeName"] == "AWS::DSQL::Cluster"
+    assert asked["props"]["exactIdentifier"] == IDENTIFIER
+    answer = [{"Endpoint": "db.example.com", "VpcEndpointServiceName": "com.amazonaws.vpce.x"}]
+    again = cdk.Stack(
+        cdk.App(context={asked["key"]: answer}),
+        "Home",
+        env=cdk.Environment(account="123456789012", region="us-east-1"),
+    )
+    db = DistributedDatabase.from_lookup(again, "main", cluster_identifier=IDENTIFIER)
+    assert (db.cluster_endpoint, db.vpc_endpoint_service_name) == ("db.example.com", "com.amazonaws.vpce.x")
+
+
+def test_fails_for_a_lookup_by_a_token(stack: cdk.Stack) -> None:
+    with pytest.raises(ConstructError, match="known on deploy only"):
+        DistributedDatabase.from_lookup(stack, "main", cluster_identifier=cdk.Fn.import_value("id"))
 
 
 def test_its_migrator_has_the_same_options(stack: cdk.Stack) -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sns as sns
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from blocks import DistributedDatabase
 from blocks.database.metrics import ClusterMetrics
-from tests.support.template_reader import Json, Template
+from tests.support.template_reader import Json, Template, logical_id
 
 if TYPE_CHECKING:
     from blocks import IDistributedDatabase
@@ -32,6 +34,19 @@ NAMED = {
     "metric_write_dpu": ("WriteDPU", "Sum"),
     "metric_multi_region_write_dpu": ("MultiRegionWriteDPU", "Sum"),
     "metric_compute_dpu": ("ComputeDPU", "Sum"),
+    "metric_stream_dpu": ("StreamDPU", "Sum"),
+    "metric_bytes_streamed": ("BytesStreamed", "Sum"),
+}
+
+UNDRAWN = ("ComputeTime", "TotalDPU", "StreamDPU", "BytesStreamed")
+"""Metrics that are not on the dashboard."""
+
+# AWS user guide, "Monitoring streams".
+OF_STREAMS = {
+    "metric_stream_is_impaired": ("IsImpaired", "Maximum"),
+    "metric_stream_lag": ("BehindSourceLag", "Maximum"),
+    "metric_stream_published_bytes": ("PublishedBytes", "Sum"),
+    "metric_stream_published_records": ("PublishedRecords", "Sum"),
 }
 
 
@@ -57,7 +72,36 @@ def test_named(db: IDistributedDatabase, method: str, name: str, statistic: str)
 def test_every_metric_method_is_in_the_table() -> None:
     methods = {name for name, _ in inspect.getmembers(ClusterMetrics, inspect.isfunction)}
     named = {name for name in methods if name.startswith("metric_")}
-    assert named == {*NAMED, "metric_occ_conflict_rate"}
+    assert named == {*NAMED, *OF_STREAMS, "metric_occ_conflict_rate", "metric_all"}
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "statistic"), [(key, *value) for key, value in OF_STREAMS.items()]
+)
+def test_of_a_stream(db: IDistributedDatabase, method: str, name: str, statistic: str) -> None:
+    metric = getattr(db, method)("s-1")
+    assert (metric.metric_name, metric.statistic) == (name, statistic)
+    assert metric.dimensions == {"ClusterId": db.cluster_identifier, "StreamId": "s-1"}
+
+
+def test_over_all_clusters() -> None:
+    metric = DistributedDatabase.metric_all("TotalTransactions", statistic="Average")
+    assert metric.expression == 'SELECT AVG(TotalTransactions) FROM SCHEMA("AWS/AuroraDSQL", ClusterId)'
+
+
+def test_recommended_alarms(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    topic = sns.Topic(stack, "Topic")
+    made = db.recommended_alarms(SnsAction(topic))
+    template = Template.of(stack)
+    alarms = [template.named(alarm)["Properties"] for alarm in made]
+    assert [alarm.get("MetricName") for alarm in alarms] == [
+        *(None, "QueryTimeouts", "CommitLatency", "ClusterStorageSize")
+    ]
+    assert [alarm["Threshold"] for alarm in alarms] == [5, 1, 200, 8 * 1024**4]
+    for alarm in alarms:
+        assert alarm["AlarmActions"] == [{"Ref": logical_id(topic)}]
+        assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_any_metric_by_its_name_and_dimension(db: IDistributedDatabase) -> None:
@@ -84,4 +128,4 @@ def test_alarms_and_dashboards_take_them(stack: cdk.Stack) -> None:
     body: Json = template.the("AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
     text = "".join(part for part in body["Fn::Join"][1] if isinstance(part, str))
     for name, _ in NAMED.values():
-        assert (f'"{name}"' in text) == (name not in ("ComputeTime", "TotalDPU")), name
+        assert (f'"{name}"' in text) == (name not in UNDRAWN), name

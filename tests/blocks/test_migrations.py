@@ -9,9 +9,11 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from aws_cdk.assertions import Annotations, Match
 
 from blocks import DistributedDatabase
 from dsql_dialect.migrations import MigrationErrors
+from tests.support.template_reader import Template, logical_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +85,23 @@ def test_running_the_app_fails_with_the_findings(folder: Path, tmp_path: Path) -
     assert what.endswith("]")
     assert why.startswith("  why: ")
     assert remedy.startswith("  do:  ")
+
+
+def test_an_empty_folder_gives_a_warning(stack: cdk.Stack, tmp_path: Path) -> None:
+    DistributedDatabase(stack, "main", migrations=tmp_path)
+    Annotations.from_stack(stack).has_warning(
+        "/Bank/main", Match.string_like_regexp(r"has no NNN_name\.sql.*noMigrations")
+    )
+
+
+def test_fails_for_a_folder_that_is_one_too_high(stack: cdk.Stack, folder: Path) -> None:
+    """A later deploy of such a path would apply nothing and still deploy the new code."""
+    with pytest.raises(MigrationErrors, match=r"migrations/001_create_accounts\.sql"):
+        DistributedDatabase(stack, "main", migrations=folder.parent)
+
+
+def test_the_stack_shows_the_state_of_its_migrations(stack: cdk.Stack, folder: Path) -> None:
+    db = DistributedDatabase(stack, "main", migrations=folder)
+    outputs = Template.of(stack).document["Outputs"]
+    (shown,) = [output for name, output in outputs.items() if name.startswith("mainMigratorStatus")]
+    assert shown["Value"] == {"Fn::GetAtt": [logical_id(db.migrator.migrated), "Status"]}

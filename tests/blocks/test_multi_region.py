@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from blocks import ConstructError
+from blocks import BackupPolicy, ConstructError
 from blocks_cli.control_plane.authorization import required_permissions
 from blocks_cli.control_plane.cluster import ClusterId
 from blocks_runtime.contract import Access
@@ -98,7 +99,7 @@ def test_ids_are_frozen_because_a_changed_one_replaces_a_cluster_or_ends_the_pee
         "mainPeeringContinue83DCB9FE",
         "mainPeeringFunctionBA913E30",
         "mainPeeringLogGroup718C9A76",
-        "mainPeeringPermissions17EF8E04",
+        "mainPeeringPermissions0CD0783D",
         "mainPeeringRoleB91BC0E7",
         "mainPeeringRoleDefaultPolicy341B0869",
     }
@@ -343,7 +344,7 @@ def test_the_peering_has_exactly_the_permissions_it_needs(
         }
     if policy is cdk.RemovalPolicy.DESTROY:
         needed |= {*required_permissions("DeleteCluster", peer, frozenset({home.arn}), {})}
-    document = Template.of(virginia).resources["mainPeeringPermissions17EF8E04"]["Properties"][
+    document = Template.of(virginia).resources["mainPeeringPermissions0CD0783D"]["Properties"][
         "PolicyDocument"
     ]
     (identifier,) = [
@@ -380,3 +381,22 @@ def test_the_peering_logs_in_to_nothing(virginia: cdk.Stack, ohio: cdk.Stack) ->
         for action in names
     }
     assert not {action for action in actions if "Connect" in action}
+
+
+def test_the_peer_has_metrics_alarms_and_a_backup_of_its_own(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio, peer_backup=BackupPolicy.daily(keep=cdk.Duration.days(7)))
+    assert db.peer is not None
+    db.peer.recommended_alarms()
+    cloudwatch.Dashboard(ohio, "Board").add_widgets(*db.peer.dashboard_widgets())
+    home, peer = templates(virginia, ohio)
+    identifier = {"Fn::GetAtt": [logical_id(db.peer.cluster), "Identifier"]}
+    (timeouts,) = [
+        alarm
+        for id in peer.ids("AWS::CloudWatch::Alarm")
+        if (alarm := peer.resources[id]["Properties"]).get("MetricName") == "QueryTimeouts"
+    ]
+    assert timeouts["Dimensions"] == [{"Name": "ClusterId", "Value": identifier}]
+    selection = peer.the("AWS::Backup::BackupSelection")["Properties"]["BackupSelection"]
+    assert selection["Resources"] == [{"Fn::GetAtt": [logical_id(db.peer.cluster), "ResourceArn"]}]
+    assert home.ids("AWS::Backup::BackupSelection") == []
+    assert home.ids("AWS::CloudWatch::Alarm") == []

@@ -133,9 +133,32 @@ def test_a_daily_backup_selects_this_cluster_alone(stack: cdk.Stack) -> None:
     assert rule["ScheduleExpression"] == "cron(0 3 * * ? *)"
     assert rule["Lifecycle"] == {"DeleteAfterDays": 7}
     vault = template.the("AWS::Backup::BackupVault")
-    assert vault["DeletionPolicy"] == "Retain"
+    assert vault["DeletionPolicy"] == "RetainExceptOnCreate"
     assert "EncryptionKeyArn" in vault["Properties"]
     assert template.named(db.backup.role)["Properties"]["ManagedPolicyArns"] != []
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (None, "RetainExceptOnCreate"),
+        (cdk.RemovalPolicy.RETAIN, "RetainExceptOnCreate"),
+        (cdk.RemovalPolicy.DESTROY, "Delete"),
+    ],
+)
+@pytest.mark.parametrize("how", ["option", "method"])
+def test_the_vault_follows_the_removal_policy_and_blocks_no_later_stack(
+    stack: cdk.Stack, policy: cdk.RemovalPolicy | None, expected: str, how: str
+) -> None:
+    given = policy if how == "option" else None
+    db = DistributedDatabase(stack, "main", backup=BackupPolicy.daily(), removal_policy=given)
+    if policy is not None:
+        db.apply_removal_policy(policy)
+    vault = Template.of(stack).the("AWS::Backup::BackupVault")
+    assert vault["DeletionPolicy"] == expected
+    prefix, unique = vault["Properties"]["BackupVaultName"]["Fn::Join"][1]
+    assert unique == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    assert len(prefix) + len("00000000-0000-0000-0000-000000000000") <= 50
 
 
 def test_backups_may_use_existing_vaults_and_plans(stack: cdk.Stack) -> None:

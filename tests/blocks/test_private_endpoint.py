@@ -21,7 +21,6 @@ def test_functions_and_the_migrator_connect_by_it(stack: cdk.Stack) -> None:
         service=ec2.InterfaceVpcEndpointService(db.vpc_endpoint_service_name, 5432),
         private_dns_enabled=True,
     )
-    db.migrator.node.add_dependency(endpoint)
     template = Template.of(stack)
     private = {"Fn::GetAtt": [logical_id(db.cluster), "VpcEndpoint"]}
     variables = template.named(fn)["Properties"]["Environment"]["Variables"]

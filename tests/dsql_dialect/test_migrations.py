@@ -207,7 +207,9 @@ def test_every_fault_of_every_file_is_reported(tmp_path: Path) -> None:
 
 
 OF_CONTENT = [
-    rule for rule in rules.RULES if rule not in (rules.FOLDER, rules.NAME, rules.VERSION, rules.ENCODING)
+    rule
+    for rule in rules.RULES
+    if rule not in (rules.FOLDER, rules.SUBFOLDER, rules.NAME, rules.VERSION, rules.ENCODING)
 ]
 
 
@@ -260,6 +262,45 @@ def test_missing_folder(tmp_path: Path) -> None:
         compile_folder(tmp_path / "nowhere")
     (fault,) = caught.value.findings
     assert (fault.rule.id, fault.why) == ("migrations-folder", "No such file or directory")
+
+
+def test_a_missing_relative_folder_says_where_its_path_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder("db/migrations")
+    assert caught.value.findings[0].why == f"No such file or directory; the path starts from {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "migrations/001_a.sql",
+        "20250101000000_init/migration.sql",
+        "db/migrations/001_a.sql",
+        "schema/accounts.SQL",
+    ],
+)
+def test_sql_in_sub_folders_alone_is_refused(tmp_path: Path, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("CREATE TABLE a (id int)")
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder(tmp_path)
+    (fault,) = caught.value.findings
+    assert fault.rule.id == "migrations-subfolder"
+    assert f"`{file}`" in fault.why
+
+
+def test_sub_folders_beside_migrations_and_hidden_ones_are_ignored(tmp_path: Path) -> None:
+    for folder in ("seeds", ".git"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "001_a.sql").write_text("CREATE TABLE a (id int)")
+    assert len(compiled(tmp_path, {"001_b.sql": "CREATE TABLE b (id int)"}).migrations) == 1
+    (tmp_path / "001_b.sql").unlink()
+    (tmp_path / "seeds" / "001_a.sql").unlink()
+    assert compile_folder(tmp_path).migrations == ()
 
 
 def test_a_bad_byte_is_placed_by_characters(tmp_path: Path) -> None:

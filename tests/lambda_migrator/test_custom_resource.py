@@ -115,7 +115,12 @@ def test_a_rollback_to_older_files_and_grants_is_accepted_and_reported(deploymen
     answer = stub.bodies[1]
     assert answer["Status"] == "SUCCESS"
     assert answer["Reason"] == "the database is ahead of these files and is left so: 003_more"
-    assert answer["Data"] == {"Applied": "", "Newest": "003_more", "Ahead": "003_more"}
+    assert answer["Data"] == {
+        "Applied": "",
+        "Newest": "003_more",
+        "Ahead": "003_more",
+        "Status": answer["Reason"],
+    }
     assert deployment.rows("SELECT count(more) FROM t") == [(0,)], "the column is still there"
     assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
 
@@ -130,7 +135,12 @@ def test_a_rollback_from_a_failed_file_is_not_ahead(deployment: Deployment) -> N
         invoke(deployment, stub, "Update")
     assert [answer["Status"] for answer in stub.bodies] == ["FAILED", "SUCCESS", "SUCCESS"]
     assert stub.bodies[1]["Reason"] == ""
-    assert stub.bodies[1]["Data"] == {"Applied": "", "Newest": "002_rows", "Ahead": ""}
+    assert stub.bodies[1]["Data"] == {
+        "Applied": "",
+        "Newest": "002_rows",
+        "Ahead": "",
+        "Status": "up to date: 002_rows",
+    }
     assert stub.bodies[2]["Data"]["Applied"] == "003_good"
 
 

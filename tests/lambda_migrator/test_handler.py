@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from blocks_runtime.contract import Access, database_role
 from custom_resource import continuation
+from custom_resource.cloudformation import Request
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
+from lambda_migrator.migrate import Outcome
 from local_dsql import Permission
 from tests.support.cloudformation_stub import EVENT, response_server
 from tests.support.lambda_invocation import FUNCTION, Context, invoke
@@ -35,13 +38,22 @@ def test_create_update_delete(deployment: Deployment) -> None:
         invoke(deployment, stub, "Delete")
     assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"] * 4
     assert [answer["Data"] for answer in stub.bodies] == [
-        {"Applied": "001_t, 002_rows", "Newest": "002_rows", "Ahead": ""},
-        {"Applied": "", "Newest": "002_rows", "Ahead": ""},
-        {"Applied": "003_more", "Newest": "003_more", "Ahead": ""},
+        {"Applied": "001_t, 002_rows", "Newest": "002_rows", "Ahead": "", "Status": "up to date: 002_rows"},
+        {"Applied": "", "Newest": "002_rows", "Ahead": "", "Status": "up to date: 002_rows"},
+        {"Applied": "003_more", "Newest": "003_more", "Ahead": "", "Status": "up to date: 003_more"},
         {},
     ]
     assert {answer["PhysicalResourceId"] for answer in stub.bodies} == {"main/migrations"}
     assert deployment.rows("SELECT count(*) FROM t") == [(11,)]
+
+
+def test_the_status_of_many_migrations_that_are_ahead_is_short() -> None:
+    """The stack's output reads it, so it must not be what a response that is too long leaves out."""
+    ahead = tuple(f"{number:03}_{'x' * 40}" for number in range(200))
+    request = Request.of(EVENT | {"ResponseURL": "http://127.0.0.1"})
+    said = json.loads(handler._succeeded(request, Outcome((), ahead[-1], ahead)))
+    assert said["Data"]["Status"].startswith("the database is ahead of these files and is left so: 000_x")
+    assert "Ahead" not in said["Data"]
 
 
 @pytest.mark.usefixtures("environment")

@@ -25,6 +25,7 @@ def database(home: cdk.Stack, peer: cdk.Stack, witness: str = WEST, **options: A
     own = {
         "encryption_key": options.pop("peer_key", None),
         "resource_policy": options.pop("peer_policy", None),
+        "backup": options.pop("peer_backup", None),
     }
     wanted = MultiRegion(peer=peer, witness_region=witness, **own)
     return DistributedDatabase(home, "main", multi_region=wanted, **options)
