@@ -11,7 +11,7 @@ from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
 from dsql_dialect.rule import Finding
-from dsql_dialect.rules import ENCODING, checks, default_refusal
+from dsql_dialect.rules import ENCODING, checks, default_refusal, internal_error
 from dsql_dialect.statement import NO_TRAITS, Kind, Script, Statement
 
 if TYPE_CHECKING:
@@ -68,6 +68,14 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
 
 
 def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
+    try:
+        return _judged(source, piece, profile, is_body)
+    except Exception as error:  # any fault of this package: the other statements are read
+        found = findings(source, piece, [internal_error("the dialect", error)])
+        return _invalid(source.slice(piece.start, piece.end), source, piece.start, found[0])
+
+
+def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
     text = source.slice(piece.start, piece.end)
     if piece.error is not None:
         return _invalid(text, source, piece.start, syntax_finding(source, piece.error))
@@ -132,5 +140,10 @@ def _hits(
     yield from default_refusal(name, root)
     for key, node in with_definitions(seen):
         for rule, find in rules.get(key, ()):
-            for hit in find(node):
+            try:
+                hits = [*find(node)]
+            except Exception as error:  # any fault of a rule: the findings of the others are kept
+                yield internal_error(f"rule {rule.id}", error)
+                continue
+            for hit in hits:
                 yield rule, hit
