@@ -107,6 +107,8 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         async_job=None if piece.blank is None else _JOBS.get(name),
         relations=details.relations(seen).union(*(part.relations for part in body)),
         functions=details.functions(seen).union(*(part.functions for part in body)),
+        types=details.types(seen),
+        has_parameters=details.has_parameters(seen),
         routines=routines,
         routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))
         if routines

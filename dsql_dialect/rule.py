@@ -54,7 +54,8 @@ class Rule:
     `source` cites an observation of the refusal; `lifted` is the day since which DSQL accepts the construct (None: it
     still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
     its near miss. Of several refusals of a statement DSQL answers with that of the lowest `precedence`,
-    and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy` advises.
+    and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy`
+    advises.
     """
 
     id: str

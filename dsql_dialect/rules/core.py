@@ -70,7 +70,7 @@ ACCEPTED = frozenset(
         *("Transaction", "VariableSet", "VariableShow", "ConstraintsSet", "Deallocate", "Call", "Vacuum"),
         *("Create", "CreateSchema", "View", "Index", "CreateDomain", "CreateSeq", "CreateStats"),
         *("CreateFunction", "CreateRole", "Comment", "Drop", "DropRole", "Rename"),
-        *("AlterTable", "AlterDomain", "AlterSeq", "AlterStats", "AlterRole"),
+        *("AlterTable", "AlterDomain", "AlterSeq", "AlterStats", "AlterRole", "AlterRoleSet"),
         *("AlterOwner", "AlterObjectSchema", "AlterDefaultPrivileges", "Grant", "GrantRole"),
     )
 )

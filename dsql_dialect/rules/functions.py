@@ -127,6 +127,7 @@ RULES = (
         "call",
         "CALL of a procedure other than sys.wait_for_job",
         f"Use SELECT f(…) for a function. {_IN_THE_APPLICATION}",
+        remedy_in_migration="Write the statements of the procedure in its place.",
         text="unsupported statement: Call",
         nodes=("CallStmt",),
         find=where(_unknown_procedure),

@@ -194,6 +194,7 @@ RULES = (
         "vacuum",
         "VACUUM is not supported",
         "Delete the statement: DSQL cleans up by itself. ANALYZE works.",
+        remedy_in_migration="Delete the statement: DSQL cleans up and analyzes tables by itself.",
         text="unsupported VACUUM statement",
         nodes=("VacuumStmt",),
         find=where(lambda node: node.get("is_vacuumcmd")),
