@@ -46,6 +46,8 @@ def probe(statement: Statement) -> Probe | None:
     if statement.iam is not None:
         iam = statement.iam
         return {"object": "iam", "role": iam.role, "arn": iam.arn, "present": not iam.revoke}
+    if not statement.is_ddl:
+        return None
     name, root = tree_of(statement)
     look = _PROBES.get(name)
     return None if look is None else look(root)

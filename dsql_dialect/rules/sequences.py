@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
+SEQUENCES_LIFTED = date(2026, 2, 13)
 _SMALLEST_CACHE = 65_536
 _INVALID_PARAMETER_VALUE = "22023"
 _USE_UUID = "Use uuid DEFAULT gen_random_uuid()."
@@ -90,7 +91,7 @@ RULES = (
         refused="CREATE SEQUENCE s CACHE 65536",
         accepted="CREATE TABLE sequence (id uuid PRIMARY KEY)",
         source=BEFORE,
-        lifted=date(2026, 2, 13),
+        lifted=SEQUENCES_LIFTED,
     ),
     refusal(
         "sequence-cache",
@@ -148,7 +149,7 @@ RULES = (
         refused="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY)",
         accepted="ALTER TABLE a ALTER COLUMN identity DROP IDENTITY",
         source=BEFORE,
-        lifted=date(2026, 2, 13),
+        lifted=SEQUENCES_LIFTED,
     ),
     refusal(
         "identity-type",

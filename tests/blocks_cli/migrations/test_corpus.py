@@ -89,6 +89,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 ELSEWHERE = {
     "migration-encoding": "a file of bytes that are no text has no place for a mark: BYTES",
     "migrations-folder": "there is no file",
+    "migrations-in-subfolders": "there is no file: tests/dsql_dialect/test_real_files.py",
     "migration-file": "there is nothing to read: test_a_file_that_cannot_be_read",
     "multiple-ddl": "a rule of transactions; in a file it is one-ddl-per-file",
     "ddl-with-dml": "a rule of transactions; in a file it is ddl-beside-dml",
@@ -152,4 +153,4 @@ def test_no_finding_no_output(project: Project) -> None:
     for style, out in (("text", ""), ("github", ""), ("json", '{\n  "findings": []\n}\n')):
         result = project.blocks("lint", "--format", style)
         assert (result.code, result.out) == (ExitCode.OK, out)
-        assert result.err.splitlines()[-1] == "1 migration, nothing to find fault with"
+        assert result.err.splitlines()[-1] == "1 migration, no problems found"
