@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,20 @@ class ReadFile:
     def of(cls, file: SqlFile, profile: Profile) -> ReadFile:
         """Read a file in a dialect."""
         text = psql.read(file.text)
-        return cls(file, text, parse(text.sql, profile))
+        with _collector_paused():
+            return cls(file, text, parse(text.sql, profile))
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause Python's cyclic garbage collector: trees have no cycles, and it would take half of the time of a dump."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
