@@ -72,7 +72,7 @@ def test_verify_tells_what_was_changed_by_hand(project: Project) -> None:
     assert project.blocks("up").code == ExitCode.OK
     same = project.blocks("verify", "--exit-code")
     assert (same.code, same.out) == (ExitCode.OK, "")
-    assert same.err.splitlines()[-1] == "the database is as the files make it: 2 definitions"
+    assert same.err.splitlines()[-1] == "no differences: 2 definitions as in the files"
 
     project.run(
         "DROP INDEX accounts_owner",
@@ -119,4 +119,4 @@ def test_verify_of_files_that_build_nothing(project: Project) -> None:
     verify = project.blocks("verify")
     assert verify.code == ExitCode.MIGRATION_FAILED
     assert "error: on an empty database: 001_t.sql:1:1: DSQL refused the statement" in verify.err
-    assert "yours was not touched" in verify.err
+    assert "your database was not changed" in verify.err

@@ -1,0 +1,80 @@
+"""The catalog of a new database: refusals that only the catalog can decide, functions and settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from local_dsql import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with LocalCluster(tmp_path_factory.mktemp("catalog"), dialect="2026-09") as running:
+        yield running
+
+
+@pytest.fixture
+def client(cluster: LocalCluster) -> Iterator[psycopg.Connection]:
+    cluster.reset()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+KEYS = {
+    "ALTER TABLE t DROP CONSTRAINT t_pkey": "unsupported ALTER TABLE DROP CONSTRAINT statement",
+    "ALTER TABLE t DROP CONSTRAINT IF EXISTS t_pkey CASCADE": "unsupported ALTER TABLE DROP CONSTRAINT statement",
+    "ALTER TABLE t DROP COLUMN id": "cannot drop primary key column id",
+}
+
+
+@pytest.mark.parametrize(("sql", "message"), KEYS.items())
+def test_a_primary_key_stays(client: psycopg.Connection, sql: str, message: str) -> None:
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
+        client.execute(sql)  # type: ignore[call-overload]
+    assert refused.value.diag.message_primary == message
+    client.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        client.execute("INSERT INTO t VALUES (1)")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE t DROP CONSTRAINT t_v_check",
+        "ALTER TABLE t DROP CONSTRAINT t_v_key",
+        "ALTER TABLE t DROP CONSTRAINT IF EXISTS nowhere",
+        "ALTER TABLE t DROP COLUMN v",
+        "DROP TABLE t",
+        "DROP SCHEMA s CASCADE",
+    ],
+)
+def test_everything_else_can_be_dropped(client: psycopg.Connection, sql: str) -> None:
+    client.execute("CREATE SCHEMA s")
+    client.execute("CREATE TABLE s.u (id int PRIMARY KEY)")
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v int CHECK (v > 0) UNIQUE)")
+    client.execute(sql)  # type: ignore[call-overload]
+
+
+def test_a_session_has_one_id(cluster: LocalCluster, client: psycopg.Connection) -> None:
+    ids = {client.execute("SELECT sys.current_session_id()").fetchall()[0] for _ in range(3)}
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        ids |= {another.execute("SELECT sys.current_session_id()").fetchall()[0]}
+    assert len(ids) == 2
+
+
+def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:
+    for name, value in (
+        ("search_path", "public"),
+        ("dsql.enable_batched_nestloop", "off"),
+        ("enable_sort", "off"),
+    ):
+        assert client.execute("SELECT set_config(%s, %s, false)", (name, value)).fetchall() == [(value,)]
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match='setting configuration parameter "jit"'):
+        client.execute("SELECT set_config(%s, 'off', false)", ("jit",))
