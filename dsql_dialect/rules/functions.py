@@ -139,6 +139,7 @@ RULES = (
         "call-subquery",
         "Subquery as an argument of CALL",
         "Read the job's id first, then pass it: CALL sys.wait_for_job($1).",
+        remedy_in_migration="Delete it: the migrator waits for every index build and validation.",
         text="cannot use subquery in CALL argument",
         nodes=("CallStmt",),
         find=_subquery,
