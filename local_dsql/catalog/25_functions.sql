@@ -43,6 +43,6 @@ SELECT sys.uuid_to_base32_str(md5(concat(pid, ' ', backend_start))::uuid)
 FROM pg_stat_get_activity(pg_backend_pid())
 $$;
 
--- The ARN of the IAM identity that signed the token; the front tells it at login.
+-- The ARN of the IAM identity that signed the token; the proxy passes it at login.
 CREATE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE
 RETURN pg_catalog.current_setting('local_dsql.principal');

@@ -1,8 +1,8 @@
 -- Not available on DSQL (AWS user guide, system tables), and a window into other sessions here.
 REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
 
--- The backend is logged in as superuser and runs under the client's role; whoever can set session_authorization,
--- by function or by rule, would be superuser again. The front refuses the statements.
+-- The backend is logged in as superuser and runs under the client's role; one that can set session_authorization,
+-- by function or by rule, would be superuser again. The proxy refuses the statements.
 -- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
 ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;
@@ -19,11 +19,11 @@ END
 $$;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
 
--- What one session could do to another one's backend, or to its own transaction behind the front's back.
+-- What one session could do to another one's backend, or to its own transaction behind the proxy's back.
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint),
     pg_catalog.pg_export_snapshot(), pg_catalog.pg_lock_status(), pg_catalog.pg_stat_get_activity(int),
     pg_catalog.pg_prepared_statement() FROM PUBLIC;
--- Messages between sessions, the log, and SQL in a string, which the front could not look into.
+-- Messages between sessions, the log, and SQL in a string, which the proxy could not look into.
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_notify(text, text),
     pg_catalog.pg_logical_emit_message(boolean, text, text), pg_catalog.pg_logical_emit_message(boolean, text, bytea),
     pg_catalog.query_to_xml(text, boolean, boolean, text), pg_catalog.query_to_xmlschema(text, boolean, boolean, text),
