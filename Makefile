@@ -13,7 +13,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-pythons conformance lint format bench synth clean
+.PHONY: help setup demo test test-fast test-slow test-pythons conformance lint format bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -40,11 +40,14 @@ demo: $(READY)  ## Synthesize, deploy locally, make 200 concurrent transfers, au
 test: $(READY)  ## All tests but the slow ones, in about six minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
+test-fast: $(READY)  ## The tests that need no PostgreSQL, Node or other process, in under 30 seconds
+	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
+
 test-slow: $(READY)  ## The tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
 
 test-pythons: $(READY)  ## The runtime's tests under every python3.x on PATH, or PYTHONS='...', from the built wheel
-	@$(PY) -m tests.pythons $(PYTHONS)
+	@$(PY) -m tests.support.pythons $(PYTHONS)
 
 conformance: $(READY)  ## Ask the local DSQL everything that was recorded of a real one; DSN=... asks another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 import uvloop
 
-from dsql_dialect import profile
+from blocks_runtime import signing
+from blocks_runtime.contract import ADMIN_ROLE
+from dsql_dialect.profiles import NEWEST
 from local_dsql import catalog
 from local_dsql.access import (
     ClusterName,
@@ -33,7 +35,6 @@ from local_dsql.access import (
     Permission,
     TokenAuthenticator,
     new_identifier,
-    sign_token,
 )
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
@@ -119,10 +120,9 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     proxy = Proxy(
         socket_directory=folder / "sockets",
         port=postgres.port,
-        profile=profile("2026-09"),
+        profile=NEWEST,
         authenticator=TokenAuthenticator(name, identities),
         tls=certificates.context(),
-        cluster_identifier=name.identifier,
     )
     await proxy.start()
     plain = Endpoint(proxy.context(REGION), proxy.tls, connection_class=PlainConnection)
@@ -132,7 +132,7 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
         "host": "localhost",
         "hostaddr": "127.0.0.1",
         "user": "admin",
-        "password": sign_token(credentials, host="localhost", region=REGION, action="DbConnectAdmin"),
+        "password": signing.token("localhost", REGION, ADMIN_ROLE, credentials),
         "dbname": "postgres",
         "sslrootcert": str(certificates.authority_file),
     }

@@ -1,6 +1,6 @@
-"""Compare ways of doing the same thing, in one run and in turns, so that a noisy machine is noisy for all.
+"""Compare alternatives in one run and in turns, so that noise of the machine affects all of them.
 
-Absolute times of one machine say little about another, so what is printed is the ratio to a named baseline.
+Absolute times depend on the machine, so the output is the ratio to a named baseline.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WINDOW = 0.25
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds for one call of a contender, one figure a turn."""
+    """Seconds per call of a contender, one figure per turn."""
 
     seconds: tuple[float, ...]
 
@@ -36,7 +36,7 @@ class Result:
 
 
 def pin() -> None:
-    """Keep this process, and what it starts, on one core: waking another core costs more than a query."""
+    """Pin this process and its children to one core: waking another core costs more than a query."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
@@ -44,15 +44,15 @@ def pin() -> None:
 def compare(
     contenders: Mapping[str, Callable[[], object]], *, turns: int = 21, window: float = WINDOW
 ) -> dict[str, Result]:
-    """Call every contender over and over for `window` seconds, one after the other, `turns` times around.
+    """Call each contender repeatedly for `window` seconds, in turn, for `turns` rounds.
 
-    With a window of 0 each is called once a turn.
+    With a window of 0 each is called once per turn.
     """
     seen: dict[str, list[float]] = {name: [] for name in contenders}
     for call in contenders.values():
         call()
     for turn in range(turns):
-        # There and back again, so that nobody always comes after the same one.
+        # Alternate the direction, so that no contender always follows the same one.
         for name, call in list(contenders.items())[:: 1 if turn % 2 else -1]:
             seen[name].append(_window(call, window))
     return {name: Result(tuple(figures)) for name, figures in seen.items()}
@@ -68,7 +68,7 @@ def _window(call: Callable[[], object], window: float) -> float:
 
 
 def report(title: str, results: Mapping[str, Result], *, baseline: str, bar: Mapping[str, str]) -> str:
-    """Lay out the ratios to `baseline`; above 1 is faster. `bar` says what a contender is to reach."""
+    """Return a table of ratios to `baseline`; above 1 is faster. `bar` is the required ratio."""
     base = results[baseline].median
     lines = [title]
     for name, result in results.items():
@@ -78,9 +78,9 @@ def report(title: str, results: Mapping[str, Result], *, baseline: str, bar: Map
 
 
 def costs(title: str, results: Mapping[str, Result], *, ours: str, bars: Mapping[str, float | None]) -> str:
-    """Lay out what `ours` costs as a multiple of each peer's time; below 1 is faster. `bars` names the peers.
+    """Return a table of `ours` as a multiple of each peer's time; below 1 is faster. `bars` has the peers.
 
-    The ratio is taken turn by turn, so that both of its sides saw the same weather; the median is shown.
+    The ratio is computed per turn, so that noise affects both sides; the median is shown.
     """
     lines = [title]
     for peer, bar in bars.items():

@@ -1,4 +1,4 @@
-"""What the local database costs, against the same PostgreSQL reached without its proxy."""
+"""Overhead of the local database, compared with the same PostgreSQL without the proxy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from psycopg import sql
 
 from benchmarks import bare_proxy
 from benchmarks.harness import compare, pin, report
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
+from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
@@ -24,20 +26,20 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def lookup(connection: Connection) -> Callable[[], object]:
-    """Return a prepared look-up by primary key."""
+    """Return a prepared lookup by primary key."""
     return lambda: connection.execute("SELECT v FROM lookup WHERE id = %s", (17,), prepare=True).fetchone()
 
 
 def many_rows(connection: Connection) -> Callable[[], object]:
-    """Return a query of 10,000 rows: any work of the proxy for each row would show."""
+    """Return a query of 10,000 rows, which shows the proxy's cost per row."""
     query = "SELECT n, 'some text ' || n FROM generate_series(1, 10000) AS n"
     return lambda: connection.execute(query, prepare=True).fetchall()
 
 
 def insert(connection: Connection, table: str) -> Callable[[], object]:
-    """Return an INSERT of 3,000 rows, the most that a transaction may change; each call begins with none."""
-    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, 3000) AS n").format(
-        sql.Identifier(table)
+    """Return an INSERT of as many rows as a transaction may change; each call starts with an empty table."""
+    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, {}) AS n").format(
+        sql.Identifier(table), ROWS_PER_TRANSACTION
     )
     empty = sql.SQL("DELETE FROM {}").format(sql.Identifier(table))
 
@@ -81,7 +83,7 @@ def _increment(connection: Connection) -> int:
 
 
 def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
-    """Return the milliseconds that an UPDATE takes of a row which another open transaction has changed."""
+    """Return the milliseconds of an UPDATE of a row that another open transaction has changed."""
     waits: list[float] = []
     with psycopg.connect(dsn) as holder, psycopg.connect(dsn) as newcomer:
         for _ in range(rounds):
@@ -95,7 +97,7 @@ def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
 
 
 def starts(folder: Path, *, rounds: int = 7) -> tuple[float, list[float]]:
-    """Return the seconds from nothing to the first answer, and those of later starts."""
+    """Return the seconds from an empty folder to the first response, and those of later starts."""
     figures = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
@@ -114,7 +116,7 @@ def main() -> None:
         )
         for compared in reads():
             print(compared)
-        with LocalCluster(Path(temporary) / "cluster", dialect="2026-09") as cluster:
+        with LocalCluster(Path(temporary) / "cluster", dialect=NEWEST.name) as cluster:
             measure(cluster)
 
 
@@ -158,7 +160,8 @@ def measure(cluster: LocalCluster) -> None:
                 sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, v text)").format(sql.Identifier(table))
             )
         inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(proxy, "through_proxy")})
-        print(report("insert and delete 3,000 rows", inserts, baseline="direct", bar={"local DSQL": "0.67"}))
+        title = f"insert and delete {ROWS_PER_TRANSACTION:,} rows"
+        print(report(title, inserts, baseline="direct", bar={"local DSQL": "0.67"}))
     seconds, attempts = increments(cluster.dsn())
     print(f"hot row: {THREADS} x {INCREMENTS} increments in {seconds:.2f} s (bar: 3), {attempts} attempts")
     waits = second_writer(cluster.dsn())

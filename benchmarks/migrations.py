@@ -1,12 +1,11 @@
-"""What a migration costs: ours beside Alembic and a bare loop, the same DDL on one local cluster.
+"""Cost of a migration: ours, Alembic and a bare loop, with the same DDL on one local cluster.
 
-Every other migration makes a table, the one after it adds a column: with 500 tables each, the three would exceed the
-1,000 that DSQL allows.
+Migrations alternately create a table and add a column: with 500 tables each, the three would exceed DSQL's limit of
+1,000 tables.
 
 Alembic runs on AWS's dialect for SQLAlchemy, with the small implementation class that the dialect lacks, one
-transaction a revision. The bare loop is one `execute` a table: no journal, no lease, nothing to go on from.
-Each applies all its files in one run, and all three go in turns, so that a noisy machine is noisy for all; every round
-has a cluster of its own.
+transaction per revision. The bare loop is one `execute` per table, without journal and lease. Each applies all its
+files in one run, in turns, so that noise of the machine affects all; every round has its own cluster.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator.admin import Admin
-from lambda_migrator.manifest import read
+from lambda_migrator.admin import AdminConnection
 from lambda_migrator.migrate import migrate
 from local_dsql import LocalCluster
 
@@ -73,28 +71,28 @@ _ADD = 'op.add_column("alembic_{table:03}", sa.Column("note", sa.Text()))'
 
 
 class AuroraDsqlImpl(PostgresqlImpl):
-    """What Alembic has to know of AWS's dialect: that it is there."""
+    """Alembic's registration of AWS's dialect."""
 
     __dialect__ = "auroradsql"
 
 
 def statement(contender: str, number: int) -> str:
-    """Return the DDL of one file, from 1; Alembic's dialect writes the same for a revision."""
+    """Return the DDL of one file, numbered from 1; Alembic's dialect generates the same for a revision."""
     table = f"{contender}_{(number + 1) // 2:03}"
     return f"CREATE TABLE {table} ({COLUMNS})" if number % 2 else f"ALTER TABLE {table} ADD COLUMN note text"
 
 
 def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
-    """Return what applies our files up to a number, as `blocks up --to` does; compiled beforehand, as on deploy."""
+    """Return a function that applies our files up to a number, like `blocks up --to`; compiled before, as on deploy."""
     for number in range(1, FILES + 1):
         (folder / f"{number:03}_t.sql").write_text(statement("ours", number))
-    manifest = read(compile_folder(folder).manifest())
+    manifest = compile_folder(folder)
     own = cluster.admin_credentials
     keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
     at = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
 
     def apply(to: int) -> None:
-        with Admin(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
+        with AdminConnection(Target.of(at), lambda: keys, Deadline.after(600)).open() as admin:
             migrate(
                 admin,
                 manifest,
@@ -109,7 +107,7 @@ def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
 
 
 def alembic(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
-    """Return what upgrades an Alembic database to a revision."""
+    """Return a function that upgrades an Alembic database to a revision."""
     versions = folder / "versions"
     versions.mkdir()
     (folder / "env.py").write_text(_ENV)
@@ -131,7 +129,7 @@ def alembic(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
 
 
 def bare(cluster: LocalCluster) -> Callable[[int], None]:
-    """Return what makes the tables up to a number, one statement after the other."""
+    """Return a function that creates the tables up to a number, one statement after the other."""
     done = 0
 
     def apply(to: int) -> None:
@@ -145,7 +143,7 @@ def bare(cluster: LocalCluster) -> Callable[[int], None]:
 
 
 def take_turns() -> dict[str, Result]:
-    """Let every contender apply all files, round after round; seconds for one file, one figure a round."""
+    """Apply all files with every contender in each round; return the seconds per file, one figure per round."""
     seen: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         with contenders() as (cluster, named):
@@ -158,7 +156,7 @@ def take_turns() -> dict[str, Result]:
 
 
 def _check(cluster: LocalCluster) -> None:
-    """See that every contender has made its tables."""
+    """Check that every contender has created its tables."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_class WHERE relname ~ '^(ours|alembic|bare)_[0-9]{3}$'"
@@ -168,7 +166,7 @@ def _check(cluster: LocalCluster) -> None:
 
 @contextlib.contextmanager
 def contenders() -> Iterator[tuple[LocalCluster, dict[str, Callable[[int], None]]]]:
-    """Start a cluster and make everything ready."""
+    """Start a cluster and prepare all contenders."""
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary) / name for name in ("cluster", "files", "alembic")]
         for folder in folders:

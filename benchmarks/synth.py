@@ -1,4 +1,4 @@
-"""What the construct adds to a synth: whole processes, with the cache warm and CDK's validator off.
+"""Time that the construct adds to a synth: whole processes, with a warm cache and without the CDK's validator.
 
 The baseline has one function and a cluster as CloudFormation knows it; ours has the function, the construct with
 the bank's migrations, and a grant. The bar is a difference, not a ratio: a second. What is counted is the time
@@ -48,7 +48,7 @@ app.synth()
 
 
 def contender(body: str, folder: Path) -> Callable[[], float]:
-    """Return a call that synthesizes once, in a process of its own, and says how long that was at work."""
+    """Return a function that synthesizes once in its own process and returns the processor time."""
     bank = ROOT / "examples" / "bank"
     code = (STACK + body).format(
         outdir=str(folder), functions=str(bank / "functions"), migrations=str(bank / "migrations")
@@ -66,13 +66,13 @@ def contender(body: str, folder: Path) -> Callable[[], float]:
 
 
 def _seconds_at_work() -> float:
-    """Return the processor time of all processes that this one has started and that have ended."""
+    """Return the processor time of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
-    """Print what the construct costs."""
+    """Print the cost of the construct."""
     pin()
     with tempfile.TemporaryDirectory() as scratch:
         plain = contender(PLAIN, Path(scratch, "plain"))

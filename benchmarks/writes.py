@@ -1,4 +1,4 @@
-"""What writes cost in the local database: against PostgreSQL without its proxy, and against PGlite, in one run.
+"""Writes to the local database, against PostgreSQL without its proxy and against PGlite, in one run.
 
 `python -m benchmarks.writes` needs Node for PGlite, and leaves it out where there is none. The last figure is pgbench's
 TPC-B script with four clients beside 100,000 rows.
@@ -19,6 +19,7 @@ import psycopg
 
 from benchmarks import pglite
 from benchmarks.harness import compare, pin, report
+from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
 from local_dsql.postgres import SUPERUSER
 
@@ -104,7 +105,7 @@ def main() -> None:
     pin()
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(folder, dialect="2026-09") as cluster,
+        LocalCluster(folder, dialect=NEWEST.name) as cluster,
         contextlib.ExitStack() as stack,
     ):
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from blocks_cli.exit_codes import ExitCode
+from blocks_runtime.shared.explained_error import ExplainedError
 
 
-class CommandError(Exception):
+class CommandError(ExplainedError):
     """A failed command; printed as three lines without a traceback.
 
     `what` names the fault with its place, `why` the reason (with SQLSTATE and the server's message if there are any),
@@ -22,13 +23,7 @@ class CommandError(Exception):
     ) -> None:
         super().__init__(what, why, remedy)
         self.before = before
-        self.what = what
-        self.why = why
-        self.remedy = remedy
         self.code = code
-
-    def __str__(self) -> str:
-        return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"
 
 
 class NothingDeployed(CommandError):

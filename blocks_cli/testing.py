@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lambda_migrator.manifest import Manifest
     from local_dsql import LocalCluster
+    from migration_manifest import Manifest
 
 __all__ = ["migrate"]
 
@@ -27,7 +27,7 @@ def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tup
 
     Raises:
         MigrationErrors: files of the folder are invalid; lists all findings with their places.
-        MigrationProblem: a statement failed, or the files contradict the journal of the cluster.
+        MigrationFailedError: a statement failed, or the files contradict the journal of the cluster.
     """
     from blocks_cli.database.login import Login
     from blocks_cli.migrations.runs import run_name
@@ -51,6 +51,5 @@ def _compiled(folder: Path, dialect: str, stamp: object) -> Manifest:
     del stamp
     from dsql_dialect.migrations import compile_folder
     from dsql_dialect.profiles import profile
-    from lambda_migrator.manifest import read
 
-    return read(compile_folder(folder, profile(dialect)).manifest())
+    return compile_folder(folder, profile(dialect))

@@ -1,1 +1,1 @@
-"""CloudFormation custom resource protocol: request, response, deadline, re-invocation."""
+"""CloudFormation custom resources: requests, responses, deadlines, and continuation in another invocation."""

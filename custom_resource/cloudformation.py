@@ -1,8 +1,8 @@
-"""The custom resource protocol: read a request, answer it at the URL it brings.
+"""Custom resource protocol of CloudFormation: requests, and responses to the URL in them.
 
-CloudFormation waits for the answer for up to an hour and takes none for a failure only then, so an answer
-goes out on every path. An answer may be 4,096 bytes long. Source: AWS CloudFormation user guide, "Custom
-resource request and response objects".
+CloudFormation waits up to an hour for a response, so one is sent on every path. It may be 4,096 bytes long. crhelper
+is not used: it needs permissions on EventBridge rules to continue a request, and polls in fixed intervals. Source:
+AWS CloudFormation user guide, "Custom resource request and response objects".
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("custom_resource")
 
 LIMIT = 4096
-"""Bytes of an answer that CloudFormation reads."""
+"""Bytes of a response that CloudFormation accepts."""
 
 INVOCATION = "BlocksInvocation"
-"""Key that an event carries which a function passed on to itself: how many invocations came before."""
+"""Key of an event that a function passed to itself: the number of earlier invocations."""
 
 PATIENCE = 15.0
-"""Seconds in which an answer is tried to be delivered; less than the function keeps for it."""
+"""Seconds for which the delivery of a response is retried; less than the margin before the invocation's end."""
 
 _BACKOFF = Backoff(base=0.5, cap=5.0)
 _TIMEOUT = 5.0
@@ -44,9 +44,9 @@ _CUT = "… (the rest is in the function's log)"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What CloudFormation asks for: `type` is Create, Update or Delete.
+    """A request of CloudFormation: `type` is Create, Update or Delete.
 
-    `invocation` counts the invocations that worked on it before this one.
+    `invocation` is the number of earlier invocations for it.
     """
 
     type: str
@@ -60,10 +60,9 @@ class Request:
 
     @classmethod
     def of(cls, event: Mapping[str, object], kind: str = "migrations") -> Request:
-        """Return the request that an event carries; `kind` says what of a database the resource is.
+        """Return the request of an event; `kind` is the last part of the physical id.
 
-        The physical id never changes in the life of a resource: a changed one would make CloudFormation
-        delete the "old" resource after an update.
+        The physical id never changes: after an update with another one CloudFormation would delete the "old" resource.
         """
         properties = event.get("ResourceProperties")
         known = properties if isinstance(properties, dict) else {}
@@ -79,15 +78,15 @@ class Request:
         )
 
     def succeeded(self, data: Mapping[str, str], reason: str = "") -> bytes:
-        """Return the answer that all went well; `data` is what `Fn::GetAtt` finds."""
-        return self._answer("SUCCESS", reason, data)
+        """Return the response of success; `data` are the attributes for `Fn::GetAtt`."""
+        return self._response("SUCCESS", reason, data)
 
     def failed(self, reason: str) -> bytes:
-        """Return the answer that it did not go well; `reason` is shown in the stack's events."""
-        return self._answer("FAILED", reason, {})
+        """Return the response of failure; `reason` is shown in the stack's events."""
+        return self._response("FAILED", reason, {})
 
-    def _answer(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
-        """Return the answer; one that is too long loses its longest data, then of its reason."""
+    def _response(self, status: str, reason: str, data: Mapping[str, str]) -> bytes:
+        """Return the response; one that is too long loses its longest data, then part of its reason."""
         while len(self._document(status, reason, data)) > LIMIT and data:
             longest = max(data, key=lambda name: len(data[name]))
             data = {name: value for name, value in data.items() if name != longest}
@@ -111,9 +110,9 @@ class Request:
 
 
 def _shorten(reason: str, size: Callable[[str], int]) -> str:
-    """Return a text that fits: the longest line loses its end, or the whole text its middle if that is not enough.
+    """Return a text that fits: the longest line is truncated, or else the middle of the text is cut.
 
-    The longest line is what the server said; what comes before and after it are the place and the way out.
+    The longest line is the server's message; the lines before and after it are the place and the remedy.
     """
     before, line, after = _around_longest_line(reason)
     if size(before + _CUT + after) > LIMIT:
@@ -134,34 +133,34 @@ def _around_longest_line(text: str) -> tuple[str, str, str]:
     )
 
 
-def send(url: str, answer: bytes, within: float = math.inf) -> None:
-    """PUT the answer, again and again for `PATIENCE` seconds if need be, or `within` fewer; once at least.
+def send(url: str, respond: bytes, within: float = math.inf) -> None:
+    """PUT the response, with retries for `PATIENCE` seconds or `within`, whichever is shorter; at least once.
 
     Raises:
-        ValueError: the URL is not HTTPS (plain HTTP is good for this machine only).
-        OSError: the answer could not be delivered; Lambda then runs the same event again, twice.
+        ValueError: the URL is not HTTPS (plain HTTP is accepted for loopback only).
+        OSError: the response could not be delivered; Lambda then runs the same event again, up to twice.
     """
     attempt, until = 1, time.monotonic() + min(PATIENCE, within)
     while True:
         try:
-            return _put(url, answer, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
+            return _put(url, respond, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
         except (OSError, http.client.HTTPException) as error:
-            _logger.warning("answer not delivered (attempt %d): %s", attempt, error)
+            _logger.warning("response not delivered (attempt %d): %s", attempt, error)
             wait = _BACKOFF.wait(attempt)
             if time.monotonic() + wait >= until:
                 raise OSError(
-                    f"CloudFormation could not be answered in {attempt} attempts: {error}"
+                    f"the response could not be delivered to CloudFormation in {attempt} attempts: {error}"
                 ) from error
         time.sleep(wait)
         attempt += 1
 
 
-def _put(url: str, answer: bytes, timeout: float) -> None:
+def _put(url: str, respond: bytes, timeout: float) -> None:
     parts = urlsplit(url)
     connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout)
     try:
-        # The URL was signed without a content type, so none may be sent.
-        connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=answer)
+        # The URL was signed without a content type, so the request must not have one.
+        connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=respond)
         response = connection.getresponse()
         response.read()
         if response.status >= 300:
@@ -175,7 +174,7 @@ def _connection(scheme: str, host: str, port: int | None, timeout: float) -> htt
         return http.client.HTTPSConnection(host, port, timeout=timeout)
     if scheme == "http" and _is_loopback(host):
         return http.client.HTTPConnection(host, port, timeout=timeout)
-    raise ValueError(f"response URL is {scheme}://{host}, which is neither HTTPS nor this machine")
+    raise ValueError(f"response URL is {scheme}://{host}, which is neither HTTPS nor loopback")
 
 
 def _is_loopback(host: str) -> bool:

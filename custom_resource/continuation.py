@@ -1,7 +1,7 @@
-"""One request of CloudFormation, however long it takes: answered on every path, carried on in a fresh invocation.
+"""Handling of one request of CloudFormation: a response on every path, and continuation in another invocation.
 
-A custom resource may take an hour, an invocation a quarter of one. Shortly before its own end the function
-calls itself with the same event and leaves the answer to that invocation; what is done is recorded elsewhere.
+A custom resource may take an hour, an invocation a quarter of that. Shortly before its end the function invokes itself
+with the same event, and that invocation sends the response; progress is recorded elsewhere.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _logger = logging.getLogger("custom_resource")
 _logger.setLevel(logging.INFO)
 
 MARGIN = 20.0
-"""Seconds before the invocation's end at which it stops working and passes on or answers."""
+"""Seconds before the invocation's end at which it stops working and responds or continues in another."""
 
 CALL_TIMEOUT = 2.5
-"""Seconds to connect to Lambda, and to wait for its answer; twice both, and an answer, fit into the margin."""
+"""Seconds to connect to Lambda, and to wait for its reply; twice both, and a response, fit into the margin."""
 
 SPARE = 1.0
-"""Seconds before the invocation's end at which an answer that cannot be delivered is given up."""
+"""Seconds before the invocation's end at which the delivery of a response is given up."""
 
 BUDGET = 55 * 60.0
-"""Seconds for the whole of one request, from the first invocation on; its service timeout is an hour."""
+"""Seconds for one request over all invocations; the service timeout of the resource is an hour."""
 
 STARTED_AT = "BlocksStartedAt"
-"""Key that a continued event carries: when the first invocation began, in seconds since the epoch."""
+"""Key of a continued event: start of the first invocation, in seconds since the epoch."""
 
 
 class Context(Protocol):
-    """What is used of Lambda's context object."""
+    """The part of Lambda's context object that is used here."""
 
     invoked_function_arn: str
     log_stream_name: str
@@ -52,10 +52,11 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a function does for CloudFormation, and how it speaks of it.
+    """The work of a custom resource function.
 
-    `run` does what the request asks for by a deadline and returns the answer of success. `explain` says what
-    everybody may read of an error, and whether it was foreseen; the log has its whole text, or where it came from.
+    `what` names it, and `left_off` tells the state after a timeout. `run` handles a request until a deadline and
+    returns the response of success. `explain` returns the part of an error that may be shown in stack events, and
+    whether the error is an expected one; the log has its full text, or the traceback of an unexpected one.
     """
 
     what: str
@@ -64,11 +65,11 @@ class Work:
     explain: Callable[[BaseException], tuple[str, bool]]
 
 
-def answer(work: Work, request: Request, event: dict[str, object], context: Context) -> None:
-    """Do the work and answer, or let another invocation do so.
+def respond(work: Work, request: Request, event: dict[str, object], context: Context) -> None:
+    """Run the work and send the response, or continue in another invocation.
 
     Raises:
-        OSError: everything was tried and CloudFormation could not be answered.
+        OSError: the response could not be delivered to CloudFormation.
     """
     event.setdefault(STARTED_AT, time.time())
     _logger.info("%s of %s in %s", request.type, request.resource, request.stack)
@@ -78,12 +79,12 @@ def answer(work: Work, request: Request, event: dict[str, object], context: Cont
 
 
 def _attempt(work: Work, request: Request, event: dict[str, object], context: Context) -> bytes | None:
-    """Return the answer, or None when another invocation will give it."""
+    """Return the response, or None if another invocation will send it."""
     try:
         return work.run(request, _deadline(event, context))
     except OutOfTime as late:
-        return _pass_on(work, request, event, context, str(late))
-    except BaseException as error:  # whatever it is, CloudFormation must hear of it
+        return _reinvoke(work, request, event, context, str(late))
+    except BaseException as error:  # CloudFormation needs a response after any error
         reason, foreseen = work.explain(error)
         _logger.error("%s", error if foreseen else reason, exc_info=not foreseen)
         return request.failed(f"{reason}\nlog stream: {context.log_stream_name}")
@@ -102,32 +103,31 @@ def _budget_left(event: Mapping[str, object]) -> float:
     return float(str(event[STARTED_AT])) + BUDGET - time.time()
 
 
-def _pass_on(
+def _reinvoke(
     work: Work, request: Request, event: dict[str, object], context: Context, why: str
 ) -> bytes | None:
-    """Call this function again with the same event, unless the whole request has run out of time."""
+    """Invoke this function again with the same event, unless the budget of the request is used up."""
     if _budget_left(event) < 1:
         return request.failed(
             f"{work.what} did not end within {BUDGET / 60:.0f} minutes\n"
-            f"{why or work.left_off}\ndeploy again to go on from there"
+            f"{why or work.left_off}\ndeploy again to continue"
         )
     try:
         _invoke(context.invoked_function_arn, event | {INVOCATION: request.invocation + 1})
     except Exception as error:
-        _logger.exception("cannot go on in another invocation")
+        _logger.exception("cannot continue in another invocation")
         return request.failed(
-            f"out of time, and calling {context.invoked_function_arn} again failed: {error}\n"
-            "see that the function may call itself and that its network has a way to Lambda, then deploy "
-            "again to go on from there"
+            f"out of time, and invoking {context.invoked_function_arn} again failed: {error}\n"
+            "allow the function to invoke itself and to reach Lambda from its network, then deploy again to continue"
         )
     return None
 
 
 def _invoke(function: str, event: Mapping[str, object]) -> None:
-    import boto3  # part of Lambda's own Python, and heavy, so only here
+    import boto3  # part of Lambda's Python runtime; slow to import, so only here
     from botocore.config import Config
 
-    # boto3's own patience, five minutes, is longer than what is left.
+    # boto3's default timeouts, up to five minutes, are longer than the remaining time.
     retries = {"mode": "standard", "total_max_attempts": 2}
     config = Config(connect_timeout=CALL_TIMEOUT, read_timeout=CALL_TIMEOUT, retries=retries)
     client = boto3.client("lambda", region_name=function.split(":")[3], config=config)

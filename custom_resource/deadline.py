@@ -1,4 +1,4 @@
-"""How much time is left, and what to do when it is not enough."""
+"""Deadline of an invocation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class OutOfTime(Exception):
-    """The invocation must end now; everything done is journaled and the next one goes on from there."""
+    """The deadline passed; progress is recorded, and the next invocation continues from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment by `time.monotonic()` after which nothing new is begun."""
+    """A `time.monotonic()` after which no further step is started."""
 
     at: float
 
@@ -23,7 +23,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds left, negative once it has passed."""
+        """Remaining seconds, negative after the deadline."""
         return self.at - time.monotonic()
 
     def check(self) -> None:
@@ -32,6 +32,6 @@ class Deadline:
             raise OutOfTime
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, or raise OutOfTime at the deadline if that comes first."""
+        """Sleep, or raise OutOfTime at the deadline if that is earlier."""
         time.sleep(max(0.0, min(seconds, self.remaining)))
         self.check()

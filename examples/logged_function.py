@@ -1,4 +1,4 @@
-"""A Lambda function of the examples: its own log group, and permission to write there and nothing else."""
+"""A Lambda function for the examples, with its own log group and permission to write only there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LoggedFunction(lambda_.Function):
-    """A Python function whose role is not AWS's broad basic one, so that cdk-nag has nothing to say."""
+    """A Python function without AWS's broad basic execution role, so that cdk-nag reports nothing."""
 
     def __init__(self, scope: Construct, id: str, *, folder: Path, handler: str) -> None:
         log_group = logs.LogGroup(

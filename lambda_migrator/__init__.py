@@ -1,1 +1,1 @@
-"""What runs on deploy: applies the compiled migrations, then provisions the grantees' database roles."""
+"""The migration function: applies the compiled migrations on deploy, then provisions the database roles of grantees."""

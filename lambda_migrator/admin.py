@@ -1,8 +1,8 @@
-"""The migrator's one connection, and how it comes back after a conflict or a loss.
+"""The migrator's one connection, with retries after conflicts and reconnection after a loss.
 
-Three ways to speak, because three things can be known after a failure: a read may simply be repeated, a
-transaction may be repeated unless its COMMIT went unanswered, a DDL statement whose answer was lost must be
-looked for in the catalog.
+There are three kinds of calls, because a failure means three things: a read may be repeated, a transaction may be
+repeated unless the reply to its COMMIT was lost, and the effect of a DDL statement without a reply must be looked up in
+the catalog.
 """
 
 from __future__ import annotations
@@ -37,32 +37,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BACKOFF = Backoff(base=0.05, cap=5.0)
-"""A change of the schema is worth more patience than a transaction of an application."""
+"""Backoff of retries, longer than that of an application, as a failed deploy costs more than a wait."""
 
 MAX_RETRIES = 12
-"""How often a statement is repeated that met a conflict, an unavailable server or a torn connection."""
+"""Retries of a statement after a conflict, an unavailable server or a lost connection."""
 
 ACCESS_PATIENCE = 75.0
-"""Seconds in which a denied login is tried again: a policy of the same deploy takes a while to be known.
+"""Seconds for which a denied login is retried: a policy of the same deploy takes effect with a delay.
 
-One on the cluster itself takes effect within a minute. Source: AWS user guide, "Resource-based policies for Aurora
+A policy on the cluster itself takes effect within a minute. Source: AWS user guide, "Resource-based policies for Aurora
 DSQL".
 """
 
 CONNECT_PATIENCE = 180.0
-"""Seconds in which a connection is tried for: a cluster may have to wake up, or be crowded."""
+"""Seconds for which connecting is retried: a cluster may have to wake up, or be at its connection limit."""
 
 
 NAME_PATIENCE = 90.0
-"""Seconds in which a deploy waits for a host name to be known: that of an interface endpoint it has just made."""
+"""Seconds for which a deploy retries a host name that does not resolve: that of a new interface endpoint."""
 
 
-class Unanswered(Exception):
-    """A DDL statement was sent and no answer came; it may or may not have taken effect."""
+class OutcomeUnknown(Exception):
+    """A DDL statement was sent and no reply arrived; it may or may not have taken effect."""
 
 
-class Admin:
-    """A connection as the database role of `target`, opened on demand and again after it was lost."""
+class AdminConnection:
+    """A connection with the database role of `target`, opened on demand and reopened after a loss."""
 
     def __init__(
         self,
@@ -73,15 +73,15 @@ class Admin:
         connect_patience: float = CONNECT_PATIENCE,
         name_patience: float = 0.0,
     ) -> None:
-        """Describe the connection; it is opened by the first thing to be said.
+        """Store the options; the first statement opens the connection.
 
         Args:
-            target: where to connect and as whom.
-            credentials: gives what to sign the next token with.
-            deadline: when to stop.
-            access_patience: seconds in which a denied login is tried again.
-            connect_patience: seconds in which a connection is tried for, the first one and one after a loss.
-            name_patience: seconds in which a host name that nobody knows is tried again.
+            target: host, port and database role.
+            credentials: returns the credentials for the next token.
+            deadline: time to stop.
+            access_patience: seconds for which a denied login is retried.
+            connect_patience: seconds for which connecting is retried, at first and after a loss.
+            name_patience: seconds for which a host name that does not resolve is retried.
         """
         self._target = target
         self._credentials = credentials
@@ -92,48 +92,48 @@ class Admin:
         self.deadline = deadline
 
     def read(self, statement: Sql) -> list[Row]:
-        """Return the rows of a query; repeated whenever that may help."""
-        return self._patiently(lambda: self._connected().run(statement).fetchall())
+        """Return the rows of a query; retried after transient errors."""
+        return self._retried(lambda: self._connected().run(statement).fetchall())
 
     def write(self, fn: Callable[[Session], T]) -> T:
-        """Run `fn` in a transaction and commit; repeated on conflict, so `fn` must look at the data anew.
+        """Run `fn` in a transaction and commit; retried on conflict, so `fn` must read the data again.
 
         Raises:
-            CommitOutcomeUnknown: the answer to COMMIT was lost; read the journal before doing it again.
+            CommitOutcomeUnknown: the reply to COMMIT was lost; read the journal before running it again.
         """
-        return self._patiently(lambda: self._transaction(fn))
+        return self._retried(lambda: self._transaction(fn))
 
     def change(self, statement: Sql) -> int:
-        """Run one statement that is its own transaction, and return how many rows it changed; repeated on conflict.
+        """Run one autocommit statement and return the number of rows that it changed; retried on conflict.
 
         Raises:
-            CommitOutcomeUnknown: no answer came; read the journal before doing it again.
+            CommitOutcomeUnknown: no reply arrived; read the journal before running it again.
         """
-        return self._patiently(lambda: self._change(statement))
+        return self._retried(lambda: self._change(statement))
 
     def ddl(self, statement: Sql) -> list[Row]:
-        """Run one DDL statement, which is its own transaction, and return its rows; repeated on conflict.
+        """Run one DDL statement, which is its own transaction, and return its rows; retried on conflict.
 
         Raises:
-            Unanswered: nobody knows yet whether it took effect.
+            OutcomeUnknown: no reply arrived; it may or may not have taken effect.
         """
-        return self._patiently(lambda: self._ddl(statement))
+        return self._retried(lambda: self._ddl(statement))
 
-    def await_answer(self, unanswered: int) -> None:
-        """Pause before a DDL statement goes out again whose answer was lost so many times.
+    def back_off(self, unanswered: int) -> None:
+        """Wait before a DDL statement is sent again after `unanswered` lost replies.
 
         Raises:
-            ConnectionFailed: that was too often.
+            ConnectionFailed: there were more than `MAX_RETRIES`.
         """
         if unanswered > MAX_RETRIES:
-            raise ConnectionFailed(f"a DDL statement was sent {unanswered} times, and no answer came")
+            raise ConnectionFailed(f"a DDL statement was sent {unanswered} times, and no reply arrived")
         self.deadline.sleep(BACKOFF.wait(unanswered))
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[Admin]:
-        """Use the connection within a `with` block; it is torn at the deadline, and closed at the end.
+    def open(self) -> Iterator[AdminConnection]:
+        """Return a context in which the connection may be used; it is shut down at the deadline, and closed at the end.
 
-        DSQL has no statement timeout; tearing is how a statement that takes too long is made to fail in time.
+        DSQL has no statement timeout; shutting the connection down makes a slow statement fail in time.
         """
         watchdog = threading.Timer(max(0.0, self.deadline.remaining), self._abort)
         watchdog.daemon = True
@@ -160,7 +160,7 @@ class Admin:
         try:
             cursor = session.run(statement)
         except (ConnectionFailed, ServerUnavailable) as error:
-            raise Unanswered from error
+            raise OutcomeUnknown from error
         return cursor.fetchall() if cursor.description else []
 
     def _change(self, statement: Sql) -> int:
@@ -168,7 +168,7 @@ class Admin:
         try:
             return session.run(statement).rowcount
         except (ConnectionFailed, ServerUnavailable) as error:
-            raise CommitOutcomeUnknown("no answer came to a statement that commits by itself") from error
+            raise CommitOutcomeUnknown("no reply to an autocommit statement") from error
 
     def _transaction(self, fn: Callable[[Session], T]) -> T:
         session = self._connected()
@@ -189,7 +189,7 @@ class Admin:
         return self._session
 
     def _open(self) -> Session:
-        """Connect, again and again until the patience for the kind of failure ends."""
+        """Connect, with retries for as long as the kind of failure is retried."""
         target, began, number = self._target, time.monotonic(), 1
         while True:
             token = signing.token(target.host, target.region, target.role, self._credentials())
@@ -200,7 +200,7 @@ class Admin:
                 error.attempts = number
                 if isinstance(error, AccessDenied):
                     until, error.retryable = self._denied_until, True
-                elif not _is_known(target.host):
+                elif not _resolves(target.host):
                     until, error.retryable = self._unknown_until, True
                 wait = RetryPolicy(sys.maxsize, until, BACKOFF).wait(error, number, time.monotonic())
                 if wait is None:
@@ -209,7 +209,7 @@ class Admin:
             self.deadline.sleep(wait)
             number += 1
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
+    def _retried(self, attempt: Callable[[], T]) -> T:
         policy, number = RetryPolicy(MAX_RETRIES, backoff=BACKOFF), 1
         while True:
             try:
@@ -225,7 +225,7 @@ class Admin:
             number += 1
 
 
-def _is_known(host: str) -> bool:
+def _resolves(host: str) -> bool:
     try:
         return bool(socket.getaddrinfo(host, None))
     except OSError:

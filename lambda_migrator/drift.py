@@ -1,4 +1,4 @@
-"""Files and journal that contradict each other: who was changed, who is gone, who came too late."""
+"""Drift between migration files and journal: changed, missing, out of order."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .journal import Entry, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .manifest import Manifest, Migration
+    from migration_manifest import Manifest, Migration
 
 
 class Drift(enum.Enum):
-    """How a file and its journal row contradict each other."""
+    """Kind of contradiction between a file and its journal row."""
 
     CHANGED = "changed"
-    """The file is not the one that was applied, or begun."""
+    """The file differs from the one that was applied or begun."""
     BELOW = "below"
     """The file is not applied, and one with a higher number is."""
     GONE = "gone"
-    """The journal has it applied, and the folder does not have it although it has newer ones."""
+    """The migration is applied, and its file is missing although the folder has newer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Fault:
     remedy: str
 
 
-class DriftProblem(MigrationProblem):
-    """The files do not fit what the database has applied; `faults` are all contradictions."""
+class DriftError(MigrationFailedError):
+    """The files do not match the applied migrations; `faults` are all contradictions."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
@@ -46,7 +46,7 @@ class DriftProblem(MigrationProblem):
             super().__init__(faults[0].what, faults[0].why, faults[0].remedy)
         else:
             super().__init__(
-                f"{len(faults)} migrations do not fit what the database has applied",
+                f"{len(faults)} migrations do not match what the database has applied",
                 "\n".join(f"{fault.what}; {fault.why}" for fault in faults),
                 "\n".join(fault.remedy for fault in faults),
             )
@@ -55,7 +55,7 @@ class DriftProblem(MigrationProblem):
 def find_drift(manifest: Manifest, journal: Iterable[Entry]) -> tuple[Fault, ...]:
     """Return every contradiction between the files and the journal, ordered by number.
 
-    Applied migrations above the newest file are none: an older deploy leaves the database ahead.
+    Applied migrations above the newest file are not drift: the database is ahead after a rollback.
     """
     return tuple(sorted(_faults(manifest, {entry.version: entry for entry in journal}), key=_version))
 
@@ -86,7 +86,7 @@ def _changed(migration: Migration, entry: Entry) -> Fault:
     else:
         remedy = (
             f"put {migration.name}.sql back as it was and migrate again, then add a new migration with the "
-            f"change; or settle it with `blocks repair {migration.name} --applied` or `--pending`"
+            f"change; or mark it with `blocks repair {migration.name} --applied` or `--pending`"
         )
     return Fault(
         migration.version,
@@ -102,7 +102,7 @@ def _below(migration: Migration, newest: Entry) -> Fault:
         migration.version,
         Drift.BELOW,
         f"{migration.name}.sql is new, but its number is below {newest.name}, which is applied",
-        "the order in which other databases would apply the two is not the order of their numbers",
+        f"it would run after {newest.name} here, but before it in a new database",
         f"give {migration.name}.sql a number above {newest.version}",
     )
 
@@ -111,13 +111,13 @@ def _gone(entry: Entry, renamed: Migration | None) -> Fault:
     remedy = f"put {entry.name}.sql back; to undo what it did, add a new migration"
     if renamed is not None:
         remedy = (
-            f"call {renamed.name}.sql, which has its text, {entry.name}.sql again; if it was renamed on purpose, "
-            f"`blocks repair {entry.name} --pending` and `blocks repair {renamed.name} --applied` tell this database so"
+            f"rename {renamed.name}.sql, which has the same text, back to {entry.name}.sql; if it was renamed on "
+            f"purpose, run `blocks repair {entry.name} --pending` and `blocks repair {renamed.name} --applied`"
         )
     return Fault(
         entry.version,
         Drift.GONE,
-        f"{entry.name}.sql is applied, but the folder does not have it any more",
-        f"its checksum was {entry.checksum}, and newer migrations are still there",
+        f"{entry.name}.sql is applied, but is missing from the folder",
+        f"its checksum was {entry.checksum}, and the folder has newer migrations",
         remedy,
     )

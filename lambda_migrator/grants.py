@@ -1,9 +1,9 @@
-"""Database roles for the grantees: what there should be, what there is, and the statements in between.
+"""Plan of database roles, mappings and privileges: the statements from the current to the desired grants.
 
-Each statement is its own transaction, and each changes the catalog, after which other sessions meet one
-OC001. So only what differs is sent. `GRANT … ON SCHEMA public` is refused by DSQL (everybody may use it),
-hence a GRANT on each table. A role that nobody logs in as any more keeps its name and nothing else: dropping it
-would fail on whatever else it was given by hand.
+Each statement is its own transaction, and each changes the catalog, after which other sessions get one OC001, so only
+differences are sent. `GRANT … ON SCHEMA public` is refused by DSQL (every role may use it), hence a GRANT on each
+table. A role without a grantee is kept without privileges: dropping it would fail if it has been granted others by
+hand.
 Sources: AWS user guide, "Using database roles and IAM authentication"; recorded 2026-09, eu-central-1.
 """
 
@@ -16,7 +16,7 @@ from blocks_runtime import sql
 from blocks_runtime.contract import Access, custom_role_prefix, database_role
 from blocks_runtime.database.fragments import quote_literal
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 from .tables import OWN
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PRIVILEGES: Mapping[tuple[str, Access], tuple[str, ...]] = {
     ("SCHEMA", Access.READ_WRITE): ("USAGE",),
 }
 _MANAGED = {kind: _PRIVILEGES[kind, Access.READ_WRITE] for kind in ("TABLE", "SEQUENCE", "SCHEMA")}
-"""The privileges that are given and taken here; others are whoever's who gave them."""
+"""Privileges managed here; others are left alone."""
 
 _WORDS = {
     word: sql(word)
@@ -41,7 +41,7 @@ _WORDS = {
 }
 
 Rights: TypeAlias = "Access | Mapping[tuple[str, ...], tuple[str, ...]]"
-"""An access level, or for a custom role the privileges on each table, view or sequence by schema and name."""
+"""An access level, or for a custom role the privileges by schema and name of a table, view or sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +54,33 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """Something to have privileges on: kind TABLE (or a view), SEQUENCE or SCHEMA, and its name in parts."""
+class DatabaseObject:
+    """An object with privileges: kind TABLE (or a view), SEQUENCE or SCHEMA, and its name in parts."""
 
     kind: str
     name: tuple[str, ...]
 
     @property
     def is_own(self) -> bool:
-        """Say whether it is the migrator's own."""
+        """True for the tables of the migrator itself."""
         return self.kind == "TABLE" and self.name[-1] in OWN
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What there is: roles, (role, ARN) mappings, things of the migrations, (role, thing, privilege)."""
+class CurrentGrants:
+    """Grants in the database: roles, (role, ARN) mappings, objects of the migrations, (role, object, privilege)."""
 
     roles: frozenset[str] = frozenset()
     mappings: frozenset[tuple[str, str]] = frozenset()
-    things: tuple[Thing, ...] = ()
-    privileges: frozenset[tuple[str, Thing, str]] = field(default=frozenset())
+    objects: tuple[DatabaseObject, ...] = ()
+    privileges: frozenset[tuple[str, DatabaseObject, str]] = field(default=frozenset())
 
 
 def read_grants(database: str, entries: object) -> tuple[Grant, ...]:
     """Return the grants that a custom resource's property `Grants` lists.
 
     Raises:
-        MigrationProblem: an entry lacks something, or names a role that is not one of this database's.
+        MigrationFailedError: an entry is incomplete, or names a role of another database.
     """
     if not isinstance(entries, list):
         raise _malformed(database, entries)
@@ -88,34 +88,34 @@ def read_grants(database: str, entries: object) -> tuple[Grant, ...]:
 
 
 def plan_grants(
-    database: str, desired: Sequence[Grant], seen: Seen, *, complete: bool = True
+    database: str, desired: Sequence[Grant], current: CurrentGrants, *, complete: bool = True
 ) -> tuple[Sql, ...]:
-    """Return the statements, in order, that make the roles of `database` what `desired` says.
+    """Return the statements, in order, that change the roles of `database` to the `desired` grants.
 
-    Of this database's roles, mappings that nobody wants any more are revoked, and privileges beyond the wanted
-    ones; other roles are left alone. With `complete` false, `desired` may lack some: then nothing is revoked.
+    Mappings and privileges of this database's roles that are not desired are revoked; other roles are left alone. With
+    `complete` false, `desired` may be incomplete, and nothing is revoked.
     """
     wanted = {(grant.role, grant.arn) for grant in desired}
     levels = sorted({grant.role: grant.access for grant in desired}.items(), key=lambda level: level[0])
-    stale = [mapping for mapping in seen.mappings - wanted if is_role_of(database, mapping[0])]
+    stale = [mapping for mapping in current.mappings - wanted if is_role_of(database, mapping[0])]
     return (
         *(_revoke_mapping(role, arn) for role, arn in sorted(stale) if complete),
-        *(statement for statement in _surplus(database, dict(levels), seen) if complete),
-        *(_create_role(role) for role, _ in levels if role not in seen.roles),
-        *(statement for role, access in levels for statement in _privileges(role, access, seen)),
-        *(_map(role, arn) for role, arn in sorted(wanted - seen.mappings)),
+        *(statement for statement in _revokes(database, dict(levels), current) if complete),
+        *(_create_role(role) for role, _ in levels if role not in current.roles),
+        *(statement for role, access in levels for statement in _privileges(role, access, current)),
+        *(_map_role(role, arn) for role, arn in sorted(wanted - current.mappings)),
     )
 
 
-def unknown_things(desired: Sequence[Grant], seen: Seen) -> tuple[str, ...]:
-    """Return what custom roles have privileges on and the database does not have, as `schema.name`, sorted."""
-    there = {thing.name for thing in seen.things if not thing.is_own}
+def unknown_objects(desired: Sequence[Grant], current: CurrentGrants) -> tuple[str, ...]:
+    """Return objects named by custom roles that the database does not have, as `schema.name`, sorted."""
+    there = {object_.name for object_ in current.objects if not object_.is_own}
     named = {name for grant in desired if not isinstance(grant.access, Access) for name in grant.access}
     return tuple(sorted(".".join(name) for name in named - there))
 
 
 def is_role_of(database: str, role: str) -> bool:
-    """Say whether a database role is one that stands for the grants on `database`."""
+    """Return whether a database role belongs to the grants on `database`."""
     levels = {database_role(database, access) for access in Access}
     return role in levels or role.startswith(custom_role_prefix(database))
 
@@ -147,75 +147,83 @@ def _is_role_for(database: str, grant: Grant) -> bool:
     return grant.role.startswith(custom_role_prefix(database))
 
 
-def _malformed(database: str, entry: object) -> MigrationProblem:
-    return MigrationProblem(
-        f"a grant on the database {database!r} cannot be understood",
-        f"property Grants holds {entry!r}",
+def _malformed(database: str, entry: object) -> MigrationFailedError:
+    return MigrationFailedError(
+        f"a grant on the database {database!r} is malformed",
+        f"property Grants contains {entry!r}",
         "install one release of blocks-dsql for the construct and the migration function, and deploy again",
     )
 
 
-def _wanted(access: Rights | None, thing: Thing) -> tuple[str, ...]:
-    """Return the privileges that `access` stands for; none on what is the migrator's own."""
-    if access is None or thing.is_own:
+def _privileges_of(access: Rights | None, object_: DatabaseObject) -> tuple[str, ...]:
+    """Return the privileges of `access` on an object; none on the migrator's tables."""
+    if access is None or object_.is_own:
         return ()
     if isinstance(access, Access):
-        return _PRIVILEGES[thing.kind, access]
-    if thing.kind == "SCHEMA":
-        return ("USAGE",) if any(schema == thing.name[0] for schema, _ in access) else ()
-    given = access.get(thing.name, ())
-    return tuple(each for each in _MANAGED[thing.kind] if each in given)
+        return _PRIVILEGES[object_.kind, access]
+    if object_.kind == "SCHEMA":
+        return ("USAGE",) if any(schema == object_.name[0] for schema, _ in access) else ()
+    given = access.get(object_.name, ())
+    return tuple(each for each in _MANAGED[object_.kind] if each in given)
 
 
-def _privileges(role: str, access: Rights, seen: Seen) -> Iterator[Sql]:
-    """Yield a GRANT for each set of missing privileges, one statement for all things that miss it."""
-    for kind, missing, things in _alike(
-        (thing, tuple(each for each in _wanted(access, thing) if (role, thing, each) not in seen.privileges))
-        for thing in seen.things
+def _privileges(role: str, access: Rights, current: CurrentGrants) -> Iterator[Sql]:
+    """Yield a GRANT for each set of missing privileges, one statement for all objects that lack it."""
+    for kind, missing, objects in _group(
+        (
+            object_,
+            tuple(
+                each
+                for each in _privileges_of(access, object_)
+                if (role, object_, each) not in current.privileges
+            ),
+        )
+        for object_ in current.objects
     ):
         yield sql(
-            "GRANT {privileges} ON {kind} {things} TO {role}",
+            "GRANT {privileges} ON {kind} {objects} TO {role}",
             privileges=missing,
             kind=kind,
-            things=things,
+            objects=objects,
             role=sql.identifier(role),
         )
 
 
-def _surplus(database: str, levels: Mapping[str, Rights], seen: Seen) -> Iterator[Sql]:
-    """Yield a REVOKE for each set of privileges that a role of ours has beyond its level."""
-    for role in sorted(role for role in seen.roles if is_role_of(database, role)):
-        for kind, surplus, things in _alike(
+def _revokes(database: str, levels: Mapping[str, Rights], current: CurrentGrants) -> Iterator[Sql]:
+    """Yield a REVOKE for each set of privileges that a managed role has beyond its rights."""
+    for role in sorted(role for role in current.roles if is_role_of(database, role)):
+        for kind, surplus, objects in _group(
             (
-                thing,
+                object_,
                 tuple(
                     each
-                    for each in _MANAGED[thing.kind]
-                    if (role, thing, each) in seen.privileges and each not in _wanted(levels.get(role), thing)
+                    for each in _MANAGED[object_.kind]
+                    if (role, object_, each) in current.privileges
+                    and each not in _privileges_of(levels.get(role), object_)
                 ),
             )
-            for thing in reversed(seen.things)  # what is in a schema before the schema
+            for object_ in reversed(current.objects)  # objects of a schema before the schema
         ):
             yield sql(
-                "REVOKE {privileges} ON {kind} {things} FROM {role}",
+                "REVOKE {privileges} ON {kind} {objects} FROM {role}",
                 privileges=surplus,
                 kind=kind,
-                things=things,
+                objects=objects,
                 role=sql.identifier(role),
             )
 
 
-def _alike(found: Iterable[tuple[Thing, tuple[str, ...]]]) -> Iterator[tuple[Sql, Sql, Sql]]:
-    """Yield privileges, kind and names for each group of things with the same privileges, if any."""
-    groups: dict[tuple[str, tuple[str, ...]], list[Thing]] = {}
-    for thing, privileges in found:
+def _group(found: Iterable[tuple[DatabaseObject, tuple[str, ...]]]) -> Iterator[tuple[Sql, Sql, Sql]]:
+    """Yield privileges, kind and names for each group of objects with the same privileges, if any."""
+    groups: dict[tuple[str, tuple[str, ...]], list[DatabaseObject]] = {}
+    for object_, privileges in found:
         if privileges:
-            groups.setdefault((thing.kind, privileges), []).append(thing)
-    for (kind, privileges), things in groups.items():
+            groups.setdefault((object_.kind, privileges), []).append(object_)
+    for (kind, privileges), objects in groups.items():
         yield (
             _WORDS[kind],
             sql.join(", ", (_WORDS[each] for each in privileges)),
-            sql.join(", ", (sql.identifier(*thing.name) for thing in things)),
+            sql.join(", ", (sql.identifier(*object_.name) for object_ in objects)),
         )
 
 
@@ -223,7 +231,7 @@ def _create_role(role: str) -> Sql:
     return sql("CREATE ROLE {role} WITH LOGIN", role=sql.identifier(role))
 
 
-def _map(role: str, arn: str) -> Sql:
+def _map_role(role: str, arn: str) -> Sql:
     return sql("AWS IAM GRANT {role} TO {arn}", role=sql.identifier(role), arn=_literal(arn))
 
 
@@ -237,11 +245,12 @@ def _literal(text: str) -> Sql:
     return Sql((quote_literal(text),))
 
 
-def things_of(rows: Iterable[Mapping[str, str]]) -> tuple[Thing, ...]:
-    """Return tables, views and sequences, and before them the schemas they are in, except `public`."""
+def objects_of(rows: Iterable[Mapping[str, str]]) -> tuple[DatabaseObject, ...]:
+    """Return tables, views and sequences, preceded by their schemas except `public`."""
     listed = list(rows)
     schemas = sorted({row["schema"] for row in listed} - {"public"})
     relations = (
-        Thing("SEQUENCE" if row["kind"] == "S" else "TABLE", (row["schema"], row["name"])) for row in listed
+        DatabaseObject("SEQUENCE" if row["kind"] == "S" else "TABLE", (row["schema"], row["name"]))
+        for row in listed
     )
-    return (*(Thing("SCHEMA", (name,)) for name in schemas), *relations)
+    return (*(DatabaseObject("SCHEMA", (name,)) for name in schemas), *relations)

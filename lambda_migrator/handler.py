@@ -1,4 +1,4 @@
-"""The entry point: one request of CloudFormation in, one answer out; the journal says where to go on."""
+"""Entry point of the migration function: one request of CloudFormation, one response; the journal has the progress."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from custom_resource.cloudformation import Request
 from custom_resource.continuation import Work
 
 from . import manifest
-from .admin import NAME_PATIENCE, Admin
-from .errors import MigrationProblem, server_words
+from .admin import NAME_PATIENCE, AdminConnection
+from .errors import MigrationFailedError, server_words
 from .grants import read_grants
 from .lease import Queue
 from .migrate import Outcome, migrate
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 logging.getLogger("lambda_migrator").setLevel(logging.INFO)
 
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
-"""Where the synth put the compiled migrations: at the root of the function's code."""
+"""The compiled migrations, which synth put at the root of the function's code."""
 
 
 def handler(event: dict[str, object], context: Context) -> None:
     """Handle one event of CloudFormation for `Custom::DsqlMigrations`.
 
     Raises:
-        OSError: everything was tried and CloudFormation could not be answered.
+        OSError: the response could not be delivered to CloudFormation.
     """
-    continuation.answer(_WORK, Request.of(event), event, context)
+    continuation.respond(_WORK, Request.of(event), event, context)
 
 
 def _run(request: Request, deadline: Deadline) -> bytes:
     if request.type == "Delete":
-        return request.succeeded({}, "the data and its schema stay as they are")
+        return request.succeeded({}, "data and schema are kept")
     return _succeeded(request, _migrate(request, deadline))
 
 
@@ -61,7 +61,7 @@ def _migrate(request: Request, deadline: Deadline) -> Outcome:
     grants = read_grants(database, properties.get("Grants", []))
     compiled = manifest.load(MANIFEST)
     holder = f"deploy {request.request}"
-    admin = Admin(
+    admin = AdminConnection(
         Target.of(variables), credentials.provider(os.environ), deadline, name_patience=NAME_PATIENCE
     )
     with admin.open():
@@ -77,10 +77,10 @@ def _migrate(request: Request, deadline: Deadline) -> Outcome:
 
 
 def _queue(holder: str, invocation: int) -> Queue:
-    """Return how to wait for others: all but the invocation that has called this one may be at work.
+    """Return the rules for waiting: every holder but the invocation that invoked this one may be running.
 
-    Lambda may deliver an event twice, and delivers one again whose invocation failed. A twin of our own is
-    waited for like anybody else.
+    Lambda may deliver an event twice, and delivers an event again after a failed invocation. A duplicate of this
+    invocation is waited for like any other holder.
     """
     caller = re.compile(rf"{re.escape(holder)} \[{invocation - 1}/[0-9a-f]+\]")
     return Queue(gone=lambda name: caller.fullmatch(name) is not None)
@@ -90,12 +90,12 @@ def _succeeded(request: Request, outcome: Outcome) -> bytes:
     ahead = ", ".join(outcome.ahead)
     return request.succeeded(
         {"Newest": outcome.newest, "Applied": ", ".join(outcome.applied), "Ahead": ahead},
-        f"the database is ahead of these files and stays there: {ahead}" if ahead else "",
+        f"the database is ahead of these files and is left so: {ahead}" if ahead else "",
     )
 
 
 def _explain(error: BaseException) -> tuple[str, bool]:
-    if isinstance(error, MigrationProblem):
+    if isinstance(error, MigrationFailedError):
         return error.shareable, True
     if isinstance(error, DatabaseError):
         return (

@@ -1,8 +1,7 @@
-"""Waiting for what DSQL does in the background: index builds and the validation of constraints.
+"""Waiting for asynchronous jobs of DSQL: index builds and the validation of constraints.
 
-A job's row in `sys.jobs` vanishes 30 minutes after its end, so the catalog has the last word: an index is
-ready when it is valid. Source: AWS user guide, "Creating asynchronous indexes"; recorded 2026-09,
-eu-central-1.
+A job's row in `sys.jobs` is removed 30 minutes after its end, so the catalog decides: an index is ready when it is
+valid. Source: AWS user guide, "Creating asynchronous indexes"; recorded 2026-09, eu-central-1.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from . import probes
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
+    from migration_manifest import Probe
 
-    from .admin import Admin
+    from .admin import AdminConnection
     from .lease import Lease
-    from .manifest import Probe
 
 _ENDED_BADLY = ("failed", "cancelled")
 _FIRST_POLL, _LONGEST_POLL = 0.1, 5.0
@@ -27,19 +26,19 @@ _POLLS_WITHOUT_JOB = 5
 
 
 class JobFailed(Exception):
-    """The job ended and what it should have made is not valid; the argument is DSQL's reason."""
+    """The job ended and its object is not valid; the argument is DSQL's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What a job makes valid: the query that says so, and the query for the job's row."""
+    """The queries to poll: one for the validity of the object, one for the row of the job."""
 
     valid: Sql
     job: Sql
 
 
 def index(probe: Probe, job: str | None) -> Awaited:
-    """Return what to await after CREATE INDEX ASYNC; `job` is its id, if it is known."""
+    """Return the queries after CREATE INDEX ASYNC; `job` is its id, if known."""
     valid = sql(
         "SELECT EXISTS (SELECT 1 FROM pg_index i WHERE i.indexrelid = ({oid}) AND i.indisvalid) AS present",
         oid=_index_oid(probe),
@@ -48,19 +47,19 @@ def index(probe: Probe, job: str | None) -> Awaited:
 
 
 def validation(probe: Probe, job: str | None) -> Awaited:
-    """Return what to await after ALTER TABLE ASYNC … VALIDATE CONSTRAINT."""
+    """Return the queries after ALTER TABLE ASYNC … VALIDATE CONSTRAINT."""
     valid = probes.presence(probe)
     if valid is None:
-        raise ValueError(f"no constraint to look for: {probe}")
+        raise ValueError(f"no constraint to look up: {probe}")
     return Awaited(valid, _job_row(job, _constraint_oid(probe), "VALIDATE_CONSTRAINT"))
 
 
-def wait(admin: Admin, lease: Lease, awaited: Awaited) -> None:
-    """Poll until it is valid.
+def wait(admin: AdminConnection, lease: Lease, awaited: Awaited) -> None:
+    """Poll until the object is valid.
 
     Raises:
-        JobFailed: the job failed, or there is none and nothing became of it.
-        OutOfTime: the deadline came first; another invocation may go on waiting.
+        JobFailed: the job failed, or there is no job and the object stays invalid.
+        OutOfTime: the deadline passed; another invocation may continue.
     """
     pause, without_job = _FIRST_POLL, 0
     while True:
@@ -71,8 +70,8 @@ def wait(admin: Admin, lease: Lease, awaited: Awaited) -> None:
         if jobs and jobs[0]["status"] in _ENDED_BADLY:
             raise JobFailed(jobs[0]["details"] or f"its job {jobs[0]['status']}")
         if without_job == _POLLS_WITHOUT_JOB:
-            raise JobFailed("it is invalid, and no job works on it")
-        lease.keep(admin)
+            raise JobFailed("it is invalid, and has no running job")
+        lease.renew_if_due(admin)
         admin.deadline.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_POLL)
 
@@ -80,8 +79,8 @@ def wait(admin: Admin, lease: Lease, awaited: Awaited) -> None:
 def _job_row(job: str | None, oid: Sql, kind: str) -> Sql:
     """Return the query for a job's row.
 
-    Without its id, that is the newest job on the object, or else one of its kind that has not ended: which
-    object DSQL names in the row of a job is recorded for few kinds, and nothing must be given up too early.
+    Without its id it is the newest job on the object, or else one of its kind that has not ended: the object that DSQL
+    names in a job's row has been recorded for few kinds only, and a running job must not be missed.
     """
     if job is not None:
         return sql("SELECT status, details FROM sys.jobs WHERE job_id = {job}", job=job)

@@ -1,8 +1,8 @@
-"""The journal: one row a migration, saying how far it got.
+"""The journal: one row for each migration with its progress.
 
-DDL and the row that records it cannot share a transaction on DSQL. So the row says `started` before the
-statement is sent and moves on after its answer; a run that finds `started` looks into the catalog for the
-effect. Rows changed by a migration and its journal row do share one, so there the row alone tells the truth.
+DDL and the row that records it cannot share a transaction on DSQL. So the row is set to `started` before the
+statement is sent and updated after the reply; a run that finds `started` looks the effect up in the catalog. DML and
+its journal row do share a transaction, so the row alone is reliable there.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
     from blocks_runtime.database.results import Row
     from blocks_runtime.database.session import Session
+    from migration_manifest import Migration
 
-    from .admin import Admin
+    from .admin import AdminConnection
     from .lease import Lease
-    from .manifest import Migration
     from .tables import Reader
 
 
 class State(enum.Enum):
-    """How far a migration got; `statement` in its row counts the statements that are done."""
+    """State of a migration; `statement` in its row is the number of completed statements."""
 
     PENDING = "pending"
     """The statements before `statement` are done, the one at `statement` has not been sent."""
     STARTED = "started"
-    """The one at `statement` was sent, and its effect has not been recorded."""
+    """The statement at `statement` was sent, and its effect has not been recorded."""
     FAILED = "failed"
-    """The one at `statement` was refused and had no effect; it may be corrected in the file."""
+    """The statement at `statement` was refused and had no effect; it may be corrected in the file."""
     APPLIED = "applied"
-    """All of it is done, for good."""
+    """All statements are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal says of one migration.
+    """Journal row of one migration.
 
-    `statement` counts the statements that are done, `job` is the id of an asynchronous job that was begun,
-    `rows` counts the rows changed so far, `by` names the run that wrote last.
+    `statement` is the number of completed statements, `job` the id of the asynchronous job that was started, `rows` the
+    number of rows changed so far, `by` the run that wrote last.
     """
 
     version: int
@@ -64,12 +64,12 @@ class Entry:
 
     @property
     def applied(self) -> bool:
-        """True once all of it is done."""
+        """True once all statements are done."""
         return self.state is State.APPLIED
 
     @property
     def correctable(self) -> bool:
-        """True while nothing of it has taken effect, so that its file may still be corrected."""
+        """True while no statement has taken effect, so that the file may still be corrected."""
         return self.state in (State.FAILED, State.PENDING) and self.statement == 0
 
 
@@ -80,12 +80,12 @@ READ = sql(
 
 
 def read(reader: Reader) -> tuple[Entry, ...]:
-    """Return the whole journal in the order of versions."""
+    """Return the journal in the order of versions."""
     return tuple(_entry(row) for row in reader.read(READ))
 
 
-def read_if_there(reader: Reader) -> tuple[Entry, ...]:
-    """Return the journal, or nothing of a database that was never migrated."""
+def read_or_empty(reader: Reader) -> tuple[Entry, ...]:
+    """Return the journal, empty for a database that was never migrated."""
     return () if tables.JOURNAL in tables.missing(reader) else read(reader)
 
 
@@ -104,93 +104,98 @@ def _entry(row: Row) -> Entry:
     )
 
 
-class Overtaken(Exception):
-    """The row is not where the writer believed; somebody, perhaps the writer itself, moved it on."""
+class StaleJournalRow(Exception):
+    """The journal row changed since it was read, perhaps by this run itself."""
 
 
 class Journal:
-    """Writes the journal in the name of the holder of a lease, and of the run `by`.
+    """Writes the journal for the holder of a lease and the run `by`.
 
-    `at_once` says that the cluster is believed to do in one statement what takes a transaction of two otherwise.
+    `single_statement` says that the cluster is assumed to accept an update in one statement instead of a transaction of
+    two.
     """
 
-    def __init__(self, lease: Lease, by: str, *, at_once: bool = True) -> None:
+    def __init__(self, lease: Lease, by: str, *, single_statement: bool = True) -> None:
         self.lease = lease
         self.by = by
-        self._at_once = at_once
+        self._single_statement = single_statement
 
-    def record(self, session: Session, *moves: tuple[Migration, Move]) -> None:
-        """Write how far migrations got, in the transaction that `session` has open, with what it changed for them.
+    def record(self, session: Session, *updates: tuple[Migration, JournalUpdate]) -> None:
+        """Write updates in the open transaction of `session`, together with the rows that it changed for them.
 
         Raises:
-            Overtaken: a row had not the statement that its move starts from.
-            MigrationProblem: the lease was lost.
+            StaleJournalRow: a row did not have `done` completed statements.
+            MigrationFailedError: the lease was lost.
         """
         self.lease.fence(session)
-        if session.run(recording(moves, self.by)).rowcount != len(moves):
-            raise Overtaken
+        if session.run(record_statement(updates, self.by)).rowcount != len(updates):
+            raise StaleJournalRow
 
-    def advance(self, admin: Admin, moves: Sequence[tuple[Migration, Move]]) -> None:
-        """Write how far migrations got, in a transaction that does nothing else.
+    def advance(self, admin: AdminConnection, updates: Sequence[tuple[Migration, JournalUpdate]]) -> None:
+        """Write updates in a transaction of their own.
 
-        One statement can do it where FOR UPDATE takes a join, as DSQL does since 2026-08-24. A cluster that refuses
-        that once is told in a transaction of two from then on.
+        One statement is enough if FOR UPDATE accepts a join, as DSQL does since 2026-08-24. After one refusal a
+        transaction of two statements is used.
 
         Raises:
-            Overtaken: a row had not the statement that its move starts from.
-            CommitOutcomeUnknown: no answer came.
-            MigrationProblem: the lease was lost.
+            StaleJournalRow: a row did not have `done` completed statements.
+            CommitOutcomeUnknown: no reply arrived.
+            MigrationFailedError: the lease was lost.
         """
-        if self._at_once:
+        if self._single_statement:
             try:
-                changed = admin.change(advancing(self.lease.token, moves, self.by))
+                changed = admin.change(advance_statement(self.lease.token, updates, self.by))
             except FeatureNotSupported:
-                self._at_once = False
+                self._single_statement = False
             else:
-                if changed != len(moves):
-                    admin.write(self.lease.fence)  # tells a lost lease from a row that moved
-                    raise Overtaken
+                if changed != len(updates):
+                    admin.write(
+                        self.lease.fence
+                    )  # raises if the lease was lost; otherwise the row had changed
+                    raise StaleJournalRow
                 return
-        admin.write(lambda session: self.record(session, *moves))
+        admin.write(lambda session: self.record(session, *updates))
 
-    def note_job(self, session: Session, migration: Migration, job: str) -> None:
-        """Keep the id of the asynchronous job that the current statement began."""
+    def store_job(self, session: Session, migration: Migration, job: str) -> None:
+        """Store the id of the asynchronous job that the current statement started."""
         self.lease.fence(session)
-        session.run(noting_job(migration, job))
+        session.run(store_job_statement(migration, job))
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """A migration with `done` statements done gets to `now` done, in `state`, with `rows` more changed."""
+class JournalUpdate:
+    """Change of a migration's row: from `done` to `now` completed statements, to `state`, with `rows` more changed."""
 
     done: int
     now: int
     state: State
     rows: int = 0
 
-    def then(self, later: Move) -> Move:
-        """Return the move that comes to the same as this one and a later one of the same migration."""
-        return Move(self.done, later.now, later.state, self.rows + later.rows)
+    def then(self, later: JournalUpdate) -> JournalUpdate:
+        """Return the update that combines this one and a later one of the same migration."""
+        return JournalUpdate(self.done, later.now, later.state, self.rows + later.rows)
 
 
-def recording(moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
-    """Return the statement that writes rows of different migrations, each only where its move starts."""
-    return _inserting(sql("VALUES {rows}", rows=sql.join(", ", [_row(*each, by) for each in moves])), moves)
+def record_statement(updates: Sequence[tuple[Migration, JournalUpdate]], by: str) -> Sql:
+    """Return the statement that writes rows of different migrations, each only if `done` matches."""
+    return _inserting(
+        sql("VALUES {rows}", rows=sql.join(", ", [_row(*each, by) for each in updates])), updates
+    )
 
 
-def advancing(token: int, moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
-    """Return the statement that does the same while the lease has this token, and lets nobody change that."""
+def advance_statement(token: int, updates: Sequence[tuple[Migration, JournalUpdate]], by: str) -> Sql:
+    """Return the statement that does the same if the lease has this token, and locks the lease."""
     rows = sql(
         """\
 SELECT move.* FROM public._migrations_lock AS lease CROSS JOIN (VALUES {rows}) AS move
 WHERE lease.id = 1 AND lease.token = {token} FOR UPDATE OF lease""",
-        rows=sql.join(", ", [_row(*each, by) for each in moves]),
+        rows=sql.join(", ", [_row(*each, by) for each in updates]),
         token=token,
     )
-    return _inserting(rows, moves)
+    return _inserting(rows, updates)
 
 
-def _inserting(rows: Sql, moves: Sequence[tuple[Migration, Move]]) -> Sql:
+def _inserting(rows: Sql, updates: Sequence[tuple[Migration, JournalUpdate]]) -> Sql:
     return sql(
         """\
 INSERT INTO public._migrations AS journal
@@ -202,34 +207,34 @@ ON CONFLICT (version) DO UPDATE SET
     excluded.applied_at, applied_by = excluded.applied_by
 WHERE journal.state <> 'applied' AND ({starts})""",
         rows=rows,
-        starts=sql.join(" OR ", [_start(migration, move) for migration, move in moves]),
+        starts=sql.join(" OR ", [_start(migration, update) for migration, update in updates]),
     )
 
 
-def _row(migration: Migration, move: Move, by: str) -> Sql:
+def _row(migration: Migration, update: JournalUpdate, by: str) -> Sql:
     return sql(
         "({version}, {name}, {checksum}, {now}, {state}, {rows}, now(), {applied_at}::timestamptz, {by})",
         version=migration.version,
         name=migration.name,
         checksum=migration.checksum,
-        now=move.now,
-        state=move.state.value,
-        rows=move.rows,
-        applied_at=sql("now()" if move.state is State.APPLIED else "NULL"),
+        now=update.now,
+        state=update.state.value,
+        rows=update.rows,
+        applied_at=sql("now()" if update.state is State.APPLIED else "NULL"),
         by=by,
     )
 
 
-def _start(migration: Migration, move: Move) -> Sql:
+def _start(migration: Migration, update: JournalUpdate) -> Sql:
     return sql(
         "journal.version = {version} AND journal.statement = {done}",
         version=migration.version,
-        done=move.done,
+        done=update.done,
     )
 
 
-def noting_job(migration: Migration, job: str) -> Sql:
-    """Return the statement that keeps the id of an asynchronous job."""
+def store_job_statement(migration: Migration, job: str) -> Sql:
+    """Return the statement that stores the id of an asynchronous job."""
     return sql(
         "UPDATE public._migrations SET job = {job} WHERE version = {version}",
         job=job,
@@ -237,8 +242,8 @@ def noting_job(migration: Migration, job: str) -> Sql:
     )
 
 
-def settling(migration: Migration, state: State, done: int, by: str) -> Sql:
-    """Return the statement that writes a migration's row whatever it said before."""
+def overwrite_statement(migration: Migration, state: State, done: int, by: str) -> Sql:
+    """Return the statement that overwrites a migration's row."""
     return sql(
         """\
 INSERT INTO public._migrations
@@ -257,6 +262,6 @@ ON CONFLICT (version) DO UPDATE SET
     )
 
 
-def forgetting(version: int) -> Sql:
+def delete_statement(version: int) -> Sql:
     """Return the statement that deletes a migration's row."""
     return sql("DELETE FROM public._migrations WHERE version = {version}", version=version)

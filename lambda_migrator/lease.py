@@ -1,13 +1,12 @@
-"""One migrator at a time: a row that says who may migrate, until when, and how often it changed hands.
+"""Lease of the migrator: one row with its holder, its expiry, and a fencing token.
 
-DSQL has no advisory locks. Every transaction that writes the journal reads this row FOR UPDATE, which DSQL
-checks at COMMIT: once another migrator has taken the lease over, nothing of the former holder's can commit
-any more. (FOR UPDATE rather than an update, so that it does not count as one of the transaction's 3,000
-rows.) A lease that is not renewed expires.
+DSQL has no advisory locks. Every transaction that writes the journal reads this row FOR UPDATE, which DSQL checks at
+COMMIT: once another migrator has taken the lease, the former holder cannot commit. (FOR UPDATE rather than an update,
+so that it does not count towards `ROWS_PER_TRANSACTION`.) A lease that is not renewed expires.
 
-A DDL statement cannot share a transaction with anything, so before it is sent the holder looks at the time
-since the last renewal instead, and asks the database if the lease may have expired. That covers a process that
-was frozen and goes on; it does not cover a statement that is on the wire already when the lease expires.
+A DDL statement cannot share a transaction, so before it is sent the holder checks the time since the last renewal and
+renews the lease if it may have expired. That covers a process that was frozen and resumes; it does not cover a
+statement that is in transit when the lease expires.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from blocks_runtime import sql
 from blocks_runtime.errors import CommitOutcomeUnknown
 from custom_resource.deadline import OutOfTime
 
-from .errors import MigrationProblem
+from .errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from blocks_runtime import Sql
     from blocks_runtime.database.session import Session
 
-    from .admin import Admin
+    from .admin import AdminConnection
     from .tables import Reader
 
 TERM = 120.0
-"""Seconds for which a lease holds without being renewed."""
+"""Seconds until a lease expires without renewal."""
 
 _POLL = (1.0, 3.0)
 
@@ -45,44 +44,44 @@ FIND = sql(
 
 
 class Lease:
-    """The right to migrate; `token` grows whenever it changes hands."""
+    """The right to migrate; `token` is incremented for each new holder."""
 
     def __init__(self, token: int) -> None:
         self.token = token
         self._renewed = _clocks()
 
     def fence(self, session: Session) -> None:
-        """Let the transaction that `session` has open commit only if the lease is still ours then.
+        """Make the open transaction of `session` commit only if this lease is still held then.
 
         Raises:
-            MigrationProblem: another migrator has taken over.
+            MigrationFailedError: another migrator has taken the lease.
         """
-        if session.run(fencing(self.token)).fetchone() is None:
+        if session.run(fence_query(self.token)).fetchone() is None:
             raise _taken_over(self.token)
 
-    def keep(self, admin: Admin) -> None:
-        """Prolong the lease if a third of its term is over; to be called before every DDL statement.
+    def renew_if_due(self, admin: AdminConnection) -> None:
+        """Renew the lease if a third of its term is over; called before every DDL statement.
 
         Raises:
-            MigrationProblem: another migrator has taken over.
+            MigrationFailedError: another migrator has taken the lease.
         """
-        # A suspended machine stops the monotonic clock, a set one moves the other: the larger counts.
+        # A suspended machine stops the monotonic clock, setting the time moves the other: the larger difference counts.
         if max(now - then for now, then in zip(_clocks(), self._renewed, strict=True)) > TERM / 3:
-            self._until(admin, TERM)
+            self._extend(admin, TERM)
 
-    def release(self, admin: Admin) -> None:
-        """Let the next migrator in at once."""
-        self._until(admin, 0)
+    def release(self, admin: AdminConnection) -> None:
+        """End the lease, so that the next migrator can take it at once."""
+        self._extend(admin, 0)
 
-    def _until(self, admin: Admin, seconds: float) -> None:
-        statement = prolonging(self.token, seconds)
+    def _extend(self, admin: AdminConnection, seconds: float) -> None:
+        statement = extend_statement(self.token, seconds)
         while True:
             began = _clocks()
             try:
                 if admin.write(lambda session: session.run(statement).rowcount) != 1:
                     raise _taken_over(self.token)
             except CommitOutcomeUnknown:
-                continue  # doing it twice does no harm
+                continue  # it is idempotent
             self._renewed = began
             return
 
@@ -91,9 +90,9 @@ def _clocks() -> tuple[float, float]:
     return time.monotonic(), time.time()
 
 
-def _taken_over(token: int) -> MigrationProblem:
-    return MigrationProblem(
-        "another migrator took over from this one",
+def _taken_over(token: int) -> MigrationFailedError:
+    return MigrationFailedError(
+        "another migrator has taken the lease of this one",
         f"the lease with token {token} was not renewed for {TERM:.0f} s, and expired",
         "nothing to do if the other one succeeds; otherwise migrate again",
     )
@@ -101,7 +100,7 @@ def _taken_over(token: int) -> MigrationProblem:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the lease: the name of a process, and since when."""
+    """Holder of the lease: the name of a process, and since when."""
 
     name: str
     since: datetime
@@ -112,11 +111,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """How to behave while somebody else holds the lease.
+    """Rules for waiting while another process holds the lease.
 
-    `patience` is how many seconds to wait, by default as long as there is time at all; `waiting` is called
-    once, with whom is being waited for; `gone` says of a holder's name that its process is known to be dead,
-    so that its lease need not expire first.
+    `patience` is the number of seconds to wait, by default until the deadline; `waiting` is called once, with the
+    holder; `gone` returns whether the process of a holder's name is known to be dead, so that its lease need not
+    expire first.
     """
 
     patience: float = math.inf
@@ -124,12 +123,12 @@ class Queue:
     gone: Callable[[str], bool] = lambda name: False
 
 
-def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
-    """Wait for the lease and take it; `name` is this process's, and it may take over its own lease.
+def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Lease:
+    """Wait for the lease and take it; `name` is that of this process, which may take its own lease again.
 
     Raises:
-        OutOfTime: somebody else held it all the time.
-        MigrationProblem: somebody else held it longer than the patience of `queue`.
+        OutOfTime: another process held it until the deadline.
+        MigrationFailedError: another process held it for longer than the patience of `queue`.
     """
     queue = queue or Queue()
     until, told = time.monotonic() + queue.patience, False
@@ -137,7 +136,7 @@ def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
         try:
             taken = admin.write(lambda session: _take(session, name, queue.gone))
         except CommitOutcomeUnknown:
-            continue  # taking it again under the same name does no harm
+            continue  # it may be taken again under the same name
         if isinstance(taken, Lease):
             return taken
         if not told:
@@ -148,23 +147,23 @@ def acquire(admin: Admin, name: str, queue: Queue | None = None) -> Lease:
         _pause(admin, taken)
 
 
-def _pause(admin: Admin, holder: Holder) -> None:
+def _pause(admin: AdminConnection, holder: Holder) -> None:
     try:
         admin.deadline.sleep(random.uniform(*_POLL))  # noqa: S311 (jitter, not a secret)
     except OutOfTime:
         raise OutOfTime(f"another migrator is at work: {holder}") from None
 
 
-def _occupied(holder: Holder) -> MigrationProblem:
-    return MigrationProblem(
+def _occupied(holder: Holder) -> MigrationFailedError:
+    return MigrationFailedError(
         "another migrator is at work",
         f"the lease is held by {holder}",
-        f"let it end, then migrate again; should it be dead, its lease expires within {TERM:.0f} s",
+        f"wait for it and migrate again; if it has crashed, its lease expires within {TERM:.0f} s",
     )
 
 
 def holder_of(reader: Reader) -> Holder | None:
-    """Return who holds the lease, or None where it is free."""
+    """Return the holder of the lease, or None if it is free."""
     rows = reader.read(FIND)
     return Holder(rows[0]["holder"], rows[0]["acquired_at"]) if rows and rows[0]["held"] else None
 
@@ -174,19 +173,19 @@ def _take(session: Session, name: str, gone: Callable[[str], bool]) -> Lease | H
     if found is not None and found["held"] and found["holder"] != name and not gone(found["holder"]):
         return Holder(found["holder"], found["acquired_at"])
     before = None if found is None else int(found["token"])
-    session.run(taking(before, name))
+    session.run(take_statement(before, name))
     return Lease((before or 0) + 1)
 
 
-def fencing(token: int) -> Sql:
-    """Return the query that finds the lease only while it has this token, and lets nobody change it."""
+def fence_query(token: int) -> Sql:
+    """Return the query that finds the lease only if it has this token, and locks it."""
     return sql(
         "SELECT id FROM public._migrations_lock WHERE id = 1 AND token = {token} FOR UPDATE", token=token
     )
 
 
-def prolonging(token: int, seconds: float) -> Sql:
-    """Return the statement that lets the lease with this token hold for `seconds` from now."""
+def extend_statement(token: int, seconds: float) -> Sql:
+    """Return the statement that extends the lease with this token to `seconds` from now."""
     return sql(
         "UPDATE public._migrations_lock SET expires_at = now() + {seconds} * interval '1 second' "
         "WHERE id = 1 AND token = {token}",
@@ -195,8 +194,8 @@ def prolonging(token: int, seconds: float) -> Sql:
     )
 
 
-def taking(before: int | None, holder: str) -> Sql:
-    """Return the statement that gives the lease to `holder`; `before` is the last token, None for no row."""
+def take_statement(before: int | None, holder: str) -> Sql:
+    """Return the statement that assigns the lease to `holder`; `before` is the last token, None without a row."""
     if before is None:
         return sql(
             "INSERT INTO public._migrations_lock (id, token, holder, acquired_at, expires_at) "

@@ -11,8 +11,8 @@ from blocks_runtime.errors import DatabaseError
 from custom_resource.deadline import OutOfTime
 
 from . import journal, tables
-from .admin import Unanswered
-from .errors import MigrationProblem
+from .admin import OutcomeUnknown
+from .errors import MigrationFailedError
 from .execute import execute, log_step
 from .lease import acquire
 from .plan import plan
@@ -21,12 +21,13 @@ from .provision import existing_grants, provision
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .admin import Admin
+    from migration_manifest import Manifest
+
+    from .admin import AdminConnection
     from .execute import Report
     from .grants import Grant
     from .journal import Entry
     from .lease import Lease, Queue
-    from .manifest import Manifest
     from .plan import Plan
 
 _logger = logging.getLogger("lambda_migrator")
@@ -34,7 +35,7 @@ _logger = logging.getLogger("lambda_migrator")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did: the migrations it completed, the newest one applied, those ahead of the manifest."""
+    """Result of a run: the migrations it completed, the newest one applied, those ahead of the manifest."""
 
     applied: tuple[str, ...]
     newest: str
@@ -42,7 +43,7 @@ class Outcome:
 
 
 def migrate(
-    admin: Admin,
+    admin: AdminConnection,
     manifest: Manifest,
     *,
     database: str,
@@ -53,30 +54,31 @@ def migrate(
     queue: Queue | None = None,
     report: Report = log_step,
 ) -> Outcome:
-    """Apply what is left of `manifest`, then provision the roles of the grantees.
+    """Apply the pending migrations of `manifest`, then provision the roles of the grantees.
 
     Args:
         admin: the connection.
         manifest: the compiled migrations.
-        database: the construct's id, which the names of its database roles are made from.
-        grants: all grantees there should be; None leaves those that are there, and lets them have what is
-            new.
-        holder: names this run in the lease and the journal.
-        process: tells apart, in the lease, processes that work on one run: the same request may reach two at
-            a time. By default there is one.
+        database: id of the construct, from which the names of its database roles are derived.
+        grants: all desired grantees; None keeps the existing ones, with privileges on new objects.
+        holder: name of this run in the lease and the journal.
+        process: distinguishes, in the lease, processes of one run: a request may reach two at a time. By default
+            there is one.
         to: number of the last migration to apply; by default all.
-        queue: how to wait for another migrator; by default until the deadline.
-        report: is told of each step that is done; by default the log.
+        queue: rules for waiting for another migrator; by default until the deadline.
+        report: called for each completed step; by default the log.
 
     Raises:
-        MigrationProblem: a statement was refused, the files do not fit the journal, or the lease was lost.
-        OutOfTime: the deadline of `admin` came first; call again to go on.
+        MigrationFailedError: a statement was refused, the files do not match the journal, or the lease was lost.
+        OutOfTime: the deadline of `admin` passed; call again to continue.
         DatabaseError: the database cannot be reached.
     """
     with holding_lease(admin, f"{holder} {process}".rstrip(), queue) as lease:
         todo = plan(manifest, journal.read(admin))
         todo = todo if to is None else todo.up_to(to)
-        _logger.info("%s\nahead of these files: %s", todo.render(), ", ".join(todo.ahead) or "none")
+        _logger.info("%s", todo.render())
+        if todo.ahead:
+            _logger.info("the database is ahead of these files: %s", ", ".join(todo.ahead))
         execute(todo, admin, journal.Journal(lease, holder), report)
         if grants is None:
             provision(admin, lease, database, existing_grants(admin, database), complete=False)
@@ -86,17 +88,17 @@ def migrate(
 
 
 @contextmanager
-def holding_lease(admin: Admin, holder: str, queue: Queue | None = None) -> Iterator[Lease]:
-    """Be the only migrator within a `with` block; the migrator's tables are created where they are missing.
+def holding_lease(admin: AdminConnection, holder: str, queue: Queue | None = None) -> Iterator[Lease]:
+    """Hold the lease in a `with` block; missing tables of the migrator are created before.
 
-    Out of time, the lease is kept for the process that goes on.
+    On OutOfTime the lease is kept for the process that continues.
     """
     _ensure_tables(admin)
     lease = acquire(admin, holder, queue)
     try:
         yield lease
-    except (MigrationProblem, DatabaseError, KeyboardInterrupt):
-        with suppress(MigrationProblem, DatabaseError, OutOfTime):  # then it expires by itself
+    except (MigrationFailedError, DatabaseError, KeyboardInterrupt):
+        with suppress(MigrationFailedError, DatabaseError, OutOfTime):  # the lease expires anyway
             lease.release(admin)
         raise
     lease.release(admin)
@@ -111,15 +113,15 @@ def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
     )
 
 
-def _ensure_tables(admin: Admin) -> None:
-    """Create the journal and the lease where they are missing; each is a transaction of its own."""
+def _ensure_tables(admin: AdminConnection) -> None:
+    """Create the tables of journal and lease if they are missing, each in a transaction of its own."""
     unanswered = 0
     while missing := tables.missing(admin):
         try:
             admin.ddl(tables.CREATE[missing[0]])
-        except Unanswered:
+        except OutcomeUnknown:
             unanswered += 1
-            admin.await_answer(unanswered)
+            admin.back_off(unanswered)
         except DatabaseError:
-            if missing == tables.missing(admin):  # otherwise another migrator was faster
+            if missing == tables.missing(admin):  # otherwise another migrator has created it
                 raise

@@ -1,4 +1,4 @@
-"""What is to be done, as data: manifest and journal in, steps out, no database in sight."""
+"""The plan: from manifest and journal to steps, as plain data without a database."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drift import DriftProblem, find_drift
+from .drift import DriftError, find_drift
 from .journal import Entry, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .manifest import Manifest, Migration, Statement
+    from migration_manifest import Manifest, Migration, Statement
 
 
 class Action(enum.Enum):
-    """How the statements of a step are run."""
+    """Execution of the statements of a step; a directive has the action of its value."""
 
     DDL = "ddl"
-    """One statement, its own transaction; the journal is written before and after."""
+    """One statement in its own transaction; the journal is written before and after."""
     ROWS = "rows"
     """Statements that change rows, in one transaction with the journal."""
     BATCH = "batch"
     """One statement that changes rows, repeated in transactions of its own until it changes none."""
     INDEX = "index"
-    """DDL that begins an index build; done when the index is valid."""
+    """DDL that starts an index build; done when the index is valid."""
     VALIDATE = "validate"
-    """DDL that begins the validation of a constraint; done when it is validated."""
+    """DDL that starts the validation of a constraint; done when it is validated."""
 
 
 _SUMMARY = 72
@@ -46,8 +46,8 @@ _ACTIONS = {
 class Step:
     """Statements `first` to `last` (from 0) of a migration.
 
-    `started` says that an earlier run sent the statement and left without recording its effect; `job` is the
-    asynchronous job it is known to have begun.
+    `started` says that an earlier run sent the statement and ended without recording its effect; `job` is the
+    asynchronous job that it started, if known.
     """
 
     migration: Migration
@@ -59,7 +59,7 @@ class Step:
 
     @property
     def statements(self) -> tuple[Statement, ...]:
-        """What is to be run."""
+        """The statements of the step."""
         return self.migration.statements[self.first : self.last + 1]
 
     @property
@@ -69,12 +69,12 @@ class Step:
 
     @property
     def place(self) -> str:
-        """Where its first statement stands, as `file:line:column`."""
+        """Place of its first statement, as `file:line:column`."""
         return self.migration.place(self.first)
 
     @property
     def summary(self) -> str:
-        """The beginning of its first statement on one line, and how many follow."""
+        """The beginning of its first statement on one line, and the number of others."""
         text = " ".join(self.statements[0].sql.split())
         more = f" (and {len(self.statements) - 1} more)" if len(self.statements) > 1 else ""
         return (text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1]}…") + more
@@ -82,16 +82,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that are left, and the names of migrations that took effect and are not in this manifest yet.
+    """The pending steps, and the names of applied migrations that are newer than this manifest (`ahead`).
 
-    The latter happens when CloudFormation rolls back: the database is ahead of the code and stays there.
+    After a rollback of CloudFormation the database is ahead of the code, and is left so.
     """
 
     steps: tuple[Step, ...]
     ahead: tuple[str, ...] = ()
 
     def render(self) -> str:
-        """Return the plan for people, a line a step: place, action, beginning of the SQL."""
+        """Return the plan as text, one line for each step: place, action, beginning of the SQL."""
         actions = [step.action.value + " (resumed)" * step.started for step in self.steps]
         places = [step.place for step in self.steps]
         first, second = (max(map(len, texts), default=0) for texts in (places, actions))
@@ -109,13 +109,13 @@ class Plan:
 
 
 def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
-    """Return what is left to do.
+    """Return the pending steps.
 
     Raises:
-        DriftProblem: an applied file was changed, is gone, or a new one was put below it.
+        DriftError: an applied file was changed or is missing, or a new one has a lower number.
     """
     if faults := find_drift(manifest, journal):
-        raise DriftProblem(faults)
+        raise DriftError(faults)
     entries = {entry.version: entry for entry in journal}
     newest = max((migration.version for migration in manifest.migrations), default=0)
     ahead = tuple(entry.name for entry in journal if entry.version > newest and not entry.correctable)
@@ -125,7 +125,7 @@ def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
 
 
 def _steps(migration: Migration, entry: Entry | None) -> Iterator[Step]:
-    """Yield the steps from where the journal stands; neighbours that change rows go together."""
+    """Yield the steps after those in the journal; adjacent DML statements form one step."""
     at = _done(migration, entry)
     sent = entry is not None and entry.state is State.STARTED
     while at < len(migration.statements):
@@ -139,9 +139,9 @@ def _steps(migration: Migration, entry: Entry | None) -> Iterator[Step]:
 
 
 def _done(migration: Migration, entry: Entry | None) -> int:
-    """How many statements are done; a corrected file may have fewer than the one that failed."""
+    """Return the number of completed statements; a corrected file may have fewer than the failed one."""
     return 0 if entry is None else min(entry.statement, len(migration.statements) - 1)
 
 
 def _action(statement: Statement) -> Action:
-    return Action.BATCH if statement.batch else _ACTIONS[statement.kind]
+    return Action(statement.directive.value) if statement.directive else _ACTIONS[statement.kind]

@@ -1,4 +1,4 @@
-"""Questions to the catalog: did this statement take effect? A table from the kind of object to a query."""
+"""Catalog queries that show whether a statement took effect, by the kind of object."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from blocks_runtime import Sql
-
-    from .manifest import Probe
+    from migration_manifest import Probe
 
 
 def presence(probe: Probe) -> Sql | None:
-    """Return a query with one row and one column, `present`; None for a kind of object nobody can look up."""
+    """Return a query with one row and one column, `present`; None for an unknown kind of object."""
     ask = _QUESTIONS.get(str(probe["object"]))
     return None if ask is None else sql("SELECT EXISTS ({query}) AS present", query=ask(probe))
 
 
 def expected(probe: Probe) -> bool:
-    """Return what `present` is once the statement has taken effect."""
+    """Return the value of `present` after the statement has taken effect."""
     return probe["present"] is True
 
 
@@ -137,4 +136,4 @@ _QUESTIONS: Mapping[str, Callable[[Probe], Sql]] = {
 }
 
 KINDS = tuple(_QUESTIONS)
-"""The kinds of object that can be looked up."""
+"""Kinds of object with a query."""

@@ -1,8 +1,8 @@
-"""How far a run is: what it has done goes into the journal, each step before the next one is sent.
+"""Progress of a run, written to the journal before the next step is sent.
 
-A DDL statement costs two notes, that it is about to be sent and that it has taken effect. The second is held back
-until the first of the next statement, so that both are one transaction: if the run is killed in between, the journal
-says `started`, and the next run sees the effect in the catalog. Where it could not be seen, nothing is held back.
+A DDL statement needs two updates: before it is sent and after it has taken effect. The second is deferred until the
+first of the next statement, so that both are one transaction: after a crash in between, the journal has `started`,
+and the next run sees the effect in the catalog. If the effect is not visible there, the update is not deferred.
 """
 
 from __future__ import annotations
@@ -15,36 +15,38 @@ from blocks_runtime.errors import CommitOutcomeUnknown, DatabaseError
 from custom_resource.deadline import OutOfTime
 
 from . import probes
-from .errors import MigrationProblem
-from .journal import Overtaken, read
+from .errors import MigrationFailedError
+from .journal import StaleJournalRow, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from blocks_runtime.database.session import Session
+    from migration_manifest import Migration
 
-    from .admin import Admin
-    from .journal import Journal, Move
-    from .manifest import Migration
+    from .admin import AdminConnection
+    from .journal import Journal, JournalUpdate
     from .plan import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """A step, and the move of its migration that the journal is to show."""
+class StepUpdate:
+    """A step, and the journal update of its migration."""
 
     step: Step
-    move: Move
+    change: JournalUpdate
 
 
 class Progress:
-    """Writes the journal for one run; as a `with` block it writes what is held back when the block ends."""
+    """Writes the journal for one run; at the end of a `with` block the deferred update is written."""
 
-    def __init__(self, admin: Admin, journal: Journal, report: Callable[[Step, float], None]) -> None:
+    def __init__(
+        self, admin: AdminConnection, journal: Journal, report: Callable[[Step, float], None]
+    ) -> None:
         self._admin = admin
         self._report = report
-        self._held: Note | None = None
+        self._deferred: StepUpdate | None = None
         self._unreported: list[tuple[Step, float]] = []
         self.journal = journal
 
@@ -55,91 +57,96 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self.settle()
+            self.flush()
             return
-        with suppress(MigrationProblem, DatabaseError, OutOfTime):  # then the next run sees the effect
-            self.settle()
+        with suppress(
+            MigrationFailedError, DatabaseError, OutOfTime
+        ):  # the next run sees the effect in the catalog
+            self.flush()
 
     def done(self, step: Step, seconds: float) -> None:
-        """Report a step that took so many seconds, once it is in the journal."""
+        """Report a step and its seconds, once it is in the journal."""
         self._unreported.append((step, seconds))
-        if self._held is None:
-            self._tell()
+        if self._deferred is None:
+            self._report_done()
 
-    def hold(self, note: Note) -> None:
-        """Note what is to be written with the next step, or at the end."""
-        self.settle()
-        if _can_be_seen(note.step):
-            self._held = note
+    def defer(self, update: StepUpdate) -> None:
+        """Defer an update until the next step, or the end."""
+        self.flush()
+        if _has_visible_effect(update.step):
+            self._deferred = update
         else:
-            self.advance(note)
+            self.advance(update)
 
-    def settle(self) -> None:
-        """Write what is held back."""
-        if self._held is not None:
-            self._advance([self._held])
+    def flush(self) -> None:
+        """Write the deferred update."""
+        if self._deferred is not None:
+            self._advance([self._deferred])
 
-    def advance(self, note: Note) -> None:
-        """Write how far a migration got, and what is held back, in a transaction of their own.
+    def advance(self, update: StepUpdate) -> None:
+        """Write an update, and the deferred one, in a transaction of their own.
 
         Raises:
-            MigrationProblem: the lease was lost, or another migrator moved the migration on.
+            MigrationFailedError: the lease was lost, or another migrator changed the row.
         """
-        self._advance([note] if self._held is None else [self._held, note])
+        self._advance([update] if self._deferred is None else [self._deferred, update])
 
-    def _advance(self, notes: list[Note]) -> None:
-        moves = _joined(notes)
-        self._until_known(lambda: self.journal.advance(self._admin, moves), notes[-1])
-        self._held = None
-        self._tell()
+    def _advance(self, updates: list[StepUpdate]) -> None:
+        rows = _merged(updates)
+        self._retry_until_known(lambda: self.journal.advance(self._admin, rows), updates[-1])
+        self._deferred = None
+        self._report_done()
 
-    def write(self, work: Callable[[Session], None], note: Note) -> None:
-        """Run a transaction that comes to `note`; an unanswered COMMIT is looked up in the journal."""
-        self._until_known(lambda: self._admin.write(work), note)
+    def write(self, work: Callable[[Session], None], update: StepUpdate) -> None:
+        """Run a transaction that results in `update`; an unknown outcome is looked up in the journal."""
+        self._retry_until_known(lambda: self._admin.write(work), update)
 
-    def _until_known(self, commit: Callable[[], None], note: Note) -> None:
+    def _retry_until_known(self, commit: Callable[[], None], update: StepUpdate) -> None:
         while True:
             try:
                 commit()
             except CommitOutcomeUnknown:
-                if self._recorded(note):
+                if self._recorded(update):
                     return
                 continue
-            except Overtaken:
-                if self._recorded(note):
+            except StaleJournalRow:
+                if self._recorded(update):
                     return
-                raise _moved_by_another(note.step) from None
+                raise _changed_by_another(update.step) from None
             return
 
-    def _recorded(self, note: Note) -> bool:
-        version = note.step.migration.version
+    def _recorded(self, update: StepUpdate) -> bool:
+        version = update.step.migration.version
         found = [entry for entry in read(self._admin) if entry.version == version]
-        return bool(found) and (found[0].statement, found[0].state) == (note.move.now, note.move.state)
+        return bool(found) and (found[0].statement, found[0].state) == (
+            update.change.now,
+            update.change.state,
+        )
 
-    def _tell(self) -> None:
+    def _report_done(self) -> None:
         while self._unreported:
             self._report(*self._unreported.pop(0))
 
 
-def _can_be_seen(step: Step) -> bool:
+def _has_visible_effect(step: Step) -> bool:
     probe = step.statements[0].probe
     return probe is not None and probes.presence(probe) is not None
 
 
-def _joined(notes: list[Note]) -> list[tuple[Migration, Move]]:
-    """Return one move for each migration: two of the same migration are one."""
-    moves: dict[int, tuple[Migration, Move]] = {}
-    for note in notes:
-        migration = note.step.migration
-        before = moves.get(migration.version)
-        move = note.move if before is None else before[1].then(note.move)
-        moves[migration.version] = (migration, move)
-    return list(moves.values())
+def _merged(updates: list[StepUpdate]) -> list[tuple[Migration, JournalUpdate]]:
+    """Return one update for each migration; two of the same migration are combined."""
+    rows: dict[int, tuple[Migration, JournalUpdate]] = {}
+    for update in updates:
+        migration = update.step.migration
+        before = rows.get(migration.version)
+        change = update.change if before is None else before[1].then(update.change)
+        rows[migration.version] = (migration, change)
+    return list(rows.values())
 
 
-def _moved_by_another(step: Step) -> MigrationProblem:
-    return MigrationProblem(
+def _changed_by_another(step: Step) -> MigrationFailedError:
+    return MigrationFailedError(
         f"{step.place}: another migrator is applying this migration",
-        "its row in _migrations moved although this run holds the lease",
-        "let the other one end, then migrate again",
+        "its row in _migrations changed although this run holds the lease",
+        "wait for the other one and migrate again",
     )

@@ -1,4 +1,4 @@
-"""Reads what roles and privileges the database has, and sends the statements that `grants` planned."""
+"""Reads the current roles and privileges, and sends the statements that `grants` has planned."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from blocks_runtime import sql
 from blocks_runtime.contract import Access, database_role
 from blocks_runtime.errors import ConnectionFailed, DatabaseError
 
-from .admin import Unanswered
-from .errors import MigrationProblem, server_words
-from .grants import Grant, Seen, Thing, is_role_of, plan_grants, things_of, unknown_things
+from .admin import OutcomeUnknown
+from .errors import MigrationFailedError, server_words
+from .grants import CurrentGrants, DatabaseObject, Grant, is_role_of, objects_of, plan_grants, unknown_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from blocks_runtime import Sql
 
-    from .admin import Admin
+    from .admin import AdminConnection
     from .lease import Lease
 
 _logger = logging.getLogger("lambda_migrator")
@@ -37,89 +37,91 @@ FROM information_schema.table_privileges WHERE grantor = current_user""")
 
 
 def provision(
-    admin: Admin, lease: Lease, database: str, desired: Sequence[Grant], *, complete: bool = True
+    admin: AdminConnection, lease: Lease, database: str, desired: Sequence[Grant], *, complete: bool = True
 ) -> None:
-    """Make the database roles of `database`, their privileges and their IAM mappings what `desired` says.
+    """Change database roles, privileges and IAM mappings of `database` to the `desired` grants.
 
-    With `complete` false, `desired` may lack some grantees, and nothing is revoked. A statement whose answer is
-    lost is planned again from what the database then has, so nothing is sent twice that took effect once.
+    With `complete` false, `desired` may be incomplete, and nothing is revoked. After a lost reply the plan is made
+    again from the current grants, so a statement that took effect is not repeated.
 
     Raises:
-        MigrationProblem: a statement was refused, or another migrator has taken the lease over.
+        MigrationFailedError: a statement was refused, or another migrator has taken the lease.
     """
     unanswered = 0
     while True:
         try:
-            seen = look(admin, database)
-            for statement in plan_grants(database, desired, seen, complete=complete):
-                lease.keep(admin)
+            current = read_current_grants(admin, database)
+            for statement in plan_grants(database, desired, current, complete=complete):
+                lease.renew_if_due(admin)
                 _send(admin, statement)
-            for name in unknown_things(desired, seen):
+            for name in unknown_objects(desired, current):
                 _logger.warning("a custom role has privileges on %s, which is not in the database", name)
             return
-        except Unanswered:
+        except OutcomeUnknown:
             unanswered += 1
-            admin.await_answer(unanswered)
+            admin.back_off(unanswered)
 
 
-def _send(admin: Admin, statement: Sql) -> None:
+def _send(admin: AdminConnection, statement: Sql) -> None:
     try:
         admin.ddl(statement)
     except ConnectionFailed:
-        raise  # this says nothing about the statement
+        raise  # the statement itself was not refused
     except DatabaseError as error:
-        raise MigrationProblem(
+        raise MigrationFailedError(
             f"DSQL refused: {statement.text}",
             server_words(error),
-            "the migrations are applied; set right what stands in the way of this grant and migrate again",
+            "the migrations are applied; correct the cause and migrate again to complete the grants",
         ) from error
 
 
-def existing_grants(admin: Admin, database: str) -> tuple[Grant, ...]:
-    """Return the grantees that `database` has now, in the order of their roles and ARNs."""
+def existing_grants(admin: AdminConnection, database: str) -> tuple[Grant, ...]:
+    """Return the current grantees of `database`, in the order of their roles and ARNs."""
     roles = {database_role(database, access): access for access in Access}
     mapped = sorted((row["role"], row["arn"]) for row in admin.read(MAPPINGS))
     return tuple(Grant(role, roles[role], arn) for role, arn in mapped if role in roles)
 
 
-def look(admin: Admin, database: str) -> Seen:
-    """Return what the database has now."""
+def read_current_grants(admin: AdminConnection, database: str) -> CurrentGrants:
+    """Return the current roles, mappings, objects and privileges."""
     roles = frozenset(row["role"] for row in admin.read(ROLES))
     mappings = frozenset((row["role"], row["arn"]) for row in admin.read(MAPPINGS))
-    things = things_of(admin.read(RELATIONS))
+    objects = objects_of(admin.read(RELATIONS))
     privileges = {*_on_tables(admin)}
     for role in sorted(role for role in roles if is_role_of(database, role)):
-        privileges.update(_on_others(admin, role, things))
-    return Seen(roles, mappings, things, frozenset(privileges))
+        privileges.update(_on_others(admin, role, objects))
+    return CurrentGrants(roles, mappings, objects, frozenset(privileges))
 
 
-def _on_tables(admin: Admin) -> Iterator[tuple[str, Thing, str]]:
+def _on_tables(admin: AdminConnection) -> Iterator[tuple[str, DatabaseObject, str]]:
     for row in admin.read(TABLE_PRIVILEGES):
-        yield row["role"], Thing("TABLE", (row["schema"], row["name"])), row["privilege"]
+        yield row["role"], DatabaseObject("TABLE", (row["schema"], row["name"])), row["privilege"]
 
 
-def _on_others(admin: Admin, role: str, things: Sequence[Thing]) -> Iterator[tuple[str, Thing, str]]:
-    for thing in things:
-        for privilege, question in _questions(role, thing):
+def _on_others(
+    admin: AdminConnection, role: str, objects: Sequence[DatabaseObject]
+) -> Iterator[tuple[str, DatabaseObject, str]]:
+    for object_ in objects:
+        for privilege, question in _questions(role, object_):
             if admin.read(question)[0]["has"]:
-                yield role, thing, privilege
+                yield role, object_, privilege
 
 
-def _questions(role: str, thing: Thing) -> Iterator[tuple[str, Sql]]:
-    if thing.kind == "SCHEMA":
-        yield "USAGE", schema_privilege(role, thing.name[0])
-    if thing.kind == "SEQUENCE":
+def _questions(role: str, object_: DatabaseObject) -> Iterator[tuple[str, Sql]]:
+    if object_.kind == "SCHEMA":
+        yield "USAGE", schema_privilege(role, object_.name[0])
+    if object_.kind == "SEQUENCE":
         for privilege in ("SELECT", "USAGE"):
-            yield privilege, sequence_privilege(role, thing.name, privilege)
+            yield privilege, sequence_privilege(role, object_.name, privilege)
 
 
 def schema_privilege(role: str, schema: str) -> Sql:
-    """Return a query whose `has` says whether `role` may use a schema."""
+    """Return a query whose `has` is whether `role` may use a schema."""
     return sql("SELECT has_schema_privilege({role}, {schema}, 'USAGE') AS has", role=role, schema=schema)
 
 
 def sequence_privilege(role: str, name: tuple[str, ...], privilege: str) -> Sql:
-    """Return a query whose `has` says whether `role` has a privilege on a sequence."""
+    """Return a query whose `has` is whether `role` has a privilege on a sequence."""
     return sql(
         "SELECT has_sequence_privilege({role}, {name}, {privilege}) AS has",
         role=role,

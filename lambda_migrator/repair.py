@@ -1,7 +1,7 @@
-"""Bringing the journal in line with what is true, where only a person can know it.
+"""Correction of the journal by the user.
 
-`repair` says of one migration that all of it is done, or nothing of it; `baseline` says of all files that a
-database, which existed before its migrations, has them already. Both write the journal and nothing else.
+`repair` marks one migration as applied or pending; `baseline` marks all files as applied, for a database that existed
+before its migrations. Both write the journal only.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import CommitOutcomeUnknown
 
-from .drift import DriftProblem, find_drift
-from .errors import JournalProblem
-from .journal import Entry, State, forgetting, read, settling
+from .drift import DriftError, find_drift
+from .errors import RepairError
+from .journal import Entry, State, delete_statement, overwrite_statement, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from blocks_runtime import Sql
     from blocks_runtime.database.session import Session
+    from migration_manifest import Manifest
 
-    from .admin import Admin
+    from .admin import AdminConnection
     from .lease import Lease
-    from .manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What the journal said of a migration (None: nothing), and what it says now (None: nothing any more).
+    """State of a migration before (None: not in the journal) and after (None: deleted from it).
 
-    `written` is False where it said just that already, and was left as it was.
+    `written` is False if the journal had that state already.
     """
 
     name: str
@@ -39,81 +39,85 @@ class Correction:
     written: bool = True
 
 
-def repair(admin: Admin, lease: Lease, manifest: Manifest, name: str, state: State, by: str) -> Correction:
-    """Let the journal say that the migration `name` is done (APPLIED), or that nothing of it is (PENDING).
+def repair(
+    admin: AdminConnection, lease: Lease, manifest: Manifest, name: str, state: State, by: str
+) -> Correction:
+    """Mark the migration `name` as applied (APPLIED), or as not begun (PENDING).
 
-    Done means the file as it is now, so this also accepts a file that was changed. A migration whose file is
-    gone can only be forgotten, by PENDING.
+    APPLIED refers to the file as it is now, so it also accepts a changed file. The row of a migration without a file
+    can only be deleted, by PENDING.
 
     Raises:
-        JournalProblem: there is no such migration, or the journal would contradict the files afterwards.
+        RepairError: there is no such migration, or the journal would not match the files afterwards.
     """
     entries = {entry.version: entry for entry in read(admin)}
     migration = next((each for each in manifest.migrations if each.name == name), None)
     if migration is None:
-        return _forget(admin, lease, _orphan(entries.values(), name, state))
+        return _delete_row(admin, lease, _row_without_file(entries.values(), name, state))
     before = entries.get(migration.version)
     if state is State.APPLIED and before and before.applied and before.checksum == migration.checksum:
-        return Correction(name, state, state, written=False)  # by whom and when it was applied stays known
+        return Correction(name, state, state, written=False)  # run and time of the application are kept
     done = len(migration.statements) if state is State.APPLIED else 0
     after = Entry(migration.version, name, migration.checksum, done, state)
     _check(manifest, entries, after)
-    _write(admin, lease, settling(migration, state, done, by))
+    _write(admin, lease, overwrite_statement(migration, state, done, by))
     return Correction(name, None if before is None else before.state, state)
 
 
 def baseline(
-    admin: Admin, lease: Lease, manifest: Manifest, by: str, to: int | None = None
+    admin: AdminConnection, lease: Lease, manifest: Manifest, by: str, to: int | None = None
 ) -> tuple[Correction, ...]:
-    """Let the journal say that every migration up to number `to` (by default all) is done; run none of them.
+    """Mark every migration up to number `to` (by default all) as applied, without running them.
 
     Raises:
-        JournalProblem: the journal says something already.
+        RepairError: the journal is not empty.
     """
     if entries := read(admin):
-        raise JournalProblem(
+        raise RepairError(
             "this database has a journal of migrations already",
             f"{len(entries)} are recorded, the newest is {entries[-1].name}",
-            "settle single ones with `blocks repair NAME --applied`; apply what is pending with `blocks up`",
+            "mark single ones with `blocks repair NAME --applied`; apply pending ones with `blocks up`",
         )
     chosen = [each for each in manifest.migrations if to is None or each.version <= to]
-    _write(admin, lease, *(settling(each, State.APPLIED, len(each.statements), by) for each in chosen))
+    _write(
+        admin, lease, *(overwrite_statement(each, State.APPLIED, len(each.statements), by) for each in chosen)
+    )
     return tuple(Correction(each.name, None, State.APPLIED) for each in chosen)
 
 
-def _forget(admin: Admin, lease: Lease, entry: Entry) -> Correction:
-    _write(admin, lease, forgetting(entry.version))
+def _delete_row(admin: AdminConnection, lease: Lease, entry: Entry) -> Correction:
+    _write(admin, lease, delete_statement(entry.version))
     return Correction(entry.name, entry.state, None)
 
 
-def _orphan(entries: Iterable[Entry], name: str, state: State) -> Entry:
-    """Return the row of a migration that has no file, if that is what the name is of and it may go."""
+def _row_without_file(entries: Iterable[Entry], name: str, state: State) -> Entry:
+    """Return the row of a migration without a file, which may be deleted."""
     found = next((entry for entry in entries if entry.name == name), None)
     if found is None:
-        raise JournalProblem(
+        raise RepairError(
             f"there is no migration {name}",
             f"{name}.sql is not in the folder, and the journal does not know it",
             "name it as `blocks status` does, without .sql",
         )
     if state is State.APPLIED:
-        raise JournalProblem(
-            f"{name} cannot be called applied",
+        raise RepairError(
+            f"{name} cannot be marked as applied",
             f"{name}.sql is not in the folder, so there is nothing to compare with the journal",
-            f"put {name}.sql back, or let the journal forget it with --pending",
+            f"put {name}.sql back, or delete it from the journal with --pending",
         )
     return found
 
 
 def _check(manifest: Manifest, entries: Mapping[int, Entry], after: Entry) -> None:
-    """Refuse what would make the journal contradict the files where it does not now."""
+    """Refuse a change after which the journal would have new contradictions to the files."""
     known = {(fault.version, fault.drift) for fault in find_drift(manifest, entries.values())}
     faults = find_drift(manifest, {**entries, after.version: after}.values())
     if new := [fault for fault in faults if (fault.version, fault.drift) not in known]:
-        raise DriftProblem(new)
+        raise DriftError(new)
 
 
-def _write(admin: Admin, lease: Lease, *statements: Sql) -> None:
-    """Run the statements in one transaction; each may be run twice, so an unanswered COMMIT does no harm."""
+def _write(admin: AdminConnection, lease: Lease, *statements: Sql) -> None:
+    """Run the statements in one transaction; all are idempotent, so it is repeated after a lost reply."""
 
     def work(session: Session) -> None:
         lease.fence(session)

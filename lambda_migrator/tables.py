@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from blocks_runtime.database.results import Row
 
     class Reader(Protocol):
-        """What can be asked: an `Admin`, or whatever else only reads."""
+        """A connection for reading: an `AdminConnection`, or a read-only one."""
 
         def read(self, statement: Sql) -> list[Row]:
             """Return the rows of a query."""
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 JOURNAL = "_migrations"
 LEASE = "_migrations_lock"
 OWN = (JOURNAL, LEASE)
-"""No grantee gets a privilege on these."""
+"""Tables without privileges for grantees."""
 
 CREATE = {
     JOURNAL: sql("""\
@@ -55,6 +55,6 @@ WHERE n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock')"
 
 
 def missing(reader: Reader) -> list[str]:
-    """Return which of the tables are not there yet."""
+    """Return the names of the tables that do not exist yet."""
     existing = {row["relname"] for row in reader.read(EXISTING)}
     return [name for name in CREATE if name not in existing]

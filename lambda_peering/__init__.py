@@ -1,1 +1,1 @@
-"""What joins two clusters of a multi-Region database on deploy, and lets both be deleted with their stacks."""
+"""The peering function: peers the two clusters of a multi-Region database, and deletes the peer with the stacks."""

@@ -1,8 +1,7 @@
-"""The control planes of both Regions: read a cluster, let it name its peer, delete it.
+"""Control plane calls in both Regions: read a cluster, set its peer, delete it.
 
-Every failure becomes one of two things: `Unsettled`, to be looked at again, or a `PeeringProblem`. The errors are
-those of the API model of `dsql` (botocore 1.44.5). A role's fresh permissions take a while to be known
-everywhere (IAM user guide, "Troubleshoot IAM").
+Every failure is either a `TransientError`, which is retried, or a `PeeringError`. The errors are those of the API model
+of `dsql` (botocore 1.44.5). New permissions of a role take effect with a delay (IAM user guide, "Troubleshoot IAM").
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import PeeringProblem, Unsettled
+from .errors import PeeringError, TransientError
 from .pair import identifier_of, region_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from .pair import Pair
 
 GRACE = 60.0
-"""Seconds for which a refused permission may still be on its way, from an operation's first refusal on."""
+"""Seconds after the first AccessDeniedException of an operation for which it counts as transient."""
 
 _TRANSIENT = frozenset({"ThrottlingException", "InternalServerException", "ConflictException"})
 
@@ -30,7 +29,7 @@ _CONNECT_TIMEOUT, _READ_TIMEOUT, _ATTEMPTS = 3, 5, 2
 
 
 class Client(Protocol):
-    """What is used of boto3's client for `dsql`."""
+    """The part of boto3's client for `dsql` that is used here."""
 
     def get_cluster(self, **request: object) -> Mapping[str, object]:
         """Call GetCluster."""
@@ -44,7 +43,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What GetCluster says of one cluster; `peers` are the ARNs it names, its own left out."""
+    """Result of GetCluster; `peers` are the ARNs in its properties, without its own."""
 
     arn: str
     status: str
@@ -54,7 +53,7 @@ class Cluster:
 
 
 class Clusters:
-    """The clusters of two Regions, reached through a client for each."""
+    """The clusters of two Regions, with a client for each."""
 
     def __init__(self, connect: Callable[[str], Client] | None = None) -> None:
         self._connect = connect or _client
@@ -62,30 +61,30 @@ class Clusters:
         self._denied_since: dict[str, float] = {}
 
     def read(self, arn: str) -> Cluster | None:
-        """Return what there is, or None where there is no such cluster (any more).
+        """Return the cluster, or None if it does not exist.
 
         Raises:
-            Unsettled: ask again in a moment.
-            PeeringProblem: it cannot be asked.
+            TransientError: retry.
+            PeeringError: the service refuses it.
         """
         from botocore.exceptions import ClientError
 
         try:
-            with self._asking("GetCluster", arn) as client:
+            with self._calling("GetCluster", arn) as client:
                 return _cluster(arn, client.get_cluster(identifier=identifier_of(arn)))
         except ClientError as error:
             if _code(error) == "ResourceNotFoundException":
                 return None
             raise
 
-    def join(self, arn: str, pair: Pair, token: str) -> None:
-        """Let the cluster name both of the pair and the witness.
+    def set_peer(self, arn: str, pair: Pair, token: str) -> None:
+        """Set both clusters and the witness in the properties of a cluster.
 
         Raises:
-            Unsettled: look again, then perhaps try again.
-            PeeringProblem: the service refuses it.
+            TransientError: read the cluster again, then retry if needed.
+            PeeringError: the service refuses it.
         """
-        with self._asking("UpdateCluster", arn) as client:
+        with self._calling("UpdateCluster", arn) as client:
             client.update_cluster(
                 identifier=identifier_of(arn),
                 multiRegionProperties={"witnessRegion": pair.witness, "clusters": pair.arns},
@@ -93,17 +92,17 @@ class Clusters:
             )
 
     def delete(self, arn: str, token: str) -> None:
-        """Delete the cluster; a peered one waits for its peer's deletion.
+        """Delete the cluster; a peered one stays until its peer is deleted.
 
         Raises:
-            Unsettled: look again, then perhaps try again.
-            PeeringProblem: the service refuses it.
+            TransientError: read the cluster again, then retry if needed.
+            PeeringError: the service refuses it.
         """
-        with self._asking("DeleteCluster", arn) as client:
+        with self._calling("DeleteCluster", arn) as client:
             client.delete_cluster(identifier=identifier_of(arn), clientToken=token)
 
     @contextmanager
-    def _asking(self, operation: str, arn: str) -> Iterator[Client]:
+    def _calling(self, operation: str, arn: str) -> Iterator[Client]:
         from botocore.exceptions import ClientError, HTTPClientError
 
         try:
@@ -111,39 +110,39 @@ class Clusters:
         except ClientError as error:
             if _code(error) == "ResourceNotFoundException" and operation == "GetCluster":
                 raise
-            raise self._judge(operation, arn, error) from error
+            raise self._classify(operation, arn, error) from error
         except HTTPClientError as error:
-            raise Unsettled(f"{operation} in {region_of(arn)}: {error}") from error
+            raise TransientError(f"{operation} in {region_of(arn)}: {error}") from error
 
     def _client_of(self, region: str) -> Client:
         if region not in self._clients:
             self._clients[region] = self._connect(region)
         return self._clients[region]
 
-    def _judge(self, operation: str, arn: str, error: Exception) -> Exception:
+    def _classify(self, operation: str, arn: str, error: Exception) -> Exception:
         place = f"{operation} in {region_of(arn)}"
         code = _code(error)
         if code in _TRANSIENT or code == "ResourceNotFoundException":
-            return Unsettled(f"{place}: {error}")
+            return TransientError(f"{place}: {error}")
         if code == "AccessDeniedException":
             now = time.monotonic()
             if now - self._denied_since.setdefault(place, now) < GRACE:
-                return Unsettled(f"{place}: {error}")
-            return PeeringProblem(
+                return TransientError(f"{place}: {error}")
+            return PeeringError(
                 f"{place} is not allowed",
                 str(error),
-                "see which policy denies it (a permissions boundary, a service control policy), "
-                "or add what is lacking to `peering.role` of the database",
+                "find the policy that denies it (a permissions boundary, a service control policy), "
+                "or add the permission to `peering.role` of the database",
             )
-        return PeeringProblem(
+        return PeeringError(
             f"{place} was refused for {arn}",
             str(error),
-            "correct the cause and deploy again; what is done so far stays",
+            "correct the cause and deploy again; completed steps are kept",
         )
 
 
 def _client(region: str) -> Client:
-    import boto3  # part of Lambda's own Python, and heavy, so only here
+    import boto3  # part of Lambda's Python runtime; slow to import, so only here
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
@@ -152,13 +151,13 @@ def _client(region: str) -> Client:
     return client
 
 
-def _cluster(arn: str, answer: Mapping[str, object]) -> Cluster:
-    properties = answer.get("multiRegionProperties")
+def _cluster(arn: str, respond: Mapping[str, object]) -> Cluster:
+    properties = respond.get("multiRegionProperties")
     configured = properties if isinstance(properties, dict) else {}
     return Cluster(
         arn=arn,
-        status=str(answer["status"]),
-        protected=bool(answer["deletionProtectionEnabled"]),
+        status=str(respond["status"]),
+        protected=bool(respond["deletionProtectionEnabled"]),
         witness=configured.get("witnessRegion"),
         peers=frozenset(configured.get("clusters") or ()) - {arn},
     )

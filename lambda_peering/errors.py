@@ -1,17 +1,15 @@
-"""Why peering cannot go on, in three parts: what, why, and what to do."""
+"""Errors of peering."""
 
 from __future__ import annotations
 
-
-class PeeringProblem(Exception):
-    """Peering cannot go on until somebody does something."""
-
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        super().__init__(what, why, remedy)
-
-    def __str__(self) -> str:
-        return "\n".join(self.args)
+from blocks_runtime.shared.explained_error import ExplainedError
 
 
-class Unsettled(Exception):
-    """The answer may be another one in a moment: throttled, in transition, or a permission still on its way."""
+class PeeringError(ExplainedError):
+    """Peering failed; user action needed."""
+
+    form = "{what}\n{why}\n{remedy}"
+
+
+class TransientError(Exception):
+    """Transient condition: throttling, a cluster in transition, or a permission that is not effective yet; retry."""

@@ -1,11 +1,11 @@
-"""The two clusters of one database, as their custom resource names them."""
+"""The two clusters of one database, from the properties of the custom resource."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import PeeringProblem
+from .errors import PeeringError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 class Pair:
     """The ARNs of both clusters and their witness Region.
 
-    `deletes` says whether deleting the stacks deletes the clusters: only then does the end of the peering
-    touch them.
+    `deletes` says whether deleting the stacks deletes the clusters; otherwise a Delete request changes nothing.
     """
 
     primary: str
@@ -26,10 +25,10 @@ class Pair:
 
     @classmethod
     def of(cls, properties: Mapping[str, object]) -> Pair:
-        """Return the pair that the properties of `Custom::DsqlPeering` describe.
+        """Return the pair from the properties of `Custom::DsqlPeering`.
 
         Raises:
-            PeeringProblem: the properties are of another release.
+            PeeringError: the properties are of another release.
         """
         try:
             return cls(
@@ -39,8 +38,8 @@ class Pair:
                 deletes=properties["OnDelete"] == "DELETE",
             )
         except KeyError as error:
-            raise PeeringProblem(
-                "the peering cannot be understood",
+            raise PeeringError(
+                "the properties of the peering are incomplete",
                 f"the custom resource has no property {error.args[0]}",
                 "install one release of blocks-dsql for the construct and its functions, and deploy again",
             ) from None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE
+
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
@@ -121,8 +123,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "sizes-of-what-is-sent",
-        "The limits of 1 MiB per value and 2 MiB per row are checked for values that a client sends, not for values "
-        "that a query computes; the limits on the size of a key and of a view are not checked.",
+        f"The limits of {BYTES_PER_VALUE // MEBIBYTE} MiB per value and {BYTES_PER_ROW // MEBIBYTE} MiB per row are "
+        "checked for values that a client sends, not for values that a query computes; "
+        "the limits on the size of a key and of a view are not checked.",
         "To measure every row would cost more than the statement, and the key sizes in Aurora DSQL's documentation "
         "differ from those observed. Values are compressed as in PostgreSQL.",
         "INSERT … SELECT repeat('x', …) may succeed here and fail on Aurora DSQL with 54000.",

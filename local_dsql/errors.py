@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from blocks_runtime.shared.explained_error import ExplainedError
 
-class LocalDatabaseError(Exception):
+
+class LocalDatabaseError(ExplainedError):
     """A request to the local database failed.
 
     Attributes:
@@ -14,13 +16,6 @@ class LocalDatabaseError(Exception):
         why: the reason, with the original message if there is one.
         remedy: what to do.
     """
-
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        super().__init__(what, why, remedy)
-        self.what, self.why, self.remedy = what, why, remedy
-
-    def __str__(self) -> str:
-        return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"
 
 
 class PostgresNotFoundError(LocalDatabaseError):

@@ -1,9 +1,33 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
-# A shell starts its background jobs with Ctrl-C ignored, and every process inherits that. Tests press Ctrl-C.
+from tests.support import fast_tests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+# A shell starts background jobs with SIGINT ignored, which child processes inherit. Tests send SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="run only the tests that start no process")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    # With pytest-xdist the tests run in workers, which the main process starts.
+    config = session.config
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("--fast") and (is_worker or not config.getoption("numprocesses", None)):
+        fast_tests.skip_tests_that_start_processes()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--fast") and fast_tests.is_left_out(collection_path) else None

@@ -13,26 +13,19 @@ from dsql_dialect.profiles import DEFAULT, NAMES
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
-    *(
-        "blocks",
-        "blocks_cli",
-        "custom_resource",
-        "dsql_dialect",
-        "lambda_migrator",
-        "lambda_peering",
-        "local_dsql",
-    ),
+    *("benchmarks", "blocks", "blocks_cli", "custom_resource", "dsql_dialect"),
+    *("lambda_migrator", "lambda_peering", "local_dsql", "migration_manifest"),
     "runtime/blocks_runtime",
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 HOMES = {"dsql_dialect/limits.py", "dsql_dialect/profiles.py", "runtime/blocks_runtime/limits.py"}
-"""Where limits and names of dialects are defined."""
+"""The modules that define limits and names of dialects."""
 
 ROWS = limits.ROWS_PER_TRANSACTION
 SPELLED = re.compile(
     rf"\b({ROWS}|{ROWS:_}|{ROWS:,}|{ROWS - 1:,}|{ROWS + 1})\b"
     rf"|\b{limits.BYTES_PER_TRANSACTION // limits.MEBIBYTE} (MiB|mebibytes)\b|\b10 \* (1024 \* 1024|_?MEBIBYTE)\b"
-    rf"|\b{limits.TRANSACTION_SECONDS} (s|seconds)\b"
+    rf"|\b{limits.TRANSACTION_SECONDS} (s|seconds)\b|\d MiB per (value|row)\b"
 )
 DIALECT = re.compile(
     rf"['\"`]({'|'.join(NAMES)})['\"`]|dialect ({'|'.join(NAMES)})\b|\b{DEFAULT.name} \(default"

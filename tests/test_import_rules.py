@@ -32,6 +32,7 @@ OURS = {
     "lambda_migrator": ROOT / "lambda_migrator",
     "lambda_peering": ROOT / "lambda_peering",
     "local_dsql": ROOT / "local_dsql",
+    "migration_manifest": ROOT / "migration_manifest",
 }
 
 
@@ -49,7 +50,7 @@ RULES = [
     PackageRule(
         "dsql_dialect",
         entries=("dsql_dialect.migrations",),
-        may_name=frozenset({"postgast", "google", "blocks_runtime"}),
+        may_name=frozenset({"postgast", "google", "blocks_runtime", "migration_manifest"}),
         must_not_load=frozenset({"aws_cdk", "psycopg", "boto3", "botocore", "local_dsql", "asyncio"}),
     ),
     PackageRule(
@@ -67,15 +68,21 @@ RULES = [
         ),
     ),
     PackageRule(
+        "migration_manifest",
+        entries=(),
+        may_name=frozenset(),
+        must_not_load=frozenset({"aws_cdk", "postgast", "psycopg", "asyncio", "blocks_runtime"}),
+    ),
+    PackageRule(
         "lambda_migrator",
         entries=("lambda_migrator.handler",),
-        may_name=frozenset({"blocks_runtime", "custom_resource", "psycopg"}),
+        may_name=frozenset({"blocks_runtime", "custom_resource", "migration_manifest", "psycopg"}),
         must_not_load=frozenset({"aws_cdk", "postgast", "boto3", "botocore", "dsql_dialect", "local_dsql"}),
     ),
     PackageRule(
         "lambda_peering",
         entries=("lambda_peering.handler",),
-        may_name=frozenset({"custom_resource", "boto3", "botocore"}),
+        may_name=frozenset({"blocks_runtime", "custom_resource", "boto3", "botocore"}),
         must_not_load=frozenset(
             {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "dsql_dialect", "local_dsql"}
         ),
@@ -122,6 +129,7 @@ RULES = [
                     "dsql_dialect",
                     "lambda_migrator",
                     "local_dsql",
+                    "migration_manifest",
                 ),
                 *("click", "awslambdaric"),
                 # Where a stack on AWS is named; installed by the extra `aws`.

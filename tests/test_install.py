@@ -1,4 +1,4 @@
-"""What `pip install blocks-dsql[…]` brings, and what its programs say where that is too little."""
+"""Packages that `pip install blocks-dsql[…]` installs, and messages of programs whose packages are missing."""
 
 from __future__ import annotations
 

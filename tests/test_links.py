@@ -70,11 +70,24 @@ def test_a_path_names_each_file_once(title: str) -> None:
     assert sorted(set(files)) == sorted(files) != []
 
 
-def test_the_architecture_names_every_package() -> None:
+def wheel_packages() -> list[str]:
+    """Return the paths of the packages that are released."""
     built = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
-    packages = {f"{name}/" for name in built["targets"]["wheel"]["packages"]}
+    packages: list[str] = built["targets"]["wheel"]["packages"]
+    return packages
+
+
+def test_the_architecture_names_every_package() -> None:
+    packages = {f"{name}/" for name in wheel_packages()}
     table = ARCHITECTURE.read_text("utf-8").partition("## Interfaces")[0]
     assert packages == packages & set(_PATH.findall(table))
+
+
+def test_the_architecture_names_every_folder() -> None:
+    roots = [ROOT / name for name in wheel_packages()]
+    folders = {path.parent.relative_to(ROOT) for root in roots for path in root.glob("*/**/__init__.py")}
+    assert folders
+    assert {f"{folder}/" for folder in folders} <= set(_PATH.findall(ARCHITECTURE.read_text("utf-8")))
 
 
 def test_the_changes_are_counted() -> None:

@@ -1,1 +1,1 @@
-"""What the runtime costs beside its peers, all against one local database: `python -m benchmarks.runtime`."""
+"""Cost of the runtime and its peers on one local database: `python -m benchmarks.runtime`."""

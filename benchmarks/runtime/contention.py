@@ -1,4 +1,4 @@
-"""Sixty threads add one to one row, and each must succeed: how often they try and how long that takes."""
+"""Sixty threads increment one row, and each must succeed: number of attempts and time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from blocks_runtime import DistributedDatabase, sql
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.runtime.place import Place
+    from benchmarks.runtime.benchmark_database import BenchmarkDatabase
     from blocks_runtime import Transaction
 
 THREADS, ROUNDS = 60, 7
 
 
-def contention(place: Place) -> str:
-    """Return attempts and seconds of our retry, and of the two loops that one finds in code by hand."""
+def contention(database: BenchmarkDatabase) -> str:
+    """Return attempts and seconds of our retry, and of two common hand-written loops."""
     with ExitStack() as stack:
         db = stack.enter_context(DistributedDatabase("main", max_connections=THREADS))
         db.warm_up(THREADS)
-        parameters = place.parameters()
+        parameters = database.parameters()
         raw = [
             stack.enter_context(psycopg.connect(**parameters, autocommit=True))  # type: ignore[arg-type]
             for _ in range(THREADS)
@@ -54,7 +54,7 @@ def contention(place: Place) -> str:
 
 
 def _all_at_once(add: Callable[[int], int]) -> tuple[int, float]:
-    """Return the attempts of all threads together, and the seconds until the last has succeeded."""
+    """Return the attempts of all threads, and the seconds until the last success."""
     gate, attempts = threading.Barrier(THREADS + 1), [0] * THREADS
 
     def work(number: int) -> None:

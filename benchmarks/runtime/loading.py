@@ -1,4 +1,4 @@
-"""Many rows: `load` beside the loops that one writes by hand with psycopg, and beside itself with more in parallel."""
+"""Bulk loading: `load`, hand-written loops with psycopg, and `load` with more transactions in parallel."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ from typing import TYPE_CHECKING
 
 from benchmarks.harness import compare, costs
 from blocks_runtime import DistributedDatabase
+from blocks_runtime.contract import ROWS_PER_TRANSACTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import psycopg
 
-    from benchmarks.runtime.place import Place
+    from benchmarks.runtime.benchmark_database import BenchmarkDatabase
 
     Connection = psycopg.Connection[tuple[object, ...]]
     Rows = list[tuple[int, str, int]]
 
-ROWS, CHUNK = 12_000, 3_000
+ROWS, CHUNK = 12_000, ROWS_PER_TRANSACTION
 COLUMNS = ("id", "owner", "amount")
 _ids = itertools.count()
 
 
 def fresh() -> Rows:
-    """Return rows whose keys have not been used."""
+    """Return rows with unused keys."""
     return [(next(_ids), f"owner {number}", number) for number in range(ROWS)]
 
 
 def chunks() -> Iterator[Rows]:
-    """Yield fresh rows, as many at a time as DSQL lets one transaction change."""
+    """Yield new rows in chunks of the maximum that one transaction may change."""
     rows = fresh()
     return (rows[at : at + CHUNK] for at in range(0, ROWS, CHUNK))
 
 
-def beside_loops(place: Place) -> str:
-    """Return `load` beside four loops by hand, each with one connection."""
-    with DistributedDatabase("main") as db, place.connect() as raw:
+def beside_loops(database: BenchmarkDatabase) -> str:
+    """Return `load` and four hand-written loops, each with one connection."""
+    with DistributedDatabase("main") as db, database.connect() as raw:
         loops = {
             "executemany": executemany,
             "multi-row VALUES": values,
@@ -52,8 +53,8 @@ def beside_loops(place: Place) -> str:
     return costs(f"{ROWS:,} rows; the fastest loop by hand is the bar", results, ours="load", bars=bars)
 
 
-def with_more_in_parallel(place: Place) -> str:
-    """Return rows a second with 1, 2, 4 and 8 transactions at once, where a COMMIT takes its time."""
+def with_more_in_parallel(database: BenchmarkDatabase) -> str:
+    """Return rows per second with 1, 2, 4 and 8 concurrent transactions, with commit latency."""
     with DistributedDatabase("main") as db:
         ways = {f"parallel={number}": _parallel(db, number) for number in (1, 2, 4, 8)}
         results = compare(ways, turns=5, window=0)

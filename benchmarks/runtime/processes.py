@@ -1,4 +1,4 @@
-"""New processes: what the import costs, and how long it takes until the first row."""
+"""New processes: cost of the import, and time until the first row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOGIN = (
 )
 _QUERY = 'assert connection.execute("SELECT v FROM lookup WHERE id = %s", (17,)).fetchone() == ("v17",)'
 
-_DONE = "os._exit(0)"  # the first row is there; what Python tidies up at its end is nobody's cold start
+_DONE = "os._exit(0)"  # The first row has arrived; the interpreter's shutdown is not part of a cold start.
 
 PROGRAMS = {
     "bare interpreter": "pass",
@@ -45,7 +45,7 @@ PROGRAMS = {
 
 
 def imports(turns: int = 31) -> str:
-    """Return what importing the runtime adds to a bare interpreter, in CPU time, which other programs leave alone."""
+    """Return the CPU time that importing the runtime adds to a bare interpreter; other programs do not affect it."""
     _cpu("import blocks_runtime")
     pairs = [(_cpu("bare interpreter"), _cpu("import blocks_runtime")) for _ in range(turns)]
     added = sorted((ours - bare) * 1000 for bare, ours in pairs)
@@ -58,7 +58,7 @@ def imports(turns: int = 31) -> str:
 
 
 def _cpu(name: str) -> float:
-    """Return the CPU seconds of a new process that runs a program."""
+    """Return the CPU seconds of a program in a new process."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAMS[name]], env=_environment())
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -67,7 +67,7 @@ def _cpu(name: str) -> float:
 
 
 def cold_starts(turns: int = 15) -> str:
-    """Return how long a new process takes to import, sign, connect and read a row, beside its peers."""
+    """Return the time of a new process to import, sign, connect and read a row, for us and the peers."""
     peers = ("connector + psycopg", "boto3 + psycopg by hand")
     results = compare({name: _runs(name) for name in ("ours", *peers)}, turns=turns, window=0)
     return costs("cold start: new process to first row", results, ours="ours", bars=dict.fromkeys(peers, 0.5))
@@ -78,5 +78,5 @@ def _runs(name: str) -> Callable[[], object]:
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which Python keeps what it has compiled: none compiles psycopg for each new process."""
+    """Return an environment with a bytecode cache, so that no process compiles psycopg."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -1,4 +1,4 @@
-"""Warm connections: a token, a look-up, a transaction, for threads and for asyncio, beside psycopg itself."""
+"""Warm connections: a token, a lookup, a transaction, for threads and asyncio, compared with psycopg."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import psycopg
 from psycopg.rows import dict_row
 
 from benchmarks.harness import compare, costs
-from benchmarks.runtime.place import REGION
+from benchmarks.runtime.benchmark_database import REGION
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, sql
 from blocks_runtime.signing import Credentials, token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from benchmarks.runtime.place import Place
+    from benchmarks.runtime.benchmark_database import BenchmarkDatabase
     from blocks_runtime import Transaction
     from blocks_runtime.database.aio.transaction import AsyncTransaction
 
@@ -32,7 +32,7 @@ READ, WRITE = "SELECT n FROM counter WHERE id = %s", "UPDATE counter SET n = n +
 
 
 def tokens() -> str:
-    """Return what a token costs, with temporary credentials as Lambda has them and a client that is there."""
+    """Return the cost of a token, with temporary credentials as on Lambda and an existing client."""
     keys = Credentials("ASIAEXAMPLE", "secret" * 6, "IQoJb3JpZ2luX2VjEJr//+=" * 40)
     client = boto3.client(
         "dsql",
@@ -52,11 +52,11 @@ def tokens() -> str:
     return costs("token", results, ours="ours", bars={"boto3, client made": 0.25})
 
 
-def synchronous(place: Place) -> str:
-    """Return a prepared look-up and a transaction of two statements, beside psycopg's own."""
+def synchronous(database: BenchmarkDatabase) -> str:
+    """Return a prepared lookup and a transaction of two statements, ours and psycopg's."""
     with (
         DistributedDatabase("main") as db,
-        place.connect(autocommit=True, row_factory=dict_row) as raw,
+        database.connect(autocommit=True, row_factory=dict_row) as raw,
     ):
 
         def by_hand() -> None:
@@ -82,12 +82,12 @@ def synchronous(place: Place) -> str:
     return _both("threads", lookups, transactions)
 
 
-def asynchronous(place: Place) -> str:
+def asynchronous(database: BenchmarkDatabase) -> str:
     """Return the same for asyncio."""
     with asyncio.Runner() as runner:
         db = AsyncDistributedDatabase("main")
         raw = runner.run(
-            psycopg.AsyncConnection.connect(**place.parameters(), autocommit=True, row_factory=dict_row)  # type: ignore[arg-type]
+            psycopg.AsyncConnection.connect(**database.parameters(), autocommit=True, row_factory=dict_row)  # type: ignore[arg-type]
         )
 
         async def lookup() -> None:

@@ -1,7 +1,7 @@
-"""Bundles for Lambda, made without Docker from an exact lock with hashes.
+"""Bundles for Lambda, built without Docker from an exact lock with hashes.
 
-The same parts give the same bytes on every machine. Wheels come from the package index once and are kept in a
-cache folder, so that later runs need no network. Nothing here imports aws_cdk.
+The same parts give the same bytes on every machine. Wheels are downloaded from the package index once and kept in a
+cache folder, so later runs need no network. Nothing here imports aws_cdk.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from blocks.bundling.bundle import Bundle
 from blocks.bundling.bundles import migrator, migrator_code_digest, peering, runtime_client, runtime_layer
 from blocks.bundling.errors import BundlingError
-from blocks.bundling.target import Target, every_target
+from blocks.bundling.target import DEFAULT_PYTHON, Target, every_target
 
 __all__ = [
+    "DEFAULT_PYTHON",
     "Bundle",
     "BundlingError",
     "Target",

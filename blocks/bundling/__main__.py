@@ -1,4 +1,4 @@
-"""`python -m blocks.bundling`: fill the cache while there is a network, or renew the lock."""
+"""`python -m blocks.bundling`: download wheels into the cache, or renew the lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after saying on stderr what could not be had."""
+    """Run one command; return 0, or 1 after an error on stderr."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)

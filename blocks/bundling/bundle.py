@@ -1,4 +1,4 @@
-"""Finished bundles: folders in the cache whose name and bytes follow from their parts alone."""
+"""Built bundles: folders in the cache whose name and bytes depend on their parts alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blocks.bundling.parts import Part
 
-# Raise it when the same parts come to lie differently in the folder.
+# Increase it when the layout of the folder changes for the same parts.
 _LAYOUT = "1"
 
 # 1980-01-01: zip files cannot hold an earlier date.
@@ -30,7 +30,7 @@ _UNUSED_AFTER_SECONDS = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder ready to become a Lambda asset, and the digest of what it was made from.
+    """A folder ready to become a Lambda asset, and the digest of its parts.
 
     The digest is the same on every machine; `path` is not.
     """
@@ -41,26 +41,25 @@ class Bundle:
 
 @cache.in_use()
 def bundle(parts: Sequence[Part]) -> Bundle:
-    """Return the bundle of `parts`, building it unless the cache has it intact.
+    """Return the bundle of `parts`; build it unless the cache has it intact.
 
     File times and modes are fixed, so zipping the folder twice gives the same bytes.
 
     Raises:
-        BundlingError: a wheel is neither in the cache nor to be had from the package index, or the cache cannot
-            be written.
+        BundlingError: a wheel is not in the cache and cannot be downloaded, or the cache cannot be written.
     """
     digest = digest_of(parts)
     place = cache.folder() / "bundles" / digest
     if not _is_intact(place):
         _build(place, parts)
-    # A cache that was brought along may be read-only; then nothing drops what is unused either.
+    # A copied cache may be read-only; unused bundles are not removed from it either.
     with contextlib.suppress(PermissionError):
         os.utime(place)
     return Bundle(place / "tree", digest)
 
 
 def digest_of(parts: Sequence[Part]) -> str:
-    """Return the digest that the bundle of `parts` has, without building it."""
+    """Return the digest of the bundle of `parts`, without building it."""
     return digest_of_texts(_LAYOUT, *(part.digest for part in parts))
 
 
@@ -80,14 +79,14 @@ def _files_below(tree: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _build(place: Path, parts: Sequence[Part]) -> None:
-    """Write the bundle beside its place and rename it there, so that what is there is always complete."""
+    """Build the bundle in a temporary folder and rename it into place, so that a bundle is always complete."""
     place.parent.mkdir(parents=True, exist_ok=True)
     _drop_unused(place.parent)
     with tempfile.TemporaryDirectory(prefix="build-", dir=place.parent) as scratch:
         made = Path(scratch) / "made"
         _write(made / "tree", parts)
         (made / "seal").write_text(_seal(made / "tree"), encoding="ascii")
-        _settle(made / "tree")
+        _normalize(made / "tree")
         _move_into_place(made, place)
 
 
@@ -99,10 +98,10 @@ def _write(tree: Path, parts: Sequence[Part]) -> None:
             path.write_bytes(contents)
 
 
-def _settle(tree: Path) -> None:
+def _normalize(tree: Path) -> None:
     for path in (tree, *tree.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    # Writing into a folder changes its time, so times come last.
+    # Writing into a folder changes its time, so times are set last.
     for path in (tree, *tree.rglob("*")):
         os.utime(path, (_MTIME, _MTIME))
 
@@ -113,16 +112,16 @@ def _move_into_place(made: Path, place: Path) -> None:
     try:
         made.rename(place)
     except OSError:
-        # Another process built the same bundle meanwhile; its bytes are ours.
+        # Another process has built the same bundle meanwhile, with the same bytes.
         if not _is_intact(place):
             raise
 
 
 def _drop_unused(bundles: Path) -> None:
-    """Remove what no run has used for a month, such as bundles of earlier releases."""
+    """Remove bundles unused for a month, such as those of earlier releases."""
     deadline = time.time() - _UNUSED_AFTER_SECONDS
     for place in bundles.iterdir():
-        # Other processes build and rename here, too.
+        # Other processes build and rename bundles concurrently.
         with contextlib.suppress(FileNotFoundError):
             if place.stat().st_mtime < deadline:
                 shutil.rmtree(place, ignore_errors=True)

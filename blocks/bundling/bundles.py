@@ -1,4 +1,4 @@
-"""The bundles this distribution makes: runtime layer, migrator, peering function, local runtime client."""
+"""Bundles of this distribution: runtime layer, migrator, peering function, local runtime client."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from blocks.bundling.parts import Part
     from blocks.bundling.target import Target
 
-# Where Lambda looks for Python packages in a layer (AWS Lambda guide, "Packaging your layer content").
+# Folder of Python packages in a layer (AWS Lambda guide, "Packaging your layer content").
 _LAYER_PREFIX = "python/"
 
-_MIGRATOR: list[Part] = [PackagePart("lambda_migrator"), PackagePart("custom_resource")]
+_MIGRATOR: list[Part] = [
+    PackagePart(name) for name in ("lambda_migrator", "custom_resource", "migration_manifest")
+]
 
 # The peering function needs no driver, so it has no layer.
 _PEERING: list[Part] = [PackagePart(name) for name in ("lambda_peering", "custom_resource", "blocks_runtime")]
@@ -27,7 +29,7 @@ def runtime_layer(target: Target) -> Bundle:
     """Return the layer of an app function: `blocks_runtime`, psycopg and libpq for `target`, below `python/`.
 
     Raises:
-        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+        BundlingError: a wheel is not in the cache and cannot be downloaded.
     """
     return bundle(_layer_parts(target))
 
@@ -38,12 +40,12 @@ def migrator(manifest: str) -> Bundle:
 
 
 def migrator_code_digest(target: Target) -> str:
-    """Return what changes when the migrator would run other code: its own, the runtime's or the driver's."""
+    """Return a digest of all code that the migrator runs: its own, the runtime's and the driver's."""
     return digest_of_texts(digest_of(_MIGRATOR), digest_of(_layer_parts(target)))
 
 
 def peering() -> Bundle:
-    """Return the code of the function that joins two clusters; boto3 is part of Lambda's own Python."""
+    """Return the code of the function that peers two clusters; boto3 is part of Lambda's Python runtime."""
     return bundle(_PEERING)
 
 
@@ -51,7 +53,7 @@ def runtime_client(target: Target) -> Path:
     """Return a folder for PYTHONPATH: Lambda's runtime interface client for `target`, a Linux interpreter.
 
     Raises:
-        BundlingError: a wheel is neither in the cache nor to be had from the package index.
+        BundlingError: a wheel is not in the cache and cannot be downloaded.
     """
     return bundle([WheelsPart(lock.wheels("runtime-client", target), target)]).path
 

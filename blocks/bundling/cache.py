@@ -1,4 +1,4 @@
-"""The folder that keeps verified wheels and finished bundles between runs."""
+"""Cache folder of verified wheels and built bundles."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def in_use() -> Iterator[None]:
-    """Tell what the system has against the folder.
+    """Return a context in which an OSError becomes a BundlingError that names the cache folder.
 
     Raises:
-        BundlingError: it cannot be made, read or written, or the disk is full.
+        BundlingError: the folder cannot be created, read or written, or the disk is full.
     """
     try:
         yield

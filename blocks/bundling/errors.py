@@ -1,13 +1,9 @@
-"""What goes wrong while bundling, said in three parts: what, why, what to do."""
+"""Error of the bundles."""
 
 from __future__ import annotations
 
+from blocks_runtime.shared.explained_error import ExplainedError
 
-class BundlingError(Exception):
-    """A bundle for Lambda cannot be built; the message names what is missing and the command that helps."""
 
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        super().__init__(f"{what}\n  why: {why}\n  do:  {remedy}")
-        self.what = what
-        self.why = why
-        self.remedy = remedy
+class BundlingError(ExplainedError):
+    """A bundle for Lambda cannot be built; the error names the missing part and the command that helps."""

@@ -1,4 +1,4 @@
-"""The exact wheels that go into bundles, from the checked-in `lock.toml`."""
+"""Exact wheels of the bundles, from the checked-in `lock.toml`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Wheel:
 
     @property
     def requirement(self) -> str:
-        """The release as pip's requirement files name it, hash included."""
+        """The release as a line of a requirements file, with its hash."""
         return f"{self.project}=={self.version} --hash=sha256:{self.sha256}"
 
     def serves(self, target: Target) -> bool:
-        """Tell whether this wheel belongs into a bundle for `target`."""
+        """Return whether this wheel is part of a bundle for `target`."""
         return (not self.python or target.python in self.python) and (
             not self.architecture or target.architecture in self.architecture
         )
@@ -42,7 +42,7 @@ def wheels(group: str, target: Target) -> tuple[Wheel, ...]:
 
 @functools.cache
 def groups() -> dict[str, tuple[Wheel, ...]]:
-    """Return the whole lock: the wheels of each group in the order of the file."""
+    """Return the lock: the wheels of each group in the order of the file."""
     text = resources.files(__package__).joinpath("lock.toml").read_text(encoding="utf-8")
     return {group: tuple(_wheels(rows)) for group, rows in tomllib.loads(text).items()}
 

@@ -1,4 +1,4 @@
-"""What a bundle is made of: locked wheels, packages of this distribution, and texts."""
+"""Parts of a bundle: locked wheels, packages of this distribution, and texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT_METADATA = ("METADATA", "licenses/")
 
 
 class Part(Protocol):
-    """One ingredient of a bundle; its digest is known without reading what a download would bring."""
+    """One part of a bundle; its digest is known without a download."""
 
     @property
     def digest(self) -> str:
@@ -49,7 +49,7 @@ class WheelsPart:
         for path in wheelhouse.fetch(self.wheels, self.target):
             with zipfile.ZipFile(path) as archive:
                 for name in archive.namelist():
-                    if _belongs_into_bundle(name):
+                    if _is_bundled(name):
                         yield self.prefix + name, archive.read(name)
 
 
@@ -68,7 +68,7 @@ class PackagePart:
         folder = _folder_of(self.package)
         for path in sorted(folder.rglob("*")):
             name = f"{self.package}/{path.relative_to(folder).as_posix()}"
-            if path.is_file() and _belongs_into_bundle(name):
+            if path.is_file() and _is_bundled(name):
                 yield self.prefix + name, path.read_bytes()
 
 
@@ -88,7 +88,7 @@ class TextPart:
 
 
 def digest_of_files(files: Iterator[tuple[str, bytes]]) -> str:
-    """Return one sha256 over paths and contents, whatever the order of the files."""
+    """Return one sha256 over paths and contents, independent of the order of the files."""
     whole = hashlib.sha256()
     for name, contents in sorted(files):
         whole.update(f"{name}\0{hashlib.sha256(contents).hexdigest()}\n".encode())
@@ -107,7 +107,7 @@ def _folder_of(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _belongs_into_bundle(name: str) -> bool:
+def _is_bundled(name: str) -> bool:
     path = PurePosixPath(name)
     if name.endswith("/") or path.suffix in (".pyc", ".pyi"):
         return False

@@ -1,4 +1,4 @@
-"""pip as a program that downloads wheels for another interpreter than its own."""
+"""Download of wheels for another interpreter, with pip as a subprocess."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class PipError(Exception):
-    """pip could not download a wheel; the message is the last that it said."""
+    """pip could not download a wheel; the text is pip's last message."""
 
 
 def download(requirements: Sequence[str], into: Path, target: Target) -> None:
-    """Download the wheels of `requirements`, lines as in a requirements file, and nothing they depend on.
+    """Download the wheels of `requirements`, lines of a requirements file, without dependencies.
 
     Raises:
         PipError: the package index has no such wheel, or one with another hash, or cannot be reached.
@@ -32,7 +32,7 @@ def download(requirements: Sequence[str], into: Path, target: Target) -> None:
     listed = into / "requirements.txt"
     listed.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     command = [*_pip(), "download", *_options(target), "--dest", str(into), "--requirement", str(listed)]
-    # What the app pins for itself says nothing about what is locked here.
+    # Constraints of the app do not apply to the lock.
     environment = os.environ | {"PIP_CONSTRAINT": os.devnull}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
@@ -40,7 +40,7 @@ def download(requirements: Sequence[str], into: Path, target: Target) -> None:
 
 
 def _options(target: Target) -> list[str]:
-    """Return pip's options; every tag is named, as pip would else take those of its own interpreter."""
+    """Return pip's options; every tag is named, as pip would otherwise use those of its own interpreter."""
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     options += ["--implementation", "cp", "--python-version", target.python]
     for abi in (target.tag, "abi3", "none"):

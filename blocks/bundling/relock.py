@@ -1,4 +1,4 @@
-"""Making the lock anew: which wheels the package index has for every target, with their hashes."""
+"""Renewal of the lock: the wheels that the package index has for every target, with their hashes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADER = """\
 
 
 def relock(versions: Mapping[str, str]) -> str:
-    """Return the text of a new lock: today's projects, in the `versions` given or else in today's.
+    """Return the text of a new lock: the same projects, in the given `versions` or else the locked ones.
 
     Raises:
         BundlingError: a version has no wheel for one of the targets, or a project is not in the lock.

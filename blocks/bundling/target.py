@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from blocks.bundling.errors import BundlingError
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-"""The Python versions of Lambda that the lock has wheels for."""
+"""Python versions of Lambda that the lock has wheels for, the oldest first."""
+
+DEFAULT_PYTHON = PYTHONS[-1]
+"""Version of functions that this library creates, unless an option chooses another."""
 
 ARCHITECTURES = ("x86_64", "aarch64")
 
 _MACHINE_NAMES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
-# manylinux2014 alone would not do: psycopg-binary 3.3 has no such wheel for aarch64.
+# manylinux2014 alone is not enough: psycopg-binary 3.3 has no such wheel for aarch64.
 _PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
 
 
@@ -44,7 +47,7 @@ class Target:
 
     @classmethod
     def of_this_interpreter(cls) -> Target:
-        """Return the target that the running interpreter is."""
+        """Return the target of the running interpreter."""
         return cls(f"{sys.version_info.major}.{sys.version_info.minor}", platform.machine())
 
     @property
@@ -54,7 +57,7 @@ class Target:
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """The platform tags to accept, such as `manylinux2014_x86_64`."""
+        """Accepted platform tags, such as `manylinux2014_x86_64`."""
         return tuple(f"{platform_tag}_{self.architecture}" for platform_tag in _PLATFORMS)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Locked wheels on disk: from the cache, or from the package index through pip, and verified either way."""
+"""Locked wheels on disk: from the cache or downloaded by pip, verified either way."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @cache.in_use()
 def fetch(wheels: Sequence[Wheel], target: Target) -> tuple[Path, ...]:
-    """Return the files of `wheels`, in their order, downloading with pip those the cache does not have.
+    """Return the files of `wheels`, in their order; download missing ones with pip.
 
-    A file in the cache whose contents changed is fetched anew. No network is used when all are there.
+    A cached file with changed contents is downloaded again. No network is used when all are cached.
 
     Raises:
-        BundlingError: a wheel is missing and pip could not get it, or got something with another hash; or the
-            cache cannot be written.
+        BundlingError: a wheel is missing and pip could not download it, or its hash differs; or the cache cannot be
+            written.
     """
     missing = [wheel for wheel in wheels if not _is_intact(wheel)]
     if missing:
@@ -69,5 +69,5 @@ def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError
         f"not in the cache {cache.folder()}, and pip could not download it: {why}",
         "where a package index can be reached, run `python -m blocks.bundling prefetch "
         f"--python {target.python} --arch {target.architecture}`; "
-        f"{cache.VARIABLE} names a cache folder brought from there",
+        f"{cache.VARIABLE} names a cache folder copied from there",
     )

@@ -1,7 +1,7 @@
 """Backups of a cluster by AWS Backup.
 
-DSQL has full snapshots and no point-in-time recovery; a restore always makes a new cluster.
-AWS Backup asks for an opt-in of the account to DSQL in each Region, which no template can give.
+DSQL has full snapshots and no point-in-time recovery; a restore always creates a new cluster.
+The account must opt in to DSQL in AWS Backup in each Region, which a template cannot do.
 Sources: AWS user guide, "Backup and restore for Amazon Aurora DSQL"; AWS Backup developer guide, "Amazon Aurora DSQL
 backups".
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BackupPolicy:
-    """When a cluster is backed up, and where to; made by `daily` or `from_plan`."""
+    """Schedule and vault of backups; created by `daily` or `from_plan`."""
 
     plan: backup.IBackupPlan | None
     keep: Duration
@@ -42,7 +42,7 @@ class BackupPolicy:
 
     @property
     def has_no_copies(self) -> bool:
-        """Tell whether backups stay where they are made; a plan of yours is known to itself."""
+        """True if backups are not copied to another vault; False for a plan of the app, which may copy them."""
         return self.plan is None and not self.copy_to
 
     @staticmethod
@@ -58,15 +58,15 @@ class BackupPolicy:
         """Back up once a day.
 
         Args:
-            keep: how long a backup is kept. Default: 35 days.
-            hour: the hour of the day it begins in, UTC. Default: 5.
-            vault: where the backups are. Default: a vault of its own, which stays when the stack goes and is
-                encrypted with the key of the database, where it has one.
+            keep: retention of a backup. Default: 35 days.
+            hour: hour of the day at which it starts, UTC. Default: 5.
+            vault: vault of the backups. Default: a new vault, which is retained when the stack is deleted and is
+                encrypted with the key of the database, if it has one.
             copy_to: vaults of other Regions or accounts to copy each backup to. Default: no copies.
-            role: what AWS Backup runs as. Default: a role of its own with AWS's policy for backups.
+            role: IAM role of AWS Backup. Default: a new role with AWS's policy for backups.
 
         Raises:
-            ConstructError: there is no such hour, or the backups would be kept for less than a day.
+            ConstructError: the hour is out of range, or the retention is less than a day.
         """
         if not 0 <= hour <= 23:
             raise ConstructError(
@@ -83,26 +83,26 @@ class BackupPolicy:
 
     @staticmethod
     def from_plan(plan: backup.IBackupPlan, *, role: iam.IRole | None = None) -> BackupPolicy:
-        """Back up as a plan of yours says.
+        """Back up by an existing plan.
 
         Args:
-            plan: the backup plan the cluster is added to.
-            role: what AWS Backup runs as. Default: a role of its own with AWS's policy for backups.
+            plan: backup plan that the cluster is added to.
+            role: IAM role of AWS Backup. Default: a new role with AWS's policy for backups.
         """
         return BackupPolicy(plan, Duration.days(35), 5, None, (), role)
 
 
 class DatabaseBackup(Construct):
-    """What backs up one cluster; made by a database with `backup=`."""
+    """Backups of one cluster; created by a database with `backup=`."""
 
     plan: backup.IBackupPlan
-    """When, and how long backups are kept."""
+    """Schedule and retention."""
     vault: backup.IBackupVault | None
-    """Where they are; None where the plan is yours and knows itself."""
+    """Vault of the backups; None for a plan of the app, which names its own."""
     role: iam.IRole
-    """What AWS Backup runs as."""
+    """IAM role of AWS Backup."""
     selection: backup.BackupSelection
-    """What joins cluster, plan and role."""
+    """Assignment of the cluster to the plan, with the role."""
 
     def __init__(
         self,
@@ -113,14 +113,14 @@ class DatabaseBackup(Construct):
         policy: BackupPolicy,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Make what `policy` needs.
+        """Create plan, vault and role as `policy` requires.
 
         Args:
-            scope: the database this belongs to.
-            id: the id below it.
-            database: what to back up.
-            policy: when and where to.
-            encryption_key: the key of a vault of its own. Default: AWS's key for backups.
+            scope: parent construct, the database.
+            id: construct id.
+            database: database to back up.
+            policy: schedule and vault.
+            encryption_key: key of a new vault. Default: AWS's key for backups.
         """
         super().__init__(scope, id)
         self.role = policy.role or self._own_role()

@@ -1,4 +1,4 @@
-"""One cluster as CloudFormation makes it, the database's own or its peer's."""
+"""The CloudFormation resource of a cluster, the database's own or its peer's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_dsql as dsql
 
 from blocks.database.encryption import allow_dsql
-from blocks.database.protection import follow_removal_policy, refuse_stuck_removal
+from blocks.database.protection import follow_removal_policy, validate_removal
 from blocks.database.resource_policy import attach_policy
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def connection_endpoint(cluster: dsql.CfnCluster, *, private: bool) -> str:
     """Return the host name to connect to.
 
-    In a VPC the private one is answered by an interface endpoint with private DNS; the public one goes past it.
+    In a VPC the private one resolves to an interface endpoint with private DNS; the public one does not use it.
     Source: DSQL user guide, "Managing and connecting to Amazon Aurora DSQL clusters using AWS PrivateLink".
     """
     return cluster.attr_vpc_endpoint if private else cluster.attr_endpoint
@@ -35,15 +35,15 @@ def make_cluster(
     resource_policy: iam.PolicyDocument,
     witness_region: str | None = None,
 ) -> dsql.CfnCluster:
-    """Make the cluster of `scope`, with what has to go along with it.
+    """Create the cluster of `scope` with its policies and validations.
 
     Args:
-        scope: the construct it is the default child of.
-        removal_policy: what becomes of it when it leaves the stack.
+        scope: parent construct; the cluster is its default child.
+        removal_policy: removal policy of the cluster.
         deletion_protection: whether DSQL refuses to delete it; None follows the removal policy.
-        encryption_key: the KMS key of its data at rest; None for one that DSQL owns.
-        resource_policy: who may connect; what is added until synthesis counts.
-        witness_region: that of a cluster which is to have a peer. Default: none, it stays in one Region.
+        encryption_key: KMS key of its data at rest; None for one that DSQL owns.
+        resource_policy: resource policy; statements added until synthesis count.
+        witness_region: witness Region of a cluster with a peer. Default: none, it stays in one Region.
     """
     cluster = dsql.CfnCluster(
         scope,
@@ -56,7 +56,7 @@ def make_cluster(
     )
     cluster.apply_removal_policy(removal_policy)
     attach_policy(cluster, resource_policy)
-    refuse_stuck_removal(cluster)
+    validate_removal(cluster)
     if deletion_protection is None:
         follow_removal_policy(cluster)
     if encryption_key is not None:

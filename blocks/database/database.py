@@ -1,4 +1,4 @@
-"""The database construct: an Aurora DSQL cluster, its migrations, and who may log in."""
+"""The database construct: an Aurora DSQL cluster, its migrations, and its grants."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from blocks.database.imported import ImportedDatabase
 from blocks.database.interface import IDistributedDatabase
 from blocks.database.mappings import RoleMappings
 from blocks.database.migrator import Migrator
-from blocks.database.multi_region import MultiRegion, check_regions, warn_of_open_peer, warn_of_single_backup
+from blocks.database.multi_region import (
+    MultiRegion,
+    check_regions,
+    warn_about_backup_without_copy,
+    warn_about_peer_without_policy,
+)
 from blocks.database.peer import PeerCluster, endpoint_in
 from blocks.database.peering import Peering, peer_arn
-from blocks.database.protection import check_protection, refuse_torn_removal
+from blocks.database.protection import check_protection, require_same_removal_policy
 from blocks.shared.arguments import (
     FOLDER,
     KEY,
@@ -69,23 +74,23 @@ _OPTIONS: Mapping[str, Kind] = {
 class DistributedDatabase(IDistributedDatabase):
     """A serverless, distributed PostgreSQL database (Amazon Aurora DSQL).
 
-    It makes the cluster, and a function that migrates it on every deploy that changes the migrations or the
-    grants. `grant_connect` decides who gets in. The id is the name that code opens it by:
-    `DistributedDatabase("main")` of `blocks_runtime` finds the database whose id is `main`.
+    It creates the cluster, and a function that migrates it on every deploy that changes the migrations or the grants.
+    `grant_connect` grants access. The id is the name in application code: `DistributedDatabase("main")` of
+    `blocks_runtime` opens the database with the id `main`.
     """
 
     cluster: dsql.CfnCluster
-    """The cluster as CloudFormation sees it, for what has no argument here."""
+    """The L1 cluster, for properties without an argument here."""
     migrator: Migrator
-    """What applies the migrations and maps the roles."""
+    """The migrator, which applies the migrations and maps the roles."""
     encryption_key: kms.IKey | None
-    """The key of the data at rest; None where DSQL uses one of its own."""
+    """The key of the data at rest; None if DSQL uses a key of its own."""
     backup: DatabaseBackup | None
-    """What backs the cluster up; None where nothing here does."""
+    """The backups; None without `backup=`."""
     peer: PeerCluster | None
-    """The cluster in the second Region, where there is one."""
+    """The cluster in the second Region, if there is one."""
     peering: Peering | None
-    """What joins the two clusters, where there are two."""
+    """The peering of the two clusters, if there are two."""
 
     @checked(_OPTIONS)
     def __init__(
@@ -115,54 +120,55 @@ class DistributedDatabase(IDistributedDatabase):
         migrator_vpc_subnets: ec2.SubnetSelection | None = None,
         migrator_security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
-        """Make the cluster and its migrator.
+        """Create the cluster and its migrator.
 
         Args:
-            scope: the construct this belongs to, usually the stack.
-            id: the database's name, with at least one letter or digit.
-            migrations: the folder of `NNN_name.sql` files, relative to where the app is run.
+            scope: parent construct, usually the stack.
+            id: name of the database, with at least one letter or digit.
+            migrations: folder of `NNN_name.sql` files, relative to the working directory of the app.
                 Default: no migrations; the migrator only maps the granted roles.
-            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
-                Default: the subset that clusters of any age accept.
-            removal_policy: what becomes of the cluster when it leaves the stack.
-                Default: RETAIN, it stays with its data.
+            dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
+                Default: portable, without most features that DSQL added in 2026.
+            removal_policy: removal policy of the cluster.
+                Default: RETAIN, it is kept with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
                 Default: on, unless the removal policy is DESTROY.
-            encryption_key: the KMS key of the data at rest, in the Region of the stack; DSQL is let use it.
+            encryption_key: KMS key of the data at rest, in the Region of the stack; DSQL is allowed to use it.
                 Default: a key that DSQL owns.
-            resource_policy: who may connect, seen from the cluster; it mostly denies, as IAM policies already
-                allow. It can be added to. Default: no policy, what IAM allows is allowed.
-            tags: tags of the cluster and everything else that is made here. Default: those of the scope.
-            backup: backs the cluster up with AWS Backup, such as `BackupPolicy.daily()`.
+            resource_policy: resource policy of the cluster; it mostly denies, as IAM policies already allow.
+                Statements can be added later. Default: no policy; IAM policies decide.
+            tags: tags of the cluster and all other resources of this construct. Default: those of the scope.
+            backup: schedule for AWS Backup, such as `BackupPolicy.daily()`.
                 Default: no backups.
-            private_endpoint: whether functions and the migrator connect by the host name that answers in a VPC
-                alone, through an interface endpoint for `vpc_endpoint_service_name` with private DNS; all of them
-                then run in such a VPC. It closes nothing, a policy does. Default: False, by the public host name.
-            multi_region: the stack in a second Region, and the witness Region. A cluster cannot become one
-                of two later. Default: one Region.
-            migrator_runtime: the Python that runs the migrations. Default: Python 3.14.
-            migrator_architecture: the processor that runs them. Default: x86_64.
-            migrator_memory: the memory of the migration function. Default: 512 MiB.
-            migrator_timeout: how long one invocation of it may take, 4 to 15 minutes; it continues in another
-                one until an hour is over. Default: 15 minutes.
-            migrator_log_group: where it logs. Default: a log group of its own that keeps a month and follows
-                `removal_policy`.
-            migrator_role: the role it runs as; the permissions it needs are added to it.
-                Default: a role of its own with nothing else.
-            migrator_tracing: whether X-Ray follows it. Default: disabled.
-            migrator_reserved_concurrency: how many invocations of it may run at once, and are set aside.
-                Default: none are set aside; it takes from the account's.
-            migrator_vpc: the network it runs in; it needs a way to the cluster, to CloudFormation's bucket for
-                answers, and to Lambda. Default: none of yours, with access to the internet.
-            migrator_vpc_subnets: where in `migrator_vpc`. Default: the private subnets.
-            migrator_security_groups: of its network interfaces. Default: one of its own that lets everything
-                out and nothing in.
+            private_endpoint: whether functions and the migrator connect by the host name that resolves in a VPC
+                only, through an interface endpoint for `vpc_endpoint_service_name` with private DNS; all of them
+                must run in such a VPC. It denies nothing, use `resource_policy` for that. Default: False, by the
+                public host name.
+            multi_region: the stack in a second Region, and the witness Region. A cluster in one Region cannot be
+                extended later. Default: one Region.
+            migrator_runtime: Python runtime of the migration function. Default: the newest that is supported.
+            migrator_architecture: processor architecture of the function. Default: x86_64.
+            migrator_memory: memory of the function. Default: 512 MiB.
+            migrator_timeout: timeout of one invocation, 4 to 15 minutes; the function continues in another
+                invocation for up to an hour. Default: 15 minutes.
+            migrator_log_group: log group of the function. Default: a new log group with a retention of a month and
+                the removal policy of the database.
+            migrator_role: IAM role of the function; the permissions it needs are added.
+                Default: a new role with no other permissions.
+            migrator_tracing: X-Ray tracing of the function. Default: disabled.
+            migrator_reserved_concurrency: reserved concurrent executions of the function.
+                Default: none; it uses the unreserved concurrency of the account.
+            migrator_vpc: VPC of the function; it must reach the cluster, CloudFormation's S3 bucket for responses,
+                and Lambda. Default: no VPC, with access to the internet.
+            migrator_vpc_subnets: subnets of `migrator_vpc`. Default: the private subnets.
+            migrator_security_groups: security groups of the function. Default: a new one that allows all outbound
+                and no inbound traffic.
 
         Raises:
             ConstructError: the arguments contradict each other, or cannot be deployed.
-            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
-            BundlingError: a wheel of the runtime layer cannot be had.
-            ValueError: the id or the dialect is no name.
+            MigrationErrors: DSQL would refuse a migration; lists every place, rule and remedy.
+            BundlingError: a wheel of the runtime layer cannot be downloaded.
+            ValueError: the id has no letter or digit, or there is no such dialect.
         """
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
@@ -174,8 +180,8 @@ class DistributedDatabase(IDistributedDatabase):
         if private_endpoint and migrator_vpc is None:
             raise ConstructError(
                 f"{self.node.path} has private_endpoint=True, but no migrator_vpc",
-                "the migrator connects by the private host name, too, and that answers in a VPC alone",
-                "pass migrator_vpc, and make the interface endpoint in that VPC",
+                "the migrator also connects by the private host name, which resolves in a VPC only",
+                "pass migrator_vpc, and create the interface endpoint in that VPC",
             )
         self._role_mappings = RoleMappings(self.node.id, compiled)
         self.cluster = make_cluster(
@@ -208,17 +214,19 @@ class DistributedDatabase(IDistributedDatabase):
         )
         if multi_region is not None:
             if backup is not None and backup.has_no_copies:
-                warn_of_single_backup(self, multi_region.peer)
-            self._spread(multi_region, policy, deletion_protection)
+                warn_about_backup_without_copy(self, multi_region.peer)
+            self._add_peer_cluster(multi_region, policy, deletion_protection)
         for made_here in filter(None, (self, self.peer)):
             for key, value in (tags or {}).items():
                 Tags.of(made_here).add(key, value)
 
-    def _spread(self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None) -> None:
-        """Make the second cluster, and migrate only once both are one database."""
+    def _add_peer_cluster(
+        self, wanted: MultiRegion, policy: RemovalPolicy, deletion_protection: bool | None
+    ) -> None:
+        """Create the peer cluster, and migrate only after the peering is complete."""
         check_regions(self, wanted)
         if wanted.resource_policy is None and not self._resource_policy.is_empty:
-            warn_of_open_peer(self, wanted.peer)
+            warn_about_peer_without_policy(self, wanted.peer)
         self.peer = PeerCluster(
             wanted.peer,
             self.node.id,
@@ -227,7 +235,7 @@ class DistributedDatabase(IDistributedDatabase):
             deletion_protection=deletion_protection,
             private_endpoint=self.private_endpoint,
         )
-        refuse_torn_removal(self.cluster, self.peer.cluster)
+        require_same_removal_policy(self.cluster, self.peer.cluster)
         Stack.of(self).add_stack_dependency(wanted.peer)
         self.cluster.multi_region_properties = dsql.CfnCluster.MultiRegionPropertiesProperty(
             witness_region=wanted.witness_region, clusters=[peer_arn(self.peer)]
@@ -256,24 +264,24 @@ class DistributedDatabase(IDistributedDatabase):
         dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
-        """Return a database whose cluster exists already, in the Region and account of the stack.
+        """Import an existing cluster in the Region and account of the stack.
 
         Args:
-            scope: the construct this belongs to.
-            id: the database's name.
-            cluster_identifier: the identifier of the cluster, 26 characters.
-            cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
-            vpc_endpoint_service_name: its service for interface endpoints.
-                Default: unknown, asking for it is an error.
-            migrations: the folder of `NNN_name.sql` files; it makes this app the one that migrates the cluster
-                and maps IAM roles to database roles. Default: both are somebody else's.
-            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
-                Default: the subset that clusters of any age accept.
-            migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
+            scope: parent construct.
+            id: name of the database.
+            cluster_identifier: identifier of the cluster, 26 characters.
+            cluster_endpoint: host name of the cluster. Default: derived from identifier and Region.
+            vpc_endpoint_service_name: service name for interface endpoints.
+                Default: unknown, reading it is an error.
+            migrations: folder of `NNN_name.sql` files; with it this app migrates the cluster and maps IAM roles to
+                database roles. Default: the owner of the cluster does both.
+            dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
+                Default: portable, without most features that DSQL added in 2026.
+            migrator_options: options of the migrator, as for a new cluster, such as `migrator_vpc=`.
 
         Raises:
-            ConstructError: an argument cannot be what it says, or there is something about a migrator but none.
-            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
+            ConstructError: an argument is invalid, or there are options of a migrator but no migrations.
+            MigrationErrors: DSQL would refuse a migration; lists every place, rule and remedy.
         """
         return ImportedDatabase(
             scope,
@@ -288,7 +296,7 @@ class DistributedDatabase(IDistributedDatabase):
 
     @staticmethod
     def from_cluster_identifier(scope: Construct, id: str, cluster_identifier: str) -> IDistributedDatabase:
-        """Return a database whose cluster exists already; see `from_cluster_attributes`."""
+        """Import an existing cluster; see `from_cluster_attributes`."""
         return DistributedDatabase.from_cluster_attributes(scope, id, cluster_identifier=cluster_identifier)
 
     @property
@@ -329,13 +337,13 @@ class DistributedDatabase(IDistributedDatabase):
         return endpoint_in(self, self.peer, stack)
 
     def apply_removal_policy(self, policy: RemovalPolicy) -> None:
-        """Choose what becomes of the cluster, and of its peer, when it leaves the stack."""
+        """Apply a removal policy to the cluster and its peer."""
         super().apply_removal_policy(policy)
         if self.peer is not None:
             self.peer.cluster.apply_removal_policy(policy)
 
     def add_to_resource_policy(self, statement: iam.PolicyStatement) -> iam.AddToResourcePolicyResult:
-        """Add a statement to the policy on the cluster."""
+        """Add a statement to the resource policy of the cluster."""
         self._resource_policy.add_statements(statement)
         return iam.AddToResourcePolicyResult(statement_added=True, policy_dependable=self.cluster)
 

@@ -1,4 +1,4 @@
-"""A KMS key of the customer for the data at rest."""
+"""Encryption at rest with a customer managed KMS key."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _DESCRIBE = ("kms:DescribeKey",)
 
 
 def allow_dsql(key: kms.IKey, database: Construct) -> None:
-    """Let DSQL use `key` for clusters of the account and Region of `database`.
+    """Allow DSQL to use `key` for clusters of the account and Region of `database`.
 
-    The key's policy cannot name the cluster, whose identifier is made after it. Nobody who connects needs the
-    key: DSQL uses it in its own name. An imported key is its owner's to open, who is told how.
+    The key's policy cannot name the cluster, whose identifier is not known yet. Clients need no permission on the key:
+    DSQL uses it as a service. The policy of an imported key is its owner's; a warning lists the permissions to add.
 
     Raises:
-        ConstructError: the key is known to be in another Region.
+        ConstructError: the key is in another Region.
     """
     _check_region(key, database)
     clusters = Stack.of(database).format_arn(service="dsql", resource="cluster", resource_name="*")
@@ -38,8 +38,8 @@ def allow_dsql(key: kms.IKey, database: Construct) -> None:
     if not all(added):
         Annotations.of(database).add_warning_v2(
             "@blocks/dsql:keyPolicyByHand",
-            f"{database.node.path} has an imported key, whose policy cannot be changed from here: let {_SERVICE} "
-            f"call {', '.join((*_USE, *_DESCRIBE))}",
+            f"{database.node.path} has an imported key, whose policy this app cannot change: allow {_SERVICE} "
+            f"to call {', '.join((*_USE, *_DESCRIBE))}",
         )
 
 
@@ -50,7 +50,7 @@ def _check_region(key: kms.IKey, database: Construct) -> None:
     raise ConstructError(
         f"the encryption_key of {database.node.path} is in {theirs}",
         f"a cluster uses a key of its own Region, and this one is in {stack.region}",
-        f"make the key in {stack.node.path}, or leave it out for a key that DSQL owns",
+        f"create the key in {stack.node.path}, or leave it out for a key that DSQL owns",
     )
 
 

@@ -1,4 +1,4 @@
-"""A database whose cluster was there before."""
+"""A database on an existing cluster."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _IDENTIFIER = re.compile(r"[a-z0-9]{26}")
 
 
 class ImportedDatabase(IDistributedDatabase):
-    """A cluster that another stack or tool made; made by `DistributedDatabase.from_cluster_attributes`."""
+    """An existing cluster of another stack or tool; created by `DistributedDatabase.from_cluster_attributes`."""
 
     migrator: Migrator | None
-    """What applies the migrations and maps the roles; None where they are somebody else's."""
+    """The migrator; None if the owner of the cluster migrates it."""
 
     @checked({"migrations": FOLDER, **MIGRATOR})
     def __init__(
@@ -49,27 +49,27 @@ class ImportedDatabase(IDistributedDatabase):
         dialect: str = DEFAULT.name,
         **migrator_options: Unpack[MigratorOptions],
     ) -> None:
-        """Describe the cluster.
+        """Import the cluster.
 
         Args:
-            scope: the construct this belongs to.
-            id: the database's name.
-            cluster_identifier: the identifier of the cluster, 26 characters.
-            cluster_endpoint: its host name. Default: made of identifier and Region, as DSQL does.
-            vpc_endpoint_service_name: its service for interface endpoints.
-                Default: unknown, asking for it is an error.
-            migrations: the folder of `NNN_name.sql` files, relative to where the app is run. It makes this app
-                the one that migrates the cluster and maps IAM roles to database roles, as its `admin`.
-                Default: both are somebody else's.
-            dialect: the SQL that migrations may use, a name of `dsql_dialect.PROFILES`.
-                Default: the subset that clusters of any age accept.
-            migrator_options: how the migrations are run, as for a cluster of this app, such as `migrator_vpc=`.
+            scope: parent construct.
+            id: name of the database.
+            cluster_identifier: identifier of the cluster, 26 characters.
+            cluster_endpoint: host name of the cluster. Default: derived from identifier and Region.
+            vpc_endpoint_service_name: service name for interface endpoints.
+                Default: unknown, reading it is an error.
+            migrations: folder of `NNN_name.sql` files, relative to the working directory of the app. With it this
+                app migrates the cluster and maps IAM roles to database roles, as its `admin`.
+                Default: the owner of the cluster does both.
+            dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
+                Default: portable, without most features that DSQL added in 2026.
+            migrator_options: options of the migrator, as for a new cluster, such as `migrator_vpc=`.
 
         Raises:
-            ConstructError: an argument cannot be what it says, or there is something about a migrator but none.
-            MigrationErrors: DSQL would refuse a migration; names every place, rule and way out.
-            BundlingError: a wheel of the runtime layer cannot be had.
-            ValueError: the id or the dialect is no name.
+            ConstructError: an argument is invalid, or there are options of a migrator but no migrations.
+            MigrationErrors: DSQL would refuse a migration; lists every place, rule and remedy.
+            BundlingError: a wheel of the runtime layer cannot be downloaded.
+            ValueError: the id has no letter or digit, or there is no such dialect.
         """
         super().__init__(scope, id)
         _check_identifier(self, cluster_identifier)
@@ -80,8 +80,8 @@ class ImportedDatabase(IDistributedDatabase):
         if migrations is None and migrator_options:
             raise ConstructError(
                 f"{id} has {' and '.join(migrator_options)}, but no migrations",
-                "without migrations there is no migrator here: the cluster's owner maps the roles",
-                "pass migrations, too, or leave the options out",
+                "without migrations there is no migrator here: the owner of the cluster maps the roles",
+                "pass migrations as well, or leave the options out",
             )
         self.migrator = None if migrations is None else self._migrator(migrations, dialect, migrator_options)
 
@@ -102,7 +102,7 @@ class ImportedDatabase(IDistributedDatabase):
         if self._vpc_endpoint_service_name is None:
             raise ConstructError(
                 f"{self.node.path} has no vpc_endpoint_service_name",
-                "the cluster is imported, and the name cannot be told from its identifier",
+                "the cluster is imported, and the name cannot be derived from its identifier",
                 "pass vpc_endpoint_service_name to from_cluster_attributes",
             )
         return self._vpc_endpoint_service_name
@@ -142,11 +142,11 @@ class ImportedDatabase(IDistributedDatabase):
 
 
 def _check_identifier(database: Construct, identifier: str) -> None:
-    """Refuse what cannot be an identifier: an ARN, an endpoint, nothing; one that is known on deploy may be any."""
+    """Refuse an invalid identifier, such as an ARN or an endpoint; a token passes."""
     if Token.is_unresolved(identifier) or _IDENTIFIER.fullmatch(str(identifier)):
         return
     raise ConstructError(
         f"{database.node.path} is imported with the cluster_identifier {identifier!r}",
         "the identifier of a cluster is 26 small letters and digits",
-        "pass what stands behind `cluster/` in its ARN, and before `.dsql.` in its endpoint",
+        "pass the part after `cluster/` in its ARN, or before `.dsql.` in its endpoint",
     )

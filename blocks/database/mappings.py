@@ -1,4 +1,4 @@
-"""Which IAM roles log in as which database roles, collected until synthesis."""
+"""Mappings of IAM roles to database roles, collected until synthesis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RoleMapping:
-    """One IAM role (or user) and the access it has; the ARN may be a token."""
+    """One IAM role (or user) and its access; the ARN may be a token."""
 
     role_arn: str
     access: Rights
@@ -29,7 +29,7 @@ class RoleMapping:
 
 @jsii.implements(IAnyProducer)
 class RoleMappings:
-    """The mappings of one database, as the list the migrator reads from its custom resource."""
+    """Mappings of one database, rendered as the property `Grants` of the migrator's custom resource."""
 
     def __init__(self, name: str, migrations: CompiledMigrations) -> None:
         self._name = name
@@ -41,19 +41,19 @@ class RoleMappings:
         """Add a mapping; adding it again changes nothing.
 
         Raises:
-            ConstructError: its custom role is about tables that no migration makes, or has privileges that they
-                do not have, or another one of that name has other privileges.
+            ConstructError: its custom role names tables that no migration creates, or invalid privileges, or another
+                role of that name has other privileges.
         """
         if isinstance(mapping.access, DatabaseRole):
             self._check(mapping.access)
         self._mappings.add(mapping)
 
     def render(self) -> IResolvable:
-        """Return the list as a token that takes in whatever is added until synthesis."""
+        """Return the list as a token, with all mappings added until synthesis."""
         return Lazy.uncached_any(self)
 
     def produce(self, context: IResolveContext) -> list[dict[str, object]]:
-        """Return the list for the template, sorted by what the ARNs resolve to."""
+        """Return the list for the template, sorted by the resolved ARNs."""
         rows = {
             json.dumps(row, sort_keys=True): row
             for mapping in self._mappings
@@ -79,17 +79,17 @@ class RoleMappings:
             raise ConstructError(
                 f"two roles of the database {self._name!r} are called {role.name!r} and have other privileges",
                 "they would be one role in the database",
-                "make one DatabaseRole and pass it to every grant, or call one of them something else",
+                "create one DatabaseRole and pass it to every grant, or rename one of them",
             )
         if unknown := role.unknown_tables(self._migrations):
             raise ConstructError(
                 f"the role {role.name!r} has privileges on {', '.join(unknown)}",
-                f"no migration of the database {self._name!r} makes that",
+                f"no migration of the database {self._name!r} creates that",
                 "spell it as the migration does, with its schema where that is not public",
             )
-        if misplaced := role.misplaced(self._migrations):
+        if invalid := role.invalid_privileges(self._migrations):
             raise ConstructError(
-                f"the role {role.name!r} has privileges on {', '.join(misplaced)} that it cannot have",
+                f"the role {role.name!r} has privileges on {', '.join(invalid)} that it cannot have",
                 "USAGE is for sequences, and INSERT, UPDATE and DELETE are for tables and views",
                 "leave them out, or name the sequence of the table",
             )

@@ -1,4 +1,4 @@
-"""What CloudWatch measures of a cluster, ready for alarms and dashboards.
+"""CloudWatch metrics of a cluster, for alarms and dashboards.
 
 Source: AWS user guide, "Monitoring Aurora DSQL with Amazon CloudWatch". It does not name the dimension; the
 CloudWatch console lists these metrics by `ClusterId`. `dimensions_map=` overrides it.
@@ -21,12 +21,12 @@ DIMENSION = "ClusterId"
 
 
 class MetricOptions(TypedDict, total=False):
-    """What every metric method takes, named as in CDK; what is left out is CDK's default."""
+    """Options of every metric method, named as in CDK; omitted ones have CDK's defaults."""
 
     period: Duration
-    """Over which time a value is made. Default: five minutes."""
+    """Period of a value. Default: five minutes."""
     statistic: str
-    """Such as `Sum`, `Average` or `p99`. Default: what suits the metric."""
+    """Statistic such as `Sum`, `Average` or `p99`. Default: depends on the metric."""
     label: str
     color: str
     unit: cloudwatch.Unit
@@ -45,7 +45,7 @@ class ClusterMetrics(Resource):
         raise NotImplementedError
 
     def metric(self, metric_name: str, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return any metric of this cluster by its name in CloudWatch; averages unless told otherwise."""
+        """Return any metric of this cluster by its name in CloudWatch; the default statistic is the average."""
         dimensions = {"dimensions_map": {DIMENSION: self.cluster_identifier}}
         metric = cloudwatch.Metric(
             namespace=NAMESPACE,
@@ -55,7 +55,7 @@ class ClusterMetrics(Resource):
         return metric.attach_to(self)
 
     def metric_total_transactions(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the number of transactions, read-only ones among them."""
+        """Return the number of transactions, including read-only ones."""
         return self._sum("TotalTransactions", options)
 
     def metric_read_only_transactions(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
@@ -63,11 +63,11 @@ class ClusterMetrics(Resource):
         return self._sum("ReadOnlyTransactions", options)
 
     def metric_occ_conflicts(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the number of transactions that another one was faster than (40001, OC000)."""
+        """Return the number of transactions that failed with a conflict (40001, OC000)."""
         return self._sum("OccConflicts", options)
 
     def metric_query_timeouts(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the number of queries that ended at the longest time of a transaction, five minutes."""
+        """Return the number of queries that ended at the time limit of a transaction."""
         return self._sum("QueryTimeouts", options)
 
     def metric_commit_latency(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
@@ -83,7 +83,7 @@ class ClusterMetrics(Resource):
         return self._sum("BytesWritten", options)
 
     def metric_compute_time(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the time the query processors worked, in milliseconds."""
+        """Return the time of the query processors, in milliseconds."""
         return self._sum("ComputeTime", options)
 
     def metric_cluster_storage_size(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
@@ -91,7 +91,7 @@ class ClusterMetrics(Resource):
         return self.metric("ClusterStorageSize", **({"statistic": "Maximum"} | options))
 
     def metric_total_dpu(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
-        """Return the distributed processing units that are billed."""
+        """Return the billed distributed processing units."""
         return self._sum("TotalDPU", options)
 
     def metric_read_dpu(self, **options: Unpack[MetricOptions]) -> cloudwatch.Metric:
@@ -111,10 +111,10 @@ class ClusterMetrics(Resource):
         return self._sum("ComputeDPU", options)
 
     def metric_occ_conflict_rate(self, *, period: Duration | None = None) -> cloudwatch.MathExpression:
-        """Return how many of a hundred transactions met a conflict; nothing while there are none.
+        """Return the percentage of transactions with a conflict; no value while there are no transactions.
 
         Args:
-            period: over which time a value is made. Default: five minutes.
+            period: period of a value. Default: five minutes.
         """
         return cloudwatch.MathExpression(
             expression="100 * conflicts / transactions",
@@ -129,7 +129,7 @@ class ClusterMetrics(Resource):
     def dashboard_widgets(self) -> list[cloudwatch.IWidget]:
         """Return a row of graphs: transactions, commit latency, bytes, cost and size.
 
-        `dashboard.add_widgets(*db.dashboard_widgets())` lays them out, 24 columns in two lines.
+        `dashboard.add_widgets(*db.dashboard_widgets())` shows them in two rows of 24 columns.
         """
         graphs = {
             "Transactions": [self.metric_total_transactions(), self.metric_read_only_transactions()],

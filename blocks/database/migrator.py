@@ -1,4 +1,4 @@
-"""The function that migrates a database on deploy, and the custom resource that calls it."""
+"""The function that migrates a database on deploy, and the custom resource that invokes it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from constructs import Construct
 from blocks import bundling
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
-from blocks.shared.custom_resource import called, own_log_group, own_role
+from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
 from blocks.shared.errors import ConstructError
-from blocks.shared.layers import code_of, runtime_layer, target_of
+from blocks.shared.layers import code_of, default_runtime, runtime_layer, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,15 @@ RESOURCE_TYPE = "Custom::DsqlMigrations"
 
 _HANDLER = "lambda_migrator.handler.handler"
 
-# Minutes. After 16 times Lambda stops a function that calls itself (AWS guide, recursive loop detection).
+# Minutes. Lambda stops a function that invokes itself after 16 times (AWS guide, recursive loop detection).
 _SHORTEST, _LONGEST = 4, 15
 
 # Mebibytes. AWS Lambda guide, "Configure Lambda function memory".
 _SMALLEST, _LARGEST = 128, 10_240
+_MEMORY = 512
 
-# AWS Lambda guide, "Giving Lambda functions access to resources in an Amazon VPC". None of them takes a resource
-# that is known before Lambda makes the interfaces.
+# AWS Lambda guide, "Giving Lambda functions access to resources in an Amazon VPC". The resources are not known
+# before Lambda creates the interfaces.
 _NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -50,7 +51,7 @@ _NETWORK_INTERFACES = (
 
 
 class MigratorOptions(TypedDict, total=False):
-    """How an imported cluster is migrated: the options that `DistributedDatabase` has of these names."""
+    """Options of the migrator of an imported cluster, as those of `DistributedDatabase`."""
 
     migrator_runtime: lambda_.Runtime | None
     migrator_architecture: lambda_.Architecture | None
@@ -66,14 +67,14 @@ class MigratorOptions(TypedDict, total=False):
 
 
 class Migrator(Construct):
-    """Applies a database's migrations and role mappings whenever they, the cluster or this code change."""
+    """Applies migrations and role mappings of a database whenever they, the cluster or the migrator's code change."""
 
     log_group: logs.ILogGroup
-    """Where the function writes its log."""
+    """Log group of the function."""
     role: iam.IRole
-    """The role the function runs as, the only one that logs in as `admin` unasked."""
+    """IAM role of the function, the only one that may log in as `admin` by default."""
     function: lambda_.Function
-    """The function that CloudFormation calls."""
+    """The function that CloudFormation invokes."""
     resource: CustomResource
     """Complete once the migrations are applied and the roles are mapped."""
 
@@ -99,39 +100,39 @@ class Migrator(Construct):
         vpc_subnets: ec2.SubnetSelection | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
     ) -> None:
-        """Make the function and the custom resource.
+        """Create the function and the custom resource.
 
         Args:
-            scope: the database this belongs to.
-            id: the id below it.
-            database: what to migrate.
-            migrations: what to apply.
-            role_mappings: whom to let in; what is added until synthesis counts.
-            removal_policy: what becomes of the log group of its own.
-            runtime: the Python version. Default: Python 3.14.
-            architecture: the processor. Default: x86_64.
-            memory: the function's memory. Default: 512 MiB.
-            timeout: of one invocation, 4 to 15 minutes. Default: 15 minutes.
-            log_group: where to log. Default: a log group of its own that keeps a month.
-            role: what to run as. Default: a role of its own.
-            tracing: whether X-Ray follows an invocation. Default: disabled.
-            reserved_concurrency: how many invocations may run at once, and are set aside for it. Default: none
-                are set aside; it takes from the account's.
-            vpc: the network it runs in. Default: none of yours, with access to the internet.
-            vpc_subnets: where in `vpc`. Default: the private subnets.
-            security_groups: what may reach it in `vpc`, and whom it may reach. Default: one of its own that
-                lets everything out and nothing in.
+            scope: parent construct, the database.
+            id: construct id.
+            database: database to migrate.
+            migrations: migrations to apply.
+            role_mappings: mappings of roles; those added until synthesis count.
+            removal_policy: removal policy of a new log group.
+            runtime: Python runtime. Default: the newest that is supported.
+            architecture: processor architecture. Default: x86_64.
+            memory: memory of the function. Default: 512 MiB.
+            timeout: timeout of one invocation, 4 to 15 minutes. Default: 15 minutes.
+            log_group: log group. Default: a new log group with a retention of a month.
+            role: IAM role. Default: a new role.
+            tracing: X-Ray tracing. Default: disabled.
+            reserved_concurrency: reserved concurrent executions. Default: none; it uses the unreserved concurrency
+                of the account.
+            vpc: VPC of the function. Default: no VPC, with access to the internet.
+            vpc_subnets: subnets of `vpc`. Default: the private subnets.
+            security_groups: security groups in `vpc`. Default: a new one that allows all outbound and no inbound
+                traffic.
 
         Raises:
-            ConstructError: an option is of another kind or out of its bounds, psycopg does not load in the
-                runtime, or there is something about a VPC but no VPC.
-            BundlingError: a wheel of the runtime layer cannot be had.
+            ConstructError: an option has the wrong type or is out of bounds, psycopg does not load in the runtime,
+                or there are options of a VPC but no VPC.
+            BundlingError: a wheel of the runtime layer cannot be downloaded.
         """
         super().__init__(scope, id)
-        runtime = runtime or lambda_.Runtime.PYTHON_3_14
+        runtime = runtime or default_runtime()
         architecture = architecture or lambda_.Architecture.X86_64
-        self.log_group = log_group or own_log_group(self, removal_policy)
-        self.role = role or own_role(self, f"Migrates the database {database.node.id} as its admin")
+        self.log_group = log_group or make_log_group(self, removal_policy)
+        self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
         self.log_group.grant_write(self.role)
         database.grants.actions(self.role, "dsql:DbConnectAdmin")
         _check_network(vpc, vpc_subnets, security_groups)
@@ -144,8 +145,8 @@ class Migrator(Construct):
             handler=_HANDLER,
             runtime=runtime,
             architecture=architecture,
-            memory_size=_mebibytes(memory or Size.mebibytes(512)),
-            timeout=_checked(timeout or Duration.minutes(15)),
+            memory_size=_mebibytes(memory or Size.mebibytes(_MEMORY)),
+            timeout=_checked(timeout or Duration.minutes(_LONGEST)),
             layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
             log_group=self.log_group,
@@ -158,7 +159,7 @@ class Migrator(Construct):
         )
         if vpc is not None or tracing not in (None, lambda_.Tracing.DISABLED):
             acknowledge(self.role, ANY_RESOURCE)
-        self.resource = called(
+        self.resource = make_custom_resource(
             self,
             RESOURCE_TYPE,
             function=self.function,
@@ -175,7 +176,7 @@ class Migrator(Construct):
 
     @property
     def migrated(self) -> CfnResource:
-        """The custom resource as CloudFormation sees it."""
+        """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
     def _allow_network_interfaces(self) -> None:
@@ -185,7 +186,7 @@ class Migrator(Construct):
 
 
 def _code(migrations: CompiledMigrations) -> lambda_.Code:
-    manifest = json.dumps(migrations.manifest(), indent=2, ensure_ascii=False) + "\n"
+    manifest = json.dumps(migrations.document(), indent=2, ensure_ascii=False) + "\n"
     return code_of(bundling.migrator(manifest))
 
 
@@ -194,8 +195,8 @@ def _mebibytes(memory: Size) -> int | float:
     if not Token.is_unresolved(size) and not _SMALLEST <= size <= _LARGEST:
         raise ConstructError(
             f"migrator_memory is {size:,} MiB, not {_SMALLEST} to {_LARGEST:,} MiB",
-            "Lambda makes no function with another size",
-            "leave it out for 512 MiB",
+            "Lambda has no other memory sizes",
+            f"leave it out for {_MEMORY} MiB",
         )
     return size
 
@@ -204,9 +205,9 @@ def _checked(timeout: Duration) -> Duration:
     if not timeout.is_unresolved() and not _SHORTEST <= timeout.to_minutes(integral=False) <= _LONGEST:
         raise ConstructError(
             f"migrator_timeout is {timeout.to_human_string()}, not {_SHORTEST} to {_LONGEST} minutes",
-            "Lambda runs a function for 15 minutes at most and stops one that calls itself over 16 times, "
-            "as the migrator does until an hour is over",
-            "leave it out for 15 minutes",
+            f"Lambda runs a function for {_LONGEST} minutes at most and stops one that invokes itself over 16 times, "
+            "as the migrator does for up to an hour",
+            f"leave it out for {_LONGEST} minutes",
         )
     return timeout
 
@@ -228,7 +229,7 @@ def _check_network(
 ) -> None:
     if vpc is None and (subnets is not None or security_groups is not None):
         raise ConstructError(
-            "migrator_vpc_subnets or migrator_security_groups is given, but no migrator_vpc",
-            "subnets and security groups are those of a VPC",
-            "pass migrator_vpc, too, or leave them out",
+            "migrator_vpc_subnets or migrator_security_groups is set, but no migrator_vpc",
+            "subnets and security groups belong to a VPC",
+            "pass migrator_vpc as well, or leave them out",
         )

@@ -1,4 +1,4 @@
-"""A database in two Regions: what is asked for, and whether it can be."""
+"""Options of a database in two Regions, and their validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _is_region(value: object) -> bool:
-    """Tell the name of a Region, also of one that is not known here, from a typing error."""
+    """Return whether a value looks like the name of a Region, known here or not."""
     return isinstance(value, str) and (
         Token.is_unresolved(value) or re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", value) is not None
     )
@@ -40,17 +40,17 @@ class MultiRegion:
     """The second Region of a database and its witness.
 
     Args:
-        peer: the stack in the second Region; it gets a cluster of its own, and is deployed first. Stack and
-            database need an explicit account, the same one, and an explicit Region.
-        witness_region: the third Region, which keeps the log of both and has no endpoint, such as
-            `us-west-2`. All three are of one Region set.
-        encryption_key: the KMS key of the peer's data at rest, in the peer's Region; DSQL is let use it.
+        peer: stack in the second Region; it has a cluster of its own, and is deployed first. Both stacks need an
+            explicit account, the same one, and an explicit Region.
+        witness_region: third Region, which stores the log of both and has no endpoint, such as `us-west-2`. All
+            three belong to one Region set.
+        encryption_key: KMS key of the peer's data at rest, in the peer's Region; DSQL is allowed to use it.
             Default: a key that DSQL owns.
-        resource_policy: who may connect in the peer's Region, seen from its cluster; it can be added to. The
-            database's own policy is that of the other Region alone. Default: no policy.
+        resource_policy: resource policy of the peer's cluster; statements can be added later. The policy of the
+            database applies to its own Region only. Default: no policy.
 
     Raises:
-        ConstructError: one of them is of another kind.
+        ConstructError: an argument has the wrong type.
     """
 
     peer: Stack
@@ -63,26 +63,26 @@ class MultiRegion:
 
 
 def check_regions(database: Construct, wanted: MultiRegion) -> None:
-    """Refuse what DSQL could not set up, or a deploy could not put in order.
+    """Refuse Regions and stacks that cannot be peered or deployed.
 
     Raises:
-        ConstructError: an environment is not explicit, the accounts differ, or the three Regions are not
-            three of one set.
+        ConstructError: an environment is not explicit, the accounts differ, or the three Regions are not different
+            Regions of one set.
     """
     home, peer = Stack.of(database), wanted.peer
     if peer is home:
         raise ConstructError(
             f"{peer.node.path} is the stack of the database and that of its peer",
             "a stack is deployed in one Region",
-            "make a second Stack with the other Region in its env, and give that as the peer",
+            "create a second Stack with the other Region in its env, and pass it as the peer",
         )
     for stack in (home, peer):
         _check_environment(stack)
     if Stage.of(peer) is not Stage.of(home):
         raise ConstructError(
             f"{peer.node.path} is a stack of another app or stage than {home.node.path}",
-            "the order in which the two stacks are deployed can be kept only within one stage",
-            f"make both stacks in the app or stage of {home.node.path}",
+            "the order of deployment of two stacks is defined within one stage only",
+            f"create both stacks in the app or stage of {home.node.path}",
         )
     if home.account != peer.account:
         raise ConstructError(
@@ -92,24 +92,24 @@ def check_regions(database: Construct, wanted: MultiRegion) -> None:
         )
     if peer.node.try_find_child(database.node.id) is not None:
         raise ConstructError(
-            f"{peer.node.path} has something called {database.node.id} already",
-            "the peer's cluster stands there under the id of the database",
+            f"{peer.node.path} already has a construct called {database.node.id}",
+            "the peer's cluster has the id of the database there",
             "give one of the two another id",
         )
-    _check_three(database, home.region, peer.region, wanted.witness_region)
+    _check_region_set(database, home.region, peer.region, wanted.witness_region)
 
 
-def warn_of_open_peer(database: Construct, peer: Stack) -> None:
-    """Say that a policy on one cluster says nothing about the same data's other endpoint."""
+def warn_about_peer_without_policy(database: Construct, peer: Stack) -> None:
+    """Warn that a policy on one cluster does not apply to the other endpoint of the same data."""
     Annotations.of(database).add_warning_v2(
         "@blocks/dsql:peerWithoutPolicy",
         f"{database.node.path} has a resource policy, its cluster in {peer.node.path} has none, and both have the "
-        "same data: give MultiRegion(resource_policy=…) one for the peer's Region, or an empty one",
+        "same data: pass one for the peer's Region as MultiRegion(resource_policy=…), or an empty one",
     )
 
 
-def warn_of_single_backup(database: Construct, peer: Stack) -> None:
-    """Say that backups of one Region alone bring back one Region alone.
+def warn_about_backup_without_copy(database: Construct, peer: Stack) -> None:
+    """Warn that backups in one Region restore one Region only.
 
     Source: AWS Backup developer guide, "Amazon Aurora DSQL backups": a multi-Region restore takes a recovery point in
     one Region and a copy of it in another one.
@@ -117,7 +117,7 @@ def warn_of_single_backup(database: Construct, peer: Stack) -> None:
     Annotations.of(database).add_warning_v2(
         "@blocks/dsql:backupWithoutCopy",
         f"{database.node.path} is backed up in its own Region only, and a database in two Regions is restored from a "
-        f"backup and its copy in the other one: give BackupPolicy.daily(copy_to=[…]) a vault in {peer.region}",
+        f"backup and its copy in the other one: pass a vault in {peer.region} as BackupPolicy.daily(copy_to=[…])",
     )
 
 
@@ -130,7 +130,7 @@ def _check_environment(stack: Stack) -> None:
     if missing:
         raise ConstructError(
             f"the stack {stack.node.path} has no explicit {' and '.join(missing)}",
-            "a database in two Regions has to know both of them when it is synthesized",
+            "both Regions of a database must be known at synth",
             'pass env=cdk.Environment(account="123456789012", region="us-east-1") to the stack',
         )
     if stack.nested_stack_parent is not None:
@@ -141,17 +141,17 @@ def _check_environment(stack: Stack) -> None:
         )
 
 
-def _check_three(database: Construct, home: str, peer: str, witness: str) -> None:
+def _check_region_set(database: Construct, home: str, peer: str, witness: str) -> None:
     if Token.is_unresolved(witness):
         raise ConstructError(
             "witness_region is not known at synth",
-            "whether the three Regions belong together has to be told before the deploy",
+            "the three Regions are checked before the deploy",
             'write it out, such as witness_region="us-west-2"',
         )
     regions = {"the database": home, "its peer": peer, "the witness": witness}
     if len(set(regions.values())) < len(regions):
         raise ConstructError(
-            f"{_spoken(regions)} are not three different Regions",
+            f"{_described(regions)} are not three different Regions",
             "DSQL keeps the database in two Regions and its log in a third",
             f"choose three of one set: {_sets()}",
         )
@@ -159,20 +159,20 @@ def _check_three(database: Construct, home: str, peer: str, witness: str) -> Non
     if unknown:
         Annotations.of(database).add_warning_v2(
             "@blocks/dsql:unknownRegionSet",
-            f"whether {' and '.join(unknown)} can share a database with the other Regions is not known to this "
-            f"release; {_spoken(regions)}",
+            f"this release does not know whether {' and '.join(unknown)} can share a database with the other Regions; "
+            f"{_described(regions)}",
         )
     elif len({set_of(region) for region in regions.values()} - {None}) > 1 or None in map(
         set_of, regions.values()
     ):
         raise ConstructError(
-            f"{_spoken(regions)} are not of one Region set",
-            "DSQL peers clusters, and places the witness, within one set of Regions",
+            f"{_described(regions)} do not belong to one Region set",
+            "DSQL peers clusters, and places the witness, within one Region set",
             f"choose three of one set: {_sets()}",
         )
 
 
-def _spoken(regions: dict[str, str]) -> str:
+def _described(regions: dict[str, str]) -> str:
     *first, last = (f"{name} in {region}" for name, region in regions.items())
     return f"{', '.join(first)} and {last}"
 

@@ -1,4 +1,4 @@
-"""The cluster in the second Region, and how what runs there reaches the database."""
+"""The cluster in the second Region, and its endpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
-from blocks.shared.grantees import Grantee, owner_of, surrounding
+from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
 
 class PeerCluster(Construct):
-    """The cluster of a database in its second Region; it stands in the peer's stack under the database's id.
+    """The cluster of a database in its second Region, in the peer's stack under the database's id.
 
-    It is created with the witness alone and waits in PENDING_SETUP for the peering, which the stack of the
-    database does.
+    It is created with the witness alone and stays in PENDING_SETUP until the stack of the database peers it.
     """
 
     cluster: dsql.CfnCluster
-    """The cluster as CloudFormation sees it, for what has no argument here."""
+    """The L1 cluster, for properties without an argument here."""
 
     def __init__(
         self,
@@ -47,21 +46,21 @@ class PeerCluster(Construct):
         deletion_protection: bool | None = None,
         private_endpoint: bool = False,
     ) -> None:
-        """Make the cluster.
+        """Create the cluster.
 
         Args:
-            scope: the stack in the second Region.
-            id: the database's id.
-            multi_region: what was asked for.
-            removal_policy: what becomes of the cluster when it leaves the stack.
+            scope: stack in the second Region.
+            id: id of the database.
+            multi_region: options of the database.
+            removal_policy: removal policy of the cluster.
             deletion_protection: whether DSQL refuses to delete it.
                 Default: on, unless the removal policy is DESTROY.
-            private_endpoint: whether to connect by the host name that answers in a VPC alone.
+            private_endpoint: whether to connect by the host name that resolves in a VPC only.
                 Default: False, by the public one.
         """
         super().__init__(scope, id)
         self._private_endpoint = private_endpoint
-        self._told: dict[str, str] = {}
+        self._exports: dict[str, str] = {}
         self.cluster = make_cluster(
             self,
             removal_policy=removal_policy,
@@ -88,34 +87,34 @@ class PeerCluster(Construct):
 
     @property
     def vpc_endpoint_service_name(self) -> str:
-        """The service to make an interface endpoint for in this Region."""
+        """The service of an interface endpoint in this Region."""
         return self.cluster.attr_vpc_endpoint_service_name
 
     def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
-        """Return the environment variables that code of this Region needs to open the database.
+        """Return the environment variables with which code in this Region opens the database.
 
-        Functions get them from `grant_connect`; they are for what has no such hook: a container, an instance.
+        `grant_connect` sets them on functions; set them yourself on a container or an instance.
 
         Args:
-            access: what `grant_connect` was called with. Default: reading and writing.
+            access: the access that `grant_connect` was called with. Default: reading and writing.
         """
         return self.variables(role_name(self.node.id, access)).environment(self.node.id)
 
     def variables(self, role: str) -> Variables:
-        """Return where the database is in this Region, for logging in as the database role `role`."""
+        """Return endpoint and Region of the database here, for the database role `role`."""
         endpoint = connection_endpoint(self.cluster, private=self._private_endpoint)
         return Variables(endpoint=endpoint, region=Stack.of(self).region, role=role)
 
-    def tell(self, id: str, value: str) -> str:
-        """Return `value` of this stack as another stack of the app, in any Region, can read it.
+    def export_value(self, id: str, value: str) -> str:
+        """Return a reference to `value` of this stack for another stack of the app, in any Region.
 
-        An output, read by `Fn::GetStackOutput`: it needs no parameter store and no function of CDK's own, as
+        It is an output, read by `Fn::GetStackOutput`, and needs no parameter store and no custom resource, as
         `cross_region_references` would. The reader must be deployed after this stack.
         """
-        if id not in self._told:
+        if id not in self._exports:
             stack, output = Stack.of(self), CfnOutput(self, id, value=value)
-            self._told[id] = Fn.get_stack_output(stack.stack_name, output.logical_id, stack.region)
-        return self._told[id]
+            self._exports[id] = Fn.get_stack_output(stack.stack_name, output.logical_id, stack.region)
+        return self._exports[id]
 
 
 class PeerEndpoint(RegionalEndpoint):
@@ -133,47 +132,46 @@ class PeerEndpoint(RegionalEndpoint):
         return self._peer.variables(role)
 
     def role_arn(self, grantee: Grantee) -> str:
-        """Return the ARN: a role of the peer's stack is read from there, another one needs a name.
+        """Return the ARN: that of a role of the peer's stack is an output of it, any other role needs a name.
 
         Raises:
-            ConstructError: the role's name is only known once a stack is deployed that is deployed later, or the
-                role itself is there too late.
+            ConstructError: the role's stack is deployed too late, or the name of the role is not known before.
         """
         owner = owner_of(grantee.arn)
         home = Stack.of(self._database)
         if owner is None:
             return grantee.arn
-        if self._has(owner):
-            return self._peer.tell(_output_id(grantee.arn, owner), grantee.arn)
-        if grantee.function is not None and self._has(Stack.of(grantee.function)):
-            raise self._too_late(grantee, owner)
+        if self._is_of_peer(owner):
+            return self._peer.export_value(_output_id(grantee.arn, owner), grantee.arn)
+        if grantee.function is not None and self._is_of_peer(Stack.of(grantee.function)):
+            raise self._role_too_late(grantee, owner)
         if not _has_name(grantee.arn, home):
-            raise self._unnamed(grantee, owner)
+            raise self._role_without_name(grantee, owner)
         return grantee.arn
 
-    def let_wait(self, function: lambda_.Function) -> None:
-        """Deploy `function` after the migrations, unless its stack has to be there before them."""
-        if not self._has(Stack.of(function)):
-            super().let_wait(function)
+    def depend_on_migrations(self, function: lambda_.Function) -> None:
+        """Deploy `function` after the migrations, unless its stack is deployed before them."""
+        if not self._is_of_peer(Stack.of(function)):
+            super().depend_on_migrations(function)
 
-    def _has(self, stack: Stack) -> bool:
-        """Tell whether a stack is the peer's, or nested in it."""
-        return Stack.of(self._peer) in surrounding(stack)
+    def _is_of_peer(self, stack: Stack) -> bool:
+        """Return whether a stack is the peer's, or nested in it."""
+        return Stack.of(self._peer) in enclosing_stacks(stack)
 
-    def _too_late(self, grantee: Grantee, owner: Stack) -> ConstructError:
+    def _role_too_late(self, grantee: Grantee, owner: Stack) -> ConstructError:
         peer = Stack.of(self._peer).node.path
         return ConstructError(
             f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after {peer}",
-            f"{peer} comes first, since the database needs its cluster, and the function needs its role",
-            f"make the role in {peer}, or leave role= out",
+            f"{peer} is deployed first, since the database needs its cluster, and the function needs its role",
+            f"create the role in {peer}, or leave role= out",
         )
 
-    def _unnamed(self, grantee: Grantee, owner: Stack) -> ConstructError:
+    def _role_without_name(self, grantee: Grantee, owner: Stack) -> ConstructError:
         peer = Stack.of(self._peer).node.path
         return ConstructError(
             f"{grantee.name} runs as a role of the stack {owner.node.path}, which is deployed after the migrations",
-            "the migrations let the role in, so its name must be known before it exists",
-            f"make the role in {peer} and pass it to what runs as it, such as lambda_.Function(role=…), "
+            "the migrations map the role, so its name must be known before it exists",
+            f"create the role in {peer} and pass it to the grantee, such as lambda_.Function(role=…), "
             "or give it role_name=PhysicalName.GENERATE_IF_NEEDED",
         )
 
@@ -182,20 +180,20 @@ def endpoint_in(database: IDistributedDatabase, peer: PeerCluster, stack: Stack)
     """Return the endpoint in the Region of `stack`.
 
     Raises:
-        ConstructError: the database has none there.
+        ConstructError: the database has no endpoint there.
     """
     own = {Stack.of(database).region: RegionalEndpoint(database)}
     own[Stack.of(peer).region] = PeerEndpoint(database, peer)
     if stack.region not in own:
         raise ConstructError(
-            f"{stack.node.path} is in {_spoken(stack)}, where {database.node.path} has no endpoint",
+            f"{stack.node.path} is in {_described(stack)}, where {database.node.path} has no endpoint",
             f"the database has endpoints in {' and '.join(own)}",
-            "make what connects in a stack of one of these Regions, with an explicit env",
+            "create the grantee in a stack of one of these Regions, with an explicit env",
         )
     return own[stack.region]
 
 
-def _spoken(stack: Stack) -> str:
+def _described(stack: Stack) -> str:
     from aws_cdk import Token
 
     return "no explicit Region" if Token.is_unresolved(stack.region) else stack.region
@@ -204,8 +202,8 @@ def _spoken(stack: Stack) -> str:
 def _output_id(arn: str, stack: Stack) -> str:
     """Return an id for the output of a role's ARN.
 
-    It differs where the role would be another one, so that the reader's template does, too: what is read by
-    `Fn::GetStackOutput` is read again only when the reader is deployed.
+    It changes if the role is replaced, so that the reader's template changes: `Fn::GetStackOutput` is evaluated again
+    only when the reader is deployed.
     """
     role = cast("Reference", Tokenization.reverse_string(arn).first_token).target
     names = [stack.resolve(getattr(role, name, None)) for name in ("role_name", "user_name", "path")]
@@ -214,9 +212,9 @@ def _output_id(arn: str, stack: Stack) -> str:
 
 
 def _has_name(arn: str, home: Stack) -> bool:
-    """Say whether `arn` can be written in the stack `home`, which is in another environment."""
+    """Return whether `arn` can be resolved in the stack `home`, which is in another environment."""
     try:
         home.resolve(arn)
-    except RuntimeError:  # as jsii calls an error of CDK's: the physical name is not set
+    except RuntimeError:  # jsii's class for an error of the CDK: the physical name is not set
         return False
     return True

@@ -1,8 +1,8 @@
-"""The function that joins the two clusters of a database, and the custom resource that calls it."""
+"""The function that peers the two clusters of a database, and the custom resource that invokes it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import jsii
 from aws_cdk import (
@@ -22,13 +22,13 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
-from blocks.shared.custom_resource import called, own_log_group, own_role
+from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
 from blocks.shared.layers import code_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dsql as dsql
+    from constructs import Node
 
-    from blocks.database.database import DistributedDatabase
     from blocks.database.peer import PeerCluster
 
 RESOURCE_TYPE = "Custom::DsqlPeering"
@@ -38,19 +38,35 @@ _SERVICE = "dsql.amazonaws.com"
 _SERVICE_LINKED_ROLE = f"aws-service-role/{_SERVICE}/AWSServiceRoleForAuroraDsql"
 
 
-class Peering(Construct):
-    """Lets two clusters name each other and waits until both are usable; on deletion, lets both go.
+class PrimaryDatabase(Protocol):
+    """A database with a cluster in its own stack."""
 
-    The function runs in the database's own Region and calls the control planes of both; there is none in the
-    peer's Region and none in the witness's.
+    @property
+    def node(self) -> Node:
+        """The node of its construct."""
+
+    @property
+    def cluster(self) -> dsql.CfnCluster:
+        """The cluster in its own stack."""
+
+    @property
+    def cluster_arn(self) -> str:
+        """The ARN of that cluster."""
+
+
+class Peering(Construct):
+    """Peers two clusters and waits until both are usable; on deletion, deletes the peer so that both can go.
+
+    The function runs in the database's own Region and calls the control planes of both Regions; there is no function
+    in the peer's or the witness's Region.
     """
 
     log_group: logs.ILogGroup
-    """Where the function writes its log."""
+    """Log group of the function."""
     role: iam.IRole
-    """The role the function runs as: it may configure these two clusters, and log in to neither."""
+    """IAM role of the function: it may configure these two clusters, and log in to neither."""
     function: lambda_.Function
-    """The function that CloudFormation calls."""
+    """The function that CloudFormation invokes."""
     resource: CustomResource
     """Complete once both clusters are usable."""
 
@@ -59,29 +75,29 @@ class Peering(Construct):
         scope: Construct,
         id: str,
         *,
-        database: DistributedDatabase,
+        database: PrimaryDatabase,
         peer: PeerCluster,
         witness_region: str,
         removal_policy: RemovalPolicy,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture,
     ) -> None:
-        """Make the function and the custom resource.
+        """Create the function and the custom resource.
 
         Args:
-            scope: the database this belongs to.
-            id: the id below it.
-            database: what has its first cluster in this stack.
-            peer: its second cluster.
-            witness_region: the third Region.
-            removal_policy: what becomes of the log group.
-            runtime: the Python version.
-            architecture: the processor.
+            scope: parent construct, the database.
+            id: construct id.
+            database: database with the first cluster, in this stack.
+            peer: second cluster.
+            witness_region: third Region.
+            removal_policy: removal policy of the log group.
+            runtime: Python runtime.
+            architecture: processor architecture.
         """
         super().__init__(scope, id)
         self._cluster, self._peer, self._witness_region = database.cluster, peer, witness_region
-        self.log_group = own_log_group(self, removal_policy)
-        self.role = own_role(self, f"Peers the clusters of the database {database.node.id}")
+        self.log_group = make_log_group(self, removal_policy)
+        self.role = make_role(self, f"Peers the clusters of the database {database.node.id}")
         self.log_group.grant_write(self.role)
         self.function = lambda_.Function(
             self,
@@ -96,7 +112,7 @@ class Peering(Construct):
             log_group=self.log_group,
             description=f"Peers the clusters of the database {database.node.id}",
         )
-        self.resource = called(
+        self.resource = make_custom_resource(
             self,
             RESOURCE_TYPE,
             function=self.function,
@@ -113,19 +129,19 @@ class Peering(Construct):
 
     @property
     def peered(self) -> CfnResource:
-        """The custom resource as CloudFormation sees it."""
+        """The L1 custom resource."""
         return cast("CfnResource", self.resource.node.default_child)
 
     def _permissions(self) -> iam.CfnPolicy:
-        """Allow what UpdateCluster is checked for, on these two clusters; deleting, only where it will be done.
+        """Allow the actions that UpdateCluster is authorized for, on these two clusters; deletion only if it is needed.
 
-        PutWitnessRegion is checked on the cluster in its own Region and in the witness's (API reference,
+        PutWitnessRegion is authorized on the cluster in its own Region and in the witness's (API reference,
         UpdateCluster, "Required permissions").
         """
         arns = [self._cluster.attr_resource_arn, peer_arn(self._peer)]
         witnessed = [
             _in_region(self._witness_region, self._cluster),
-            self._peer.tell("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
+            self._peer.export_value("WitnessedArn", _in_region(self._witness_region, self._peer.cluster)),
         ]
         document = _Permissions(
             deletes=_OnDelete(self._cluster, self._peer.cluster),
@@ -146,12 +162,12 @@ class Peering(Construct):
 
 
 def peer_arn(peer: PeerCluster) -> str:
-    """Return the ARN of the peer's cluster as the database's own stack can read it."""
-    return peer.tell("ClusterArn", peer.cluster_arn)
+    """Return the ARN of the peer's cluster, as the stack of the database can refer to it."""
+    return peer.export_value("ClusterArn", peer.cluster_arn)
 
 
 def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
-    """Return the ARN under which a permission on the cluster is checked in another Region."""
+    """Return the ARN of the cluster that permissions are checked on in another Region."""
     return Stack.of(cluster).format_arn(
         service="dsql", region=region, resource="cluster", resource_name=cluster.attr_identifier
     )
@@ -159,7 +175,7 @@ def _in_region(region: str, cluster: dsql.CfnCluster) -> str:
 
 @jsii.implements(IAnyProducer)
 class _OnDelete:
-    """Whether the end of the stacks is the end of both clusters, also where an aspect says so later."""
+    """Renders DELETE if the stacks delete both clusters, else RETAIN; aspects may change it until synthesis."""
 
     def __init__(self, *clusters: dsql.CfnCluster) -> None:
         self._clusters = clusters
@@ -172,7 +188,7 @@ class _OnDelete:
 
 @jsii.implements(IAnyProducer)
 class _Permissions:
-    """The policy of the peering function."""
+    """Policy of the peering function."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which clusters are protected from deletion: those that their stack shall not delete."""
+"""Deletion protection of clusters, and its agreement with the removal policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from blocks.shared.errors import ConstructError
 if TYPE_CHECKING:
     from aws_cdk import aws_dsql as dsql
 
-# What the first lets every deletion do, the second does after a failed first deploy.
+# DELETE deletes on every removal, RETAIN_EXCEPT_ON_CREATE after a failed first deploy.
 _DELETING = (CfnDeletionPolicy.DELETE, CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE)
 
 
@@ -21,7 +21,7 @@ def check_protection(removal_policy: RemovalPolicy, deletion_protection: bool | 
     """Refuse a removal policy that CloudFormation could not carry out.
 
     Raises:
-        ConstructError: the cluster would have to be deleted and must not be, or a snapshot is asked for.
+        ConstructError: the policy deletes a protected cluster, or asks for a snapshot.
     """
     if removal_policy is RemovalPolicy.SNAPSHOT:
         raise ConstructError(
@@ -33,33 +33,33 @@ def check_protection(removal_policy: RemovalPolicy, deletion_protection: bool | 
         raise ConstructError(
             "removal_policy=RemovalPolicy.DESTROY contradicts deletion_protection=True",
             "DSQL refuses to delete a protected cluster, so deleting the stack would fail halfway",
-            "leave deletion_protection out to let the stack delete its cluster, or choose RETAIN",
+            "leave deletion_protection out if the stack is to delete its cluster, or choose RETAIN",
         )
     if removal_policy is RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE and deletion_protection is not False:
         raise ConstructError(
             "removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE contradicts a protected cluster",
-            "a first deploy that fails deletes what it made, DSQL refuses that, and the stack is stuck",
+            "a failed first deploy deletes the cluster, DSQL refuses that, and the stack is stuck",
             "pass deletion_protection=False, or choose RETAIN",
         )
 
 
 def follow_removal_policy(cluster: dsql.CfnCluster) -> None:
-    """Protect `cluster` unless its stack deletes it, also where an aspect says so later."""
+    """Protect `cluster` unless its removal policy deletes it; aspects may change the policy until synthesis."""
     cluster.deletion_protection_enabled = Lazy.uncached_any(_UnlessDeleted(cluster))
 
 
-def refuse_stuck_removal(cluster: dsql.CfnCluster) -> None:
-    """Let synth refuse what an aspect may ask for: that the stack deletes a protected cluster, or snapshots one."""
-    cluster.node.add_validation(_Stuck(cluster))
+def validate_removal(cluster: dsql.CfnCluster) -> None:
+    """Refuse at synth a removal policy, perhaps set by an aspect, that deletes a protected cluster or snapshots one."""
+    cluster.node.add_validation(_RemovalValidation(cluster))
 
 
-def refuse_torn_removal(cluster: dsql.CfnCluster, peer: dsql.CfnCluster) -> None:
-    """Let synth refuse that one cluster of a pair is deleted with its stack, and the other one is not."""
-    cluster.node.add_validation(_Torn(cluster, peer))
+def require_same_removal_policy(cluster: dsql.CfnCluster, peer: dsql.CfnCluster) -> None:
+    """Refuse at synth that one cluster of a pair is deleted with its stack, and the other one is not."""
+    cluster.node.add_validation(_SameRemovalPolicy(cluster, peer))
 
 
 @jsii.implements(IValidation)
-class _Stuck:
+class _RemovalValidation:
     def __init__(self, cluster: dsql.CfnCluster) -> None:
         self._cluster = cluster
 
@@ -67,7 +67,7 @@ class _Stuck:
         cluster, policy = self._cluster, self._cluster.cfn_options.deletion_policy
         if policy is CfnDeletionPolicy.SNAPSHOT:
             return [
-                "CloudFormation takes no snapshot of AWS::DSQL::Cluster; let the policy be RETAIN or DESTROY, and "
+                "CloudFormation takes no snapshot of AWS::DSQL::Cluster; choose RETAIN or DESTROY, and "
                 "back the cluster up with backup="
             ]
         protected = Stack.of(cluster).resolve(cluster.deletion_protection_enabled) is True
@@ -75,12 +75,12 @@ class _Stuck:
             return []
         return [
             f"the deletion policy {policy.name} contradicts deletion protection: the stack could not delete its "
-            "cluster and would be stuck; pass deletion_protection=False, or let the policy be RETAIN"
+            "cluster and would be stuck; pass deletion_protection=False, or choose RETAIN"
         ]
 
 
 @jsii.implements(IValidation)
-class _Torn:
+class _SameRemovalPolicy:
     def __init__(self, *clusters: dsql.CfnCluster) -> None:
         self._clusters = clusters
 
@@ -92,7 +92,7 @@ class _Torn:
             return []
         return [
             f"of the clusters {' and '.join(cluster.node.path for cluster in self._clusters)} one is deleted with its "
-            "stack and one is not, but DSQL deletes both of a pair or none; give both the same removal policy, as "
+            "stack and one is not, but DSQL deletes both of a pair or none; apply the same removal policy to both, as "
             "the option removal_policy does"
         ]
 

@@ -1,6 +1,6 @@
-"""Which Regions can share a database.
+"""Region sets: Regions that can share a database.
 
-Two clusters and their witness stand in three Regions of one set. Source: DSQL user guide, "What is Amazon
+Two clusters and their witness are in three Regions of one set. Source: DSQL user guide, "What is Amazon
 Aurora DSQL", Region availability, and its document history up to 2026-07-31.
 """
 
@@ -22,17 +22,17 @@ REGION_SETS: Mapping[str, tuple[str, ...]] = {
         *("ap-south-1", "ap-southeast-1"),
     ),
 }
-"""The Regions of each set."""
+"""Regions of each set."""
 
 SINGLE = ("ap-east-1", "ap-southeast-2", "ap-southeast-4", "ca-central-1", "ca-west-1", "sa-east-1")
-"""Regions that have DSQL and are in no set."""
+"""Regions with DSQL that belong to no set."""
 
 
 def set_of(region: str) -> str | None:
-    """Return the name of the set a Region is in; None where it is in none that is known here."""
+    """Return the name of the set of a Region; None if it is in no known set."""
     return next((name for name, regions in REGION_SETS.items() if region in regions), None)
 
 
 def is_known(region: str) -> bool:
-    """Say whether the tables above know the Region at all; AWS may have added it since."""
+    """Return whether this release knows the Region; AWS may have added others since."""
     return region in SINGLE or set_of(region) is not None

@@ -1,4 +1,4 @@
-"""The policy on the cluster itself, such as one that refuses whoever does not come from a VPC."""
+"""Resource policy of a cluster, such as one that denies access from outside of a VPC."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def attach_policy(cluster: dsql.CfnCluster, policy: iam.PolicyDocument) -> None:
-    """Give `cluster` the policy with every statement that is added until synthesis; none while it is empty."""
+    """Attach the policy to `cluster`, with all statements added until synthesis; an empty policy is omitted."""
     cluster.policy_document = Lazy.uncached_string(_AsText(cluster, policy))
     cluster.node.add_validation(_Complete(policy))
 
 
 @jsii.implements(IStringProducer)
 class _AsText:
-    """The policy as JSON in a string, which is how CloudFormation takes it."""
+    """Renders the policy as JSON in a string, as CloudFormation expects it."""
 
     def __init__(self, cluster: dsql.CfnCluster, policy: iam.PolicyDocument) -> None:
         self._stack = Stack.of(cluster)
@@ -34,7 +34,7 @@ class _AsText:
 
 @jsii.implements(IValidation)
 class _Complete:
-    """Finds what no resource policy may lack, such as principals."""
+    """Validates the statements as those of a resource policy, which need principals."""
 
     def __init__(self, policy: iam.PolicyDocument) -> None:
         self._policy = policy

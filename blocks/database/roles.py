@@ -1,4 +1,4 @@
-"""Database roles of the app's own making: privileges on the tables it names, and on no others."""
+"""Custom database roles: privileges on named tables only."""
 
 from __future__ import annotations
 
@@ -20,31 +20,30 @@ _LONGEST = 32
 
 
 class Privilege(enum.Enum):
-    """What a database role may do with one table, view or sequence."""
+    """Privilege of a database role on a table, view or sequence."""
 
     SELECT = "SELECT"
-    """Read the rows of a table or view; the last value of a sequence."""
+    """Read rows of a table or view, or the last value of a sequence."""
     INSERT = "INSERT"
     """Add rows to a table."""
     UPDATE = "UPDATE"
-    """Change rows of a table; with a WHERE clause it takes SELECT, too."""
+    """Change rows of a table; a WHERE clause also needs SELECT."""
     DELETE = "DELETE"
-    """Delete rows of a table; with a WHERE clause it takes SELECT, too."""
+    """Delete rows of a table; a WHERE clause also needs SELECT."""
     USAGE = "USAGE"
     """Take the next value of a sequence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatabaseRole:
-    """A database role with privileges on the named tables, views and sequences alone.
+    """A database role with privileges on the named tables, views and sequences only.
 
-    `name` is yours within the database; in the cluster the role is called `blocks_<database>__<name>`.
-    `privileges` maps `table`, which is in the schema `public`, or `schema.table` to what the role may do with
-    it, spelt as in the catalog. What a later migration creates is granted by that deploy.
+    `name` is unique within the database; in the cluster the role is called `blocks_<database>__<name>`. `privileges`
+    maps `table` (in the schema `public`) or `schema.table`, spelt as in the catalog, to privileges. Privileges on
+    objects that a later migration creates are granted by that deploy.
 
     Raises:
-        ConstructError: the name cannot be that of a role, a table is named without a privilege, or with something
-            that is no `Privilege`.
+        ConstructError: the name is invalid, or a table has no privileges or values that are not a `Privilege`.
     """
 
     name: str
@@ -53,15 +52,15 @@ class DatabaseRole:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(str(self.name)) or len(self.name) > _LONGEST:
             raise ConstructError(
-                f"{self.name!r} is no name for a database role",
-                "it becomes part of a PostgreSQL name, which is cut after 63 characters and folded to small "
+                f"{self.name!r} is not a valid name of a database role",
+                "it becomes part of a PostgreSQL name, which is truncated to 63 characters and folded to small "
                 "letters",
                 f"choose small letters, digits and single underscores, {_LONGEST} characters at most",
             )
         if not isinstance(self.privileges, Mapping):
             raise ConstructError(
                 f"the privileges of the role {self.name!r} are {self.privileges!r}",
-                "they belong to tables",
+                "privileges are given by table",
                 'name each table with its privileges, such as {"accounts": {Privilege.SELECT}}',
             )
         for table, privileges in self.privileges.items():
@@ -80,12 +79,12 @@ class DatabaseRole:
         }
 
     def unknown_tables(self, migrations: CompiledMigrations) -> list[str]:
-        """Return the tables that no statement of `migrations` creates, renames or moves there, as they are named.
+        """Return the tables that no statement of `migrations` creates, or renames or moves to that name.
 
-        Empty where there are no migrations: the tables are then somebody else's.
+        Empty without migrations, since the tables are then created elsewhere.
         """
-        made = _made(migrations)
-        # OR REPLACE has no probe: whether it took effect cannot be seen.
+        made = _created_objects(migrations)
+        # OR REPLACE has no probe: its effect is not visible in the catalog.
         replaced = any(
             "or replace" in statement.sql.lower() and statement.probe is None
             for migration in migrations.migrations
@@ -96,13 +95,13 @@ class DatabaseRole:
         return [
             table
             for table, privileges in self.privileges.items()
-            # A sequence may come with a table that has a serial column.
+            # A serial column of a table creates a sequence.
             if _parts(table) not in made and Privilege.USAGE not in privileges
         ]
 
-    def misplaced(self, migrations: CompiledMigrations) -> list[str]:
-        """Return what has a privilege that there is on no such thing: USAGE on a table, writing on a sequence."""
-        made = _made(migrations)
+    def invalid_privileges(self, migrations: CompiledMigrations) -> list[str]:
+        """Return objects with a privilege that their kind does not have: USAGE on a table, writing on a sequence."""
+        made = _created_objects(migrations)
         return [
             thing
             for thing, privileges in self.privileges.items()
@@ -117,8 +116,8 @@ class DatabaseRole:
 _WRITING = {Privilege.INSERT, Privilege.UPDATE, Privilege.DELETE}
 
 
-def _made(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
-    """Return what the migrations make at some time, by schema and name: table, view or sequence."""
+def _created_objects(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str]]:
+    """Return the kinds of objects that the migrations create, by schema and name: table, view or sequence."""
     made: dict[tuple[object, object], set[str]] = {}
     for migration in migrations.migrations:
         for statement in migration.statements:
@@ -128,18 +127,18 @@ def _made(migrations: CompiledMigrations) -> dict[tuple[object, object], set[str
 
 
 def _are_privileges(table: object, given: object) -> bool:
-    """Tell a name and a collection of privileges that has one at least; a text is a collection, too."""
+    """Return whether a key is a name and its value a non-empty collection of privileges, not a text."""
     if not isinstance(table, str) or not isinstance(given, Collection) or isinstance(given, str):
         return False
     return table != "" and len(given) > 0 and all(isinstance(each, Privilege) for each in given)
 
 
 Rights: TypeAlias = "Access | DatabaseRole"
-"""What a grantee may do: an access level, or a role of the app's own making."""
+"""Rights of a grantee: an access level, or a custom role."""
 
 
 def role_name(database: str, access: Rights) -> str:
-    """Return what the database role of `access` is called in the cluster.
+    """Return the name of the database role of `access` in the cluster.
 
     Raises:
         ConstructError: `access` is neither a level nor a role.
@@ -149,9 +148,9 @@ def role_name(database: str, access: Rights) -> str:
     if isinstance(access, DatabaseRole):
         return custom_role(database, access.name)
     raise ConstructError(
-        f"access={access!r} is no access to the database {database!r}",
+        f"access={access!r} is not an access level or role of the database {database!r}",
         f"it is a {type(access).__name__}",
-        "give Access.READ_ONLY, Access.READ_WRITE, or a DatabaseRole",
+        "pass Access.READ_ONLY, Access.READ_WRITE, or a DatabaseRole",
     )
 
 

@@ -1,7 +1,7 @@
-"""The findings of cdk-nag that stay, each with its reason, and the only ones.
+"""Acknowledged findings of cdk-nag, each with its reason; there are no others.
 
-They are written where cdk-nag 3 looks for them (`Validations`, in the CDK itself) and where cdk-nag 2 does (the
-metadata of the resource), so an app needs no list of its own.
+They are written for cdk-nag 3 (`Validations`, in the CDK itself) and for cdk-nag 2 (metadata of the resource), so an
+app needs no suppressions of its own.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ ANY_RESOURCE = "AwsSolutions-IAM5[Resource::*]"
 
 REASONS: Mapping[str, str] = {
     BACKUP: (
-        "backup=: AWS Backup documents what it needs for DSQL as this policy and adds to it there; "
-        "BackupPolicy.daily(role=…) takes one of yours"
+        "backup=: AWS Backup documents this policy for DSQL and extends it as needed; "
+        "BackupPolicy.daily(role=…) takes a role of your own"
     ),
     ANY_RESOURCE: (
         "migrator_tracing= and migrator_vpc=: X-Ray has no resource to name, and the network interfaces of a "
-        "function have no name before Lambda makes them"
+        "function have no name before Lambda creates them"
     ),
 }
 
 
 def acknowledge(construct: IConstruct, finding: str) -> None:
-    """Acknowledge one finding on `construct` and what is below it.
+    """Acknowledge one finding on `construct` and its children.
 
     Raises:
         KeyError: the finding is not one of `REASONS`.

@@ -1,7 +1,7 @@
-"""What an argument of a construct has to be, checked where it is passed.
+"""Type checks of constructor arguments.
 
 Most mistakes are a number for a `Size`, a text for an enum, an L1 for an L2. Unchecked they surface later, as an
-AttributeError of this library or in jsii's words.
+AttributeError in this library or an error of jsii.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from aws_cdk import Duration, RemovalPolicy, Size, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
+from blocks.bundling.target import DEFAULT_PYTHON
 from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What an argument has to be, in words, an example of it in code, and how to tell."""
+    """Expected type of an argument: its name in words, an example in code, and a check."""
 
     what: str
     example: str
@@ -36,7 +37,7 @@ class Kind:
 
 
 def checked(kinds: Mapping[str, Kind]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function raise ConstructError for a named argument of another kind."""
+    """Return a decorator that raises ConstructError for a keyword argument of another kind."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
@@ -50,7 +51,7 @@ def checked(kinds: Mapping[str, Kind]) -> Callable[[Callable[P, R]], Callable[P,
 
 
 def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
-    """Check values by their names; None stands for a default.
+    """Check values by their names; None is the default and passes.
 
     Raises:
         ConstructError: one is of another kind.
@@ -59,21 +60,21 @@ def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
         value = values.get(name)
         if value is not None and not kind.fits(value):
             raise ConstructError(
-                f"{name} is {_spoken(value)}", f"it has to be {kind.what}", f"write {name}={kind.example}"
+                f"{name} is {_described(value)}", f"it must be {kind.what}", f"write {name}={kind.example}"
             )
 
 
 def one_of(*types: type) -> Callable[[object], bool]:
-    """Return what tells instances of the types."""
+    """Return a check for instances of the types."""
     return lambda value: isinstance(value, types)
 
 
 def with_attribute(name: str) -> Callable[[object], bool]:
-    """Return what tells the constructs of an interface: those that have an attribute."""
+    """Return a check for constructs of an interface: those with an attribute."""
     return lambda value: hasattr(value, name)
 
 
-def _spoken(value: object) -> str:
+def _described(value: object) -> str:
     kind = type(value)
     return (
         f"{reprlib.repr(value)} ({kind.__name__})"
@@ -88,7 +89,7 @@ def _is_folder(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    """Tell a whole number; a number that is known on deploy only is a float until then."""
+    """Return whether a value is a whole number; a token is a float until deploy."""
     return Token.is_unresolved(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 
@@ -122,7 +123,9 @@ SWITCH = Kind("True or False", "True", _is_switch)
 TAGS = Kind("names and values", '{"team": "payments"}', _is_tags)
 
 FUNCTION: Mapping[str, Kind] = {
-    "runtime": Kind("a Python runtime of Lambda", "lambda_.Runtime.PYTHON_3_14", _is_python),
+    "runtime": Kind(
+        "a Python runtime of Lambda", f"lambda_.Runtime.PYTHON_{DEFAULT_PYTHON.replace('.', '_')}", _is_python
+    ),
     "architecture": Kind(
         "a lambda_.Architecture", "lambda_.Architecture.ARM_64", one_of(lambda_.Architecture)
     ),
@@ -137,7 +140,7 @@ FUNCTION: Mapping[str, Kind] = {
         "a list of security groups", '[ec2.SecurityGroup(self, "Group", vpc=vpc)]', _is_list
     ),
 }
-"""The options of a function."""
+"""Options of a function."""
 
 MIGRATOR: Mapping[str, Kind] = {f"migrator_{name}": kind for name, kind in FUNCTION.items()}
-"""The same, as a database has them."""
+"""The same with the names that a database has for them."""

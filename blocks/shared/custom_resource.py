@@ -1,7 +1,7 @@
-"""What every function behind a custom resource here has: a log group, a role, and leave to call itself.
+"""Function behind a custom resource: log group, role, and permission to invoke itself.
 
-CloudFormation calls the function itself, without a provider framework in between: there is no other function, no
-other role and no wildcard permission. That token cannot be changed on a deployed stack.
+CloudFormation invokes the function directly, without a provider framework in between: there is no other function, no
+other role and no wildcard permission. The service token cannot be changed on a deployed stack.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
-def own_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
-    """Make a log group that keeps a month."""
+def make_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
+    """Create a log group with a retention of one month."""
     return logs.LogGroup(
         scope, "LogGroup", retention=logs.RetentionDays.ONE_MONTH, removal_policy=removal_policy
     )
 
 
-def own_role(scope: Construct, description: str) -> iam.Role:
-    """Make a role that may do nothing yet."""
+def make_role(scope: Construct, description: str) -> iam.Role:
+    """Create a role without permissions."""
     return iam.Role(
         scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description
     )
 
 
-def called(
+def make_custom_resource(
     scope: Construct,
     resource_type: str,
     *,
@@ -42,13 +42,13 @@ def called(
     role: iam.IRole,
     properties: Mapping[str, object],
 ) -> CustomResource:
-    """Make the custom resource that calls `function`, which runs as `role` and may take several invocations."""
+    """Create the custom resource that invokes `function`, which runs as `role` and may take several invocations."""
     resource = CustomResource(
         scope,
         "Resource",
         resource_type=resource_type,
         service_token=function.function_arn,
-        # The longest that CloudFormation waits for a custom resource.
+        # The longest timeout that CloudFormation accepts.
         service_timeout=Duration.hours(1),
         properties=properties,
     )
@@ -57,10 +57,10 @@ def called(
 
 
 def _allow_continuing(scope: Construct, role: iam.IRole, function: lambda_.IFunction) -> iam.Policy:
-    """Let `function` call itself with the same event when its time is nearly up.
+    """Allow `function` to invoke itself with the same event when its time is nearly up.
 
-    A policy of its own, because the function waits for its role's default policy, which therefore cannot
-    name the function. `grant_invoke` would allow every version and alias too.
+    It is a policy of its own, because the function depends on its role's default policy, which therefore cannot name
+    the function. `grant_invoke` would also allow every version and alias.
     """
     policy = iam.Policy(scope, "Continue", roles=[role])
     policy.add_statements(

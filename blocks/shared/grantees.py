@@ -1,4 +1,4 @@
-"""Who asks to be let in: the ARN that a token is signed for, and the function behind it, if any."""
+"""Grantees: the IAM role or user that signs tokens, and the Lambda function that runs as it, if any."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _ROLE_OR_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:(role|user)/[\w+=,.@/-]+")
 
 @dataclass(frozen=True)
 class Grantee:
-    """An IAM role or user by its ARN, perhaps a token, and the Lambda function that runs as it, if any.
+    """An IAM role or user by its ARN, which may be a token, and the Lambda function that runs as it, if any.
 
-    A function that this app did not make, or not as a `Function`, is a foreign one.
+    A function that this app does not define, or not as a `Function`, is a foreign one.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Grantee:
     is_foreign_function: bool
 
 
-def identify(grantee: iam.IGrantable) -> Grantee:
-    """Return who `grantee` is; an alias or a version stands for its function.
+def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
+    """Return the role or user of `grantee`; an alias or a version counts as its function.
 
     Raises:
-        ConstructError: the grantee is neither an IAM role nor a user, so DSQL has no ARN to let in, or its ARN is
-            that of something else.
+        ConstructError: the grantee has no IAM role or user whose ARN DSQL could map, or its ARN is that of something
+            else.
     """
     name = _name(grantee)
     arn = _arn(principal_of(grantee))
     if arn is None:
         raise _no_role(name)
     _check_arn(name, arn)
-    # An alias and a version know their function as `lambda_`.
+    # An alias and a version have their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
     if isinstance(behind, lambda_.SingletonFunction):
         behind = _function_of(behind)
@@ -56,10 +56,10 @@ def identify(grantee: iam.IGrantable) -> Grantee:
 
 
 def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
-    """Return whom a policy would name.
+    """Return the principal that a policy would name.
 
     Raises:
-        ConstructError: it is no grantee in the sense of the CDK, such as an L1 or a text.
+        ConstructError: it is not an `IGrantable`, such as an L1 or a text.
     """
     principal = getattr(grantee, "grant_principal", None)
     if principal is None:
@@ -68,7 +68,7 @@ def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
 
 
 def stack_of(grantee: iam.IGrantable) -> Stack | None:
-    """Return the stack that `grantee` stands in, which says in which Region it runs; None where none does."""
+    """Return the stack of `grantee`, which has its Region; None if it has none."""
     if hasattr(grantee, "node"):
         return Stack.of(cast("IConstruct", grantee))
     arn = _arn(principal_of(grantee))
@@ -76,15 +76,15 @@ def stack_of(grantee: iam.IGrantable) -> Stack | None:
 
 
 def owner_of(arn: str) -> Stack | None:
-    """Return the stack whose resource the ARN refers to, or None where it refers to none."""
+    """Return the stack whose resource the ARN refers to, or None if it refers to none."""
     tokens = Tokenization.reverse_string(arn)
     if tokens.length != 1 or (token := tokens.first_token) is None or not Reference.is_reference(token):
         return None
     return Stack.of(cast("Reference", token).target)
 
 
-def surrounding(stack: Stack) -> Iterator[Stack]:
-    """Yield the stack and those it is nested in, from the inside out."""
+def enclosing_stacks(stack: Stack) -> Iterator[Stack]:
+    """Yield a stack and the stacks it is nested in, from the inside out."""
     around: Stack | None = stack
     while around is not None:
         yield around
@@ -92,7 +92,7 @@ def surrounding(stack: Stack) -> Iterator[Stack]:
 
 
 def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:
-    """Return the function that all singletons of one UUID in a stack share; it stands in the stack itself."""
+    """Return the function that all singletons of one UUID share; it is a child of the stack."""
     children = Stack.of(singleton).node.children
     functions = (child for child in children if isinstance(child, lambda_.Function))
     return next((each for each in functions if each.function_arn == singleton.function_arn), None)
@@ -110,7 +110,7 @@ def _check_arn(name: str, arn: str) -> None:
         return
     raise ConstructError(
         f"{name} has the ARN {arn}",
-        "DSQL lets in an IAM role or user by its own ARN; the ARN of a session (assumed-role) or a pattern is none",
+        "DSQL maps the ARN of an IAM role or user; the ARN of a session (assumed-role) or a pattern is not one",
         "pass the role's, such as arn:aws:iam::123456789012:role/path/name, with its path",
     )
 
@@ -122,8 +122,8 @@ def _name(grantee: iam.IGrantable) -> str:
 
 def _no_role(name: str) -> ConstructError:
     return ConstructError(
-        f"{name} cannot be let into a database",
-        "DSQL maps IAM roles and users to database roles, and CDK knows no role of this grantee",
+        f"{name} cannot be granted access to a database",
+        "DSQL maps IAM roles and users to database roles, and this grantee has no role in CDK",
         "grant to the function, task role, instance role or user that connects; import a role, or an L1, with "
         "`iam.Role.from_role_arn`, a function with `from_function_attributes(role=…)`",
     )

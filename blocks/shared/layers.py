@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def runtime_layer(
     scope: Construct, runtime: lambda_.Runtime, architecture: lambda_.Architecture
 ) -> lambda_.LayerVersion:
-    """Return the stack's layer with blocks_runtime and psycopg, making it when it is the first of its kind.
+    """Return the stack's layer with blocks_runtime and psycopg; create it on first use.
 
     Raises:
         ConstructError: psycopg does not load in that Lambda runtime.
-        BundlingError: there are no locked wheels for it, or they cannot be had.
+        BundlingError: there are no locked wheels for it, or they cannot be downloaded.
     """
     target = target_of(runtime, architecture)
     _refuse_old_linux(target)
@@ -41,7 +41,7 @@ def runtime_layer(
 
 
 def target_of(runtime: lambda_.Runtime, architecture: lambda_.Architecture) -> bundling.Target:
-    """Return what to bundle for a Python runtime of Lambda.
+    """Return the bundling target of a Python runtime of Lambda.
 
     Raises:
         BundlingError: there are no locked wheels for it.
@@ -54,6 +54,12 @@ def code_of(bundle: bundling.Bundle) -> lambda_.Code:
     return lambda_.Code.from_asset(
         str(bundle.path), asset_hash=bundle.digest, asset_hash_type=AssetHashType.CUSTOM
     )
+
+
+def default_runtime() -> lambda_.Runtime:
+    """Return the newest Python runtime of Lambda that the lock has wheels for."""
+    name = f"PYTHON_{bundling.DEFAULT_PYTHON.replace('.', '_')}"
+    return cast("lambda_.Runtime", getattr(lambda_.Runtime, name))
 
 
 def _refuse_old_linux(target: bundling.Target) -> None:

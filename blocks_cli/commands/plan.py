@@ -53,12 +53,12 @@ def plan(
 
 def make_plan(target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None) -> Plan:
     """Compile the folder, read the journal, and return the plan."""
-    from lambda_migrator.journal import read_if_there
+    from lambda_migrator.journal import read_or_empty
     from lambda_migrator.plan import plan as planned
 
     manifest = compile_manifest(folder, dialect, to)
     with connected(find_target(target_options), dialect) as admin:
-        todo = planned(manifest, read_if_there(admin))
+        todo = planned(manifest, read_or_empty(admin))
     return todo if to is None else todo.up_to(to)
 
 

@@ -44,13 +44,13 @@ def status(
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
     from blocks_cli.migrations.status import as_row, migration_statuses
-    from lambda_migrator.journal import read_if_there
+    from lambda_migrator.journal import read_or_empty
     from lambda_migrator.lease import holder_of
 
     files = read_names(find_folder(folder))
     target = find_target(target_options)
     with readable(target) as database:
-        journal = read_if_there(database)
+        journal = read_or_empty(database)
         holder = holder_of(database) if journal else None
     if holder is not None and target.folder is not None and is_dead(holder.name):
         holder = None  # its process has ended: the next run takes over the lease

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blocks_cli.migrations.catalog import Definition
     from blocks_cli.migrations.target_options import TargetOptions
     from lambda_migrator.journal import Entry
-    from lambda_migrator.manifest import Manifest
+    from migration_manifest import Manifest
 
 
 @click.command()
@@ -83,16 +83,16 @@ def _live(
     """Return journal and schema of the database.
 
     Raises:
-        DriftProblem: the files contradict the journal.
+        DriftError: the files contradict the journal.
     """
     from blocks_cli.migrations.catalog import read_catalog
-    from lambda_migrator.drift import DriftProblem, find_drift
-    from lambda_migrator.journal import read_if_there
+    from lambda_migrator.drift import DriftError, find_drift
+    from lambda_migrator.journal import read_or_empty
 
     with connected(find_target(target_options), dialect) as admin:
-        journal = read_if_there(admin)
+        journal = read_or_empty(admin)
         if faults := find_drift(manifest, journal):
-            raise DriftProblem(faults)
+            raise DriftError(faults)
         return journal, read_catalog(admin)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.database.plain_reader import PlainReader
     from blocks_runtime.signing import Credentials
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
     from local_dsql import LocalCluster
 
 PATIENCE = 24 * 3600.0
@@ -40,7 +40,7 @@ class Login:
             Variables(cluster.endpoint(region), region, ADMIN_ROLE, str(cluster.ca_file)), lambda: keys
         )
 
-    def admin(self, connect_patience: float = CONNECT_PATIENCE) -> Admin:
+    def admin(self, connect_patience: float = CONNECT_PATIENCE) -> AdminConnection:
         """Return the migrator's connection, not yet open.
 
         Raises:
@@ -48,9 +48,9 @@ class Login:
         """
         from blocks_runtime.database.target import Target
         from custom_resource.deadline import Deadline
-        from lambda_migrator.admin import Admin
+        from lambda_migrator.admin import AdminConnection
 
-        return Admin(
+        return AdminConnection(
             Target.of(self.variables),
             self.credentials,
             Deadline.after(PATIENCE),

@@ -2,9 +2,10 @@
 
 Runs under the function's interpreter (3.10 and newer), which cannot import this package: standard library only.
 
-    python -S launch.py PARENT_PID CLIENT HANDLER
+    python -S launch.py PARENT CLIENT HANDLER
 
-CLIENT is `awslambdaric`, or the path of `bootstrap.py`.
+PARENT is the pid of the parent, or `-` on systems without a parent-death signal, where the parent holds the other end
+of standard input. CLIENT is `awslambdaric`, or the path of `bootstrap.py`.
 """
 
 import ctypes
@@ -18,15 +19,15 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: str) -> None:
     """End this process when its parent ends: also after SIGKILL of the parent, and also in a busy loop."""
-    if sys.platform == "linux":
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if os.getppid() != parent:  # the parent ended before the request
-            os._exit(1)
-    else:
+    if parent == "-":
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != int(parent):  # the parent ended before the request
+        os._exit(1)
 
 
 def _exit_at_end_of_input() -> None:
@@ -36,7 +37,7 @@ def _exit_at_end_of_input() -> None:
     os._exit(1)
 
 
-def main(parent: int, client: str, handler: str) -> None:
+def main(parent: str, client: str, handler: str) -> None:
     """Run `client` as the main program, with the function's folders first on `sys.path`."""
     exit_with_parent(parent)
     # Lambda imports site; -S only excludes the packages of this machine.
@@ -50,4 +51,4 @@ def main(parent: int, client: str, handler: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(sys.argv[1], sys.argv[2], sys.argv[3])

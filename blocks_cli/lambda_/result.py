@@ -29,7 +29,7 @@ class InvocationResult:
 
     @property
     def failed(self) -> bool:
-        """Whether Lambda would set `FunctionError`."""
+        """True if Lambda would set `FunctionError`."""
         return self.error_type is not None
 
 

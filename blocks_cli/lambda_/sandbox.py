@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 INIT_LIMIT = 10.0
 """Maximum seconds of Lambda's init phase (developer guide, execution environment lifecycle)."""
 
+HAS_DEATH_SIGNAL = sys.platform == "linux"
+"""True if the kernel can end a child with its parent; elsewhere the child watches its standard input."""
+
 _LAUNCH = Path(__file__).with_name("launch.py")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
@@ -45,39 +48,35 @@ class Program:
 class Spawner:
     """Starts processes from one thread that lives as long as the deployment.
 
-    On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come
-    from threads of any lifetime. `temporary` is where the sandboxes' temporary folders are.
+    On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come from
+    threads of any lifetime. `temporary` creates the temporary folders of the sandboxes; `death_signal` selects how a
+    sandbox ends with this process: by the signal, or at the end of its standard input.
     """
 
-    def __init__(self, temporary: TemporaryFolders) -> None:
+    def __init__(self, temporary: TemporaryFolders, *, death_signal: bool = HAS_DEATH_SIGNAL) -> None:
         self.temporary = temporary
+        self._death_signal = death_signal
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
 
     def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
         """Start `program` with stdout and stderr on the descriptor `output`."""
-        return self._executor.submit(_start, program, environment, output).result()
+        return self._executor.submit(_start, program, environment, output, self._death_signal).result()
 
     def close(self) -> None:
         """End the thread, and with it its child processes."""
         self._executor.shutdown()
 
 
-def _start(program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
-    command = [
-        str(program.python),
-        "-S",
-        str(_LAUNCH),
-        str(os.getpid()),
-        program.client,
-        program.handler,
-    ]
-    # On systems other than Linux the sandbox ends when our end of its standard input closes.
-    stdin = subprocess.DEVNULL if sys.platform == "linux" else subprocess.PIPE
+def _start(
+    program: Program, environment: Mapping[str, str], output: int, death_signal: bool
+) -> subprocess.Popen[bytes]:
+    parent = str(os.getpid()) if death_signal else "-"
+    command = [str(program.python), "-S", str(_LAUNCH), parent, program.client, program.handler]
     return subprocess.Popen(
         command,
         cwd=program.folder,
         env=dict(environment),
-        stdin=stdin,
+        stdin=subprocess.DEVNULL if death_signal else subprocess.PIPE,
         stdout=output,
         stderr=output,
         start_new_session=True,  # Ctrl-C goes to the deploying process only, which then closes its sandboxes
@@ -110,7 +109,7 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether the sandbox can run another invocation."""
+        """True if the sandbox can run another invocation."""
         return self._exit is None
 
     def invoke(self, invocation: Invocation) -> tuple[RuntimeResponse, float]:

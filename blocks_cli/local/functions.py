@@ -33,7 +33,7 @@ def configuration(
         arn=arn,
         path=function.path,
         logical_id=function.logical_id,
-        handler=text(properties.get("ResourceHandler")),
+        handler=text(properties.get("Handler")),
         runtime=text(properties.get("Runtime")),
         code=store.path(function.local[CODE]),
         layers=_layers(properties.get("Layers"), resources, store),

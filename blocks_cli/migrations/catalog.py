@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
 
     Row = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _HIGHEST = 2**63 - 1
 
 
-def read_catalog(admin: Admin) -> tuple[Definition, ...]:
+def read_catalog(admin: AdminConnection) -> tuple[Definition, ...]:
     """Return all objects that migrations can create, in a valid order of creation.
 
     Order and texts depend only on the schema.

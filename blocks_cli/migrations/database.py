@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from blocks_cli.migrations.target import DatabaseTarget
     from blocks_runtime.errors import DatabaseError
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
 
 
 @contextlib.contextmanager
-def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[Admin]:
+def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[AdminConnection]:
     """Print the target and connect to it as `admin`; start the local database if it is not running.
 
     Raises:
@@ -54,7 +54,7 @@ def readable(target: DatabaseTarget) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
-def scratch(dialect: str | None) -> Iterator[Admin]:
+def scratch(dialect: str | None) -> Iterator[AdminConnection]:
     """Connect to an empty database in `.blocks/verify`, which one command at a time may use."""
     folder = Workspace(project_root()).folder / "verify"
     with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
@@ -75,13 +75,13 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
     """Convert errors of the migrator and of the database to CommandError."""
     from blocks_runtime.errors import DatabaseError
     from custom_resource.deadline import OutOfTime
-    from lambda_migrator.drift import DriftProblem
-    from lambda_migrator.errors import JournalProblem, MigrationProblem
+    from lambda_migrator.drift import DriftError
+    from lambda_migrator.errors import MigrationFailedError, RepairError
 
     try:
         yield
-    except MigrationProblem as problem:
-        untouched = isinstance(problem, DriftProblem | JournalProblem)
+    except MigrationFailedError as problem:
+        untouched = isinstance(problem, DriftError | RepairError)
         code = ExitCode.USAGE if untouched else ExitCode.MIGRATION_FAILED
         raise CommandError(problem.what, problem.why, problem.remedy, code) from problem
     except DatabaseError as error:
@@ -144,7 +144,7 @@ def _cluster(target: DatabaseTarget) -> Login:
     return Login(at, credentials.provider(os.environ))
 
 
-def _admin(login: Login) -> Admin:
+def _admin(login: Login) -> AdminConnection:
     try:
         return login.admin(CONNECT_PATIENCE)
     except ValueError as error:

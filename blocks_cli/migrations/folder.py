@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsql_dialect.migrations.errors import MigrationFinding, MoreAlike
-    from lambda_migrator.manifest import Manifest
+    from migration_manifest import Manifest
 
 DEFAULT_FOLDER = "migrations"
 _MIGRATION = re.compile(r"[0-9]+_.+\.sql")
@@ -62,10 +62,9 @@ def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -
     """
     from dsql_dialect.migrations import MigrationErrors, compile_folder
     from dsql_dialect.profiles import DEFAULT, profile
-    from lambda_migrator.manifest import read
 
     try:
-        manifest = read(compile_folder(folder, profile(dialect or DEFAULT.name)).manifest())
+        manifest = compile_folder(folder, profile(dialect or DEFAULT.name))
     except MigrationErrors as errors:
         raise explain(errors.findings) from None
     numbers = [migration.version for migration in manifest.migrations]
@@ -91,7 +90,7 @@ def read_names(folder: Path) -> Manifest:
         CommandError: the name or encoding of a file is invalid (with all such findings).
     """
     from dsql_dialect.migrations.files import read_folder
-    from lambda_migrator.manifest import Manifest, Migration
+    from migration_manifest import Manifest, Migration
 
     found = read_folder(folder)
     if found.findings:

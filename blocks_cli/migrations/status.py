@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from blocks_cli.json_value import Json
-    from lambda_migrator.manifest import Manifest
+    from migration_manifest import Manifest
 
 _IN_DOUBT = "in doubt"
 _STATES = {
@@ -51,7 +51,7 @@ class MigrationStatus:
 
     @property
     def open(self) -> bool:
-        """Whether the migration needs an action."""
+        """True if the migration needs an action."""
         return self.state not in ("applied", "ahead")
 
     @property

@@ -49,7 +49,7 @@ class TargetOptions:
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether the options select a local database."""
+        """True if the options select a local database."""
         return self.endpoint is None and (self.stack is None or self.local)
 
     @property

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsql_dialect.migrations.checks import ReadFile, faults_in_folder, faults_of_files
-from dsql_dialect.migrations.directives import DIRECTIVES, read_directives
+from dsql_dialect.migrations.directives import read_directives
 from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.files import read_folder
 from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
 from dsql_dialect.migrations.probe import probe, repeatable
 from dsql_dialect.profiles import profile as profile_named
+from migration_manifest import StatementDirective
 
 if TYPE_CHECKING:
     import os
@@ -54,26 +55,24 @@ def _ordered(findings: Iterable[MigrationFinding]) -> list[MigrationFinding]:
 
 
 def _compile(file: MigrationFile, read: ReadFile) -> CompiledMigration:
-    statements = read.script.statements
-    given = {
-        (directive.statement, directive.word) for directive in read_directives(read.text.sql, read.script)
+    directives = {
+        each.statement: StatementDirective(each.word) for each in read_directives(read.text.sql, read.script)
     }
     return CompiledMigration(
         version=file.version,
         name=file.name,
         checksum=file.checksum,
-        kind="dml" if statements[0].is_dml else "ddl",
         statements=tuple(
             CompiledStatement(
                 sql=statement.text,
                 kind=_kind(statement),
                 line=statement.position.line,
                 column=statement.position.column,
-                directives={word: (statement, word) in given for word in DIRECTIVES},
+                directive=directives.get(statement),
                 probe=probe(statement),
                 repeatable=repeatable(statement),
             )
-            for statement in statements
+            for statement in read.script.statements
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dsql_dialect.comments import line_comments
 from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.position import Source
+from migration_manifest import StatementDirective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,17 +43,18 @@ class Directive:
     @property
     def misuse(self) -> str | None:
         """The reason for which the directive cannot be followed, or None."""
-        if self.word not in DIRECTIVES:
-            known = ", ".join(f"`{name}`" for name in DIRECTIVES)
+        directive = next((each for each in StatementDirective if each.value == self.word), None)
+        if directive is None:
+            known = ", ".join(f"`{each.value}`" for each in StatementDirective)
             return f"`{self.word}` is no directive; known is {known}"
         if self.statement is None:
             return "no statement follows it"
-        return DIRECTIVES[self.word](self.statement)
+        return _MISUSE[directive](self.statement)
 
     @property
     def endless(self) -> str | None:
         """The reason for which the statement would be repeated without end, or None where none is seen."""
-        if self.misuse or self.statement is None or self.word != "batch":
+        if self.misuse or self.statement is None or self.word != StatementDirective.BATCH.value:
             return None
         return _endless(self.statement)
 
@@ -65,8 +67,10 @@ def _batch_misuse(statement: Statement) -> str | None:
     )
 
 
-DIRECTIVES: Mapping[str, Callable[[Statement], str | None]] = {"batch": _batch_misuse}
-"""Every directive, with the reason for which it cannot be followed above a statement. Each is a key of the manifest."""
+_MISUSE: Mapping[StatementDirective, Callable[[Statement], str | None]] = {
+    StatementDirective.BATCH: _batch_misuse
+}
+"""Checks of a directive and its statement, which return the reason for which it cannot be followed."""
 
 
 def _endless(statement: Statement) -> str | None:

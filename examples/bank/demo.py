@@ -1,8 +1,8 @@
-"""The main job, end to end: synthesize the bank, deploy it locally, move money concurrently, audit the books.
+"""The demo: synthesize the bank, deploy it locally, run concurrent transfers, audit the accounts.
 
-Run it with `make demo`; an argument names the folder to deploy into, by default the project's own. Exit
-status 0 means that every transfer was made, or refused for a reason of the bank's own, that the sum of all
-balances is what it was before, and that no account is overdrawn; 1 means that one of these is not so.
+Run it with `make demo`; an argument is the folder to deploy into, by default the project. Exit status 0 means that
+every transfer was made or refused by the bank's rules, that the sum of all balances is unchanged, and that no account
+is overdrawn; otherwise it is 1.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PROGRESS = 50
 
 
 @dataclass(frozen=True)
-class Books:
-    """What an auditor sees at one moment."""
+class Totals:
+    """Totals of all accounts, from one query."""
 
     accounts: int
     balance: int
@@ -49,7 +49,7 @@ class Books:
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of a batch of transfers."""
+    """Results of a batch of transfers."""
 
     made: int
     refused: int
@@ -58,35 +58,35 @@ class Tally:
 
     @property
     def conflicts(self) -> int:
-        """Attempts beyond the first of each transfer: DSQL refused their COMMIT, and they ran again."""
+        """Number of retries: attempts whose COMMIT failed with a conflict."""
         return self.attempts - self.made
 
 
 class Progress(Report):
-    """Says which resource is worked on, so that no long step is silent."""
+    """Prints the resource of the current step."""
 
     def started(self, stack: str, change: Change) -> None:
         step(f"  {change.action.value} {change.path}")
 
 
 def step(text: str) -> None:
-    """Say on stderr what happens now, so that stdout holds the result alone."""
+    """Print a step on stderr; stdout has only the result."""
     print(f"demo: {text}", file=sys.stderr, flush=True)
 
 
 def journal(deployment: LocalDeployment) -> list[str]:
-    """Return the migrations the database has, as its administrator sees them."""
+    """Return the applied migrations, read as admin."""
     with psycopg.connect(deployment.clusters[0].dsn()) as connection:
         return [str(name) for (name,) in connection.execute("SELECT name FROM _migrations ORDER BY version")]
 
 
-def audit(deployment: LocalDeployment) -> Books:
-    """Ask the read-only function for the totals and the hot accounts."""
+def audit(deployment: LocalDeployment) -> Totals:
+    """Invoke the read-only function for the totals and the hot accounts."""
     result = deployment.invoke("Accounts", {"limit": HOT_ACCOUNTS})
     if result.failed:
         raise SystemExit(f"demo: the audit failed: {result.error_message}")
     seen = cast("AccountsResult", result.payload)
-    return Books(seen["accounts"], seen["balance"], seen["overdrawn"], tuple(seen["ids"]))
+    return Totals(seen["accounts"], seen["balance"], seen["overdrawn"], tuple(seen["ids"]))
 
 
 def transfers(ids: Sequence[str], count: int, dice: random.Random) -> Iterable[TransferEvent]:
@@ -120,23 +120,23 @@ def move_money(deployment: LocalDeployment, events: Iterable[TransferEvent]) -> 
 
 
 def table(rows: Iterable[tuple[str, object]]) -> str:
-    """Lay out label and value, numbers flush right and grouped by thousands."""
+    """Return a table of labels and values, with right-aligned numbers."""
     cells = [(label, f"{value:,}" if isinstance(value, int) else str(value)) for label, value in rows]
     left = max(len(label) for label, _ in cells)
     right = max(len(value) for _, value in cells)
     return "\n".join(f"  {label:<{left}}  {value:>{right}}" for label, value in cells)
 
 
-def verdict(before: Books, after: Books, tally: Tally) -> list[str]:
-    """Return everything that is wrong; nothing, if the bank can open tomorrow."""
-    faults = []
+def find_errors(before: Totals, after: Totals, tally: Tally) -> list[str]:
+    """Return descriptions of all errors, empty if there are none."""
+    errors = []
     if tally.failures:
-        faults.append(f"{len(tally.failures)} transfers failed, the first with {tally.failures[0]}")
+        errors.append(f"{len(tally.failures)} transfers failed, the first with {tally.failures[0]}")
     if after.balance != before.balance:
-        faults.append(f"the sum of balances changed by {after.balance - before.balance} cents")
+        errors.append(f"the sum of balances changed by {after.balance - before.balance} cents")
     if after.overdrawn:
-        faults.append(f"{after.overdrawn} accounts are overdrawn")
-    return faults
+        errors.append(f"{after.overdrawn} accounts are overdrawn")
+    return errors
 
 
 def main(folder: Path) -> int:
@@ -162,20 +162,20 @@ def main(folder: Path) -> int:
         ("accounts overdrawn", after.overdrawn),
     ]
     print(table(rows))
-    faults = verdict(before, after, tally)
-    for fault in faults:
-        print(f"demo: WRONG: {fault}", file=sys.stderr)
+    errors = find_errors(before, after, tally)
+    for error in errors:
+        print(f"demo: WRONG: {error}", file=sys.stderr)
     step(
-        f"{'the books do not balance' if faults else 'the books balance'}, {time.monotonic() - started:.0f} s"
+        f"{'the books do not balance' if errors else 'the books balance'}, {time.monotonic() - started:.0f} s"
     )
-    return 1 if faults else 0
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT))
     except KeyboardInterrupt:
-        step("interrupted; what was committed stays, run it again to go on")
+        step("interrupted; committed transfers are kept, run it again")
         sys.exit(130)
     except CommandError as error:
         step(str(error))

@@ -1,4 +1,4 @@
-"""The bank: one database, one function that moves money and one that only looks."""
+"""The bank: one database, a function that writes and a function that reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 class BankStack(Stack):
-    """A cluster with its migrations, and two functions that log in as two different database roles."""
+    """A cluster with migrations, and two functions with different database roles."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)

@@ -1,4 +1,4 @@
-"""`npx cdk deploy --app ".venv/bin/python -m examples.ecs.app"`; the image is yours to build."""
+"""`npx cdk deploy --app ".venv/bin/python -m examples.ecs.app"`; build your own image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker on ECS: a task role is let in, and finds the database by the variables of its container."""
+"""A worker on ECS: grants to a task role, and the database's variables in its container."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ WORKER = DatabaseRole(
         "results": {Privilege.SELECT, Privilege.INSERT},
     },
 )
-"""What the worker needs: it takes jobs and adds results; it neither makes jobs nor changes results."""
+"""Privileges of the worker: it updates jobs and inserts results; it may not create jobs or change results."""
 
 
 class WorkerStack(Stack):
-    """A cluster with its migrations, and a Fargate service that logs in as the role `worker`."""
+    """A cluster with migrations, and a Fargate service that logs in with the role `worker`."""
 
     def __init__(self, scope: Construct, id: str, *, image: ecs.ContainerImage) -> None:
         super().__init__(scope, id)
@@ -50,7 +50,7 @@ class WorkerStack(Stack):
             desired_count=1,
             min_healthy_percent=100,
         )
-        # A function waits by itself; everything else is told to.
+        # Functions depend on the migrations by default; other constructs must be told.
         service.node.add_dependency(db.migrator)
 
     def _task(self, image: ecs.ContainerImage, variables: Mapping[str, str]) -> ecs.FargateTaskDefinition:
@@ -64,7 +64,7 @@ class WorkerStack(Stack):
         return task
 
     def _parameter(self, name: str, value: str) -> ecs.Secret:
-        """Keep a variable outside the task definition, where many policies want it; none of them is a secret."""
+        """Store a variable as a parameter outside the task definition, as many policies require; it is not secret."""
         return ecs.Secret.from_ssm_parameter(ssm.StringParameter(self, name, string_value=value))
 
     def _vpc(self) -> ec2.Vpc:

@@ -1,4 +1,4 @@
-"""A cluster that is there already: one team owns it, another brings migrations and functions to it."""
+"""An existing cluster: one team owns it, another adds migrations and functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 class PlatformStack(Stack):
-    """What the platform team has: a cluster, made without this library."""
+    """Stack of the platform team: a cluster without this library."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
@@ -26,7 +26,7 @@ class PlatformStack(Stack):
 
 
 class NotesStack(Stack):
-    """What the app team adds. The identifier of a cluster from elsewhere is a plain text, such as a context value."""
+    """Stack of the app team. The identifier of an existing cluster is a string, such as a context value."""
 
     def __init__(self, scope: Construct, id: str, *, cluster_identifier: str, cluster_endpoint: str) -> None:
         super().__init__(scope, id)

@@ -20,7 +20,7 @@ HOME, PEER, WITNESS = "us-east-1", "us-east-2", "us-west-2"
 
 
 class HotelStack(Stack):
-    """The functions of one Region; the database is made in the first of two."""
+    """The functions of one Region; the database is created in the first of two stacks."""
 
     def __init__(self, scope: App, id: str, *, account: str, region: str) -> None:
         super().__init__(scope, id, env={"account": account, "region": region})
@@ -28,7 +28,7 @@ class HotelStack(Stack):
         self.rooms = self.function("Rooms", "rooms.handler")
 
     def function(self, id: str, handler: str) -> lambda_.Function:
-        """Make a function with a role and a log group of its own, neither wider than it must be."""
+        """Create a function with its own least-privilege role and log group."""
         log_group = logs.LogGroup(
             self, f"{id}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -48,7 +48,7 @@ class HotelStack(Stack):
 
 
 def add_hotel(app: App, account: str, removal_policy: RemovalPolicy | None = None) -> DistributedDatabase:
-    """Add both stacks to the app: Ohio is deployed first, then Virginia, which migrates."""
+    """Add both stacks to the app: Ohio is deployed first, then Virginia, which runs the migrations."""
     ohio = HotelStack(app, "HotelOhio", account=account, region=PEER)
     virginia = HotelStack(app, "HotelVirginia", account=account, region=HOME)
     db = DistributedDatabase(

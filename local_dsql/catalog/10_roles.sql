@@ -1,5 +1,5 @@
--- The role that every cluster has (AWS user guide, database roles and IAM authentication). Roles belong to the whole
--- server, so a second database finds it there already.
+-- The role that every cluster has (AWS user guide, database roles and IAM authentication). Roles are shared by all
+-- databases, so it may exist already.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'admin') THEN
@@ -8,8 +8,8 @@ BEGIN
 END
 $$;
 
--- Only admin creates objects in public; everybody may use it.
+-- Only admin creates objects in public; all roles may use them.
 GRANT USAGE, CREATE ON SCHEMA public TO admin;
 
--- There is nothing temporary, and a name in pg_temp would come before all others.
+-- DSQL has no temporary objects, and a name in pg_temp would hide all others.
 REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;

@@ -1,4 +1,4 @@
--- What the front keeps is in a schema that no client may enter; clients see it through the views of sys.
+-- Data of the proxy, in a schema without access for clients; they see it through the views of sys.
 CREATE SCHEMA local_dsql;
 REVOKE ALL ON SCHEMA local_dsql FROM PUBLIC;
 
@@ -11,7 +11,7 @@ CREATE TABLE local_dsql.iam_mapping (
 );
 CREATE SEQUENCE local_dsql.iam_oid START 16384;
 
--- A job row is written by the transaction that asks for the job, so it appears when that one commits.
+-- The transaction that submits a job inserts its row, so the row is visible after its COMMIT.
 CREATE TABLE local_dsql.job (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id text NOT NULL UNIQUE,
@@ -44,8 +44,8 @@ LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor;
 
 GRANT SELECT ON sys.jobs, sys.iam_pg_role_mappings TO PUBLIC;
 
--- It polls in transactions of its own, so it cannot be called within one. False means failed, unknown or purged. What is
--- no base32 of 128 bits is no job id (text recorded September 2026, eu-central-1).
+-- It polls in its own transactions, so it cannot be called in a transaction block. False means failed, unknown or purged.
+-- A text that is not base32 of 128 bits is not a job id (message recorded September 2026, eu-central-1).
 CREATE PROCEDURE sys.wait_for_job(job_id text, INOUT succeeded boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -66,7 +66,7 @@ END
 $$;
 GRANT EXECUTE ON PROCEDURE sys.wait_for_job TO PUBLIC;
 
--- Who shares a row: the transactions of a MultiXact that changed it, and nobody where the number is not one.
+-- The transactions of a MultiXact that changed a row; none if the number is not a MultiXact.
 CREATE FUNCTION local_dsql.changers(number xid) RETURNS xid[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN ARRAY(SELECT m.xid FROM pg_catalog.pg_get_multixact_members(number) m WHERE m.mode IN ('nokeyupd', 'upd'));

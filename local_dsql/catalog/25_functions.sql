@@ -1,5 +1,5 @@
--- Functions of sys whose names were seen on clusters (August and September 2026). Made are those whose meaning the name
--- and other recordings settle; the rest is left out rather than guessed.
+-- Functions of sys whose names were observed on clusters (August and September 2026). Only those whose meaning follows
+-- from the name and other recordings are implemented.
 CREATE FUNCTION sys.uuid_to_base32_str(id uuid) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     bits CONSTANT bit(130) := (('x' || pg_catalog.replace(id::pg_catalog.text, '-', ''))::bit(128))::bit(130);
@@ -31,7 +31,7 @@ BEGIN
 END
 $$;
 
--- Bytes. The limit is what a new cluster has (AWS user guide, quotas).
+-- In bytes. The limit is that of a new cluster (AWS user guide, quotas).
 CREATE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE
 RETURN pg_catalog.pg_database_size(pg_catalog.current_database());
 CREATE FUNCTION sys.cluster_size_limit() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 10995116277760;
@@ -43,6 +43,6 @@ SELECT sys.uuid_to_base32_str(md5(concat(pid, ' ', backend_start))::uuid)
 FROM pg_stat_get_activity(pg_backend_pid())
 $$;
 
--- The ARN of the IAM identity that signed the token; the proxy passes it at login.
+-- The ARN of the IAM identity that signed the token; the proxy sets it at login.
 CREATE FUNCTION sys.iam_session_user() RETURNS text LANGUAGE sql STABLE
 RETURN pg_catalog.current_setting('local_dsql.principal');

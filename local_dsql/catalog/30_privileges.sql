@@ -1,9 +1,9 @@
--- Not available on DSQL (AWS user guide, system tables), and a window into other sessions here.
+-- Not available on DSQL (AWS user guide, system tables); here they would show other sessions.
 REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
 
--- The backend is logged in as superuser and runs under the client's role; one that can set session_authorization,
--- by function or by rule, would be superuser again. The proxy refuses the statements.
--- What clients call by the name of set_config sets what SET may set, and nothing else.
+-- The backend is logged in as superuser and runs with the client's role; a client that could set session_authorization,
+-- by a function or a rule, would be superuser. The proxy refuses the statements.
+-- The set_config that clients call sets only parameters that SET may set.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
 ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO postgres_set_config;
 CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_local boolean) RETURNS text
@@ -19,17 +19,17 @@ END
 $$;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
 
--- What one session could do to another one's backend, or to its own transaction behind the proxy's back.
+-- Functions that affect the backend of another session, or the own transaction without the proxy's knowledge.
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(int), pg_catalog.pg_terminate_backend(int, bigint),
     pg_catalog.pg_export_snapshot(), pg_catalog.pg_lock_status(), pg_catalog.pg_stat_get_activity(int),
     pg_catalog.pg_prepared_statement() FROM PUBLIC;
--- Messages between sessions, the log, and SQL in a string, which the proxy could not look into.
+-- Messages between sessions, the log, and SQL in a string, which the proxy cannot check.
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_notify(text, text),
     pg_catalog.pg_logical_emit_message(boolean, text, text), pg_catalog.pg_logical_emit_message(boolean, text, bytea),
     pg_catalog.query_to_xml(text, boolean, boolean, text), pg_catalog.query_to_xmlschema(text, boolean, boolean, text),
     pg_catalog.query_to_xml_and_xmlschema(text, boolean, boolean, text), pg_catalog.ts_stat(text),
     pg_catalog.ts_stat(text, text), pg_catalog.ts_rewrite(tsquery, text) FROM PUBLIC;
--- Large objects, which DSQL does not have: rows beside all tables, that nothing would count.
+-- Large objects, which DSQL does not have: their rows are in no table, and would not be counted.
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(int), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
     pg_catalog.lo_open(oid, int), pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lo_unlink(oid),
     pg_catalog.lo_truncate(int, int), pg_catalog.lo_truncate64(int, bigint), pg_catalog.lowrite(int, bytea) FROM PUBLIC;

@@ -1,5 +1,5 @@
--- version() and current_setting() of DSQL (recorded 2026-09-16, eu-central-1). PostgreSQL runs its built-in functions
--- by number whatever the catalog says of them, so the built-in ones step aside and new ones take their names.
+-- version() and current_setting() of DSQL (recorded 2026-09-16, eu-central-1). PostgreSQL runs built-in functions by OID
+-- whatever their catalog row says, so they are renamed and replaced by new functions.
 ALTER FUNCTION pg_catalog.version() RENAME TO postgres_version;
 CREATE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT 'PostgreSQL 16'::pg_catalog.text $$;

@@ -1,5 +1,5 @@
--- Full text search knows no language (recorded 2026-09-18, eu-central-1, for english; the others come with it from
--- the one library, snowball). The configuration simple needs no library and stays.
+-- Full text search has no language (recorded 2026-09-18, eu-central-1, for english; all others come from the same
+-- library, snowball). The configuration simple needs no library and is kept.
 DO $$
 DECLARE
     name text;

@@ -1,4 +1,4 @@
--- How many objects a cluster holds (AWS user guide, quotas; texts as observed on clusters in October 2026).
+-- Maximum numbers of objects in a cluster (AWS user guide, quotas; messages observed on clusters in October 2026).
 CREATE FUNCTION local_dsql.refuse(code text, message text, hint text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, HINT = hint;

@@ -78,7 +78,7 @@ class LibpqSession:
 
     @property
     def usable(self) -> bool:
-        """Whether the connection is open."""
+        """True if the connection is open."""
         return self._connection.status == ConnStatus.OK
 
     def close(self) -> None:

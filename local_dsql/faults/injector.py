@@ -54,7 +54,7 @@ class Injector:
     """
 
     has_predicates: bool = False
-    """Whether an armed injection has a predicate."""
+    """True if an armed injection has a predicate."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 

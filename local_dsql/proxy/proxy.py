@@ -30,7 +30,6 @@ class Proxy:
         profile: dialect that statements must keep to.
         authenticator: verifies login tokens.
         tls: server context; its SNI callback is replaced.
-        cluster_identifier: 26 characters.
         limits: DSQL's limits; the default is DSQL's values.
     """
 
@@ -42,11 +41,9 @@ class Proxy:
         profile: Profile,
         authenticator: Authenticator,
         tls: ssl.SSLContext,
-        cluster_identifier: str,
         limits: Limits | None = None,
     ) -> None:
         self.profile = profile
-        self.cluster_identifier = cluster_identifier
         self.tls = tls
         self.engine = Engine(self._connect, limits or Limits())
         self.jobs = Worker(self.engine, self._connect)

@@ -123,7 +123,6 @@ class Endpoints:
             profile=self._profile,
             authenticator=self._authenticator,
             tls=self._tls,
-            cluster_identifier=self._name.identifier,
         )
         try:
             await proxy.start()

@@ -92,7 +92,7 @@ class Instance:
 
     @property
     def is_running(self) -> bool:
-        """Whether PostgreSQL is running."""
+        """True if PostgreSQL is running."""
         return self._postgres.exit_code is None
 
     def failure(self) -> Exception:

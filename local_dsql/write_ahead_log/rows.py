@@ -53,7 +53,7 @@ _IMAGE_OR_SAME_FILE = BLOCK_HAS_IMAGE | BLOCK_SAME_FILE
 
 
 class _Where(NamedTuple):
-    """Where the rows of a record lie, and where its main data begins."""
+    """The place of the rows of a record, and of its main data."""
 
     database: int
     file: int

@@ -35,9 +35,9 @@ class Snapshot:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no transaction that had a number was running.
+        """Return whether no transaction that had a number was running.
 
-        Whatever was written to the log before a place that was read *before* such a snapshot belongs to transactions
-        that have ended: `LogReader.skip` to that place loses nothing.
+        Records before a place of the log that was read *before* such a snapshot belong to transactions that have
+        ended: `LogReader.skip` to that place loses nothing.
         """
         return self.xmin == self.xmax

@@ -74,7 +74,7 @@ class OpenTransaction:
 
 
 class Transactions:
-    """What the records of the log say of transactions; `xid` is the 32-bit number in a record, unless said otherwise.
+    """The transactions in the records of the log; `xid` is the 32-bit number in a record, unless said otherwise.
 
     Args:
         next_xid: a number (64 bits) near those in the log; it gives the epoch.

@@ -1,8 +1,8 @@
-"""The contract between synth and run: variable names and role names, in one place.
+"""Names and limits that synth, migrator, runtime and command line share: variables, database roles, quotas.
 
 The construct writes these variables, the migrator creates these roles, the local deploy repeats both and the
-runtime reads them, so each of them imports this module and none spells a name itself. Standard library only:
-it is imported at synth, inside Lambda and by the command line.
+runtime reads them; each imports this module. It imports the standard library alone, as it is loaded at synth, in
+Lambda and by the command line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 ADMIN_ROLE = "admin"
-"""The database role that DSQL creates with every cluster; only the migrator logs in as it."""
+"""The database role that DSQL creates with every cluster; only the migrator logs in with it."""
 
 DATABASE = "postgres"
 """The only database of a cluster."""
@@ -49,12 +49,12 @@ DEFAULT_PORT = 5432
 
 
 class Access(enum.Enum):
-    """What a grantee may do with the tables of a database."""
+    """Access level of a grantee on the tables of a database."""
 
     READ_WRITE = "READ_WRITE"
-    """SELECT, INSERT, UPDATE and DELETE on every table the migrations made."""
+    """SELECT, INSERT, UPDATE and DELETE on every table that the migrations created."""
     READ_ONLY = "READ_ONLY"
-    """SELECT on every table the migrations made."""
+    """SELECT on every table that the migrations created."""
 
 
 def variable_prefix(name: str) -> str:
@@ -64,21 +64,21 @@ def variable_prefix(name: str) -> str:
     prefix.
 
     Raises:
-        ValueError: the name holds no letter or digit of ASCII.
+        ValueError: the name has no ASCII letter or digit.
     """
-    shouted = re.sub(r"[^A-Z0-9]+", "_", name.upper())
-    if not shouted.strip("_"):
+    capitals = re.sub(r"[^A-Z0-9]+", "_", name.upper())
+    if not capitals.strip("_"):
         raise ValueError(
             f"database name {name!r} has no letter A-Z or digit, so no variable can be named after it; "
             "choose an id such as 'main'"
         )
-    return f"BLOCKS_{shouted}"
+    return f"BLOCKS_{capitals}"
 
 
 def database_role(name: str, access: Access) -> str:
-    """Return the database role that stands for one access level of one database.
+    """Return the database role of an access level of a database.
 
-    PostgreSQL keeps 63 characters of a name, so a longer one ends in a digest instead of being cut short.
+    PostgreSQL truncates names to 63 characters, so a longer one ends in a digest.
     """
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     role = f"blocks_{plain}_{access.value.lower()}"
@@ -88,15 +88,15 @@ def database_role(name: str, access: Access) -> str:
 
 
 def custom_role(name: str, role: str) -> str:
-    """Return the database role that stands for a role of the app's own making in one database."""
+    """Return the database role of a `DatabaseRole` called `role` in a database."""
     return custom_role_prefix(name) + role
 
 
 def custom_role_prefix(name: str) -> str:
-    """Return what the custom roles of one database begin with, and no other role of ours.
+    """Return the prefix of the custom roles of a database, which no other role of this library has.
 
-    No name of a database leaves two underscores in a row, so `main` never takes a role of `main-x` for its own.
-    It is 31 characters at most, which leaves 32 for the role's own name.
+    No name of a database has two underscores in a row here, so a role of `main-x` never looks like one of `main`.
+    The prefix has 31 characters at most, which leaves 32 for the role's own name.
     """
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if len(plain) > 22:
@@ -106,7 +106,7 @@ def custom_role_prefix(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Where one database is, and as whom to log in, as carried by environment variables.
+    """Endpoint, Region and database role to log in with, as environment variables carry them.
 
     `endpoint` is a host name, with `:port` only for a local cluster; `ca` names a PEM file only for a local
     cluster.
@@ -118,7 +118,7 @@ class Variables:
     ca: str | None = None
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return the variables that a function using the database `name` must have."""
+        """Return the environment variables of a function that uses the database `name`."""
         prefix = variable_prefix(name)
         pairs = {
             f"{prefix}_ENDPOINT": self.endpoint,
@@ -129,10 +129,10 @@ class Variables:
 
     @classmethod
     def read(cls, name: str, environ: Mapping[str, str]) -> Variables | None:
-        """Return what `environ` says of the database `name`, or None where it says nothing at all.
+        """Return the variables of the database `name` in `environ`, or None if there are none.
 
         Raises:
-            KeyError: some of the variables are there and one is missing; its argument is the missing name.
+            KeyError: some are set and one is missing; its argument is the missing name.
         """
         prefix = variable_prefix(name)
         required = [f"{prefix}_{part}" for part in ("ENDPOINT", "REGION", "ROLE")]

@@ -1,8 +1,8 @@
 """Every error the runtime raises, as one tree.
 
     DatabaseError
-    ├── ConfigurationError            no database to talk to: variables, packages, credentials
-    ├── ConnectionFailed              no connection, or a connection torn outside a COMMIT
+    ├── ConfigurationError            no database to connect to: variables, packages, credentials
+    ├── ConnectionFailed              no connection, or a connection lost outside a COMMIT
     │   ├── AccessDenied              28xxx, `access denied`: the token or the role was refused
     │   └── ConnectionLimitExceeded   53300, 53400: too many connections, or too fast
     ├── QueryFailed                   the server refused a statement
@@ -15,25 +15,25 @@
     │   ├── LimitExceeded                    53xxx, 54xxx
     │   ├── ServerUnavailable                XX000 `server unavailable`
     │   └── DeadlineExceeded                 no answer in time; the connection was closed
-    └── TransactionFailed             the transaction as a whole came to nothing
+    └── TransactionFailed             nothing of the transaction was committed
         ├── SerializationFailure             40001 (OC000, OC001)
         ├── TransactionAborted               25P02, or COMMIT answered ROLLBACK
-        ├── TransactionRowLimitExceeded      54000, more than 3,000 rows
-        ├── TransactionSizeLimitExceeded     54000, more than 10 MiB
-        ├── TransactionAgeLimitExceeded      54000, older than 300 s
-        └── CommitOutcomeUnknown             the answer to COMMIT was lost
+        ├── TransactionRowLimitExceeded      54000, more than `contract.ROWS_PER_TRANSACTION`
+        ├── TransactionSizeLimitExceeded     54000, more than `contract.BYTES_PER_TRANSACTION`
+        ├── TransactionAgeLimitExceeded      54000, older than `contract.TRANSACTION_SECONDS`
+        └── CommitOutcomeUnknown             the reply to COMMIT was lost
 
-Each carries `sqlstate` (None where the server said nothing), `retryable` (the same transaction may be run
-again and may then succeed), `commit_unknown` (it may have taken effect), `attempts`, `advice` (the way out), and
-`name`, the string by which Blocks for TypeScript knows it. The driver's own error is the `__cause__`. All of them
-survive pickling. `str()` says what happened, the SQLSTATE and the way out, and never a value or a token.
+Each has `sqlstate` (None without a server error), `retryable` (running the same transaction again may succeed),
+`commit_unknown` (it may have taken effect), `attempts`, `advice` (the remedy), and `name`, its name in Blocks for
+TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE and
+the remedy, and never a value or a token.
 
 Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
 
-# Exception classes carry the names of the conditions they stand for, as in PostgreSQL and psycopg.
-
 from __future__ import annotations
+
+from .limits import BYTES_PER_TRANSACTION, ROWS_PER_TRANSACTION
 
 __all__ = [
     "AccessDenied",
@@ -64,7 +64,7 @@ __all__ = [
 
 
 class DistributedDatabaseErrors:
-    """The names that errors carry in `name`, the same strings as in Blocks for TypeScript."""
+    """Values of `name` of the errors, the same strings as in Blocks for TypeScript."""
 
     QueryFailed = "QueryFailedException"
     ConnectionFailed = "ConnectionFailedException"
@@ -75,12 +75,11 @@ class DistributedDatabaseErrors:
 
 
 class DatabaseError(Exception):
-    """Anything that went wrong between an application and its database.
+    """Base of all errors of the runtime.
 
-    `attempts` counts how often the transaction was run. `detail`, `constraint` and `table` repeat what the
-    server reported; `detail` may quote values of a row, so it is kept out of the message. `position` is the
-    character of the statement that the server points at, from 1. `advice` is what to do about it, "" where only
-    the application can know.
+    `attempts` counts the runs of the transaction. `detail`, `constraint` and `table` repeat the server's report;
+    `detail` may quote values of a row, so it is not part of the message. `position` is the character of the
+    statement that the server points at, from 1. `advice` is the remedy, "" where it depends on the application.
     """
 
     name: str = DistributedDatabaseErrors.QueryFailed
@@ -121,13 +120,13 @@ class DatabaseError(Exception):
 
 
 class ConfigurationError(DatabaseError):
-    """The process does not say where its database is, or cannot sign for it."""
+    """The environment does not name a database, or has no credentials to sign with."""
 
     name = DistributedDatabaseErrors.ConnectionFailed
 
 
 class ConnectionFailed(DatabaseError):
-    """There is no connection: it could not be opened, or it tore outside a COMMIT."""
+    """The connection could not be opened, or was lost outside a COMMIT."""
 
     name = DistributedDatabaseErrors.ConnectionFailed
     retryable = True
@@ -151,17 +150,17 @@ class QueryFailed(DatabaseError):
 
 
 class UniqueConstraintViolation(QueryFailed):
-    """A row with this unique key is there already."""
+    """A row with this unique key exists already."""
 
     name = DistributedDatabaseErrors.UniqueConstraintViolation
 
 
 class ForeignKeyViolation(QueryFailed):
-    """A row refers to one that is not there."""
+    """A row refers to one that does not exist."""
 
 
 class NotNullViolation(QueryFailed):
-    """A column that must have a value has none."""
+    """A NOT NULL column has no value."""
 
 
 class CheckViolation(QueryFailed):
@@ -169,11 +168,9 @@ class CheckViolation(QueryFailed):
 
 
 class PermissionDenied(QueryFailed):
-    """The database role may not do this."""
+    """The database role lacks a privilege."""
 
-    advice = (
-        "tables and privileges are made by migrations; `grant_connect(access=…)` says what a function may do"
-    )
+    advice = "tables and privileges are created by migrations; `grant_connect(access=…)` sets the rights of a function"
 
 
 class FeatureNotSupported(QueryFailed):
@@ -183,34 +180,34 @@ class FeatureNotSupported(QueryFailed):
 
 
 class LimitExceeded(QueryFailed):
-    """A statement crossed one of the cluster's limits."""
+    """A statement exceeded a limit of the cluster."""
 
     advice = "see the quotas of Aurora DSQL; some can be raised"
 
 
 class ServerUnavailable(QueryFailed):
-    """The server could not take the statement now; AWS says to run the whole transaction again."""
+    """The server could not run the statement now; AWS advises to run the whole transaction again."""
 
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     retryable = True
 
 
 class DeadlineExceeded(QueryFailed):
-    """The caller's deadline passed before the server answered; a transaction is rolled back by that."""
+    """The caller's deadline passed before the server answered; an open transaction is rolled back."""
 
     advice = "give it more time (`deadline`), or less to do at once"
     sent = True
-    """False if the server cannot have got the statement."""
+    """False if the statement was not sent."""
 
 
 class TransactionFailed(DatabaseError):
-    """The transaction as a whole came to nothing."""
+    """Nothing of the transaction was committed."""
 
     name = DistributedDatabaseErrors.TransactionFailed
 
 
 class SerializationFailure(TransactionFailed):
-    """Another transaction committed a conflicting change first; nothing of this one was kept."""
+    """Another transaction committed a conflicting change first; nothing of this one was committed."""
 
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     name = DistributedDatabaseErrors.SerializationFailure
@@ -224,26 +221,26 @@ class TransactionAborted(TransactionFailed):
 
 
 class TransactionRowLimitExceeded(TransactionFailed):
-    """The transaction changed more than 3,000 rows."""
+    """The transaction changed more than `contract.ROWS_PER_TRANSACTION` rows."""
 
-    advice = "change at most 3,000 rows a transaction, in several transactions"
+    advice = f"change at most {ROWS_PER_TRANSACTION:,} rows a transaction, in several transactions"
     name = DistributedDatabaseErrors.TransactionRowLimitExceeded
 
 
 class TransactionSizeLimitExceeded(TransactionFailed):
-    """The transaction changed more than 10 MiB."""
+    """The transaction changed more than `contract.BYTES_PER_TRANSACTION`."""
 
-    advice = "change at most 10 MiB a transaction, in several transactions"
+    advice = f"change at most {BYTES_PER_TRANSACTION >> 20} MiB a transaction, in several transactions"
 
 
 class TransactionAgeLimitExceeded(TransactionFailed):
-    """The transaction was open for more than 300 seconds."""
+    """The transaction was open for more than `contract.TRANSACTION_SECONDS`."""
 
     advice = "do slow work before or after the transaction"
 
 
 class CommitOutcomeUnknown(TransactionFailed):
-    """The answer to COMMIT was lost with the connection: the changes may or may not be there.
+    """The reply to COMMIT was lost with the connection: the changes may or may not be committed.
 
     Read the data to find out before running the transaction again.
     """
@@ -253,5 +250,5 @@ class CommitOutcomeUnknown(TransactionFailed):
 
 
 def is_blocks_error(error: BaseException, name: str) -> bool:
-    """Say whether `error` is the one that goes by `name`, one of `DistributedDatabaseErrors`."""
+    """Return whether `error` has the name `name`, one of `DistributedDatabaseErrors`."""
     return isinstance(error, DatabaseError) and error.name == name

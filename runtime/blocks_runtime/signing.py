@@ -1,8 +1,8 @@
-"""Login tokens for Aurora DSQL: a presigned request by Signature Version 4, made with the standard library.
+"""Login tokens for Aurora DSQL: a request presigned by Signature Version 4, with the standard library alone.
 
-A token is the URL of a `GET /?Action=DbConnect` without its scheme, signed for the service `dsql`. It is
-arithmetic on the credentials, no call to AWS, so a new one is made for each connection. The bytes equal those
-of boto3's `generate_db_connect_auth_token` (tested over a table).
+A token is the URL of a `GET /?Action=DbConnect` without its scheme, signed for the service `dsql`. Signing calls no
+service, so each connection has a new one. The bytes equal those of boto3's `generate_db_connect_auth_token` (tested
+over a table). botocore is not used for it, because importing it would be a large part of a cold start (`make bench`).
 
 Source: AWS user guide, "Authentication and authorization for Aurora DSQL" and the Signature Version 4
 reference.
@@ -18,7 +18,7 @@ from hmac import digest
 from .contract import ADMIN_ROLE
 
 LIFETIME = 900
-"""Seconds a token is good for, as with the AWS SDKs; it is checked only when a connection is opened."""
+"""Seconds that a token is valid, as with the AWS SDKs; it is checked only when a connection is opened."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "dsql"
@@ -28,7 +28,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What AWS calls an access key, with the session token of temporary ones; `repr` hides the secrets."""
+    """An AWS access key, with the session token of temporary ones; `repr` hides the secrets."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -44,7 +44,7 @@ def token(
     lifetime: int = LIFETIME,
     at: float | None = None,
 ) -> str:
-    """Return the password with which `role` logs in to `host` (no port) in `region`.
+    """Return the password of the database role `role` for `host` (without port) in `region`.
 
     The role `admin` needs the action DbConnectAdmin, every other one DbConnect. `lifetime` is in seconds,
     604,800 at most; `at` is the time of signing in seconds since the epoch, by default now.
@@ -60,7 +60,7 @@ def token(
     if credentials.session_token:
         secured = f"&X-Amz-Security-Token={_encoded(credentials.session_token)}"
     signed = "&X-Amz-SignedHeaders=host"
-    # What is signed is in the order of the alphabet; boto3 writes the session token last.
+    # The signed text is in alphabetical order; boto3 writes the session token last.
     canonical = f"GET\n/\n{first}{secured}{signed}\nhost:{host}\n\nhost\n{_EMPTY_PAYLOAD}"
     signature = _signature(canonical, credentials.secret_access_key, stamp, scope)
     return f"{host}/?{first}{signed}{secured}&X-Amz-Signature={signature}"
@@ -75,7 +75,7 @@ def _signature(canonical: str, secret: str, stamp: str, scope: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Return text as RFC 3986 encodes it; a session token has a thousand characters, of which few are special."""
+    """Return text percent-encoded (RFC 3986); fast for session tokens, long texts with few special characters."""
     special = set(text) - _UNRESERVED
     if "%" in special:
         special.discard("%")

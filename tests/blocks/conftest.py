@@ -12,7 +12,7 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 import aws_cdk as cdk
 import pytest
 
-from tests.blocks.two_regions import EAST, OHIO, stack_in
+from tests.support.two_regions import EAST, OHIO, stack_in
 
 if TYPE_CHECKING:
     from pathlib import Path

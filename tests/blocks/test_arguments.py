@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import BackupPolicy, ConstructError, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
-from tests.blocks.catalogue import IDENTIFIER
+from tests.support.every_option import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +53,11 @@ UNCHECKED = {"dialect", "migrator_vpc_subnets"}
         for number, value in enumerate(values)
     ],
 )
-def test_fails_for_another_kind_of_argument(stack: cdk.Stack, option: str, value: Any) -> None:
+def test_fails_for_an_argument_of_another_type(stack: cdk.Stack, option: str, value: Any) -> None:
     given = value(stack) if inspect.isfunction(value) else value
     with pytest.raises(ConstructError, match=f"^{option} is ") as refused:
         DistributedDatabase(stack, "main", **{option: given})
-    assert refused.value.why.startswith("it has to be ")
+    assert refused.value.why.startswith("it must be ")
     assert refused.value.remedy.startswith(f"write {option}=")
 
 
@@ -73,13 +73,13 @@ def test_every_option_is_checked() -> None:
         (lambda: BackupPolicy.daily(hour="5"), r"hour is '5' \(str\)"),  # type: ignore[arg-type]
         (lambda: MultiRegion(peer="us-east-2", witness_region="us-west-2"), "peer is 'us-east-2'"),  # type: ignore[arg-type]
         (lambda: MultiRegion(peer=cdk.Stack(), witness_region=3), "witness_region is 3"),  # type: ignore[arg-type]
-        (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is no name"),  # type: ignore[arg-type]
+        (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is not a valid name"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", ["t"]), r"the privileges of the role 'r' are \['t'\]"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", {5: {Privilege.SELECT}}), "gives 5 the privileges"),  # type: ignore[dict-item]
     ],
     ids=["keep", "hour", "peer", "witness", "role", "privileges", "table"],
 )
-def test_fails_for_another_kind_of_value(make: Callable[[], object], message: str) -> None:
+def test_fails_for_a_value_of_another_type(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConstructError, match=message):
         make()
 
@@ -93,7 +93,7 @@ def test_fails_for_another_kind_of_value(make: Callable[[], object], message: st
         None,
     ],
 )
-def test_fails_for_what_is_no_identifier_of_a_cluster(stack: cdk.Stack, identifier: Any) -> None:
+def test_fails_for_an_invalid_cluster_identifier(stack: cdk.Stack, identifier: Any) -> None:
     with pytest.raises(ConstructError, match="26 small letters and digits"):
         DistributedDatabase.from_cluster_identifier(stack, "main", identifier)
 
@@ -104,6 +104,6 @@ def test_an_identifier_may_be_known_on_deploy_only(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.parametrize("mebibytes", [64, 10_241])
-def test_fails_for_a_memory_no_function_has(stack: cdk.Stack, mebibytes: int) -> None:
+def test_fails_for_an_invalid_memory_size(stack: cdk.Stack, mebibytes: int) -> None:
     with pytest.raises(ConstructError, match="not 128 to 10,240 MiB"):
         DistributedDatabase(stack, "main", migrator_memory=cdk.Size.mebibytes(mebibytes))

@@ -174,12 +174,12 @@ def test_an_imported_cluster_is_migrated_with_the_same_options() -> None:
     }
 
 
-def test_an_import_knows_only_what_it_was_told() -> None:
+def test_an_imported_database_has_no_attributes_of_the_cluster() -> None:
     for name in ("deletion_protection", "encryption_key", "backup", "cluster", "add_to_resource_policy"):
         assert not hasattr(ImportedDatabase, name), name
 
 
-def test_warnings_have_ids_that_are_kept() -> None:
+def test_ids_of_warnings_are_stable() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
     page = (Path(__file__).parents[2] / "docs" / "construct.md").read_text(encoding="utf-8")
     ids = set(re.findall(r'"(@blocks/[^"]+)"', text))
@@ -198,7 +198,7 @@ def test_warnings_have_ids_that_are_kept() -> None:
     )
 
 
-def test_every_refusal_names_a_way_out() -> None:
+def test_every_refusal_has_a_remedy() -> None:
     """ConstructError takes what, why and what to do; nothing else is raised on a wrong argument."""
     parameters = list(inspect.signature(ConstructError.__init__).parameters)
     assert parameters == ["self", "what", "why", "remedy"]
@@ -241,7 +241,7 @@ def test_bundling_is_imported_without_the_cdk() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_no_template_depends_on_aws_the_network_or_chance(path: Path) -> None:
+def test_no_template_depends_on_aws_network_or_randomness(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for forbidden in ("from_lookup", "import boto3", "import uuid", "import random", "urllib", "datetime"):
         assert forbidden not in text, forbidden

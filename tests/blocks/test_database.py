@@ -15,7 +15,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from blocks import ConstructError, DistributedDatabase
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Template, function, logical_id, readable
+from tests.support.template_reader import Template, function, logical_id, readable
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -30,7 +30,7 @@ def bank(stack: cdk.Stack) -> DistributedDatabase:
     return db
 
 
-def test_the_whole_template_is_as_reviewed(stack: cdk.Stack, snapshot: SnapshotAssertion) -> None:
+def test_the_whole_template(stack: cdk.Stack, snapshot: SnapshotAssertion) -> None:
     bank(stack)
     assert readable(Template.of(stack).document) == snapshot(extension_class=JSONSnapshotExtension)
 
@@ -56,7 +56,7 @@ def test_an_id_alone_makes_a_database(stack: cdk.Stack) -> None:
     assert properties["Grants"] == []
 
 
-def test_the_custom_resource_says_what_the_migrator_reads(stack: cdk.Stack) -> None:
+def test_the_custom_resource_has_the_properties_that_the_migrator_reads(stack: cdk.Stack) -> None:
     db = bank(stack)
     properties = Template.of(stack).named(db.migrator.migrated)["Properties"]
     assert set(properties) == {
@@ -86,7 +86,7 @@ def test_the_custom_resource_says_what_the_migrator_reads(stack: cdk.Stack) -> N
     ]
 
 
-def test_the_migrator_may_do_its_work_and_nothing_else(stack: cdk.Stack) -> None:
+def test_the_migrator_has_exactly_the_permissions_it_needs(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main")
     template = Template.of(stack)
     assert template.statements() == [
@@ -138,7 +138,7 @@ def test_the_custom_resource_changes_with_what_it_depends_on(
     assert {name for name in old if old[name] != new[name]} == changed
 
 
-def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: cdk.App) -> None:
+def test_the_migrator_contains_the_manifest_of_the_folder(stack: cdk.Stack, app: cdk.App) -> None:
     from dsql_dialect.migrations import compile_folder
 
     DistributedDatabase(stack, "main", migrations=MIGRATIONS)
@@ -148,13 +148,13 @@ def test_the_migrator_carries_the_manifest_of_the_folder(stack: cdk.Stack, app: 
     }
     asset = Path(app.outdir) / f"asset.{key.removesuffix('.zip')}"
     compiled = compile_folder(MIGRATIONS)
-    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.manifest()
+    assert json.loads((asset / "manifest.json").read_text(encoding="utf-8")) == compiled.document()
     assert template.the("Custom::DsqlMigrations")["Properties"]["ManifestDigest"] == compiled.digest
     assert (asset / "lambda_migrator" / "__init__.py").is_file()
     assert not list(asset.rglob("__pycache__"))
 
 
-def test_every_option_of_the_migrator_arrives(stack: cdk.Stack) -> None:
+def test_every_option_of_the_migrator_is_applied(stack: cdk.Stack) -> None:
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group = logs.LogGroup(stack, "Log")
     db = DistributedDatabase(
@@ -184,7 +184,7 @@ def test_every_option_of_the_migrator_arrives(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.parametrize("minutes", [3, 16])
-def test_fails_for_a_timeout_the_migrator_could_not_work_with(stack: cdk.Stack, minutes: int) -> None:
+def test_fails_for_an_invalid_timeout(stack: cdk.Stack, minutes: int) -> None:
     with pytest.raises(ConstructError, match=f"migrator_timeout is {minutes} minutes, not 4 to 15 minutes"):
         DistributedDatabase(stack, "main", migrator_timeout=cdk.Duration.minutes(minutes))
 

@@ -11,9 +11,9 @@ import aws_cdk as cdk
 import pytest
 
 from blocks import DistributedDatabase
-from tests.blocks.templates import Template
 from tests.blocks.test_metrics import NAMED
 from tests.blocks.test_removal import DESTROY, EXCEPT_ON_CREATE, RETAIN
+from tests.support.template_reader import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ PROTECTIONS = {
 }
 
 
-def test_the_removal_table_is_true(app: cdk.App) -> None:
+def test_the_table_of_removal_policies_is_correct(app: cdk.App) -> None:
     cases = 0
     for number, (policies, protections, protected, after) in enumerate(
         rows("Removal policy and deletion protection")

@@ -1,4 +1,4 @@
-"""Who may be granted: unusual functions, stacks within stacks, other accounts, and what is no grantee at all."""
+"""Grantees: unusual functions, stacks within stacks, other accounts, and what is no grantee at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Json, Template, function, logical_id
+from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def written(app: cdk.App, stack: cdk.Stack) -> Template:
     return Template(json.loads(Path(app.outdir, stack.template_file).read_text(encoding="utf-8")))
 
 
-def test_a_singleton_function_gets_what_every_function_gets(stack: cdk.Stack) -> None:
+def test_a_singleton_function_is_configured_like_any_function(stack: cdk.Stack) -> None:
     db = DistributedDatabase(stack, "main")
     for id in ("One", "Another"):  # both stand for the same function
         db.grant_connect(singleton(stack, id))
@@ -57,17 +57,17 @@ def test_a_singleton_function_gets_what_every_function_gets(stack: cdk.Stack) ->
     template.order()
 
 
-def test_fails_for_a_function_with_as_many_layers_as_lambda_takes(stack: cdk.Stack) -> None:
+def test_fails_for_a_function_with_the_maximum_of_layers(stack: cdk.Stack) -> None:
     arn = "arn:aws:lambda:us-east-1:123456789012:layer:other"
     layers = [lambda_.LayerVersion.from_layer_version_arn(stack, f"Layer{n}", f"{arn}:{n}") for n in range(5)]
     db, fn = DistributedDatabase(stack, "main"), function(stack, layers=layers)
-    with pytest.raises(ConstructError, match="Bank/Fn has no room for the layer") as refused:
+    with pytest.raises(ConstructError, match="the runtime layer cannot be added to Bank/Fn") as refused:
         db.grant_connect(fn)
     assert "grant to its role" in refused.value.remedy
 
 
-def test_a_full_function_is_granted_by_its_role(stack: cdk.Stack) -> None:
-    """What the refusal above names as the way out."""
+def test_a_function_with_the_maximum_of_layers_is_granted_by_its_role(stack: cdk.Stack) -> None:
+    """The remedy of the refusal above."""
     db, fn = DistributedDatabase(stack, "main"), function(stack)
     assert fn.role is not None
     db.grant_connect(fn.role)
@@ -79,7 +79,7 @@ def test_a_full_function_is_granted_by_its_role(stack: cdk.Stack) -> None:
     template.order()
 
 
-def test_a_nested_database_lets_in_a_role_of_the_stack_around_it(app: cdk.App, stack: cdk.Stack) -> None:
+def test_a_nested_database_is_granted_to_a_role_of_its_parent_stack(app: cdk.App, stack: cdk.Stack) -> None:
     nested = cdk.NestedStack(stack, "Data")
     db, fn = DistributedDatabase(nested, "main"), function(stack)
     db.grant_connect(fn)
@@ -94,7 +94,7 @@ def test_a_nested_database_lets_in_a_role_of_the_stack_around_it(app: cdk.App, s
     assert order.index(nesting) < order.index(logical_id(fn))
 
 
-def test_a_function_nested_beside_the_database_runs_as_a_role_of_the_stack_around_both(
+def test_a_function_nested_beside_the_database_runs_as_a_role_of_the_parent_stack(
     app: cdk.App, stack: cdk.Stack
 ) -> None:
     data, code = cdk.NestedStack(stack, "Data"), cdk.NestedStack(stack, "Code")
@@ -108,16 +108,17 @@ def test_fails_for_a_function_nested_below_the_database(stack: cdk.Stack) -> Non
     db = DistributedDatabase(stack, "main")
     with pytest.raises(ConstructError, match="but the database is in Bank") as refused:
         db.grant_connect(function(cdk.NestedStack(stack, "Code")))
-    assert refused.value.remedy.startswith("make the role in Bank")
+    assert refused.value.remedy.startswith("create the role in Bank")
 
 
 @pytest.mark.parametrize(("account", "warned"), [(OTHER_ACCOUNT, True), (ACCOUNT, False)])
-def test_a_role_of_another_account_is_let_in_with_a_warning(app: cdk.App, account: str, warned: bool) -> None:
+def test_a_role_of_another_account_gives_a_warning(app: cdk.App, account: str, warned: bool) -> None:
     stack = cdk.Stack(app, "Bank", env=cdk.Environment(account=ACCOUNT, region="us-east-1"))
     arn = f"arn:aws:iam::{account}:role/app"
     DistributedDatabase(stack, "main").grant_connect(iam.Role.from_role_arn(stack, "Imported", arn))
     found = Annotations.from_stack(stack).find_warning(
-        "/Bank/main", Match.string_like_regexp(f"lets in a role of account {OTHER_ACCOUNT}.*otherAccount")
+        "/Bank/main",
+        Match.string_like_regexp(f"is granted to a role of account {OTHER_ACCOUNT}.*otherAccount"),
     )
     assert bool(found) is warned
 
@@ -130,7 +131,7 @@ def test_a_role_of_another_account_is_let_in_with_a_warning(app: cdk.App, accoun
         f"arn:aws:iam::{ACCOUNT}:group/app",
     ],
 )
-def test_fails_for_an_arn_that_dsql_never_sees(stack: cdk.Stack, arn: str) -> None:
+def test_fails_for_an_arn_that_dsql_cannot_map(stack: cdk.Stack, arn: str) -> None:
     """It sees the role's, whatever the session; `aws sts get-caller-identity` shows the other one."""
     imported = iam.Role.from_role_arn(stack, "Imported", arn)
     with pytest.raises(ConstructError, match="Bank/Imported has the ARN arn:aws") as refused:
@@ -152,16 +153,16 @@ NO_GRANTEES: dict[str, Callable[[cdk.Stack], Any]] = {
 
 @pytest.mark.parametrize("make", NO_GRANTEES.values(), ids=NO_GRANTEES)
 @pytest.mark.parametrize("method", ["grant_connect", "grant_connect_admin"])
-def test_fails_for_what_is_no_grantee(
+def test_fails_for_an_invalid_grantee(
     stack: cdk.Stack, make: Callable[[cdk.Stack], Any], method: str
 ) -> None:
     db = DistributedDatabase(stack, "main")
-    with pytest.raises(ConstructError, match="cannot be let in") as refused:
+    with pytest.raises(ConstructError, match="cannot be granted access") as refused:
         getattr(db, method)(make(stack))
     assert "iam.Role.from_role_arn" in refused.value.remedy
 
 
 @pytest.mark.parametrize("grantee", [None, "arn:aws:iam::123456789012:role/app"])
-def test_fails_for_actions_of_what_is_no_grantee(stack: cdk.Stack, grantee: Any) -> None:
-    with pytest.raises(ConstructError, match="cannot be let in"):
+def test_fails_for_actions_of_an_invalid_grantee(stack: cdk.Stack, grantee: Any) -> None:
+    with pytest.raises(ConstructError, match="cannot be granted access"):
         DistributedDatabase(stack, "main").grant(grantee, "dsql:GetCluster")

@@ -18,7 +18,7 @@ from aws_cdk.assertions import Annotations, Match
 from blocks import ConstructError, DistributedDatabase
 from blocks.bundling import BundlingError
 from blocks_runtime.contract import Access
-from tests.blocks.templates import Json, Template, function, logical_id
+from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def made_by_instance(stack: cdk.Stack) -> tuple[iam.IGrantable, IConstruct]:
     ],
     ids=lambda make: make.__name__.removeprefix("made_by_"),
 )
-def test_whoever_has_a_role_is_let_in_on_this_cluster_alone(
+def test_every_grantee_with_a_role_is_granted_this_cluster_only(
     app: cdk.App, make: Callable[[cdk.Stack], tuple[iam.IGrantable, IConstruct]]
 ) -> None:
     stack = cdk.Stack(app, "Bank", env=cdk.Environment(region="us-east-1"))
@@ -130,13 +130,13 @@ def test_whoever_has_a_role_is_let_in_on_this_cluster_alone(
     template.order()
 
 
-def test_an_imported_role_is_let_in_by_its_whole_arn(stack: cdk.Stack, db: DistributedDatabase) -> None:
+def test_an_imported_role_is_mapped_by_its_whole_arn(stack: cdk.Stack, db: DistributedDatabase) -> None:
     db.grant_connect(iam.Role.from_role_arn(stack, "Imported", IMPORTED_ROLE))
     (mapping,) = mappings(Template.of(stack))
     assert mapping["RoleArn"] == IMPORTED_ROLE
 
 
-def test_an_arn_that_is_known_on_deploy_only_is_let_in(stack: cdk.Stack, db: DistributedDatabase) -> None:
+def test_an_arn_that_is_a_token_is_mapped(stack: cdk.Stack, db: DistributedDatabase) -> None:
     arn = cdk.Fn.import_value("app-role-arn")
     db.grant_connect(iam.Role.from_role_arn(stack, "Imported", arn))
     (mapping,) = mappings(Template.of(stack))
@@ -246,7 +246,7 @@ def test_the_role_of_a_function_granted_more_than_once(
     assert variables["BLOCKS_MAIN_ROLE"] == role
 
 
-def test_admin_is_granted_by_its_own_method_and_mapped_to_nothing(
+def test_admin_is_granted_by_its_own_method_without_a_mapping(
     stack: cdk.Stack, db: DistributedDatabase
 ) -> None:
     made = role(stack)
@@ -274,7 +274,7 @@ def test_the_grants_class_and_the_methods_do_the_same(app: cdk.App) -> None:
     )
 
 
-def test_environment_is_for_what_is_no_function(stack: cdk.Stack, db: DistributedDatabase) -> None:
+def test_environment_is_for_containers_and_instances(stack: cdk.Stack, db: DistributedDatabase) -> None:
     assert stack.resolve(db.environment(Access.READ_ONLY)) == {
         "BLOCKS_MAIN_ENDPOINT": {"Fn::GetAtt": ["main7AD10839", "Endpoint"]},
         "BLOCKS_MAIN_REGION": {"Ref": "AWS::Region"},
@@ -305,7 +305,7 @@ def test_fails_for_a_role_of_another_stack(app: cdk.App, stack: cdk.Stack, db: D
         ConstructError, match="App/Fn runs as a role of the stack App, but the database is in Bank"
     ) as no:
         db.grant_connect(fn)
-    assert no.value.remedy.startswith("make the role in Bank and pass it")
+    assert no.value.remedy.startswith("create the role in Bank and pass it")
 
 
 def test_a_nested_stack_may_hold_all_of_it(app: cdk.App, stack: cdk.Stack) -> None:
@@ -323,19 +323,19 @@ def test_a_nested_stack_may_hold_all_of_it(app: cdk.App, stack: cdk.Stack) -> No
     ids=["service", "account"],
 )
 def test_fails_for_a_grantee_without_a_role(db: DistributedDatabase, principal: iam.IGrantable) -> None:
-    with pytest.raises(ConstructError, match="Principal cannot be let into a database"):
+    with pytest.raises(ConstructError, match="Principal cannot be granted access to a database"):
         db.grant_connect(principal)
 
 
 def test_fails_for_a_function_imported_without_its_role(stack: cdk.Stack, db: DistributedDatabase) -> None:
     arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
     imported = lambda_.Function.from_function_arn(stack, "Imported", arn)
-    with pytest.raises(ConstructError, match="Bank/Imported cannot be let in") as refused:
+    with pytest.raises(ConstructError, match="Bank/Imported cannot be granted access") as refused:
         db.grant_connect(imported)
     assert "from_function_attributes(role=" in refused.value.remedy
 
 
-def test_an_imported_function_is_granted_with_a_word_on_its_variables(
+def test_an_imported_function_gives_a_warning_about_its_variables(
     stack: cdk.Stack, db: DistributedDatabase
 ) -> None:
     made = role(stack)
@@ -345,7 +345,8 @@ def test_an_imported_function_is_granted_with_a_word_on_its_variables(
     )
     assert len(mappings(Template.of(stack))) == 1
     Annotations.from_stack(stack).has_warning(
-        "/Bank/main", Match.string_like_regexp(r"Bank/Imported is no Function of this app.*variablesByHand")
+        "/Bank/main",
+        Match.string_like_regexp(r"Bank/Imported is not a Function of this app.*variablesByHand"),
     )
 
 

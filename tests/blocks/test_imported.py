@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import ConstructError, DistributedDatabase, ImportedDatabase
-from tests.blocks.catalogue import MIGRATIONS
-from tests.blocks.templates import Template, function
+from tests.support.every_option import MIGRATIONS
+from tests.support.template_reader import Template, function
 
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 
@@ -24,7 +24,7 @@ def test_arn_and_endpoint_follow_from_the_identifier_in_any_partition(stack: cdk
     assert stack.resolve(db.cluster_endpoint)["Fn::Join"][1][0] == f"{IDENTIFIER}.dsql."
 
 
-def test_what_is_given_is_kept(stack: cdk.Stack) -> None:
+def test_given_attributes_are_kept(stack: cdk.Stack) -> None:
     db = DistributedDatabase.from_cluster_attributes(
         stack,
         "main",
@@ -35,7 +35,7 @@ def test_what_is_given_is_kept(stack: cdk.Stack) -> None:
     assert (db.cluster_endpoint, db.vpc_endpoint_service_name) == ("db.example.com", "com.amazonaws.vpce.x")
 
 
-def test_its_migrator_takes_the_options_of_any_other(stack: cdk.Stack) -> None:
+def test_its_migrator_has_the_same_options(stack: cdk.Stack) -> None:
     """Such as the network, without which a policy on the cluster would keep the migrator out."""
     db = DistributedDatabase.from_cluster_attributes(
         stack,
@@ -52,21 +52,21 @@ def test_its_migrator_takes_the_options_of_any_other(stack: cdk.Stack) -> None:
     assert "VpcConfig" in properties
 
 
-def test_fails_for_options_of_a_migrator_that_is_not_there(stack: cdk.Stack) -> None:
+def test_fails_for_options_without_a_migrator(stack: cdk.Stack) -> None:
     with pytest.raises(ConstructError, match="main has migrator_tracing, but no migrations"):
         DistributedDatabase.from_cluster_attributes(
             stack, "main", cluster_identifier=IDENTIFIER, migrator_tracing=lambda_.Tracing.ACTIVE
         )
 
 
-def test_fails_for_what_is_not_known(stack: cdk.Stack) -> None:
+def test_fails_for_unknown_attributes(stack: cdk.Stack) -> None:
     db = DistributedDatabase.from_cluster_identifier(stack, "main", IDENTIFIER)
     with pytest.raises(ConstructError, match="has no vpc_endpoint_service_name") as refused:
         _ = db.vpc_endpoint_service_name
     assert "from_cluster_attributes" in refused.value.remedy
 
 
-def test_a_grant_on_it_is_iam_and_variables_and_says_what_is_left_to_do(stack: cdk.Stack) -> None:
+def test_a_grant_sets_iam_and_variables_and_warns_about_the_mapping(stack: cdk.Stack) -> None:
     db = DistributedDatabase.from_cluster_identifier(stack, "main", IDENTIFIER)
     fn = function(stack)
     db.grant_connect(fn)

@@ -11,7 +11,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 
 from blocks import DistributedDatabase
 from blocks.database.metrics import ClusterMetrics
-from tests.blocks.templates import Json, Template
+from tests.support.template_reader import Json, Template
 
 if TYPE_CHECKING:
     from blocks import IDistributedDatabase

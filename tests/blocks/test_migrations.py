@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_fails_naming_every_place_rule_and_way_out(stack: cdk.Stack, folder: Path) -> None:
+def test_fails_naming_every_place_rule_and_remedy(stack: cdk.Stack, folder: Path) -> None:
     (folder / "002_start_over.sql").write_text(TRUNCATE, encoding="utf-8")
     (folder / "003_count.sql").write_text("CREATE TABLE counts (id serial PRIMARY KEY);\n", encoding="utf-8")
     with pytest.raises(MigrationErrors) as refused:
@@ -42,7 +42,7 @@ def test_fails_naming_every_place_rule_and_way_out(stack: cdk.Stack, folder: Pat
     assert all(finding.rule.id and finding.remedy for finding in refused.value.findings)
 
 
-def test_what_a_later_dialect_allows_is_a_choice(stack: cdk.Stack, folder: Path) -> None:
+def test_a_feature_of_a_later_dialect_is_named(stack: cdk.Stack, folder: Path) -> None:
     (folder / "002_create_view.sql").write_text(
         "CREATE VIEW ids AS SELECT id FROM accounts;\n", encoding="utf-8"
     )
@@ -51,12 +51,12 @@ def test_what_a_later_dialect_allows_is_a_choice(stack: cdk.Stack, folder: Path)
     DistributedDatabase(stack, "new", migrations=folder, dialect="2026-09")
 
 
-def test_fails_for_a_folder_that_is_not_there(stack: cdk.Stack, tmp_path: Path) -> None:
+def test_fails_for_a_missing_folder(stack: cdk.Stack, tmp_path: Path) -> None:
     with pytest.raises(MigrationErrors, match="nowhere"):
         DistributedDatabase(stack, "main", migrations=tmp_path / "nowhere")
 
 
-def test_running_the_app_ends_in_the_refusal(folder: Path, tmp_path: Path) -> None:
+def test_running_the_app_fails_with_the_findings(folder: Path, tmp_path: Path) -> None:
     (folder / "002_start_over.sql").write_text(TRUNCATE, encoding="utf-8")
     (tmp_path / "app.py").write_text(
         textwrap.dedent("""

@@ -18,8 +18,8 @@ from blocks_cli.control_plane.authorization import required_permissions
 from blocks_cli.control_plane.cluster import ClusterId
 from blocks_runtime.contract import Access
 from examples.two_regions.stacks import add_hotel
-from tests.blocks.templates import Template, function, logical_id, readable
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function, logical_id, readable
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -40,7 +40,7 @@ def templates(*stacks: cdk.Stack) -> list[Template]:
 # --- the templates ----------------------------------------------------------------------------------
 
 
-def test_the_templates_of_the_example_are_as_reviewed(app: cdk.App, snapshot: SnapshotAssertion) -> None:
+def test_the_templates_of_the_example(app: cdk.App, snapshot: SnapshotAssertion) -> None:
     add_hotel(app, ACCOUNT)
     for name in ("HotelOhio", "HotelVirginia"):
         template = app.synth().get_stack_by_name(name).template
@@ -48,7 +48,7 @@ def test_the_templates_of_the_example_are_as_reviewed(app: cdk.App, snapshot: Sn
         assert readable(template) | outputs == snapshot(name=name, extension_class=JSONSnapshotExtension)
 
 
-def test_there_is_one_migrator_one_peering_and_nothing_for_the_witness(
+def test_there_is_one_migrator_one_peering_and_no_resource_for_the_witness(
     app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
 ) -> None:
     database(virginia, ohio)
@@ -62,9 +62,7 @@ def test_there_is_one_migrator_one_peering_and_nothing_for_the_witness(
     assert regions == {EAST, OHIO}
 
 
-def test_the_peer_knows_its_witness_and_the_primary_names_its_peer(
-    virginia: cdk.Stack, ohio: cdk.Stack
-) -> None:
+def test_the_peer_has_its_witness_and_the_primary_its_peer(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio)
     assert db.peer is not None
     home, peer = templates(virginia, ohio)
@@ -106,7 +104,7 @@ def test_ids_are_frozen_because_a_changed_one_replaces_a_cluster_or_ends_the_pee
     }
 
 
-def test_nothing_of_cdks_own_is_needed_to_read_across_regions(
+def test_no_custom_resource_of_cdk_is_needed_to_read_across_regions(
     app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
 ) -> None:
     db = database(virginia, ohio)
@@ -140,7 +138,7 @@ def test_both_clusters_are_kept_or_deleted(
     assert ("dsql:DeleteCluster" in json.dumps(home.document)) is not protected
 
 
-def test_apply_removal_policy_is_about_both(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+def test_apply_removal_policy_changes_both(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio)
     db.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
     assert db.peer is not None and db.peering is not None
@@ -223,7 +221,7 @@ def test_a_role_of_the_peers_stack_is_read_from_there(virginia: cdk.Stack, ohio:
 
 
 @pytest.mark.parametrize("own_role", [True, False])
-def test_a_function_nested_in_the_peers_stack_is_one_of_it(
+def test_a_function_nested_in_the_peers_stack_belongs_to_it(
     virginia: cdk.Stack, ohio: cdk.Stack, own_role: bool
 ) -> None:
     nested = cdk.NestedStack(ohio, "Nested")
@@ -275,13 +273,13 @@ def test_a_later_stack_of_the_peers_region_waits_for_the_migrations(
     assert {"Virginia", "Ohio"} <= depends
 
 
-def test_an_unnamed_role_of_a_later_stack_is_refused_with_two_ways_out(
+def test_an_unnamed_role_of_a_later_stack_is_refused_with_two_remedies(
     app: cdk.App, virginia: cdk.Stack, ohio: cdk.Stack
 ) -> None:
     db = database(virginia, ohio)
     with pytest.raises(ConstructError, match="which is deployed after the migrations") as refused:
         db.grant_connect(function(stack_in(app, OHIO, id="Later")))
-    assert "make the role in Ohio" in refused.value.remedy
+    assert "create the role in Ohio" in refused.value.remedy
     assert "PhysicalName.GENERATE_IF_NEEDED" in refused.value.remedy
 
 
@@ -297,7 +295,7 @@ def test_a_function_elsewhere_is_refused(
     assert refused.value.why == f"the database has endpoints in {EAST} and {OHIO}"
 
 
-def test_what_has_no_function_asks_the_peer_for_its_variables(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+def test_a_container_gets_its_variables_from_the_peer(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     db = database(virginia, ohio)
     assert db.peer is not None
     assert ohio.resolve(db.peer.environment(Access.READ_ONLY)) == {
@@ -330,10 +328,10 @@ def granted(statements: Any, arns: dict[str, str]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("policy", [cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY])
-def test_the_peering_may_do_what_it_does_and_nothing_else(
+def test_the_peering_has_exactly_the_permissions_it_needs(
     virginia: cdk.Stack, ohio: cdk.Stack, policy: cdk.RemovalPolicy
 ) -> None:
-    """What is allowed equals what the calls are checked for, action by action and ARN by ARN."""
+    """Allowed actions and ARNs equal those that the calls are authorized for."""
     database(virginia, ohio, removal_policy=policy)
     home, peer = ClusterId(EAST, "a" * 26, ACCOUNT), ClusterId(OHIO, "p" * 26, ACCOUNT)
     properties: dict[str, Json] = {"witnessRegion": WEST, "clusters": [home.arn, peer.arn]}

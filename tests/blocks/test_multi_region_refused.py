@@ -1,4 +1,4 @@
-"""What cannot become a database in two Regions is refused at synth, and what had better not be is warned of."""
+"""Refusals and warnings at synth for a database in two Regions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError
 from blocks.database.region_sets import REGION_SETS, SINGLE
-from tests.blocks.templates import Template, function
-from tests.blocks.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
+from tests.support.template_reader import Template, function
+from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 
 
-def test_every_set_of_three_regions_is_taken(app: cdk.App) -> None:
+def test_every_set_of_three_regions_is_accepted(app: cdk.App) -> None:
     for name, regions in REGION_SETS.items():
         first, second, witness = regions[-3:]
         prefix = name.replace(" ", "")
@@ -33,9 +33,9 @@ REFUSED_REGIONS = {
     "the witness is the primary": (EAST, OHIO, EAST, "are not three different Regions"),
     "the witness is the peer": (EAST, OHIO, OHIO, "are not three different Regions"),
     "peer in the same Region": (EAST, EAST, WEST, "are not three different Regions"),
-    "witness of another set": (EAST, OHIO, "eu-west-1", "are not of one Region set"),
-    "peer of another set": (EAST, "eu-west-1", WEST, "are not of one Region set"),
-    "single-Region only": (EAST, "sa-east-1", WEST, "are not of one Region set"),
+    "witness of another set": (EAST, OHIO, "eu-west-1", "do not belong to one Region set"),
+    "peer of another set": (EAST, "eu-west-1", WEST, "do not belong to one Region set"),
+    "single-Region only": (EAST, "sa-east-1", WEST, "do not belong to one Region set"),
 }
 
 
@@ -80,7 +80,7 @@ def test_another_stage_is_refused(app: cdk.App) -> None:
         database(home, peer)
 
 
-def test_two_stacks_of_one_stage_are_taken(app: cdk.App) -> None:
+def test_two_stacks_of_one_stage_are_accepted(app: cdk.App) -> None:
     stage = cdk.Stage(app, "Prod")
     database(stack_in(stage, EAST), stack_in(stage, OHIO))
     assert len(stage.synth().stacks) == 2
@@ -113,7 +113,7 @@ def test_a_witness_that_is_only_known_on_deploy_is_refused(virginia: cdk.Stack, 
 
 
 @pytest.mark.parametrize("witness", ["", "US-WEST-2", "us-west-2a", "Oregon"])
-def test_what_is_no_name_of_a_region_is_refused(virginia: cdk.Stack, ohio: cdk.Stack, witness: str) -> None:
+def test_an_invalid_region_name_is_refused(virginia: cdk.Stack, ohio: cdk.Stack, witness: str) -> None:
     with pytest.raises(ConstructError, match="witness_region is ") as refused:
         database(virginia, ohio, witness)
     assert refused.value.remedy == 'write witness_region="us-west-2"'
@@ -131,23 +131,23 @@ def test_a_function_of_the_peers_stack_with_a_role_of_the_databases_is_refused(
     db = database(virginia, ohio)
     with pytest.raises(ConstructError, match="Ohio/Fn runs as a role of the stack Virginia") as refused:
         db.grant_connect(function(ohio, role=role))
-    assert refused.value.remedy == "make the role in Ohio, or leave role= out"
+    assert refused.value.remedy == "create the role in Ohio, or leave role= out"
 
 
 def test_an_id_that_the_peers_stack_has_already_is_refused(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     function(ohio, "main")
-    with pytest.raises(ConstructError, match="Ohio has something called main already"):
+    with pytest.raises(ConstructError, match="Ohio already has a construct called main"):
         database(virginia, ohio)
 
 
-def test_a_policy_on_one_endpoint_alone_is_warned_of(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+def test_a_policy_on_one_endpoint_only_gives_a_warning(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
     database(virginia, ohio, resource_policy=refusing("Home"))
     found = Annotations.from_stack(virginia).find_warning("*", Match.string_like_regexp("has none"))
     assert len(found) == 1
 
 
 @pytest.mark.parametrize("copied", [False, True])
-def test_backups_of_one_region_alone_are_warned_of(
+def test_backups_of_one_region_only_give_a_warning(
     virginia: cdk.Stack, ohio: cdk.Stack, copied: bool
 ) -> None:
     arn = f"arn:aws:backup:{OHIO}:{ACCOUNT}:backup-vault:v"
@@ -160,12 +160,12 @@ def test_backups_of_one_region_alone_are_warned_of(
 
 
 @pytest.mark.parametrize("partition", ["us-gov-east-1", "cn-north-1"])
-def test_regions_nobody_knows_yet_are_taken_with_a_warning(app: cdk.App, partition: str) -> None:
+def test_unknown_regions_are_accepted_with_a_warning(app: cdk.App, partition: str) -> None:
     """Any partition: no ARN is written out, and a Region that AWS adds does not need a release of ours."""
     home, peer = stack_in(app, partition, id="Home"), stack_in(app, partition.replace("1", "2"), id="Peer")
     database(home, peer, partition.replace("1", "3"))
     assert '"arn:aws:' not in json.dumps(Template.of(home).document)
     warnings = Annotations.from_stack(home).find_warning(
-        "*", Match.string_like_regexp("not known to this release")
+        "*", Match.string_like_regexp("this release does not know")
     )
     assert len(warnings) == 1

@@ -16,7 +16,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError, DistributedDatabase
-from tests.blocks.templates import Json, Template, logical_id
+from tests.support.template_reader import Json, Template, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,17 +52,18 @@ def test_a_key_encrypts_the_cluster_and_dsql_may_use_it(stack: cdk.Stack) -> Non
     assert source[0] == "arn:"
     assert source[-1] == ":cluster/*"
     assert db.encryption_key is key
-    # Whoever connects needs no permission on the key.
+    # Clients need no permission on the key.
     assert not [statement for statement in template.statements() if "kms" in str(statement)]
     template.order()
 
 
-def test_an_imported_key_is_its_owners_to_open(stack: cdk.Stack) -> None:
+def test_an_imported_key_gives_a_warning(stack: cdk.Stack) -> None:
     arn = "arn:aws:kms:us-east-1:123456789012:key/k"
     DistributedDatabase(stack, "main", encryption_key=kms.Key.from_key_arn(stack, "Key", arn))
     assert Template.of(stack).the(CLUSTER)["Properties"]["KmsEncryptionKey"] == arn
     Annotations.from_stack(stack).has_warning(
-        "/Bank/main", Match.string_like_regexp(r"let dsql\.amazonaws\.com call kms:Decrypt.*keyPolicyByHand")
+        "/Bank/main",
+        Match.string_like_regexp(r"allow dsql\.amazonaws\.com to call kms:Decrypt.*keyPolicyByHand"),
     )
 
 
@@ -73,7 +74,7 @@ def test_fails_for_a_key_of_another_region(app: cdk.App) -> None:
         DistributedDatabase(stack, "main", encryption_key=key)
 
 
-def test_a_resource_policy_is_text_and_takes_what_is_added_later(stack: cdk.Stack) -> None:
+def test_a_resource_policy_is_text_and_includes_later_statements(stack: cdk.Stack) -> None:
     db = DistributedDatabase(stack, "main", resource_policy=iam.PolicyDocument(statements=[deny()]))
     added = db.add_to_resource_policy(deny({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}))
     assert added.statement_added
@@ -104,7 +105,7 @@ def test_fails_for_a_resource_policy_without_principals(app: cdk.App, stack: cdk
         app.synth(force=True)
 
 
-def test_tags_are_on_everything_that_is_made(stack: cdk.Stack) -> None:
+def test_tags_are_on_all_resources(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main", tags={"team": "payments", "Name": "bank"}, backup=BackupPolicy.daily())
     template = Template.of(stack)
     for type in (CLUSTER, "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::IAM::Role"):
@@ -137,7 +138,7 @@ def test_a_daily_backup_selects_this_cluster_alone(stack: cdk.Stack) -> None:
     assert template.named(db.backup.role)["Properties"]["ManagedPolicyArns"] != []
 
 
-def test_backups_may_go_to_vaults_and_by_plans_of_ones_own(stack: cdk.Stack) -> None:
+def test_backups_may_use_existing_vaults_and_plans(stack: cdk.Stack) -> None:
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("backup.amazonaws.com"))
     vault = backup.BackupVault.from_backup_vault_name(stack, "Vault", "central")
     far = backup.BackupVault.from_backup_vault_arn(
@@ -217,7 +218,7 @@ def test_fails_for_what_cannot_be_deployed(
 
 
 def test_numbers_and_durations_may_be_tokens(stack: cdk.Stack) -> None:
-    """What is known on deploy only is passed on unchecked."""
+    """Tokens are passed on unchecked."""
     number = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
     db = DistributedDatabase(
         stack,

@@ -7,8 +7,8 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Template, function, logical_id
-from tests.blocks.two_regions import database
+from tests.support.template_reader import Template, function, logical_id
+from tests.support.two_regions import database
 
 
 def test_functions_and_the_migrator_connect_by_it(stack: cdk.Stack) -> None:
@@ -52,6 +52,6 @@ def test_fails_for_a_migrator_outside(stack: cdk.Stack) -> None:
 def test_fails_for_a_function_outside(stack: cdk.Stack, method: str) -> None:
     vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
     db = DistributedDatabase(stack, "main", private_endpoint=True, migrator_vpc=vpc)
-    with pytest.raises(ConstructError, match="Bank/Fn runs in no VPC") as refused:
+    with pytest.raises(ConstructError, match="Bank/Fn is outside of a VPC") as refused:
         getattr(db, method)(function(stack))
     assert "vpc=" in refused.value.remedy

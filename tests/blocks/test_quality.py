@@ -1,4 +1,4 @@
-"""What others say of the templates: cdk-nag, cfn-lint and CDK's own validator, on every option and every example.
+"""Checks of the templates of every option and example by cdk-nag, cfn-lint and CDK's own validator.
 
 One process makes them all, because it takes a quarter of a minute; there CDK's validator is on.
 """
@@ -19,7 +19,7 @@ import pytest
 from blocks import DistributedDatabase
 from blocks.bundling import cache
 from blocks.shared.acknowledgments import REASONS
-from tests.blocks.catalogue import OPTIONS, SPECIAL, build, name_of
+from tests.support.every_option import OPTIONS, SPECIAL, build, name_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     (folder / "cache" / "wheels").symlink_to(cache.folder() / "wheels")
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.blocks.offline", "tests.blocks.catalogue", str(folder)],
+        [sys.executable, "-m", "tests.support.offline", "tests.support.every_option", str(folder)],
         cwd=ROOT,
         env=environment
         | {
@@ -112,7 +112,7 @@ def is_same(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def test_every_option_and_every_example_is_there(made: Made) -> None:
+def test_every_option_and_every_example_is_included(made: Made) -> None:
     assert sorted(templates(made)) == sorted(STACKS)
     apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
     assert apps == {"bank", "ecs", "existing_cluster", "two_regions"}, "put the example into the catalogue"
@@ -125,7 +125,7 @@ def test_neither_awssolutions_nor_the_cdk_find_anything(made: Made) -> None:
     assert {finding for finding in findings(made, "all") if not finding[0].startswith(packs)} == set()
 
 
-def test_the_acknowledgments_are_those_that_are_needed(made: Made) -> None:
+def test_every_acknowledgment_is_needed(made: Made) -> None:
     found = {rule for rule, _ in findings(made, "bare") if rule.startswith("AwsSolutions-")}
     assert found == set(REASONS)
     # The validator was on: it saw the one mistake.
@@ -140,7 +140,7 @@ def ours(made: Made, stack: str) -> set[str]:
     }
 
 
-def test_what_hipaa_and_serverless_still_say_is_answered_in_the_docs(made: Made) -> None:
+def test_findings_of_other_packs_are_explained_in_the_docs(made: Made) -> None:
     answered = dict(IN_DOCS.findall(DOCS.read_text(encoding="utf-8").partition("### Other cdk-nag packs")[2]))
     assert ours(made, name_of("nothing")) == set(answered)
     stays = {rule for rule, answer in answered.items() if answer.strip() == "stays"}

@@ -1,4 +1,4 @@
-"""What becomes of a cluster when its stack goes, and whether DSQL would let it."""
+"""Removal policies, deletion protection, and their contradictions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import aws_cdk as cdk
 import pytest
 
 from blocks import ConstructError, DistributedDatabase
-from tests.blocks.templates import Template
+from tests.support.template_reader import Template
 
 RETAIN, DESTROY = cdk.RemovalPolicy.RETAIN, cdk.RemovalPolicy.DESTROY
 EXCEPT_ON_CREATE = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
@@ -40,7 +40,7 @@ def test_the_table_of_removal_policies(
     assert template.the("AWS::Logs::LogGroup")["DeletionPolicy"] == deletion_policy
 
 
-def test_a_removal_policy_given_later_takes_protection_along(stack: cdk.Stack) -> None:
+def test_a_later_removal_policy_changes_protection(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main")
     cdk.RemovalPolicies.of(stack).destroy()
     cluster = Template.of(stack).the("AWS::DSQL::Cluster")
@@ -50,7 +50,7 @@ def test_a_removal_policy_given_later_takes_protection_along(stack: cdk.Stack) -
     )
 
 
-def test_apply_removal_policy_takes_protection_along(stack: cdk.Stack) -> None:
+def test_apply_removal_policy_changes_protection(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main").apply_removal_policy(DESTROY)
     cluster = Template.of(stack).the("AWS::DSQL::Cluster")
     assert (cluster["DeletionPolicy"], cluster["Properties"]["DeletionProtectionEnabled"]) == (

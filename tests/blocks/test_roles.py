@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks import Access, ConstructError, DatabaseRole, DistributedDatabase, Privilege
 from blocks_runtime.contract import custom_role, custom_role_prefix, database_role
-from tests.blocks.templates import Template, function
+from tests.support.template_reader import Template, function
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -64,7 +64,7 @@ def test_fails_for_two_roles_of_one_name(stack: cdk.Stack, db: DistributedDataba
         db.grant_connect(imported(stack, "b"), access=DatabaseRole("auditor", {"t": [INSERT]}))
 
 
-def test_fails_for_a_table_no_migration_makes(stack: cdk.Stack) -> None:
+def test_fails_for_a_table_that_no_migration_creates(stack: cdk.Stack) -> None:
     db = DistributedDatabase(stack, "main", migrations=MIGRATIONS)
     role = DatabaseRole("auditor", {"accounts": [SELECT], "acounts": [SELECT], "app.accounts": [SELECT]})
     with pytest.raises(ConstructError, match=r"on acounts, app\.accounts\n") as refused:
@@ -81,7 +81,7 @@ def test_fails_for_a_table_no_migration_makes(stack: cdk.Stack) -> None:
     ],
     ids=["usage of a table", "insert into a sequence", "right"],
 )
-def test_fails_for_a_privilege_that_there_is_not(
+def test_fails_for_an_invalid_privilege(
     stack: cdk.Stack, tmp_path: Path, privileges: dict[str, list[Privilege]], misplaced: str | None
 ) -> None:
     """The migrator gives none of these; without a word the role would lack what it was made for."""
@@ -121,8 +121,8 @@ def test_a_custom_role_is_preferred_to_admin(stack: cdk.Stack, db: DistributedDa
 
 
 @pytest.mark.parametrize("name", ["", "Auditor", "read-only", "a__b", "_a", "a_", "1st", "x" * 33, "ü"])
-def test_fails_for_what_is_no_name(name: str) -> None:
-    with pytest.raises(ConstructError, match="is no name for a database role"):
+def test_fails_for_an_invalid_name(name: str) -> None:
+    with pytest.raises(ConstructError, match="is not a valid name of a database role"):
         DatabaseRole(name, {})
 
 
@@ -133,7 +133,7 @@ def test_fails_for_a_table_without_privileges(privileges: Any) -> None:
 
 
 @pytest.mark.parametrize("database", ["main", "main-x", "a" * 300, "a" * 23])
-def test_names_in_the_cluster_fit_and_never_meet(database: str) -> None:
+def test_names_in_the_cluster_fit_and_are_unique(database: str) -> None:
     longest = custom_role(database, "x" * 32)
     assert len(longest) <= 63
     for other in ("main", "main-auditor", "main--auditor", "main-x"):
@@ -146,7 +146,9 @@ def test_names_in_the_cluster_fit_and_never_meet(database: str) -> None:
 
 def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDatabase) -> None:
     access: Any = "READ_ONLY"
-    with pytest.raises(ConstructError, match="access='READ_ONLY' is no access to the database 'main'") as no:
+    with pytest.raises(
+        ConstructError, match="access='READ_ONLY' is not an access level or role of the database 'main'"
+    ) as no:
         db.grant_connect(function(stack), access=access)
     assert "Access.READ_ONLY" in no.value.remedy
     assert Template.of(stack).the("Custom::DsqlMigrations")["Properties"].get("Grants", []) == []

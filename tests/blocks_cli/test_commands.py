@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: stdout, stderr, exit code."""
+"""The command line: stdout, stderr, exit code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import INTERRUPTED, main
-from tests.blocks_cli.local.lab import Lab, synthesize
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
+from tests.support.sample_app import SampleApp, synthesize
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Shell:
-    """Runs commands in a project's folder."""
+    """Runs commands in the folder of a project."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def test_deploy_invoke_destroy(shell: Shell) -> None:
-    synthesize(Lab(shell.folder / "journal"), shell.folder / "cdk.out")
+    synthesize(SampleApp(shell.folder / "journal"), shell.folder / "cdk.out")
 
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
     assert code == ExitCode.OK
@@ -85,26 +85,26 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
 
 
 def test_a_failed_custom_resource_is_exit_code_3(shell: Shell) -> None:
-    synthesize(Lab(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
+    synthesize(SampleApp(shell.folder / "journal", do="fail"), shell.folder / "cdk.out")
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out")
     assert (code, out) == (ExitCode.MIGRATION_FAILED, "")
     assert err.splitlines()[-3:] == [
         "error: Lab/Thing (Custom::Thing): Create failed",
         "  why: 042_seats.sql:3:1: TRUNCATE is refused",
-        "  do:  correct the cause and deploy again; everything done before this step stays as it is",
+        "  do:  correct the cause and deploy again; completed steps are kept",
     ]
 
 
 MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
     "no target": (
         ["deploy"],
-        "blocks deploy: no target named",
-        "this command only works locally; what is on AWS belongs to the cdk command line",
+        "blocks deploy: --local is missing",
+        "this command works only locally; the cdk command line deploys to AWS",
         "run `blocks deploy --local`, or `npx cdk deploy`",
     ),
     "unknown command": (
         ["deplyo"],
-        "no command deplyo",
+        "unknown command deplyo",
         "the commands are deploy, invoke, destroy, new",
         "did you mean `blocks deploy`?",
     ),
@@ -113,43 +113,43 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         ["deploy", "--local"],
         "cdk.json: no app command",
         "the file is missing or has no `app`",
-        'run this in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+        'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
     ),
     "app fails": (
         ["deploy", "--local", "--app", "exit 7"],
         "synth failed: exit 7",
-        "the app ended with status 7; its own message is above",
+        "the app exited with status 7; see its output above",
         "correct the app, then deploy again; nothing was changed",
     ),
     "no assembly": (
         ["deploy", "--local", "--assembly", "nowhere"],
         "nowhere/manifest.json: no such file",
-        "the cloud assembly is not complete",
+        "the cloud assembly is incomplete",
         "run the synth again, then deploy",
     ),
     "parameter": (
         ["deploy", "--local", "--assembly", ".", "-p", "x"],
         "--parameter x",
-        "it has no `=`",
+        "`=` is missing",
         "write --parameter NAME=VALUE",
     ),
     "nothing deployed": (
         ["invoke", "Hello"],
         "nothing is deployed",
-        "there is no record of a local deploy",
+        "the folder has no record of a local deploy",
         "run `blocks deploy --local`",
     ),
     "event": (
         ["invoke", "Hello", "--event", "{"],
-        "--event {: cannot be read as JSON",
+        "--event {: not valid JSON",
         "Expecting property name",
-        "pass JSON, @file with JSON in it, or -",
+        "pass JSON, @FILE with a JSON file, or - for stdin",
     ),
 }
 
 
 @pytest.mark.parametrize(("command", "what", "why", "remedy"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_three_lines_and_exit_code_2(
+def test_a_usage_error_is_three_lines_and_exit_code_2(
     shell: Shell, command: list[str], what: str, why: str, remedy: str
 ) -> None:
     code, out, err = shell.run(*command)
@@ -191,7 +191,7 @@ EVENTS: dict[str, tuple[str, str, Json]] = {
 
 
 @pytest.mark.parametrize(("argument", "stdin", "expected"), EVENTS.values(), ids=EVENTS)
-def test_where_an_event_may_come_from(
+def test_sources_of_an_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, stdin: str, expected: Json
 ) -> None:
     import io
@@ -219,7 +219,7 @@ values = {"own": context["own"], "paths": str(context["aws:cdk:enable-path-metad
 """
 
 
-def test_an_app_is_run_as_the_cdk_command_line_runs_it(shell: Shell) -> None:
+def test_an_app_runs_as_under_the_cdk_command_line(shell: Shell) -> None:
     (shell.folder / "app.py").write_text(APP)
     settings = {"app": "python app.py", "context": {"own": "context"}}
     (shell.folder / "cdk.json").write_text(json.dumps(settings))
@@ -235,9 +235,9 @@ def test_an_app_is_run_as_the_cdk_command_line_runs_it(shell: Shell) -> None:
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Interrupted while the custom resource's handler sleeps, with a cluster running."""
-    lab = Lab(tmp_path / "journal", cluster=True, do="wait")
-    synthesize(lab, tmp_path / "cdk.out")
+    """Ctrl-C while the handler of a custom resource sleeps, with a running cluster."""
+    sample_app = SampleApp(tmp_path / "journal", cluster=True, do="wait")
+    synthesize(sample_app, tmp_path / "cdk.out")
     command = [sys.executable, "-m", "blocks_cli.main", "deploy", "--local", "--assembly", "cdk.out"]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as deploying:
@@ -260,8 +260,8 @@ def test_exit_codes_are_documented_where_users_look(shell: Shell) -> None:
         assert f"  {exit_code.value}  {exit_code.meaning}\n" in out
 
 
-def test_the_command_line_does_without_the_cdk() -> None:
-    """Its import takes a second and a Node process; what was synthesized is read as files."""
+def test_the_command_line_does_not_import_the_cdk() -> None:
+    """Importing the CDK takes a second and a Node process; the assembly is read as files."""
     code = "import sys, blocks_cli.main; print({'aws_cdk', 'jsii', 'boto3'} & set(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     asked = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""What tests of an app are given: the app's migrations in the cluster of the test."""
+"""`blocks_cli.testing`: migrations of an app in the cluster of a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from blocks_cli.testing import migrate
 from dsql_dialect.migrations import MigrationErrors
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_only_what_is_pending_is_applied(dsql: LocalCluster, folder: Path) -> None:
+def test_only_pending_migrations_are_applied(dsql: LocalCluster, folder: Path) -> None:
     assert migrate(dsql, folder) == ("1_items", "2_index")
     assert migrate(dsql, folder) == ()
     (folder / "3_rows.sql").write_text("INSERT INTO items VALUES (1, 'tea');")
@@ -39,10 +39,10 @@ def test_an_empty_database_gets_them_all_again(dsql: LocalCluster, folder: Path)
     assert migrate(dsql, folder) == ("1_items", "2_index")
 
 
-def test_faults_are_told_with_their_place(dsql: LocalCluster, folder: Path) -> None:
+def test_findings_have_their_place(dsql: LocalCluster, folder: Path) -> None:
     (folder / "3_rows.sql").write_text("INSERT INTO nowhere VALUES (1);")
     with pytest.raises(
-        MigrationProblem, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
+        MigrationFailedError, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
     ):
         migrate(dsql, folder)
     (folder / "3_rows.sql").write_text("TRUNCATE items;")

@@ -11,7 +11,7 @@ import pytest
 from blocks_runtime import DistributedDatabase
 from blocks_runtime.contract import Variables
 from local_dsql import LocalCluster, Permission
-from tests.relay import Relay, relay
+from tests.support.relay import Relay, relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What type checkers make of the public calls: read by mypy (`make lint`) and pyright (`test_types`), never run."""
+"""Types that type checkers infer for the public calls: read by mypy (`make lint`) and pyright (`test_types`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers refuse: never run. An ignored error that were none would be one, for mypy and for pyright."""
+"""Calls that type checkers refuse: never run. An unneeded ignore would be an error, for mypy and for pyright."""
 
 from __future__ import annotations
 

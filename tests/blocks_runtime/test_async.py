@@ -1,4 +1,4 @@
-"""The calls with asyncio, and what only asyncio can do to them: cancel, run at once, and change the loop."""
+"""The public calls with asyncio, and its own cases: cancellation, concurrency, and a change of the event loop."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_transactions(run: Callable[[Scene], None]) -> None:
     run(scene)
 
 
-def test_a_plain_function_is_no_callback(run: Callable[[Scene], None]) -> None:
+def test_a_plain_function_is_refused_as_callback(run: Callable[[Scene], None]) -> None:
     async def scene(db: AsyncDistributedDatabase) -> None:
         with pytest.raises(TypeError, match="write it with async def"):
             await db.transaction(lambda tx: 1)  # type: ignore[arg-type, return-value]
@@ -155,9 +155,7 @@ def test_a_stream_left_early(run: Callable[[Scene], None]) -> None:
     run(scene)
 
 
-def test_streams_that_the_end_of_the_loop_finds_half_read(
-    function: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_streams_that_are_open_when_the_loop_ends(function: None, caplog: pytest.LogCaptureFixture) -> None:
     """asyncio closes all generators at once then, ours and the driver's beneath them."""
     kept = []
 
@@ -174,7 +172,7 @@ def test_streams_that_the_end_of_the_loop_finds_half_read(
     asyncio.run(db.close())
 
 
-def test_a_database_outlives_the_loop(function: None) -> None:
+def test_a_database_can_be_used_after_its_event_loop_ended(function: None) -> None:
     """A Lambda handler that calls `asyncio.run` has a new loop with every invocation, and one connection."""
     db = AsyncDistributedDatabase("main")
 
@@ -187,14 +185,14 @@ def test_a_database_outlives_the_loop(function: None) -> None:
     asyncio.run(db.close())
 
 
-def test_nothing_is_left_to_the_garbage_collector(function: None, recwarn: pytest.WarningsRecorder) -> None:
+def test_no_objects_wait_for_the_garbage_collector(function: None, recwarn: pytest.WarningsRecorder) -> None:
     with DistributedDatabase("main") as db:
         db.query(ONE)
     gc.collect()
     assert not recwarn.list
 
 
-def test_the_turnstile_is_fair_and_loses_nobody() -> None:
+def test_the_semaphore_is_fair_and_loses_no_permit() -> None:
     async def scene() -> list[str]:
         semaphore, seen, done = FifoSemaphore(1), [], asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The runtime works with nothing but psycopg to import; `make test-pythons` shows the same of the installed wheel."""
+"""The runtime works with psycopg alone; `make test-pythons` shows the same of the installed wheel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.blocks_runtime.conftest import function_environment
 if TYPE_CHECKING:
     from local_dsql import LocalCluster
 
-PROGRAM = Path(__file__).parents[1] / "bare_runtime.py"
+PROGRAM = Path(__file__).parents[1] / "support" / "bare_runtime.py"
 
 
 @pytest.fixture

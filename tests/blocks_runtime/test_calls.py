@@ -1,4 +1,4 @@
-"""The calls beyond the first three: rows of other types, streams, blocks, decorators, plans, deadlines, counters."""
+"""Further public calls: rows of other types, streams, blocks, decorators, plans, deadlines, counters."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_rows_of_a_type(db: DistributedDatabase, row_type: type[Any], first: obj
 
 def test_columns_that_do_not_fit_are_named(db: DistributedDatabase) -> None:
     with pytest.raises(
-        TypeError, match=r"a row with the columns n makes no Item: .*select exactly the columns"
+        TypeError, match=r"a row with the columns n does not fit Item: .*select exactly the columns"
     ):
         db.query(ONE, Item)
     with pytest.raises(TypeError, match="give a class"):
@@ -99,7 +99,7 @@ def test_a_stream_in_a_transaction(db: DistributedDatabase) -> None:
     assert db.query(ALL, tuple) == [(1, 200), (2, 200)]
 
 
-def test_an_exception_amid_a_stream_passes_through(db: DistributedDatabase) -> None:
+def test_an_exception_during_a_stream_passes_through(db: DistributedDatabase) -> None:
     def work(tx: Transaction) -> None:
         tx.execute(ADD)
         for row in tx.stream(sql("SELECT n FROM generate_series(1, 100000) AS n"), size=1):
@@ -110,7 +110,7 @@ def test_an_exception_amid_a_stream_passes_through(db: DistributedDatabase) -> N
     assert db.query_one(ONE) == {"n": 100}
 
 
-def test_a_stream_has_its_connection_to_itself(db: DistributedDatabase) -> None:
+def test_a_stream_uses_a_connection_exclusively(db: DistributedDatabase) -> None:
     """Anything else would wait for its end, for ever."""
 
     def work(tx: Transaction) -> None:
@@ -123,7 +123,7 @@ def test_a_stream_has_its_connection_to_itself(db: DistributedDatabase) -> None:
         assert db.execute(sql("UPDATE items SET n = 0 WHERE id = {id}", id=row["id"])) == 1
 
 
-def test_a_stream_tells_its_errors(db: DistributedDatabase) -> None:
+def test_a_stream_raises_its_errors(db: DistributedDatabase) -> None:
     with pytest.raises(errors.QueryFailed, match="division by zero"):
         list(db.stream(sql("SELECT 1 / (3 - n) FROM generate_series(1, 9) AS n"), size=1))
     with pytest.raises(ValueError, match="size is 0"):
@@ -152,7 +152,7 @@ def test_a_block_cannot_be_retried(db: DistributedDatabase) -> None:
     assert tx.info.conflicts == ["40001"]
 
 
-def test_a_coroutine_is_no_callback(db: DistributedDatabase) -> None:
+def test_a_coroutine_function_is_refused_as_callback(db: DistributedDatabase) -> None:
     """It would commit an empty transaction and never run."""
 
     async def work(tx: Transaction) -> None:
@@ -177,15 +177,15 @@ def test_a_decorated_function_is_a_transaction(db: DistributedDatabase) -> None:
     assert db.query(ALL, tuple) == [(1, 100), (2, 105)]
 
 
-def test_a_single_statement_survives_conflicts(db: DistributedDatabase) -> None:
-    """Nothing of it was kept and nobody has seen it, so it is run again by itself."""
+def test_an_autocommit_statement_is_retried_after_conflicts(db: DistributedDatabase) -> None:
+    """Nothing of it was committed, so it is retried automatically."""
     db.simulate_conflict(times=2)
     assert db.execute(ADD) == 1
     assert db.query_one(ONE) == {"n": 101}
     assert (db.stats.conflicts, db.stats.retries) == (2, 2)
 
 
-def test_conflicts_can_be_aimed(db: DistributedDatabase) -> None:
+def test_conflicts_can_be_limited_to_a_table(db: DistributedDatabase) -> None:
     db.simulate_conflict("OC001", table="items")
     with pytest.raises(errors.SerializationFailure, match="OC001"):
         db.transaction(lambda tx: tx.execute(ADD))
@@ -193,7 +193,7 @@ def test_conflicts_can_be_aimed(db: DistributedDatabase) -> None:
         db.simulate_conflict("40001")
 
 
-def test_only_a_local_database_simulates(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_local_database_simulates_conflicts(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BLOCKS_MAIN_CA")
     monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", "abc.dsql.us-east-1.on.aws")
     with pytest.raises(errors.ConfigurationError, match="is not a local database"):
@@ -269,7 +269,7 @@ class Context:
         return self._milliseconds
 
 
-def test_lambda_says_what_is_left(db: DistributedDatabase) -> None:
+def test_the_deadline_comes_from_the_lambda_context(db: DistributedDatabase) -> None:
     with pytest.raises(errors.DeadlineExceeded):
         db.query(SLEEP, deadline=Context(int(RESERVE * 1000) + 200))
     assert db.query_one(ONE, deadline=Context(30_000)) == {"n": 100}
@@ -300,12 +300,14 @@ def _disarm(db: DistributedDatabase) -> None:
 
 
 @pytest.mark.parametrize("deadline", [0, -1.0])
-def test_a_deadline_in_the_past_is_a_mistake(deadline: float) -> None:
+def test_a_deadline_in_the_past_is_refused(deadline: float) -> None:
     with pytest.raises(ValueError, match="give a positive number"):
         expires_at(deadline)
 
 
-def test_a_migration_outdates_prepared_statements(db: DistributedDatabase, cluster: LocalCluster) -> None:
+def test_prepared_statements_made_stale_by_a_migration(
+    db: DistributedDatabase, cluster: LocalCluster
+) -> None:
     """PostgreSQL then refuses them; a new connection has none, so the statement is run again on one."""
     import psycopg
 
@@ -324,7 +326,7 @@ def test_a_migration_outdates_prepared_statements(db: DistributedDatabase, clust
         admin.execute("DROP TABLE growing")
 
 
-def test_the_counters_count(db: DistributedDatabase) -> None:
+def test_counters(db: DistributedDatabase) -> None:
     assert db.stats == type(db.stats)()
     db.query(ONE)
     db.transaction(lambda tx: tx.query(ONE))
@@ -350,7 +352,7 @@ def test_a_forked_process_connects_for_itself(db: DistributedDatabase, tmp_path:
 
 
 @pytest.mark.parametrize(("rows", "kept"), [(1, True), (2000, False)])
-def test_a_large_result_is_let_go(function: None, rows: int, kept: bool) -> None:
+def test_a_large_result_is_released(function: None, rows: int, kept: bool) -> None:
     """A warm Lambda would carry it along for hours otherwise."""
     engine = engine_for("main", 1)
     engine.run(sql("SELECT n FROM generate_series(1, {rows}) AS n", rows=rows), Cursor.fetchall, None, None)
@@ -360,7 +362,7 @@ def test_a_large_result_is_let_go(function: None, rows: int, kept: bool) -> None
     engine.close()
 
 
-def test_names_that_load_later_are_there() -> None:
+def test_lazy_exports() -> None:
     import blocks_runtime
 
     for name in vars(blocks_runtime)["__all__"]:

@@ -1,4 +1,4 @@
-"""A cluster that is waking up, or crowded, is asked again; one that says no is not."""
+"""Logins are retried while a cluster wakes up or limits connections, and not after a denial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors
 from blocks_runtime.database import engine
 from blocks_runtime.database.aio import engine as async_engine
 from blocks_runtime.shared.retry import Backoff
-from tests.blocks_runtime.refusing import refusal, refusing
+from tests.support.refusing_relay import refusal, refusing
 
 if TYPE_CHECKING:
     from local_dsql import LocalCluster
@@ -29,13 +29,13 @@ PASSING = {
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a hundredth of the time between attempts."""
+    """Shorten the waits between attempts to a hundredth."""
     for module in (engine, async_engine):
         monkeypatch.setattr(module, "CONNECTS", Backoff(base=0.001, cap=0.02))
 
 
 @pytest.mark.parametrize(("sqlstate", "text"), PASSING.values(), ids=PASSING)
-def test_what_passes_is_waited_for(
+def test_transient_refusals_are_retried(
     function: None,
     cluster: LocalCluster,
     monkeypatch: pytest.MonkeyPatch,
@@ -63,7 +63,7 @@ def test_the_same_with_asyncio(
         assert asyncio.run(ask(AsyncDistributedDatabase("main"))) == ({"n": 100}, 1)
 
 
-def test_patience_ends_with_the_deadline(
+def test_retries_of_logins_end_at_the_deadline(
     function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "CONNECTS", Backoff(base=1e9, cap=1e9))
@@ -73,10 +73,12 @@ def test_patience_ends_with_the_deadline(
             with pytest.raises(errors.ConnectionFailed, match="waking up"):
                 db.query(ONE, deadline=10.0)
             health = db.health()
-    assert health.ok, "the second login is let through"
+    assert health.ok, "the second login succeeds"
 
 
-def test_denial_is_final(function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_access_denied_is_not_retried(
+    function: None, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     denied = refusal("28000", "unable to accept connection, access denied")
     with refusing(cluster, [denied]) as relay:
         monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", f"localhost:{relay.port}")
@@ -88,18 +90,18 @@ def test_denial_is_final(function: None, cluster: LocalCluster, monkeypatch: pyt
             assert db.query_one(ONE) == {"n": 100}
 
 
-def test_health_tells_what_is_wrong(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_returns_the_error(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with DistributedDatabase("main") as db:
         assert db.health().ok
         assert db.health().milliseconds > 0
-    monkeypatch.setenv("BLOCKS_MAIN_ROLE", "nobody")
+    monkeypatch.setenv("BLOCKS_MAIN_ROLE", "unknown")
     with DistributedDatabase("main") as db:
         health = db.health()
         assert not health
         assert isinstance(health.error, errors.AccessDenied)
 
 
-def test_warm_up_connects_ahead(db: DistributedDatabase) -> None:
+def test_warm_up_opens_connections(db: DistributedDatabase) -> None:
     db.warm_up(3)
     assert (db.stats.connects, db.stats.idle) == (3, 3)
     db.warm_up(2)

@@ -1,4 +1,4 @@
-"""Where credentials come from, what is said when they do not, and that boto3 is imported only when needed."""
+"""Sources of credentials, errors without them, and the import of boto3 only when it is needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def no_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
 
 
-def test_environment_is_read_anew_for_each_token() -> None:
+def test_the_environment_is_read_for_each_token() -> None:
     environ = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "one"}
     ask = provider(environ)
     assert ask() == Credentials("A", "s", "one")
@@ -44,7 +44,7 @@ def test_environment_is_read_anew_for_each_token() -> None:
     assert ask() == Credentials("B", "s", None)
 
 
-def test_a_profile_is_found_by_boto3_and_threads_do_not_mind(no_aws: Path) -> None:
+def test_a_profile_is_found_by_boto3_in_several_threads(no_aws: Path) -> None:
     (no_aws / "credentials").write_text(
         "[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = hidden\naws_session_token = t/+=\n"
     )
@@ -57,7 +57,7 @@ def test_a_profile_is_found_by_boto3_and_threads_do_not_mind(no_aws: Path) -> No
     assert found == [Credentials("FROMFILE", "hidden", "t/+=")] * 8
 
 
-def test_a_process_that_gives_credentials_is_asked_again_when_they_end(no_aws: Path) -> None:
+def test_expired_credentials_of_a_process_are_refreshed(no_aws: Path) -> None:
     """As SSO, containers and instances do: what expires is refreshed by botocore, at the next token."""
     script = no_aws / "give.py"
     script.write_text(
@@ -83,22 +83,22 @@ REFUSED = {
         COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "2026-01-02T03:04:05Z"},
         r"expired at 2026-01-02T03:04:05Z .*; fetch new ones",
     ),
-    "no time": (COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "soon"}, "is 'soon', which is no time; set it"),
+    "no time": (COMPLETE | {"AWS_CREDENTIAL_EXPIRATION": "soon"}, "is 'soon', which is not a time; set it"),
     "none": ({}, "AWS_ACCESS_KEY_ID is not set, and boto3 found none .*; run `aws configure`"),
     "none, empty": ({"AWS_ACCESS_KEY_ID": ""}, "boto3 found none"),
 }
 
 
 @pytest.mark.parametrize(("environ", "says"), REFUSED.values(), ids=REFUSED)
-def test_what_is_missing_is_said(no_aws: Path, environ: dict[str, str], says: str) -> None:
+def test_missing_credentials_are_named(no_aws: Path, environ: dict[str, str], says: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=says):
         provider(environ)()
 
 
-def test_a_profile_that_is_not_there(no_aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+def test_a_missing_profile(no_aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "absent")
     with pytest.raises(
-        errors.ConfigurationError, match=r"\(The config profile \(nobody\).*check AWS_PROFILE"
+        errors.ConfigurationError, match=r"\(The config profile \(absent\).*check AWS_PROFILE"
     ) as e:
         provider({})()
     assert type(e.value.__cause__).__name__ == "ProfileNotFound"

@@ -86,7 +86,7 @@ def test_an_exception_rolls_back_and_passes_through(db: DistributedDatabase) -> 
     assert db.query_one(ONE) == {"n": 100}
 
 
-def test_a_swallowed_error_cannot_commit(db: DistributedDatabase) -> None:
+def test_a_suppressed_error_prevents_the_commit(db: DistributedDatabase) -> None:
     def swallows(tx: Transaction) -> None:
         tx.execute(sql("UPDATE items SET n = 0 WHERE id = 2"))
         with pytest.raises(errors.UniqueConstraintViolation):
@@ -98,7 +98,7 @@ def test_a_swallowed_error_cannot_commit(db: DistributedDatabase) -> None:
     assert db.query(ALL) == [{"id": 1, "n": 100}, {"id": 2, "n": 100}]
 
 
-def test_the_handle_is_dead_after_the_callback(db: DistributedDatabase) -> None:
+def test_a_transaction_cannot_be_used_after_the_callback(db: DistributedDatabase) -> None:
     kept = db.transaction(lambda tx: tx)
     with pytest.raises(errors.TransactionAborted, match="the transaction is over"):
         kept.query(ONE)
@@ -140,7 +140,7 @@ def test_plain_text_is_refused_before_anything_is_sent() -> None:
 
 
 def conflicting(db: DistributedDatabase, times: int) -> list[int]:
-    """Run a transaction that somebody else gets in the way of `times` times; return the attempts it saw."""
+    """Run a transaction that conflicts with another one `times` times; return its attempts."""
     seen: list[int] = []
 
     def work(tx: Transaction) -> None:
@@ -164,13 +164,15 @@ def test_a_conflict_is_retried(db: DistributedDatabase, times: int, caplog: pyte
     assert [vars(record)["attempts"] for record in logged] == ([times + 1] if times else [])
 
 
-def test_giving_up_tells_the_attempts(db: DistributedDatabase, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_final_error_has_the_number_of_attempts(
+    db: DistributedDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(errors.SerializationFailure, match="after 4 attempts") as caught:
         conflicting(db, 9)
     assert (caught.value.attempts, caught.value.sqlstate) == (4, "40001")
     assert str(caught.value) == (
-        "change conflicts with another transaction (OC000) (SQLSTATE 40001) after 4 attempts; others keep changing "
-        "the same rows: let fewer transactions do so at once, or allow more retries"
+        "change conflicts with another transaction (OC000) (SQLSTATE 40001) after 4 attempts; other "
+        "transactions keep changing the same rows: run fewer of them at once, or allow more retries"
     )
     (record,) = (record for record in caplog.records if record.name == "blocks_runtime")
     assert "SerializationFailure (SQLSTATE 40001) on attempt 4" in record.getMessage()
@@ -219,7 +221,7 @@ def test_more_threads_than_connections(function: None) -> None:
         assert results == [{"n": 100}] * 12
 
 
-def test_close_is_not_the_end(db: DistributedDatabase) -> None:
+def test_a_closed_database_reconnects(db: DistributedDatabase) -> None:
     db.query(ONE)
     db.close()
     db.close()
@@ -250,7 +252,7 @@ def test_a_server_that_is_not_the_clusters_is_refused(
         db.query(ONE)
 
 
-def test_on_a_laptop_the_project_has_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_laptop_uses_the_projects_local_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cdk.json").touch()
     monkeypatch.chdir(tmp_path)
     with DistributedDatabase("main") as db:

@@ -1,4 +1,4 @@
-"""What is written once for asyncio and derived for threads is up to date."""
+"""The modules derived for threads are up to date with those for asyncio."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _spec.loader.exec_module(derive)
 
 
 @pytest.mark.parametrize("name", derive.MODULES)
-def test_a_derived_module_is_what_is_derived(name: str) -> None:
+def test_a_derived_module_is_up_to_date(name: str) -> None:
     found = (derive.PACKAGE / f"{name}.py").read_text(encoding="utf-8")
     assert found == derive.derived(name), "run: python tools/async_to_sync.py"
 
 
-def test_every_module_for_asyncio_is_derived_but_what_waits() -> None:
+def test_every_asyncio_module_but_the_primitives_is_derived() -> None:
     written = {path.stem for path in (derive.PACKAGE / "aio").glob("*.py")}
     assert written == {*derive.MODULES, "__init__", "primitives"}

@@ -1,4 +1,4 @@
-"""The pages on the runtime: every example is run, and prints what the page says."""
+"""The pages on the runtime: every example is run, and prints the output on the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
 
 
-def test_the_examples_print_what_the_page_says(dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_print_the_output_on_the_page(
+    dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in dsql.environment("main").items():
         monkeypatch.setenv(name, value)
     module = types.ModuleType("example")
@@ -54,7 +56,7 @@ def test_the_examples_print_what_the_page_says(dsql: LocalCluster, monkeypatch: 
     assert shown > 10
 
 
-def test_a_handler_is_tested_as_the_page_says(tmp_path: Path) -> None:
+def test_the_test_of_a_handler_on_the_page_works(tmp_path: Path) -> None:
     found = {name: text for language, name, text in blocks("testing.md") if language in ("python", "sql")}
     migration = "migrations/001_create_accounts.sql"
     assert set(found) == {"transfers.py", "conftest.py", "test_transfers.py", migration}
@@ -76,7 +78,7 @@ def test_a_handler_is_tested_as_the_page_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["runtime.md", "testing.md"])
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_have_a_target(page: str) -> None:
     for link in re.findall(r"\]\(([\w./-]+\.md)\)", (DOCS / page).read_text(encoding="utf-8")):
         assert (DOCS / link).exists(), link
 

@@ -1,4 +1,4 @@
-"""The error tree: classified by SQLSTATE, picklable, drawn as it is."""
+"""The error tree: classified by SQLSTATE, picklable, as drawn in its docstring."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_names_of_blocks_for_typescript(kind: type[DatabaseError], name: str) ->
     assert name.endswith("Exception")
 
 
-def test_torn_connection_wins_over_its_last_words() -> None:
+def test_a_lost_connection_takes_precedence_over_the_servers_last_message() -> None:
     assert type(translate(psycopg.OperationalError("half a message"), lost=True)) is errors.ConnectionFailed
 
 
@@ -47,7 +47,7 @@ def test_picklable(kind: type[DatabaseError]) -> None:
     assert str(again) == f"what (SQLSTATE 40001) after 4 attempts{way_out}"
 
 
-def test_the_drawing_is_the_tree() -> None:
+def test_the_drawn_tree_matches_the_classes() -> None:
     """Indentation in the module's docstring says who descends from whom; compare with the classes."""
     drawn: list[tuple[str, str]] = []
     above: list[tuple[int, str]] = []

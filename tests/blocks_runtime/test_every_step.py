@@ -1,4 +1,4 @@
-"""The connection is cut at every step of a transaction, from the first byte of the login to the answer to COMMIT.
+"""The connection is cut at every step of a transaction, from the first byte of the login to the reply to COMMIT.
 
 The relay counts messages, in either direction, and loses the n-th with its connection; n grows until the transaction
 is through before anything is cut, so no step is left out.
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DatabaseError, DistributedDatabase, sql
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blocks_runtime import AsyncTransaction, Stats, Transaction
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 TAKE = sql("UPDATE items SET n = n - 1 WHERE id = 1")
 PUT = sql("UPDATE items SET n = n + 1 WHERE id = 2")
@@ -83,7 +83,7 @@ def judge(error: BaseException | None, found: list[int]) -> None:
 @pytest.mark.parametrize("lose", Direction)
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
 @pytest.mark.parametrize("way", [in_threads, in_tasks])
-def test_no_wrong_success_no_leak_no_hang(
+def test_a_cut_connection_gives_no_wrong_success_leak_or_hang(
     direct: DistributedDatabase,
     wire: Relay,
     way: Callable[[bool, Callable[[], None]], tuple[BaseException | None, Stats]],

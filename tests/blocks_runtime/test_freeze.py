@@ -1,4 +1,4 @@
-"""A sandbox that is frozen between two invocations, and thawed when its connection is long gone."""
+"""A sandbox that is frozen between two invocations and resumes when its connection is dead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blocks_runtime.database import session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 ONE = sql("SELECT n FROM items WHERE id = 1")
 
@@ -77,10 +77,10 @@ def frozen_for_a_while(sandbox: Sandbox) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no SIGSTOP")
 @pytest.mark.parametrize("fate", ["kept", "torn", "silent"])
-def test_a_frozen_sandbox_works_on(
+def test_a_frozen_sandbox_resumes(
     direct: DistributedDatabase, sandbox: Sandbox, wire: Relay, fate: str
 ) -> None:
-    """Torn: the server has closed it. Silent: a router has forgotten it, so nobody ever answers."""
+    """Torn: the server has closed it. Silent: a router has dropped it, so no reply ever arrives."""
     assert sandbox.invoke() == [1, 1, 0]
     if fate == "torn":
         wire.tear()

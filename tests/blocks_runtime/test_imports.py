@@ -1,4 +1,4 @@
-"""What importing the runtime costs: asserted on the modules it pulls in, in a fresh interpreter."""
+"""Cost of importing the runtime, asserted on the modules that it loads in a fresh interpreter."""
 
 from __future__ import annotations
 

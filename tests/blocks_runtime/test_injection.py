@@ -1,4 +1,4 @@
-"""Fuzz on the real local database: values come back as they went, and no value changes a statement's shape."""
+"""Fuzzing on the local database: values round-trip, and no value changes the text of a statement."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def db(cluster: LocalCluster) -> Iterator[DistributedDatabase]:
 
 @given(VALUES)
 @relaxed
-def test_a_value_comes_back_as_it_went(db: DistributedDatabase, value: tuple[str, object]) -> None:
+def test_values_round_trip(db: DistributedDatabase, value: tuple[str, object]) -> None:
     kind, given_ = value
     found = db.query_one(sql("SELECT {v}::{kind} AS v", v=given_, kind=Sql((kind,))))
     assert found == {"v": given_}
@@ -120,7 +120,7 @@ def test_a_value_comes_back_as_it_went(db: DistributedDatabase, value: tuple[str
 
 @given(EXPRESSIONS)
 @relaxed
-def test_fragments_mean_what_they_say_whatever_the_values(db: DistributedDatabase, built: Expression) -> None:
+def test_fragments_keep_their_meaning_for_all_values(db: DistributedDatabase, built: Expression) -> None:
     assert db.query(sql("SELECT {e} AS e", e=built.statement)) == [{"e": built.text}]
 
 
@@ -136,7 +136,7 @@ def test_the_text_of_a_statement_does_not_depend_on_its_values(built: Expression
 
 @given(NAMES, TEXTS)
 @relaxed
-def test_a_name_is_a_name_and_nothing_else(db: DistributedDatabase, name: str, value: str) -> None:
+def test_an_identifier_is_only_an_identifier(db: DistributedDatabase, name: str, value: str) -> None:
     statement = sql(
         "WITH {name:i} AS (SELECT {v}::text AS {name:i}) SELECT {name:i}.{name:i} FROM {name:i}",
         name=name,
@@ -166,6 +166,6 @@ def test_an_attack_changes_only_its_own_row(db: DistributedDatabase, attack: str
     assert db.query_one(sql("SELECT count(*) AS n FROM items")) == {"n": 2}
 
 
-def test_a_nul_is_refused_with_the_way_out(db: DistributedDatabase) -> None:
+def test_a_nul_is_refused_with_a_remedy(db: DistributedDatabase) -> None:
     with pytest.raises(DatabaseError, match="NUL"):
         db.query(sql("SELECT {x}::text", x="a\0b"))

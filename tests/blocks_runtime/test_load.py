@@ -1,4 +1,4 @@
-"""Bulk loading: what arrives is what was given, in transactions that DSQL takes, and may be run again."""
+"""Bulk load: all values arrive, in transactions within DSQL's limits, and a load may be run again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from blocks_runtime.database.row_formats import CopyFormat, InsertFormat, RowFor
 from blocks_runtime.database.session import Session
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
-from tests.relay import Direction
+from tests.support.relay import Direction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from blocks_runtime import Transaction
     from blocks_runtime.database.fragments import Sql
     from blocks_runtime.database.loading import Chunk
-    from tests.relay import Relay
+    from tests.support.relay import Relay
 
 COUNT = sql("SELECT count(*), count(DISTINCT id) FROM bulk")
 
@@ -88,7 +88,7 @@ GIVEN = [
 
 @pytest.mark.parametrize("key", [None, "id"], ids=["copy", "insert"])
 @pytest.mark.parametrize("shape", ["dataclasses", "dicts", "tuples"])
-def test_what_arrives_is_what_was_given(db: DistributedDatabase, shape: str, key: str | None) -> None:
+def test_loaded_values_are_the_given_ones(db: DistributedDatabase, shape: str, key: str | None) -> None:
     columns = list(asdict(GIVEN[0]))
     rows: list[object] = {
         "dataclasses": GIVEN,
@@ -135,7 +135,7 @@ def test_json(db: DistributedDatabase, given: object, arrives: object, key: str 
         assert db.query(sql("SELECT j, j IS NULL FROM {t:i}", t=table), tuple) == [(arrives, given is None)]
 
 
-def test_the_types_of_columns_are_asked_for_once(db: DistributedDatabase, cluster: LocalCluster) -> None:
+def test_column_types_are_read_once(db: DistributedDatabase, cluster: LocalCluster) -> None:
     assert db.insert_many("bulk", [{"id": 1, "t": "["}]) == 1
     before = db.stats.statements
     assert db.insert_many("bulk", [{"id": 2, "j": "[2]"}]) == 1
@@ -150,13 +150,13 @@ def test_the_types_of_columns_are_asked_for_once(db: DistributedDatabase, cluste
     ]
 
 
-def test_what_no_copy_can_fill_is_filled_by_inserts(db: DistributedDatabase) -> None:
+def test_columns_that_copy_cannot_fill_are_inserted(db: DistributedDatabase) -> None:
     loaded = db.load("bulk_view", numbered(7001))
     assert (loaded.rows, loaded.inserted, loaded.chunks) == (7001, 7001, 3)
     assert db.query_one(COUNT, tuple) == (7001, 7001)
 
 
-def test_identities_are_not_overruled(db: DistributedDatabase, cluster: LocalCluster) -> None:
+def test_identity_columns_are_not_overridden(db: DistributedDatabase, cluster: LocalCluster) -> None:
     """COPY takes what INSERT refuses, and the sequence would give the same number again."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         admin.execute(
@@ -216,7 +216,7 @@ def cut(format: RowFormat, rows: Iterable[dict[str, object]]) -> list[Chunk]:
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
-def test_chunks_are_cut_by_rows_and_by_bytes(format: RowFormat) -> None:
+def test_chunks_are_limited_by_rows_and_bytes(format: RowFormat) -> None:
     by_rows = cut(format, numbered(6001))
     assert [len(chunk.rows) for chunk in by_rows] == [3000, 3000, 1]
     by_bytes = cut(format, ({"id": n, "t": "ü" * 500_000} for n in range(9)))
@@ -230,7 +230,7 @@ def test_chunks_are_cut_by_rows_and_by_bytes(format: RowFormat) -> None:
     assert format.separator.join([first.body, second.body]) == whole.body
 
 
-def test_a_cutter_that_changes_its_format_forgets_nothing() -> None:
+def test_a_change_of_format_keeps_all_rows() -> None:
     cutter = Cutter(COLUMNS, FORMATS["copy"])
     assert not list(cutter.add([*numbered(3)]))
     cutter.change(FORMATS["insert"])
@@ -238,7 +238,7 @@ def test_a_cutter_that_changes_its_format_forgets_nothing() -> None:
     assert list(cutter.rest()) == [write(FORMATS["insert"], [(n, f"row {n}") for n in range(4)])]
 
 
-def test_a_chunk_that_dsql_finds_too_large_is_halved(
+def test_a_chunk_that_dsql_refuses_as_too_large_is_halved(
     db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our measure is of what is sent; DSQL counts what is stored."""
@@ -248,7 +248,7 @@ def test_a_chunk_that_dsql_finds_too_large_is_halved(
     assert db.query_one(COUNT, tuple) == (3500, 3500)
 
 
-def test_an_interrupted_load_is_run_again(db: DistributedDatabase) -> None:
+def test_an_interrupted_load_can_be_run_again(db: DistributedDatabase) -> None:
     def failing() -> Iterator[dict[str, object]]:
         yield from numbered(4000)
         raise OSError("the file ends here")
@@ -263,7 +263,7 @@ def test_an_interrupted_load_is_run_again(db: DistributedDatabase) -> None:
 
 
 @pytest.mark.parametrize("lose", Direction)
-def test_with_a_key_a_lost_answer_is_no_harm(
+def test_with_a_key_a_lost_reply_is_retried(
     direct: DistributedDatabase, wire: Relay, lose: Direction
 ) -> None:
     with DistributedDatabase("main") as db:
@@ -273,7 +273,7 @@ def test_with_a_key_a_lost_answer_is_no_harm(
     assert direct.query_one(COUNT, tuple) == (11, 11)
 
 
-def test_without_a_key_a_lost_answer_is_told(direct: DistributedDatabase, wire: Relay) -> None:
+def test_without_a_key_a_lost_reply_is_raised(direct: DistributedDatabase, wire: Relay) -> None:
     with DistributedDatabase("main") as db:
         db.load("bulk", [{"id": -1, "t": ""}])
         wire.lose_next(Direction.ANSWER)
@@ -283,17 +283,17 @@ def test_without_a_key_a_lost_answer_is_told(direct: DistributedDatabase, wire: 
     assert direct.query_one(COUNT, tuple) in [(1, 1), (11, 11)]
 
 
-def test_where_nothing_was_loaded_it_says_so(db: DistributedDatabase) -> None:
+def test_the_note_of_a_load_without_rows(db: DistributedDatabase) -> None:
     """A slip in the first row is no reason to look through the table."""
     for rows in ([(1, "a")], [{"id": 1, "t": "a"}, {"id": 2}], [{"id": 1, "t": "a"}, {"id": 1, "t": "b"}]):
         with pytest.raises((TypeError, ValueError, errors.UniqueConstraintViolation)) as caught:
             db.load("bulk", rows)
-        assert caught.value.__notes__[0].endswith("; nothing is there of it, so it can be run again")
+        assert caught.value.__notes__[0].endswith("; nothing was inserted, so it can be run again")
     assert db.query_one(COUNT, tuple) == (0, 0)
 
 
 @pytest.mark.parametrize("lose", Direction)
-def test_cut_at_any_message_it_tells_what_is_there(
+def test_a_load_cut_at_any_message_reports_the_loaded_rows(
     direct: DistributedDatabase, wire: Relay, lose: Direction
 ) -> None:
     unknown = 0
@@ -325,7 +325,7 @@ def test_conflicts_are_retried(db: DistributedDatabase) -> None:
     assert db.stats.conflicts == 3
 
 
-def test_insert_many_is_all_or_none(db: DistributedDatabase) -> None:
+def test_insert_many_is_atomic(db: DistributedDatabase) -> None:
     assert db.insert_many("bulk", numbered(3)) == 3
     assert db.insert_many("bulk", numbered(5), key=["id"]) == 2
     assert db.insert_many("bulk", []) == 0

@@ -1,4 +1,4 @@
-"""Where a process looks for its database, and what it is told when there is none."""
+"""Location of the database of a process, and the error if there is none."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("environ", "says"), BROKEN.values(), ids=BROKEN)
-def test_a_missing_variable_names_itself_and_the_way_out(
+def test_a_missing_variable_is_named_with_a_remedy(
     environ: dict[str, str], says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
@@ -61,7 +61,7 @@ def test_a_bad_port_names_the_variable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [".blocks", "cdk.json"])
-def test_local_folder_is_the_projects(mark: str, tmp_path: Path) -> None:
+def test_the_local_folder_belongs_to_the_project(mark: str, tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (tmp_path / mark).mkdir()
@@ -85,7 +85,7 @@ def test_the_roots_are_certificates() -> None:
     assert {f"Amazon Root CA {n}" for n in (1, 2, 3, 4)} <= names
 
 
-def test_a_local_database_that_does_not_start_is_a_matter_of_configuration(
+def test_a_local_database_that_does_not_start_is_a_configuration_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the wheel is installed without its extra, which brings PostgreSQL."""
@@ -96,7 +96,7 @@ def test_a_local_database_that_does_not_start_is_a_matter_of_configuration(
         locate("main", {}, tmp_path)
 
 
-def test_a_new_local_database_beside_others_may_be_a_slip_of_the_pen(
+def test_a_new_local_database_beside_others_warns_of_a_typo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_DSQL_POSTGRES_BIN", str(tmp_path))  # so that none is made

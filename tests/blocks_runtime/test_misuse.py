@@ -1,4 +1,4 @@
-"""What people try who come from psycopg: each is told what to write, as an error of the runtime."""
+"""Common mistakes of psycopg users: each error names the correct call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def value(db: DistributedDatabase) -> int:
 
 
 @pytest.mark.parametrize("call", ["query", "query_one"])
-def test_rows_of_a_statement_that_has_none(db: DistributedDatabase, call: str) -> None:
+def test_rows_of_a_statement_without_result(db: DistributedDatabase, call: str) -> None:
     with pytest.raises(errors.QueryFailed, match=r"no rows to read \(UPDATE 1\); use execute\(\)"):
         getattr(db, call)(ADD)
     assert value(db) == 101, "it was executed, as the error says"
@@ -30,7 +30,7 @@ def test_rows_of_a_statement_that_has_none(db: DistributedDatabase, call: str) -
     assert value(db) == 101, "an error in a transaction rolls it back"
 
 
-def test_rows_of_a_statement_that_has_none_with_asyncio(function: None) -> None:
+def test_rows_of_a_statement_without_result_with_asyncio(function: None) -> None:
     async def work() -> None:
         async with AsyncDistributedDatabase("main") as db:
             await db.query(ADD)
@@ -61,7 +61,7 @@ def _command(text: str) -> Sql:
     return {"COMMIT": sql("COMMIT"), "ROLLBACK": sql("ROLLBACK")}[text]
 
 
-def test_a_list_behind_in(db: DistributedDatabase) -> None:
+def test_a_list_after_in(db: DistributedDatabase) -> None:
     """PostgreSQL takes the array for one text, which no row equals: no error, and no rows."""
     for text in ("n IN ({ns})", "n in ( {ns} )", "n NOT IN ({ns})", "n IN {ns}"):
         for ns in ([1], (1, 2), {1}):
@@ -108,21 +108,21 @@ def test_a_value_without_a_type_in_sql(db: DistributedDatabase) -> None:
 @pytest.mark.parametrize(
     ("statement", "advice"),
     [
-        (sql("SELECT {v}::json", v=[1, 2]), r"wrap what is meant as JSON: psycopg"),
-        (sql("SELECT {v}::json", v="plain"), r"a string is taken for JSON; wrap what is none: psycopg"),
+        (sql("SELECT {v}::json", v=[1, 2]), r"wrap a JSON value: psycopg"),
+        (sql("SELECT {v}::json", v="plain"), r"a string is read as JSON text; wrap a plain string: psycopg"),
         (sql("SELECT 1 WHERE 'a'::text = {v}", v=5), "cast the value"),
-        (sql("SELECT 1 FROM nowhere"), "apply the migration that makes it"),
-        (sql("SELECT nothing FROM items"), "apply the migration that makes it"),
+        (sql("SELECT 1 FROM nowhere"), "apply the migration that creates it"),
+        (sql("SELECT nothing FROM items"), "apply the migration that creates it"),
         (sql("SELECT no_such_function(1)"), "DSQL has fewer functions"),
         (sql("SELECT pg_sleep(9)"), "give it more time"),
     ],
 )
-def test_the_way_out(db: DistributedDatabase, statement: Sql, advice: str) -> None:
+def test_the_advice(db: DistributedDatabase, statement: Sql, advice: str) -> None:
     with pytest.raises(errors.QueryFailed, match=advice):
         db.query(statement, deadline=0.2)
 
 
-def test_the_way_out_is_told_once(db: DistributedDatabase) -> None:
+def test_the_advice_is_not_repeated(db: DistributedDatabase) -> None:
     """The server's hint is about this statement; what the class of the error advises is about any."""
     with pytest.raises(errors.FeatureNotSupported) as caught:
         db.execute(sql("LISTEN accounts"))

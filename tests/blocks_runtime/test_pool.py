@@ -1,4 +1,4 @@
-"""How long a connection lives, when it is doubted, and what happens when there are too few."""
+"""Lifetime of a connection, checks of idle ones, and a pool that is exhausted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_lifetimes_are_spread_and_end_before_the_hour() -> None:
 
 
 @pytest.mark.parametrize("idle", [-1.0, 1e9])
-def test_after_a_rest_the_connection_is_asked_first(
+def test_an_idle_connection_is_checked_first(
     db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch, idle: float
 ) -> None:
     monkeypatch.setattr(session, "IDLE", idle)
@@ -99,7 +99,7 @@ def test_an_interrupted_statement_costs_its_connection_only(
     assert db.query_one(ONE) == {"n": 100}
 
 
-def test_a_connection_that_is_forgotten_costs_no_place(
+def test_a_garbage_collected_session_releases_its_permit(
     function: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by an interrupt between two lines, where no `try` has begun: by Ctrl-C, or a worker's time limit."""
@@ -113,7 +113,7 @@ def test_a_connection_that_is_forgotten_costs_no_place(
         assert db.query_one(ONE) == {"n": 100}
 
 
-def test_what_was_interrupted_before_its_answer_can_be_rolled_back(
+def test_a_statement_interrupted_before_its_reply_can_be_rolled_back(
     db: DistributedDatabase, opened: list[session.Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ROLLBACK cannot be sent while an answer is to come; its refusal would take the place of the interrupt."""

@@ -1,4 +1,4 @@
-"""When a transaction is run again, and how long the wait is."""
+"""Retry policy: decisions and waits."""
 
 from __future__ import annotations
 
@@ -52,4 +52,4 @@ def test_waits_are_spread_over_the_whole_range() -> None:
 
 def test_negative_retries_are_refused() -> None:
     with pytest.raises(ValueError, match="max_retries is -1"):
-        RetryPolicy.starting_now(-1, None)
+        RetryPolicy(-1)

@@ -36,7 +36,7 @@ def played(scene: Callable[[AsyncDistributedDatabase], Awaitable[object]]) -> ob
 
 
 def test_tasks_share_a_transaction(function: None) -> None:
-    """Its connection takes one statement at a time, and everybody gets the rows of their own."""
+    """Its connection takes one statement at a time, and each gets its own rows."""
 
     async def work(tx: AsyncTransaction) -> list[Row | None]:
         return list(await asyncio.gather(*(tx.query_one(number(n)) for n in range(50))))
@@ -52,7 +52,7 @@ def test_threads_share_a_transaction(db: DistributedDatabase) -> None:
     assert db.transaction(work) == [{"n": n} for n in range(400)]
 
 
-def test_a_statement_that_nobody_awaited_is_not_committed_half(function: None) -> None:
+def test_a_statement_that_was_not_awaited_is_not_committed_partly(function: None) -> None:
     async def scene(db: AsyncDistributedDatabase) -> None:
         started: list[asyncio.Task[Any]] = []
 
@@ -83,7 +83,7 @@ def test_a_stream_beside_a_statement(function: None) -> None:
 
 
 def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
-    """DSQL has no cursors to close, so the transaction is gone with the rows that nobody wanted."""
+    """DSQL has no cursors to close, so the transaction ends with the stream that was left."""
     tries = []
 
     def work(tx: Transaction) -> None:
@@ -100,7 +100,7 @@ def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
     assert db.query_one(ONE) == {"n": 100}
 
 
-def test_two_loops_at_once_are_told_so(function: None) -> None:
+def test_two_event_loops_at_once_are_refused(function: None) -> None:
     """A task of one loop cannot wake one of another: it would wait for its turn until it gives up."""
     db = AsyncDistributedDatabase("main", max_connections=1)
     inside, release = threading.Event(), threading.Event()
@@ -123,7 +123,7 @@ def test_two_loops_at_once_are_told_so(function: None) -> None:
     asyncio.run(db.close())
 
 
-def test_a_forked_process_leaves_its_parents_transaction_alone(db: DistributedDatabase) -> None:
+def test_a_forked_process_does_not_use_its_parents_transaction(db: DistributedDatabase) -> None:
     """It would speak in the middle of the parent's encrypted connection, which the server then closes."""
 
     def work(tx: Transaction) -> int:

@@ -1,4 +1,4 @@
-"""The standard-library signer gives the bytes that boto3 gives, whoever signs, for whatever, whenever."""
+"""The signer gives the same bytes as boto3, for any credentials, host, role and time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def client_for(region: str, keys: Credentials) -> Any:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dt.datetime]]:
-    """What botocore takes for now, in a list of one."""
+    """The time that botocore uses, in a list of one."""
     now = [dt.datetime(2026, 11, 26, tzinfo=dt.UTC)]
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now[0])
     yield now
@@ -105,7 +105,7 @@ def signed_at(made: str) -> int:
     return calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
 
 
-def test_signs_for_now_and_a_quarter_of_an_hour_by_default() -> None:
+def test_a_token_is_valid_from_now_for_fifteen_minutes_by_default() -> None:
     before = int(time.time())
     made = token("h", "r", "admin", KEYS["long-lived"])
     assert before <= signed_at(made) <= time.time()

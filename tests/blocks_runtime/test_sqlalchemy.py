@@ -1,4 +1,4 @@
-"""Engines of SQLAlchemy over the runtime's logins: ORM sessions, conflicts, torn connections, both kinds of engine."""
+"""SQLAlchemy engines on the runtime's logins: ORM sessions, conflicts, lost connections, both kinds of engine."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def lent(engine: sa.Engine) -> psycopg.Connection[tuple[object, ...]]:
     return driver
 
 
-def test_it_is_the_dialect_of_aws_with_our_login(engine: sa.Engine) -> None:
+def test_the_dialect_is_aws_with_the_runtimes_login(engine: sa.Engine) -> None:
     assert engine.dialect.name == "auroradsql"
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT current_user")) == ROLE
@@ -106,7 +106,7 @@ def test_a_statement_repeated_often_is_prepared(engine: sa.Engine) -> None:
             assert connection.scalar(N) == 100
 
 
-def test_a_conflict_is_met_by_running_the_function_again(db: DistributedDatabase, engine: sa.Engine) -> None:
+def test_a_conflict_runs_the_function_again(db: DistributedDatabase, engine: sa.Engine) -> None:
     runs: list[int] = []
 
     def add(session: orm.Session) -> int:
@@ -143,7 +143,7 @@ def test_other_errors_are_those_of_sqlalchemy(engine: sa.Engine) -> None:
 
 
 def test_an_error_quotes_no_values(db: DistributedDatabase, engine: sa.Engine) -> None:
-    """An error that nobody catches ends in a function's log."""
+    """An uncaught error ends in a function's log."""
     for chosen, told in ((engine, False), (db.sqlalchemy_engine(hide_parameters=False), True)):
         with pytest.raises(sa.exc.IntegrityError) as twice, chosen.begin() as connection:
             connection.execute(sa.insert(Item).values(id=1, n=424242))
@@ -165,7 +165,7 @@ def test_a_commit_that_dsql_would_roll_back_is_an_error(engine: sa.Engine) -> No
         assert connection.scalar(N) == 100
 
 
-def test_a_connection_torn_at_rest_is_replaced_unseen(engine: sa.Engine) -> None:
+def test_a_connection_lost_while_idle_is_replaced(engine: sa.Engine) -> None:
     seen = connects(engine)
     driver = lent(engine)
     with socket.socket(fileno=driver.fileno()) as wire:
@@ -191,7 +191,7 @@ def test_a_connection_is_replaced_in_time_and_after_a_freeze(
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_connection_that_rested_is_asked_for_a_sign_of_life(
+def test_an_idle_connection_is_pinged(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, answers: bool
 ) -> None:
     asked: list[object] = []
@@ -213,7 +213,7 @@ def test_a_connection_that_rested_is_asked_for_a_sign_of_life(
     assert len(seen) == (1 if answers else 2)
 
 
-def test_a_lost_answer_to_commit_is_unknown_and_never_repeated(
+def test_a_lost_reply_to_commit_is_unknown_and_never_retried(
     db: DistributedDatabase, engine: sa.Engine
 ) -> None:
     runs: list[int] = []
@@ -233,7 +233,7 @@ def test_a_lost_answer_to_commit_is_unknown_and_never_repeated(
     assert len(runs) == 1
 
 
-def test_foreign_keys_want_a_cluster_that_has_them(engine: sa.Engine) -> None:
+def test_foreign_keys_need_a_cluster_that_supports_them(engine: sa.Engine) -> None:
     """The dialect writes them; a portable cluster refuses, and says since when others do not."""
     with pytest.raises(sa.exc.NotSupportedError, match="2026-09"):
         Base.metadata.create_all(engine, tables=[Base.metadata.tables["parts"]], checkfirst=False)
@@ -300,7 +300,7 @@ def test_without_the_dialect(db: DistributedDatabase, monkeypatch: pytest.Monkey
         db.sqlalchemy_engine()
 
 
-def test_engines_bring_no_boto3_along() -> None:
+def test_engines_import_no_boto3() -> None:
     code = "import sys, blocks_runtime.database.sqlalchemy_engines; print(*{'boto3', 'botocore'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

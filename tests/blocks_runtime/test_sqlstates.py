@@ -1,4 +1,4 @@
-"""Every SQLSTATE and refusal that Aurora DSQL is known to answer with, and what the runtime makes of it."""
+"""Every known SQLSTATE and error text of Aurora DSQL, and its classification."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ REFUSED = {
     'connection failed: server certificate for "x" does not match host name "y"': (
         errors.ConnectionFailed,
         False,
-        "own host name",
+        "a host name of the cluster",
     ),
     "connection failed: Connection refused": (errors.ConnectionFailed, False, "host and port"),
     "[Errno -2] could not translate host name": (errors.ConnectionFailed, False, "DNS"),
@@ -120,14 +120,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=[f"{known.sqlstate} {known.text[:40]}" for known in KNOWN])
-def test_what_the_server_says(known: Known) -> None:
+def test_classification_of_server_errors(known: Known) -> None:
     kind = classify(known.sqlstate, known.text)
     assert (kind, kind.retryable) == (known.kind, known.retryable)
     assert not kind.commit_unknown  # no answer of the server leaves that open: only a lost one does
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_why_there_is_no_connection(text: str) -> None:
+def test_advice_for_failed_connections(text: str) -> None:
     kind, retryable, way_out = REFUSED[text]
     error = translate(psycopg.OperationalError(text), lost=True)
     assert (type(error), error.retryable) == (kind, retryable)
@@ -135,7 +135,7 @@ def test_why_there_is_no_connection(text: str) -> None:
     assert str(error).startswith(text)
 
 
-def test_every_code_that_the_project_knows_is_in_the_table() -> None:
+def test_every_known_sqlstate_is_in_the_table() -> None:
     recorded = {
         answer.sqlstate
         for case in cases()
@@ -147,7 +147,7 @@ def test_every_code_that_the_project_knows_is_in_the_table() -> None:
     assert (recorded | by_rules) - {known.sqlstate for known in KNOWN} == set()
 
 
-def test_only_a_lost_answer_leaves_a_commit_unknown() -> None:
+def test_only_a_lost_reply_leaves_a_commit_unknown() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     unknown = [kind for kind in kinds if issubclass(kind, errors.DatabaseError) and kind.commit_unknown]
     assert unknown == [errors.CommitOutcomeUnknown]
@@ -167,5 +167,5 @@ def test_only_a_lost_answer_leaves_a_commit_unknown() -> None:
         ("division by zero", "division by zero"),
     ],
 )
-def test_values_that_the_server_quotes_are_left_out(said: str, shown: str) -> None:
+def test_values_quoted_by_the_server_are_removed(said: str, shown: str) -> None:
     assert _without_values(said) == shown

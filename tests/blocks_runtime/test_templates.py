@@ -1,4 +1,4 @@
-"""t-strings (Python 3.14), and what both ways of writing a template share: slots, formats, refusals."""
+"""t-strings (Python 3.14), and the common rules of both kinds of templates: placeholders, formats, errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_refused_tstring(source: str, error: type[Exception], says: str) -> None
 
 
 @on_314
-def test_tstring_takes_no_values_beside_its_own() -> None:
+def test_a_tstring_takes_no_keyword_values() -> None:
     with pytest.raises(TypeError, match="write them into it: extra"):
         sql(eval('t"SELECT 1"'), extra=1)
 
@@ -108,7 +108,10 @@ REFUSED = {
     "in a quoted name": ('SELECT "{x}"', r"inside a quoted name.*\{x:i\} for a name"),
     "in a comment": ("SELECT 1 -- {x}", r"inside a -- comment"),
     "in dollars": ("SELECT $$ {x} $$", r"inside a dollar-quoted string"),
-    "after a dollar": ("SELECT ${x}", r"\$\{x\}: the dollar sign would run into the parameter; write \{x\}"),
+    "after a dollar": (
+        "SELECT ${x}",
+        r"\$\{x\}: the dollar sign would become part of the parameter; write \{x\}",
+    ),
     "never closed": ("SELECT {x} || 'a", r"a string literal is never closed; close it within"),
     "conversion": ("SELECT {x!r}", "stray brace"),
     "format": ("SELECT {x:d}", r"unknown format in \{x:d\}"),
@@ -139,21 +142,21 @@ APART = {
 
 
 @pytest.mark.parametrize(("statement", "text"), APART.values(), ids=APART)
-def test_parameters_do_not_run_into_what_is_beside_them(statement: Sql, text: str) -> None:
+def test_parameters_are_separated_from_adjacent_text(statement: Sql, text: str) -> None:
     assert statement.text == text
 
 
-def test_a_separator_may_leave_nothing_open() -> None:
+def test_a_separator_must_be_closed() -> None:
     with pytest.raises(ValueError, match="a string literal is never closed"):
         sql.join("'", [1, 2, 3])
 
 
-def test_more_values_than_the_protocol_counts() -> None:
+def test_more_values_than_the_protocol_allows() -> None:
     with pytest.raises(ValueError, match=r"65536 values in one statement.*= ANY\(\{list\}\)"):
         sql.join(", ", range(65_536))
 
 
-def test_templates_are_read_once_and_not_remembered_without_end() -> None:
+def test_templates_are_parsed_once_and_the_cache_is_bounded() -> None:
     assert pattern_of("SELECT {x}") is pattern_of("SELECT {x}")
     for number in range(1500):
         pattern_of(f"SELECT {number}")

@@ -1,4 +1,4 @@
-"""Answers to CloudFormation, delivered to a real HTTP server on this machine."""
+"""Responses to CloudFormation, delivered to an HTTP server on loopback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from blocks_runtime.shared.retry import Backoff
 from custom_resource import cloudformation
 from custom_resource.cloudformation import LIMIT, Request, send
-from tests.lambda_migrator.inbox import EVENT, response_server
+from tests.support.cloudformation_stub import EVENT, response_server
 
 
 @pytest.fixture(autouse=True)
@@ -18,12 +18,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudformation, "_BACKOFF", Backoff(base=0.001, cap=0.001))
 
 
-def test_answer_arrives_as_the_url_was_signed() -> None:
-    with response_server() as inbox:
-        send(inbox.url, Request.of(EVENT).succeeded({"Newest": "001_x", "Applied": "001_x"}))
-    assert inbox.paths == ["/answer?X-Amz-Signature=a%2Fb"]
-    assert "Content-Type" not in inbox.headers[0]
-    assert inbox.bodies == [
+def test_the_response_is_sent_as_the_url_was_signed() -> None:
+    with response_server() as stub:
+        send(stub.url, Request.of(EVENT).succeeded({"Newest": "001_x", "Applied": "001_x"}))
+    assert stub.paths == ["/answer?X-Amz-Signature=a%2Fb"]
+    assert "Content-Type" not in stub.headers[0]
+    assert stub.bodies == [
         {
             "Status": "SUCCESS",
             "Reason": "",
@@ -43,37 +43,37 @@ def test_the_physical_id_never_changes() -> None:
     assert Request.of(updated).physical_id == "as-it-was"
 
 
-def test_delivery_is_repeated() -> None:
-    with response_server(503, 500) as inbox:
-        send(inbox.url, Request.of(EVENT).failed("no"))
-    assert len(inbox.paths) == 3
-    assert inbox.bodies[0]["Status"] == "FAILED"
+def test_delivery_is_retried() -> None:
+    with response_server(503, 500) as stub:
+        send(stub.url, Request.of(EVENT).failed("no"))
+    assert len(stub.paths) == 3
+    assert stub.bodies[0]["Status"] == "FAILED"
 
 
-def test_giving_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_delivery_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudformation, "PATIENCE", 0.2)
-    with response_server(*[403] * 10_000) as inbox, pytest.raises(OSError, match="attempts: HTTP 403"):
-        send(inbox.url, b"{}")
-    assert len(inbox.paths) > 3
+    with response_server(*[403] * 10_000) as stub, pytest.raises(OSError, match="attempts: HTTP 403"):
+        send(stub.url, b"{}")
+    assert len(stub.paths) > 3
 
 
-def test_a_url_that_takes_and_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_never_responds_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloudformation, "PATIENCE", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        with pytest.raises(OSError, match="could not be answered in"):
+        with pytest.raises(OSError, match="could not be delivered to CloudFormation in"):
             send(f"http://127.0.0.1:{mute.getsockname()[1]}/answer", b"{}")
 
 
 @pytest.mark.parametrize(
     "url", ["http://example.com/x", "http://10.0.0.1/x", "ftp://localhost/x", "file:///etc/x"]
 )
-def test_only_https_or_this_machine(url: str) -> None:
-    with pytest.raises(ValueError, match="neither HTTPS nor this machine"):
+def test_only_https_or_loopback(url: str) -> None:
+    with pytest.raises(ValueError, match="neither HTTPS nor loopback"):
         send(url, b"{}")
 
 
 @pytest.mark.parametrize("reason", ["x" * 10_000, "ü" * 10_000, '"\\' * 5_000, "\n" * 9_000, "🦆" * 4_000])
-def test_a_long_reason_is_cut_to_fit(reason: str) -> None:
+def test_a_long_reason_is_truncated(reason: str) -> None:
     answer = Request.of(EVENT).failed(reason)
     assert LIMIT - 200 < len(answer) <= LIMIT
     told = json.loads(answer)["Reason"]
@@ -83,7 +83,7 @@ def test_a_long_reason_is_cut_to_fit(reason: str) -> None:
     assert reason.endswith(tail)
 
 
-def test_what_the_server_said_is_cut_and_not_the_lines_around_it() -> None:
+def test_the_servers_message_is_truncated_and_not_the_lines_around_it() -> None:
     place, remedy = "003_x.sql:3:3: DSQL refused the statement", "correct the file and migrate again"
     answer = Request.of(EVENT).failed(f"{place}\nSQLSTATE 42601: {'ä' * 9000}\n{remedy}\nlog stream: abc")
     assert LIMIT - 2 <= len(answer) <= LIMIT
@@ -93,7 +93,7 @@ def test_what_the_server_said_is_cut_and_not_the_lines_around_it() -> None:
     assert why.endswith("ä… (the rest is in the function's log)")
 
 
-def test_long_data_gives_way() -> None:
+def test_long_data_is_dropped() -> None:
     answer = Request.of(EVENT).succeeded({"Applied": "001_name, " * 1000, "Newest": "999_last"})
     assert len(answer) <= LIMIT
     assert json.loads(answer)["Data"]["Newest"] == "999_last"

@@ -1,4 +1,4 @@
-"""One request over several invocations: how long it may take in all, and what if there can be no next one."""
+"""One request over several invocations: its budget, and a failed continuation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from custom_resource import continuation
 from custom_resource.cloudformation import PATIENCE, Request
 from custom_resource.continuation import BUDGET, STARTED_AT, Work
 from custom_resource.deadline import Deadline, OutOfTime
-from tests.lambda_migrator.inbox import EVENT, Inbox, response_server
-from tests.lambda_migrator.invocation import Context
+from tests.support.cloudformation_stub import EVENT, CloudFormationStub, response_server
+from tests.support.lambda_invocation import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,11 @@ def work(run: Callable[[Request, Deadline], bytes]) -> Work:
     return Work("the work", "half of it is done", run, lambda error: (str(error), True))
 
 
-def answer(inbox: Inbox, run: Callable[[Request, Deadline], bytes], seconds: float, **more: Any) -> None:
-    event = EVENT | {"ResponseURL": inbox.url} | more
-    continuation.answer(work(run), Request.of(event), event, Context(seconds))
+def answer(
+    stub: CloudFormationStub, run: Callable[[Request, Deadline], bytes], seconds: float, **more: Any
+) -> None:
+    event = EVENT | {"ResponseURL": stub.url} | more
+    continuation.respond(work(run), Request.of(event), event, Context(seconds))
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,7 @@ def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
-def test_the_time_of_the_whole_counts_from_the_beginning_of_the_first(
+def test_the_budget_starts_with_the_first_invocation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def slow(request: Request, deadline: Deadline) -> bytes:
@@ -42,16 +44,16 @@ def test_the_time_of_the_whole_counts_from_the_beginning_of_the_first(
         while True:
             deadline.sleep(1)
 
-    with response_server() as inbox, response_server(202) as calls:
+    with response_server() as stub, response_server(202) as calls:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", calls.url.partition("/answer")[0])
         began = time.time()
-        answer(inbox, slow, seconds=1.8)
+        answer(stub, slow, seconds=1.8)
         ended = time.time()
     assert began <= calls.bodies[0][STARTED_AT] < ended - 0.5
-    assert inbox.bodies == []
+    assert stub.bodies == []
 
 
-def test_no_invocation_works_longer_than_the_whole_may_take() -> None:
+def test_no_invocation_exceeds_the_budget() -> None:
     """CloudFormation would have given up meanwhile, without a word on why."""
     seen: list[float] = []
 
@@ -60,41 +62,41 @@ def test_no_invocation_works_longer_than_the_whole_may_take() -> None:
         seen.append(deadline.remaining)
         raise OutOfTime("a table was being filled")
 
-    with response_server() as inbox:
-        answer(inbox, impatient, seconds=900, **{STARTED_AT: time.time() - BUDGET + 0.5})
+    with response_server() as stub:
+        answer(stub, impatient, seconds=900, **{STARTED_AT: time.time() - BUDGET + 0.5})
     assert seen[0] <= 0.5
-    assert inbox.bodies[0]["Status"] == "FAILED"
-    assert inbox.bodies[0]["Reason"].splitlines() == [
+    assert stub.bodies[0]["Status"] == "FAILED"
+    assert stub.bodies[0]["Reason"].splitlines() == [
         "the work did not end within 55 minutes",
         "a table was being filled",
-        "deploy again to go on from there",
+        "deploy again to continue",
     ]
 
 
-def test_a_function_that_cannot_call_itself_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_cannot_invoke_itself_reports_it_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a VPC without a way to Lambda: the packets go nowhere."""
 
     def impatient(request: Request, deadline: Deadline) -> bytes:
         raise OutOfTime
 
     monkeypatch.setattr(continuation, "CALL_TIMEOUT", 0.1)
-    with response_server() as inbox, socket.create_server(("127.0.0.1", 0)) as mute:
+    with response_server() as stub, socket.create_server(("127.0.0.1", 0)) as mute:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{mute.getsockname()[1]}")
-        answer(inbox, impatient, seconds=60)
-    reason = inbox.bodies[0]["Reason"]
+        answer(stub, impatient, seconds=60)
+    reason = stub.bodies[0]["Reason"]
     assert reason.startswith(
-        f"out of time, and calling {Context.invoked_function_arn} again failed: Read timeout"
+        f"out of time, and invoking {Context.invoked_function_arn} again failed: Read timeout"
     )
-    assert "its network has a way to Lambda" in reason
+    assert "reach Lambda from its network" in reason
 
 
-def test_what_is_left_of_an_invocation_is_all_that_an_answer_may_take() -> None:
+def test_delivery_ends_before_the_invocation() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/answer"
-        with pytest.raises(OSError, match="CloudFormation could not be answered"):
+        with pytest.raises(OSError, match="the response could not be delivered"):
             answer(
-                Inbox(url=url),
+                CloudFormationStub(url=url),
                 lambda request, _: request.succeeded({}),
                 seconds=continuation.SPARE + 0.3,
             )

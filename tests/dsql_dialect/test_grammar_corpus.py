@@ -97,7 +97,7 @@ def test_no_accepted_statement_raises_when_it_is_compiled(tmp_path: Path) -> Non
     for sql in CORPUS:
         (tmp_path / "1_x.sql").write_text(sql)
         try:
-            compiled += len(compile_folder(tmp_path, PROFILES[-1]).manifest())
+            compiled += len(compile_folder(tmp_path, PROFILES[-1]).migrations)
         except MigrationErrors as errors:
             assert INTERNAL_ERROR not in [each.rule for each in errors.findings], sql
     assert compiled > 100

@@ -53,7 +53,7 @@ def test_manifest(tmp_path: Path) -> None:
             "README.md": "not a migration",
         },
         "portable",
-    ).manifest()
+    ).document()
     normalised = text.replace("\r\n", "\n")
     assert manifest == {
         "format": 1,
@@ -144,7 +144,7 @@ def test_digest_is_of_the_canonical_json_and_ignores_line_ends(tmp_path: Path) -
 
 
 def test_an_empty_folder_has_no_migrations(tmp_path: Path) -> None:
-    assert compile_folder(tmp_path).manifest() == {"format": 1, "dialect": "portable", "migrations": []}
+    assert compile_folder(tmp_path).document() == {"format": 1, "dialect": "portable", "migrations": []}
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ ENDLESS = {
 def test_a_batch_that_would_never_end(tmp_path: Path, sql: str, why: str | None) -> None:
     text = f"-- blocks: batch\n{sql};"
     if why is None:
-        assert compiled(tmp_path, {"1_a.sql": text}).migrations[0].statements[0].batch
+        assert compiled(tmp_path, {"1_a.sql": text}).migrations[0].statements[0].directive
     else:
         (fault,) = faults(tmp_path, {"1_a.sql": text})
         assert (fault.rule.id, fault.why, fault.line) == ("endless-batch", why, 1)
@@ -335,7 +335,7 @@ DIRECTIVES = {
 @pytest.mark.parametrize(("sql", "batch"), DIRECTIVES.items())
 def test_batch_directive(tmp_path: Path, sql: str, batch: list[bool]) -> None:
     (migration,) = compiled(tmp_path, {"1_a.sql": sql}).migrations
-    assert [statement.batch for statement in migration.statements] == batch
+    assert [statement.directive is not None for statement in migration.statements] == batch
 
 
 @pytest.mark.parametrize(

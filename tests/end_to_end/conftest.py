@@ -1,4 +1,4 @@
-"""Two apps, each deployed once for the tests of this folder: the bank by its own command, the shop by ours."""
+"""Two apps, each deployed once for these tests: the bank with its own command, the shop in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Read by the jsii process when it starts, so before anything imports aws_cdk.
+# The jsii process reads it at its start, so it must be set before aws_cdk is imported.
 os.environ.setdefault("CDK_VALIDATION", "false")
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
@@ -26,14 +26,14 @@ ORDERS = "CREATE TABLE orders (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), it
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
-    """The reference app, synthesized by the command in `cdk.json`, deployed into a folder of its own."""
+    """The reference app, synthesized by the command in `cdk.json`, deployed into its own folder."""
     assembly = synthesize(ROOT, tmp_path_factory.mktemp("bank.out"), REGION)
     with LocalDeployment.deploy(assembly, tmp_path_factory.mktemp("bank"), region=REGION) as deployment:
         yield deployment
 
 
 class Shop:
-    """The test app, which can be deployed again with other migrations."""
+    """The test app, which can be deployed repeatedly with other migrations."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,7 +47,7 @@ class Shop:
         (self.migrations / name).write_text(text, encoding="utf-8")
 
     def deploy(self) -> LocalDeployment:
-        """Synthesize and deploy what is there now."""
+        """Synthesize and deploy the current files."""
         self._versions += 1
         assembly = stack.synthesize(self.migrations, self.root / f"cdk.out.{self._versions}")
         return LocalDeployment.deploy(assembly, self.root, region=REGION)
@@ -55,7 +55,7 @@ class Shop:
 
 @pytest.fixture
 def new_shop(tmp_path: Path) -> Shop:
-    """A shop that is not deployed yet and has one migration."""
+    """An undeployed shop with one migration."""
     return Shop(tmp_path)
 
 

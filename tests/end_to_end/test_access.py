@@ -1,4 +1,4 @@
-"""Who gets in, and as whom: what was not granted fails here as it does on AWS."""
+"""Access of functions: actions without a grant fail as on AWS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from blocks_cli.local import LocalDeployment
 
-# function, statement, error type (None: it works), what the message says
+# function, statement, error type (None: success), part of the message
 CASES = [
     ("Writer", "INSERT INTO orders (item) VALUES ('tea') RETURNING item", None, ""),
     ("Writer", "SELECT name FROM _migrations", "PermissionDenied", "permission denied for table _migrations"),

@@ -1,4 +1,4 @@
-"""The bank's functions, invoked as Lambda invokes them: money moves wholly or not at all."""
+"""The functions of the bank: transfers are atomic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from examples.bank.demo import audit, move_money, transfers, verdict
+from examples.bank.demo import audit, find_errors, move_money, transfers
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -37,7 +37,7 @@ def test_a_transfer_answers_the_payers_balance(bank: LocalDeployment) -> None:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A transfer that must not be made; None stands for an account of the bank."""
+    """A transfer that must be refused; None stands for an account of the bank."""
 
     id: str
     payer: str | None
@@ -74,5 +74,5 @@ def test_a_refused_transfer_changes_nothing(bank: LocalDeployment, case: Refusal
 def test_the_sum_survives_concurrent_transfers(bank: LocalDeployment) -> None:
     before = audit(bank)
     tally = move_money(bank, transfers(before.ids[:3], 40, random.Random(7)))
-    assert verdict(before, audit(bank), tally) == []
+    assert find_errors(before, audit(bank), tally) == []
     assert tally.made + tally.refused == 40

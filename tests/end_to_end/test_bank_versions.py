@@ -1,6 +1,6 @@
-"""The reference app through three versions of its migrations, by the command line.
+"""Three versions of the reference app's migrations, deployed by the command line.
 
-The second fails half-way; the third is the second mended, and one migration more.
+The second one fails; the third one corrects it and adds a migration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECOND = {
     "004_add_branch": "ALTER TABLE accounts ADD COLUMN branch TEXT;\n",
     "005_found_branches": "UPDATE accounts SET branch = 'Head office';\n\n"
-    "-- A fee that nobody can pay: the accounts hold 10,000 each.\n"
+    "-- A fee above all balances: the accounts hold 10,000 each.\n"
     "UPDATE accounts SET balance = balance - 20000;\n",
     "006_index_branch": "CREATE INDEX ASYNC accounts_branch ON accounts (branch);\n",
 }
@@ -36,7 +36,7 @@ THIRD = {
 
 @dataclass(frozen=True)
 class App:
-    """A copy of the reference app, and the commands that its developer runs."""
+    """A copy of the reference app, and `blocks` commands in it."""
 
     folder: Path
 
@@ -53,7 +53,7 @@ class App:
         return done
 
     def deploy(self, code: ExitCode = ExitCode.OK) -> str:
-        """Deploy; return what was said to people."""
+        """Deploy and return the messages on stderr."""
         return self.blocks("deploy", "--local", "--app", f"{sys.executable} app.py", code=code).stderr
 
     def status(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class App:
         return {row["name"]: row["state"] for row in json.loads(done.stdout)["migrations"]}
 
     def accounts(self) -> dict[str, object]:
-        """Invoke the function that looks at the accounts."""
+        """Invoke the function that reads the accounts."""
         answer = self.blocks("invoke", "Accounts", "--event", '{"limit": 1}')
         payload: dict[str, object] = json.loads(answer.stdout)
         return payload
@@ -76,7 +76,7 @@ def app(tmp_path: Path) -> App:
     return App(tmp_path)
 
 
-def test_three_versions_of_which_one_fails_half_way_and_is_mended(app: App) -> None:
+def test_three_versions_of_which_one_fails_and_is_corrected(app: App) -> None:
     app.deploy()
     first = ["001_create_accounts", "002_seed_accounts", "003_index_accounts_owner"]
     assert app.status() == dict.fromkeys(first, "applied")

@@ -1,4 +1,4 @@
-"""The pinned CDK command line reads the reference app."""
+"""The pinned CDK command line synthesizes the reference app."""
 
 from __future__ import annotations
 

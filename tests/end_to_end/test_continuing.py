@@ -1,7 +1,6 @@
-"""Index builds that outlast an invocation: the migration function calls itself through the Lambda API and goes on.
+"""Index builds longer than an invocation: the migration function invokes itself through the Lambda API and continues.
 
-Everything is the real thing but for two numbers: an invocation may take seconds in place of minutes, and so may a
-build in place of hours.
+Only two numbers differ from AWS: invocations take seconds instead of minutes, and builds seconds instead of hours.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ BUILD = 40.0
 
 
 class Log(Report):
-    """Keeps what the migration function writes."""
+    """Records the output of the migration function."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -40,14 +39,14 @@ class Log(Report):
 
     @property
     def invocations(self) -> int:
-        """How often the function was invoked for the custom resource."""
+        """Number of invocations for the custom resource."""
         return sum(
             bool(re.search(r"(Create|Update) of \w+ in arn:aws:cloudformation", line)) for line in self.lines
         )
 
 
 def deploy(shop: Shop, log: Log) -> LocalDeployment:
-    """Deploy with a migration function whose invocations are short."""
+    """Deploy with a short timeout of the migration function."""
     number = len([*shop.root.glob("short.*")])
     assembly = stack.synthesize(shop.migrations, shop.root / f"short.{number}")
     _shorten(assembly / "Shop.template.json")

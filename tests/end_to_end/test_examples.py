@@ -1,4 +1,4 @@
-"""The examples as apps of their own: synthesized by their commands, deployed locally, invoked."""
+"""The examples: synthesized by their commands, deployed locally, invoked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_existing_cluster_is_migrated_and_used(tmp_path: Path) -> None:
 
 
 def test_a_worker_on_ecs_gets_its_role_in_the_database(tmp_path: Path) -> None:
-    """There is no ECS locally; cluster, migrations and the role's mapping are."""
+    """ECS is not available locally; cluster, migrations and the mapping of the role are."""
     with deploy("ecs", tmp_path) as deployment:
         with psycopg.connect(deployment.clusters[0].dsn()) as connection:
             rows = connection.execute("SELECT pg_role_name FROM sys.iam_pg_role_mappings").fetchall()

@@ -1,4 +1,4 @@
-"""Grants from deploy to deploy: let in, narrowed, replaced, taken back, on the local database."""
+"""Changes of grants over several deploys: granted, reduced, replaced, revoked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REFUNDS = "CREATE TABLE refunds (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), 
 
 @dataclass
 class Office:
-    """An app of one database and two functions, which keep IAM and variables when their grant goes."""
+    """An app with one database and two functions, which keep IAM permissions and variables without their grant."""
 
     root: Path
     grants: dict[str, Rights] = field(default_factory=dict)
@@ -95,24 +95,24 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def answer(deployment: LocalDeployment, function: str, statement: str) -> str:
-    """Return `ok`, or what the function's error says at its end."""
+    """Return `ok`, or the end of the function's error message."""
     result = deployment.invoke(function, {"sql": statement})
     return "ok" if result.error_type is None else f"{result.error_type}: {result.error_message}"
 
 
 def ask(deployment: LocalDeployment, query: str) -> list[tuple[str, ...]]:
-    """Return the rows of a query of the admin."""
+    """Return the rows of a query as admin."""
     with psycopg.connect(deployment.clusters[0].dsn()) as connection:
         return [tuple(map(str, row)) for row in connection.execute(query.encode()).fetchall()]
 
 
 def mappings(deployment: LocalDeployment) -> list[tuple[str, str]]:
-    """Return who may log in as which role of ours, by the end of the ARN."""
+    """Return the mappings of IAM ARNs (their last part) to our database roles."""
     query = "SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings ORDER BY 1, 2"
     return [(role, arn.partition(":role/")[2]) for role, arn in ask(deployment, query)]
 
 
-def test_a_grant_lets_in_is_narrowed_moves_and_is_taken_back(office: Office) -> None:
+def test_a_grant_is_made_reduced_moved_and_revoked(office: Office) -> None:
     office.grants = {"App": Access.READ_WRITE, "Clerk": CLERK}
     with office.deploy() as first:
         assert answer(first, "App", ADD.format("orders")) == "ok"
@@ -129,7 +129,7 @@ def test_a_grant_lets_in_is_narrowed_moves_and_is_taken_back(office: Office) -> 
         assert [role for role, _ in was] == ["blocks_main__clerk", "blocks_main_read_write"]
         assert all(arn.startswith("team/") for _, arn in was)
 
-    # A later table, a narrower role, a lower level, and another IAM role behind the same function.
+    # A new table, a role with fewer privileges, a lower access level, and another IAM role for the same function.
     office.write("002_refunds.sql", REFUNDS)
     office.grants = {"App": Access.READ_ONLY, "Clerk": NARROW}
     office.roles["App"] = "OtherRole"
@@ -145,7 +145,7 @@ def test_a_grant_lets_in_is_narrowed_moves_and_is_taken_back(office: Office) -> 
         left = "SELECT has_table_privilege('blocks_main_read_write', 'orders', 'SELECT')"
         assert ask(second, left) == [("False",)]
 
-    # IAM and the variables stay, the grants go: the database itself lets nobody in.
+    # IAM permissions and variables are kept, the grants are removed: the database refuses the login.
     office.grants = {}
     with office.deploy() as third:
         for function in ("App", "Clerk"):

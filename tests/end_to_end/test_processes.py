@@ -1,4 +1,4 @@
-"""What the demo leaves behind when it is interrupted or killed: nothing."""
+"""An interrupted or killed demo leaves no process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.conftest import ROOT
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The very bundles that are deployed, unpacked and invoked under every Python that this machine has."""
+"""The deployed bundles, invoked under every Python on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def handler(event, context):
 
 
 def found() -> list[str]:
-    """Return the Pythons of Lambda that this machine has, oldest first."""
+    """Return Lambda's Python versions on this machine, oldest first."""
     return [python for python in PYTHONS if interpreter.find(version(python)) is not None]
 
 
@@ -45,7 +45,7 @@ def version(python: str) -> tuple[int, int]:
 
 
 def synthesize(root: Path, pythons: list[str]) -> Path:
-    """Make one stack with a database, its migrator and a function for each Python."""
+    """Synthesize a stack with a database, its migrator and a function for each Python."""
     app = cdk.App(outdir=str(root / "cdk.out"))
     stack = cdk.Stack(app, "Pythons")
     arm = Target("3.13", platform.machine()).architecture == "aarch64"
@@ -87,5 +87,5 @@ def test_migrator_and_layer_run_under_every_python_found(tmp_path: Path) -> None
             answer = result.payload
             assert isinstance(answer, dict)
             assert (answer["python"], answer["orders"]) == ([*version(python)], 1)
-            # The driver of the layer, not one that is installed here.
+            # The driver of the layer, not an installed one.
             assert "/opt-" in str(answer["driver"]) or "/code/" in str(answer["driver"]), answer["driver"]

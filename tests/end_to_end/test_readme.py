@@ -25,7 +25,7 @@ ROWS = "INSERT INTO orders VALUES (7, 'shipped');\n"
 
 
 def blocks() -> list[str]:
-    """Return the Python of the README, block by block."""
+    """Return the Python code blocks of the README."""
     return re.findall(
         r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""The example in two Regions, deployed locally: first the peer alone, then both, then used from either, then gone."""
+"""The example in two Regions: the peer alone, both clusters, use from both Regions, destroy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACCOUNT = "123456789012"
 
 
 class Hotel(NamedTuple):
-    """The deployed app, and what a function of the peer met while the peer stood alone."""
+    """The deployed app, and the result of a function while only the peer was deployed."""
 
     deployment: LocalDeployment
     alone: str
@@ -96,8 +96,8 @@ def test_each_region_sees_what_the_other_wrote(deployed: LocalDeployment) -> Non
     assert rooms(deployed, "HotelOhio")["102"] == "Grace"
 
 
-def test_the_one_who_hesitates_loses_the_room_to_the_other_region(deployed: LocalDeployment) -> None:
-    """A race in which they do not meet proves nothing, so it is run until they do, each time with more time."""
+def test_the_later_commit_loses_the_conflict_between_regions(deployed: LocalDeployment) -> None:
+    """The race is repeated with longer delays until the two transactions overlap."""
     (cluster,) = deployed.clusters
     met = ({"guest": "Quick", "attempts": 2}, {"guest": "Quick", "attempts": 1})
     for room in range(110, 116):

@@ -1,4 +1,4 @@
-"""One app through several versions of its migrations, a refused and a failing one among them."""
+"""Several versions of an app's migrations, including a refused and a failing one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def journal(deployment: LocalDeployment) -> list[tuple[str, str]]:
-    """Return which migration was recorded when."""
+    """Return the time of application of each migration."""
     with psycopg.connect(deployment.clusters[0].dsn()) as connection:
         rows = connection.execute("SELECT name, applied_at FROM _migrations ORDER BY version").fetchall()
     return [(str(name), str(at)) for name, at in rows]
@@ -47,8 +47,8 @@ def test_a_later_deploy_applies_only_what_is_new(new_shop: Shop) -> None:
         ]
 
 
-def test_a_migration_that_fails_on_deploy_is_mended_by_the_next_one(new_shop: Shop) -> None:
-    """The table it reads does not exist: nothing that a parser could know."""
+def test_a_failed_migration_is_corrected_by_the_next_deploy(new_shop: Shop) -> None:
+    """The migration reads a table that does not exist, which a parser cannot detect."""
     new_shop.write("002_copy.sql", "INSERT INTO orders (item)\nSELECT item FROM ancient_orders;\n")
     with pytest.raises(CommandError) as failed:
         new_shop.deploy()

@@ -1,4 +1,4 @@
-"""Clients of a bank who hang up whenever they please: transfers with every way to be cut short."""
+"""Bank workload with failures: clients transfer money and are interrupted in every possible way."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ SETUP = (
 
 
 @dataclass
-class Books:
-    """What all clients together know: keys by outcome, how often which accident happened, the slowest answer."""
+class Records:
+    """Results of all clients: keys by outcome, number of each failure, the slowest response."""
 
     committed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
@@ -47,18 +47,18 @@ class Books:
 
 
 class Client:
-    """One client; after every accident it connects again."""
+    """One client; it reconnects after every failure."""
 
-    def __init__(self, cluster: LocalCluster, process: int, seed: int, books: Books) -> None:
+    def __init__(self, cluster: LocalCluster, process: int, seed: int, records: Records) -> None:
         self._cluster = cluster
         self._region = cluster.regions[process % len(cluster.regions)]
         self._random = random.Random(f"{seed} {process}")
-        self._books = books
+        self._books = records
         self._connection: psycopg.Connection[Any] | None = None
         self._key = ""
 
     def work(self, until: float) -> None:
-        """Make transfers and sum up, with accidents, until it is time."""
+        """Make transfers and audits, with failures, until the time is over."""
         try:
             while time.monotonic() < until:
                 if self._random.random() < 0.2:
@@ -139,15 +139,15 @@ class Client:
         with self._books.lock:
             self._books.seen[what] += 1
 
-    # accidents: return whether the transaction is over
+    # failures: each returns whether the transaction has ended
 
     def hang_up(self) -> bool:
-        """The process dies between two statements."""
+        """The process ends between two statements."""
         self._cut()
         return True
 
     def cut_in_statement(self) -> bool:
-        """The network goes while a statement runs that others may be waiting behind."""
+        """The connection breaks while a statement runs."""
         self._session().pgconn.send_query(b"UPDATE account SET balance = balance + 0")
         self._session().pgconn.flush()
         time.sleep(self._random.choice((0, 0, 0.001, 0.005)))
@@ -155,7 +155,7 @@ class Client:
         return True
 
     def cut_in_commit(self) -> bool:
-        """The network goes before COMMIT is answered."""
+        """The connection breaks before the reply to COMMIT."""
         self._session().pgconn.send_query(b"COMMIT")
         self._session().pgconn.flush()
         time.sleep(self._random.choice((0, 0.002, 0.02)))
@@ -172,7 +172,7 @@ class Client:
         return True
 
     def cancel(self) -> bool:
-        """A statement is cancelled; whether it stops is the server's business, the session goes on."""
+        """A statement is cancelled, with or without effect; the session continues."""
         session = self._session()
         timer = threading.Timer(0.005, session.cancel_safe)
         timer.start()
@@ -187,7 +187,7 @@ class Client:
         return stopped
 
     def _cut(self) -> None:
-        """Drop the connection as the kernel does for a process that was killed."""
+        """Close the connection like the kernel does for a killed process."""
         connection = self._session()
         with socket.socket(fileno=os.dup(connection.fileno())) as raw:
             raw.shutdown(socket.SHUT_RDWR)
@@ -206,13 +206,13 @@ _ACCIDENTS: tuple[Callable[[Client], bool] | None, ...] = (
 )
 
 
-def run(cluster: LocalCluster, seconds: float, seed: int) -> Books:
-    """Let all clients work for so long and return the books; nobody may be left behind."""
+def run(cluster: LocalCluster, seconds: float, seed: int) -> Records:
+    """Run all clients for some seconds and return the records; no client may hang."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for sql in SETUP:
             admin.execute(sql)
-    books = Books()
-    clients = [Client(cluster, process, seed, books) for process in range(CLIENTS)]
+    records = Records()
+    clients = [Client(cluster, process, seed, records) for process in range(CLIENTS)]
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=client.work, args=(until,), daemon=True) for client in clients]
     for thread in threads:
@@ -220,5 +220,5 @@ def run(cluster: LocalCluster, seconds: float, seed: int) -> Books:
     for thread in threads:
         thread.join(seconds + 10)
     if any(thread.is_alive() for thread in threads):
-        books.wrong.append("a client hangs")
-    return books
+        records.wrong.append("a client hangs")
+    return records

@@ -1,4 +1,4 @@
-"""A database of snapshot isolation in memory, and seven ways to break it: what a checker must be able to tell apart."""
+"""An in-memory engine with snapshot isolation, and seven bugs for it that a checker must detect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLIENTS = 5
 
 
 class Fault(enum.Enum):
-    """What an engine gets wrong."""
+    """Bugs of an engine."""
 
     NOBODY_LOSES = "conflicting commits all win"
     CHECK_SKIPPED = "one conflict check in twenty is skipped"
@@ -36,7 +36,7 @@ class _Open:
 
 
 class Engine:
-    """Runs random transactions, one step at a time, and keeps their history."""
+    """Runs random transactions step by step, and records their history."""
 
     def __init__(self, seed: int, fault: Fault | None = None) -> None:
         self._random = random.Random(seed)
@@ -50,7 +50,7 @@ class Engine:
         self.history: list[Transaction] = []
 
     def run(self, transactions: int) -> list[Transaction]:
-        """Run so many transactions and, last of all, one that reads every key alone."""
+        """Run this number of transactions, and finally one that reads all keys."""
         while len(self.history) < transactions or self._open:
             self._clock += 1
             if self._pending and self._random.random() < 0.3:

@@ -1,11 +1,11 @@
-"""Could this history have come from strong session snapshot isolation?
+"""Checker of histories for strong session snapshot isolation.
 
-Direct faults first (a value nobody wrote, a read of what rolled back, two reads that disagree about the order). Then
-the graph of dependencies: ww, wr, session and real-time order are `D`, a read that missed a write is `rw`. A history is
+First direct violations: values that were not written, aborted reads, two reads that disagree about the order. Then the
+dependency graph: ww, wr, session and real-time order are `D`, a read that missed a write is `rw`. A history satisfies
 snapshot isolation if and only if `D ; rw?` has no cycle (Cerone and Gotsman, Analysing Snapshot Isolation, 2018).
-Cycles that need two adjacent rw edges are write skew: allowed, and counted.
+Cycles with two adjacent rw edges are write skew: allowed, and counted.
 
-It judges a run, not a database: a run in which nobody conflicted proves nothing, and whoever calls it must look.
+The result is about a run, not about a database: a run without conflicts proves nothing, so callers must check for them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Graph = dict[int, set[int]]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that snapshot isolation forbids: its name, and the transactions and values that show it."""
+    """A violation of snapshot isolation: name, transactions and values."""
 
     kind: str
     story: str
@@ -35,7 +35,7 @@ class Violation:
 
 @dataclass
 class Verdict:
-    """What was found; `write_skews` counts anomalies that snapshot isolation allows."""
+    """Result of a check; `write_skews` counts anomalies that snapshot isolation allows."""
 
     violations: list[Violation] = field(default_factory=list)
     write_skews: int = 0
@@ -44,12 +44,12 @@ class Verdict:
 
     @property
     def kinds(self) -> set[str]:
-        """The names of the violations."""
+        """Names of the violations."""
         return {violation.kind for violation in self.violations}
 
 
 class Evidence:
-    """A history, indexed: who wrote which value, who committed, and the longest read of each key."""
+    """An indexed history: writers of values, committed transactions, the longest read of each key."""
 
     def __init__(self, history: Sequence[Transaction]) -> None:
         self.by_id = {transaction.id: transaction for transaction in history}
@@ -80,19 +80,19 @@ class Evidence:
                     yield transaction, operation
 
     def foreign(self, transaction: Transaction, key: str, values: Sequence[int]) -> list[int]:
-        """Return those values that others wrote."""
+        """Return the values that other transactions wrote."""
         return [value for value in values if self.writer[key, value].id != transaction.id]
 
 
 def check(history: Sequence[Transaction], *, realtime: bool = True) -> Verdict:
-    """Judge a history.
+    """Check a history.
 
     Args:
-        history: transactions in any order; values unique for each key.
-        realtime: whether a transaction must see all that committed before it began. Without, stale reads are legal.
+        history: transactions in any order; values are unique per key.
+        realtime: whether a transaction must see all commits before its BEGIN; if not, stale reads are legal.
 
     Raises:
-        ValueError: a value was appended twice, so that orders cannot be told.
+        ValueError: a value was appended twice, so the order is ambiguous.
     """
     evidence = Evidence(history)
     verdict = Verdict(committed=len(evidence.committed))
@@ -128,7 +128,7 @@ def _strange_values(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _own_view(evidence: Evidence) -> Iterator[Violation]:
-    """A transaction sees its snapshot and its own appends, in order, and nothing else."""
+    """Check that a transaction reads its snapshot and its own appends, in order."""
     for transaction in evidence.committed:
         base: dict[str, tuple[int, ...]] = {}
         mine: dict[str, tuple[int, ...]] = defaultdict(tuple)
@@ -143,7 +143,7 @@ def _own_view(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _orders(evidence: Evidence) -> Iterator[Violation]:
-    """All reads of a key are prefixes of its longest read; a lost update shows here."""
+    """Check that all reads of a key are prefixes of its longest read; this detects lost updates."""
     for transaction, read in evidence.reads():
         if evidence.order[read.key][: len(read.values)] != read.values:
             yield Violation(
@@ -152,7 +152,7 @@ def _orders(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _lost(evidence: Evidence) -> Iterator[Violation]:
-    """An append that was acknowledged is found by whoever reads the key later."""
+    """Check that later reads of a key contain all acknowledged appends."""
     latest: dict[str, float] = {}
     for transaction, read in evidence.reads():
         latest[read.key] = max(latest.get(read.key, transaction.start), transaction.start)
@@ -187,7 +187,7 @@ def _graphs(evidence: Evidence, *, realtime: bool) -> tuple[Graph, Graph]:
 
 
 def _real_time(committed: Sequence[Transaction], depends: Graph) -> None:
-    """Only the latest to end before each start: those before them are before it by transitivity."""
+    """Add real-time edges: only from the latest transactions that ended before each start; others are transitive."""
     ended = sorted(committed, key=lambda each: each.end)
     ends = [each.end for each in ended]
     newest = list(accumulate((each.start for each in ended), max))

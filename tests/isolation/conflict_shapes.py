@@ -1,4 +1,4 @@
-"""Conflicts of awkward shapes: two and three sessions, tables of every kind, and the answers that DSQL gives."""
+"""Conflict scenarios of two and three sessions, on tables of all kinds, with DSQL's responses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CLEAR = tuple(
 
 @dataclass(frozen=True)
 class Conflict:
-    """A scenario; `fault` says what the local database is known to answer instead."""
+    """A scenario; `fault` names a known wrong response of the local database."""
 
     scenario: Scenario
     fault: str = ""

@@ -1,4 +1,4 @@
-"""One local cluster with two Regions for all tests of isolation; each test makes tables of its own."""
+"""One local cluster with two Regions for all isolation tests; each test creates its own tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories of list-append transactions: what each client did, saw and was told, on one clock."""
+"""Histories of list-append transactions: operations and results of each client, on one clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Outcome: TypeAlias = Literal["ok", "fail", "info"]
-"""`fail` only if the server said so; `info` where nobody knows, such as a connection lost during COMMIT."""
+"""`fail` only after an error response; `info` if the outcome is unknown, such as a connection lost during COMMIT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A value put at the end of a key's list; no value is ever appended to the same key twice."""
+    """An append of a value to the list of a key; values are unique per key."""
 
     key: str
     value: int
@@ -23,7 +23,7 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A key's whole list as the transaction saw it."""
+    """A read of the whole list of a key."""
 
     key: str
     values: tuple[int, ...]
@@ -34,7 +34,7 @@ Operation: TypeAlias = Append | Read
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One transaction of a client; times are seconds of one monotonic clock, before BEGIN and after COMMIT's answer."""
+    """One transaction of a client; times are seconds of one monotonic clock, before BEGIN and after COMMIT's reply."""
 
     id: int
     process: int
@@ -45,13 +45,13 @@ class Transaction:
 
 
 def json_lines(history: Iterable[Transaction]) -> Iterator[str]:
-    """Yield the history as Jepsen's lines of JSON, which elle-cli and adya read: an `invoke` and an answer for each."""
+    """Yield the history in Jepsen's JSON lines, for elle-cli and adya: an invocation and a completion each."""
     events = [
         (moment, kind, transaction)
         for transaction in history
         for moment, kind in ((transaction.start, "invoke"), (transaction.end, transaction.outcome))
     ]
-    # Where a clock tick is shared, an answer comes before the next invocation, so that no process runs two at once.
+    # At equal times a completion comes before the next invocation, so that no process overlaps with itself.
     for index, (moment, kind, transaction) in enumerate(
         sorted(events, key=lambda event: (event[0], event[1] == "invoke"))
     ):

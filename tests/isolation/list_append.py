@@ -1,4 +1,4 @@
-"""The list-append workload: each key's list is a text of comma separated numbers, in tables of several shapes."""
+"""The list-append workload: the list of a key is a text of comma-separated numbers, in several kinds of tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONGEST_STATEMENT = 5.0
 
 @dataclass
 class Run:
-    """What a run has left: its history, and how often each way of writing was used, each SQLSTATE seen."""
+    """Result of a run: the history, and counts of kinds of writes and of SQLSTATEs."""
 
     history: list[Transaction] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class Run:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, transaction: Transaction, remarks: Sequence[str], slowest: float) -> None:
-        """Take in what one transaction has done."""
+        """Add the results of one transaction."""
         with self._lock:
             self.history.append(transaction)
             self.seen.update(remarks)
@@ -51,9 +51,9 @@ class Run:
 
 
 def run(cluster: LocalCluster, transactions: int, seed: int, *, lone_loses: bool = False) -> Run:
-    """Run so many transactions in all clients together and, last of all, one that reads every key alone.
+    """Run this number of transactions in all clients together, and finally one that reads all keys.
 
-    `lone_loses` says that a statement in autocommit mode may lose, as it does where its COMMIT waits for something.
+    `lone_loses` allows conflicts of statements in autocommit mode, which occur if their COMMIT has to wait.
     """
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for name, sql in TABLES.items():
@@ -94,7 +94,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 class Client:
-    """One client: a connection to either Region, transactions of random shape one after the other."""
+    """One client: a connection to one Region, random transactions one after the other."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Client:
         self._numbers = numbers
         self._found = found
         region = cluster.regions[process % len(cluster.regions)]
-        # Every third client speaks the simple protocol, the others prepare what they repeat.
+        # Every third client uses the simple protocol, the others use prepared statements.
         kind = psycopg.ClientCursor if process % 3 == 2 else psycopg.Cursor
         self._connection: psycopg.Connection[Any] = psycopg.connect(
             cluster.dsn(region), cursor_factory=kind, prepare_threshold=2
@@ -123,7 +123,7 @@ class Client:
         """An answer that only a transaction that has lost may get."""
 
     def work(self, transactions: int) -> None:
-        """Run so many transactions; what goes wrong beyond conflicts is kept in `error`."""
+        """Run this number of transactions; an unexpected error is stored in `error`."""
         try:
             with self._connection:
                 for _ in range(transactions):
@@ -134,7 +134,7 @@ class Client:
             self.error = error
 
     def read_everything(self) -> None:
-        """Read every key in one transaction."""
+        """Read all keys in one transaction."""
         with self._connection:
             self._run([partial(self._read, key) for key in KEYS])
 
@@ -221,7 +221,7 @@ class Client:
         return "for update"
 
     def _replace(self, key: str) -> str:
-        """Take the row away and put another in its place."""
+        """Delete the row and insert a new one."""
         value = next(self._numbers)
         before = _numbers(self._ask(f"DELETE FROM {_table(key)} WHERE k = %s RETURNING v", key))
         self._operations.append(Read(key, before))
@@ -230,7 +230,7 @@ class Client:
         return "replace"
 
     def _move(self, key: str) -> str:
-        """Change the primary key along with the list."""
+        """Update the primary key together with the list."""
         value = next(self._numbers)
         sql = f"UPDATE surrogate SET id = id + %s, {_TAIL.format('surrogate')} WHERE k = %s RETURNING v"
         self._wrote(key, value, self._ask(sql, value, str(value), key))

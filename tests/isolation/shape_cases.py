@@ -1,4 +1,4 @@
-"""The awkward shapes: what one transaction says and is answered, disturbed or not."""
+"""Scripts of one transaction with expected responses, which interference must not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ODD_READ = 'it\'s \\ "q" {a,b} (x,y) $$ %s $1 -- /* \té\U0001f600\u2028 NULL'
 
 
 def tree(action: str) -> tuple[str, ...]:
-    """A parent, its children, and what happens to them."""
+    """Tables with a parent row, child rows, and a foreign key action."""
     return tuple(sql.replace("{0}", action) for sql in _TREE)
 
 
@@ -102,7 +102,7 @@ REFERENCES = [
         rows(["back"], ["two"], ["nine"]),
     ),
     Shape(
-        "deferred: a parent that is gone for good",
+        "deferred: a parent that is not restored",
         tree("DEFERRABLE INITIALLY DEFERRED"),
         (("DELETE FROM parent WHERE id = 1", "DELETE 1"), ("SELECT count(*) FROM child", rows([3]))),
         "SELECT name FROM parent ORDER BY id",
@@ -395,7 +395,7 @@ ROWS = [
         "SELECT count(*) FROM many",
     ),
     Shape(
-        "2,999 rows deleted for good",
+        "2,999 rows deleted",
         (
             "CREATE TABLE many (id int PRIMARY KEY, v text)",
             "INSERT INTO many SELECT g, 'v' || g FROM generate_series(1, 2999) g",

@@ -1,4 +1,4 @@
-"""Shapes that are made of messages: COPY, pipelines, prepared statements, settings."""
+"""Scripts at the protocol level: COPY, pipelines, prepared statements, settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def copy_in(connection: psycopg.Connection[Any]) -> object:
 
 
 def copy_in_duplicate(connection: psycopg.Connection[Any]) -> object:
-    """COPY a row whose key is there."""
+    """COPY a row with a duplicate key."""
     with connection.cursor() as cursor, cursor.copy("COPY t (id, v) FROM STDIN") as copy:
         copy.write_row((20, "new"))
         copy.write_row((1, "old"))
@@ -39,7 +39,7 @@ def copy_out(connection: psycopg.Connection[Any]) -> object:
 
 
 def pipeline(connection: psycopg.Connection[Any]) -> object:
-    """Several statements before the first answer."""
+    """Several statements before the first response."""
     with connection.pipeline(), connection.cursor() as one, connection.cursor() as two:
         one.execute("INSERT INTO t VALUES (30, 'p') RETURNING id")
         two.execute("UPDATE t SET v = v || '!' WHERE id = 30 RETURNING v")
@@ -47,7 +47,7 @@ def pipeline(connection: psycopg.Connection[Any]) -> object:
 
 
 def pipeline_with_error(connection: psycopg.Connection[Any]) -> object:
-    """The second of three statements fails, the third is never run."""
+    """The second of three statements fails, the third is skipped."""
     with connection.pipeline():
         connection.execute("INSERT INTO t VALUES (31, 'p')")
         connection.execute("INSERT INTO t VALUES (1, 'duplicate')")
@@ -56,7 +56,7 @@ def pipeline_with_error(connection: psycopg.Connection[Any]) -> object:
 
 
 def prepared(number: int) -> Callable[[psycopg.Connection[Any]], object]:
-    """Return a step that runs a statement prepared by its first execution, within the transaction."""
+    """Return a step with a statement that its first execution prepares, inside the transaction."""
 
     def insert_prepared(connection: psycopg.Connection[Any]) -> object:
         sql = "INSERT INTO t VALUES (%s, %s) RETURNING v"
@@ -81,7 +81,7 @@ def simple_script(connection: psycopg.Connection[Any]) -> object:
 
 
 def binary(connection: psycopg.Connection[Any]) -> object:
-    """Ask for the binary format."""
+    """Request the binary format."""
     with connection.cursor(binary=True) as cursor:
         return cursor.execute("SELECT id, v FROM t ORDER BY id").fetchall()
 

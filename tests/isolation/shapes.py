@@ -1,8 +1,7 @@
-"""A script that must answer the same whatever another transaction does to the one that it runs in; how to run it.
+"""Runner of scripts whose responses must not depend on interference by another transaction.
 
-Every transaction also writes a row of its own table `hook`. Whoever else writes that row makes the local database
-take the transaction out of PostgreSQL and bring it back (`parked`), or makes it lose (`lost`). None of this may show
-in any answer but that of COMMIT.
+Each transaction also writes a row of its own table `hook`. Another write of that row makes the local database suspend
+and resume the transaction (`parked`), or makes it lose the conflict (`lost`). Only the response of COMMIT may differ.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 
-from tests.isolation.setting_up import execute
+from tests.isolation.table_setup import execute
 from tests.local_dsql.proxy.scenarios import OC000, Error, answer, matches
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ Ask: TypeAlias = "str | Callable[[psycopg.Connection[Any]], Any]"
 
 
 class Mode(enum.Enum):
-    """What happens to the transaction while it is open."""
+    """Interference with the open transaction."""
 
     UNDISTURBED = "undisturbed"
     PARKED = "another writes one of its rows after every step, and rolls back"
@@ -40,10 +39,11 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True)
 class Shape:
-    """Tables and rows, what one transaction says and is answered, and what `look` shows after its COMMIT.
+    """Tables and rows, the statements of one transaction with expected responses, and the result of `look` after
+    COMMIT.
 
-    An expected `Error` ends the transaction. `faults` are the modes in which the local database answers something
-    else and should not, `divergences` those in which it does by design, with the id of the known difference.
+    An expected `Error` ends the transaction. `faults` are modes with a known wrong response of the local database,
+    `divergences` modes with a response that differs by design, with the id of the known difference.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Shape:
 
 
 def run(cluster: LocalCluster, shape: Shape, mode: Mode) -> None:
-    """Run a script; every answer must be as expected, and nobody may wait.
+    """Run a script; every response must be as expected, and no session may wait.
 
     Raises:
-        AssertionError: with all that was said and answered.
+        AssertionError: with all statements and responses.
     """
     cluster.reset()
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
@@ -74,7 +74,7 @@ def run(cluster: LocalCluster, shape: Shape, mode: Mode) -> None:
         won = _play(cluster, shape, mode)
         after = admin.execute(shape.look).fetchall()
         assert matches(after, list(shape.after) if won else before)
-        # Nothing is held any more: a fresh writer writes the row at once.
+        # No lock is held: a new session updates the row at once.
         assert admin.execute("UPDATE hook SET n = 9 WHERE id = 1").rowcount == 1
 
 
@@ -125,5 +125,5 @@ def _called(session: psycopg.Connection[Any], ask: Callable[[psycopg.Connection[
 
 
 def rows(*values: Sequence[Any]) -> list[Any]:
-    """Return rows as psycopg does."""
+    """Return rows in psycopg's form."""
     return [tuple(value) for value in values]

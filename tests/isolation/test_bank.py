@@ -1,4 +1,4 @@
-"""A bank whose clients are killed, cut off and cancelled: no money made or lost, nobody hangs, nothing is left over."""
+"""Bank workload with killed, disconnected and cancelled clients: constant total, no hanging client, no leaks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def backends(cluster: LocalCluster) -> int:
-    """Count the connections of PostgreSQL behind the proxy, this one included."""
+    """Count the backends of PostgreSQL behind the proxy, including this one."""
     sockets = str(cluster.folder.sockets.resolve())
     with psycopg.connect(host=sockets, port=PORT, user="postgres", dbname="postgres") as direct:
         rows = direct.execute("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend'")
@@ -24,12 +24,12 @@ def backends(cluster: LocalCluster) -> int:
 
 
 def audit(cluster: LocalCluster, seconds: float, seed: int) -> None:
-    """Run the bank and look at the books."""
+    """Run the workload and check the records."""
     cluster.reset()
     with psycopg.connect(cluster.dsn(), autocommit=True) as auditor:
         idle = backends(cluster)
-        books = run(cluster, seconds, seed)
-        # Nothing is held any more: every row can be written at once.
+        records = run(cluster, seconds, seed)
+        # No lock is held: every row can be updated at once.
         began = time.monotonic()
         assert auditor.execute("UPDATE account SET balance = balance + 0").rowcount == ACCOUNTS
         assert auditor.execute("UPDATE entry SET amount = amount + 0").rowcount >= 0
@@ -40,30 +40,30 @@ def audit(cluster: LocalCluster, seconds: float, seed: int) -> None:
         while backends(cluster) > idle and time.monotonic() < deadline:
             time.sleep(0.02)
         assert backends(cluster) <= idle
-    assert books.wrong == []
-    assert books.slowest < LONGEST
+    assert records.wrong == []
+    assert records.slowest < LONGEST
     keys = {entry[0] for entry in entries}
-    assert books.committed <= keys <= books.committed | books.unknown
+    assert records.committed <= keys <= records.committed | records.unknown
     expected = dict.fromkeys(range(1, ACCOUNTS + 1), START)
     for _, source, target, amount in entries:
         expected[source] -= amount
         expected[target] += amount
     assert balances == expected
-    # A run in which nothing happened proves nothing.
+    # A run without failures proves nothing.
     accidents = (Client.hang_up, Client.cut_in_statement, Client.cut_in_commit, Client.fail, Client.cancel)
-    assert all(books.seen[accident.__name__] for accident in accidents), books.seen
-    assert books.seen["40001"]
-    assert books.committed
-    assert books.unknown
+    assert all(records.seen[accident.__name__] for accident in accidents), records.seen
+    assert records.seen["40001"]
+    assert records.committed
+    assert records.unknown
 
 
-def test_books_are_right_whoever_dies(cluster: LocalCluster) -> None:
-    """As much as fits into a test run."""
+def test_the_total_is_constant_with_failing_clients(cluster: LocalCluster) -> None:
+    """The short run."""
     audit(cluster, seconds=4, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 103))
-def test_books_are_right_for_long(cluster: LocalCluster, seed: int) -> None:
-    """A minute of accidents."""
+def test_the_total_is_constant_for_a_minute(cluster: LocalCluster, seed: int) -> None:
+    """A minute of failures."""
     audit(cluster, seconds=20, seed=seed)

@@ -1,4 +1,4 @@
-"""The checker itself: it rejects what broken engines do, accepts what a right one does, and names write skew."""
+"""Tests of the checker: it rejects broken engines, accepts a correct one, and counts write skew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRANSACTIONS = 400
 
 
 def spoken(id: int, start: float, end: float, *operations: Operation, outcome: Outcome = "ok") -> Transaction:
-    """A transaction of a client of its own."""
+    """Return a transaction of its own client."""
     return Transaction(id, id, start, end, outcome, operations)
 
 
@@ -26,7 +26,7 @@ def test_broken_engine_is_rejected(fault: Fault) -> None:
     assert accepted == []
 
 
-def test_right_engine_is_accepted() -> None:
+def test_correct_engine_is_accepted() -> None:
     """No run of snapshot isolation is rejected, each has conflicts, and each shows write skew."""
     for seed in SEEDS:
         history = Engine(seed).run(TRANSACTIONS)
@@ -114,13 +114,13 @@ BY_HAND: list[tuple[str, set[str], list[Transaction]]] = [
 @pytest.mark.parametrize(
     ("kinds", "history"), [case[1:] for case in BY_HAND], ids=[case[0] for case in BY_HAND]
 )
-def test_by_hand(kinds: set[str], history: list[Transaction]) -> None:
-    """The textbook anomalies go by their names."""
+def test_textbook_anomalies(kinds: set[str], history: list[Transaction]) -> None:
+    """Textbook anomalies have their names."""
     assert check(history).kinds == kinds
 
 
 def test_write_skew_is_allowed_and_counted() -> None:
-    """Each misses what the other wrote: snapshot isolation lets both commit."""
+    """Each misses the other's write: snapshot isolation commits both."""
     verdict = check(
         [
             spoken(1, 0, 9, Read("y", ()), Append("x", 1)),
@@ -131,8 +131,8 @@ def test_write_skew_is_allowed_and_counted() -> None:
     assert (verdict.violations, verdict.write_skews) == ([], 1)
 
 
-def test_stale_read_is_told_by_the_clock_alone() -> None:
-    """To miss what committed before one began is legal for snapshot isolation, not for strong snapshot isolation."""
+def test_stale_reads_are_detected_by_real_time_order() -> None:
+    """Missing a commit before BEGIN is legal in snapshot isolation, but not in strong snapshot isolation."""
     history = [
         spoken(1, 0, 1, Append("x", 1)),
         spoken(2, 2, 3, Read("x", ())),
@@ -142,14 +142,14 @@ def test_stale_read_is_told_by_the_clock_alone() -> None:
     assert check(history, realtime=False).violations == []
 
 
-def test_ambiguous_history_is_not_judged() -> None:
-    """A value that was appended twice makes orders a guess."""
+def test_ambiguous_history_is_refused() -> None:
+    """A value that was appended twice makes the order ambiguous."""
     with pytest.raises(ValueError, match="value 1 was appended to key x twice"):
         check([spoken(1, 0, 1, Append("x", 1)), spoken(2, 2, 3, Append("x", 1))])
 
 
 def test_jepsen_lines() -> None:
-    """An invocation does not know what a read will answer, nor does anybody after a failure."""
+    """Reads have no value in invocations and in failed completions."""
     history = [
         spoken(1, 0.0, 2.0, Append("x", 1), Read("y", (3,))),
         spoken(2, 1.0, 3.0, Read("y", (3,)), outcome="fail"),

@@ -1,4 +1,4 @@
-"""Who wins, who loses and what the loser is told, where keys are partial, missing, NULL or cascaded."""
+"""Winners, losers and errors of conflicts, with partial, missing, NULL or cascaded keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.isolation.conflict_shapes import ALL, CLEAR, ROWS, TABLES, Conflict
-from tests.isolation.setting_up import execute
+from tests.isolation.table_setup import execute
 from tests.local_dsql.proxy.scenarios import run
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """The cluster as the runner of scenarios wants it."""
+    """The cluster with the interface of the scenario runner."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
@@ -31,7 +31,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def tables(cluster: LocalCluster) -> Iterator[psycopg.Connection[Any]]:
-    """The tables of all scenarios, and a connection to fill them."""
+    """Create the tables of all scenarios, and yield a connection to fill them."""
     cluster.reset()
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         execute(admin, *TABLES)
@@ -50,6 +50,6 @@ def tables(cluster: LocalCluster) -> Iterator[psycopg.Connection[Any]]:
     ],
 )
 def test_conflict(case: Conflict, cluster: LocalCluster, tables: psycopg.Connection[Any]) -> None:
-    """Every answer of every step is as expected, and none took long."""
+    """Every response is as expected, and none is slow."""
     execute(tables, *CLEAR, *ROWS)
     run(cast("Cluster", Endpoint(cluster)), case.scenario.steps)

@@ -1,4 +1,4 @@
-"""What seven clients in two Regions see of shared lists is snapshot isolation, and nobody ever waits."""
+"""The list-append workload with seven clients in two Regions: snapshot isolation, and no lock waits."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ WAYS = (
 def judge(
     cluster: LocalCluster, folder: Path, transactions: int, seed: int, *, lone_loses: bool = False
 ) -> None:
-    """Run the workload; a history that is refused is left behind for elle-cli or adya to judge as well."""
+    """Run the workload and check it; a rejected history is written to a file, for elle-cli or adya."""
     found = run(cluster, transactions, seed, lone_loses=lone_loses)
     verdict = check(found.history)
     file = folder / "history.jsonl"
     file.write_text("\n".join(json_lines(found.history)))
     story = f"seed {seed}, {dict(found.seen)}, history in {file}"
     assert verdict.violations == [], story
-    # A run that saw nothing proves nothing.
+    # A run without conflicts proves nothing.
     assert found.seen["40001 at COMMIT"] > transactions / 50, story
     assert verdict.write_skews > 0, story
     assert verdict.committed > transactions / 5, story
@@ -51,7 +51,7 @@ def judge(
 
 
 def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
-    """As much as fits into a test run."""
+    """The short run."""
     judge(cluster, tmp_path, transactions=420, seed=1)
 
 
@@ -62,7 +62,7 @@ BESIDE = [(210, 2), pytest.param(5_000, 104, marks=pytest.mark.slow)]
 def test_snapshot_isolation_beside_a_predicate(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
 ) -> None:
-    """COMMITs wait to be asked about, and some are made to fail; nothing changes about the others."""
+    """COMMITs wait for a predicate, which makes some fail; the others are not affected."""
     number = cluster.inject(predicate=lambda attempt: len(attempt.statements) == 2, every=3, times=None)
     try:
         judge(cluster, tmp_path, transactions, seed, lone_loses=True)
@@ -75,7 +75,7 @@ def test_snapshot_isolation_beside_a_predicate(
 def test_snapshot_isolation_beside_a_key(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
 ) -> None:
-    """A key is looked for when a COMMIT's turn has come: a lone statement cannot lose because of that."""
+    """An injection by key reads rows under the commit lock, so a statement in autocommit mode cannot fail by that."""
     number = cluster.inject(table="keyed", key="none", times=None)
     try:
         judge(cluster, tmp_path, transactions, seed)
@@ -85,6 +85,6 @@ def test_snapshot_isolation_beside_a_key(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 104))
-def test_snapshot_isolation_for_long(cluster: LocalCluster, tmp_path: Path, seed: int) -> None:
+def test_snapshot_isolation_in_a_long_run(cluster: LocalCluster, tmp_path: Path, seed: int) -> None:
     """20,000 transactions in all."""
     judge(cluster, tmp_path, transactions=5_000, seed=seed)

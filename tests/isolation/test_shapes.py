@@ -1,4 +1,4 @@
-"""Tables and statements of awkward shapes: to be parked, and to lose, shows nowhere but in COMMIT's answer."""
+"""Suspending a transaction, or making it lose a conflict, changes only the response of COMMIT."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _cases() -> Iterator[object]:
 
 @pytest.mark.parametrize(("shape", "mode"), list(_cases()))
 def test_shape(shape: Shape, mode: Mode, cluster: LocalCluster) -> None:
-    """Every answer is as expected, and none took long."""
+    """Every response is as expected, and none is slow."""
     run(cluster, shape, mode)
 
 
 def test_differences_are_registered() -> None:
-    """What differs by design is an entry of the registry."""
+    """Differences by design are entries of the registry."""
     assert {each for shape in ALL for each in shape.divergences.values()} <= BY_ID.keys()

@@ -1,4 +1,4 @@
-"""A local cluster for the whole session, emptied for each test, and what a deploy needs to migrate it."""
+"""A local cluster for the session, emptied for each test, and a deployment of migrations on it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blocks_runtime.signing import Credentials
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
-from lambda_migrator.admin import Admin
-from lambda_migrator.manifest import Manifest, read
+from lambda_migrator.admin import AdminConnection
+from lambda_migrator.manifest import read
 from lambda_migrator.migrate import Outcome, migrate
 from local_dsql import LocalCluster
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_migrator.grants import Grant
+    from migration_manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,18 @@ class Deployment:
 
     def manifest(self) -> Manifest:
         """Compile the folder as a synth does."""
-        return read(compile_folder(self.folder).manifest())
+        return read(compile_folder(self.folder).document())
 
     def target(self) -> Target:
         """Return where the cluster is, for `admin`."""
         region = self.cluster.regions[0]
         return Target.of(Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file)))
 
-    def admin(self, seconds: float = 60.0) -> Admin:
+    def admin(self, seconds: float = 60.0) -> AdminConnection:
         """Return a connection of the migrator with `seconds` to its deadline."""
         own = self.cluster.admin_credentials
         keys = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
-        return Admin(self.target(), lambda: keys, Deadline.after(seconds))
+        return AdminConnection(self.target(), lambda: keys, Deadline.after(seconds))
 
     def migrate(self, grants: Sequence[Grant] = (), holder: str = "test", seconds: float = 60.0) -> Outcome:
         """Deploy once."""
@@ -98,5 +99,5 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
     monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
-    monkeypatch.setattr(Admin.__init__, "__defaults__", (0.0, 5.0, 0.0))
+    monkeypatch.setattr(AdminConnection.__init__, "__defaults__", (0.0, 5.0, 0.0))
     monkeypatch.setattr(handler, "NAME_PATIENCE", 0.0)

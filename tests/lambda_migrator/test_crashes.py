@@ -1,4 +1,4 @@
-"""What a killed run must not make the next one believe. Every point of a whole run: the kill matrix of `blocks_cli`."""
+"""Effects that a run after a crash must not misread. Every point of a run: the kill matrix of `blocks_cli`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime.database.session import Session
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def killed_before(at: int) -> Iterator[None]:
         yield
 
 
-def test_what_somebody_else_made_is_not_taken_for_the_effect(deployment: Deployment) -> None:
+def test_an_existing_object_is_not_read_as_the_effect(deployment: Deployment) -> None:
     """A table of the same name was there before; no killed run must make the next one believe in it."""
     deployment.run("CREATE TABLE t (by_hand int)")
     deployment.write({"001_table": "CREATE TABLE t (id int PRIMARY KEY, n int);"})
@@ -51,8 +51,8 @@ def test_what_somebody_else_made_is_not_taken_for_the_effect(deployment: Deploym
         with killed_before(at):
             try:
                 deployment.migrate()
-            except (Killed, MigrationProblem):
+            except (Killed, MigrationFailedError):
                 continue
         pytest.fail(f"killed at statement {at}, then reported success")
-    with pytest.raises(MigrationProblem, match="SQLSTATE 42P07"):
+    with pytest.raises(MigrationFailedError, match="SQLSTATE 42P07"):
         deployment.migrate()

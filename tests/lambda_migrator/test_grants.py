@@ -1,69 +1,80 @@
-"""From the grantees and what the database has to the statements in between."""
+"""The plan from desired and current grants to statements."""
 
 from __future__ import annotations
 
 import pytest
 
 from blocks_runtime.contract import Access
-from lambda_migrator.errors import MigrationProblem
-from lambda_migrator.grants import Grant, Seen, Thing, plan_grants, read_grants, things_of, unknown_things
+from lambda_migrator.errors import MigrationFailedError
+from lambda_migrator.grants import (
+    CurrentGrants,
+    DatabaseObject,
+    Grant,
+    objects_of,
+    plan_grants,
+    read_grants,
+    unknown_objects,
+)
 
 RW, RO = "blocks_main_read_write", "blocks_main_read_only"
 ARN, OTHER = "arn:aws:iam::123456789012:role/app", "arn:aws-cn:iam::123456789012:role/path/o'app"
 QUOTED = "'arn:aws-cn:iam::123456789012:role/path/o''app'"
 WRITER, READER = Grant(RW, Access.READ_WRITE, ARN), Grant(RO, Access.READ_ONLY, OTHER)
 
-TABLE, VIEW = Thing("TABLE", ("public", "accounts")), Thing("TABLE", ("app", 'odd "name'))
-SCHEMA, SEQUENCE = Thing("SCHEMA", ("app",)), Thing("SEQUENCE", ("public", "numbers"))
-JOURNAL, OTHER_TABLE = Thing("TABLE", ("public", "_migrations")), Thing("TABLE", ("app", "log"))
+TABLE, VIEW = DatabaseObject("TABLE", ("public", "accounts")), DatabaseObject("TABLE", ("app", 'odd "name'))
+SCHEMA, SEQUENCE = DatabaseObject("SCHEMA", ("app",)), DatabaseObject("SEQUENCE", ("public", "numbers"))
+JOURNAL, OTHER_TABLE = (
+    DatabaseObject("TABLE", ("public", "_migrations")),
+    DatabaseObject("TABLE", ("app", "log")),
+)
 CLERK = "blocks_main__clerk"
 CUSTOM = Grant(CLERK, {("app", "log"): ("SELECT", "INSERT"), ("public", "numbers"): ("USAGE",)}, ARN)
 ALL_ON_TABLE = frozenset((RW, TABLE, each) for each in ("SELECT", "INSERT", "UPDATE", "DELETE"))
 
-CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
+CASES: dict[str, tuple[list[Grant], CurrentGrants, list[str]]] = {
     "a fresh database": (
         [WRITER],
-        Seen(),
+        CurrentGrants(),
         [f'CREATE ROLE "{RW}" WITH LOGIN', f"AWS IAM GRANT \"{RW}\" TO '{ARN}'"],
     ),
     "everything is there": (
         [WRITER],
-        Seen(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,), ALL_ON_TABLE),
+        CurrentGrants(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,), ALL_ON_TABLE),
         [],
     ),
     "a new table": (
         [WRITER],
-        Seen(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,)),
+        CurrentGrants(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,)),
         [f'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."accounts" TO "{RW}"'],
     ),
     "one privilege is missing": (
         [WRITER],
-        Seen(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,), ALL_ON_TABLE - {(RW, TABLE, "UPDATE")}),
+        CurrentGrants(frozenset({RW}), frozenset({(RW, ARN)}), (TABLE,), ALL_ON_TABLE - {(RW, TABLE, "UPDATE")}),
         [f'GRANT UPDATE ON TABLE "public"."accounts" TO "{RW}"'],
     ),
     "schema, odd names, sequence": (
         [READER],
-        Seen(frozenset({RO}), frozenset({(RO, OTHER)}), (SCHEMA, TABLE, VIEW, SEQUENCE)),
+        CurrentGrants(frozenset({RO}), frozenset({(RO, OTHER)}), (SCHEMA, TABLE, VIEW, SEQUENCE)),
         [
             f'GRANT USAGE ON SCHEMA "app" TO "{RO}"',
             f'GRANT SELECT ON TABLE "public"."accounts", "app"."odd ""name" TO "{RO}"',
             f'GRANT SELECT ON SEQUENCE "public"."numbers" TO "{RO}"',
         ],
     ),
-    "a quote in the ARN": ([READER], Seen(frozenset({RO})), [f"AWS IAM GRANT \"{RO}\" TO {QUOTED}"]),
+    "a quote in the ARN": ([READER], CurrentGrants(frozenset({RO})), [f"AWS IAM GRANT \"{RO}\" TO {QUOTED}"]),
     "a grantee left": (
         [],
-        Seen(frozenset({RW}), frozenset({(RW, ARN), (RO, OTHER)})),
+        CurrentGrants(frozenset({RW}), frozenset({(RW, ARN), (RO, OTHER)})),
         [f"AWS IAM REVOKE \"{RO}\" FROM {QUOTED}", f"AWS IAM REVOKE \"{RW}\" FROM '{ARN}'"],
     ),
     "a grantee was replaced": (
         [WRITER],
-        Seen(frozenset({RW}), frozenset({(RW, "arn:aws:iam::1:role/old")})),
+        CurrentGrants(frozenset({RW}), frozenset({(RW, "arn:aws:iam::1:role/old")})),
         [f"AWS IAM REVOKE \"{RW}\" FROM 'arn:aws:iam::1:role/old'", f"AWS IAM GRANT \"{RW}\" TO '{ARN}'"],
     ),
-    "a role that nobody has any more keeps no privilege": (
+    "a role without grantees keeps no privilege": (
         [],
-        Seen(frozenset({RW}), frozenset(), (SCHEMA, TABLE), ALL_ON_TABLE | {(RW, SCHEMA, "USAGE")}),
+        CurrentGrants(frozenset({RW}), frozenset(), (SCHEMA, TABLE), ALL_ON_TABLE | {(RW, SCHEMA, "USAGE")}),
         [
             f'REVOKE SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."accounts" FROM "{RW}"',
             f'REVOKE USAGE ON SCHEMA "app" FROM "{RW}"',
@@ -71,7 +82,7 @@ CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
     ),
     "a custom role has what it names and the schema around it": (
         [CUSTOM],
-        Seen(frozenset(), frozenset(), (SCHEMA, OTHER_TABLE, TABLE, JOURNAL, SEQUENCE)),
+        CurrentGrants(frozenset(), frozenset(), (SCHEMA, OTHER_TABLE, TABLE, JOURNAL, SEQUENCE)),
         [
             f'CREATE ROLE "{CLERK}" WITH LOGIN',
             f'GRANT USAGE ON SCHEMA "app" TO "{CLERK}"',
@@ -82,7 +93,7 @@ CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
     ),
     "a custom role was narrowed": (
         [CUSTOM],
-        Seen(
+        CurrentGrants(
             frozenset({CLERK}),
             frozenset({(CLERK, ARN)}),
             (OTHER_TABLE, TABLE),
@@ -96,7 +107,7 @@ CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
     ),
     "a custom role was renamed": (
         [CUSTOM],
-        Seen(
+        CurrentGrants(
             frozenset({CLERK, "blocks_main__teller"}),
             frozenset({("blocks_main__teller", ARN)}),
             (OTHER_TABLE,),
@@ -109,53 +120,55 @@ CASES: dict[str, tuple[list[Grant], Seen, list[str]]] = {
             f"AWS IAM GRANT \"{CLERK}\" TO '{ARN}'",
         ],
     ),
-    "the journal is nobody's, whoever gave it": (
+    "privileges on the journal are revoked": (
         [WRITER],
-        Seen(
+        CurrentGrants(
             frozenset({RW}), frozenset({(RW, ARN)}), (JOURNAL,), frozenset({(RW, JOURNAL, "SELECT")})
         ),
         [f'REVOKE SELECT ON TABLE "public"."_migrations" FROM "{RW}"'],
     ),
     "roles of a database with a longer name are left alone": (
         [],
-        Seen(frozenset({"blocks_main_x__clerk"}), frozenset({("blocks_main_x__clerk", ARN)})),
+        CurrentGrants(frozenset({"blocks_main_x__clerk"}), frozenset({("blocks_main_x__clerk", ARN)})),
         [],
     ),
     "other roles are left alone": (
         [],
-        Seen(frozenset({"app"}), frozenset({("app", ARN), ("blocks_other_read_write", ARN)})),
+        CurrentGrants(frozenset({"app"}), frozenset({("app", ARN), ("blocks_other_read_write", ARN)})),
         [],
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("desired", "seen", "expected"), CASES.values(), ids=CASES)
-def test_plan(desired: list[Grant], seen: Seen, expected: list[str]) -> None:
-    statements = plan_grants("main", desired, seen)
+@pytest.mark.parametrize(("desired", "current", "expected"), CASES.values(), ids=CASES)
+def test_plan(desired: list[Grant], current: CurrentGrants, expected: list[str]) -> None:
+    statements = plan_grants("main", desired, current)
     assert [statement.text for statement in statements] == expected
     assert not any(statement.values for statement in statements), "DDL takes no parameters"
 
 
-def test_nothing_is_revoked_for_somebody_who_knows_a_part_only() -> None:
-    seen = Seen(frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE)
-    assert plan_grants("main", [], seen, complete=False) == ()
+def test_nothing_is_revoked_for_an_incomplete_list() -> None:
+    current = CurrentGrants(
+        frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE
+    )
+    assert plan_grants("main", [], current, complete=False) == ()
 
 
-def test_what_a_custom_role_names_and_is_not_there_is_said() -> None:
-    assert unknown_things([CUSTOM, WRITER], Seen(things=(SEQUENCE, TABLE))) == ("app.log",)
+def test_missing_objects_of_a_custom_role_are_logged() -> None:
+    assert unknown_objects([CUSTOM, WRITER], CurrentGrants(objects=(SEQUENCE, TABLE))) == ("app.log",)
 
 
 def test_no_statement_is_about_the_schema_public() -> None:
     """DSQL refuses GRANT … ON SCHEMA public (0A000)."""
     rows = [{"schema": "public", "name": "t", "kind": "r"}]
     custom = Grant(CLERK, {("public", "t"): ("SELECT",)}, ARN)
-    for statement in plan_grants("main", [WRITER, custom], Seen(things=things_of(rows))):
+    for statement in plan_grants("main", [WRITER, custom], CurrentGrants(objects=objects_of(rows))):
         assert "ON SCHEMA" not in statement.text
 
 
 def test_two_functions_with_one_access_share_the_role() -> None:
     second = Grant(RW, Access.READ_WRITE, "arn:aws:iam::1:role/b")
-    texts = [statement.text for statement in plan_grants("main", [WRITER, second, WRITER], Seen())]
+    texts = [statement.text for statement in plan_grants("main", [WRITER, second, WRITER], CurrentGrants())]
     assert len([text for text in texts if text.startswith("CREATE ROLE")]) == 1
     assert len([text for text in texts if text.startswith("AWS IAM GRANT")]) == 2
 
@@ -185,19 +198,19 @@ def test_read() -> None:
     ],
 )
 def test_malformed(entries: object) -> None:
-    with pytest.raises(MigrationProblem, match="cannot be understood"):
+    with pytest.raises(MigrationFailedError, match="is malformed"):
         read_grants("main", entries)
 
 
-def test_schemas_come_before_what_is_in_them() -> None:
+def test_schemas_come_before_their_objects() -> None:
     rows = [
         {"schema": "app", "name": "v", "kind": "v"},
         {"schema": "public", "name": "t", "kind": "r"},
         {"schema": "public", "name": "s", "kind": "S"},
     ]
-    assert things_of(rows) == (
-        Thing("SCHEMA", ("app",)),
-        Thing("TABLE", ("app", "v")),
-        Thing("TABLE", ("public", "t")),
-        Thing("SEQUENCE", ("public", "s")),
+    assert objects_of(rows) == (
+        DatabaseObject("SCHEMA", ("app",)),
+        DatabaseObject("TABLE", ("app", "v")),
+        DatabaseObject("TABLE", ("public", "t")),
+        DatabaseObject("SEQUENCE", ("public", "s")),
     )

@@ -1,4 +1,4 @@
-"""The function as CloudFormation calls it: a real event, a real cluster, a real response URL."""
+"""The function as CloudFormation invokes it: an event, a local cluster, a response URL."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from custom_resource import continuation
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
 from local_dsql import Permission
-from tests.lambda_migrator.inbox import EVENT, response_server
-from tests.lambda_migrator.invocation import FUNCTION, Context, invoke
+from tests.support.cloudformation_stub import EVENT, response_server
+from tests.support.lambda_invocation import FUNCTION, Context, invoke
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment
@@ -27,29 +27,29 @@ FILES = {
 @pytest.mark.usefixtures("environment")
 def test_create_update_delete(deployment: Deployment) -> None:
     deployment.write(FILES)
-    with response_server() as inbox:
-        invoke(deployment, inbox)
-        invoke(deployment, inbox, "Update")
+    with response_server() as stub:
+        invoke(deployment, stub)
+        invoke(deployment, stub, "Update")
         deployment.write({"003_more": "INSERT INTO t VALUES (99);"})
-        invoke(deployment, inbox, "Update")
-        invoke(deployment, inbox, "Delete")
-    assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"] * 4
-    assert [answer["Data"] for answer in inbox.bodies] == [
+        invoke(deployment, stub, "Update")
+        invoke(deployment, stub, "Delete")
+    assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"] * 4
+    assert [answer["Data"] for answer in stub.bodies] == [
         {"Applied": "001_t, 002_rows", "Newest": "002_rows", "Ahead": ""},
         {"Applied": "", "Newest": "002_rows", "Ahead": ""},
         {"Applied": "003_more", "Newest": "003_more", "Ahead": ""},
         {},
     ]
-    assert {answer["PhysicalResourceId"] for answer in inbox.bodies} == {"main/migrations"}
+    assert {answer["PhysicalResourceId"] for answer in stub.bodies} == {"main/migrations"}
     assert deployment.rows("SELECT count(*) FROM t") == [(11,)]
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> None:
+def test_a_refused_statement_is_reported_with_its_place(deployment: Deployment) -> None:
     deployment.write(FILES | {"003_x": "\n  INSERT INTO t VALUES (1);"})
-    with response_server() as inbox:
-        invoke(deployment, inbox)
-    answer = inbox.bodies[0]
+    with response_server() as stub:
+        invoke(deployment, stub)
+    answer = stub.bodies[0]
     assert answer["Status"] == "FAILED"
     lines = answer["Reason"].splitlines()
     assert lines[0] == "003_x.sql:2:3: DSQL refused the statement"
@@ -62,90 +62,92 @@ def test_a_refused_statement_is_told_with_its_place(deployment: Deployment) -> N
 def test_the_values_of_a_row_are_in_the_log_and_not_in_the_events(
     deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who may read a stack's events, or a pipeline's output, may not always read the database."""
+    """Readers of a stack's events, or a pipeline's output, may not have access to the database."""
     deployment.write(FILES | {"003_x": "INSERT INTO t VALUES (1);"})
-    with response_server() as inbox:
-        invoke(deployment, inbox)
+    with response_server() as stub:
+        invoke(deployment, stub)
     detail = "Key (id)=(1) already exists."
-    assert detail not in inbox.bodies[0]["Reason"]
+    assert detail not in stub.bodies[0]["Reason"]
     assert detail in caplog.text
 
 
 FAILURES: dict[str, tuple[dict[str, Any], str]] = {
     "no such host": ({"Endpoint": "nowhere.invalid"}, "the database cannot be used"),
-    "nobody listens": ({"Endpoint": "localhost:1"}, "the database cannot be used"),
+    "no listener": ({"Endpoint": "localhost:1"}, "the database cannot be used"),
     "another Region": ({"Region": "eu-west-9"}, "access denied"),
     "malformed grant": (
         {"Grants": [{"Access": "ALL"}]},
-        "a grant on the database 'main' cannot be",
+        "a grant on the database 'main' is malformed",
     ),
     "malformed endpoint": ({"Endpoint": "localhost:http"}, "not a port"),
-    "property of the wrong type": ({"Grants": 7}, "property Grants holds 7"),
+    "property of the wrong type": ({"Grants": 7}, "property Grants contains 7"),
 }
 
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(("properties", "says"), FAILURES.values(), ids=FAILURES)
-def test_every_failure_is_answered(deployment: Deployment, properties: dict[str, Any], says: str) -> None:
+def test_every_failure_sends_a_response(
+    deployment: Deployment, properties: dict[str, Any], says: str
+) -> None:
     deployment.write(FILES)
-    with response_server() as inbox:
-        invoke(deployment, inbox, **properties)
-    assert inbox.bodies[0]["Status"] == "FAILED"
-    assert says in inbox.bodies[0]["Reason"]
+    with response_server() as stub:
+        invoke(deployment, stub, **properties)
+    assert stub.bodies[0]["Status"] == "FAILED"
+    assert says in stub.bodies[0]["Reason"]
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_missing_manifest_is_answered(deployment: Deployment) -> None:
-    with response_server() as inbox:
-        invoke(deployment, inbox)
-    assert "manifest.json of the migrations cannot be read" in inbox.bodies[0]["Reason"]
+def test_a_missing_manifest_sends_a_response(deployment: Deployment) -> None:
+    with response_server() as stub:
+        invoke(deployment, stub)
+    assert "manifest.json of the migrations cannot be read" in stub.bodies[0]["Reason"]
 
 
 @pytest.mark.usefixtures("environment")
 def test_delete_needs_no_database(deployment: Deployment) -> None:
-    with response_server() as inbox:
-        invoke(deployment, inbox, "Delete", Endpoint="nowhere.invalid")
-    assert inbox.bodies[0]["Status"] == "SUCCESS"
+    with response_server() as stub:
+        invoke(deployment, stub, "Delete", Endpoint="nowhere.invalid")
+    assert stub.bodies[0]["Status"] == "SUCCESS"
 
 
 @pytest.mark.usefixtures("environment")
-def test_grants_are_made_and_taken_back(deployment: Deployment) -> None:
+def test_grants_are_added_and_revoked(deployment: Deployment) -> None:
     arn = "arn:aws:iam::123456789012:role/app"
     role = database_role("main", Access.READ_ONLY)
     cluster = deployment.cluster
     cluster.identity(arn, [Permission("dsql:DbConnect", cluster.arn())])
     deployment.write(FILES)
     grant = {"DatabaseRole": role, "Access": "READ_ONLY", "RoleArn": arn}
-    with response_server() as inbox:
-        invoke(deployment, inbox, Grants=[grant])
+    with response_server() as stub:
+        invoke(deployment, stub, Grants=[grant])
         mappings = "SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings"
         assert deployment.rows(mappings) == [(role, arn)]
         asked = f"SELECT has_table_privilege('{role}', '{{}}', '{{}}')"
         assert deployment.rows(asked.format("t", "SELECT")) == [(True,)]
         assert deployment.rows(asked.format("t", "INSERT")) == [(False,)]
         assert deployment.rows(asked.format("_migrations", "SELECT")) == [(False,)]
-        invoke(deployment, inbox, "Update", Grants=[])
+        invoke(deployment, stub, "Update", Grants=[])
         assert deployment.rows(mappings) == []
-    assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"] * 2
+    assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"] * 2
 
 
 @pytest.mark.usefixtures("environment")
-def test_out_of_time_goes_on_in_another_invocation(
+def test_out_of_time_continues_in_another_invocation(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement outlasts the invocation; Lambda's API, here a server of ours, is asked for another one."""
     deployment.write({"001_t": FILES["001_t"], "002_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(1.5);"})
-    with response_server() as inbox, response_server(202) as calls:
+    with response_server() as stub, response_server(202) as calls:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", calls.url.partition("/answer")[0])
-        event = invoke(deployment, inbox, seconds=1.5)
-        assert inbox.bodies == []
+        event = invoke(deployment, stub, seconds=1.5)
+        assert stub.bodies == []
         assert calls.paths == [f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A')}/invocations"]
         assert calls.headers[0]["X-Amz-Invocation-Type"] == "Event"
         continued: dict[str, Any] = calls.bodies[0]
         assert {name: continued[name] for name in EVENT} == {name: event[name] for name in EVENT}
         handler.handler(continued, Context())
-    assert inbox.bodies[0]["Status"] == "SUCCESS"
-    assert inbox.bodies[0]["Data"]["Applied"] == "001_t, 002_slow"
+    assert stub.bodies[0]["Status"] == "SUCCESS"
+    assert stub.bodies[0]["Data"]["Applied"] == "001_t, 002_slow"
     assert deployment.rows("SELECT count(*) FROM t") == [(1,)]
 
 
@@ -154,9 +156,9 @@ def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
     deployment.write({"001_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(2);"})
     deployment.run("CREATE TABLE t (id int)")
     (deployment.folder / "manifest.json").write_bytes(compile_folder(deployment.folder).canonical_json())
-    with response_server() as inbox:
+    with response_server() as stub:
         event = EVENT | {
-            "ResponseURL": inbox.url,
+            "ResponseURL": stub.url,
             continuation.STARTED_AT: time.time() - 3600,
             "ResourceProperties": {
                 "Database": "main",
@@ -165,4 +167,4 @@ def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
             },
         }
         handler.handler(event, Context(seconds=1.5))
-    assert "did not end within 55 minutes" in inbox.bodies[0]["Reason"]
+    assert "did not end within 55 minutes" in stub.bodies[0]["Reason"]

@@ -1,4 +1,4 @@
-"""What is made of a job's row and the catalog's answer, over every course that DSQL documents."""
+"""Waiting for jobs, over every sequence of job row and catalog that DSQL documents."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from blocks_runtime import Sql
 from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import jobs
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.jobs import Awaited, JobFailed
 
 if TYPE_CHECKING:
-    from lambda_migrator.admin import Admin
+    from lambda_migrator.admin import AdminConnection
     from lambda_migrator.lease import Lease
     from tests.lambda_migrator.conftest import Deployment
 
@@ -42,12 +42,12 @@ class Course:
             return [{"present": valid}]
         return [dict(zip(("status", "details"), [*job, None], strict=False))] if job else []
 
-    def keep(self, admin: object) -> None:
+    def renew_if_due(self, admin: object) -> None:
         self.kept += 1
 
 
 def wait(course: Course) -> None:
-    jobs.wait(cast("Admin", course), cast("Lease", course), Awaited(VALID, JOB))
+    jobs.wait(cast("AdminConnection", course), cast("Lease", course), Awaited(VALID, JOB))
 
 
 GOOD: dict[str, list[tuple[list[str], bool]]] = {
@@ -70,7 +70,7 @@ BAD: dict[str, tuple[list[tuple[list[str], bool]], str]] = {
     "failed": ([(["processing"], False), (["failed", "Found duplicate key"], False)], "Found duplicate key"),
     "failed without a reason": ([(["failed"], False)], "its job failed"),
     "cancelled": ([(["cancelled"], False)], "its job cancelled"),
-    "nobody works on it": ([(NO_JOB, False)], "no job works on it"),
+    "no running job": ([(NO_JOB, False)], "it is invalid, and has no running job"),
 }
 
 
@@ -102,14 +102,14 @@ UNSEEN = [
         "not unique",
         "CREATE UNIQUE INDEX ASYNC t_n ON t (n);",
         "002_job.sql:1:1: the index t_n could not be built\n"
-        "DSQL says: it is invalid, and no job works on it\n"
-        "correct the rows that are in the way and migrate again; the invalid index has been dropped",
+        "DSQL says: it is invalid, and has no running job\n"
+        "correct the conflicting rows and migrate again; the invalid index has been dropped",
     ),
 ]
 
 
 @pytest.mark.parametrize("case", UNSEEN, ids=[case.name for case in UNSEEN])
-def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
+def test_a_job_without_a_row_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
     """Half an hour after a job's end DSQL forgets it; a deploy may come back later than that."""
     deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY, n int);"})
     deployment.migrate()
@@ -129,14 +129,14 @@ def test_a_job_whose_row_is_gone_is_judged_by_the_catalog(deployment: Deployment
     if case.says is None:
         assert deployment.migrate(holder="came back").applied == ("002_job",)
     else:
-        with pytest.raises(MigrationProblem) as told:
+        with pytest.raises(MigrationFailedError) as told:
             deployment.migrate(holder="came back")
         assert str(told.value) == case.says
     left = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_n')"
     assert deployment.rows(left) == ([(True,)] if case.says is None else [])
 
 
-def test_a_job_whose_id_was_lost_is_found_by_its_object_and_else_any_of_its_kind_is_awaited(
+def test_a_job_without_id_is_found_by_its_object_or_its_kind(
     deployment: Deployment,
 ) -> None:
     deployment.run("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE INDEX ASYNC done ON t (n)")
@@ -153,7 +153,7 @@ def test_a_job_whose_id_was_lost_is_found_by_its_object_and_else_any_of_its_kind
 
 
 def forget_jobs(deployment: Deployment) -> None:
-    """Let half an hour pass for the jobs that have ended."""
+    """Move the end of all ended jobs back by half an hour."""
     state = json.loads(deployment.cluster.folder.state_file.read_text())
     sockets = str(Path(state["control"]).parent)
     with psycopg.connect(host=sockets, user="postgres", dbname="postgres") as superuser:

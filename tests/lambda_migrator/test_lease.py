@@ -1,4 +1,4 @@
-"""One migrator at a time: who gets the lease, and what becomes of one who lost it."""
+"""One migrator at a time: taking, renewing and losing the lease."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from blocks_runtime import sql
 from custom_resource.deadline import OutOfTime
 from lambda_migrator import lease
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.lease import acquire, holder_of
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def test_the_holder_and_since_when(prepared: Deployment) -> None:
         assert holder_of(admin) is None
 
 
-def test_the_same_run_goes_on_at_once(prepared: Deployment) -> None:
+def test_the_same_run_continues_at_once(prepared: Deployment) -> None:
     with prepared.admin().open() as admin:
         first = acquire(admin, "deploy 7")
         assert acquire(admin, "deploy 7").token == first.token + 1
 
 
-def test_a_living_holder_is_waited_for_and_a_dead_one_is_not(prepared: Deployment) -> None:
+def test_a_running_holder_is_waited_for_and_a_dead_one_is_not(prepared: Deployment) -> None:
     with prepared.admin().open() as admin, prepared.admin(seconds=1.0).open() as other:
         acquire(admin, "first")
         with pytest.raises(OutOfTime):
@@ -54,20 +54,18 @@ def test_a_living_holder_is_waited_for_and_a_dead_one_is_not(prepared: Deploymen
         assert acquire(other, "second").token > 1
 
 
-def test_who_lost_the_lease_cannot_write(prepared: Deployment) -> None:
+def test_a_migrator_without_the_lease_cannot_write(prepared: Deployment) -> None:
     with prepared.admin().open() as one, prepared.admin().open() as two:
         lost = acquire(one, "one")
         expire(prepared)
         acquire(two, "two")
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             one.write(lost.fence)
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             lost.release(one)
 
 
-def test_taken_over_in_the_middle_of_a_transaction(
-    prepared: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_taken_during_a_transaction(prepared: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lease changed hands after the fence: DSQL refuses the COMMIT, and the rerun meets the fence."""
     with prepared.admin().open() as one, prepared.admin().open() as two:
         lost = acquire(one, "one")
@@ -82,18 +80,18 @@ def test_taken_over_in_the_middle_of_a_transaction(
             if runs == 1:
                 acquire(two, "two")
 
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
             one.write(work)
     assert runs == 2
     assert prepared.rows("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_a_lease_is_kept_before_it_expires(prepared: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_renewed_before_it_expires(prepared: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     with prepared.admin().open() as admin:
         held = acquire(admin, "one")
         before = prepared.rows("SELECT expires_at FROM _migrations_lock")
-        held.keep(admin)
+        held.renew_if_due(admin)
         assert prepared.rows("SELECT expires_at FROM _migrations_lock") == before
         monkeypatch.setattr(lease, "TERM", 0.0)
-        held.keep(admin)
+        held.renew_if_due(admin)
         assert prepared.rows("SELECT expires_at FROM _migrations_lock") != before

@@ -1,4 +1,4 @@
-"""Reading the manifest, and what is said of one that cannot be read."""
+"""Reading the manifest, and the errors for an invalid one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator.errors import MigrationProblem
-from lambda_migrator.manifest import Manifest, Migration, Statement, load, read
+from lambda_migrator.errors import MigrationFailedError
+from lambda_migrator.manifest import load, read
+from migration_manifest import Manifest, Migration, Statement, StatementDirective
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +34,12 @@ GOOD: dict[str, Any] = {
 
 
 def test_read() -> None:
-    only = Statement("CREATE x", "ddl", 2, 3, batch=False, probe=None, repeatable=False)
+    only = Statement("CREATE x", "ddl", 2, 3, directive=None, probe=None, repeatable=False)
     assert read(GOOD) == Manifest("portable", (Migration(7, "007_x", "abc", (only,)),))
     assert read(GOOD).migrations[0].place(0) == "007_x.sql:2:3"
 
 
-def test_reads_what_the_synth_writes(tmp_path: Path) -> None:
+def test_reads_the_compiled_manifest(tmp_path: Path) -> None:
     """Both ends of the wire format, the compiler's and the migrator's."""
     (tmp_path / "001_t.sql").write_text("CREATE TABLE t (id int PRIMARY KEY);\n")
     (tmp_path / "002_rows.sql").write_text("INSERT INTO t VALUES (1);\n-- blocks: batch\nDELETE FROM t;\n")
@@ -48,7 +49,7 @@ def test_reads_what_the_synth_writes(tmp_path: Path) -> None:
     manifest = load(tmp_path / "manifest.json")
     assert [each.name for each in manifest.migrations] == ["001_t", "002_rows", "003_i"]
     assert [each.checksum for each in manifest.migrations] == [each.checksum for each in compiled.migrations]
-    assert [s.batch for s in manifest.migrations[1].statements] == [False, True]
+    assert [s.directive for s in manifest.migrations[1].statements] == [None, StatementDirective.BATCH]
     index = manifest.migrations[2].statements[0]
     assert (index.kind, index.line, dict(index.probe or {})["name"]) == ("index", 2, "t_id")
 
@@ -85,10 +86,10 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("document", "says"), FAULTS.values(), ids=FAULTS)
-def test_fault(document: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_invalid_documents(document: dict[str, Any], says: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(document))
-    with pytest.raises(MigrationProblem, match=f"(?s){says}"):
+    with pytest.raises(MigrationFailedError, match=f"(?s){says}"):
         load(file)
 
 
@@ -96,10 +97,10 @@ def test_fault(document: dict[str, Any], says: str, tmp_path: Path) -> None:
 def test_not_a_manifest(text: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(text)
-    with pytest.raises(MigrationProblem, match=r"manifest\.json of the migrations cannot be read"):
+    with pytest.raises(MigrationFailedError, match=r"manifest\.json of the migrations cannot be read"):
         load(file)
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MigrationProblem, match="FileNotFoundError"):
+    with pytest.raises(MigrationFailedError, match="FileNotFoundError"):
         load(tmp_path / "manifest.json")

@@ -1,4 +1,4 @@
-"""Whole runs against the local cluster: what they leave behind, and what they say when they cannot go on."""
+"""Whole runs against the local cluster: their effects, and their errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from custom_resource.deadline import OutOfTime
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment
@@ -68,7 +68,7 @@ def test_a_refused_file_may_be_corrected(
     deployment.migrate()
     deployment.run("INSERT INTO t VALUES (1, 1), (2, 1)")
     deployment.write({"002_x": text, "003_y": "CREATE TABLE after (id int);"})
-    with pytest.raises(MigrationProblem) as caught:
+    with pytest.raises(MigrationFailedError) as caught:
         deployment.migrate()
     assert place in caught.value.what
     assert sqlstate in caught.value.why
@@ -81,13 +81,13 @@ def test_a_refused_file_may_be_corrected(
 
 
 def test_batches_as_large_as_a_transaction_allows(deployment: Deployment) -> None:
-    """Of the 3,000 rows one is the journal's; more is refused, and what was done before stays and counts."""
+    """One row of the limit is the journal's; more rows are refused, and earlier batches stay."""
     fill = (
         "-- blocks: batch\nINSERT INTO t SELECT n FROM generate_series(1, 7000) AS n "
         "WHERE NOT EXISTS (SELECT 1 FROM t WHERE id = n) LIMIT {limit};"
     )
     deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY);", "002_fill": fill.format(limit=3000)})
-    with pytest.raises(MigrationProblem) as refused:
+    with pytest.raises(MigrationFailedError) as refused:
         deployment.migrate()
     assert "002_fill.sql:2:1" in refused.value.what
     assert "transaction row limit exceeded" in refused.value.why
@@ -106,7 +106,7 @@ def test_a_unique_index_over_duplicates_is_dropped(deployment: Deployment) -> No
         }
     )
     deployment.write({"003_unique": "CREATE UNIQUE INDEX ASYNC t_n ON t (n);"})
-    with pytest.raises(MigrationProblem) as caught:
+    with pytest.raises(MigrationFailedError) as caught:
         deployment.migrate()
     assert "003_unique.sql:1:1" in caught.value.what
     assert "duplicate" in caught.value.why
@@ -121,7 +121,7 @@ def test_an_applied_file_must_not_change(deployment: Deployment) -> None:
     deployment.migrate()
     deployment.write({"001_accounts": BANK["001_accounts"] + "\n"})
     with pytest.raises(
-        MigrationProblem, match=r"001_accounts\.sql was changed after it was applied"
+        MigrationFailedError, match=r"001_accounts\.sql was changed after it was applied"
     ) as caught:
         deployment.migrate()
     assert "add a new migration" in caught.value.remedy
@@ -152,10 +152,10 @@ def test_two_migrators_at_once_apply_everything_once(deployment: Deployment) -> 
     assert deployment.rows("SELECT count(*), sum(balance) FROM accounts") == [(1000, 200_000)]
 
 
-def test_a_held_lease_makes_the_other_one_wait(deployment: Deployment) -> None:
+def test_a_held_lease_makes_another_migrator_wait(deployment: Deployment) -> None:
     deployment.write(BANK)
     deployment.migrate()
-    deployment.run("UPDATE _migrations_lock SET holder = 'somebody', expires_at = now() + interval '1 hour'")
+    deployment.run("UPDATE _migrations_lock SET holder = 'another', expires_at = now() + interval '1 hour'")
     with pytest.raises(OutOfTime):
         deployment.migrate(holder="late", seconds=1.0)
     deployment.run("UPDATE _migrations_lock SET expires_at = now()")

@@ -1,21 +1,27 @@
-"""What is left to do, decided from manifest and journal alone."""
+"""Pending steps from manifest and journal."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.journal import Entry, State
-from lambda_migrator.manifest import Manifest, Migration, Statement
 from lambda_migrator.plan import Action, plan
+from migration_manifest import Manifest, Migration, Statement, StatementDirective, StatementKind
 
 
-def statement(kind: str, *, batch: bool = False) -> Statement:
-    return Statement(f"-- {kind}", kind, 1, 1, batch, None, repeatable=False)
+def statement(kind: StatementKind, *, batch: bool = False) -> Statement:
+    directive = StatementDirective.BATCH if batch else None
+    return Statement(f"-- {kind}", kind, 1, 1, directive, None, repeatable=False)
 
 
 def migration(version: int, *kinds: str, checksum: str = "same") -> Migration:
-    statements = tuple(statement(kind.removesuffix("+batch"), batch="+batch" in kind) for kind in kinds)
+    statements = tuple(
+        statement(cast("StatementKind", kind.removesuffix("+batch")), batch="+batch" in kind)
+        for kind in kinds
+    )
     return Migration(version, f"{version:03}_m", checksum, statements)
 
 
@@ -81,37 +87,37 @@ DRIFT: dict[str, tuple[list[Entry], str, str]] = {
     "changed after applying": ([entry(1, State.APPLIED, 1, "old")], "was old", "new migration"),
     "changed while open": ([entry(1, State.STARTED, 0, "old")], "is now same", "blocks repair 001_m"),
     "changed after a half": ([applied(1), entry(2, State.FAILED, 2, "old")], "now", "put 002_m.sql back"),
-    "new below applied": ([applied(1), applied(3)], "order", "number above 3"),
+    "new below applied": ([applied(1), applied(3)], "before it in a new database", "number above 3"),
     "new below applied, failed before": (
-        [applied(1), entry(2, State.FAILED), applied(3)], "order", "number above 3"
+        [applied(1), entry(2, State.FAILED), applied(3)], "before it in a new database", "number above 3"
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("journal", "why", "remedy"), DRIFT.values(), ids=DRIFT)
 def test_drift_is_refused(journal: list[Entry], why: str, remedy: str) -> None:
-    with pytest.raises(MigrationProblem) as caught:
+    with pytest.raises(MigrationFailedError) as caught:
         plan(ALL, journal)
     assert why in caught.value.why
     assert remedy in caught.value.remedy
 
 
-def test_a_file_that_is_gone_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(
-        MigrationProblem, match=r"002_m\.sql is applied, but the folder does not have it"
+        MigrationFailedError, match=r"002_m\.sql is applied, but is missing from the folder"
     ) as caught:
         plan(Manifest("portable", (ONE, THREE)), [applied(1), applied(2, 4), applied(3)])
     assert "put 002_m.sql back" in caught.value.remedy
 
 
-def test_all_faults_are_told_at_once() -> None:
-    with pytest.raises(MigrationProblem, match="2 migrations do not fit") as caught:
+def test_all_contradictions_are_reported_at_once() -> None:
+    with pytest.raises(MigrationFailedError, match="2 migrations do not match") as caught:
         plan(ALL, [entry(1, State.APPLIED, 1, "old"), applied(3)])
     assert "001_m.sql was changed" in str(caught.value)
     assert "002_m.sql is new" in str(caught.value)
 
 
-def test_rendered_for_people() -> None:
+def test_rendered_as_text() -> None:
     assert (
         plan(ALL, [applied(1), applied(2, 4), entry(3, State.STARTED)]).render()
         == "003_m.sql:1:1  index (resumed)  -- index"

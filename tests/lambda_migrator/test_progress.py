@@ -1,4 +1,4 @@
-"""What a run notes in the journal, and when: one transaction between two DDL statements, and none too few."""
+"""Journal updates of a run: one transaction between two DDL statements."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from blocks_runtime import sql
 from lambda_migrator import journal
-from lambda_migrator.errors import MigrationProblem
+from lambda_migrator.errors import MigrationFailedError
 from lambda_migrator.execute import execute
-from lambda_migrator.journal import Journal, Move, Overtaken, State
+from lambda_migrator.journal import Journal, JournalUpdate, StaleJournalRow, State
 from lambda_migrator.lease import acquire
 from lambda_migrator.migrate import holding_lease
 from lambda_migrator.plan import plan
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blocks_runtime import Sql
-    from lambda_migrator.manifest import Migration
     from lambda_migrator.plan import Step
+    from migration_manifest import Migration
     from tests.lambda_migrator.conftest import Deployment
 
 TABLES = {f"{number:03}_t{number}": f"CREATE TABLE t{number} (id int PRIMARY KEY);" for number in range(1, 5)}
@@ -33,16 +33,18 @@ class Told:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moves: list[list[tuple[str, str]]] = []
-        original = journal.advancing
+        original = journal.advance_statement
 
-        def advancing(token: int, moves: Sequence[tuple[Migration, Move]], by: str) -> Sql:
+        def advance_statement(token: int, moves: Sequence[tuple[Migration, JournalUpdate]], by: str) -> Sql:
             self.moves.append([(migration.name, move.state.value) for migration, move in moves])
             return original(token, moves, by)
 
-        monkeypatch.setattr(journal, "advancing", advancing)
+        monkeypatch.setattr(journal, "advance_statement", advance_statement)
 
 
-def test_one_statement_between_two_of_ddl(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_journal_statement_between_two_ddl_statements(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = Told(monkeypatch)
     deployment.write(TABLES)
     deployment.migrate()
@@ -55,7 +57,7 @@ def test_one_statement_between_two_of_ddl(deployment: Deployment, monkeypatch: p
     assert deployment.journal() == APPLIED
 
 
-def test_rows_are_counted_without_what_is_noted_before(
+def test_the_deferred_update_does_not_count_as_rows_of_the_migration(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Told(monkeypatch)
@@ -65,7 +67,7 @@ def test_rows_are_counted_without_what_is_noted_before(
     assert deployment.journal() == [*APPLIED, ("005_rows", 1, "applied", 2999)]
 
 
-def test_a_cluster_that_refuses_to_do_it_at_once(
+def test_a_cluster_that_refuses_the_single_statement(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster of before 2026-08-24 may answer 0A000 to FOR UPDATE of a join."""
@@ -75,21 +77,21 @@ def test_a_cluster_that_refuses_to_do_it_at_once(
         asked.append(arguments)
         return sql("TRUNCATE public._migrations")
 
-    monkeypatch.setattr(journal, "advancing", refused)
+    monkeypatch.setattr(journal, "advance_statement", refused)
     deployment.write(TABLES)
     deployment.migrate()
     assert len(asked) == 1
     assert deployment.journal() == APPLIED
 
 
-def test_what_was_done_is_noted_when_the_next_one_is_refused(deployment: Deployment) -> None:
+def test_a_completed_step_is_recorded_when_the_next_one_is_refused(deployment: Deployment) -> None:
     deployment.write({**TABLES, "005_again": "CREATE TABLE t1 (id int PRIMARY KEY);"})
-    with pytest.raises(MigrationProblem, match=r"005_again\.sql:1:1: DSQL refused the statement"):
+    with pytest.raises(MigrationFailedError, match=r"005_again\.sql:1:1: DSQL refused the statement"):
         deployment.migrate()
     assert deployment.journal() == [*APPLIED, ("005_again", 0, "failed", 0)]
 
 
-def test_a_step_is_reported_once_it_is_noted(deployment: Deployment) -> None:
+def test_a_step_is_reported_after_it_is_recorded(deployment: Deployment) -> None:
     """And in the order of the steps."""
     reported: list[tuple[str, bool]] = []
     deployment.write(TABLES)
@@ -103,8 +105,8 @@ def test_a_step_is_reported_once_it_is_noted(deployment: Deployment) -> None:
     assert reported == [(name, True) for name in TABLES]
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_who_lost_the_lease_notes_nothing(deployment: Deployment, at_once: bool) -> None:
+@pytest.mark.parametrize("single_statement", [True, False])
+def test_a_migrator_without_the_lease_records_nothing(deployment: Deployment, single_statement: bool) -> None:
     deployment.write(TABLES)
     deployment.migrate()
     migration = deployment.manifest().migrations[0]
@@ -112,19 +114,19 @@ def test_who_lost_the_lease_notes_nothing(deployment: Deployment, at_once: bool)
         lost = acquire(one, "one")
         deployment.run("UPDATE _migrations_lock SET expires_at = now()", "DELETE FROM _migrations")
         acquire(two, "two")
-        told = Journal(lost, "one", at_once=at_once)
-        with pytest.raises(MigrationProblem, match="another migrator took over"):
-            told.advance(one, [(migration, Move(0, 1, State.APPLIED))])
+        told = Journal(lost, "one", single_statement=single_statement)
+        with pytest.raises(MigrationFailedError, match="another migrator has taken the lease"):
+            told.advance(one, [(migration, JournalUpdate(0, 1, State.APPLIED))])
     assert deployment.journal() == []
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_a_row_that_moved_is_left_alone(deployment: Deployment, at_once: bool) -> None:
+@pytest.mark.parametrize("single_statement", [True, False])
+def test_a_changed_row_is_not_overwritten(deployment: Deployment, single_statement: bool) -> None:
     deployment.write(TABLES)
     deployment.migrate()
     migration = deployment.manifest().migrations[0]
     with deployment.admin().open() as admin, holding_lease(admin, "test") as lease:
-        told = Journal(lease, "test", at_once=at_once)
-        with pytest.raises(Overtaken):
-            told.advance(admin, [(migration, Move(0, 0, State.STARTED))])
+        told = Journal(lease, "test", single_statement=single_statement)
+        with pytest.raises(StaleJournalRow):
+            told.advance(admin, [(migration, JournalUpdate(0, 0, State.STARTED))])
     assert deployment.journal() == APPLIED

@@ -1,4 +1,4 @@
-"""What DSQL refuses for a while: each is tried again, as long as there is time, and nothing is done twice.
+"""Transient refusals of DSQL: each is retried until the deadline, and nothing is done twice.
 
 Texts: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
@@ -17,18 +17,18 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.errors import ConnectionFailed, ConnectionLimitExceeded, ServerUnavailable
 from custom_resource.deadline import Deadline, OutOfTime
 from lambda_migrator import admin
-from lambda_migrator.admin import Admin
+from lambda_migrator.admin import AdminConnection
 from lambda_migrator.grants import Grant
 from lambda_migrator.migrate import migrate
 from local_dsql import Fault
-from tests.lambda_migrator.doorman import doorman
+from tests.support.tls_error_proxy import tls_error_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lambda_migrator.migrate import Outcome
     from tests.lambda_migrator.conftest import Deployment
-    from tests.lambda_migrator.doorman import Doorman, Error
+    from tests.support.tls_error_proxy import Error, TlsErrorProxy
 
 FILES = {
     "001_t": "CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL);",
@@ -51,25 +51,25 @@ REFUSED: tuple[Error, ...] = (
 
 
 @pytest.fixture
-def guarded(deployment: Deployment) -> Iterator[Doorman]:
+def guarded(deployment: Deployment) -> Iterator[TlsErrorProxy]:
     deployment.write(FILES)
-    with doorman(deployment.cluster) as made:
+    with tls_error_proxy(deployment.cluster) as made:
         yield made
 
 
 def deploy(
-    deployment: Deployment, guarded: Doorman, seconds: float = 60.0, patience: float = 10.0
+    deployment: Deployment, guarded: TlsErrorProxy, seconds: float = 60.0, patience: float = 10.0
 ) -> Outcome:
-    """Deploy once, past the doorman."""
+    """Deploy once, through the proxy."""
     straight = deployment.target()
     target = Target(straight.host, guarded.port, straight.region, straight.role, straight.ca)
     keys = deployment.admin()._credentials
-    with Admin(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
+    with AdminConnection(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
         return migrate(admin, deployment.manifest(), database="main", grants=[GRANT], holder="test")
 
 
 def check(deployment: Deployment) -> None:
-    """See that everything was done, and once."""
+    """Assert that everything was done once."""
     assert deployment.journal() == [
         ("001_t", 1, "applied", 0),
         ("002_rows", 2, "applied", 80),
@@ -83,16 +83,16 @@ def check(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("error", TURNED_AWAY.values(), ids=TURNED_AWAY)
-def test_a_connection_that_is_turned_away_is_tried_again(
-    deployment: Deployment, guarded: Doorman, error: Error
+def test_a_refused_connection_is_retried(
+    deployment: Deployment, guarded: TlsErrorProxy, error: Error
 ) -> None:
-    guarded.turn_away = lambda number: error if number <= 6 else None
+    guarded.reject_login = lambda number: error if number <= 6 else None
     deploy(deployment, guarded)
     assert guarded.connections == 7
     check(deployment)
 
 
-def test_a_name_that_becomes_known_late_is_tried_again(
+def test_a_host_name_that_resolves_late_is_retried(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As that of an interface endpoint which the same deploy has made."""
@@ -109,14 +109,14 @@ def test_a_name_that_becomes_known_late_is_tried_again(
     monkeypatch.setattr(admin, "open_session", arriving)
     keys = deployment.admin()._credentials
     late = Target("late.invalid", there.port, there.region, there.role, there.ca)
-    with Admin(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
+    with AdminConnection(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
         migrate(waiting, deployment.manifest(), database="main", grants=[GRANT], holder="test")
     assert tries == 4
     check(deployment)
 
 
-def test_turned_away_for_longer_than_the_patience(deployment: Deployment, guarded: Doorman) -> None:
-    guarded.turn_away = lambda number: TURNED_AWAY["too fast"]
+def test_refused_for_longer_than_the_patience(deployment: Deployment, guarded: TlsErrorProxy) -> None:
+    guarded.reject_login = lambda number: TURNED_AWAY["too fast"]
     began = time.monotonic()
     with pytest.raises(ConnectionLimitExceeded, match="rate exceeded") as caught:
         deploy(deployment, guarded, patience=0.5)
@@ -125,54 +125,54 @@ def test_turned_away_for_longer_than_the_patience(deployment: Deployment, guarde
 
 
 @pytest.mark.parametrize("first", range(1, 12))
-def test_requests_that_are_refused_are_tried_again(
-    deployment: Deployment, guarded: Doorman, first: int
-) -> None:
+def test_refused_requests_are_retried(deployment: Deployment, guarded: TlsErrorProxy, first: int) -> None:
     """Every eleventh request, from each of the first eleven on: so each request of a deploy is refused in a case."""
-    guarded.refuse = lambda number, request: REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
+    guarded.reject_request = lambda number, request: (
+        REFUSED[number // 11 % 3] if number % 11 == first % 11 else None
+    )
     deploy(deployment, guarded)
     assert guarded.requests > 70
     check(deployment)
 
 
-def test_refused_again_and_again(
-    deployment: Deployment, guarded: Doorman, monkeypatch: pytest.MonkeyPatch
+def test_refused_repeatedly(
+    deployment: Deployment, guarded: TlsErrorProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
-    guarded.refuse = lambda number, request: REFUSED[2]
+    guarded.reject_request = lambda number, request: REFUSED[2]
     with pytest.raises(ServerUnavailable, match="server unavailable"):
         deploy(deployment, guarded)
     assert guarded.requests == 5
 
 
-def test_a_statement_that_is_never_answered(
-    deployment: Deployment, guarded: Doorman, monkeypatch: pytest.MonkeyPatch
+def test_a_statement_without_any_reply(
+    deployment: Deployment, guarded: TlsErrorProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What became of it is looked up each time, and in the end nothing is claimed of it."""
+    """Its outcome is looked up each time, and stays unknown at the end."""
     monkeypatch.setattr(admin, "MAX_RETRIES", 4)
-    guarded.refuse = lambda number, request: REFUSED[2] if b"ALTER TABLE" in request else None
-    with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no answer came"):
+    guarded.reject_request = lambda number, request: REFUSED[2] if b"ALTER TABLE" in request else None
+    with pytest.raises(ConnectionFailed, match="a DDL statement was sent 5 times, and no reply arrived"):
         deploy(deployment, guarded)
     assert deployment.journal()[4] == ("005_column", 0, "started", 0)
-    guarded.refuse = lambda number, request: None
+    guarded.reject_request = lambda number, request: None
     deploy(deployment, guarded)
     check(deployment)
 
 
-def test_refused_until_the_deadline(deployment: Deployment, guarded: Doorman) -> None:
-    guarded.refuse = lambda number, request: REFUSED[2] if number > 20 else None
+def test_refused_until_the_deadline(deployment: Deployment, guarded: TlsErrorProxy) -> None:
+    guarded.reject_request = lambda number, request: REFUSED[2] if number > 20 else None
     began = time.monotonic()
     with pytest.raises(OutOfTime):
         deploy(deployment, guarded, seconds=1.5)
     assert time.monotonic() - began < 10.0
-    guarded.refuse = lambda number, request: None
+    guarded.reject_request = lambda number, request: None
     deploy(deployment, guarded)
     check(deployment)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.UNKNOWN, Fault.OC000, Fault.OC001])
-def test_a_commit_that_went_wrong_is_not_repeated_blindly(deployment: Deployment, fault: Fault) -> None:
-    """Whether its answer or itself was lost, the rows are changed once: the journal tells."""
+def test_a_failed_commit_is_looked_up_before_a_retry(deployment: Deployment, fault: Fault) -> None:
+    """The rows are changed once, whether the request or the reply was lost: the journal shows it."""
     deployment.write(FILES)
     deployment.cluster.inject(fault, table="t", times=None, every=2)
     deployment.migrate([GRANT])

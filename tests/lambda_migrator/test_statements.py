@@ -1,4 +1,4 @@
-"""Everything the migrator sends is SQL that DSQL accepts, by the oldest dialect there is."""
+"""Every statement that the migrator sends is accepted by the oldest dialect."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ import pytest
 from blocks_runtime.contract import Access
 from dsql_dialect import parse, profile
 from lambda_migrator import grants, jobs, journal, lease, probes, provision, tables
-from lambda_migrator.grants import Grant, Seen, Thing
-from lambda_migrator.journal import Move, State
-from lambda_migrator.manifest import Migration, Statement
+from lambda_migrator.grants import CurrentGrants, DatabaseObject, Grant
+from lambda_migrator.journal import JournalUpdate, State
+from migration_manifest import Json, Migration, Statement
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
 
-MIGRATION = Migration(1, "001_x", "c", (Statement("SELECT 1", "ddl", 1, 1, False, None, False),))
-PROBE = {"schema": "s", "table": "t", "name": "n", "role": "r", "arn": "arn:x", "present": True}
-THINGS = (Thing("SCHEMA", ("app",)), Thing("TABLE", ("app", "t")), Thing("SEQUENCE", ("public", "s")))
+MIGRATION = Migration(1, "001_x", "c", (Statement("SELECT 1", "ddl", 1, 1, None, None, False),))
+PROBE: dict[str, Json] = {
+    "schema": "s",
+    "table": "t",
+    "name": "n",
+    "role": "r",
+    "arn": "arn:x",
+    "present": True,
+}
+THINGS = (
+    DatabaseObject("SCHEMA", ("app",)),
+    DatabaseObject("TABLE", ("app", "t")),
+    DatabaseObject("SEQUENCE", ("public", "s")),
+)
 MAPPED = frozenset({("blocks_main_read_only", "arn:gone")})
 
 
@@ -33,7 +44,7 @@ def probe_questions() -> dict[str, Sql]:
 
 def grant_statements() -> dict[str, Sql]:
     wanted = [Grant(f"blocks_main_{access.value.lower()}", access, "arn:x") for access in Access]
-    planned = grants.plan_grants("main", wanted, Seen(mappings=MAPPED, things=THINGS))
+    planned = grants.plan_grants("main", wanted, CurrentGrants(mappings=MAPPED, objects=THINGS))
     return {f"grants: {each.text}": each for each in planned}
 
 
@@ -41,17 +52,17 @@ SENT: dict[str, Sql] = {
     **{f"table {name}": statement for name, statement in tables.CREATE.items()},
     "existing tables": tables.EXISTING,
     "find lease": lease.FIND,
-    "fence": lease.fencing(1),
-    "take free lease": lease.taking(None, "me"),
-    "take over lease": lease.taking(7, "me"),
-    "prolong lease": lease.prolonging(1, lease.TERM),
+    "fence": lease.fence_query(1),
+    "take free lease": lease.take_statement(None, "me"),
+    "take over lease": lease.take_statement(7, "me"),
+    "prolong lease": lease.extend_statement(1, lease.TERM),
     "read journal": journal.READ,
-    "record applied": journal.recording([(MIGRATION, Move(0, 1, State.APPLIED))], "me"),
-    "record started": journal.recording([(MIGRATION, Move(0, 0, State.STARTED))], "me"),
-    "advance": journal.advancing(1, [(MIGRATION, Move(0, 1, State.APPLIED))], "me"),
-    "settle": journal.settling(MIGRATION, State.APPLIED, 1, "me"),
-    "forget": journal.forgetting(1),
-    "note job": journal.noting_job(MIGRATION, "j"),
+    "record applied": journal.record_statement([(MIGRATION, JournalUpdate(0, 1, State.APPLIED))], "me"),
+    "record started": journal.record_statement([(MIGRATION, JournalUpdate(0, 0, State.STARTED))], "me"),
+    "advance": journal.advance_statement(1, [(MIGRATION, JournalUpdate(0, 1, State.APPLIED))], "me"),
+    "settle": journal.overwrite_statement(MIGRATION, State.APPLIED, 1, "me"),
+    "forget": journal.delete_statement(1),
+    "note job": journal.store_job_statement(MIGRATION, "j"),
     "roles": provision.ROLES,
     "mappings": provision.MAPPINGS,
     "relations": provision.RELATIONS,

@@ -1,4 +1,4 @@
-"""No pauses between two looks; the control plane here needs none."""
+"""Pauses between two reads are removed; the control plane here needs none."""
 
 from __future__ import annotations
 

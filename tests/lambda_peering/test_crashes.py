@@ -1,4 +1,4 @@
-"""Killed before and after every call, and cut off in every call: the next run ends where an unharmed one does."""
+"""Crashes before and after every call, and connections cut in every call: the next run reaches the same end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from custom_resource.cloudformation import Request
 from custom_resource.deadline import Deadline
 from lambda_peering import handler
 from lambda_peering.clusters import Clusters
-from tests.lambda_peering.laboratory import Killed, Laboratory, event, laboratory
+from tests.support.control_plane_recorder import ControlPlaneRecorder, Killed, control_plane_recorder, event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,49 +58,53 @@ class Mortal:
         return answer
 
 
-def prepare(lab: Laboratory, kind: str) -> None:
+def prepare(recorder: ControlPlaneRecorder, kind: str) -> None:
     """Peer the clusters first where the story is about deleting them."""
     if kind == "Delete":
-        lab.run(event(lab))
-    lab.calls.clear()
+        recorder.run(event(recorder))
+    recorder.calls.clear()
 
 
-def check(lab: Laboratory, kind: str) -> None:
-    statuses = {name: lab.status(arn) for name, arn in lab.arns.items()}
+def check(recorder: ControlPlaneRecorder, kind: str) -> None:
+    statuses = {name: recorder.status(arn) for name, arn in recorder.arns.items()}
     if kind == "Delete":
         assert statuses == {"primary": "ACTIVE", "peer": "PENDING_DELETE"}
     else:
         assert statuses == {"primary": "ACTIVE", "peer": "ACTIVE"}
-    changes = [call for call in lab.calls if "GetCluster" not in call]
+    changes = [call for call in recorder.calls if "GetCluster" not in call]
     assert len(changes) == 1, changes
 
 
 @pytest.mark.parametrize("again", ["the same request", "another deploy"])
 @every_point
-def test_a_killed_run_is_carried_on_by_the_next(kind: str, number: int, moment: str, again: str) -> None:
-    with laboratory() as lab:
-        prepare(lab, kind)
+def test_a_killed_run_is_continued_by_the_next(kind: str, number: int, moment: str, again: str) -> None:
+    with control_plane_recorder() as recorder:
+        prepare(recorder, kind)
         counter = itertools.count()
-        mortal = Clusters(lambda region: Mortal(lab.clients(region), number, moment, counter))
-        request = Request.of(event(lab, kind), "peering")
+        mortal = Clusters(lambda region: Mortal(recorder.clients(region), number, moment, counter))
+        request = Request.of(event(recorder, kind), "peering")
         with pytest.raises(Killed):
             handler.run(request, Deadline.after(30), mortal)
-        second = event(lab, kind) if again == "the same request" or kind == "Delete" else event(lab, "Update")
-        lab.run(second | {"RequestId": "request-Create" if again == "the same request" else "another"})
-        check(lab, kind)
+        second = (
+            event(recorder, kind)
+            if again == "the same request" or kind == "Delete"
+            else event(recorder, "Update")
+        )
+        recorder.run(second | {"RequestId": "request-Create" if again == "the same request" else "another"})
+        check(recorder, kind)
 
 
 @every_point
-def test_a_lost_connection_is_looked_at_again(kind: str, number: int, moment: str) -> None:
+def test_a_lost_connection_is_retried(kind: str, number: int, moment: str) -> None:
     """The server closes the connection before it does anything, or after it did everything."""
 
     def cut(at: int, _: str) -> None:
         if at == number:
             raise ConnectionAbortedError
 
-    with laboratory() as lab:
-        prepare(lab, kind)
-        setattr(lab, moment, cut)
-        lab.run(event(lab, kind))
-        lab.calls = [call for call in lab.calls if not call.endswith("no answer")]
-        check(lab, kind)
+    with control_plane_recorder() as recorder:
+        prepare(recorder, kind)
+        setattr(recorder, moment, cut)
+        recorder.run(event(recorder, kind))
+        recorder.calls = [call for call in recorder.calls if not call.endswith("no answer")]
+        check(recorder, kind)

@@ -1,4 +1,4 @@
-"""The function as a process of its own, with boto3's own settings, killed by the kernel while it changes something."""
+"""The function as a process with boto3's own settings, killed by the kernel during a change."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lambda_migrator.inbox import response_server
-from tests.lambda_peering.laboratory import EAST, Laboratory, event, laboratory
+from tests.support.cloudformation_stub import response_server
+from tests.support.control_plane_recorder import EAST, ControlPlaneRecorder, control_plane_recorder, event
 
 if TYPE_CHECKING:
-    from tests.lambda_migrator.inbox import Inbox
+    from tests.support.cloudformation_stub import CloudFormationStub
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -33,10 +33,10 @@ handler.handler(json.loads(sys.argv[1]), Context())
 """
 
 
-def start(lab: Laboratory, inbox: Inbox, kind: str) -> subprocess.Popen[bytes]:
-    request = event(lab, kind) | {"ResponseURL": inbox.url}
+def start(recorder: ControlPlaneRecorder, stub: CloudFormationStub, kind: str) -> subprocess.Popen[bytes]:
+    request = event(recorder, kind) | {"ResponseURL": stub.url}
     own = {
-        "AWS_ENDPOINT_URL_DSQL": lab.url,
+        "AWS_ENDPOINT_URL_DSQL": recorder.url,
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "not a secret",
         "AWS_REGION": EAST,
@@ -50,22 +50,20 @@ def start(lab: Laboratory, inbox: Inbox, kind: str) -> subprocess.Popen[bytes]:
     [("Create", "UpdateCluster", "after"), ("Delete", "DeleteCluster", "before")],
     ids=["peering", "parting"],
 )
-def test_a_process_that_is_killed_is_followed_by_one_that_ends_the_work(
-    kind: str, change: str, moment: str
-) -> None:
-    with laboratory() as lab, response_server() as inbox:
+def test_a_killed_process_is_followed_by_one_that_completes(kind: str, change: str, moment: str) -> None:
+    with control_plane_recorder() as recorder, response_server() as stub:
         if kind == "Delete":
-            lab.run(event(lab))
-        killed = start(lab, inbox, kind)
+            recorder.run(event(recorder))
+        killed = start(recorder, stub, kind)
 
         def kill(_: int, operation: str) -> None:
             if operation == change and killed.returncode is None:
                 killed.send_signal(signal.SIGKILL)
                 killed.wait()
 
-        setattr(lab, moment, kill)
+        setattr(recorder, moment, kill)
         assert killed.wait(60) == -signal.SIGKILL
-        assert inbox.bodies == []
-        assert start(lab, inbox, kind).wait(60) == 0
-        assert [answer["Status"] for answer in inbox.bodies] == ["SUCCESS"]
-        assert lab.status(lab.arns["peer"]) == ("ACTIVE" if kind == "Create" else "PENDING_DELETE")
+        assert stub.bodies == []
+        assert start(recorder, stub, kind).wait(60) == 0
+        assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"]
+        assert recorder.status(recorder.arns["peer"]) == ("ACTIVE" if kind == "Create" else "PENDING_DELETE")

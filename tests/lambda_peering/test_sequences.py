@@ -1,4 +1,4 @@
-"""The calls of peering and parting, kept as files to read; a changed call is a changed file."""
+"""Calls of peering and deletion, kept as text files; a changed call is a changed file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from blocks_cli.control_plane.cluster import ClusterId, Status
-from tests.lambda_peering.laboratory import EAST, OHIO, WEST, Laboratory, event, laboratory
+from tests.support.control_plane_recorder import (
+    EAST,
+    OHIO,
+    WEST,
+    ControlPlaneRecorder,
+    control_plane_recorder,
+    event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,55 +30,55 @@ class TextFile(SingleFileSnapshotExtension):
     file_extension = "txt"
 
 
-def first_deploy(lab: Laboratory) -> None:
-    lab.run(event(lab))
+def first_deploy(recorder: ControlPlaneRecorder) -> None:
+    recorder.run(event(recorder))
 
 
-def second_deploy(lab: Laboratory) -> None:
-    lab.run(event(lab))
-    lab.calls.append("-- deployed again --")
-    lab.run(event(lab, "Update"))
+def second_deploy(recorder: ControlPlaneRecorder) -> None:
+    recorder.run(event(recorder))
+    recorder.calls.append("-- deployed again --")
+    recorder.run(event(recorder, "Update"))
 
 
-def idle(lab: Laboratory) -> None:
-    lab.run(event(lab))
-    for cluster, status in zip(lab.plane.clusters.values(), (Status.IDLE, Status.INACTIVE), strict=True):
+def idle(recorder: ControlPlaneRecorder) -> None:
+    recorder.run(event(recorder))
+    for cluster, status in zip(recorder.plane.clusters.values(), (Status.IDLE, Status.INACTIVE), strict=True):
         cluster.status = status
-    lab.calls.append("-- nobody used it for a while --")
-    lab.run(event(lab, "Update"))
+    recorder.calls.append("-- unused for a while --")
+    recorder.run(event(recorder, "Update"))
 
 
-def destroyed(lab: Laboratory) -> None:
+def destroyed(recorder: ControlPlaneRecorder) -> None:
     """The order of `cdk destroy --all`: the primary's stack, then the peer's."""
-    lab.run(event(lab))
-    lab.calls.append("-- the primary's stack is deleted: first the peering --")
-    lab.run(event(lab, "Delete"))
-    lab.calls.append("-- then its cluster, by CloudFormation --")
-    lab.perform("DeleteCluster", EAST, ClusterId.parse(lab.arns["primary"]).identifier, {})
-    while lab.status(lab.arns["primary"]) != "gone":
-        lab.plane.get(EAST, ClusterId.parse(lab.arns["primary"]).identifier)
-    lab.calls.append("-- the peer's stack finds nothing left to delete --")
-    assert lab.status(lab.arns["peer"]) == "gone"
+    recorder.run(event(recorder))
+    recorder.calls.append("-- the primary's stack is deleted: first the peering --")
+    recorder.run(event(recorder, "Delete"))
+    recorder.calls.append("-- then its cluster, by CloudFormation --")
+    recorder.perform("DeleteCluster", EAST, ClusterId.parse(recorder.arns["primary"]).identifier, {})
+    while recorder.status(recorder.arns["primary"]) != "gone":
+        recorder.plane.get(EAST, ClusterId.parse(recorder.arns["primary"]).identifier)
+    recorder.calls.append("-- the peer's stack finds nothing left to delete --")
+    assert recorder.status(recorder.arns["peer"]) == "gone"
 
 
-def retained(lab: Laboratory) -> None:
-    lab.run(event(lab))
-    lab.calls.append("-- both are retained: deleting the stacks calls nothing --")
-    lab.run(event(lab, "Delete", on_delete="RETAIN"))
-    assert {lab.status(arn) for arn in lab.arns.values()} == {"ACTIVE"}
+def retained(recorder: ControlPlaneRecorder) -> None:
+    recorder.run(event(recorder))
+    recorder.calls.append("-- both are retained: deleting the stacks calls nothing --")
+    recorder.run(event(recorder, "Delete", on_delete="RETAIN"))
+    assert {recorder.status(arn) for arn in recorder.arns.values()} == {"ACTIVE"}
 
 
-def rolled_back_before_peering(lab: Laboratory) -> None:
-    """The peer does not name the primary yet, so it stays for the next deploy."""
-    lab.run(event(lab, "Delete"))
-    assert lab.status(lab.arns["peer"]) == "PENDING_SETUP"
+def rolled_back_before_peering(recorder: ControlPlaneRecorder) -> None:
+    """The peer is not peered with the primary yet, so it is kept for the next deploy."""
+    recorder.run(event(recorder, "Delete"))
+    assert recorder.status(recorder.arns["peer"]) == "PENDING_SETUP"
 
 
-def primary_lost_its_peer(lab: Laboratory) -> None:
-    """Somebody took the peer out of the primary by hand."""
-    primary = lab.plane.find(EAST, ClusterId.parse(lab.arns["primary"]).identifier)
+def primary_lost_its_peer(recorder: ControlPlaneRecorder) -> None:
+    """The peer was removed from the primary by hand."""
+    primary = recorder.plane.find(EAST, ClusterId.parse(recorder.arns["primary"]).identifier)
     primary.peers = frozenset()
-    lab.run(event(lab))
+    recorder.run(event(recorder))
 
 
 @pytest.mark.parametrize(
@@ -87,11 +94,11 @@ def primary_lost_its_peer(lab: Laboratory) -> None:
     ],
     ids=lambda story: story.__name__,
 )
-def test_the_sequence_of_calls_is_as_reviewed(
-    story: Callable[[Laboratory], None], snapshot: SnapshotAssertion
+def test_the_sequence_of_calls(
+    story: Callable[[ControlPlaneRecorder], None], snapshot: SnapshotAssertion
 ) -> None:
-    with laboratory() as lab:
-        story(lab)
-        assert not any(WEST in call.split()[0] for call in lab.calls)
-        assert {call.split()[0] for call in lab.calls if not call.startswith("--")} == {EAST, OHIO}
-        assert "\n".join(lab.calls) + "\n" == snapshot(extension_class=TextFile)
+    with control_plane_recorder() as recorder:
+        story(recorder)
+        assert not any(WEST in call.split()[0] for call in recorder.calls)
+        assert {call.split()[0] for call in recorder.calls if not call.startswith("--")} == {EAST, OHIO}
+        assert "\n".join(recorder.calls) + "\n" == snapshot(extension_class=TextFile)

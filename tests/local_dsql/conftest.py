@@ -1,4 +1,4 @@
-"""A cluster for the tests that do it no harm, and a folder for those that start and stop one."""
+"""A shared running cluster, and a folder for tests that start and stop a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql import LocalCluster
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Two Regions, in a folder whose path has a space."""
+    """A cluster with two Regions, in a folder whose path has a space."""
     folder = tmp_path_factory.mktemp("shared cluster")
     with LocalCluster(folder, regions=["us-east-1", "us-east-2"]) as cluster:
         yield cluster
@@ -24,7 +24,7 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCl
 
 @pytest.fixture(scope="session")
 def stopped_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster that was started once: that is quicker than to make one for each test."""
+    """The folder of a cluster that was started once, which saves the time to create one per test."""
     folder = tmp_path_factory.mktemp("own cluster")
     with LocalCluster(folder):
         return folder
@@ -32,6 +32,6 @@ def stopped_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(stopped_cluster: Path) -> Iterator[Path]:
-    """A cluster that is not running, with whatever data; a process left running in it fails the test."""
+    """A stopped cluster with arbitrary data; a process that a test leaves running fails the test."""
     yield stopped_cluster
     wait_until(lambda: not processes_of(stopped_cluster), timeout=5)

@@ -1,4 +1,4 @@
-"""The local cluster under the name that it would have on AWS, with tokens from AWS's own SDK."""
+"""The local cluster with the host name that it would have on AWS, and tokens of AWS's SDK."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ token = boto3.client("dsql", region_name=region).generate_db_connect_admin_auth_
 with psycopg.connect(host=host, user="admin", dbname="postgres", password=token, sslmode="verify-full") as connection:
     print(connection.execute("SELECT current_user").fetchone()[0], connection.info.host)
 """
-"""What an application for a real cluster does; it knows nothing of a local one."""
+"""Program for a cluster on AWS, without any knowledge of the local database."""
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-east-2"])

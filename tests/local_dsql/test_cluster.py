@@ -1,4 +1,4 @@
-"""The cluster from outside: connections that work as they are, Regions, reset, sharing, and its end."""
+"""LocalCluster: connections, Regions, reset, sharing, end of the server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from blocks_runtime import signing
 from local_dsql import LocalCluster, Permission
 from local_dsql.cluster import stop_server
 from local_dsql.errors import ServerError, ServerMismatchError
-from tests.local_dsql.processes import processes_of, start_user, wait_until
-from tests.local_dsql.programs import needs_psql
-from tests.local_dsql.queries import run, value
+from tests.support.processes import processes_of, start_cluster_user, wait_until
+from tests.support.programs import needs_psql
+from tests.support.queries import run, value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,11 +93,11 @@ def role_dsn(cluster: LocalCluster, *, user: str, action: str = "DbConnect") -> 
     return psycopg.conninfo.make_conninfo(cluster.dsn(), user=user, password=token)
 
 
-def test_a_mapped_role_logs_in_and_no_other(shared_cluster: LocalCluster) -> None:
+def test_only_a_mapped_role_logs_in(shared_cluster: LocalCluster) -> None:
     run(shared_cluster.dsn(), "CREATE ROLE app WITH LOGIN", "CREATE ROLE other WITH LOGIN")
     run(shared_cluster.dsn(), f"AWS IAM GRANT app TO '{ROLE}'")
     assert value(role_dsn(shared_cluster, user="app"), "SELECT current_user") == "app"
-    for user in ("other", "admin", "postgres", "nobody"):
+    for user in ("other", "admin", "postgres", "unknown"):
         with pytest.raises(psycopg.OperationalError, match="access denied"):
             psycopg.connect(role_dsn(shared_cluster, user=user))
     with pytest.raises(psycopg.OperationalError, match="access denied"):
@@ -110,7 +110,7 @@ def test_keys_stay_when_permissions_change(shared_cluster: LocalCluster) -> None
     assert shared_cluster.identity(arn, []) == first
 
 
-def test_what_is_no_principal_is_refused(shared_cluster: LocalCluster) -> None:
+def test_an_arn_of_no_role_or_user_is_refused(shared_cluster: LocalCluster) -> None:
     with pytest.raises(ValueError, match="not the ARN of an IAM role or user"):
         shared_cluster.identity("app", [])
 
@@ -133,7 +133,7 @@ def test_reset_empties_everything_but_the_keys(folder: Path) -> None:
 
 
 def maintenance(folder: Path) -> psycopg.Connection:
-    """Connect to PostgreSQL without the proxy, as only the server may."""
+    """Connect to PostgreSQL directly, without the proxy."""
     return psycopg.connect(host=str(folder / "run"), user="postgres", dbname="template1", autocommit=True)
 
 
@@ -151,12 +151,12 @@ def test_a_reset_database_has_the_privileges_of_the_first(folder: Path) -> None:
     "harm",
     [
         "DROP DATABASE postgres WITH (FORCE)",
-        # what PostgreSQL leaves behind when it is killed in the middle of DROP DATABASE
+        # states that PostgreSQL leaves if it is killed during DROP DATABASE
         "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'postgres'",
     ],
     ids=["after the drop", "within the drop"],
 )
-def test_a_reset_cut_short_heals(folder: Path, harm: str) -> None:
+def test_an_interrupted_reset_is_repaired(folder: Path, harm: str) -> None:
     with LocalCluster(folder) as cluster:
         cluster.reset()
         with maintenance(folder) as postgres:
@@ -181,13 +181,13 @@ def test_data_keys_and_ports_persist(folder: Path) -> None:
         assert value(dsn, "SELECT count(*) FROM kept") == 1
 
 
-def test_a_taken_port_moves(folder: Path) -> None:
+def test_an_endpoint_moves_if_its_port_is_in_use(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         port = cluster.status.ports["us-east-1"]
     with socket.create_server(("127.0.0.1", port)), LocalCluster(folder) as cluster:
         assert cluster.status.ports["us-east-1"] != port
         assert value(cluster.dsn(), "SELECT 1") == 1
-        assert f"port {port} is taken" in cluster.folder.server_log.read_text()
+        assert f"port {port} is in use" in cluster.folder.server_log.read_text()
 
 
 def test_a_stopped_region_refuses_until_started(folder: Path) -> None:
@@ -224,7 +224,7 @@ def test_two_users_share_one_server(folder: Path) -> None:
 
 def test_starters_at_the_same_moment_start_one_server(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    users = [start_user(folder) for _ in range(3)]
+    users = [start_cluster_user(folder) for _ in range(3)]
     answers = {user.stdout.readline() for user in users if user.stdout}
     assert len(answers) == 1
     for user in users:
@@ -233,7 +233,7 @@ def test_starters_at_the_same_moment_start_one_server(tmp_path: Path) -> None:
 
 
 def test_a_killed_user_leaves_nothing_behind(folder: Path) -> None:
-    with start_user(folder) as user:
+    with start_cluster_user(folder) as user:
         assert user.stdout is not None
         assert user.stdout.readline()
         user.kill()
@@ -244,7 +244,9 @@ def test_a_killed_user_leaves_nothing_behind(folder: Path) -> None:
     ("option", "value_", "message"),
     [("dialect", "2026-09", "another dialect"), ("commit_latency", 0.5, "another commit latency")],
 )
-def test_who_wants_it_otherwise_is_told(folder: Path, option: str, value_: object, message: str) -> None:
+def test_other_options_than_those_of_the_server_are_an_error(
+    folder: Path, option: str, value_: object, message: str
+) -> None:
     with LocalCluster(folder) as cluster:
         other = LocalCluster(folder, **{option: value_})  # type: ignore[arg-type]
         with pytest.raises(ServerMismatchError, match=message) as refusal:
@@ -252,7 +254,7 @@ def test_who_wants_it_otherwise_is_told(folder: Path, option: str, value_: objec
         assert str(cluster.status.pid) in refusal.value.why
 
 
-def test_stop_server_stops_it_for_all(folder: Path) -> None:
+def test_stop_server_stops_it_for_all_users(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         assert stop_server(folder)
         assert not processes_of(folder)
@@ -269,7 +271,7 @@ def test_a_pinned_server_outlives_its_users(folder: Path) -> None:
     assert stop_server(folder)
 
 
-def test_nothing_in_the_folder_is_open_to_others(shared_cluster: LocalCluster) -> None:
+def test_files_in_the_folder_are_private(shared_cluster: LocalCluster) -> None:
     assert shared_cluster.folder.path.stat().st_mode & 0o077 == 0
     token = shared_cluster.dsn().partition("@")[0].partition("admin:")[2]
     secret = shared_cluster.admin_credentials.secret_access_key

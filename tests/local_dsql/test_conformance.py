@@ -1,4 +1,4 @@
-"""The conformance suite, run as its users run it, and what it rests on."""
+"""The conformance suite as a subprocess, and its parts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_local_cluster_answers_as_recorded(tmp_path: Path) -> None:
 
 def test_other_cluster_is_asked(shared_cluster: LocalCluster, tmp_path: Path) -> None:
     chosen = ["-k", "select_one or create_view or lateral_left_outer_ref_cast"]
-    output = suite(tmp_path, "--dsn", shared_cluster.dsn(), *chosen, status=1)  # which is a portable one
+    output = suite(tmp_path, "--dsn", shared_cluster.dsn(), *chosen, status=1)  # in the dialect portable
     assert "1 of 3 recorded cases identical (33.3 %)" in output
     assert "differs: create_view (NOT LISTED)" in output
     assert "differs: lateral_left_outer_ref_cast (divergence lateral-left-join)" in output
@@ -62,7 +62,7 @@ def test_other_cluster_is_asked(shared_cluster: LocalCluster, tmp_path: Path) ->
     assert "X-Amz" not in output
 
 
-def test_only_a_local_cluster_is_excused(shared_cluster: LocalCluster) -> None:
+def test_known_divergences_apply_only_to_a_local_cluster(shared_cluster: LocalCluster) -> None:
     assert ClusterUnderTest.at(shared_cluster.dsn()).local
     assert not ClusterUnderTest.at(shared_cluster.dsn().replace("localhost:", "localhost:1")).local
 
@@ -75,7 +75,7 @@ def test_unreachable_cluster_is_one_clear_error(shared_cluster: LocalCluster, tm
     assert "X-Amz" not in output
 
 
-def test_facts_are_whole() -> None:
+def test_recordings_are_complete() -> None:
     assert len(IDS) == len(set(IDS)) == RECORDED
     assert set(KNOWN_DIVERGENCES) <= set(IDS)
     assert set(KNOWN_DIVERGENCES.values()) <= {entry.id for entry in DIVERGENCES}
@@ -96,7 +96,7 @@ def test_rows_are_read_as_copy_writes_them() -> None:
     assert lag.steps[0].answers == (Result("SELECT 2", ("lag",), (("seed",), (None,))),)
 
 
-def test_a_case_that_answers_as_recorded_may_not_be_listed() -> None:
+def test_a_case_without_a_difference_may_not_be_listed() -> None:
     with pytest.raises(pytest.fail.Exception, match="remove it from known"):
         DivergenceCheck({"join": "some-id"}).check("join", [], lambda name, value: None)
 

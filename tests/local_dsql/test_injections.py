@@ -1,4 +1,4 @@
-"""Conflicts and broken connections on request, through the control socket, as an application's tests ask for them."""
+"""Fault injection through the control socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLE = "arn:aws:iam::000000000000:role/app"
 
 @pytest.fixture
 def cluster(shared_cluster: LocalCluster) -> LocalCluster:
-    """Two Regions, with nothing armed and nothing logged, and two empty tables."""
+    """A cluster with two Regions, no injections, an empty conflict log, and two empty tables."""
     shared_cluster.reset()
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, n int)")
@@ -39,7 +39,7 @@ def connection(cluster: LocalCluster) -> Iterator[Connection]:
 
 
 def outcomes(connection: Connection, table: str, count: int) -> str:
-    """Return what becomes of so many COMMITs that insert a row: `.` where it is committed, `x` where it fails."""
+    """Insert rows in `count` transactions; return `.` for each success and `x` for each failure."""
     seen = ""
     for _ in range(count):
         try:
@@ -85,7 +85,7 @@ def test_which_commits_fail(
         ("OC001", r"schema has been updated by another transaction.*\(OC001\)"),
     ],
 )
-def test_loser_sees_what_a_real_one_sees_at_commit_and_not_before(
+def test_the_error_is_that_of_a_real_conflict_and_occurs_at_commit(
     cluster: LocalCluster, connection: Connection, fault: Fault | str, message: str
 ) -> None:
     cluster.inject(fault)
@@ -129,7 +129,7 @@ def test_injections_are_listed_and_disarmed(cluster: LocalCluster, connection: C
     assert outcomes(connection, "orders", 3) == "..."
 
 
-def test_used_up_injection_is_gone(cluster: LocalCluster, connection: Connection) -> None:
+def test_a_used_up_injection_is_removed(cluster: LocalCluster, connection: Connection) -> None:
     cluster.inject()
     assert outcomes(connection, "accounts", 1) == "x"
     assert cluster.injections() == {}
@@ -142,7 +142,7 @@ def test_several_programs_see_the_same_injections(cluster: LocalCluster, connect
     assert outcomes(connection, "accounts", 2) == "xx"
 
 
-def test_reset_disarms_and_forgets(cluster: LocalCluster, connection: Connection) -> None:
+def test_reset_removes_injections_and_conflicts(cluster: LocalCluster, connection: Connection) -> None:
     cluster.inject(times=None)
     outcomes(connection, "accounts", 2)
     assert len(cluster.conflicts()) == 2
@@ -154,13 +154,13 @@ def test_reset_disarms_and_forgets(cluster: LocalCluster, connection: Connection
 @pytest.mark.parametrize(
     ("injection", "message"),
     [
-        ({"fault": "OC002"}, "there is no fault OC002; there are OC000, OC001, connection-lost, outcome-unknown"),
+        ({"fault": "OC002"}, "unknown fault OC002; choose one of OC000, OC001, connection-lost, outcome-unknown"),
         ({"times": 0}, "times and every must be 1 or more"),
         ({"every": 0}, "times and every must be 1 or more"),
         ({"region": "eu-west-1"}, "eu-west-1 is not a Region of this cluster; it has us-east-1, us-east-2"),
     ],
 )  # fmt: skip
-def test_wrong_injections_are_refused(
+def test_invalid_injections_are_refused(
     cluster: LocalCluster, injection: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -171,9 +171,7 @@ def test_wrong_injections_are_refused(
 # the conflict log
 
 
-def test_log_says_who_lost_to_whom_on_which_key_and_when(
-    cluster: LocalCluster, connection: Connection
-) -> None:
+def test_the_log_has_loser_winners_keys_and_time(cluster: LocalCluster, connection: Connection) -> None:
     connection.execute("INSERT INTO accounts VALUES (1, 0), (2, 0)")
     connection.execute("CREATE ROLE app WITH LOGIN")
     connection.execute(f"AWS IAM GRANT app TO '{ROLE}'".encode())
@@ -207,11 +205,11 @@ def test_log_of_a_schema_change(cluster: LocalCluster, connection: Connection) -
     assert [winner.partition("#")[0] for winner in conflict.winners] == ["admin@us-east-1"]
 
 
-def test_jobs_are_delayed_until_told_otherwise(cluster: LocalCluster, connection: Connection) -> None:
+def test_jobs_are_delayed_until_reset(cluster: LocalCluster, connection: Connection) -> None:
     connection.autocommit = True
     cluster.delay_jobs(3600)
     connection.execute("CREATE INDEX ASYNC accounts_late ON accounts (id)")
     assert connection.execute("SELECT status FROM sys.jobs").fetchall() == [("submitted",)]
     cluster.reset()
-    with pytest.raises(ValueError, match="give 0 or more"):
+    with pytest.raises(ValueError, match="must be 0 seconds or more"):
         cluster.delay_jobs(-1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.processes import processes_of
+from tests.support.processes import processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

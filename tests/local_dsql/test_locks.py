@@ -1,4 +1,4 @@
-"""Locks between open files, and across fork."""
+"""File locks between open files, and across fork."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_shared_with_others_exclusive_alone(tmp_path: Path) -> None:
+def test_shared_and_exclusive_mode(tmp_path: Path) -> None:
     one, other, third = (FileLock(tmp_path / "lock") for _ in range(3))
     one.lock_shared(0)
     other.lock_shared(0)
@@ -22,7 +22,7 @@ def test_shared_with_others_exclusive_alone(tmp_path: Path) -> None:
     assert not third.try_lock_exclusive()
     other.release()
     assert third.try_lock_exclusive()
-    with pytest.raises(TimeoutError, match="stays locked"):
+    with pytest.raises(TimeoutError, match="is locked"):
         one.lock_shared(0.01)
     third.release()
     one.lock_shared(0)
@@ -30,7 +30,7 @@ def test_shared_with_others_exclusive_alone(tmp_path: Path) -> None:
     one.release()
 
 
-def test_a_forked_child_does_not_give_back_what_the_parent_holds(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_release_the_parents_lock(tmp_path: Path) -> None:
     held, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     held.lock_shared(0)
     child = os.fork()

@@ -1,4 +1,4 @@
-"""150 clients at once, each over TLS and each with transactions of its own."""
+"""150 concurrent clients over TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIENTS = 150
 
 
 def test_150_connections_at_once(shared_cluster: LocalCluster) -> None:
-    """All are open before any begins; each writes a row of its own and adds to a shared one until it has won."""
+    """All connect first; then each inserts its own row and increments a shared one until it succeeds."""
     dsn = shared_cluster.dsn()
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute("CREATE TABLE crowd (id int PRIMARY KEY, v int)")

@@ -1,4 +1,4 @@
-"""Injections by predicate: a function of the test's own process decides which COMMITs fail."""
+"""Fault injection by predicate: a function in the test's process decides which COMMITs fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from psycopg.errors import ExternalRoutineException, SerializationFailure
 from blocks_runtime import DistributedDatabase, sql
 from blocks_runtime.errors import DatabaseError
 from local_dsql import Attempt, LocalCluster, stop_server
-from tests.local_dsql.processes import PROJECT, wait_until
+from tests.support.processes import PROJECT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ SHORT = 0.3
 
 @pytest.fixture
 def cluster(shared_cluster: LocalCluster) -> LocalCluster:
-    """Two Regions, with nothing armed, and two tables."""
+    """A cluster with two Regions, no injections, and two tables."""
     shared_cluster.reset()
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE accounts (id text PRIMARY KEY, n int)")
@@ -49,7 +49,7 @@ def connect(cluster: LocalCluster, region: str = "us-east-1") -> psycopg.Connect
 
 
 def outcomes(cluster: LocalCluster, count: int = 6) -> str:
-    """Update the accounts 1, 2, …, one a COMMIT: `.` where it is committed, `x` where it conflicts."""
+    """Update the accounts 1, 2, …, one per COMMIT; return `.` for each success and `x` for each conflict."""
     seen = ""
     with connect(cluster) as connection:
         for account in range(1, count + 1):
@@ -73,7 +73,7 @@ def update(cluster: LocalCluster, account: int = 1) -> None:
 
 
 class Held:
-    """A predicate that says true, once it is let go."""
+    """A predicate that blocks until it is released, and then returns true."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -132,7 +132,7 @@ def test_the_example_of_the_page(cluster: LocalCluster) -> None:
     assert outcomes(cluster, 9) == "......x.."
 
 
-def test_a_predicate_is_shown_all_there_is_to_know(cluster: LocalCluster) -> None:
+def test_attributes_of_an_attempt(cluster: LocalCluster) -> None:
     seen: list[Attempt] = []
 
     def keep(attempt: Attempt) -> bool:
@@ -182,7 +182,7 @@ KEYS: list[tuple[str, Key]] = [
 
 
 @pytest.mark.parametrize(("values", "key"), KEYS, ids=[values for values, _ in KEYS])
-def test_keys_are_spelled_as_postgresql_does(cluster: LocalCluster, values: str, key: Key) -> None:
+def test_keys_are_formatted_like_postgresql(cluster: LocalCluster, values: str, key: Key) -> None:
     with connect(cluster) as connection:
         columns = connection.execute(f"SELECT {values}".encode()).description or []
         types = [connection.adapters.types[column.type_code].name for column in columns]
@@ -197,7 +197,7 @@ def test_keys_are_spelled_as_postgresql_does(cluster: LocalCluster, values: str,
             connection.execute(f"INSERT INTO things VALUES ({values})".encode())
 
 
-def test_is_listed_by_its_name_and_place(cluster: LocalCluster, held: Held) -> None:
+def test_a_predicate_is_listed_with_name_and_location(cluster: LocalCluster, held: Held) -> None:
     def by_name(attempt: Attempt) -> bool:
         return attempt.changes("accounts")
 
@@ -235,17 +235,17 @@ def awaiting(_: Attempt) -> bool:
     ],
     ids=["raising", "failing", "awaiting"],
 )
-def test_an_exception_fails_the_commit_and_is_no_conflict(
+def test_an_exception_fails_the_commit_and_is_not_a_conflict(
     cluster: LocalCluster, caplog: pytest.LogCaptureFixture, predicate: Predicate, message: str
 ) -> None:
     cluster.inject("outcome-unknown", predicate=predicate)
     with connect(cluster) as connection:
-        for _ in range(2):  # it stays armed: nothing that hides the error may get through
+        for _ in range(2):  # the injection stays armed, so that the error is not hidden
             with pytest.raises(ExternalRoutineException, match=message) as failure:
                 connection.execute("UPDATE accounts SET n = 1")
             assert failure.value.sqlstate == "38000"
             assert failure.value.diag.message_detail == (
-                "An injection asks it whether this COMMIT is to fail. Nothing was committed."
+                "A fault injection evaluates this predicate for the COMMIT. Nothing was committed."
             )
             assert "clear_injections()" in (failure.value.diag.message_hint or "")
         assert connection.execute("SELECT sum(n) FROM accounts").fetchone() == (0,)
@@ -258,7 +258,7 @@ def test_an_exception_fails_the_commit_and_is_no_conflict(
 def test_an_exception_reaches_a_test_through_the_runtime(
     cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is no conflict, so nobody retries it, and the answer has arrived, so the outcome is known."""
+    """It is not a conflict, so it is not retried, and there is a response, so the outcome is known."""
     for name, value in cluster.environment("main").items():
         monkeypatch.setenv(name, value)
     cluster.inject("OC000", predicate=raising)
@@ -276,15 +276,15 @@ def test_an_exception_reaches_a_test_through_the_runtime(
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"predicate": "accounts"}, TypeError, "the predicate is str; give a function"),
+        ({"predicate": "accounts"}, TypeError, "the predicate is str; pass a function"),
         ({"predicate": 7}, TypeError, "the predicate is int"),
-        ({"predicate": raising, "timeout": 0}, ValueError, "give more than 0"),
+        ({"predicate": raising, "timeout": 0}, ValueError, "timeout must be more than 0"),
         ({"predicate": raising, "region": "eu-west-1"}, ValueError, "eu-west-1 is not a Region"),
         ({"predicate": raising, "times": 0}, ValueError, "1 or more"),
-        ({"key": 7}, ValueError, "give the table with it"),
+        ({"key": 7}, ValueError, "key needs table"),
     ],
 )
-def test_wrong_predicates_are_refused(
+def test_invalid_predicates_are_refused(
     cluster: LocalCluster, arguments: dict[str, object], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
@@ -303,20 +303,20 @@ def test_a_coroutine_function_is_refused(cluster: LocalCluster) -> None:
 # time
 
 
-def test_no_verdict_in_time_fails_the_commit(cluster: LocalCluster, held: Held) -> None:
+def test_a_timeout_fails_the_commit(cluster: LocalCluster, held: Held) -> None:
     cluster.inject("OC000", predicate=held, timeout=SHORT)
-    with pytest.raises(ExternalRoutineException, match=r"Held gave no verdict within 0\.3 s"):
+    with pytest.raises(ExternalRoutineException, match=r"Held did not return within 0\.3 s"):
         update(cluster)
     with pytest.raises(ExternalRoutineException):
-        update(cluster)  # it is still thinking about the first one
+        update(cluster)  # the predicate still runs for the first one
     assert held.calls == 1
     held.go.set()
     wait_until(lambda: outcomes(cluster, 1) == "x")
     assert balance(cluster) == 0, "a verdict on one COMMIT is none on another"
 
 
-def test_only_the_commit_that_is_asked_about_waits(cluster: LocalCluster, held: Held) -> None:
-    """Meanwhile others read, write and commit, over the same row too; then it is they who have won."""
+def test_only_the_commit_under_evaluation_waits(cluster: LocalCluster, held: Held) -> None:
+    """Meanwhile other transactions read, write and commit, also the same row; these win the conflict."""
     cluster.inject("OC000", predicate=held, region="us-east-2", times=1)
     with ThreadPoolExecutor() as pool, connect(cluster, "us-east-2") as waiting:
         commit = pool.submit(waiting.execute, "UPDATE accounts SET n = n + 10 WHERE id = '1'")
@@ -333,7 +333,7 @@ def test_only_the_commit_that_is_asked_about_waits(cluster: LocalCluster, held: 
     assert len(cluster.injections()) == 1, "it was not needed, so it is not used up"
 
 
-def test_commits_are_asked_about_one_at_a_time(cluster: LocalCluster) -> None:
+def test_predicates_are_evaluated_one_at_a_time(cluster: LocalCluster) -> None:
     at_once: list[int] = []
     inside: list[int] = []
 
@@ -353,7 +353,7 @@ def test_commits_are_asked_about_one_at_a_time(cluster: LocalCluster) -> None:
 # a predicate that uses the cluster itself
 
 
-def test_a_predicate_may_query_and_write_what_it_is_not_asked_about(cluster: LocalCluster) -> None:
+def test_a_predicate_may_query_and_write(cluster: LocalCluster) -> None:
     seen: list[int] = []
 
     def predicate(_: Attempt) -> bool:
@@ -370,15 +370,15 @@ def test_a_predicate_may_query_and_write_what_it_is_not_asked_about(cluster: Loc
         assert connection.execute("SELECT count(*) FROM log").fetchone() == (1,)
 
 
-def test_a_predicate_that_asks_itself_is_an_error(cluster: LocalCluster) -> None:
+def test_a_predicate_that_triggers_itself_is_an_error(cluster: LocalCluster) -> None:
     def predicate(_: Attempt) -> bool:
         update(cluster, 2)
         return False
 
     cluster.inject("OC000", predicate=predicate, timeout=SHORT)
-    with pytest.raises(ExternalRoutineException, match="gave no verdict") as failure:
+    with pytest.raises(ExternalRoutineException, match="did not return") as failure:
         update(cluster)
-    assert "change what it is asked about itself" in (failure.value.diag.message_hint or "")
+    assert "run a COMMIT that it is evaluated for" in (failure.value.diag.message_hint or "")
     cluster.clear_injections()
     assert balance(cluster) == 0
 
@@ -386,7 +386,7 @@ def test_a_predicate_that_asks_itself_is_an_error(cluster: LocalCluster) -> None
 # ends
 
 
-def test_removing_the_injection_lets_the_commit_go_on(cluster: LocalCluster, held: Held) -> None:
+def test_removing_the_injection_continues_the_commit(cluster: LocalCluster, held: Held) -> None:
     number = cluster.inject("OC000", predicate=held)
     with ThreadPoolExecutor() as pool:
         commit = pool.submit(update, cluster)
@@ -396,7 +396,7 @@ def test_removing_the_injection_lets_the_commit_go_on(cluster: LocalCluster, hel
     assert balance(cluster) == 1
 
 
-def test_reset_removes_it_and_ends_who_waits(cluster: LocalCluster, held: Held) -> None:
+def test_reset_removes_the_injection_and_ends_the_waiting_session(cluster: LocalCluster, held: Held) -> None:
     cluster.inject("OC000", predicate=held)
     with ThreadPoolExecutor() as pool:
         commit = pool.submit(update, cluster)
@@ -414,7 +414,7 @@ def test_reset_removes_it_and_ends_who_waits(cluster: LocalCluster, held: Held) 
     assert len(cluster.injections()) == 1, "the end of an earlier one must not take its namesake along"
 
 
-def test_a_client_that_hangs_up_meanwhile_commits_nothing(cluster: LocalCluster, held: Held) -> None:
+def test_a_client_that_disconnects_meanwhile_commits_nothing(cluster: LocalCluster, held: Held) -> None:
     cluster.inject("OC000", predicate=held)
     client = connect(cluster)
     client.execute("BEGIN")
@@ -424,11 +424,11 @@ def test_a_client_that_hangs_up_meanwhile_commits_nothing(cluster: LocalCluster,
     client.pgconn.finish()
     held.go.set()
     with pytest.raises(SerializationFailure):
-        update(cluster)  # which comes after the first verdict, and finds the injection still there
+        update(cluster)  # after the first verdict, with the injection still armed
     assert balance(cluster) == 0
 
 
-def test_stopping_the_server_ends_it_all(folder: Path, held: Held) -> None:
+def test_stopping_the_server_ends_a_running_predicate(folder: Path, held: Held) -> None:
     with LocalCluster(folder) as cluster:
         cluster.reset()
         with connect(cluster) as connection:
@@ -452,7 +452,7 @@ def test_stopping_the_server_ends_it_all(folder: Path, held: Held) -> None:
         assert outcomes(cluster, 1) == "."
 
 
-def test_closing_the_cluster_disarms_what_it_has_armed(cluster: LocalCluster) -> None:
+def test_closing_the_cluster_disarms_its_injections(cluster: LocalCluster) -> None:
     with LocalCluster(cluster.folder.path) as other:
         other.inject("OC000", table="accounts")
         other.inject("OC000", predicate=lambda _: True, times=None)
@@ -483,7 +483,7 @@ sys.stdin.readline()
 
 @pytest.fixture
 def arm(cluster: LocalCluster) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Start processes that arm a predicate each."""
+    """Start processes that each arm a predicate."""
     processes: list[subprocess.Popen[str]] = []
 
     def start(word: str) -> subprocess.Popen[str]:
@@ -516,12 +516,12 @@ def test_two_processes_with_a_predicate_each(
     first.wait()
     wait_until(lambda: len(cluster.injections()) == 1)
     assert outcomes(cluster) == "...x.."
-    output, errors = second.communicate("\n", timeout=30)  # it ends without closing anything
+    output, errors = second.communicate("\n", timeout=30)  # the process ends without close()
     assert (output, errors, second.returncode) == ("", "", 0)
     wait_until(lambda: not cluster.injections())
 
 
-def test_killing_the_process_that_is_asked_lets_the_commit_go_on(
+def test_killing_the_evaluating_process_continues_the_commit(
     cluster: LocalCluster, arm: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     process = arm("hang")
@@ -543,7 +543,7 @@ def test_a_fork_neither_disarms_its_parents_predicate_nor_keeps_it_armed(
     child = int(process.stdout.readline())
     try:
         assert len(cluster.injections()) == 1
-        assert outcomes(cluster, 2) == ".."  # it is answered
+        assert outcomes(cluster, 2) == ".."  # the parent evaluates the predicate
         process.kill()
         wait_until(lambda: not cluster.injections())
     finally:

@@ -1,4 +1,4 @@
-"""Two Regions, one database: conflicts across Regions, a Region that fails, the way that a COMMIT has to go."""
+"""Two Regions with one database: conflicts across Regions, a Region outage, commit latency."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EAST, WEST = "us-east-1", "us-east-2"
 
 @pytest.fixture
 def cluster(shared_cluster: LocalCluster) -> LocalCluster:
-    """Both Regions up, one account with nothing on it."""
+    """A cluster with both Regions available, and one account with balance 0."""
     shared_cluster.reset()
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, n int NOT NULL)")
@@ -55,7 +55,7 @@ def pair(cluster: LocalCluster) -> Iterator[tuple[Connection, Connection]]:
     ids=["update", "delete", "insert", "lock"],
 )
 @pytest.mark.parametrize("first", [0, 1], ids=["east commits first", "west commits first"])
-def test_first_committer_wins_in_whichever_region(
+def test_first_committer_wins_in_any_region(
     cluster: LocalCluster, pair: tuple[Connection, Connection], mine: str, theirs: str, first: int
 ) -> None:
     winner, loser = pair[first], pair[1 - first]
@@ -124,13 +124,13 @@ def test_a_token_is_for_one_region(cluster: LocalCluster) -> None:
 
 @pytest.fixture
 def failing(cluster: LocalCluster) -> Iterator[LocalCluster]:
-    """The cluster; its Regions are up again afterwards."""
+    """The cluster; its Regions are started again after the test."""
     yield cluster
     for region in cluster.start().status.stopped_regions:
         cluster.start_region(region)
 
 
-def test_a_failed_region_takes_its_open_transactions_along_and_nothing_else(failing: LocalCluster) -> None:
+def test_a_failed_region_ends_only_its_own_transactions(failing: LocalCluster) -> None:
     with psycopg.connect(failing.dsn(EAST)) as east, psycopg.connect(failing.dsn(WEST)) as west:
         west.execute("INSERT INTO accounts VALUES (3, 3)")
         west.commit()
@@ -173,7 +173,7 @@ def test_a_region_whose_port_was_taken_meanwhile_is_a_clear_error(failing: Local
 
 
 @pytest.mark.parametrize("call", ["stop_region", "start_region"])
-def test_regions_of_others_are_refused(cluster: LocalCluster, call: str) -> None:
+def test_unknown_regions_are_refused(cluster: LocalCluster, call: str) -> None:
     with pytest.raises(
         ValueError, match="eu-west-1 is not a Region of this cluster; it has us-east-1, us-east-2"
     ):
@@ -187,7 +187,7 @@ LATENCY = 0.15
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """A cluster whose COMMITs have a long way to go."""
+    """A cluster with commit latency."""
     folder: Path = tmp_path_factory.mktemp("slow")
     with LocalCluster(folder, regions=[EAST, WEST], commit_latency=LATENCY) as cluster:
         with psycopg.connect(cluster.dsn(), autocommit=True) as connection:

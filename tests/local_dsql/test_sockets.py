@@ -1,4 +1,4 @@
-"""Where sockets go: beside the data when the path is short, and nothing of others is ever removed."""
+"""Folder of the sockets: beside the data if the path is short; files of others are never removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_dsql.postgres.sockets import (
 )
 
 
-def test_in_its_place_where_the_path_is_short(tmp_path: Path) -> None:
+def test_a_short_path_keeps_the_folder(tmp_path: Path) -> None:
     directory = make_socket_directory(tmp_path / "run")
     assert directory == tmp_path / "run"
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -23,7 +23,7 @@ def test_in_its_place_where_the_path_is_short(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_elsewhere_where_it_is_long(tmp_path: Path) -> None:
+def test_a_long_path_uses_the_temporary_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * MAX_ADDRESS)
     deep.mkdir()
     first = make_socket_directory(deep / "run")

@@ -1,4 +1,4 @@
-"""Look at the accounts: the first few of them, and the totals an auditor asks for. Reads only."""
+"""Read the accounts: the first ids, and the totals for an audit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ db = DistributedDatabase("main")
 
 class AccountsEvent(TypedDict, total=False):
     limit: int
-    """How many account ids to list; 10 when left out."""
+    """Number of account ids to list (default: 10)."""
 
 
 class AccountsResult(TypedDict):
@@ -20,7 +20,7 @@ class AccountsResult(TypedDict):
     balance: int
     """Sum of all balances, in cents."""
     overdrawn: int
-    """Accounts below zero; anything but 0 is a fault."""
+    """Number of accounts below zero; always 0 unless there is a bug."""
 
 
 def handler(event: AccountsEvent, context: object) -> AccountsResult:
@@ -31,7 +31,7 @@ def handler(event: AccountsEvent, context: object) -> AccountsResult:
             " count(*) FILTER (WHERE balance < 0) AS overdrawn FROM accounts"
         )
     )
-    assert totals is not None, "an aggregate always answers one row"
+    assert totals is not None, "an aggregate always returns one row"
     return {
         "ids": [str(row["id"]) for row in ids],
         "accounts": totals["accounts"],

@@ -1,4 +1,4 @@
-"""Move money from one account to another, wholly or not at all."""
+"""Move money from one account to another in one transaction."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 db = DistributedDatabase("main")
 
-# On a hot account every second attempt may lose its race; the waits in between grow and are random.
+# On a hot account every second attempt may fail with a conflict; the pauses between attempts grow and are random.
 MAX_RETRIES = 25
 PATIENCE = 20.0
-"""Seconds after which no further attempt is made, well before Lambda's own timeout."""
+"""Seconds after which there are no further attempts, well before Lambda's timeout."""
 
 
 class TransferEvent(TypedDict):
     payer_id: str
     payee_id: str
     amount: int
-    """In cents, more than nothing."""
+    """In cents, greater than zero."""
 
 
 class TransferResult(TypedDict):
     payer_balance: int
     """In cents, after the transfer."""
     transaction_time: float
-    """Milliseconds from the first BEGIN to the COMMIT that held, retries included."""
+    """Milliseconds from the first BEGIN to the successful COMMIT, including retries."""
     attempts: int
-    """How many transactions it took: one, and one more for every conflict."""
+    """Number of transactions: one, and one more for every conflict."""
 
 
 class TransferRefused(Exception):
@@ -42,9 +42,9 @@ class TransferRefused(Exception):
 def handler(event: TransferEvent, context: object) -> TransferResult:
     payer, payee, amount = account(event["payer_id"]), account(event["payee_id"]), event["amount"]
     if amount <= 0:
-        raise TransferRefused(f"amount is {amount} cents; send more than nothing")
+        raise TransferRefused(f"amount is {amount} cents; it must be greater than zero")
     if payer == payee:
-        raise TransferRefused(f"payer and payee are the same account {payer}; name two accounts")
+        raise TransferRefused(f"payer and payee are the same account {payer}; they must differ")
     attempts = 0
 
     def transfer(tx: Transaction) -> int:
@@ -59,7 +59,7 @@ def handler(event: TransferEvent, context: object) -> TransferResult:
 
 
 def account(number: str) -> UUID:
-    """Return the account number that an event names."""
+    """Parse an account number of an event."""
     try:
         return UUID(number)
     except ValueError:
@@ -67,7 +67,7 @@ def account(number: str) -> UUID:
 
 
 def move(tx: Transaction, payer: UUID, payee: UUID, amount: int) -> int:
-    """Return the payer's balance after the transfer; an exception makes the whole transaction roll back."""
+    """Make the transfer and return the payer's balance; an exception rolls the transaction back."""
     paying = tx.query_one(sql("SELECT balance FROM accounts WHERE id = {payer}", payer=payer))
     if paying is None:
         raise TransferRefused(f"payer {payer} has no account; open one first")

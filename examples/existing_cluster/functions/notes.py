@@ -1,4 +1,4 @@
-"""Two handlers: one writes a note, one reads them all."""
+"""Two handlers: one inserts a note, one reads all notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ db = DistributedDatabase("main")
 
 
 def write(event: Mapping[str, str], context: object) -> dict[str, int]:
-    """Keep one note; answer how many there are."""
+    """Insert a note and return the number of notes."""
     del context
     db.execute(sql("INSERT INTO notes (text) VALUES ({text})", text=event["text"]))
     (row,) = db.query(sql("SELECT count(*) AS notes FROM notes"))
@@ -21,6 +21,6 @@ def write(event: Mapping[str, str], context: object) -> dict[str, int]:
 
 
 def read(event: object, context: object) -> list[str]:
-    """Return all notes in the order they were written."""
+    """Return all notes in order of insertion."""
     del event, context
     return [row["text"] for row in db.query(sql("SELECT text FROM notes ORDER BY written_at, id"))]

@@ -1,4 +1,4 @@
-"""Book a room for a guest, in whichever Region the request came in."""
+"""Book a room for a guest, in any Region."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class BookEvent(TypedDict):
     room: str
     guest: str
     hesitate: float
-    """Seconds between looking at the room and taking it; 0 for somebody in a hurry."""
+    """Seconds between reading the room and updating it; a delay makes conflicts likely."""
 
 
 class BookResult(TypedDict):
     guest: str
-    """Who has the room now."""
+    """Guest that has the room."""
     attempts: int
-    """How many transactions it took: one, and one more for every conflict, in either Region."""
+    """Number of transactions: one, and one more for every conflict, in either Region."""
 
 
 def handler(event: BookEvent, context: object) -> BookResult:
@@ -35,7 +35,7 @@ def handler(event: BookEvent, context: object) -> BookResult:
         attempts = tx.attempt
         room = tx.query_one(sql("SELECT guest FROM rooms WHERE number = {room}", room=event["room"]))
         if room is None:
-            raise LookupError(f"there is no room {event['room']}; see what the function Rooms lists")
+            raise LookupError(f"room {event['room']} does not exist; the function Rooms lists all rooms")
         if room["guest"]:
             return str(room["guest"])
         if attempts == 1:

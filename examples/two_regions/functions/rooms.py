@@ -1,4 +1,4 @@
-"""List the rooms and who has them."""
+"""List the rooms with their guests."""
 
 from __future__ import annotations
 

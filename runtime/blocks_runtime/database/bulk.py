@@ -1,5 +1,5 @@
 # Auto-generated from aio/bulk.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""Loading any number of rows: chunks in transactions of their own, several at a time."""
+"""Bulk load: any number of rows in chunks, each its own transaction, several at a time."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Load:
     """One call of `load`.
 
     Args:
-        engine: lends the connections.
-        plan: where to.
-        shape: tells what a table is like.
-        max_retries: further attempts for a chunk that met a conflict.
+        engine: runs the statements.
+        plan: table, columns and key.
+        shape: returns the columns of a table.
+        max_retries: further attempts for a chunk after a conflict.
         progress: called after each chunk.
     """
 
@@ -65,7 +65,7 @@ class Load:
         self._turn = Lock()
 
     def run(self, rows: Iterable[object], parallel: int) -> Loaded:
-        """Insert all rows and return how many there were."""
+        """Insert all rows and return the totals."""
         if parallel < 1:
             raise ValueError(f"parallel is {parallel}; give at least 1")
         self._source = Source(rows)
@@ -106,7 +106,7 @@ class Load:
             return None if self._stopped else self._chunks.pop(0)
 
     def _insert(self, chunk: Chunk) -> None:
-        """Insert a chunk, or its halves where DSQL counts more bytes or rows than we did."""
+        """Insert a chunk, or its halves if DSQL counts more bytes or rows than this module does."""
         try:
             inserted = self._patiently(chunk)
         except (TransactionSizeLimitExceeded, TransactionRowLimitExceeded):
@@ -150,7 +150,7 @@ class Load:
         return self._inserting
 
     def _wait(self, error: DatabaseError, attempt: int) -> float | None:
-        """Return how long to wait; with a key, inserting twice is inserting once, so a lost answer is no harm."""
+        """Return the seconds to wait; with a key an insert is idempotent, so a lost reply is retried."""
         if not self._plan.key or not isinstance(error, (CommitOutcomeUnknown, ConnectionFailed)):
             return None
         lost = ConnectionFailed(error.args[0])
@@ -158,14 +158,14 @@ class Load:
 
     def _way_on(self) -> str:
         if self._plan.key:
-            return "run it again, rows that are there are left alone"
+            return "run it again, existing rows are left unchanged"
         if not self._meter.loaded.rows and not self._unknown:
-            return "nothing is there of it, so it can be run again"
-        return "a load without key= cannot be run again as it is; find out which rows are there"
+            return "nothing was inserted, so it can be run again"
+        return "a load without key= cannot be run again as it is; find out which rows were inserted"
 
 
 def _refuses_copy(chunk: Chunk, error: DatabaseError) -> bool:
-    """Say whether it is COPY that the server does not want; then nothing of the chunk is there."""
+    """Return whether the server refused COPY itself, in which case nothing of the chunk was inserted."""
     return isinstance(error, FeatureNotSupported) and isinstance(chunk.format, CopyFormat)
 
 

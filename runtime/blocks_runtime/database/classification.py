@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..errors import DatabaseError
     from .fragments import Sql
 
-# First match wins: SQLSTATE or its first two characters, a part of the text in lower case ("" for any), the
-# class. Failures to connect reach us through libpq as text alone, hence the rows without a SQLSTATE.
+# First match wins: SQLSTATE or its first characters, a part of the text in lower case ("" for any), the class.
+# libpq reports failures to connect as text without a SQLSTATE, hence the rows without one.
 _TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("40001", "", errors.SerializationFailure),
     ("23505", "", errors.UniqueConstraintViolation),
@@ -46,49 +46,53 @@ _TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("", "", errors.QueryFailed),
 )
 
-# What to do about a failure to connect, by a part of the text: whether waiting helps (None: as the class says), and
-# the way out. libpq's words, and DSQL's (AWS user guide, "troubleshooting").
-_WAYS_OUT: tuple[tuple[str, bool | None, str], ...] = (
-    ("signature expired", None, "tokens are signed with this machine's clock: set it right"),
-    ("signature not yet current", None, "tokens are signed with this machine's clock: set it right"),
+# Remedy of a failure to connect, by a part of the text: retryable (None: as the class says), and advice. The texts are
+# libpq's and DSQL's (AWS user guide, "troubleshooting").
+_CONNECT_ADVICE: tuple[tuple[str, bool | None, str], ...] = (
+    ("signature expired", None, "tokens are signed with the clock of this machine: correct it"),
+    ("signature not yet current", None, "tokens are signed with the clock of this machine: correct it"),
     ("waking up cluster", None, "it answers within seconds; try again"),
     ("sni was not received", False, "use a libpq of version 14 or later"),
     (
         "certificate verify failed",
         False,
-        "the endpoint must be a cluster's own, or BLOCKS_…_CA name its authority",
+        "use the endpoint of a cluster, or name its certificate authority in BLOCKS_…_CA",
     ),
     (
         "does not match host name",
         False,
-        "connect by the cluster's own host name, public or private (`….dsql-….<region>.on.aws`)",
+        "connect by a host name of the cluster, public or private (`….dsql-….<region>.on.aws`)",
     ),
     (
         "connection refused",
         False,
-        "check host and port of the endpoint; a local database that has ended is started again after close()",
+        "check host and port of the endpoint; after db.close() the next query starts a local database that stopped",
     ),
-    ("could not translate host name", False, "check the endpoint's host name, and DNS where this runs"),
-    ("failed to resolve host", False, "check the endpoint's host name, and DNS where this runs"),
+    ("could not translate host name", False, "check the endpoint's host name, and DNS in this network"),
+    ("failed to resolve host", False, "check the endpoint's host name, and DNS in this network"),
     ("no such file", False, "check the CA file that BLOCKS_…_CA names"),
-    ("timeout", None, "check routes and security groups between here and the endpoint's port"),
+    ("timeout", None, "check routes and security groups on the way to the endpoint's port"),
 )
 
-# What to do about a statement that was refused, by its SQLSTATE; for others see their class.
-_MISSING = "correct the name, or apply the migration that makes it (`blocks status` tells)"
+# Remedy of a refused statement, by its SQLSTATE; other SQLSTATEs have the advice of their class.
+_MISSING = "correct the name, or apply the migration that creates it (`blocks status` shows them)"
 _ADVICE = {
     "42P01": _MISSING,
     "42703": _MISSING,
     "42883": "correct the name or the types of the arguments; DSQL has fewer functions than PostgreSQL",
-    "42P18": "say the type of the value, as in {name}::text",
+    "42P18": "cast the value to a type, as in {name}::text",
 }
 _NOT_ADAPTED = "cannot adapt type"
 
-# The same where the SQLSTATE alone does not tell: by it and a part of the text.
+# The same by SQLSTATE and a part of the text, where the SQLSTATE alone is ambiguous.
 _ADVICE_BY_TEXT = (
-    ("42804", "of type json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
-    ("42846", "to json", "wrap what is meant as JSON: psycopg.types.json.Json(…)"),
-    ("22P02", "for type json", "a string is taken for JSON; wrap what is none: psycopg.types.json.Json(…)"),
+    ("42804", "of type json", "wrap a JSON value: psycopg.types.json.Json(…)"),
+    ("42846", "to json", "wrap a JSON value: psycopg.types.json.Json(…)"),
+    (
+        "22P02",
+        "for type json",
+        "a string is read as JSON text; wrap a plain string: psycopg.types.json.Json(…)",
+    ),
     (
         "42883",
         "operator does not exist",
@@ -104,9 +108,9 @@ def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
 
 
 def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
-    """Return our error for one of psycopg's; raise it `from` the original.
+    """Return the runtime's error for one of psycopg's; raise it `from` the original.
 
-    `lost` says that the connection tore, whatever the last words on it were.
+    `lost` says that the connection was lost, whatever the server's last message was.
     """
     diagnosis = error.diag
     code = error.sqlstate or ""
@@ -119,14 +123,14 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         said = _without_values(said)
     retryable, advice = None, _advice(code, said)
     if issubclass(kind, errors.ConnectionFailed):
-        retryable, advice = _way_out(said)
+        retryable, advice = _connect_advice(said)
     elif said.startswith(_NOT_ADAPTED):
         said = said.partition(" using placeholder")[0]
         advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
     elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
-        hint, advice = None, hint  # the server knows better what to do instead
+        hint, advice = None, hint  # the server's hint names the alternative
     elif issubclass(kind, errors.TransactionFailed):
-        hint = None  # and here the class does, which knows what the runtime can do about it
+        hint = None  # the advice of the class names what the runtime offers
     return kind(
         f"{said}; {hint}" if hint else said,
         sqlstate=error.sqlstate,
@@ -184,12 +188,12 @@ def _advice(code: str, said: str) -> str | None:
     return next(by_text, _ADVICE.get(code))
 
 
-def _way_out(said: str) -> tuple[bool | None, str | None]:
-    known = (row[1:] for row in _WAYS_OUT if row[0] in said.lower())
+def _connect_advice(said: str) -> tuple[bool | None, str | None]:
+    known = (row[1:] for row in _CONNECT_ADVICE if row[0] in said.lower())
     return next(known, (None, None))
 
 
 def _without_values(said: str) -> str:
-    """Return what a data exception says without the value that it quotes, which may be anybody's secret."""
+    """Return the text of a data exception without the value that it quotes, which may be a secret."""
     before, quote, rest = said.partition('"')
     return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else said

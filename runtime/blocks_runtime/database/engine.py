@@ -1,7 +1,7 @@
 # Auto-generated from aio/engine.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""What a database does once it is used: lend connections to statements and to transactions, repeat these.
+"""Runs statements and transactions of one database on pooled connections, with retries.
 
-Imported with the first connection, since it pulls in the driver.
+Imported with the first connection, since it loads the driver.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CONNECT_PATIENCE = 20.0
-"""Seconds for which a waking or crowded cluster is asked again."""
+"""Seconds for which a login is retried while the cluster wakes or limits connections."""
 
 
 class Engine:
-    """The connections to one database, and the rules for using them."""
+    """The pool of connections to one database, and the retry rules."""
 
     def __init__(self, name: str, location: Location, max_connections: int) -> None:
         self.location = location
@@ -63,10 +63,10 @@ class Engine:
         until: float | None,
         retries: int = AUTOCOMMIT,
     ) -> R:
-        """Execute a statement that commits by itself.
+        """Execute an autocommit statement.
 
-        It is repeated where that is safe: after a conflict always, since nothing of it was kept; after a torn
-        connection, or a server that was unavailable, if it only reads.
+        It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
+        connection or `server unavailable` only if it is read-only.
         """
         rows = factory(row_type)
 
@@ -76,7 +76,7 @@ class Engine:
         return self._autocommit(statement, act, until, retries)
 
     def copy(self, statement: Sql, body: bytes, retries: int) -> int:
-        """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
+        """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         def act(session: Session) -> int:
             return session.copy(statement, body)
@@ -116,7 +116,7 @@ class Engine:
     def stream(
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> Iterator[Any]:
-        """Yield the rows of a statement that commits by itself; it is never repeated."""
+        """Yield the rows of an autocommit statement, which is never retried."""
         session, _ = self.pool.take(Session.wake, until)
         try:
             for row in session.stream(statement, factory(row_type), until, size):
@@ -155,7 +155,7 @@ class Engine:
 
     @contextlib.contextmanager
     def block(self, until: float | None) -> Iterator[Transaction]:
-        """Make one attempt of the body of a `with`, which cannot be run again."""
+        """Run the body of a `with` as one attempt; it cannot be run again."""
         started, info = time.monotonic(), TransactionInfo()
         info.attempts = 1
         try:
@@ -172,7 +172,7 @@ class Engine:
         self._instrumentation.committed(1, time.monotonic() - started)
 
     def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement whose changes are undone."""
+        """Return the rows of a statement, and roll its changes back."""
         session, _ = self.pool.take(Session.begin, until)
         try:
             cursor = session.run(statement, factory(tuple), until)
@@ -185,17 +185,17 @@ class Engine:
         return rows
 
     def warm_up(self, connections: int) -> None:
-        """Have so many connections open."""
+        """Open connections until there are `connections`."""
         self.pool.fill(connections, Session.wake)
 
     def ping(self, patience: float) -> None:
-        """Ask the server for a sign of life, rested or not."""
+        """Run `SELECT 1` on a connection within `patience` seconds."""
         until = time.monotonic() + patience
         session, _ = self.pool.take(Session.ping, until)
         self.pool.release(session)
 
     def stats(self) -> Stats:
-        """Return a reading of all counters."""
+        """Return the current counters."""
         return self.counters.read(
             statements=self.pool.statements,
             replaced=self.pool.replaced,
@@ -205,11 +205,11 @@ class Engine:
 
     @property
     def forked(self) -> bool:
-        """True in a forked process, which must not speak on its parent's connections."""
+        """True in a forked process, which must not use its parent's connections."""
         return self._process != os.getpid()
 
     def close(self) -> None:
-        """Close every connection and let go of a local database."""
+        """Close every connection and detach from a local database."""
         self.pool.close()
         self.location.release()
 
@@ -231,11 +231,11 @@ class Engine:
         self.pool.release(session)
 
     def _release_after_error(self, session: Session, error: BaseException) -> None:
-        """Take a connection back after an error; what is in doubt is closed."""
+        """Return a connection to the pool after an error; roll back, or close it if its state is unknown."""
         try:
             if isinstance(error, Exception):
                 session.rollback()
-            else:  # an interrupt may have struck in the middle of a message
+            else:  # an interrupt may arrive in the middle of a message
                 session.close()
         except BaseException:
             session.close()
@@ -246,9 +246,11 @@ class Engine:
     def _wait(
         self, error: DatabaseError, statement: Sql, used: bool, attempt: int, policy: RetryPolicy
     ) -> float | None:
-        """Return how long to wait before a single statement is run again, None if it is not."""
+        """Return the seconds to wait before an autocommit statement is retried, None if it is not."""
         wait: float | None = None
-        if isinstance(error, ConnectionFailed):  # it only reads; a connection just opened should have held
+        if isinstance(
+            error, ConnectionFailed
+        ):  # a read on a reused connection; on a new one the network is at fault
             wait = 0.0 if used else None
         elif error.retryable:
             wait = policy.wait(error, attempt, time.monotonic())
@@ -262,11 +264,11 @@ class Engine:
         self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
 
     def login(self, connect: Callable[[Target, str], C], until: float | None = None) -> C:
-        """Return what `connect` opens with a token; it is asked again, with a new one, while waiting helps.
+        """Return the connection that `connect` opens with a token; transient failures are retried with new tokens.
 
         Raises:
             AccessDenied: the token or the database role was refused.
-            ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
+            ConnectionFailed: no connection within `CONNECT_PATIENCE`, or by `until`.
         """
         started, attempt = time.monotonic(), 1
         patience = earliest(until, started + CONNECT_PATIENCE)
@@ -296,10 +298,10 @@ class Engine:
 
 
 def _replace_retry_advice(error: DatabaseError) -> None:
-    """Replace the advice to try again where that has been tried."""
+    """Replace the advice to retry after retries were exhausted."""
     if isinstance(error, SerializationFailure) and error.attempts > 1:
         error.advice = (
-            "others keep changing the same rows: let fewer transactions do so at once, or allow more retries"
+            "other transactions keep changing the same rows: run fewer of them at once, or allow more retries"
         )
 
 

@@ -1,11 +1,11 @@
-"""SQL with its text and its values kept apart, so that no value can ever become text.
+"""SQL with text and values kept apart, so that a value never becomes part of the text.
 
     sql("SELECT * FROM {table:i} WHERE id = {id}", table="accounts", id=account_id)
     sql(t"SELECT * FROM {table:i} WHERE id = {account_id}")                 # Python 3.14
 
-A value is bound as a parameter (`$1`, `$2`, …), a list as one array: `id = ANY({ids})`. A fragment made by `sql`
-is set in with its own parameters; `{name:i}` is a name and quoted. `{{` and `}}` stand for single braces. A slot
-inside a literal, a quoted name or a comment is an error, and so is a piece that leaves one open.
+A value is bound as a parameter (`$1`, `$2`, …), a list as one array: `id = ANY({ids})`. A fragment made by `sql` is
+inserted with its own parameters; `{name:i}` is a quoted identifier. `{{` and `}}` are single braces. A placeholder
+inside a literal, a quoted name or a comment is an error, and so is a fragment that leaves one open.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from .templates import Pattern, TemplateString
 
-_NAME_LIMIT = 63  # bytes that PostgreSQL keeps of a name; it cuts a longer one without a word
-_VALUE_LIMIT = 65_535  # parameters that the protocol can count
+_NAME_LIMIT = 63  # bytes that PostgreSQL keeps of a name; it truncates a longer one silently
+_VALUE_LIMIT = 65_535  # parameters of one statement in the protocol
 
 
 class Sql:
-    """A piece of SQL: `texts` around `values`, always one text more than values."""
+    """A fragment of SQL: `texts` around `values`, always one text more than values."""
 
     __slots__ = ("_text", "texts", "values")
 
@@ -37,7 +37,7 @@ class Sql:
 
     @property
     def text(self) -> str:
-        """The statement as the server gets it, with `$1`, `$2`, … for the values."""
+        """The statement as the server receives it, with `$1`, `$2`, … for the values."""
         if self._text is None:
             self._text = numbered(self.texts)
         return self._text
@@ -47,7 +47,7 @@ class Sql:
 
 
 def quote_identifier(name: str) -> str:
-    """Return a name in double quotes, safe to stand in a statement.
+    """Return a name as a quoted identifier.
 
     Raises:
         ValueError: the name is empty, holds a NUL, or is longer than the 63 bytes PostgreSQL keeps.
@@ -56,13 +56,13 @@ def quote_identifier(name: str) -> str:
         raise ValueError(f"not a name of a database object: {name!r}; give a non-empty name without NUL")
     if len(name.encode()) > _NAME_LIMIT:
         raise ValueError(
-            f"name is longer than {_NAME_LIMIT} bytes, the rest would be cut: {name!r}; shorten it"
+            f"name is longer than {_NAME_LIMIT} bytes, PostgreSQL would truncate it: {name!r}; shorten it"
         )
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_literal(text: str) -> str:
-    """Return text as a string literal, for the statements that take no parameter (`AWS IAM GRANT`).
+    """Return text as a string literal, for statements without parameters (`AWS IAM GRANT`).
 
     Raises:
         ValueError: the text holds a NUL or a backslash, which no ARN has.
@@ -73,22 +73,22 @@ def quote_literal(text: str) -> str:
 
 
 class SqlFactory:
-    """What `sql` is: call it with a template and its values, or ask it for an identifier or a list."""
+    """Type of `sql`: call it with a template and its values; its methods make identifiers and lists."""
 
     def __call__(self, template: LiteralString | TemplateString, /, *unnamed: Never, **values: object) -> Sql:
-        """Return the statement that `template` and `values` make.
+        """Return the statement for a template and its values.
 
         Args:
             template: text in which every `{name}` is one of `values`, or a t-string, which carries its values.
-                A type checker with LiteralString refuses text that was put together at run time.
+                A type checker with LiteralString refuses text that was composed at run time.
             unnamed: none; values have names.
-            values: what to bind, each used at least once; a fragment is set in instead, and for `{name:i}` a
+            values: values to bind, each used at least once; a fragment is inserted instead, and for `{name:i}` a
                 name, or a tuple of names (`("app", "accounts")`), is quoted.
 
         Raises:
-            TypeError: a name without a value, a value without a name, a value that does not fit its slot, or a
+            TypeError: a name without a value, a value without a name, a value that does not fit its placeholder, or a
                 template that is not text.
-            ValueError: a template that cannot be read (see `blocks_runtime.database.templates`), or an impossible name.
+            ValueError: a template that cannot be parsed (see `templates`), or an invalid name.
         """
         if unnamed:
             raise TypeError("sql() takes values by name: write {name} in the template, and pass name=…")
@@ -108,10 +108,10 @@ class SqlFactory:
         return Sql((".".join(map(quote_identifier, names)),))
 
     def join(self, separator: LiteralString, items: Iterable[object]) -> Sql:
-        """Return `items` with `separator` between them; a fragment is set in, anything else is bound.
+        """Return `items` joined by `separator`; a fragment is inserted, anything else is bound.
 
         Raises:
-            ValueError: there are no items, and SQL has no empty list; or the separator leaves a quote open.
+            ValueError: there are no items, as SQL has no empty list; or the separator leaves a quote open.
         """
         between = Sql((closed(separator),))
         pieces: list[object] = []
@@ -126,7 +126,7 @@ sql = SqlFactory()
 
 
 def _in_order(pattern: Pattern, values: dict[str, object]) -> tuple[object, ...]:
-    """Return the values in the order of their slots."""
+    """Return the values in the order of their placeholders."""
     try:
         given = tuple([values[name] for name in pattern.names])
     except KeyError as missing:
@@ -156,7 +156,7 @@ def _filled(pattern: Pattern, values: tuple[object, ...]) -> Sql:
 
 
 def _list_after_in(name: str) -> TypeError:
-    """Return the error for a list that would be bound as one value, which no row equals."""
+    """Return the error for a list that would be bound as one value, which equals no row."""
     return TypeError(
         f"IN ({{{name}}}) compares with one value, and a list is bound as one array; "
         f'write = ANY({{{name}}}), or IN ({{{name}}}) with {name}=sql.join(", ", …)'
@@ -168,7 +168,7 @@ def _is_piece(value: object) -> bool:
 
 
 def _slot(name: str, form: str, value: object) -> object:
-    """Return what goes into a slot: a name, a fragment, or the value as it is."""
+    """Return the content of a placeholder: an identifier, a fragment, or the value itself."""
     if form == IDENTIFIER:
         names = value if isinstance(value, tuple) else (value,)
         for each in names:
@@ -176,7 +176,7 @@ def _slot(name: str, form: str, value: object) -> object:
                 raise TypeError(f"{{{name}:i}} takes a name as text, not {type(each).__name__}")
         return sql.identifier(*names)
     if form == FRAGMENT and not _is_piece(value):
-        raise TypeError(f"{{{name}:q}} takes what sql() made, not {type(value).__name__}; write {{{name}}}")
+        raise TypeError(f"{{{name}:q}} takes a result of sql(), not {type(value).__name__}; write {{{name}}}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Who looks on: one call for each statement and transaction, which costs next to nothing when nobody does."""
+"""Logging and tracing hooks for statements and transactions, with near zero cost while disabled."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _logger.addHandler(logging.NullHandler())
 
 @functools.lru_cache(maxsize=512)
 def fingerprint(text: str) -> str:
-    """Return twelve hex digits that stand for a statement, whatever its values and however long its lists.
+    """Return twelve hex digits that identify a statement, the same for all values and lengths of lists.
 
-    The text of a statement holds `$1`, never a value; yet even the text stays out of the log.
+    The text of a statement has `$1` and never a value; even so the text is not logged.
     """
     import re
 
@@ -32,7 +32,7 @@ def fingerprint(text: str) -> str:
 
 
 class StatementRecord:
-    """What there is to say about one statement once it has been answered."""
+    """Result of one statement, filled in when the server has answered."""
 
     __slots__ = ("rows",)
 
@@ -41,7 +41,7 @@ class StatementRecord:
 
 
 class Instrumentation:
-    """The log and, where OpenTelemetry's SDK is at work in this process, its spans and metrics."""
+    """Writes the log and, if the process uses OpenTelemetry, spans and metrics."""
 
     def __init__(self, database: str, telemetry: Telemetry | None = None) -> None:
         self._database = database
@@ -49,14 +49,14 @@ class Instrumentation:
 
     @property
     def enabled(self) -> bool:
-        """True if somebody wants to know of each statement."""
+        """True if statements are logged or traced."""
         return self._telemetry is not None or _logger.isEnabledFor(logging.DEBUG)
 
     @contextlib.contextmanager
     def statement(self, text: str, *, current: bool = True) -> Iterator[StatementRecord]:
-        """Observe what happens within the block as the execution of one statement.
+        """Record the block as the execution of one statement.
 
-        With `current` spans that begin within the block are its children.
+        With `current`, spans started in the block are children of its span.
         """
         seen, started = StatementRecord(), time.perf_counter()
         span = self._telemetry.statement(text, current) if self._telemetry else contextlib.nullcontext()
@@ -74,7 +74,7 @@ class Instrumentation:
                 self._log_statement(text, seen, seconds, failure)
 
     def committed(self, attempts: int, seconds: float) -> None:
-        """Tell of a commit: at INFO where a retry was needed, else at DEBUG."""
+        """Log a commit, at INFO after a retry, else at DEBUG."""
         level = logging.INFO if attempts > 1 else logging.DEBUG
         if _logger.isEnabledFor(level):
             _logger.log(
@@ -88,7 +88,7 @@ class Instrumentation:
             self._telemetry.transaction(attempts, seconds, None)
 
     def gave_up(self, error: DatabaseError, seconds: float) -> None:
-        """Tell of a transaction that came to nothing, at WARNING."""
+        """Log a failed transaction, at WARNING."""
         _logger.warning(
             "transaction failed with %s (SQLSTATE %s) on attempt %d after %.0f ms",
             type(error).__name__,
@@ -103,7 +103,7 @@ class Instrumentation:
             self._telemetry.transaction(error.attempts, seconds, error)
 
     def repeated(self, text: str, error: DatabaseError, attempts: int) -> None:
-        """Tell of a single statement that is tried again, at INFO."""
+        """Log the retry of an autocommit statement, at INFO."""
         _logger.info(
             "statement %s is run again after %s (SQLSTATE %s)",
             fingerprint(text),
@@ -113,7 +113,7 @@ class Instrumentation:
         )
 
     def connected(self, seconds: float, attempts: int) -> None:
-        """Tell of a new connection: at INFO where it took more than one attempt, else at DEBUG."""
+        """Log a new connection, at INFO after more than one attempt, else at DEBUG."""
         _logger.log(
             logging.INFO if attempts > 1 else logging.DEBUG,
             "connected on attempt %d in %.0f ms",

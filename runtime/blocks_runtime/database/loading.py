@@ -1,4 +1,4 @@
-"""Rows on their way into a table, measured and cut into chunks that DSQL takes."""
+"""Splitting of rows into chunks within the limits of a DSQL transaction."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
+from ..limits import ROWS_PER_TRANSACTION
 from .fragments import Sql, sql
 from .row_values import RowValues, columns_of
 
@@ -16,27 +17,27 @@ if TYPE_CHECKING:
     from .row_formats import RowFormat
     from .row_values import Values
 
-ROWS = 3_000
-"""Rows a transaction may change. AWS user guide, "quotas"."""
+ROWS = ROWS_PER_TRANSACTION
+"""Rows of a chunk."""
 
 PORTION = 100
-"""Rows that are written in one go; also the most that is read ahead of what a chunk takes."""
+"""Rows that are encoded at once; also the most that is read ahead of a chunk."""
 
 BYTES = 4 * 1024 * 1024
-"""Bytes sent in a chunk. A transaction may change 10 MiB, and the rows' overhead and index entries count too."""
+"""Bytes of a chunk as sent. `BYTES_PER_TRANSACTION` also counts row overhead and index entries."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
-    """How far a load is, or how far it came."""
+    """Progress of a load, or its result."""
 
     rows: int = 0
-    """Rows whose chunks are committed."""
+    """Rows of committed chunks."""
     inserted: int = 0
-    """Those of them that were not there before, as far as the server's answers arrived."""
+    """Rows of them that did not exist before, according to the replies that arrived."""
     chunks: int = 0
     bytes: int = 0
-    """As sent."""
+    """Bytes as sent."""
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -45,16 +46,16 @@ class Loaded:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """Into which columns of which table, and what counts as being there already."""
+    """Target of a load: table, columns, and the key that identifies existing rows."""
 
     table: Sql
     columns: tuple[str, ...] | None
-    """None: those of the first row."""
+    """Column names; None: those of the first row."""
     key: tuple[str, ...] | None
 
     @classmethod
     def of(cls, table: str | Sql, columns: Iterable[str] | None, key: str | Iterable[str] | None) -> Plan:
-        """Return the plan for what a caller gave."""
+        """Return the plan for the arguments of `load`."""
         return cls(
             table if isinstance(table, Sql) else sql.identifier(table),
             None if columns is None else tuple(columns),
@@ -65,23 +66,23 @@ class Plan:
         """Return the columns, given the first row.
 
         Raises:
-            TypeError: the row is a plain sequence, and nobody said what its values are.
+            TypeError: the row is a plain sequence, and no column names were given.
         """
         return self.columns or columns_of(first)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows, and what is sent of them."""
+    """Rows of one transaction, and their encoding."""
 
     format: RowFormat
     rows: list[Values]
     body: str
-    """The rows, written in the format."""
+    """The rows, encoded in the format."""
 
     @property
     def bytes(self) -> int:
-        """How much the rows are, as sent."""
+        """Size of the rows as sent."""
         return _size(self.body)
 
     def halves(self) -> tuple[Chunk, Chunk]:
@@ -91,16 +92,16 @@ class Chunk:
 
 
 def write(format: RowFormat, rows: list[Values]) -> Chunk:
-    """Return rows as a chunk, however large."""
+    """Return rows as one chunk of any size."""
     return Chunk(format, rows, format.encode(rows))
 
 
 class Cutter:
-    """Cuts rows into chunks of at most `ROWS` rows and, a single larger row aside, `BYTES` bytes.
+    """Splits rows into chunks of at most `ROWS` rows and `BYTES` bytes, except for a single larger row.
 
     Args:
-        columns: whose values each row gives, in the order in which the format writes them.
-        format: how they are written.
+        columns: names of the values of a row, in the order of the format.
+        format: encoding of the rows.
     """
 
     def __init__(self, columns: tuple[str, ...], format: RowFormat) -> None:
@@ -111,7 +112,7 @@ class Cutter:
         self._size = 0
 
     def add(self, rows: Sequence[object]) -> Iterator[Chunk]:
-        """Take in some rows, about `PORTION`, and yield the chunks that are full.
+        """Add rows, about `PORTION`, and yield the chunks that are full.
 
         Raises:
             TypeError: a row has no columns.
@@ -127,12 +128,12 @@ class Cutter:
                 yield from self._add([each], self._format.encode([each]))
 
     def rest(self) -> Iterator[Chunk]:
-        """Yield what has been taken in and not yet filled a chunk."""
+        """Yield the last chunk, which is not full."""
         if self._rows:
             yield self._cut()
 
     def change(self, format: RowFormat) -> None:
-        """Write from here on in another format, also what has been taken in."""
+        """Change the format, also of rows that were added before."""
         self._format = format
         self._texts = [format.encode(self._rows)] if self._rows else []
         self._size = sum(map(_size, self._texts))
@@ -152,11 +153,11 @@ class Cutter:
 
 
 def all_at_once(plan: Plan, rows: Iterable[object]) -> tuple[tuple[str, ...], list[Values]]:
-    """Return the columns, and the values of all rows, for one transaction.
+    """Return the columns and the values of all rows, for one transaction.
 
     Raises:
         TypeError: the columns of a row are not known.
-        ValueError: they are too many for one transaction, or a row has other columns than the first.
+        ValueError: there are too many rows for one transaction, or a row has other columns than the first.
     """
     source = iter(rows)
     given = list(itertools.islice(source, ROWS + 1))
@@ -171,14 +172,14 @@ def all_at_once(plan: Plan, rows: Iterable[object]) -> tuple[tuple[str, ...], li
 
 
 class Meter:
-    """Adds up what has been loaded since it was made."""
+    """Totals of one load."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self.loaded = Loaded()
 
     def add(self, chunk: Chunk, inserted: int) -> Loaded:
-        """Return how far it is with one more chunk."""
+        """Add a chunk and return the totals."""
         so_far = self.loaded
         self.loaded = Loaded(
             so_far.rows + len(chunk.rows),

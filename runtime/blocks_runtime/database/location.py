@@ -1,4 +1,4 @@
-"""Where a database is: in the variables that `grant_connect` sets, or in the project's own folder."""
+"""Location of a database: from the variables that `grant_connect` sets, or the project's local database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROOT_MARKERS = (".blocks", "cdk.json")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What to connect to, what to sign with, and how to let go of it."""
+    """Target of connections, provider of credentials, and a function to detach."""
 
     target: Target
     credentials: Callable[[], Credentials]
@@ -28,12 +28,11 @@ class Location:
 
 
 def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
-    """Return where the database `name` is, as seen by a process with this environment and working directory.
+    """Return the location of the database `name` for an environment and a working directory.
 
     Raises:
-        ConfigurationError: inside Lambda without the variables, variables that do not fit together, or a
-            laptop
-            without the local database.
+        ConfigurationError: the variables are missing in Lambda or incomplete, or the local database is not installed or
+            does not start.
     """
     try:
         variables = Variables.read(name, environ)
@@ -51,9 +50,9 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
 
 
 def local_folder(name: str, directory: Path) -> Path:
-    """Return where the local database `name` of the project around `directory` lives.
+    """Return the folder of the local database `name` of the project around `directory`.
 
-    The project is the nearest folder upwards that holds `.blocks` or `cdk.json`, else it is `directory`.
+    The project is the nearest folder upwards with `.blocks` or `cdk.json`, else `directory`.
     """
     upwards = (directory, *directory.parents)
     project = next(
@@ -81,7 +80,7 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
         from local_dsql import LocalCluster
     except ImportError as missing:
         raise ConfigurationError(
-            "the local database is not installed here, so it cannot be told to conflict; "
+            "the local database is not installed here, so no conflict can be simulated; "
             "run `pip install 'blocks-dsql[local]'`"
         ) from missing
     with LocalCluster(folder) as cluster:
@@ -89,10 +88,9 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
 
 
 def _local(name: str, folder: Path) -> Location:
-    """Attach to the project's local database, or start it.
+    """Attach to the project's local database, or start it, and log in as `admin`.
 
-    On a laptop the developer owns the cluster, so this logs in as `admin`; inside the local deploy, functions
-    get the variables and their own identities and never come here.
+    Functions of a local deploy have the variables and their own identities, so they do not use this.
     """
     absent = f"no variable {variable_prefix(name)}_ENDPOINT, and the local database"
     try:
@@ -101,7 +99,7 @@ def _local(name: str, folder: Path) -> Location:
         raise ConfigurationError(
             f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
         ) from missing
-    _warn_of_a_new_one(name, folder)
+    _warn_if_new(name, folder)
     cluster = LocalCluster(folder)
     try:
         cluster.start()
@@ -115,8 +113,8 @@ def _local(name: str, folder: Path) -> Location:
     return Location(Target.of(variables), lambda: signing_with, cluster.close)
 
 
-def _warn_of_a_new_one(name: str, folder: Path) -> None:
-    """Say that the database is new and empty, where the project has others: the name may be a slip of the pen."""
+def _warn_if_new(name: str, folder: Path) -> None:
+    """Warn that a database is new and empty if the project has others: the name may be a typo."""
     if folder.exists() or not folder.parent.is_dir():
         return
     others = ", ".join(sorted(repr(each.name) for each in folder.parent.iterdir() if each.is_dir()))

@@ -1,11 +1,11 @@
 # Auto-generated from aio/orm.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""What SQLAlchemy's engines have from the runtime: connections that log in as it does, and transactions run again.
+"""SQLAlchemy on the runtime's logins, and transactions that are retried after a conflict.
 
 For instance, with `Session = sessionmaker(db.sqlalchemy_engine())`:
 
     total = transaction(Session.begin, transfer, retry_on_conflict=True)
 
-See docs/runtime.md for what the dialect does not know.
+See docs/runtime.md for the limits of the dialect.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     S = TypeVar("S")
     T = TypeVar("T")
 
-# As in `session`: a statement that was prepared can be let go of only in the protocol, from libpq 17 on.
+# As in `session`: a prepared statement can be closed only in the protocol, from libpq 17 on.
 _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 
 
@@ -63,22 +63,22 @@ def transaction(
     *,
     deadline: Deadline | None = None,
 ) -> T:
-    """Run `fn` in a transaction of SQLAlchemy's, commit, and return what `fn` returned.
+    """Run `fn` in a transaction of SQLAlchemy, commit, and return its result.
 
-    The rules are those of `DistributedDatabase.transaction`: with `retry_on_conflict` the whole of `fn` is run
-    again on a new session, after the same waits.
+    The rules are those of `DistributedDatabase.transaction`: with `retry_on_conflict` all of `fn` is run again on
+    a new session, after the same waits.
 
     Args:
-        begin: what opens a transaction: `Session.begin` of a sessionmaker, or `engine.begin`.
-        fn: called with the session or connection that `begin` gives.
-        retry_on_conflict: whether a conflict is met by running `fn` again.
-        max_retries: how often.
-        deadline: seconds from now, or Lambda's context, after which it is not run again.
+        begin: opens a transaction: `Session.begin` of a sessionmaker, or `engine.begin`.
+        fn: called with the session or connection that `begin` returns.
+        retry_on_conflict: whether `fn` is run again after a conflict.
+        max_retries: further runs.
+        deadline: seconds from now, or Lambda's context; afterwards it is not run again.
 
     Raises:
-        CommitOutcomeUnknown: the answer to COMMIT was lost; this is never retried.
+        CommitOutcomeUnknown: the reply to COMMIT was lost; this is never retried.
         TransactionAborted: `fn` returned although a statement had failed.
-        sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; `failure_of` says what it means.
+        sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; see `failure_of`.
     """
     policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
     attempt = 1
@@ -106,7 +106,7 @@ def transaction(
 
 
 def failure_of(error: DBAPIError) -> DatabaseError:
-    """Return what an error of SQLAlchemy's is in the runtime's terms: class, SQLSTATE, `retryable`."""
+    """Return the runtime's error for one of SQLAlchemy, with class, SQLSTATE and `retryable`."""
     original = error.orig
     if not isinstance(original, psycopg.Error):
         original = psycopg.Error(str(original))

@@ -1,6 +1,6 @@
-"""Spans and metrics for OpenTelemetry, by its semantic conventions for databases. Imported only where it is in use.
+"""Spans and metrics by OpenTelemetry's semantic conventions for databases. Imported only if the process uses it.
 
-A span holds the text of the statement with `$1` for its values, never a value.
+A span has the text of the statement with `$1` for its values, never a value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Mark = Callable[[int, float, DatabaseError | None], None]
 
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
-"""Buckets that the conventions ask for."""
+"""Bucket boundaries of the conventions."""
 
 
 _FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*+|/\*.*?\*/)*+(\w+)", re.DOTALL)
@@ -37,7 +37,7 @@ def _version() -> str | None:
 
 
 class Telemetry:
-    """One database's spans and metrics."""
+    """Spans and metrics of one database."""
 
     def __init__(self, host: str, port: int) -> None:
         self._tracer = trace.get_tracer("blocks_runtime", _version())
@@ -60,7 +60,7 @@ class Telemetry:
 
     @contextlib.contextmanager
     def statement(self, text: str, current: bool) -> Iterator[Mark]:
-        """Make a span around the block, which calls what it is given when the answer is there."""
+        """Open a span around the block, which calls the yielded function with the result."""
         operation = _operation(text)
         attributes = {**self._common, "db.operation.name": operation}
         span = self._tracer.start_span(
@@ -82,7 +82,7 @@ class Telemetry:
             yield mark
 
     def transaction(self, attempts: int, seconds: float, failure: DatabaseError | None) -> None:
-        """Record how many attempts a transaction took; `seconds` are those of all of them."""
+        """Record the attempts of a transaction and the seconds that all of them took."""
         outcome = _outcome(failure)
         self._attempts.record(attempts, {**self._common, **outcome})
         span = trace.get_current_span()
@@ -91,7 +91,7 @@ class Telemetry:
 
 
 def _operation(text: str) -> str:
-    """Return the word that a statement begins with, behind comments and parentheses, or else `statement`."""
+    """Return the first word of a statement after comments and parentheses, or else `statement`."""
     word = _FIRST_WORD.match(text)
     return word[1].upper() if word else "statement"
 

@@ -1,4 +1,4 @@
-"""What EXPLAIN answers, as text and as a tree."""
+"""Output of EXPLAIN, as text and as a tree."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _ACTUAL = re.compile(r"actual (?:time=([\d.]+)\.\.([\d.]+) )?rows=([\d.]+) loops
 
 @dataclass(slots=True)
 class PlanNode:
-    """One step of a plan. Costs are in the planner's own unit, times in milliseconds for one loop."""
+    """One node of a plan. Costs are in the planner's unit, times in milliseconds for one loop."""
 
     label: str
-    """Such as `Index Scan using items_pkey on items`."""
+    """Node type and target, such as `Index Scan using items_pkey on items`."""
     startup_cost: float | None = None
     total_cost: float | None = None
     estimated_rows: int | None = None
     width: int | None = None
-    """Bytes of a row, as estimated."""
+    """Estimated bytes of a row."""
     startup_time: float | None = None
     total_time: float | None = None
     rows: float | None = None
-    """Rows of one loop, as counted; None where it was not run."""
+    """Actual rows of one loop; None if it was not executed."""
     loops: int | None = None
     details: list[str] = field(default_factory=list)
-    """What else the server says of it, such as `Index Cond: (id = 1)`."""
+    """Further lines of the node, such as `Index Cond: (id = 1)`."""
     children: list[PlanNode] = field(default_factory=list)
 
     def walk(self) -> Iterator[PlanNode]:
-        """Yield this step and all below it, each before its own children."""
+        """Yield this node and all below it, each before its children."""
         yield self
         for child in self.children:
             yield from child.walk()
@@ -45,19 +45,19 @@ class PlanNode:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan: `text` as psql would show it, `root` as a tree, and what is said of the whole."""
+    """A plan: `text` as psql shows it, `root` as a tree, and `summary` lines on the whole."""
 
     text: str
     root: PlanNode
     summary: tuple[str, ...]
-    """Lines such as `Execution Time: 0.05 ms`."""
+    """Lines on the whole plan, such as `Execution Time: 0.05 ms`."""
 
     def __str__(self) -> str:
         return self.text
 
 
 def explaining(statement: Sql, analyze: bool) -> Sql:
-    """Return the statement that explains `statement`, with the same values."""
+    """Return the EXPLAIN of a statement, with the same values."""
     if not isinstance(statement, Sql):
         raise TypeError(f"a statement must be made by sql(), not {type(statement).__name__}")
     words = "EXPLAIN (ANALYZE, VERBOSE) " if analyze else "EXPLAIN (VERBOSE) "
@@ -65,10 +65,10 @@ def explaining(statement: Sql, analyze: bool) -> Sql:
 
 
 def plan(lines: Sequence[str]) -> Plan:
-    """Read the lines of an answer to EXPLAIN.
+    """Parse the lines of EXPLAIN's output.
 
-    A step stands behind an arrow, deeper than the one it feeds; what is indented below it belongs to it; what
-    is not indented at all speaks of the whole.
+    A node follows an arrow and is indented deeper than its parent; other indented lines are details of the node above;
+    lines without indentation are about the whole plan.
     """
     root = _node(lines[0])
     summary: list[str] = []

@@ -1,5 +1,10 @@
 # Auto-generated from aio/pool.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""The connections of one process: a warm one for a Lambda's single thread, more for a busy application."""
+"""Connection pool of one process: one warm connection for a Lambda's single thread, more for other applications.
+
+psycopg_pool is not used: its worker threads open and check connections in the background, and Lambda freezes all
+threads between invocations, so they would wake with expired timers and dead sockets. This pool has no threads: it
+opens, checks and closes connections in the caller's thread, when one is acquired or released.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +23,14 @@ if TYPE_CHECKING:
     Wake = Callable[[Session, float | None], None]
 
 SIZE = 10
-"""Connections at most; who wants an eleventh waits."""
+"""Default for the largest number of connections."""
 
 PATIENCE = 30.0
-"""Seconds that one waits for a connection which others hold."""
+"""Seconds to wait for a connection while all are in use."""
 
 
 class Pool:
-    """Opens connections on demand up to `size`, and hands out the one used last first."""
+    """Opens connections on demand up to `size`, and lends the most recently used first."""
 
     def __init__(
         self,
@@ -38,39 +43,39 @@ class Pool:
         self._patience = patience
         self._semaphore = FifoSemaphore(size)
         self._idle: list[Session] = []
-        self._open: weakref.WeakSet[Session] = weakref.WeakSet()  # so that who loses one closes it
+        self._open: weakref.WeakSet[Session] = weakref.WeakSet()  # a session that is garbage collected closes
         self._past_statements = 0
         self._replaced = 0
         self._closed = False
 
     @property
     def open(self) -> int:
-        """How many connections there are."""
+        """Number of open connections."""
         return len(self._open)
 
     @property
     def idle(self) -> int:
-        """How many of them nobody uses."""
+        """Number of open connections that are not in use."""
         return len(self._idle)
 
     @property
     def replaced(self) -> int:
-        """How many were found dead or too old when they were wanted."""
+        """Number of connections found dead or too old when one was acquired."""
         return self._replaced
 
     @property
     def statements(self) -> int:
-        """How many statements all of them, closed ones included, have executed."""
+        """Number of statements executed on all connections, closed ones included."""
         return self._past_statements + sum(session.statements for session in tuple(self._open))
 
     def take(self, wake: Wake, until: float | None = None) -> tuple[Session, bool]:
-        """Return a connection that `wake` found working, and whether it had been used before.
+        """Return a connection that passed `wake`, and whether it had been used before.
 
-        `wake` says something to the server and raises ConnectionFailed where no answer comes; a torn
-        connection is then replaced unseen, for nothing has been asked of it yet.
+        `wake` sends a command and raises ConnectionFailed if the server does not answer; the connection is then
+        replaced, which is safe because nothing else has been sent on it.
 
         Raises:
-            ConnectionFailed: all are in use and stay so, the pool is closed, or a new one cannot be opened.
+            ConnectionFailed: all stay in use, the pool is closed, or a new connection cannot be opened.
         """
         patience = self._patience if until is None else min(self._patience, until - time.monotonic())
         permit = self._semaphore.acquire(max(0.0, patience))
@@ -105,14 +110,14 @@ class Pool:
         return session, False
 
     def release(self, session: Session) -> None:
-        """Take a connection back; one that is not at rest between transactions is closed."""
+        """Return a connection to the pool; one inside a transaction is closed."""
         permit, session.permit = session.permit, None
         self._keep_or_close(session)
         if permit is not None:
             permit.release()
 
     def fill(self, count: int, wake: Wake) -> None:
-        """Have `count` connections open and idle, opened side by side; `size` is the most."""
+        """Open `count` connections concurrently and leave them idle; `size` at most."""
         taken: list[Session] = []
 
         def take() -> None:
@@ -125,7 +130,7 @@ class Pool:
                 self.release(session)
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use as soon as it comes back."""
+        """Close idle connections now, and those in use when they are released."""
         self._closed = True
         self._close_idle()
 
@@ -136,7 +141,7 @@ class Pool:
     def _newest(self) -> Session | None:
         try:
             return self._idle.pop()
-        except IndexError:  # not asked beforehand: another thread may come in between
+        except IndexError:  # a check beforehand would race with another thread
             return None
 
     def _check_open(self) -> None:
@@ -144,13 +149,13 @@ class Pool:
             raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
     def _wakes(self, session: Session, wake: Wake, until: float | None) -> bool:
-        """Wake a connection that has been idle; close it where that fails."""
+        """Check an idle connection; close it if that fails."""
         try:
             if session.usable:
                 wake(session, until)
                 return True
         except ConnectionFailed:
-            pass  # torn while nobody used it: nothing is lost but the connection
+            pass  # lost while idle: no statement was on it
         except BaseException:
             self._keep_or_close(session)
             raise
@@ -158,12 +163,12 @@ class Pool:
         return False
 
     def _keep_or_close(self, session: Session) -> None:
-        """Keep a connection for the next who wants one, unless it is in doubt."""
+        """Keep a connection as idle, or close it if its state is unknown."""
         if session.reset():
             self._idle.append(session)
         else:
             self._drop(session)
-        if self._closed:  # perhaps by another thread, and only now
+        if self._closed:  # another thread may have closed the pool meanwhile
             self._close_idle()
 
     def _drop(self, session: Session) -> None:

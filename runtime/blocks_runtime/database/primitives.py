@@ -1,6 +1,6 @@
-"""What waits: the few things that threads and asyncio do differently. `aio.primitives` is its twin.
+"""Primitives that differ between threads and asyncio. Keep in sync with `aio/primitives.py`.
 
-Everything else is written once, for asyncio, and derived for threads (`runtime/derive.py`).
+Everything else is written once, for asyncio, and derived for threads (`tools/async_to_sync.py`).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ sleep = time.sleep
 class Connection(psycopg.Connection[Any]):
     """psycopg's connection, closed under a statement that is interrupted or has no answer at `until`.
 
-    DSQL has no `statement_timeout`, and was seen to run on after a CancelRequest; waiting for the end of a
+    DSQL has no `statement_timeout`, and was observed to continue after a CancelRequest; waiting for the end of a
     cancelled statement, as psycopg does, could take minutes there.
     """
 
     until: float | None = None
-    """The `time.monotonic()` at which the statement under way is given up; None: never."""
+    """The `time.monotonic()` at which the running statement is abandoned; None: never."""
 
     def __del__(self) -> None:  # type: ignore[override]
         """Close without a warning: a database at the top of a module is open until the process ends."""
@@ -60,10 +60,10 @@ class Connection(psycopg.Connection[Any]):
 
 
 def ensure_result(result: R) -> R:
-    """Return what a callback returned.
+    """Return the result of a callback.
 
     Raises:
-        TypeError: it is a coroutine, which nobody would ever run.
+        TypeError: it is a coroutine, which nothing would run.
     """
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):
@@ -75,19 +75,19 @@ def ensure_result(result: R) -> R:
 
 
 class Permit:
-    """A place inside a turnstile, until `release`.
+    """One acquired unit of a semaphore, until `release`.
 
-    Who forgets it leaves: an interrupt may strike between two lines, where nothing can catch it.
+    It is also released on garbage collection: a KeyboardInterrupt can arrive before a `finally` is entered.
     """
 
     taken = False
-    """Set in the line that counts the place, so that no interrupt comes in between."""
+    """Set in the statement that counts the permit, so that no interrupt comes in between."""
 
     def __init__(self, semaphore: FifoSemaphore) -> None:
         self._semaphore = semaphore
 
     def release(self) -> None:
-        """Make room for the next in line; safe to repeat."""
+        """Return the permit; safe to repeat."""
         self._semaphore.release_permit(self)
 
     def __del__(self) -> None:
@@ -96,15 +96,15 @@ class Permit:
 
 
 class FifoSemaphore:
-    """Lets `size` threads through at a time; the others wait in line, first come, first served."""
+    """A semaphore of `size` permits for threads; waiters are served in order of arrival."""
 
     def __init__(self, size: int) -> None:
         self._free = size
-        self._lock = threading.RLock()  # a forgotten place may be found while it is held
+        self._lock = threading.RLock()  # a permit may be garbage collected while it is held
         self._waiters: collections.deque[threading.Lock] = collections.deque()
 
     def acquire(self, patience: float) -> Permit | None:
-        """Return a place as soon as there is room, None after `patience` seconds without."""
+        """Return a permit as soon as one is free, None after `patience` seconds."""
         permit = Permit(self)
         with self._lock:
             if self._free:
@@ -118,11 +118,11 @@ class FifoSemaphore:
         except BaseException:
             if not permit.taken:
                 permit.taken = not self._leave_queue(ticket)
-            raise  # and whoever was let in at this moment leaves
+            raise  # a permit taken at the same time is released on garbage collection
         return permit if permit.taken else None
 
     def release_permit(self, permit: Permit) -> None:
-        """Make room for the next in line, if `permit` was taken."""
+        """Pass a permit on to the first waiter, or count it as free, if it was taken."""
         with self._lock:
             if not permit.taken:
                 return
@@ -133,7 +133,7 @@ class FifoSemaphore:
                 self._free, permit.taken = self._free + 1, False
 
     def _leave_queue(self, ticket: threading.Lock) -> bool:
-        """Leave the line; return False where it was this one's turn at the very last moment."""
+        """Stop waiting; return False if the permit was given at the same time."""
         with self._lock:
             if ticket in self._waiters:
                 self._waiters.remove(ticket)
@@ -142,18 +142,18 @@ class FifoSemaphore:
 
 
 class Source:
-    """Rows that are read as they are needed."""
+    """Rows read on demand."""
 
     def __init__(self, rows: Iterable[object]) -> None:
         self._rows = iter(rows)
 
     def take(self, count: int) -> list[object]:
-        """Return the next `count` rows, fewer at the end, none after it."""
+        """Return the next `count` rows, fewer at the end, then none."""
         return list(itertools.islice(self._rows, count))
 
 
 def together(work: Callable[[], None], times: int) -> None:
-    """Run `work` in so many threads at once and return when all have ended; raise what the first raised."""
+    """Run `work` in `times` threads, wait for all, and raise the error of the first that failed."""
     errors: list[BaseException] = []
 
     def run() -> None:

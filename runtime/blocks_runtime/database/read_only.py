@@ -1,7 +1,7 @@
-"""Whether a statement plainly reads, so that it may be sent again although its answer was lost.
+"""Detection of statements that are obviously read-only, which may be sent again after a lost reply.
 
-Whatever is not known to read is taken to write: then a lost answer is an error, and never a change made twice.
-A function may write, so only those of PostgreSQL that are known to leave everything alone pass.
+Every other statement counts as a write: a lost reply is then an error, so no change is applied twice. A function may
+write, so only PostgreSQL functions without side effects are accepted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _VERBS = ("SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 
-# Words that a parenthesis may follow: of the grammar, types with a length, functions without an effect.
+# Words that may precede a parenthesis: keywords, types with a length, functions without side effects.
 _WORDS = """
 all and any array as between by case cast cube distinct else except exists explain filter from group having
 ilike in intersect is join lateral like limit not offset on or over partition range recursive rollup row rows
@@ -43,11 +43,11 @@ row_to_json to_json to_jsonb
 coalesce current_database current_schema current_setting current_user gen_random_uuid nullif num_nonnulls
 num_nulls pg_sleep pg_typeof session_user to_regclass version
 """
-_HARMLESS = frozenset(_WORDS.split())
+_SIDE_EFFECT_FREE = frozenset(_WORDS.split())
 
 
 def is_read_only(statement: Sql) -> bool:
-    """Say whether a statement plainly reads; WITH is not plain, for it may hold an INSERT."""
+    """Return whether a statement is obviously read-only; one with WITH is not, as it may contain an INSERT."""
     import re
 
     plain = strip_literals("0".join(statement.texts)).strip().removesuffix(";")
@@ -56,4 +56,4 @@ def is_read_only(statement: Sql) -> bool:
         return False
     if re.search(r"\banaly[sz]e\b", plain, re.IGNORECASE):  # EXPLAIN ANALYZE runs what it explains
         return False
-    return all(call.lower() in _HARMLESS for call in re.findall(r"([\w$.\"]+)\s*\(", plain))
+    return all(call.lower() in _SIDE_EFFECT_FREE for call in re.findall(r"([\w$.\"]+)\s*\(", plain))

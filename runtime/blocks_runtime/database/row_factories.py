@@ -1,4 +1,4 @@
-"""How rows are made: dicts by column name, or whatever class the caller asks for."""
+"""Row factories for psycopg: dicts by column name, or instances of a class."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Factory: TypeAlias = Callable[[Any], Callable[[Sequence[Any]], Any]]
-    """What psycopg asks, for a cursor, how to make its rows."""
+    """Row factory protocol of psycopg: from a cursor to a function that makes a row of its values."""
 
 
 def factory(row_type: type[Any] | None) -> Factory:
-    """Return what makes rows for psycopg: dicts for None or `dict`, tuples for `tuple` or `tuple[int, str]`.
+    """Return the row factory for a class: dicts for None or `dict`, tuples for `tuple` or `tuple[int, str]`.
 
     Any other class is called with the columns as keyword arguments: a dataclass, a NamedTuple, a TypedDict.
 
     Raises:
-        TypeError: `row_type` is no class.
+        TypeError: `row_type` is not a class.
     """
-    kind = getattr(row_type, "__origin__", row_type)  # what stands in brackets is for the type checker
+    kind = getattr(row_type, "__origin__", row_type)  # the part in brackets is for the type checker
     if kind is None or kind is dict:
         return dict_row
     if kind is tuple:
@@ -32,7 +32,7 @@ def factory(row_type: type[Any] | None) -> Factory:
 
 
 def _of(row_type: type[Any]) -> Factory:
-    """Return a factory for rows of a class, whose error for columns that do not fit says which they are."""
+    """Return a factory for rows of a class; its error for columns that do not fit names them."""
 
     def make_maker(cursor: Any) -> Callable[[Sequence[Any]], Any]:
         names = [column.name for column in cursor.description or ()]
@@ -42,7 +42,7 @@ def _of(row_type: type[Any]) -> Factory:
                 return row_type(**dict(zip(names, values, strict=True)))
             except TypeError as error:
                 raise TypeError(
-                    f"a row with the columns {', '.join(names)} makes no {row_type.__name__}: {error}; "
+                    f"a row with the columns {', '.join(names)} does not fit {row_type.__name__}: {error}; "
                     "select exactly the columns that the class has, with AS where the names differ, "
                     "or take plain values as `tuple`"
                 ) from error

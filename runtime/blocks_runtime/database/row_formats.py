@@ -1,8 +1,8 @@
-"""The two forms in which rows travel to the server: COPY's text, and a JSON array as a statement's one parameter.
+"""Encodings of rows: COPY's text format, and a JSON array as the one parameter of an INSERT.
 
-COPY costs the least. The INSERT is for what COPY cannot do: leave alone rows that are there (`ON CONFLICT`), and be
-one statement among others. It is several times as fast as VALUES, and the server turns the array into rows of the
-table's own type, so that both forms take a value as psycopg does: as its text in PostgreSQL.
+COPY is the fastest. The INSERT is for what COPY cannot do: skip existing rows (`ON CONFLICT`), and run inside a
+transaction of other statements. It is several times as fast as VALUES, and the server converts the array to the table's
+row type, so that both encodings accept a value as psycopg does: as its PostgreSQL text.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     Write = Callable[[Any], str | None]
 
 _PLAIN = {int, float, bool, type(None)}
-"""Types in whose texts nothing is special."""
+"""Types whose texts contain no special characters."""
 
 _SPECIAL = "\\\n\t\r"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
 
 class RowFormat(Protocol):
-    """How rows are written, and the statement that takes them."""
+    """Encoding of rows, and the statement for them."""
 
     @property
     def text(self) -> str:
@@ -39,10 +39,10 @@ class RowFormat(Protocol):
 
     @property
     def separator(self) -> str:
-        """What stands between two pieces that are sent as one."""
+        """Separator between encoded pieces of one chunk."""
 
     def encode(self, rows: Sequence[Values]) -> str:
-        """Return rows as they are sent.
+        """Return encoded rows.
 
         Raises:
             psycopg.ProgrammingError: a value is of a type that psycopg cannot adapt.
@@ -50,7 +50,7 @@ class RowFormat(Protocol):
 
 
 class CopyFormat:
-    """A line a row, as `COPY … FROM STDIN` reads it. Documented as `\\copy` in AWS's user guide, "loading data"."""
+    """One line for each row, for `COPY … FROM STDIN`. Documented as `\\copy` in AWS's user guide, "loading data"."""
 
     separator = ""
 
@@ -64,7 +64,7 @@ class CopyFormat:
         return "\n".join([*map("\t".join, zip(*columns, strict=True)), ""])
 
     def _column(self, values: Sequence[object]) -> Iterable[str]:
-        """Write a column at a time: one look for special characters does for all its values."""
+        """Encode a column at once: one search for special characters covers all its values."""
         kinds = set(map(type, values))
         texts = self._texts.of(values, kinds)
         if not kinds <= _PLAIN:
@@ -81,9 +81,9 @@ class InsertFormat:
 
     Args:
         table: the quoted name.
-        columns: into which the values go.
-        key: rows that are there already by these columns are left alone; None: they are an error.
-        json_columns: which columns are of a json type, and their type.
+        columns: names of the columns.
+        key: columns that identify existing rows, which are left unchanged; None: existing rows are an error.
+        json_columns: columns of a json type, with the type.
     """
 
     separator = ","
@@ -95,7 +95,7 @@ class InsertFormat:
         key: tuple[str, ...] | None,
         json_columns: Mapping[str, str],
     ) -> None:
-        # A string in a json column is JSON text, to psycopg and so to us; the server would make a JSON string of it.
+        # A string for a json column is JSON text, as in psycopg; the server would read it as a JSON string.
         sources = ", ".join(
             f"({_names([name])} #>> '{{}}')::{json_columns[name]}" if name in json_columns else _names([name])
             for name in columns
@@ -108,19 +108,19 @@ class InsertFormat:
         self._texts = _Texts()
 
     def encode(self, rows: Sequence[Values]) -> str:
-        """Return rows as the inside of a JSON array."""
+        """Return rows as the elements of a JSON array."""
         if self._json:
             rows = [self._with_json_as_text(row) for row in rows]
         objects = [dict(zip(self._columns, row, strict=True)) for row in rows]
         try:
             return self._texts.json(objects)[1:-1]
-        except ValueError:  # NaN or infinity, which JSON has no number for
+        except ValueError:  # NaN or infinity, which are not JSON numbers
             return self._texts.json(
                 [{name: _spelt(value) for name, value in row.items()} for row in objects]
             )[1:-1]
 
     def statement(self, rows: str) -> Sql:
-        """Return the INSERT of what `encode` wrote."""
+        """Return the INSERT for encoded rows."""
         before, _, after = self.text.partition("$1")
         return Sql((before, after), (f"[{rows}]",), self.text)
 
@@ -132,7 +132,7 @@ class InsertFormat:
 
 
 class _Texts(dict[type, "Write"]):
-    """The text of values in PostgreSQL, as psycopg writes it; by type, what writes it."""
+    """Functions that convert a value to its PostgreSQL text as psycopg does, by type."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class _Texts(dict[type, "Write"]):
         return [self[type(value)](value) for value in values]
 
     def __missing__(self, kind: type) -> Write:
-        # psycopg makes arrays and composites of these, which no column of DSQL can be; json columns it has.
+        # psycopg encodes these as arrays and composites, which are not column types of DSQL; json is.
         nested = issubclass(kind, (dict, list, tuple))
         write = self[kind] = self.json if nested else self._adapted
         return write
@@ -166,7 +166,7 @@ class _Texts(dict[type, "Write"]):
         return None if dumped is None else bytes(dumped).decode()
 
     def _in_json(self, value: object) -> str | None:
-        """Return what stands for a value that JSON does not know."""
+        """Return the text of a value that is not a JSON type."""
         return self[type(value)](value)
 
 

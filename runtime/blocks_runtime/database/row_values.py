@@ -1,4 +1,4 @@
-"""Rows as a caller gives them, and their values in the order of the columns."""
+"""Conversion of a caller's rows to values in the order of the columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values: TypeAlias = "Sequence[object]"
 
 
 class RowValues:
-    """Gives the values of every row in the order of the columns, and counts the rows for its errors."""
+    """Returns the values of rows in the order of the columns; counts the rows for its errors."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
@@ -30,14 +30,14 @@ class RowValues:
             TypeError: a row is neither a mapping nor a dataclass nor a sequence.
             ValueError: a row has other columns than the first.
         """
-        values = self._alike(rows) or [
+        values = self._uniform(rows) or [
             self._one(row, number) for number, row in enumerate(rows, self._number)
         ]
         self._number += len(rows)
         return values
 
-    def _alike(self, rows: Sequence[object]) -> list[Values] | None:
-        """Return the values of rows that are all dicts, or all tuples, as they should be; None if they are not."""
+    def _uniform(self, rows: Sequence[object]) -> list[Values] | None:
+        """Return the values of rows that are all dicts, or all tuples, with the right columns; else None."""
         kinds = set(map(type, rows))
         if kinds == {tuple}:
             tuples = cast("list[tuple[object, ...]]", rows)
@@ -65,20 +65,20 @@ class RowValues:
 
 
 def columns_of(row: object) -> tuple[str, ...]:
-    """Return the names of the columns that a row carries.
+    """Return the column names of a row.
 
     Raises:
-        TypeError: it carries none.
+        TypeError: it has none.
     """
     if isinstance(row, Mapping):
         return tuple(row)
     if dataclasses.is_dataclass(row):
         return tuple(field.name for field in dataclasses.fields(row))
-    raise TypeError(f"the rows are {type(row).__name__} and carry no column names; pass columns=[…]")
+    raise TypeError(f"the rows are {type(row).__name__} and have no column names; pass columns=[…]")
 
 
 def _picker(columns: tuple[str, ...]) -> Callable[[Mapping[str, object]], Values]:
-    if len(columns) > 1:  # with a single name it returns the bare value
+    if len(columns) > 1:  # with a single name it returns the value itself
         return operator.itemgetter(*columns)
     return lambda row: [row[name] for name in columns]
 

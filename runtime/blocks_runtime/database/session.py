@@ -1,8 +1,8 @@
 # Auto-generated from aio/session.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""One connection to Aurora DSQL, spoken to in the only ways that DSQL understands.
+"""One connection to Aurora DSQL, restricted to the commands that DSQL supports.
 
-This is the one module that calls psycopg. What it decides lies in pure modules beside it (`target`,
-`classification`, `retry`).
+This is the one module that calls psycopg. Its decisions are made by pure modules (`target`, `classification`,
+`shared.retry`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from psycopg import generators, pq
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonDumper
 
+from ..contract import CONNECTION_SECONDS
 from ..errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
 from ..shared.deadline import earliest
 from .classification import manual_transaction_control, translate, unknown_commit
@@ -39,17 +40,17 @@ if TYPE_CHECKING:
     from .row_factories import Factory
     from .target import Target
 
-LIFETIME = (45 * 60.0, 55 * 60.0)
-"""Seconds, drawn from this range, after which a connection is not used; DSQL closes it after an hour."""
+LIFETIME = (CONNECTION_SECONDS - 15 * 60.0, CONNECTION_SECONDS - 5 * 60.0)
+"""Seconds, drawn from this range, after which a connection is replaced; DSQL closes it at `CONNECTION_SECONDS`."""
 
 IDLE = 20.0
-"""Seconds of rest after which a connection is asked whether it is still there."""
+"""Seconds without use after which a connection is checked before it is used again."""
 
 PING_TIMEOUT = 3.0
-"""Seconds in which a rested connection must answer; a sandbox was frozen, and its peer may be long gone."""
+"""Seconds in which an idle connection must answer; Lambda may have frozen the sandbox, and the server may be gone."""
 
 PIECE = 64 * 1024
-"""Bytes of a COPY that are sent in one message."""
+"""Bytes of a COPY sent in one message."""
 
 KEPT = 1000
 """Rows of the last result that may stay in memory while a connection is idle."""
@@ -92,22 +93,22 @@ def open_session(
 
 
 class _JsonText(JsonDumper):
-    """A dict as JSON text, which the server takes for json, jsonb or text, whichever stands there."""
+    """Dumper of a dict as JSON text of unknown type, which the server takes as json, jsonb or text."""
 
     oid = 0
 
 
 class Session:
-    """A connection and what is known of its health. One statement at a time."""
+    """A connection with its state and age. It runs one statement at a time."""
 
     _cursor: Cursor
     _row_factory: Factory
 
     def __init__(self, connection: Connection, watch: Instrumentation | None = None) -> None:
         self.statements = 0
-        """How many statements it has executed, those of its own included."""
+        """Number of statements executed, BEGIN, COMMIT and ROLLBACK included."""
         self.permit: Permit | None = None
-        """Its user's place in the pool."""
+        """The permit that its user holds in the pool."""
         self._process = os.getpid()
         self._connection = connection
         self._instrumentation = watch
@@ -122,9 +123,9 @@ class Session:
 
     @property
     def usable(self) -> bool:
-        """False once it is closed, too old, or the server said something unasked, which is always goodbye.
+        """False once it is closed, too old, or the server has sent an unrequested message, which announces a close.
 
-        A frozen sandbox stops the monotonic clock and a set clock moves the other, so both are asked.
+        Both clocks count: a frozen sandbox stops the monotonic one, and setting the time moves the other.
         """
         if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE or self._stale:
             return False
@@ -133,14 +134,14 @@ class Session:
         return not self._readable()
 
     def reset(self) -> bool:
-        """Let go of a large result; return True between transactions, if the connection was in order."""
+        """Drop a large result; return whether the connection is healthy and outside of a transaction."""
         if self._cursor.rowcount > KEPT:
             self._renew_cursor()
         return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
 
     @property
     def _was_idle(self) -> bool:
-        """True after a rest long enough for the other end to have vanished without a word."""
+        """True if it was unused for so long that the server may have vanished without closing it."""
         monotonic, wall = self._used
         return time.monotonic() - monotonic > IDLE or not 0 <= time.time() - wall <= IDLE
 
@@ -193,7 +194,7 @@ class Session:
             return rows
 
     def _copy(self, statement: Sql, body: bytes) -> int:
-        """Speak to libpq: psycopg's own COPY stumbles over a COMMIT that fails and a connection that tears."""
+        """Run the COPY on libpq: psycopg's own does not handle a COMMIT that fails or a connection that breaks."""
         self._prepare(None)
         pgconn, wait = self._connection.pgconn, self._connection.wait
         try:
@@ -209,12 +210,12 @@ class Session:
         return result.command_tuples or 0
 
     def _renew_cursor(self) -> None:
-        """Make the one cursor for all statements: psycopg keeps in it what it found out about a repeated one."""
+        """Make the one cursor for all statements: psycopg caches in it what it has prepared for a repeated one."""
         self._cursor = psycopg.RawCursor(self._connection, row_factory=dict_row)
         self._row_factory = dict_row
 
     def _command(self, command: str, until: float | None) -> str:
-        """Execute one of our own statements, in half the time that a cursor takes; return what was done."""
+        """Execute BEGIN, COMMIT, ROLLBACK or a ping without a cursor, in half the time; return the command tag."""
         if self._instrumentation is None or not self._instrumentation.enabled:
             return self._send(command, until)
         with self._instrumentation.statement(command):
@@ -232,7 +233,7 @@ class Session:
         return (result.command_status or b"").decode()
 
     def _prepare(self, until: float | None) -> None:
-        """Get ready to send something that must be answered before `until`."""
+        """Check that a statement may be sent, and set `until` for its reply."""
         if until is not None and time.monotonic() >= until:
             late = DeadlineExceeded("the deadline passed before the statement was sent")
             late.sent = False
@@ -242,7 +243,7 @@ class Session:
                 "the transaction belongs to the process that this one was forked from",
                 advice="begin one here: the database opens connections of its own in each process",
             )
-        if self._streaming:  # psycopg would wait for the end of the stream, which is ours to read
+        if self._streaming:  # psycopg would wait for the end of the stream, which the application reads
             raise QueryFailed(
                 "rows of a stream are still to come; read it to its end first, or collect the rows"
             )
@@ -260,7 +261,7 @@ class Session:
         return self._watched(self._instrumentation, statement, rows)
 
     def _watched(self, watch: Instrumentation, statement: Sql, rows: Generator[Any, None]) -> Iterator[Any]:
-        """Count the rows; the span is not the current one, for what the caller does between them is not its part."""
+        """Count the rows; the span is not the current one, as the work of the caller between rows is not part of it."""
         with watch.statement(statement.text, current=False) as seen:
             try:
                 for row in rows:
@@ -291,37 +292,37 @@ class Session:
         self._used = time.monotonic(), time.time()
 
     def wake(self, until: float | None = None) -> None:
-        """After a rest, ask the server for a sign of life.
+        """Ping the server if the connection was idle for more than `IDLE` seconds.
 
         Raises:
-            ConnectionFailed: none came.
+            ConnectionFailed: the server did not answer.
         """
         if self._was_idle:
             self.ping(until)
 
     def ping(self, until: float | None = None) -> None:
-        """Ask the server for a sign of life.
+        """Run `SELECT 1`.
 
         Raises:
-            ConnectionFailed: none came.
+            ConnectionFailed: the server did not answer.
         """
         self._promptly("SELECT 1", until)
 
     def begin(self, until: float | None = None) -> None:
-        """Open a transaction; DSQL has one isolation level, so there is nothing to choose."""
+        """Open a transaction; DSQL has one isolation level, so there is no option."""
         if self._was_idle:
             self._promptly("BEGIN", until)
         else:
             self._command("BEGIN", until)
 
     def commit(self, until: float | None = None) -> None:
-        """Commit, and believe only an answer that says so.
+        """Commit, and check that the reply is COMMIT.
 
         Raises:
-            SerializationFailure: another transaction came first.
+            SerializationFailure: another transaction committed a conflicting change first.
             TransactionAborted: the server rolled back instead, because a statement had failed.
             DeadlineExceeded: `until` had passed before COMMIT was sent.
-            CommitOutcomeUnknown: no answer came.
+            CommitOutcomeUnknown: no reply arrived.
         """
         try:
             done = self._command("COMMIT", until)
@@ -333,18 +334,18 @@ class Session:
             raise unknown_commit(error) from error.__cause__
         if done != "COMMIT":
             raise TransactionAborted(
-                f"COMMIT was answered {done}: a statement of the transaction had failed, nothing was kept",
+                f"COMMIT was answered {done}: a statement of the transaction had failed, nothing was committed",
                 sqlstate="25P02",
             )
 
     def rollback(self) -> None:
-        """Give up the transaction, if one is open; a connection that cannot even do that is closed."""
+        """Roll back the open transaction, if any; close the connection if that fails."""
         if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             return
         if self._process != os.getpid():
             return
         if self._streaming or self._connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
-            self.close()  # an answer is still to come: somebody was interrupted while it waited for it
+            self.close()  # a reply is outstanding: the caller was interrupted while waiting for it
             return
         try:
             self._command("ROLLBACK", time.monotonic() + PING_TIMEOUT)
@@ -352,18 +353,18 @@ class Session:
             self.close()
 
     def abort(self) -> None:
-        """Tear the connection under a statement that is running elsewhere, which then fails."""
-        with contextlib.suppress(OSError, psycopg.Error):  # gone already
+        """Shut the socket down under a statement that runs in another thread or task, which then fails."""
+        with contextlib.suppress(OSError, psycopg.Error):  # closed already
             with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Say goodbye and close, without waiting for anything; safe to repeat. A forked process says nothing."""
+        """Send Terminate and close without waiting; safe to repeat. A forked process sends nothing."""
         if self._process == os.getpid():
             self._connection.pgconn.finish()
 
     def _promptly(self, command: str, until: float | None) -> None:
-        """Execute what a living server answers at once."""
+        """Execute a command with a reply due within `PING_TIMEOUT`."""
         soon = time.monotonic() + PING_TIMEOUT
         try:
             self._command(command, earliest(until, soon))
@@ -373,24 +374,24 @@ class Session:
             raise ConnectionFailed("the connection was lost while it was idle") from error
 
     def _failure(self, error: psycopg.Error, until: float | None) -> DatabaseError:
-        """Return our error for one of psycopg's; a plan that a migration has outdated is seen to here."""
+        """Return the runtime's error for one of psycopg's; a plan made stale by a migration is retryable."""
         if self.lost and until is not None and time.monotonic() >= until:
             return DeadlineExceeded("no answer before the deadline, so the connection was closed")
         failure = translate(error, lost=self.lost)
-        # Another connection has no prepared statements, so this may simply be run again.
+        # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
             failure.retryable = self._stale = True
         return failure
 
 
 def _close_generator(rows: Generator[Any, None]) -> None:
-    """Close what makes rows, unless the end of an event loop is about to, which closes all generators at once."""
+    """Close a generator of rows, unless the event loop is shutting down, which closes all generators itself."""
     with contextlib.suppress(RuntimeError):
         rows.close()
 
 
 def readability_check(descriptor: int) -> Callable[[], object]:
-    """Return a function that tells whether there is something to read."""
+    """Return a function that returns whether there is something to read."""
     if not hasattr(select, "poll"):  # Windows, where select() takes a socket of any number
         return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()

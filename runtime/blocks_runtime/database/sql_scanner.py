@@ -1,7 +1,7 @@
-"""Whether a piece of SQL ends where a new token may begin: a scanner for quotes and comments, nothing more.
+"""Scanner for quotes and comments in SQL: whether a text ends inside one, and the text without them.
 
-A value or a fragment may be set in only there. Inside a literal, `$1` would be two characters of text and what
-follows could end the literal; so every piece is closed by itself, and pieces set together stay what they were.
+A placeholder must stand outside of both. Inside a literal, `$1` would be two characters of text, and the text after it
+could end the literal; so every fragment is closed in itself, and joined fragments keep their meaning.
 
 Source: PostgreSQL 16 documentation, "Lexical Structure"; `standard_conforming_strings` cannot be turned off.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 LINE_COMMENT = "a -- comment"
 _LITERAL, _NAME, _DOLLAR = "a string literal", "a quoted name", "a dollar-quoted string"
-_STAND_INS = {_LITERAL: "'", _NAME: '"', _DOLLAR: "'"}
+_REPLACEMENTS = {_LITERAL: "'", _NAME: '"', _DOLLAR: "'"}
 
 
 def unclosed(text: str) -> str | None:
-    """Return what the end of `text` lies inside of (`LINE_COMMENT` or another), or None where it is closed.
+    """Return the quote or comment that is open at the end of `text` (such as `LINE_COMMENT`), or None.
 
     Raises:
-        ValueError: the text holds a parameter such as `$1`, whose number would collide with those given out.
+        ValueError: the text has a parameter such as `$1`, whose number would collide with generated ones.
     """
     at, inside = 0, None
     while 0 <= at < len(text):
@@ -26,23 +26,23 @@ def unclosed(text: str) -> str | None:
 
 
 def strip_literals(text: str) -> str:
-    """Return a closed text without what quotes and comments hold, a single quote character in the place of each."""
+    """Return a closed text with each quoted part replaced by its quote character, and each comment by a space."""
     pieces, at = [], 0
     while 0 <= at < len(text):
         after, inside = _step(text, at)
-        pieces.append(text[at:after] if inside is None else _STAND_INS.get(inside, " "))
+        pieces.append(text[at:after] if inside is None else _REPLACEMENTS.get(inside, " "))
         at = after
     return "".join(pieces)
 
 
 def _step(text: str, at: int) -> tuple[int, str | None]:
-    """Return the place after what begins at `at`, -1 where it has no end, and what it is, None for plain text."""
+    """Return the end of the token at `at` (-1 if it is not closed) and its kind, None for plain text."""
     char, word = text[at], _past_word(text, at)
     if word > at:
         escapes = text[at:word] in ("e", "E") and text.startswith("'", word)
         return (_past_escaped(text, word + 1), _LITERAL) if escapes else (word, None)
     if char in "'\"":
-        after = text.find(char, at + 1) + 1 or -1  # a doubled quote closes and opens anew
+        after = text.find(char, at + 1) + 1 or -1  # a doubled quote reads as a close and an open
         return after, _LITERAL if char == "'" else _NAME
     if text.startswith("--", at):
         return text.find("\n", at), LINE_COMMENT
@@ -54,12 +54,12 @@ def _step(text: str, at: int) -> tuple[int, str | None]:
 
 
 def is_word(char: str) -> bool:
-    """Say whether a character can be part of a name, a number or a parameter."""
+    """Return whether a character can be part of a name, a number or a parameter."""
     return char.isalnum() or char in "_$" or char > "\x7f"
 
 
 def _past_word(text: str, at: int) -> int:
-    """Return the place after the name that begins at `at`, or `at` where none does."""
+    """Return the end of the name at `at`, or `at` if there is none."""
     if text[at] in "$0123456789":
         return at
     while at < len(text) and is_word(text[at]):
@@ -68,10 +68,10 @@ def _past_word(text: str, at: int) -> int:
 
 
 def _past_escaped(text: str, at: int) -> int:
-    """Return the place after the quote that ends E'…', or -1; a backslash takes the next character with it.
+    """Return the end of an E'…' literal, or -1; a backslash escapes the next character.
 
-    It goes on after a doubled quote, and where another quote follows on a later line: were these an end and a new
-    beginning, backslashes would count no more.
+    The literal continues after a doubled quote, and where another quote follows on a later line: read as a new
+    literal, backslashes in it would no longer escape.
     """
     while at < len(text):
         if text[at] == "'" and text[at : at + 2] != "''":
@@ -85,9 +85,9 @@ def _past_escaped(text: str, at: int) -> int:
 
 
 def _continuation(text: str, at: int) -> int:
-    """Return the place of the quote with which a literal goes on after a line's end, or -1.
+    """Return the position of the quote that continues a literal on a later line, or -1.
 
-    Versions of PostgreSQL differ on whether a comment may stand in between; here it may, which refuses the more.
+    Versions of PostgreSQL differ on whether a comment may stand in between; allowing it here is the stricter reading.
     """
     line_ended = False
     while at < len(text):
@@ -102,7 +102,7 @@ def _continuation(text: str, at: int) -> int:
 
 
 def _past_comment(text: str, at: int) -> int:
-    """The same for /* comments */, which nest."""
+    """Return the end of a /* comment */, or -1; comments nest."""
     depth = 0
     while at < len(text):
         pair = text[at : at + 2]
@@ -114,7 +114,7 @@ def _past_comment(text: str, at: int) -> int:
 
 
 def _past_dollar(text: str, at: int) -> int:
-    """The same for $tag$…$tag$; a lone dollar sign is left to the server, which will refuse it."""
+    """Return the end of $tag$…$tag$, or -1; a lone dollar sign is one character, which the server refuses."""
     if text[at + 1 : at + 2].isdecimal():
         number = text[at : at + 2]
         raise ValueError(f"a parameter {number}… written by hand; write {{name}} and pass name=…")

@@ -1,7 +1,7 @@
 """SQLAlchemy engines over the runtime's logins: AWS's dialect for DSQL, the same tokens, TLS and connection care.
 
-The dialect is `aurora-dsql-sqlalchemy`; for asyncio, which it does not know, it is put together here with
-SQLAlchemy's own. An engine keeps connections of its own, so `dispose()` it when done.
+The dialect is `aurora-dsql-sqlalchemy`; it has no asyncio support, so this module combines it with SQLAlchemy's own.
+An engine has a pool of its own, so `dispose()` it when done.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _EXPIRES, _USED, _READABLE = "blocks_expires", "blocks_used", "blocks_readable"
 
 
 class AsyncDialect(PGDialectAsync_psycopg, AuroraDSQLDialect_psycopg):  # type: ignore[misc]  # has no types
-    """AWS's dialect, waiting as SQLAlchemy's asynchronous one does."""
+    """AWS's dialect on SQLAlchemy's asynchronous one."""
 
     supports_statement_cache = True
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[Dialect]:
-        """Return this class, where SQLAlchemy would name its own."""
+        """Return this class in place of SQLAlchemy's own."""
         return cls
 
 
@@ -62,42 +62,42 @@ registry.register("auroradsql.psycopg_async", __name__, AsyncDialect.__name__)
 def make_engine(
     connect: Callable[[], psycopg.Connection[Any]], size: int, options: dict[str, object]
 ) -> AlchemyEngine:
-    """Return an engine that opens connections with `connect`, `size` of them at most."""
+    """Return an engine that opens up to `size` connections with `connect`."""
     chosen: dict[str, Any] = {**_defaults(size), **options}
     engine = create_engine("auroradsql+psycopg://", creator=connect, **chosen)
-    _take_care(engine)
+    _add_listeners(engine)
     return engine
 
 
 def make_async_engine(
     connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]], size: int, options: dict[str, object]
 ) -> AsyncAlchemyEngine:
-    """Return the same for asyncio."""
+    """Return an asyncio engine that opens up to `size` connections with `connect`."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     chosen: dict[str, Any] = {**_defaults(size), **options}
     engine = create_async_engine("auroradsql+psycopg_async://", async_creator=connect, **chosen)
-    _take_care(engine.sync_engine)
+    _add_listeners(engine.sync_engine)
     return engine
 
 
 def _defaults(size: int) -> dict[str, object]:
     """Return options that make an engine behave as the runtime does.
 
-    Its pool lends the connection used last first; its errors and its log show no parameters.
+    Its pool lends the most recently used connection first; its errors and log show no parameters.
     """
     return {"pool_size": size, "max_overflow": 0, "pool_use_lifo": True, "hide_parameters": True}
 
 
-def _take_care(engine: AlchemyEngine) -> None:
-    """Look at a connection before it is lent, and at a transaction before it is committed."""
-    event.listen(engine, "connect", _born)
-    event.listen(engine, "checkin", _returned)
-    event.listen(engine, "checkout", lambda dbapi, record, _: _checked_out(engine.dialect, dbapi, record))
-    event.listen(engine, "commit", _committing)
+def _add_listeners(engine: AlchemyEngine) -> None:
+    """Check connections at checkout, and transactions before COMMIT."""
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "checkin", _on_checkin)
+    event.listen(engine, "checkout", lambda dbapi, record, _: _on_checkout(engine.dialect, dbapi, record))
+    event.listen(engine, "commit", _on_commit)
 
 
-def _born(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+def _on_connect(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     age = random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
     record.info[_EXPIRES] = time.monotonic() + age, time.time() + age
     record.info[_USED] = time.monotonic(), time.time()
@@ -105,20 +105,20 @@ def _born(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     record.info[_READABLE] = readability_check(driver.fileno())
 
 
-def _returned(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+def _on_checkin(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
     record.info[_USED] = time.monotonic(), time.time()
 
 
-def _checked_out(dialect: Dialect, dbapi: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    """Have a connection replaced that is too old or was torn, or does not answer after a rest.
+def _on_checkout(dialect: Dialect, dbapi: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """Replace a connection that is too old or lost, or does not answer after idling.
 
-    A frozen sandbox stops the monotonic clock and a set clock moves the other, so both are asked.
+    Both clocks count: a frozen sandbox stops the monotonic one, and setting the time moves the other.
     """
     now, wall = time.monotonic(), time.time()
     expires, expires_by_wall = record.info[_EXPIRES]
     used, used_by_wall = record.info[_USED]
     if now > expires or wall > expires_by_wall:
-        raise DisconnectionError("the connection is near the end of its hour")
+        raise DisconnectionError("the connection is near the end of its lifetime")
     driver: Any = record.driver_connection
     if driver.closed or record.info[_READABLE]():
         raise DisconnectionError("the server closed the connection")
@@ -126,11 +126,11 @@ def _checked_out(dialect: Dialect, dbapi: DBAPIConnection, record: ConnectionPoo
         try:
             dialect.do_ping(dbapi)
         except (Error, DBAPIError) as error:
-            raise DisconnectionError("the connection does not answer after its rest") from error
+            raise DisconnectionError("the connection does not answer after idling") from error
 
 
-def _committing(connection: Connection) -> None:
-    """Refuse to commit what DSQL would answer with ROLLBACK, and SQLAlchemy would take for a commit."""
+def _on_commit(connection: Connection) -> None:
+    """Refuse to commit a failed transaction: DSQL would answer ROLLBACK, which SQLAlchemy reads as a commit."""
     driver: Any = connection.connection.driver_connection
     if driver.info.transaction_status == pq.TransactionStatus.INERROR:
         raise TransactionAborted(

@@ -1,5 +1,5 @@
 # Auto-generated from aio/statements.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
-"""The calls that run one statement: the same on a database and inside a transaction."""
+"""Methods that run one statement, the same on a database and in a transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ else:
 class Statements:
     """Runs statements made by `sql`.
 
-    Every call takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
+    Every method takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
     second is left to the handler. DSQL has no statement timeout: at the deadline the connection is closed.
     """
 
@@ -39,15 +39,15 @@ class Statements:
     def query(
         self, statement: Sql, row_type: type[Any] | None = None, *, deadline: Deadline | None = None
     ) -> list[Any]:
-        """Return all rows, each a dict by column name; an empty list where there are none.
+        """Return all rows, each a dict by column name; an empty list if there are none.
 
-        With `row_type` each row is one of these: a `tuple` (or `tuple[int, str]`), a dataclass, NamedTuple or
+        With `row_type` each row is an instance of it: `tuple` (or `tuple[int, str]`), or a dataclass, NamedTuple or
         TypedDict with fields named as the columns.
 
         Raises:
-            SerializationFailure: another transaction conflicted, each time it was tried.
-            DeadlineExceeded: there was no answer in time.
-            CommitOutcomeUnknown: the connection tore during a statement that may have changed something.
+            SerializationFailure: another transaction conflicted, on every attempt.
+            DeadlineExceeded: no reply arrived in time.
+            CommitOutcomeUnknown: the connection was lost during a statement that may have changed rows.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
         rows: list[Any] = self._run(statement, _all, row_type, deadline)
@@ -62,11 +62,11 @@ class Statements:
     def query_one(
         self, statement: Sql, row_type: type[Any] | None = None, *, deadline: Deadline | None = None
     ) -> Any:
-        """Return the first row, or None where there is none; otherwise as `query`."""
+        """Return the first row, or None if there is none; otherwise as `query`."""
         return self._run(statement, _first, row_type, deadline)
 
     def execute(self, statement: Sql, *, deadline: Deadline | None = None) -> int:
-        """Return how many rows the statement changed (or returned); otherwise as `query`."""
+        """Return the number of rows that the statement changed (or returned); otherwise as `query`."""
         return self._run(statement, _count, None, deadline)
 
     @overload
@@ -85,11 +85,11 @@ class Statements:
         size: int = 1000,
         deadline: Deadline | None = None,
     ) -> Iterator[Any]:
-        """Yield the rows of a query larger than memory as they arrive, `size` of them in memory at a time.
+        """Yield the rows of a query as they arrive, with `size` of them in memory at a time.
 
-        A connection is taken with the first row and given back after the last; leaving the loop earlier closes
-        it. DSQL ends a transaction, and with it a stream, after 300 seconds. Errors are those of `query`; they
-        may come after rows have been yielded, and nothing is repeated then.
+        A connection is acquired with the first row and released after the last; leaving the loop earlier closes
+        it. DSQL ends a transaction, and with it a stream, after `contract.TRANSACTION_SECONDS`. Errors are those
+        of `query`; they may come after rows have been yielded, and are not retried.
         """
         if size < 1:
             raise ValueError(f"size is {size} rows; give at least 1")
@@ -104,9 +104,10 @@ class Statements:
         key: str | Iterable[str] | None = None,
         deadline: Deadline | None = None,
     ) -> int:
-        """Insert rows with one statement, all or none, and return how many were inserted.
+        """Insert rows with one atomic statement, and return the number inserted.
 
-        A transaction holds 3,000 rows; `load` of the database takes any number. The arguments are those of `load`.
+        A transaction holds `contract.ROWS_PER_TRANSACTION` rows; `load` of the database takes any number. The
+        arguments are those of `load`.
 
         Raises:
             ValueError: there are more rows than one transaction holds.
@@ -124,10 +125,10 @@ class Statements:
         return self.execute(format.statement(format.encode(values)), deadline=deadline)
 
     def explain(self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None) -> Plan:
-        """Return how the server would run a statement, as text (`.text`) and as a tree (`.root`).
+        """Return the server's plan of a statement, as text (`.text`) and as a tree (`.root`).
 
-        With `analyze` it is run, to measure it; on a database this happens in a transaction that is rolled
-        back, so it changes nothing.
+        With `analyze` the statement is executed and measured; on a database in a transaction that is rolled back,
+        so it changes nothing.
         """
         from .plans import explaining, plan
 
@@ -135,12 +136,12 @@ class Statements:
         return plan([line for (line,) in rows])
 
     def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None) -> TableShape:
-        from .table_shapes import question
+        from .table_shapes import shape_query
 
         known = self._shapes.of(table, columns)
         if known is not None:
             return known
-        return self._shapes.learn(table, self.query(question(table), tuple, deadline=deadline))
+        return self._shapes.learn(table, self.query(shape_query(table), tuple, deadline=deadline))
 
     @property
     def _shapes(self) -> TableShapes:
@@ -179,7 +180,7 @@ def _first(cursor: Cursor) -> Any:
 
 
 def _explained(error: Exception, cursor: Cursor) -> Exception:
-    """Return what is wrong where the statement returns no rows, else `error` itself."""
+    """Return an error for a statement without result rows, else `error` itself."""
     if cursor.rownumber is not None:
         return error
     from ..errors import QueryFailed
@@ -195,10 +196,10 @@ def _count(cursor: Cursor) -> int:
 
 
 def checked(statement: Sql) -> Sql:
-    """Return the statement, if it is one made by `sql`.
+    """Return the statement if `sql` made it.
 
     Raises:
-        TypeError: it is plain text, into which somebody may have formatted a value.
+        TypeError: it is plain text, which may contain a formatted value.
     """
     if isinstance(statement, Sql):
         return statement

@@ -1,4 +1,4 @@
-"""What a table is like, as far as the way of sending rows to it depends on that; looked up once a table."""
+"""Column types of tables, which decide how rows are sent; read once for each table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _JSON = ("json", "jsonb")
 
 
 class TableShape:
-    """Columns with their types, and which of them COPY may fill.
+    """Columns of a table with their types, and the columns that COPY may fill.
 
     Args:
         rows: name and type of each column, and whether COPY may fill it.
@@ -23,39 +23,39 @@ class TableShape:
         self._not_by_copy = {name for name, _, by_copy in rows if not by_copy}
 
     def copyable(self, columns: Iterable[str]) -> bool:
-        """Tell whether COPY does with these columns what INSERT does.
+        """Return whether COPY into these columns does the same as INSERT.
 
-        It cannot fill a view, which PostgreSQL says only in the middle of the COPY; and it takes values for a column
-        that is GENERATED ALWAYS AS IDENTITY, which INSERT refuses, so that rows to come would repeat them.
+        COPY cannot fill a view, which PostgreSQL reports only during the COPY; and it accepts values for a column that
+        is GENERATED ALWAYS AS IDENTITY, which INSERT refuses, so that later rows would collide with them.
         """
         return self._not_by_copy.isdisjoint(columns)
 
     def json_among(self, columns: Iterable[str]) -> dict[str, str]:
-        """Return which of the columns are json, and their type; those that do not exist are the server's to refuse."""
+        """Return the json columns with their type; columns that do not exist are left for the server to refuse."""
         return {name: self.types[name] for name in columns if self.types.get(name) in _JSON}
 
 
 class TableShapes:
-    """What has been learnt of the tables of one database."""
+    """Cache of the shapes of tables of one database."""
 
     def __init__(self) -> None:
         self._known: dict[str, TableShape] = {}
 
     def of(self, table: Sql, columns: Iterable[str]) -> TableShape | None:
-        """Return what a table with these columns is like; None where the server must be asked."""
+        """Return the shape of a table with these columns; None if it is not cached."""
         known = self._known.get(table.text)
         if known is None or not known.types.keys() >= set(columns):  # a migration may have added some
             return None
         return known
 
     def learn(self, table: Sql, rows: list[tuple[str, str, bool]]) -> TableShape:
-        """Take in the answer to the question."""
+        """Store the rows that the query of `shape_query` returned."""
         self._known[table.text] = shape = TableShape(rows)
         return shape
 
 
-def question(table: Sql) -> Sql:
-    """Return the statement that asks for a table's columns and their types, which of a domain is that below it."""
+def shape_query(table: Sql) -> Sql:
+    """Return the query for a table's columns and their types; a domain has its base type."""
     return sql(
         "SELECT attname, format_type(COALESCE(NULLIF(typbasetype, 0), atttypid), NULL), "
         "relkind = 'r' AND attidentity <> 'a' "

@@ -1,4 +1,4 @@
-"""One database to log in to, and the connection parameters that follow from it: pure data."""
+"""Connection target and its libpq parameters, as plain data."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from ..contract import DATABASE, DEFAULT_PORT, Variables
 
 AMAZON_ROOTS = Path(__file__).parent / "certificates" / "amazon_roots.pem"
-"""Amazon Trust Services' public roots; the OpenSSL in psycopg's binary wheels finds no system roots."""
+"""Amazon Trust Services' public roots; the OpenSSL in psycopg's binary wheels does not find the system's."""
 
 CONNECT_TIMEOUT = 10
-"""Seconds for one address; a name with an IPv4 and an IPv6 address gets this for each."""
+"""Seconds for one address; a name with an IPv4 and an IPv6 address has this for each."""
 
-_DIRECT_TLS = 170000  # the libpq that knows sslnegotiation=direct, which saves a round trip
+_DIRECT_TLS = 170000  # the first libpq with sslnegotiation=direct, which saves a round trip
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect and as whom: host and port, the Region to sign for, the database role, a CA file."""
+    """Host, port, Region to sign for, database role, and CA file of a connection."""
 
     host: str
     port: int
@@ -28,10 +28,10 @@ class Target:
 
     @classmethod
     def of(cls, variables: Variables) -> Target:
-        """Return the target that variables describe; without a CA of its own, Amazon's roots apply.
+        """Return the target that variables describe; without a CA, Amazon's roots apply.
 
         Raises:
-            ValueError: what follows the colon of the endpoint is not a port.
+            ValueError: the endpoint has a colon without a port after it.
         """
         host, _, port = variables.endpoint.partition(":")
         if port and not port.isdecimal():
@@ -47,8 +47,8 @@ class Target:
     def parameters(self, password: str, libpq: int) -> dict[str, str | int]:
         """Return the connection parameters for a token and a version of libpq (as in `170004`).
 
-        TLS is verified, always: there is no way to turn it off. A peer that vanished without a word is
-        noticed by the kernel in about 20 seconds, also in the middle of a statement.
+        TLS is always verified, and cannot be turned off. The kernel detects an unreachable server within about 20
+        seconds, also during a statement.
         """
         parameters: dict[str, str | int] = {
             "host": self.host,

@@ -1,6 +1,6 @@
-"""What a template of `sql` says: stretches of text, and the slots between them; read once and remembered.
+"""Parser of `sql` templates: texts and the placeholders between them, parsed once and cached.
 
-Two ways to write one: text with `{name}` or `{name:i}`, and from Python 3.14 on a t-string, `t"… {value}"`.
+A template is text with `{name}` or `{name:i}`, or from Python 3.14 on a t-string, `t"… {value}"`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         def format_spec(self) -> str: ...
 
     class TemplateString(Protocol):
-        """What `t"…"` makes; a protocol, so that it can be named before Python 3.14."""
+        """Type of `t"…"`; a protocol, so that it can be named before Python 3.14."""
 
         @property
         def strings(self) -> tuple[str, ...]: ...
@@ -34,14 +34,16 @@ if TYPE_CHECKING:
 
 
 VALUE, IDENTIFIER, FRAGMENT = "", "i", "q"
-"""What may follow the colon of a slot: nothing, or as in psycopg `i` for a name and `q` for a piece of SQL."""
+"""Formats of a placeholder, after its colon; as in psycopg `i` is an identifier and `q` a fragment of SQL."""
 
-_REMEMBERED = 1000  # templates are written in the code, so there are few; whoever formats them forgets them
+_CACHED = (
+    1000  # templates are literals in the code, so there are few; an app that formats them gains nothing here
+)
 _known: dict[Hashable, Pattern] = {}
 
 
 class Pattern:
-    """A template that was read: `texts` around `names`, each with the format of its slot in `formats`."""
+    """A parsed template: `texts` around `names`, with the format of each placeholder in `formats`."""
 
     __slots__ = ("after_in", "formats", "given_as", "names", "plain", "text", "texts")
 
@@ -53,15 +55,14 @@ class Pattern:
         self.plain = not any(formats)
         self.text = numbered(texts)
         self.after_in = tuple([index for index, text in enumerate(texts[:-1]) if _ends_with_in(text)])
-        """Which slots stand behind `IN` or `IN (`, where a list is not what it looks like."""
+        """Indexes of the placeholders after `IN` or `IN (`, where a list would be compared as one value."""
 
 
 def pattern_of(template: str) -> Pattern:
-    """Return what a template with `{name}` says.
+    """Return the pattern of a template with `{name}`.
 
     Raises:
-        ValueError: a brace that neither opens nor closes a slot, an unknown format, or a slot inside a literal,
-            a quoted name or a comment.
+        ValueError: a stray brace, an unknown format, or a placeholder inside a literal, a quoted name or a comment.
     """
     known = _known.get(template)
     if known is None:
@@ -73,10 +74,10 @@ def pattern_of(template: str) -> Pattern:
 
 
 def pattern_of_tstring(template: TemplateString) -> Pattern:
-    """Return what a t-string says, apart from its values; errors as of `pattern_of`.
+    """Return the pattern of a t-string, without its values; errors as of `pattern_of`.
 
     Raises:
-        TypeError: a conversion such as `!r`, which would make text of the value.
+        TypeError: a conversion such as `!r`, which would turn the value into text.
     """
     parts = template.interpolations
     key = (template.strings, tuple([(part.expression, part.format_spec, part.conversion) for part in parts]))
@@ -85,7 +86,7 @@ def pattern_of_tstring(template: TemplateString) -> Pattern:
         for part in parts:
             if part.conversion is not None:
                 raise TypeError(
-                    f"{{{part.expression}!{part.conversion}}} would make text of a value; "
+                    f"{{{part.expression}!{part.conversion}}} would turn a value into text; "
                     f"write {{{part.expression}}}, so that it is bound"
                 )
         slots = [(part.expression, part.format_spec) for part in parts]
@@ -94,13 +95,13 @@ def pattern_of_tstring(template: TemplateString) -> Pattern:
 
 
 def is_tstring(thing: object) -> TypeGuard[TemplateString]:
-    """Say whether something is a t-string, without importing what defines them."""
+    """Return whether something is a t-string, without importing `string.templatelib`."""
     kind = type(thing)
     return kind.__name__ == "Template" and kind.__module__ == "string.templatelib"
 
 
 def numbered(texts: Sequence[str]) -> str:
-    """Return texts with `$1`, `$2`, … between them, kept apart from names and numbers on either side."""
+    """Return texts joined by `$1`, `$2`, …, separated by spaces from adjacent names and numbers."""
     whole = texts[0]
     for number, text in enumerate(texts[1:], start=1):
         before = " " if whole and is_word(whole[-1]) else ""
@@ -110,18 +111,18 @@ def numbered(texts: Sequence[str]) -> str:
 
 
 def closed(text: str, slot: str | None = None) -> str:
-    """Return a stretch of text after which a slot, or anything else, may stand.
+    """Return a text that may be followed by a placeholder or by other text.
 
     Raises:
         ValueError: it ends inside a literal, a quoted name or a comment, or holds a parameter such as `$1`.
     """
     inside = unclosed(text)
     if slot is not None and text.endswith("$"):
-        raise ValueError(f"${{{slot}}}: the dollar sign would run into the parameter; write {{{slot}}}")
+        raise ValueError(f"${{{slot}}}: the dollar sign would become part of the parameter; write {{{slot}}}")
     if inside is None:
         return text
     if slot is None and inside == LINE_COMMENT:
-        return text + "\n"  # so that it swallows nothing that is put after it
+        return text + "\n"  # ends the comment before the text that follows
     if slot is None:
         raise ValueError(f"{inside} is never closed; close it within the same template")
     name = slot or "…"
@@ -150,14 +151,14 @@ def _remember(key: Hashable, texts: Sequence[str], slots: Sequence[tuple[str, st
         names,
         tuple(form for _, form in slots),
     )
-    if len(_known) >= _REMEMBERED:
+    if len(_known) >= _CACHED:
         _known.clear()
     _known[key] = known
     return known
 
 
 def _split(template: str) -> Iterator[tuple[str, tuple[str, str] | None]]:
-    """Yield each stretch of text with the name and format of the slot that follows it, None at the end."""
+    """Yield each text with the name and format of the placeholder that follows it, None at the end."""
     text, at = "", 0
     while at < len(template):
         opening, closing = template.find("{", at), template.find("}", at)

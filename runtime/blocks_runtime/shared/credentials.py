@@ -1,4 +1,4 @@
-"""The credentials to sign with: the environment's, or those of boto3's chain where it holds none."""
+"""AWS credentials for login tokens: from the environment, or else from boto3's chain."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ _EXPIRY = "AWS_CREDENTIAL_EXPIRATION"
 
 
 def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
-    """Return what gives the credentials for the next token.
+    """Return a function that returns the credentials for the next token.
 
-    Temporary credentials end, so it is asked again for each connection. Lambda puts its own into the
-    environment; where there are none, boto3 looks in all the other places (containers, instances, profiles,
-    SSO) and refreshes them. Only then is it imported.
+    It is called for each connection, as temporary credentials expire. Lambda sets the variables; without them boto3
+    is imported, searches all other sources (containers, instances, profiles, SSO) and refreshes what it finds.
 
     Raises (the function returned):
-        ConfigurationError: there are none, or they are incomplete, or they have expired.
+        ConfigurationError: the credentials are missing, incomplete or expired.
     """
     return lambda: from_environment(environ) if environ.get(_KEY) else _chain()
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials:
-    """Return the credentials that AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN hold.
+    """Return the credentials in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
 
     Raises:
         ConfigurationError: the secret is missing, or AWS_CREDENTIAL_EXPIRATION has passed (`aws configure
@@ -53,7 +52,7 @@ def _refuse_expired(expires_at: str) -> None:
         expiry = datetime.fromisoformat(expires_at)
     except ValueError:
         raise ConfigurationError(
-            f"{_EXPIRY} is {expires_at!r}, which is no time; set it as in 2026-11-26T12:00:00Z, or unset it"
+            f"{_EXPIRY} is {expires_at!r}, which is not a time; set it as in 2026-11-26T12:00:00Z, or unset it"
         ) from None
     expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
     if expiry <= datetime.now(UTC):
@@ -64,7 +63,7 @@ def _refuse_expired(expires_at: str) -> None:
 
 
 class _Chain:
-    """boto3's chain, found once; the lock keeps threads from looking at the same time, which botocore minds."""
+    """boto3's credential chain, resolved once; the lock keeps threads apart, as botocore is not thread-safe there."""
 
     def __init__(self) -> None:
         self._lock = allocate_lock()

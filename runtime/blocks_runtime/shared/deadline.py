@@ -1,4 +1,4 @@
-"""Until when something may take: seconds given by the caller, or what Lambda says is left of an invocation."""
+"""Deadlines: seconds given by the caller, or the remaining time of a Lambda invocation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
 
     class LambdaContext(Protocol):
-        """What Lambda passes to a handler as its second argument."""
+        """The second argument that Lambda passes to a handler."""
 
         def get_remaining_time_in_millis(self) -> int: ...
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     """Seconds from now, or the context of a Lambda invocation."""
 
 RESERVE = 0.5
-"""Seconds of an invocation that are left to the handler, to answer in good order."""
+"""Seconds of an invocation that are left to the handler for its response."""
 
 
 def expires_at(deadline: Deadline | None, longest: float | None = None) -> float | None:
     """Return the `time.monotonic()` at which a deadline passes, None for never.
 
-    `longest` is a number of seconds that applies as well; the earlier one counts.
+    `longest` is a second limit in seconds; the earlier one counts.
 
     Raises:
         TypeError: it is neither a number nor the context of an invocation.
@@ -45,7 +45,7 @@ def expires_at(deadline: Deadline | None, longest: float | None = None) -> float
 
 
 def earliest(one: float | None, other: float | None) -> float | None:
-    """Return the earlier of two moments, of which None is never."""
+    """Return the earlier of two times, of which None is never."""
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)

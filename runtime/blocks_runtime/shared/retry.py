@@ -1,13 +1,12 @@
-"""When to try again, and how long to wait first: decisions only, nothing here sleeps.
+"""Retry policy: whether to retry, and the wait before it. Nothing here sleeps.
 
-Full jitter (a uniform wait between zero and an exponentially growing cap) spreads out those who met on one
-row, see AWS Architecture Blog, "Exponential Backoff And Jitter".
+Full jitter (a uniform wait between zero and an exponentially growing cap) spreads out transactions that conflict on
+one row, see AWS Architecture Blog, "Exponential Backoff And Jitter".
 """
 
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How waits grow: at most `base * 2 ** (attempt - 1)` seconds, and never more than `cap`."""
+    """Exponential backoff: at most `base * 2 ** (attempt - 1)` seconds, and never more than `cap`."""
 
     base: float
     cap: float
@@ -30,21 +29,21 @@ class Backoff:
 
 
 CONFLICTS = Backoff(base=0.015, cap=0.25)
-"""For conflicts: the loser's rival has committed already, so the first wait may be short.
+"""Backoff after a conflict: the other transaction has committed already, so the first wait may be short.
 
-Sixty threads on one row are through sooner, with as few attempts, than with a longer cap (`make bench`).
+Sixty threads on one row finish earlier, with as few attempts, than with a longer cap (`make bench`).
 """
 
 AUTOCOMMIT = 10
-"""How often a single statement that met a conflict is run again: nothing of it was kept, nobody has seen it."""
+"""Retries of an autocommit statement after a conflict; nothing of it was committed."""
 
 CONNECTS = Backoff(base=0.1, cap=2.0)
-"""For connecting: an idle cluster needs seconds to wake, and 100 connections a second is the limit."""
+"""Backoff of logins: an idle cluster needs seconds to wake, and 100 connections a second is the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often: `max_retries` after the first attempt. Until when: `deadline`, by `time.monotonic()`."""
+    """Retry limits: `max_retries` after the first attempt, and not beyond `deadline`, a `time.monotonic()`."""
 
     max_retries: int
     deadline: float | None = None
@@ -54,13 +53,8 @@ class RetryPolicy:
         if self.max_retries < 0:
             raise ValueError(f"max_retries is {self.max_retries}; give 0 or more")
 
-    @classmethod
-    def starting_now(cls, max_retries: int, patience: float | None) -> RetryPolicy:
-        """Return a policy that gives up `patience` seconds from now, or never for want of time with None."""
-        return cls(max_retries, None if patience is None else time.monotonic() + patience)
-
     def wait(self, error: DatabaseError, attempt: int, now: float) -> float | None:
-        """Return the seconds to wait before trying again after `error`, or None to give up."""
+        """Return the seconds to wait before a retry after `error`, or None to give up."""
         if not error.retryable or error.commit_unknown or attempt > self.max_retries:
             return None
         wait = self.backoff.wait(attempt)

@@ -40,7 +40,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("below", ["", "deeper"], ids=["a file", "below a file"])
-def test_fails_naming_the_variable_where_the_cache_cannot_be(
+def test_fails_naming_the_variable_for_an_unusable_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
 ) -> None:
     (tmp_path / "occupied").write_text("", encoding="utf-8")
@@ -127,7 +127,7 @@ def test_building_at_the_same_time_ends_in_one_bundle(cache_folder: Path) -> Non
     assert len(list((cache_folder / "bundles").iterdir())) == 1
 
 
-def test_what_no_run_has_used_for_a_month_is_dropped() -> None:
+def test_a_bundle_unused_for_a_month_is_removed() -> None:
     old = bundles.bundle(PARTS).path.parent
     used = bundles.bundle(PARTS[:1]).path.parent
     month_ago = time.time() - 31 * 24 * 3600

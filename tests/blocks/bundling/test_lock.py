@@ -47,12 +47,12 @@ def test_wheels_fit_their_target(target: Target, group: str) -> None:
     ("name", "machine"),
     [("arm64", "aarch64"), ("AMD64", "x86_64"), ("aarch64", "aarch64"), ("x86_64", "x86_64")],
 )
-def test_an_architecture_goes_by_several_names(name: str, machine: str) -> None:
+def test_an_architecture_has_several_names(name: str, machine: str) -> None:
     assert Target("3.13", name) == Target("3.13", machine)
 
 
 @pytest.mark.parametrize(("python", "machine"), [("3.10", "x86_64"), ("3.15", "x86_64"), ("3.13", "riscv64")])
-def test_fails_for_what_lambda_or_the_lock_does_not_know(python: str, machine: str) -> None:
+def test_fails_for_an_unknown_target(python: str, machine: str) -> None:
     with pytest.raises(BundlingError, match=f"no bundle for Python {python} on {machine}") as refused:
         Target(python, machine)
     assert "3.11, 3.12, 3.13, 3.14" in refused.value.why

@@ -24,13 +24,13 @@ def no_pip_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("no_pip_here")
-def test_fails_naming_the_way_out_where_there_is_no_pip(tmp_path: Path) -> None:
+def test_fails_with_a_remedy_without_pip(tmp_path: Path) -> None:
     with pytest.raises(BundlingError, match=r"has no pip \(environments made by uv have none\)") as refused:
         pip.download(["psycopg==3.3.9"], tmp_path, Target("3.13", "x86_64"))
     assert "uv pip install pip" in refused.value.remedy
 
 
-def test_a_pip_on_path_will_do(no_pip_here: Path, tmp_path: Path) -> None:
+def test_a_pip_on_path_is_used(no_pip_here: Path, tmp_path: Path) -> None:
     program = no_pip_here / "pip3"
     program.write_text('#!/bin/sh\nprintf \'%s \' "$@" > "${0%/*}/asked"\n', encoding="utf-8")
     program.chmod(0o755)

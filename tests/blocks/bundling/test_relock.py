@@ -35,7 +35,7 @@ def test_fails_for_a_version_without_wheels(index: Path) -> None:
     assert refused.value.why == "pip said: No matching distribution found for psycopg==9.9.9"
 
 
-def test_fails_for_what_is_no_release(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fails_for_an_invalid_release(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         __main__.main(["lock", "psycopg"])
     assert "'psycopg' is not PROJECT==VERSION, such as psycopg==3.3.9" in capsys.readouterr().err

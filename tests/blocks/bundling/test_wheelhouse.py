@@ -30,7 +30,7 @@ def test_nothing_but_wheels_stays_in_the_cache(index: Path, wheels: Sequence[Whe
     assert left == {wheel.file for wheel in wheels}
 
 
-def test_a_wheel_that_changed_in_the_cache_is_fetched_anew(
+def test_a_changed_wheel_in_the_cache_is_downloaded_again(
     index: Path, wheels: Sequence[Wheel], target: Target
 ) -> None:
     first, *_ = wheelhouse.fetch(wheels, target)
@@ -78,7 +78,7 @@ def test_prefetch_fails_in_three_parts(
     assert remedy.startswith("  do:  ")
 
 
-def test_prefetch_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_prefetch_lists_the_cached_targets(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["prefetch", "--python", "3.13", "--arch", "amd64"]) == 0
     assert capsys.readouterr().out == f"Python 3.13 on x86_64: in {cache.folder()}\n"
 
@@ -92,7 +92,7 @@ def test_prefetch_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None
     ],
     ids=["chosen", "xdg", "home"],
 )
-def test_where_the_cache_is(
+def test_the_cache_folder(
     environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("BLOCKS_CACHE_DIR", "XDG_CACHE_HOME"):

@@ -1,4 +1,4 @@
-"""Reading what a real synth left behind."""
+"""Reading of a synthesized assembly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Path:
-    """Two stacks, the first in need of the second, and one in a stage, bound to account and Region."""
+    """Two stacks, the first depending on the second, and one in a stage with account and Region."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "index.py").write_text("x = 1")
     app = cdk.App(outdir=str(tmp_path / "cdk.out"))
@@ -96,7 +96,7 @@ def test_a_damaged_assembly_is_refused(assembly: Path, spoil: object, what: str)
     assert refusal.value.remedy == "run the synth again, then deploy"
 
 
-def test_stacks_that_need_each_other_are_named(assembly: Path) -> None:
+def test_the_error_lists_stacks_that_depend_on_each_other(assembly: Path) -> None:
     manifest = json.loads((assembly / "manifest.json").read_text())
     manifest["artifacts"]["Second"]["dependencies"].append("First")
     (assembly / "manifest.json").write_text(json.dumps(manifest))

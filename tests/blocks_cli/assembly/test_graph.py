@@ -1,4 +1,4 @@
-"""Order of creation, and circles."""
+"""Order of creation, and cycles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_dependencies(properties: dict[str, Json], expected: list[str]) -> None:
     assert dependencies(resource("R", properties), {"A", "B", "C", "R"}) == expected
 
 
-def test_resources_come_after_what_they_need() -> None:
+def test_resources_come_after_their_dependencies() -> None:
     resources = {
         "Late": resource("Late", {"x": {"Ref": "Middle"}}),
         "Middle": resource("Middle", {}, "Early"),
@@ -44,7 +44,7 @@ def test_resources_come_after_what_they_need() -> None:
     assert [r.logical_id for r in resource_order(resources)] == ["Early", "Middle", "Late"]
 
 
-def test_a_circle_is_named() -> None:
+def test_the_error_lists_a_cycle() -> None:
     with pytest.raises(CommandError) as refusal:
         order({"A": ["B"], "B": ["C"], "C": ["A"], "D": []}, "resources")
     assert refusal.value.what == "resources: circular dependency"
@@ -55,11 +55,11 @@ def test_a_circle_is_named() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ({"Transform": "AWS::Serverless"}, "names the transform"),
+        ({"Transform": "AWS::Serverless"}, "has the transform"),
         ({"Resources": {"N": {"Type": "AWS::CloudFormation::Stack"}}}, "N is an AWS::CloudFormation::Stack"),
     ],
     ids=["transform", "nested stack"],
 )
-def test_what_only_the_account_can_do_is_refused(body: dict[str, Json], what: str) -> None:
+def test_features_that_need_an_aws_account_are_refused(body: dict[str, Json], what: str) -> None:
     with pytest.raises(CommandError, match=what):
         read_template(body, "S", {})

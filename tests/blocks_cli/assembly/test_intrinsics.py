@@ -1,4 +1,4 @@
-"""Every intrinsic function, every refusal, as a table."""
+"""Intrinsic functions and their errors, as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTRIBUTES: dict[str, Json] = {"Db.Endpoint": "localhost:5001", "Db.Names": ["a"
 
 @dataclass(frozen=True)
 class Known:
-    """`Db` exists, `Later` is declared only."""
+    """References in which `Db` exists and `Later` is only declared."""
 
     def ref(self, logical_id: str) -> str:
         if logical_id == "Later":
@@ -106,8 +106,8 @@ VALUES: dict[str, tuple[Json, Json]] = {
 }
 
 REFUSALS: dict[str, tuple[Json, str]] = {
-    "unknown resource": ({"Ref": "Nobody"}, "Ref names Nobody"),
-    "unknown attribute owner": ({"Fn::GetAtt": ["Nobody", "Arn"]}, "Fn::GetAtt names Nobody"),
+    "unknown resource": ({"Ref": "Unknown"}, "Ref names Unknown"),
+    "unknown attribute owner": ({"Fn::GetAtt": ["Unknown", "Arn"]}, "Fn::GetAtt names Unknown"),
     "parameter without value": ({"Ref": "Missing"}, "parameter Missing has no default"),
     "parameter in Systems Manager": ({"Ref": "Secret"}, "read from the account's Systems Manager"),
     "dynamic reference": (
@@ -126,7 +126,7 @@ REFUSALS: dict[str, tuple[Json, str]] = {
         {"Fn::GetStackOutput": {"StackName": "S", "OutputName": "O"}},
         "stack S has no output O",
     ),
-    "unknown condition": ({"Fn::If": ["Nope", 1, 2]}, "there is no condition Nope"),
+    "unknown condition": ({"Fn::If": ["Nope", 1, 2]}, "the condition Nope does not exist"),
     "wrong count": ({"Fn::Join": [":"]}, "Fn::Join takes 2 arguments, not 1"),
     "no value where one is needed": ({"Fn::Join": ["", {"Ref": "AWS::NoValue"}]}, "AWS::NoValue is used"),
 }
@@ -140,7 +140,7 @@ def test_value(expression: Json, expected: Json) -> None:
 
 
 @pytest.mark.parametrize(("expression", "reason"), REFUSALS.values(), ids=REFUSALS)
-def test_refusal_names_place_reason_and_way_out(expression: Json, reason: str) -> None:
+def test_an_error_has_place_reason_and_remedy(expression: Json, reason: str) -> None:
     with pytest.raises(CommandError) as refusal:
         resolve(expression, SCOPE, "Bank/main Endpoint")
     assert refusal.value.what == "Bank/main Endpoint: cannot be resolved"
@@ -154,12 +154,12 @@ def test_condition(name: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("expression", [{"Ref": "Later"}, {"Fn::Join": ["", ["x", {"Ref": "Later"}]]}])
-def test_what_does_not_exist_yet_is_not_an_error_but_unknown(expression: Json) -> None:
+def test_a_reference_to_a_missing_resource_is_not_yet_known(expression: Json) -> None:
     with pytest.raises(NotYetKnownError, match="Later"):
         resolve(expression, SCOPE, "Bank/main")
 
 
-def test_dynamic_references_are_left_alone_where_nobody_looks_at_them() -> None:
+def test_dynamic_references_are_kept_on_request() -> None:
     text = "{{resolve:ssm:/x}}"
     assert resolve({"Fn::Sub": text}, SCOPE, "Bank/main", dynamic=True) == text
 

@@ -1,4 +1,4 @@
-"""The control plane as a client sees it: boto3's own serializers in, its own parsers out, one state after another."""
+"""The control plane through boto3: requests, responses, and sequences of states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = "z" * 26
 
 
 class Api:
-    """A client for each Region, and what they were answered."""
+    """A boto3 client for each Region."""
 
     def __init__(self, endpoint: ControlPlaneEndpoint) -> None:
         self.endpoint = endpoint
@@ -40,7 +40,7 @@ class Api:
         peer = self.create(OHIO, multiRegionProperties={"witnessRegion": WEST})
         both = {"witnessRegion": WEST, "clusters": [peer]}
         primary = self.create(EAST, multiRegionProperties=both)
-        self.history(peer, 3)  # it cannot be updated while it is being created
+        self.history(peer, 3)  # a cluster in the state CREATING cannot be updated
         self.call(
             "update_cluster", peer, multiRegionProperties={"witnessRegion": WEST, "clusters": [primary]}
         )
@@ -60,7 +60,7 @@ class Api:
             return str(error.response["Error"]["Code"])
 
     def history(self, arn: str, looks: int) -> list[str]:
-        """Return the state at each of so many looks, where it changed."""
+        """Return the sequence of states in `looks` calls of GetCluster."""
         seen = [self.status(arn) for _ in range(looks)]
         return [state for at, state in enumerate(seen) if at == 0 or seen[at - 1] != state]
 
@@ -184,21 +184,21 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("properties", "code"), REFUSALS.values(), ids=REFUSALS)
-def test_what_makes_no_sense_is_refused(api: Api, properties: dict[str, Any], code: str) -> None:
+def test_invalid_requests_are_refused(api: Api, properties: dict[str, Any], code: str) -> None:
     with pytest.raises(ClientError) as refused:
         api.create(EAST, multiRegionProperties=properties)
     assert refused.value.response["Error"]["Code"] == code
     assert not api.endpoint.plane.clusters
 
 
-def test_one_region_is_for_good(api: Api) -> None:
+def test_a_single_region_cluster_cannot_become_multi_region(api: Api) -> None:
     arn = api.create(EAST)
     api.history(arn, 3)
     with pytest.raises(ClientError, match="cannot become a multi-Region cluster"):
         api.call("update_cluster", arn, multiRegionProperties={"witnessRegion": WEST})
 
 
-def test_a_third_cluster_finds_no_room(api: Api) -> None:
+def test_a_third_cluster_cannot_join(api: Api) -> None:
     primary, _ = api.pair()
     with pytest.raises(ClientError, match="has another peer") as refused:
         api.create(OHIO, multiRegionProperties={"witnessRegion": WEST, "clusters": [primary]})
@@ -216,7 +216,7 @@ def test_a_cluster_in_another_state_is_not_updated(api: Api, status: Status) -> 
     assert refused.value.response["resourceId"] == place.identifier
 
 
-def test_who_may_not_is_told_what_and_on_what(api: Api) -> None:
+def test_a_missing_permission_is_reported_with_its_resource(api: Api) -> None:
     arn = api.create(EAST)
     api.endpoint.may = lambda _, action, __, ___: action != "dsql:GetCluster"
     with pytest.raises(ClientError, match=f"perform: dsql:GetCluster on resource: {arn}") as refused:
@@ -224,13 +224,13 @@ def test_who_may_not_is_told_what_and_on_what(api: Api) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_an_operation_that_is_not_there_is_told(api: Api) -> None:
+def test_an_unknown_operation_is_refused(api: Api) -> None:
     with pytest.raises(ClientError) as refused:
         api.clients[EAST].list_clusters()
     assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_dropped_peer_asks_for_a_permission_of_its_own() -> None:
+def test_removing_a_peer_needs_a_permission() -> None:
     place, old, new = (ClusterId(OHIO, letter * 26, ACCOUNT) for letter in "abc")
     request: dict[str, Any] = {"multiRegionProperties": {"clusters": [new.arn]}}
     needed = set(required_permissions("UpdateCluster", place, frozenset({old.arn}), request))

@@ -1,4 +1,4 @@
-"""A workbench for functions, under each runtime client that exists here."""
+"""A workbench for functions, with each runtime client."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.lambda_.packages import RUNTIME_CLIENT, installed
-from blocks_cli.lambda_.sandbox import BOOTSTRAP
-from tests.blocks_cli.lambda_.functions import Workbench
+from tests.support.lambda_functions import VARIANTS, Workbench, skip_if_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CLIENTS = {"awslambdaric": RUNTIME_CLIENT, "ours": str(BOOTSTRAP)}
 
-
-@pytest.fixture(params=[*CLIENTS.values()], ids=[*CLIENTS])
+@pytest.fixture(params=[*VARIANTS.values()], ids=[*VARIANTS])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
-    """One workbench per runtime client: they must not differ in anything a function can tell."""
-    if request.param == RUNTIME_CLIENT and not installed(RUNTIME_CLIENT):
-        pytest.skip("Lambda's runtime client exists for Linux only")
-    made = Workbench(tmp_path, client=request.param)
+    """One workbench per variant: a function must not notice any difference."""
+    client, death_signal = request.param
+    skip_if_missing(client, death_signal)
+    made = Workbench(tmp_path, client=client, death_signal=death_signal)
     yield made
     made.close()
 
 
 @pytest.fixture
 def plain_bench(tmp_path: Path) -> Iterator[Workbench]:
-    """A workbench with the runtime client that would be chosen."""
+    """A workbench with the default runtime client."""
     made = Workbench(tmp_path)
     yield made
     made.close()

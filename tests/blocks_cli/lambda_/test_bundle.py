@@ -1,4 +1,4 @@
-"""Where a function's imports come from: its bundle, its layers, the runtime; nothing of this machine's."""
+"""Import path of a function: bundle, layers, runtime, and no package of this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blocks_cli.lambda_.runtime import prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.blocks_cli.lambda_.functions import Workbench
+    from tests.support.lambda_functions import Workbench
 
 PROBE = """
 import importlib
@@ -27,7 +27,7 @@ def handler(names, context):
 
 
 def layer(store: CodeStore, folder: Path, key: str, **modules: str) -> Path:
-    """Keep a layer with modules that say where they come from."""
+    """Store a layer whose modules return their origin."""
     source = folder / key
     (source / "python").mkdir(parents=True)
     for name, origin in modules.items():
@@ -45,12 +45,12 @@ def test_later_layers_cover_earlier_ones_and_the_bundle_covers_all(
 
 
 @pytest.mark.parametrize("name", ["click", "pytest", "aws_cdk", "blocks_cli"])
-def test_what_is_installed_here_is_not_there(plain_bench: Workbench, name: str) -> None:
+def test_installed_packages_are_not_importable(plain_bench: Workbench, name: str) -> None:
     result = plain_bench.function(PROBE).invoke([name])
     assert result.error_type == "ModuleNotFoundError"
 
 
-def test_boto3_is_there_as_on_lambda(plain_bench: Workbench) -> None:
+def test_boto3_is_importable_as_on_lambda(plain_bench: Workbench) -> None:
     assert not plain_bench.function(PROBE).invoke(["boto3"]).failed
 
 
@@ -65,7 +65,7 @@ def extension(folder: Path, package: str, tag: str) -> None:
     (folder / package / f"_core.{tag}.so").touch()
 
 
-def test_only_extensions_for_another_python_are_foreign(tmp_path: Path) -> None:
+def test_only_extensions_for_another_python_are_unloadable(tmp_path: Path) -> None:
     own = importlib.machinery.EXTENSION_SUFFIXES[0].strip(".").removesuffix(".so")
     extension(tmp_path, "own", own)
     extension(tmp_path, "stable", "abi3")
@@ -77,7 +77,7 @@ def test_only_extensions_for_another_python_are_foreign(tmp_path: Path) -> None:
 def test_a_driver_for_another_python_is_replaced_by_the_installed_one(
     plain_bench: Workbench, tmp_path: Path
 ) -> None:
-    """The bundle's psycopg cannot be loaded: its binary is for another machine."""
+    """The bundle's psycopg cannot be loaded: its binary is for another platform."""
     source = tmp_path / "driver"
     extension(source / "python", "psycopg_binary", "cpython-27-x86_64-linux-gnu")
     (source / "python" / "psycopg_binary" / "__init__.py").write_text("raise ImportError('the bundle')")
@@ -85,7 +85,7 @@ def test_a_driver_for_another_python_is_replaced_by_the_installed_one(
     handler = "import psycopg\ndef handler(e, c): return psycopg.pq.__impl__"
     function = plain_bench.function(handler, layers=(driver,))
     assert function.invoke(None).payload == "binary"
-    assert any("in place of the bundle's" in note and "psycopg" in note for note in function.notes)
+    assert any("instead of the bundle's" in note and "psycopg" in note for note in function.notes)
 
 
 def test_a_zip_asset_is_unpacked_and_a_damaged_one_refused(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_a_zip_asset_is_unpacked_and_a_damaged_one_refused(tmp_path: Path) -> No
     assert not store.path("bad").exists(), "an entry appears whole or not at all"
 
 
-def test_another_python_version_runs_under_its_own_interpreter_or_says_so(plain_bench: Workbench) -> None:
-    """Whichever of the two this machine allows, the function must run, and a difference be told."""
+def test_another_python_version_runs_under_its_own_interpreter_or_has_a_note(plain_bench: Workbench) -> None:
+    """With or without such an interpreter on this machine, the function runs, and a difference is noted."""
     wanted = next(v for v in ((3, 13), (3, 12)) if v != interpreter.current().version)
     function = plain_bench.function(
         "import sys\ndef handler(e, c): return list(sys.version_info[:2])",
@@ -112,7 +112,7 @@ def test_another_python_version_runs_under_its_own_interpreter_or_says_so(plain_
     assert (ran == list(wanted)) != told
 
 
-def test_a_shim_that_does_not_work_is_no_interpreter(tmp_path: Path) -> None:
+def test_a_broken_shim_is_not_an_interpreter(tmp_path: Path) -> None:
     shim = tmp_path / "python3.12"
     shim.write_text("#!/bin/sh\necho 'version not selected' >&2\nexit 127\n")
     shim.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Interpreters of other versions: found where pyenv and uv put them, and no harm where they cannot be looked at."""
+"""Search for interpreters of other versions: in the folders of pyenv and uv, also if these are not readable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nothing_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("variable", "place"), PLACES, ids=[variable for variable, _ in PLACES])
-def test_found_where_a_manager_puts_it(
+def test_interpreters_of_version_managers_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
 ) -> None:
     installed = tmp_path / "a [folder]" / place / "bin" / "python9.7"
@@ -39,8 +39,8 @@ def test_found_where_a_manager_puts_it(
     assert found.executable == installed
 
 
-def test_a_folder_that_cannot_be_looked_at_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as another user's, whom `su` has left the variable of; a name too long is refused to root too."""
+def test_an_unreadable_folder_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of another user after `su`; a name that is too long fails for root as well."""
     for variable, _ in PLACES:
         monkeypatch.setenv(variable, "/" + "long" * 100)
     assert interpreter.find((9, 7)) is None

@@ -1,4 +1,4 @@
-"""An invocation, whatever comes of it, under Lambda's runtime client and under ours."""
+"""Invocations with all outcomes, with each runtime client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.blocks_cli.lambda_.functions import THIS_PYTHON, Workbench
+from tests.support.lambda_functions import THIS_PYTHON, Workbench
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -35,8 +35,8 @@ def handler(event, context):
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A function that fails, and what the caller is told."""
+class Failure:
+    """A function that fails, and the expected result."""
 
     source: str
     error_type: str
@@ -44,41 +44,41 @@ class Fault:
     settings: dict[str, object] = field(default_factory=dict)
 
 
-FAULTS = {
-    "exception": Fault(
+FAILURES = {
+    "exception": Failure(
         "def handler(e, c):\n    raise KeyError('no such account')", "KeyError", "'no such account'"
     ),
-    "exit": Fault(
+    "exit": Failure(
         "import os\ndef handler(e, c):\n    os._exit(3)",
         "Runtime.ExitError",
         "Error: Runtime exited with error: exit status 3",
     ),
-    "killed": Fault(
+    "killed": Failure(
         "import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)",
         "Runtime.ExitError",
         "Error: Runtime exited with error: signal: SIGKILL",
     ),
-    "not JSON": Fault("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError", "Unable to marshal"),
-    "module missing": Fault(
+    "not JSON": Failure("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError", "Unable to marshal"),
+    "module missing": Failure(
         "def handler(e, c): pass",
         "Runtime.ImportModuleError",
         "Unable to import module 'nothing': No module named 'nothing'",
         {"handler": "nothing.handler"},
     ),
-    "import in module": Fault(
+    "import in module": Failure(
         "import not_bundled\ndef handler(e, c): pass",
         "Runtime.ImportModuleError",
         "Unable to import module 'index': No module named 'not_bundled'",
     ),
-    "function missing": Fault(
+    "function missing": Failure(
         "x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'index'"
     ),
-    "syntax": Fault("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index'"),
-    "malformed": Fault(
+    "syntax": Failure("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index'"),
+    "malformed": Failure(
         "x = 1", "Runtime.MalformedHandlerName", "Bad handler 'handler'", {"handler": "handler"}
     ),
-    "exception at import": Fault("raise RuntimeError('at import')", "RuntimeError", "at import"),
-    "timeout": Fault(
+    "exception at import": Failure("raise RuntimeError('at import')", "RuntimeError", "at import"),
+    "timeout": Failure(
         "import time\ndef handler(e, c):\n    time.sleep(60)",
         "Sandbox.Timedout",
         "Error: Task timed out after 0.30 seconds",
@@ -146,20 +146,20 @@ def test_a_warm_sandbox_keeps_its_memory(bench: Workbench) -> None:
 
 
 def test_a_warm_invocation_takes_a_few_milliseconds(bench: Workbench) -> None:
-    """Nagle's algorithm against delayed acknowledgements would cost 40 ms a message."""
+    """Nagle's algorithm with delayed acknowledgements would cost 40 ms per message."""
     function = bench.function("def handler(e, c): return 1")
     function.invoke(None)
     assert min(function.invoke(None).duration for _ in range(10)) < 0.02
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_fault(bench: Workbench, fault: Fault) -> None:
-    result = bench.function(fault.source, **fault.settings).invoke({})
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_reported_as_on_lambda(bench: Workbench, failure: Failure) -> None:
+    result = bench.function(failure.source, **failure.settings).invoke({})
     assert result.failed
-    assert result.error_type == fault.error_type
+    assert result.error_type == failure.error_type
     assert result.error_message is not None
-    assert fault.message in result.error_message
-    assert _field(result.payload, "errorType") == fault.error_type, "the payload is Lambda's error object"
+    assert failure.message in result.error_message
+    assert _field(result.payload, "errorType") == failure.error_type, "the payload is Lambda's error object"
 
 
 def test_a_stack_trace_begins_at_the_handler(bench: Workbench) -> None:
@@ -194,7 +194,7 @@ def test_an_exception_leaves_the_sandbox_warm(bench: Workbench) -> None:
 
 
 def test_concurrent_invocations_run_in_sandboxes_of_their_own(plain_bench: Workbench) -> None:
-    """Each of three invocations waits until all three are there."""
+    """Each of three invocations waits for the other two."""
     source = """
 import os, pathlib, time
 def handler(event, context):

@@ -1,4 +1,4 @@
-"""Temporary folders go with the process they belong to."""
+"""Temporary folders are removed after the end of their process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 
-def test_what_a_killed_process_left_is_removed_and_what_others_use_is_kept(tmp_path: Path) -> None:
+def test_folders_of_killed_processes_are_removed_and_others_kept(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         (tmp_path / f"{other.pid}-alive").mkdir()
         TemporaryFolders(tmp_path)

@@ -9,8 +9,8 @@ import pytest
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
-from tests.blocks_cli.local.listener import Listener
-from tests.blocks_cli.local.shop import synthesize_shop
+from tests.support.database_app import synthesize_database_app
+from tests.support.recording_report import RecordingReport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,15 +24,17 @@ def migration(folder: Path, name: str, text: str) -> Path:
     return place
 
 
-def deploy(folder: Path, *, dialect: str = "portable", report: Listener | None = None) -> LocalDeployment:
-    """Synthesize and deploy the shop with the migrations in `folder`."""
+def deploy(
+    folder: Path, *, dialect: str = "portable", report: RecordingReport | None = None
+) -> LocalDeployment:
+    """Synthesize and deploy the app with the migrations in `folder`."""
     number = len(list(folder.glob("cdk.out.*")))
-    assembly = synthesize_shop(folder / "migrations", folder / f"cdk.out.{number}", dialect=dialect)
+    assembly = synthesize_database_app(folder / "migrations", folder / f"cdk.out.{number}", dialect=dialect)
     return LocalDeployment.deploy(assembly, folder, report=report)
 
 
-def test_a_shop_opens(tmp_path: Path) -> None:
-    """Who is let in may do what was granted; only new migrations run; a failed one can be corrected."""
+def test_grants_and_migrations_over_several_deploys(tmp_path: Path) -> None:
+    """A function has exactly its granted privileges; only new migrations run; a failed one can be corrected."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY, name text);")
     with deploy(tmp_path) as shop:
         assert shop.migrations_applied == ("001_items",)
@@ -63,11 +65,11 @@ def test_a_shop_opens(tmp_path: Path) -> None:
         assert shop.migrations_applied == ()
 
     (tmp_path / "migrations" / "002_more.sql").unlink()
-    listener = Listener()
-    with deploy(tmp_path, report=listener) as shop:
+    report = RecordingReport()
+    with deploy(tmp_path, report=report) as shop:
         assert shop.migrations_applied == ()
-    (note,) = (note for note in listener.notes if "Migrator" in note)
-    assert note.endswith("the database is ahead of these files and stays there: 002_more")
+    (note,) = (note for note in report.notes if "Migrator" in note)
+    assert note.endswith("the database is ahead of these files and is left so: 002_more")
 
 
 def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path) -> None:
@@ -75,17 +77,17 @@ def test_a_database_that_was_reset_is_migrated_by_the_next_deploy(tmp_path: Path
     with deploy(tmp_path) as shop:
         shop.clusters[0].reset()
         assert shop.invoke("Look", "select name from items").error_type == "AccessDenied"
-    listener = Listener()
-    with deploy(tmp_path, report=listener) as shop:
+    report = RecordingReport()
+    with deploy(tmp_path, report=report) as shop:
         assert shop.migrations_applied == ("001_items",)
-        assert "Shop/main: was emptied since the last deploy, and is migrated again" in listener.notes
+        assert "Shop/main: was reset since the last deploy; its migrations run again" in report.notes
         assert shop.invoke("Look", "select name from items").payload == []
     with deploy(tmp_path) as shop:
         assert shop.migrations_applied == ()
 
 
-def test_the_cluster_speaks_the_dialect_of_the_migrations(tmp_path: Path) -> None:
-    """Foreign keys are refused in the portable dialect, and not in the later one."""
+def test_the_cluster_has_the_dialect_of_the_migrations(tmp_path: Path) -> None:
+    """Foreign keys are refused in the portable dialect, and accepted in the later one."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY);")
     deploy(tmp_path).close()
     migration(tmp_path, "002_lines.sql", "CREATE TABLE lines (item int REFERENCES items (id));")

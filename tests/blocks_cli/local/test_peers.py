@@ -1,11 +1,11 @@
-"""Two clusters of one database, without the construct: one server, two endpoints, each open while it is usable."""
+"""Two peered clusters without the construct: one server with two endpoints, each open while its cluster is usable."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-# Read by the jsii process when it starts, so before anything imports aws_cdk.
+# The jsii process reads it at its start, so it must be set before aws_cdk is imported.
 os.environ.setdefault("CDK_VALIDATION", "false")
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
@@ -29,7 +29,7 @@ EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
 
 
 def synthesize(folder: Path) -> Path:
-    """Write two stacks; nothing in them lets the peer name the other cluster."""
+    """Synthesize two stacks; in the templates only one cluster names the other."""
     app = cdk.App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
     stacks = {
         region: cdk.Stack(app, id, env=cdk.Environment(account="123456789012", region=region))
@@ -55,7 +55,7 @@ def synthesize(folder: Path) -> Path:
 
 
 def join(deployment: LocalDeployment) -> None:
-    """Call UpdateCluster as the peering does."""
+    """Call UpdateCluster like the peering function."""
     (cluster,) = deployment.clusters
     place = ClusterId.parse(cluster.arn(OHIO))
     wanted = {"multiRegionProperties": {"witnessRegion": WEST, "clusters": [cluster.arn(EAST)]}}
@@ -73,7 +73,7 @@ def takes_connections(cluster: LocalCluster) -> list[str]:
     return found
 
 
-def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path) -> None:
+def test_two_clusters_that_name_each_other_are_one_database(tmp_path: Path) -> None:
     assembly = synthesize(tmp_path / "cdk.out")
     with LocalDeployment.deploy(assembly, tmp_path) as deployment:
         (cluster,) = deployment.clusters
@@ -93,14 +93,14 @@ def test_two_clusters_are_one_database_once_they_name_each_other(tmp_path: Path)
             assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
         with pytest.raises(CommandError) as waiting:
             later.destroy()
-        assert text(waiting.value.what) == "Alpha/other: waits in PENDING_DELETE"
+        assert text(waiting.value.what) == "Alpha/other: the cluster is in PENDING_DELETE"
         assert "destroy the stack of its peer as well" in waiting.value.remedy
         assert [*later.destroy(purge=True)] == ["Alpha", "Zulu"]
     assert [*(tmp_path / ".blocks" / "local").iterdir()] == []
 
 
-def test_two_clusters_that_were_never_peered_are_destroyed_one_after_the_other(tmp_path: Path) -> None:
-    """Alphabetically the stacks would go the wrong way round, also in a later process."""
+def test_two_clusters_without_peering_are_destroyed_one_after_the_other(tmp_path: Path) -> None:
+    """Alphabetical order of the stacks would be wrong, also in a later process."""
     with LocalDeployment.deploy(synthesize(tmp_path / "cdk.out"), tmp_path):
         pass
     with LocalDeployment.open(tmp_path) as later:

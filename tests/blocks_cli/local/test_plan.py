@@ -1,4 +1,4 @@
-"""What a deploy would do, from what is there and what is wanted."""
+"""The plan of a deploy, from state and template."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wanted(**resources: dict[str, Json]) -> dict[str, Json]:
 
 @dataclass(frozen=True)
 class Case:
-    """A template over a state, and the steps between them."""
+    """A state, a template, and the changes between them."""
 
     resources: dict[str, Json]
     there: tuple[DeployedResource, ...]

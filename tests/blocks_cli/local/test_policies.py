@@ -1,4 +1,4 @@
-"""What a role may do, from the policies that are deployed."""
+"""Permissions of a role from the deployed policies."""
 
 from __future__ import annotations
 

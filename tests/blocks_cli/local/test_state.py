@@ -1,4 +1,4 @@
-"""The record of what is deployed survives, and says so when it cannot be read."""
+"""The state files: save, load, and errors for files that cannot be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESOURCE = DeployedResource(
 STATE = StackState("S", "us-east-1", "000000000000", {"Fn": RESOURCE}, (RESOURCE,), {"O": "v"}, {"E": 1})
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_state_is_loaded(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "stacks")
     assert folder.load() == {}
     folder.save(STATE)
@@ -39,10 +39,10 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "written in format 99")],
+    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "unsupported format 99")],
     ids=["cut short", "incomplete", "from the future"],
 )
-def test_a_file_that_cannot_be_read_is_refused_and_kept(tmp_path: Path, content: str, what: str) -> None:
+def test_an_unreadable_file_is_refused_and_kept(tmp_path: Path, content: str, what: str) -> None:
     file = tmp_path / "S.json"
     file.write_text(content)
     with pytest.raises(CommandError, match=what) as refusal:
@@ -51,7 +51,7 @@ def test_a_file_that_cannot_be_read_is_refused_and_kept(tmp_path: Path, content:
     assert file.read_text() == content
 
 
-def test_a_moved_endpoint_is_replaced_wherever_it_occurs() -> None:
+def test_a_moved_endpoint_is_replaced_everywhere() -> None:
     moved = STATE.renamed({"localhost:5001": "localhost:6002"})
     assert "localhost:5001" not in json.dumps(moved.resources["Fn"].properties)
     assert moved.resources["Fn"].properties == {

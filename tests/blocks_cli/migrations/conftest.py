@@ -1,4 +1,4 @@
-"""A project with a local database, emptied for each test, and the command line run in it."""
+"""A project with a local database that is reset for each test, and `blocks` run in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BANK = {
 
 @dataclass(frozen=True)
 class Result:
-    """What a command printed, and how it ended; `text` is both streams as a terminal would show them."""
+    """Output and exit code of a command; `text` has both streams in order."""
 
     code: int
     out: str
@@ -36,7 +36,7 @@ class Result:
 
 
 class _Tee(io.StringIO):
-    """Keeps what is written, and writes it to another one as well."""
+    """A stream that also writes to another one."""
 
     def __init__(self, both: io.StringIO) -> None:
         super().__init__()
@@ -60,14 +60,14 @@ class Project:
         return self.folder / "migrations"
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
-        """Put files into the folder of migrations, by name without `.sql`."""
+        """Write migrations, by name without `.sql`."""
         self.migrations.mkdir(exist_ok=True)
         for name, text in files.items():
             data = text if isinstance(text, bytes) else text.encode()
             (self.migrations / f"{name}.sql").write_bytes(data)
 
     def blocks(self, *arguments: str) -> Result:
-        """Run a command as a shell does."""
+        """Run a `blocks` command in the project."""
         both = io.StringIO()
         out, err = _Tee(both), _Tee(both)
         with self.monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
@@ -78,7 +78,7 @@ class Project:
         return Result(ended.value.code, out.getvalue(), err.getvalue(), both.getvalue())
 
     def run(self, *statements: str) -> None:
-        """Execute statements as `admin`, each its own transaction, again where the schema has just changed."""
+        """Execute statements as `admin` in autocommit mode, with retries after OC001."""
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
             for statement in statements:
                 while True:
@@ -87,18 +87,18 @@ class Project:
                         break
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Return the rows of a query by `admin`."""
+        """Return the rows of a query as `admin`."""
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
             return connection.execute(query).fetchall()
 
     def journal(self) -> list[tuple[object, ...]]:
-        """Return what the journal says: name, statements done, state."""
+        """Return name, number of completed statements, and state of each journal row."""
         return self.rows("SELECT name, statement, state FROM _migrations ORDER BY version")
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, LocalCluster]]:
-    """The project and its database; it speaks the newest dialect, of which the portable one is a part."""
+    """The project and its database, in the newest dialect, which includes the portable one."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "cdk.json").write_text("{}")
     with LocalCluster(folder / ".blocks" / "local" / "main", dialect="2026-09") as cluster:
@@ -120,7 +120,7 @@ def project(running: tuple[Path, LocalCluster], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def cluster_keys(project: Project, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make the local database look like a cluster elsewhere; return the options that name it."""
+    """Make the local database reachable like a remote cluster; return the options for it."""
     own = project.cluster.admin_credentials
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", own.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", own.secret_access_key)

@@ -1,7 +1,7 @@
-"""Faulty folders of migrations, as people write them.
+"""Corpus of invalid migration folders.
 
-«rule» stands right before the token that is to blame; it is taken out before the file is written. A folder must
-have exactly the findings that are marked in it.
+A mark «rule» precedes the token with the finding; marks are removed before the file is written. A folder must have
+exactly the marked findings.
 """
 
 # One case a line.

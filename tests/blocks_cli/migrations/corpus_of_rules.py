@@ -1,7 +1,7 @@
-"""Faulty migrations for the rules of the dialect that `corpus` has no case of, by the rule's id; marked as there.
+"""Corpus of invalid migrations by rule id, for rules without a case in `corpus`; with the same marks.
 
-The rules `multiple-ddl` and `ddl-with-dml` are of transactions; a file meets `one-ddl-per-file` and
-`ddl-beside-dml` in their place.
+The rules `multiple-ddl` and `ddl-with-dml` apply to transactions; for files there are `one-ddl-per-file` and
+`ddl-beside-dml`.
 """
 
 # One case a line.

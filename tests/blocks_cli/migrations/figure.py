@@ -1,4 +1,4 @@
-"""The kill matrix as a drawing: a square for every message at which a deploy was interrupted."""
+"""Figure of the kill matrix: one square for each message at which a deploy was interrupted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLOURS = {"killed": "#2d6a4f", "torn": "#8fbf9f"}
 
 
 def draw(phases: Sequence[str], killed: Mapping[str, int], torn: Mapping[str, int]) -> str:
-    """Return an SVG with a line of squares a phase for each kind of interruption."""
+    """Return an SVG with one line of squares per kind of interruption, coloured by phase."""
     longest = max(*killed.values(), *torn.values())
     width, height = _LEFT + longest * _PITCH + 60, _TOP + len(phases) * _ROW + 12
     total = sum(killed.values()) + sum(torn.values())

@@ -1,6 +1,6 @@
-"""A deploy stopped at a message between it and the cluster: killed there, or its connections torn.
+"""Interruption of a deploy at a message between it and the cluster: killed, or its connections broken.
 
-The set is of twelve migrations of every kind, with a function to be let in afterwards.
+The folder has twelve migrations of all kinds; then a grant to a function follows.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from blocks_runtime.contract import Access, database_role
 from dsql_dialect import profile
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import tables
-from tests.blocks_cli.migrations.migrators import Invocation
-from tests.lambda_migrator.inbox import EVENT
-from tests.relay import relay
+from tests.support.cloudformation_stub import EVENT
+from tests.support.migrator_fork_server import Invocation
+from tests.support.relay import relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.blocks_cli.migrations.conftest import Project
-    from tests.blocks_cli.migrations.migrators import Migrator, Nursery
-    from tests.lambda_migrator.inbox import Inbox
-    from tests.relay import Direction, Relay
+    from tests.support.cloudformation_stub import CloudFormationStub
+    from tests.support.migrator_fork_server import ForkServer, Migrator
+    from tests.support.relay import Direction, Relay
 
 ARN = "arn:aws:iam::123456789012:role/{}"
 FILES = {
@@ -47,10 +47,10 @@ FILES = {
 }
 BEFORE, AFTER = "journal and lease", "roles and answer"
 PHASES = (BEFORE, *FILES, AFTER)
-"""What a deploy is at: before its migrations, at one of them, after them."""
+"""Phases of a deploy: before its migrations, each of them, after them."""
 
 LEAST = 200
-"""Messages that a deploy takes at the very least; polling for jobs adds some."""
+"""Minimum number of messages of a deploy; polling for jobs adds some."""
 
 LEFT_BEHIND = [
     "SELECT * FROM t ORDER BY id",
@@ -65,8 +65,8 @@ DONE = "SELECT count(*) FROM public._migrations WHERE state = 'applied'"
 NO_TABLE = psycopg.errors.UndefinedTable
 
 
-class How(enum.Enum):
-    """What becomes of a deploy at the chosen message."""
+class Interruption(enum.Enum):
+    """Kind of interruption at the chosen message."""
 
     KILL = "kill"
     """Its process ends at once, and another deploy follows."""
@@ -75,11 +75,11 @@ class How(enum.Enum):
 
 
 class Matrix:
-    """A project that is deployed again and again, each time from nothing."""
+    """A project that is deployed repeatedly, each time to an empty database."""
 
-    def __init__(self, project: Project, nursery: Nursery, inbox: Inbox) -> None:
+    def __init__(self, project: Project, fork_server: ForkServer, inbox: CloudFormationStub) -> None:
         self._project = project
-        self._nursery = nursery
+        self._nursery = fork_server
         self._inbox = inbox
         self._numbers = itertools.count(1)
         own = project.cluster.admin_credentials
@@ -95,21 +95,21 @@ class Matrix:
         self._manifest.write_bytes(compiled.canonical_json())
 
     def undisturbed(self) -> tuple[int, list[object]]:
-        """Return how many messages a deploy takes, and what it leaves behind."""
+        """Return the number of messages of an uninterrupted deploy, and the resulting state."""
         self.empty()
         with relay(self._project.cluster.endpoint()) as wire:
             self.finish(self.start(wire.port))
             return wire.count, self.state()
 
-    def interrupt(self, at: int, how: How) -> str | None:
-        """Let a deploy meet its fate at message `at`, and end in the end; return the phase it was in.
+    def interrupt(self, at: int, how: Interruption) -> str | None:
+        """Interrupt a deploy at message `at`, run it again to its end, and return the interrupted phase.
 
-        None means that it ended before there were that many messages.
+        None means that the deploy ended before that message.
         """
         self.empty()
         with self.stopped(at) as (wire, migrator):
             phase = self.phase() if wire.reached.is_set() else None
-            if phase is None or how is How.TEAR:
+            if phase is None or how is Interruption.TEAR:
                 wire.tear()
                 self.finish(migrator)
                 return phase
@@ -124,7 +124,7 @@ class Matrix:
     def stopped(
         self, at: int, direction: Direction | None = None, term: float = 120.0
     ) -> Iterator[tuple[Relay, Migrator]]:
-        """Start a deploy and hold its traffic at message `at`, of one direction or of both, if it comes so far."""
+        """Start a deploy and suspend its traffic at message `at` of one direction or both, if it has that many."""
         with relay(self._project.cluster.endpoint()) as wire:
             wire.stop_at(at, direction)
             migrator = self.start(wire.port, term)
@@ -132,8 +132,10 @@ class Matrix:
                 pass
             yield wire, migrator
 
-    def start(self, port: int | None = None, term: float = 120.0, nursery: Nursery | None = None) -> Migrator:
-        """Start a deploy, through a relay's port or directly."""
+    def start(
+        self, port: int | None = None, term: float = 120.0, fork_server: ForkServer | None = None
+    ) -> Migrator:
+        """Start a deploy, through the port of a relay or directly."""
         endpoint = self._project.cluster.endpoint() if port is None else f"localhost:{port}"
         event = EVENT | {
             "ResponseURL": self._inbox.url,
@@ -152,15 +154,15 @@ class Matrix:
             },
         }
         invocation = Invocation(event, self._environment, str(self._manifest), term)
-        return (nursery or self._nursery).invoke(invocation)
+        return (fork_server or self._nursery).invoke(invocation)
 
     def finish(self, migrator: Migrator) -> None:
-        """Let a deploy end, and see that CloudFormation was told so, once."""
+        """Wait for the end of a deploy, and check that CloudFormation got exactly one response."""
         status, answers = migrator.wait(), self.answers()
         assert (status, [answer["Status"] for answer in answers]) == (0, ["SUCCESS"]), answers
 
     def answers(self) -> list[dict[str, str]]:
-        """Return what CloudFormation has been told since it was asked last."""
+        """Return the responses to CloudFormation since the last call."""
         told = [*self._inbox.bodies]
         self._inbox.bodies.clear()
         return told
@@ -172,7 +174,7 @@ class Matrix:
         return [self._project.blocks("schema").out, *rows]
 
     def phase(self) -> str:
-        """Return what the deploy that is under way is at, by the journal."""
+        """Return the current phase of the running deploy, from the journal."""
         with psycopg.connect(self._project.cluster.dsn(), autocommit=True) as connection:
             try:
                 done = connection.execute(DONE).fetchone()
@@ -183,10 +185,10 @@ class Matrix:
         return BEFORE if begun is None else PHASES[done[0] + 1]
 
     def empty(self) -> None:
-        """Start from an empty database."""
+        """Empty the database."""
         self._project.cluster.reset()
 
     def _release(self) -> None:
-        """Let the lease of a dead deploy expire, which by itself takes two minutes."""
+        """Expire the lease of a killed deploy, which otherwise takes two minutes."""
         if self._project.rows(tables.EXISTING.text + " AND c.relname = '_migrations_lock'"):
             self._project.run("UPDATE _migrations_lock SET expires_at = now()")

@@ -1,4 +1,4 @@
-"""The commands on migrations as a shell sees them: what they print, where, and how they end."""
+"""The commands on migrations: output, streams, and exit codes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.main import COMMANDS
+from blocks_cli.main import COMMANDS, cli
 from blocks_cli.migrations.folder import find_folder
 from tests.blocks_cli.migrations.conftest import BANK
 
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 TARGET = "target   local   .blocks/local/main"
 
 
-def test_a_project_from_its_first_migration_on(project: Project) -> None:
+def test_a_project_over_its_first_migrations(project: Project) -> None:
     made = project.blocks("new", "Create accounts")
     assert (made.code, made.out) == (ExitCode.OK, "")
     assert made.err.splitlines() == [
@@ -86,7 +87,7 @@ JSON: dict[str, tuple[list[str], ExitCode]] = {
     "no such folder": (["up", "--migrations", "nowhere"], ExitCode.USAGE),
     "unknown option": (["up", "--nope"], ExitCode.USAGE),
     "repair of an unknown one": (["repair", "009_x", "--applied"], ExitCode.USAGE),
-    "nobody listens": (
+    "no server": (
         ["plan", "--endpoint", "localhost:1", "--region", "us-east-1"],
         ExitCode.CANNOT_CONNECT,
     ),
@@ -109,7 +110,7 @@ _CHANGING = {
 
 
 def _shown(text: str) -> str:
-    """Return what a command printed, with what is different each time made the same; it must be JSON."""
+    """Return the JSON output of a command, with variable parts normalized."""
     json.loads(text)
     for pattern, same in _CHANGING.items():
         text = re.sub(pattern, same, text)
@@ -142,7 +143,7 @@ def test_json_and_exit_code_of_an_applied_database(project: Project, snapshot: S
         assert result.err.startswith("target   ")
 
 
-def test_json_and_exit_code_of_what_goes_wrong(project: Project, snapshot: SnapshotAssertion) -> None:
+def test_json_and_exit_code_of_errors(project: Project, snapshot: SnapshotAssertion) -> None:
     project.write(BANK)
     project.blocks("up", "--to", "1")
     project.write({"001_accounts": "DROP TABLE a", "002_rows": "INSERT INTO accounts VALUES (1)"})
@@ -163,7 +164,7 @@ def test_json_and_exit_code_of_what_goes_wrong(project: Project, snapshot: Snaps
         assert _shown(result.out) == snapshot
 
 
-def test_the_same_on_a_cluster_that_is_named(project: Project, cluster_keys: list[str]) -> None:
+def test_the_same_on_a_cluster(project: Project, cluster_keys: list[str]) -> None:
     project.write(BANK)
     up = project.blocks("up", *cluster_keys)
     assert up.code == ExitCode.OK
@@ -198,7 +199,7 @@ def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) ->
         (project.migrations / f"{name}.sql").unlink()
     status = project.blocks("status", "--exit-code")
     assert "[!] 004_x         failed" in status.out
-    assert "let the journal forget it: `blocks repair 004_x --pending`" in status.out
+    assert "remove it from the journal: `blocks repair 004_x --pending`" in status.out
     assert status.code == ExitCode.PENDING
 
 
@@ -216,17 +217,17 @@ def test_a_refusal_names_the_place_that_the_server_points_at(project: Project, t
     assert f"error: 002_x.sql:{place}" in project.blocks("up").err
 
 
-def test_a_database_with_another_name_than_the_others_is_mentioned(project: Project) -> None:
+def test_a_new_database_beside_others_is_noted(project: Project) -> None:
     project.write(BANK)
     project.blocks("up")
     slip = project.blocks("status", "--database", "mian")
-    assert "note     mian is new, and empty; this project has main" in slip.err.splitlines()
+    assert "note     mian is a new, empty database; this project also has main" in slip.err.splitlines()
     assert "note" not in project.blocks("status").err
 
 
 @pytest.mark.parametrize("command", ["up", "plan", "baseline", "verify"])
 @pytest.mark.parametrize("number", ["4", "0", "-1"])
-def test_a_number_that_no_migration_has_is_refused(project: Project, command: str, number: str) -> None:
+def test_an_unknown_migration_number_is_refused(project: Project, command: str, number: str) -> None:
     project.write(BANK)
     result = project.blocks(command, "--to", number)
     assert result.code == ExitCode.USAGE
@@ -234,7 +235,7 @@ def test_a_number_that_no_migration_has_is_refused(project: Project, command: st
     assert "  why: migrations has 1, 2, 3" in result.err
 
 
-def test_every_fault_of_every_file_is_an_error(project: Project) -> None:
+def test_every_finding_of_every_file_is_an_error(project: Project) -> None:
     project.write({"001_a": "TRUNCATE a", "002_b": "LISTEN c;\nCREATE TABLE b (id serial)"})
     up = project.blocks("up")
     assert (up.code, up.out) == (ExitCode.USAGE, "")
@@ -251,7 +252,7 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
         ["up", "--migrations", "nowhere"],
         ExitCode.USAGE,
         "nowhere: no such folder",
-        "migrations are in migrations",
+        "folders with migrations: migrations",
     ),
     "unknown dialect": (
         ["lint", "--dialect", "2031"],
@@ -259,20 +260,25 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
         "blocks lint",
         "'2031' is not one of 'portable', '2026-09'",
     ),
-    "which Region": (["status", "--endpoint", "db.example"], ExitCode.USAGE, "in which Region?", "host name"),
+    "which Region": (
+        ["status", "--endpoint", "db.example"],
+        ExitCode.USAGE,
+        "--region is missing",
+        "host name",
+    ),
     "not a port": (
         ["status", "--endpoint", "localhost:http", "--region", "us-east-1"],
         ExitCode.USAGE,
         "--endpoint localhost:http",
         "not a port",
     ),
-    "nobody listens": (
+    "no server": (
         ["status", "--endpoint", "localhost:1", "--region", "us-east-1"],
         ExitCode.CANNOT_CONNECT,
         "the database cannot be reached",
         "refused",
     ),
-    "repair how": (["repair", "001_accounts"], ExitCode.USAGE, "how does it stand?", "exactly one"),
+    "repair how": (["repair", "001_accounts"], ExitCode.USAGE, "no status", "exactly one"),
     "repair what": (
         ["repair", "009_x", "--applied"],
         ExitCode.USAGE,
@@ -285,7 +291,7 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
 
 @pytest.mark.usefixtures("cluster_keys")
 @pytest.mark.parametrize(("command", "code", "what", "why"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_three_lines(
+def test_a_usage_error_is_three_lines(
     project: Project, monkeypatch: pytest.MonkeyPatch, command: list[str], code: ExitCode, what: str, why: str
 ) -> None:
     monkeypatch.setattr("blocks_cli.migrations.database.CONNECT_PATIENCE", 0.0)
@@ -298,7 +304,7 @@ def test_a_mistake_is_three_lines(
     assert third.startswith("  do:  ")
 
 
-def test_a_wrong_key_is_told_from_an_unreachable_cluster(
+def test_wrong_credentials_and_an_unreachable_cluster_are_different_errors(
     project: Project, cluster_keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
@@ -309,7 +315,7 @@ def test_a_wrong_key_is_told_from_an_unreachable_cluster(
     assert "not-the-secret" not in result.text
 
 
-def test_numbers_go_on_as_they_began(project: Project) -> None:
+def test_new_numbers_have_the_same_width(project: Project) -> None:
     project.write({"0007_a": "DROP TABLE a", "0012_b": "DROP TABLE b"})
     assert project.blocks("new", "Add column: owner!").code == ExitCode.OK
     assert (project.migrations / "0013_add_column_owner.sql").exists()
@@ -317,21 +323,28 @@ def test_numbers_go_on_as_they_began(project: Project) -> None:
     assert (project.migrations / "0014_gro_e_a_orleans.sql").exists()
 
 
-def test_where_another_dialect_would_do_it_is_said_how_to_choose_it(project: Project) -> None:
+def test_lint_names_a_dialect_that_accepts_the_statement(project: Project) -> None:
     project.write({"001_a": "CREATE TABLE a (v jsonb)"})
     told = project.blocks("lint", "--dialect", "portable").err.splitlines()[-1]
-    assert told == "1 finding; to choose a dialect: --dialect 2026-09, or BLOCKS_DIALECT=2026-09"
+    assert told == "1 finding; to select another dialect: --dialect 2026-09, or BLOCKS_DIALECT=2026-09"
     assert project.blocks("lint", "--dialect", "2026-09").code == ExitCode.OK
 
 
-def test_two_formats_at_once_are_refused(project: Project) -> None:
+def test_two_formats_are_refused(project: Project) -> None:
     told = project.blocks("lint", "--json", "--format", "sarif")
     assert (told.code, "error: --json and --format" in told.err) == (ExitCode.USAGE, True)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help(project: Project, command: str, snapshot: SnapshotAssertion) -> None:
-    assert project.blocks(command, "--help").out == snapshot
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_describes_the_command_and_every_option(project: Project, name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.help
+    text = project.blocks(name, "--help").out
+    assert " ".join(command.help.split("\n\n")[0].split()) in " ".join(text.split())
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert not [each.name for each in options if not each.help]
+    assert not [each.opts for each in options if each.opts[0] not in text]
 
 
 HEAVY = {
@@ -340,8 +353,8 @@ HEAVY = {
 }
 
 
-def test_status_does_without_driver_parser_and_cdk(project: Project) -> None:
-    """Hundreds of milliseconds lie in what is not imported."""
+def test_status_imports_no_driver_parser_or_cdk(project: Project) -> None:
+    """Their imports take hundreds of milliseconds."""
     project.write(BANK)
     code = (
         "import sys\nfrom blocks_cli.main import main\ntry:\n    main(['status'])\n"
@@ -353,7 +366,7 @@ def test_status_does_without_driver_parser_and_cdk(project: Project) -> None:
     assert asked.stdout.splitlines()[-1] == b"set()"
 
 
-def test_of_many_folders_some_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_lists_a_few_of_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cdk.json").write_text("{}")
     for number in range(7):
         (tmp_path / f"f{number}").mkdir()
@@ -361,4 +374,4 @@ def test_of_many_folders_some_are_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CommandError) as caught:
         find_folder(None)
-    assert caught.value.why == "migrations are in f0, f1, f2, f3, f4, and 2 more"
+    assert caught.value.why == "folders with migrations: f0, f1, f2, f3, f4, and 2 more"

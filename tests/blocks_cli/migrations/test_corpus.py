@@ -1,4 +1,4 @@
-"""Every faulty folder of the corpus gives its findings, at their places, and no others."""
+"""Each folder of the corpus has exactly its marked findings, at their places."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CORPUS: dict[str, dict[str, str | bytes]] = {
 
 
 def marked(name: str, text: str) -> tuple[str, list[TargetOptions]]:
-    """Return a text without its marks, and the places they stood at, in lines and columns from 1."""
+    """Return a text without its marks, and their places as lines and columns from 1."""
     places, plain = [], ""
     parts = MARK.split(text)
     for before, rule in zip(parts[::2], [*parts[1::2], None], strict=True):
@@ -45,7 +45,7 @@ def marked(name: str, text: str) -> tuple[str, list[TargetOptions]]:
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> list[TargetOptions]:
-    """Write the files, and return the places that are marked in them."""
+    """Write the files, and return the marked places."""
     expected = []
     for name, text in files.items():
         assert isinstance(text, str)
@@ -68,7 +68,7 @@ def test_findings_are_where_they_are_marked(tmp_path: Path, files: Mapping[str, 
 
 
 @pytest.mark.parametrize(("data", "line", "column"), BYTES.values(), ids=BYTES)
-def test_what_is_not_utf_8_is_placed_at_its_first_byte(
+def test_invalid_utf_8_is_reported_at_its_first_byte(
     tmp_path: Path, data: bytes, line: int, column: int
 ) -> None:
     (tmp_path / "001_x.sql").write_bytes(data)
@@ -111,7 +111,7 @@ FORMATS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("options", "begins"), FORMATS.values(), ids=FORMATS)
-def test_lint_for_people_and_for_github(project: Project, options: list[str], begins: str) -> None:
+def test_lint_as_text_and_for_github(project: Project, options: list[str], begins: str) -> None:
     write(project.migrations, FOLDERS["a faulty file beside sound ones"])
     result = project.blocks("lint", *options)
     assert result.code == ExitCode.USAGE
@@ -119,7 +119,7 @@ def test_lint_for_people_and_for_github(project: Project, options: list[str], be
     assert result.err.splitlines() == ["target   files   migrations   dialect portable", "1 finding"]
 
 
-def test_lint_for_programs(project: Project) -> None:
+def test_lint_as_json(project: Project) -> None:
     expected = write(project.migrations, FOLDERS["everything at once"])
     result = project.blocks("lint", "--json")
     rows = json.loads(result.out)["findings"]
@@ -131,7 +131,7 @@ def test_lint_for_programs(project: Project) -> None:
 
 
 def test_lint_for_code_scanning(project: Project) -> None:
-    """The properties that SARIF 2.1.0 asks for, and those that code scanning shows."""
+    """The properties that SARIF 2.1.0 requires, and those that code scanning shows."""
     expected = write(project.migrations, FOLDERS["everything at once"])
     log = json.loads(project.blocks("lint", "--format", "sarif").out)
     assert (log["version"], len(log["runs"])) == ("2.1.0", 1)

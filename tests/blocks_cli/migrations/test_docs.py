@@ -12,7 +12,7 @@ import pytest
 
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS
-from tests.blocks_cli.migrations import transcript
+from tests.support import transcript
 
 if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
@@ -44,7 +44,7 @@ def test_the_reference_has_every_command() -> None:
 
 
 def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None:
-    """On a table that has rows; all of them and all new ones have a currency in the end."""
+    """On a table with rows; afterwards all existing and new rows have a currency."""
     project.run(
         "CREATE TABLE accounts (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner text, balance bigint)",
         "INSERT INTO accounts (owner, balance) SELECT 'owner ' || n, 100 FROM generate_series(1, 2500) AS n",
@@ -77,7 +77,7 @@ def test_the_recipe_for_an_enumeration_allows_another_value(project: Project) ->
 
 
 def test_the_figure_is_the_one_that_the_page_counts() -> None:
-    """The slow test of the kill matrix draws it, from what it has done."""
+    """The slow test of the kill matrix draws it from its runs."""
     drawn = (PAGE.parent / "kill-matrix.svg").read_text("utf-8")
     killed, torn = (
         re.search(rf"(\d+) times {how}", drawn) for how in ("the process was killed", "its connections")
@@ -89,7 +89,7 @@ def test_the_figure_is_the_one_that_the_page_counts() -> None:
     assert f"{killed[1]} kills and {torn[1]} torn connections" in " ".join(PAGE.read_text("utf-8").split())
 
 
-def test_exit_codes_are_those_there_are() -> None:
+def test_the_page_lists_the_exit_codes() -> None:
     page = PAGE.read_text("utf-8")
     assert "".join(f"| {code.value} | {code.meaning} |\n" for code in ExitCode) in page
 

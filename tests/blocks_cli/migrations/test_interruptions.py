@@ -1,4 +1,4 @@
-"""Commands as processes that are interrupted, lose their database, or write to nobody."""
+"""Commands as processes: interrupted, killed, without their database, or with a closed output pipe."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose migrations never end."""
+    """A project with more migrations than a test waits for."""
     (tmp_path / "cdk.json").write_text("{}")
     (tmp_path / "migrations").mkdir()
     for name, text in FILES.items():
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def running(project: Path, *arguments: str, until: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Run a command in the background, and wait for the beginning of a line it says."""
+    """Run a command in the background, and wait for a line with this beginning on stderr."""
     command = [sys.executable, "-m", "blocks_cli.main", *arguments]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
     with subprocess.Popen(
@@ -58,36 +58,36 @@ def said(project: Path, *arguments: str) -> tuple[str, str]:
         return process.communicate()
 
 
-def wait_until_at_work(project: Path, up: subprocess.Popen[str]) -> None:
-    """Return once the command holds the lease, as `blocks status` says."""
+def wait_until_it_holds_the_lease(project: Path, up: subprocess.Popen[str]) -> None:
+    """Wait until the command holds the lease, according to `blocks status`."""
     while f"blocks[{up.pid}/" not in said(project, "status")[1]:
         assert up.poll() is None
 
 
-def test_interrupted_killed_and_bereft(project: Path) -> None:
-    """Each time the journal holds what was done, and the next run begins at once."""
+def test_up_interrupted_killed_and_without_its_database(project: Path) -> None:
+    """Each time the journal has the completed migrations, and the next run starts without waiting."""
     with LocalCluster(project / ".blocks" / "local" / "main") as cluster:
         with running(project, "up", until="applied  001_t.sql") as up:
             up.send_signal(signal.SIGINT)
             _, err = up.communicate()
             assert (up.returncode, err.splitlines()[-1]) == (INTERRUPTED, "interrupted")
         with running(project, "up", until="target") as up:
-            wait_until_at_work(project, up)
+            wait_until_it_holds_the_lease(project, up)
             up.kill()
         out, err = said(project, "status")
         assert "[x] 001_t" in out
-        assert "a migrator is at work" not in err, "it is dead, and everybody here can know"
+        assert "a migrator is running" not in err, "its process has ended, which is visible on this machine"
         with running(project, "up", "--wait", "0", until="target") as up:
-            wait_until_at_work(project, up)
+            wait_until_it_holds_the_lease(project, up)
             os.kill(cluster.status.pid, signal.SIGKILL)
             _, err = up.communicate()
             assert up.returncode == ExitCode.CANNOT_CONNECT
             assert "error: the local database has stopped\n" in err
-            assert "\n  do:  run the command again: it starts the database, and goes on where" in err
+            assert "\n  do:  run the command again: it starts the database and continues where" in err
         assert "[x] 001_t" in said(project, "status")[0]
 
 
-def test_nobody_reads(project: Path) -> None:
+def test_a_closed_output_pipe(project: Path) -> None:
     with running(project, "lint", "--json") as lint:
         assert lint.stdout is not None and lint.stderr is not None
         lint.stdout.close()
@@ -95,14 +95,14 @@ def test_nobody_reads(project: Path) -> None:
         assert "Error" not in lint.stderr.read()
 
 
-def test_no_command_is_help(project: Path) -> None:
+def test_without_a_command_help_is_printed(project: Path) -> None:
     with running(project) as nothing:
         out, err = nothing.communicate()
         assert (nothing.returncode, out) == (ExitCode.USAGE, "")
         assert err.startswith("Usage: blocks ")
 
 
-def test_an_error_of_the_program_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_as_such(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from blocks_cli.main import main
 
     monkeypatch.chdir(project)

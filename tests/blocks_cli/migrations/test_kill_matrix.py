@@ -1,7 +1,7 @@
-"""A deploy killed, or its connections torn, before and after every single message between it and the cluster.
+"""A deploy killed, or its connections broken, before and after every message between it and the cluster.
 
-Whatever was interrupted and wherever, what is there in the end is what a deploy leaves that nobody disturbed: the
-same schema, data, journal, roles, privileges and mappings. See `docs/migrations.md` for the figure.
+After every interruption the final state equals that of an uninterrupted deploy: schema, data, journal, roles,
+privileges and mappings. See `docs/migrations.md` for the figure.
 """
 
 from __future__ import annotations
@@ -14,51 +14,51 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.blocks_cli.migrations import figure
-from tests.blocks_cli.migrations.kill_matrix import FILES, LEAST, PHASES, How, Matrix
-from tests.blocks_cli.migrations.migrators import nursery
-from tests.lambda_migrator.inbox import response_server
+from tests.blocks_cli.migrations.kill_matrix import FILES, LEAST, PHASES, Interruption, Matrix
+from tests.support.cloudformation_stub import response_server
+from tests.support.migrator_fork_server import start_fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.blocks_cli.migrations.conftest import Project
-    from tests.blocks_cli.migrations.migrators import Nursery
-    from tests.lambda_migrator.inbox import Inbox
+    from tests.support.cloudformation_stub import CloudFormationStub
+    from tests.support.migrator_fork_server import ForkServer
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture(scope="module")
-def forks() -> Iterator[Nursery]:
-    with nursery() as started:
+def fork_server() -> Iterator[ForkServer]:
+    with start_fork_server() as started:
         yield started
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
+def inbox() -> Iterator[CloudFormationStub]:
     with response_server() as started:
         yield started
 
 
 @pytest.fixture
-def matrix(project: Project, forks: Nursery, inbox: Inbox) -> Matrix:
-    return Matrix(project, forks, inbox)
+def matrix(project: Project, fork_server: ForkServer, inbox: CloudFormationStub) -> Matrix:
+    return Matrix(project, fork_server, inbox)
 
 
 def test_some_points(matrix: Matrix) -> None:
     messages, expected = matrix.undisturbed()
     assert messages > LEAST
     for number, at in enumerate(range(9, LEAST, LEAST // 10)):
-        phase = matrix.interrupt(at, How.TEAR if number % 3 == 2 else How.KILL)
+        phase = matrix.interrupt(at, Interruption.TEAR if number % 3 == 2 else Interruption.KILL)
         assert phase is not None, f"no message {at}"
         assert matrix.state() == expected, f"interrupted at message {at}, {phase}"
 
 
 @pytest.mark.slow
 def test_every_point(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
-    """About 1,200 deploys; with BLOCKS_WRITE_DOCS set, the figure of the docs is drawn from it."""
+    """About 1,200 deploys; with BLOCKS_WRITE_DOCS set, they draw the figure of the docs."""
     messages, expected = matrix.undisturbed()
-    points = {how: Counter[str]() for how in How}
+    points = {how: Counter[str]() for how in Interruption}
     faults: list[str] = []
     for at in range(1, messages + 1):
         for how, counted in points.items():
@@ -79,12 +79,14 @@ def test_every_point(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None
     assert min(killed, torn) >= LEAST
     assert all(counted[phase] for counted in points.values() for phase in PHASES)
     if "BLOCKS_WRITE_DOCS" in os.environ:
-        drawn = figure.draw(PHASES, points[How.KILL], points[How.TEAR])
+        drawn = figure.draw(PHASES, points[Interruption.KILL], points[Interruption.TEAR])
         (DOCS / "kill-matrix.svg").write_text(drawn, "utf-8")
 
 
-def _point(matrix: Matrix, at: int, how: How, expected: list[object]) -> tuple[str | None, str | None]:
-    """Return the phase that was interrupted, and what went wrong, if anything did."""
+def _point(
+    matrix: Matrix, at: int, how: Interruption, expected: list[object]
+) -> tuple[str | None, str | None]:
+    """Return the interrupted phase, and the error if there was one."""
     try:
         phase = matrix.interrupt(at, how)
     except AssertionError as error:

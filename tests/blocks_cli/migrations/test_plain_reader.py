@@ -1,4 +1,4 @@
-"""Reading without the driver gives what the driver gives."""
+"""PlainReader returns the same as the driver."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reader(project: Project) -> Iterator[PlainReader]:
     found.close()
 
 
-def test_it_reads_what_the_driver_reads(project: Project, reader: PlainReader) -> None:
+def test_same_rows_as_the_driver(project: Project, reader: PlainReader) -> None:
     project.write(BANK)
     assert project.blocks("up").code == 0
     with psycopg.connect(project.cluster.dsn(), autocommit=True, row_factory=dict_row) as driver:
@@ -60,14 +60,14 @@ def test_types_and_nulls(reader: PlainReader) -> None:
     assert reader.read(sql("SELECT 1 AS a WHERE false")) == []
 
 
-def test_a_refused_query_is_the_runtime_s_error_and_the_connection_goes_on(reader: PlainReader) -> None:
+def test_a_failed_query_raises_the_runtime_s_error_and_keeps_the_connection(reader: PlainReader) -> None:
     with pytest.raises(FeatureNotSupported) as refused:
         reader.read(sql("TRUNCATE a"))
     assert refused.value.sqlstate == "0A000"
     assert reader.read(sql("SELECT 1 AS a")) == [{"a": 1}]
 
 
-def test_a_lost_connection_is_told(project: Project, reader: PlainReader) -> None:
+def test_a_lost_connection_is_an_error(project: Project, reader: PlainReader) -> None:
     project.cluster.stop_region(project.cluster.regions[0])
     try:
         with pytest.raises(DatabaseError) as lost:
@@ -77,9 +77,7 @@ def test_a_lost_connection_is_told(project: Project, reader: PlainReader) -> Non
         project.cluster.start_region(project.cluster.regions[0])
 
 
-def test_nobody_gets_in_with_a_wrong_key_or_to_a_server_of_another_authority(
-    project: Project, tmp_path: Path
-) -> None:
+def test_wrong_credentials_and_another_authority_fail_the_login(project: Project, tmp_path: Path) -> None:
     assert login(project.cluster, secret="not-the-secret") is None
     other = tmp_path / "ca.pem"
     other.write_bytes(make_authority("another", dt.datetime.now(dt.UTC)).certificate)

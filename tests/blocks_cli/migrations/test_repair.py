@@ -1,4 +1,4 @@
-"""Journals that people correct: repair, baseline, and every kind of drift on the way."""
+"""Corrections of the journal: repair, baseline, and all kinds of drift."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ def applied(project: Project) -> Project:
     return project
 
 
-def test_a_statement_in_doubt_stops_the_run_and_repair_settles_it(applied: Project) -> None:
-    """A run died after sending a statement whose effect the catalog does not show."""
+def test_a_statement_in_doubt_stops_the_run_until_repair(applied: Project) -> None:
+    """A run was killed after it sent a statement whose effect is not visible in the catalog."""
     applied.run("UPDATE accounts SET balance = 7")
-    applied.write(
-        {"004_default": "ALTER TABLE accounts ALTER COLUMN owner SET DEFAULT 'nobody' || random();"}
-    )
+    applied.write({"004_default": "ALTER TABLE accounts ALTER COLUMN owner SET DEFAULT 'none' || random();"})
     applied.run(
         "INSERT INTO _migrations SELECT 4, '004_default', 'x', 0, 'started', NULL, 0, now(), NULL, 'dead'"
     )
@@ -44,7 +42,7 @@ def test_a_statement_in_doubt_stops_the_run_and_repair_settles_it(applied: Proje
     assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 004_default"
 
 
-def test_a_changed_file_is_told_with_both_hashes_and_accepted_by_repair(applied: Project) -> None:
+def test_a_changed_file_is_reported_with_both_hashes_and_accepted_by_repair(applied: Project) -> None:
     applied.write({"002_rows": BANK["002_rows"] + "\n-- reviewed"})
     up = applied.blocks("up")
     assert up.code == ExitCode.USAGE
@@ -61,22 +59,22 @@ def test_a_changed_file_is_told_with_both_hashes_and_accepted_by_repair(applied:
     assert applied.rows("SELECT count(*) FROM accounts") == [(10,)]
 
 
-def test_a_file_that_is_gone_is_told_and_forgotten_by_repair(applied: Project) -> None:
+def test_a_missing_file_is_reported_and_removed_from_the_journal_by_repair(applied: Project) -> None:
     (applied.migrations / "002_rows.sql").unlink()
-    assert "002_rows.sql is applied, but the folder does not have it any more" in applied.blocks("up").err
+    assert "002_rows.sql is applied, but is missing from the folder" in applied.blocks("up").err
     assert "[!] 002_rows      gone" in applied.blocks("status").out
     refused = applied.blocks("repair", "002_rows", "--applied")
     assert (refused.code, "is not in the folder" in refused.err) == (ExitCode.USAGE, True)
     forgotten = applied.blocks("repair", "002_rows", "--pending")
-    assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is forgotten"
+    assert forgotten.err.splitlines()[-1] == "repaired 002_rows: was applied, is removed"
     assert applied.blocks("status", "--exit-code").code == ExitCode.OK
 
 
-def test_a_file_that_was_renamed_is_told_and_settled_as_it_says(applied: Project) -> None:
-    """As after a merge in which two branches had taken one number."""
+def test_a_renamed_file_is_reported_and_repaired(applied: Project) -> None:
+    """As after a merge of two branches with the same number."""
     (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
     up = applied.blocks("up")
-    assert (up.code, "call 004_rows.sql, which has its text, 002_rows.sql again" in up.err) == (
+    assert (up.code, "rename 004_rows.sql, which has the same text, back to 002_rows.sql" in up.err) == (
         ExitCode.USAGE,
         True,
     )
@@ -88,7 +86,7 @@ def test_a_file_that_was_renamed_is_told_and_settled_as_it_says(applied: Project
     assert applied.rows("SELECT count(*) FROM accounts") == [(10,)]
 
 
-def test_a_file_below_the_newest_applied_is_told(applied: Project) -> None:
+def test_an_out_of_order_file_is_reported(applied: Project) -> None:
     (applied.migrations / "002_rows.sql").rename(applied.migrations / "004_rows.sql")
     applied.run("DELETE FROM _migrations WHERE version = 2")
     applied.write({"002_late": "ALTER TABLE accounts ADD COLUMN late text;"})
@@ -97,10 +95,10 @@ def test_a_file_below_the_newest_applied_is_told(applied: Project) -> None:
     assert "[!] 002_late      below" in applied.blocks("status").out
 
 
-def test_drift_of_several_files_is_told_at_once(applied: Project) -> None:
+def test_drift_of_several_files_is_reported_together(applied: Project) -> None:
     applied.write({"001_accounts": BANK["001_accounts"] + "\n", "003_index": BANK["003_index"] + "\n"})
     up = applied.blocks("up")
-    assert "error: 2 migrations do not fit what the database has applied" in up.err
+    assert "error: 2 migrations do not match what the database has applied" in up.err
     assert up.err.count("add a new migration with the change") == 2
 
 
@@ -113,22 +111,22 @@ def test_repair_refuses_to_make_new_contradictions(applied: Project) -> None:
     assert len(applied.journal()) == 3
 
 
-def test_the_newest_may_be_run_again_after_it_was_undone_by_hand(applied: Project) -> None:
+def test_the_newest_migration_may_be_run_again_after_repair(applied: Project) -> None:
     applied.run("DROP INDEX accounts_owner")
     assert applied.blocks("repair", "003_index", "--pending").code == ExitCode.OK
     assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
 
 
-def test_what_is_applied_already_keeps_its_record(applied: Project) -> None:
+def test_repair_of_an_applied_migration_changes_nothing(applied: Project) -> None:
     record = "SELECT * FROM _migrations ORDER BY version"
     before = applied.rows(record)
     done = applied.blocks("repair", "002_rows", "--applied")
     assert done.code == ExitCode.OK
-    assert "unchanged 002_rows: it is applied already, with the file as it is now" in done.err
+    assert "unchanged 002_rows: already applied, with the current content of the file" in done.err
     assert applied.rows(record) == before
 
 
-def test_baseline_of_a_database_that_was_there_before(project: Project) -> None:
+def test_baseline_of_an_existing_database(project: Project) -> None:
     project.run("CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint NOT NULL)")
     project.write(BANK)
     assert 'relation "accounts" already exists' in project.blocks("up").err
@@ -142,16 +140,17 @@ def test_baseline_of_a_database_that_was_there_before(project: Project) -> None:
     assert project.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 003_index"
 
 
-def test_an_older_folder_finds_the_database_ahead(applied: Project) -> None:
+def test_an_older_folder_reports_newer_migrations(applied: Project) -> None:
     (applied.migrations / "003_index.sql").unlink()
     status = applied.blocks("status", "--exit-code")
     assert (status.code, "[x] 003_index     ahead" in status.out) == (ExitCode.OK, True)
     assert (
-        applied.blocks("plan").err.splitlines()[-1] == "note     applied, but not in this folder: 003_index"
+        applied.blocks("plan").err.splitlines()[-1]
+        == "note     applied, but missing in this folder: 003_index"
     )
 
 
-def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited_for(
+def test_a_running_migrator_is_reported_and_an_ended_local_one_is_not_waited_for(
     applied: Project,
 ) -> None:
     import os
@@ -163,11 +162,11 @@ def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited
     applied.run(take.format("deploy 7"))
     up = applied.blocks("up", "--wait", "0")
     assert up.code == ExitCode.MIGRATION_FAILED
-    assert "waiting  another migrator is at work: deploy 7 since 20" in up.err
+    assert "waiting  another migrator is running: deploy 7 since 20" in up.err
     assert "the lease is held by deploy 7 since 20" in up.err
-    assert "a migrator is at work: deploy 7 since" in applied.blocks("status").err
+    assert "a migrator is running: deploy 7 since" in applied.blocks("status").err
 
-    name = "somebody@{} blocks[{}/00ff]"
+    name = "user@{} blocks[{}/00ff]"
     applied.run(take.format(name.format(socket.gethostname(), os.getpid())))
     assert applied.blocks("up", "--wait", "0").code == ExitCode.MIGRATION_FAILED, "that process lives"
 
@@ -178,10 +177,10 @@ def test_a_living_migrator_is_named_and_a_dead_one_on_this_machine_is_not_waited
 
 
 @pytest.mark.parametrize("choice", ["--applied", "--pending"])
-def test_a_statement_whose_effect_cannot_be_seen_stops_the_run_that_follows(
+def test_a_statement_with_an_invisible_effect_stops_the_next_run(
     project: Project, monkeypatch: pytest.MonkeyPatch, choice: str
 ) -> None:
-    """Interrupted between the statement and its journal row; whether it ran shows nowhere in the catalog."""
+    """Interrupted between the statement and its journal row; the effect is not visible in the catalog."""
     project.run("CREATE SEQUENCE numbers CACHE 1")
     project.write({"001_restart": "-- a new year\nALTER SEQUENCE numbers RESTART WITH 5000;"})
     original = Session.run
@@ -199,8 +198,8 @@ def test_a_statement_whose_effect_cannot_be_seen_stops_the_run_that_follows(
 
     stopped = project.blocks("up", "--dialect", "2026-09")
     assert stopped.code == ExitCode.MIGRATION_FAILED
-    assert "001_restart.sql:2:1: nobody knows whether this statement took effect" in stopped.err
-    assert "look for yourself, then `blocks repair 001_restart --applied` or `--pending`" in stopped.err
+    assert "001_restart.sql:2:1: it is unknown whether this statement took effect" in stopped.err
+    assert "check the database, then run `blocks repair 001_restart --applied` or `--pending`" in stopped.err
     assert project.journal() == [("001_restart", 0, "started")]
 
     assert project.blocks("repair", "001_restart", choice, "--dialect", "2026-09").code == ExitCode.OK

@@ -1,4 +1,4 @@
-"""The schema as text: complete, deterministic, fit to build the same schema; and what verify makes of it."""
+"""The schema as text is complete, deterministic, and builds the same schema; and the command verify."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def files(statements: list[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("query", catalog_queries.QUERIES.values(), ids=catalog_queries.QUERIES)
-def test_every_question_is_accepted_by_every_cluster(query: Sql) -> None:
+def test_every_catalog_query_is_accepted_by_every_cluster(query: Sql) -> None:
     assert [finding.message for finding in parse(query.text, profile("portable")).findings] == []
 
 
-def test_the_dump_holds_everything_and_builds_the_same_again(project: Project) -> None:
+def test_the_dump_is_complete_and_builds_the_same_schema(project: Project) -> None:
     project.write(files(EVERYTHING))
     assert project.blocks("up", "--dialect", "2026-09").code == ExitCode.OK
     first = project.blocks("schema").out
@@ -67,7 +67,7 @@ def test_an_empty_database_has_an_empty_schema(project: Project) -> None:
     assert (schema.code, schema.out, schema.err.splitlines()[-1]) == (ExitCode.OK, "", "0 definitions")
 
 
-def test_verify_tells_what_was_changed_by_hand(project: Project) -> None:
+def test_verify_reports_manual_changes(project: Project) -> None:
     project.write(BANK)
     assert project.blocks("up").code == ExitCode.OK
     same = project.blocks("verify", "--exit-code")
@@ -111,7 +111,7 @@ def test_verify_sees_an_index_that_is_not_valid(project: Project) -> None:
     assert "-- INVALID" in project.blocks("verify").out
 
 
-def test_verify_of_files_that_build_nothing(project: Project) -> None:
+def test_verify_of_files_that_fail_on_an_empty_database(project: Project) -> None:
     project.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY);"})
     assert project.blocks("up").code == ExitCode.OK
     project.write({"001_t": "ALTER TABLE nowhere ADD COLUMN n int;"})

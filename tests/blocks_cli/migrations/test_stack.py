@@ -1,6 +1,6 @@
-"""`--stack`: the cluster of a stack on AWS, asked with boto3, and of a stack deployed on this machine.
+"""`--stack`: the cluster of a stack on AWS, through boto3, and of a stack on this machine.
 
-botocore's stubber checks each request and each answer against the services' models.
+botocore's stubber checks requests and responses against the models of the services.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHEN = "2026-11-21T09:30:00Z"
 
 
 class Aws:
-    """Answers of CloudFormation and DSQL, to be given in the order in which they are added."""
+    """Responses of CloudFormation and DSQL, in the order in which they are added."""
 
     def __init__(self, clients: Mapping[str, object], formation: Stubber, dsql: Stubber) -> None:
         self.clients = clients
@@ -37,7 +37,7 @@ class Aws:
         self.dsql = dsql
 
     def lists(self, stack: str, *resources: tuple[str, str, str], status: str = "CREATE_COMPLETE") -> None:
-        """Answer with the resources of a stack: logical id, type, physical id."""
+        """Respond with the resources of a stack: logical id, type, physical id."""
         rows = [
             {
                 "LogicalResourceId": logical,
@@ -53,7 +53,7 @@ class Aws:
         )
 
     def describes(self, stack: str, logical: str, path: str | None) -> None:
-        """Answer with the metadata of a resource, which hold its construct path."""
+        """Respond with the metadata of a resource, which contain its construct path."""
         detail = {
             "LogicalResourceId": logical,
             "ResourceType": CLUSTER,
@@ -69,7 +69,7 @@ class Aws:
         )
 
     def has_cluster(self, endpoint: str, status: str = "ACTIVE") -> None:
-        """Answer with a cluster."""
+        """Respond with a cluster."""
         answer = {
             "identifier": IDENTIFIER,
             "arn": f"arn:aws:dsql:us-east-1:000000000000:cluster/{IDENTIFIER}",
@@ -81,7 +81,7 @@ class Aws:
         self.dsql.add_response("get_cluster", answer, {"identifier": IDENTIFIER})
 
     def is_bank(self, endpoint: str, status: str = "ACTIVE") -> None:
-        """Be a stack with one database, `main`."""
+        """Respond with a stack with one database, `main`."""
         self.lists("BankStack", ("Fn", "AWS::Lambda::Function", "fn"), ("main0A1B2C3D", CLUSTER, IDENTIFIER))
         self.describes("BankStack", "main0A1B2C3D", "BankStack/main/Resource")
         self.has_cluster(endpoint, status)
@@ -128,15 +128,15 @@ def test_several_databases_and_a_nested_stack(project: Project, aws: Aws) -> Non
         ExitCode.USAGE,
         [
             "error: stack App has several databases",
-            "  why: they are main, orders",
-            "  do:  choose one with --database ID",
+            "  why: its databases: main, orders",
+            "  do:  select one with --database ID",
         ],
     )
     aws.has_cluster(project.cluster.endpoint())
     assert project.blocks("status", "--stack", "App", "--database", "main").code == ExitCode.OK
 
 
-def test_no_database_in_it(project: Project, aws: Aws) -> None:
+def test_a_stack_without_a_database(project: Project, aws: Aws) -> None:
     aws.lists("Web", ("Fn", "AWS::Lambda::Function", "fn"))
     none = project.blocks("schema", "--stack", "Web")
     assert (none.code, none.out) == (ExitCode.USAGE, "")
@@ -154,7 +154,7 @@ def test_no_database_in_it(project: Project, aws: Aws) -> None:
     ]
 
 
-def test_a_cluster_that_goes_away(project: Project, aws: Aws) -> None:
+def test_a_cluster_that_is_being_deleted(project: Project, aws: Aws) -> None:
     aws.is_bank("x", status="PENDING_DELETE")
     gone = project.blocks("schema", "--stack", "BankStack")
     assert gone.code == ExitCode.CANNOT_CONNECT
@@ -167,9 +167,9 @@ REFUSALS: dict[str, tuple[str, str, ExitCode, str, str]] = {
         "Stack with id BankStack does not exist",
         ExitCode.USAGE,
         "error: --stack BankStack: not found in us-east-1",
-        "name a stack of this account and Region (--region, AWS_PROFILE), or add --local",
+        "pass a stack of this account and Region (--region, AWS_PROFILE), or add --local",
     ),
-    "not allowed": (
+    "permission denied": (
         "AccessDenied",
         "User: arn:aws:iam::000000000000:user/ana is not authorized",
         ExitCode.CANNOT_CONNECT,
@@ -195,7 +195,7 @@ def test_what_aws_refuses(
     assert refused.code == exit_code
     first, second, third = refused.err.splitlines()
     assert first == what
-    assert second == f"  why: ListStackResources was answered {code}: {words}"
+    assert second == f"  why: ListStackResources failed with {code}: {words}"
     assert third.startswith("  do:  ") and remedy in third
 
 
@@ -204,7 +204,7 @@ def test_no_permission_to_see_the_cluster(project: Project, aws: Aws) -> None:
     aws.describes("BankStack", "main0A1B2C3D", "BankStack/main/Resource")
     aws.dsql.add_client_error("get_cluster", "AccessDeniedException", "not authorized")
     refused = project.blocks("schema", "--stack", "BankStack")
-    assert "why: GetCluster was answered AccessDeniedException: not authorized" in refused.err
+    assert "why: GetCluster failed with AccessDeniedException: not authorized" in refused.err
     assert "dsql:GetCluster" in refused.err
 
 
@@ -215,8 +215,8 @@ def test_without_boto3(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
         ExitCode.USAGE,
         [
             "error: --stack BankStack: boto3 is not installed",
-            "  why: only CloudFormation knows the cluster of a stack, and boto3 is what asks it",
-            "  do:  run `pip install 'blocks-dsql[aws]'`, or name the cluster with --endpoint HOST",
+            "  why: boto3 is needed to look up the cluster of a stack in CloudFormation",
+            "  do:  run `pip install 'blocks-dsql[aws]'`, or pass the cluster with --endpoint HOST",
         ],
     )
 
@@ -230,19 +230,19 @@ def test_without_region_profile_or_keys(project: Project, monkeypatch: pytest.Mo
     where = project.blocks("schema", "--stack", "S")
     assert (where.code, where.err.splitlines()[0]) == (
         ExitCode.USAGE,
-        "error: --stack S: in which Region?",
+        "error: --stack S: --region is missing",
     )
     keys = project.blocks("schema", "--stack", "S", "--region", "us-east-1")
     assert keys.code == ExitCode.CANNOT_CONNECT
     assert keys.err.splitlines()[:2] == [
-        "error: --stack S: AWS could not be asked",
+        "error: --stack S: the request to AWS failed",
         "  why: Unable to locate credentials",
     ]
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_PROFILE", "missing")
     profile = project.blocks("schema", "--stack", "S")
     assert (profile.code, profile.err.splitlines()[1]) == (
         ExitCode.CANNOT_CONNECT,
-        "  why: The config profile (nobody) could not be found",
+        "  why: The config profile (missing) could not be found",
     )
 
 
@@ -260,7 +260,7 @@ def test_a_stack_deployed_on_this_machine(project: Project) -> None:
     unknown = project.blocks("up", "--stack", "BankStack", "--local")
     assert (unknown.code, unknown.err.splitlines()[:2]) == (
         ExitCode.USAGE,
-        ["error: --stack BankStack --local: not deployed on this machine", "  why: deployed here: nothing"],
+        ["error: --stack BankStack --local: not deployed on this machine", "  why: deployed stacks: none"],
     )
     folder.save(state)
     try:
@@ -279,7 +279,7 @@ def test_a_stack_deployed_on_this_machine(project: Project) -> None:
 CONTRADICTIONS: dict[str, tuple[list[str], str]] = {
     "stack and endpoint": (["--stack", "S", "--endpoint", "x"], "--stack and --endpoint"),
     "local and endpoint": (["--local", "--endpoint", "x"], "--local and --endpoint"),
-    "Region of the local one": (["--region", "us-east-1"], "--region us-east-1: of which cluster?"),
+    "Region of the local one": (["--region", "us-east-1"], "--region us-east-1 needs --stack or --endpoint"),
 }
 
 

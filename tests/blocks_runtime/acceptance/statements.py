@@ -1,4 +1,4 @@
-"""Which statements an application may send: what Blocks for TypeScript is tested by, in our words.
+"""Statements that an application may send, after the tests of Blocks for TypeScript, in our words.
 
 `listed` is what is expected there: accepted or refused. What Aurora DSQL itself does otherwise is told in `differs`, by
 dialect: `portable` is a cautious part, `2026-09` is what a real cluster answered in September 2026.

@@ -82,7 +82,7 @@ def test_m_migrations(tmp_path: Path, files: dict[str, str], rule: str | None) -
     assert rule in [finding.rule.id for finding in caught.value.findings]
 
 
-# Text, and the statements it holds. S: what is quoted or commented out is nobody's keyword; parameters stay.
+# Text, and the statements it holds. S: what is quoted or commented out is no keyword; parameters stay.
 PIECES: dict[str, tuple[str, list[str]]] = {
     "S01": ("SELECT 'TRUNCATE' -- TRUNCATE; x\n/* TRUNCATE; */; SELECT 2", ["SELECT 'TRUNCATE'", "SELECT 2"]),
     "S02": ("SELECT 1 WHERE 1 = $1", ["SELECT 1 WHERE 1 = $1"]),

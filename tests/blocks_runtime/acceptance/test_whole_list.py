@@ -12,11 +12,11 @@ PROJECT = HERE.parents[2]
 
 LIST = {"V": 62, "C": 1, "K": 11, "M": 4, "S": 9, "E": 27, "G": 26, "X": 7, "R": 4, "D": 10, "Q": 9, "P": 18}
 LIST |= {"Y": 6, "A": 11, "B": 3, "N": 11}
-"""How many entries each group has."""
+"""Number of entries of each group."""
 
 ELSEWHERE = {
     "G09 G10": "lambda_migrator/test_migrate.py::test_applies_everything_once",
-    "G11": "blocks/test_migrations.py::test_fails_naming_every_place_rule_and_way_out",
+    "G11": "blocks/test_migrations.py::test_fails_naming_every_place_rule_and_remedy",
     "G12 G13 G22": "local_dsql/proxy/test_jobs.py::test_index_is_invalid_until_its_job_is_done",
     "G14": "local_dsql/proxy/test_jobs.py::test_unique_builds",
     "G15": "local_dsql/proxy/test_jobs.py::test_nothing_to_do_is_no_job",
@@ -24,10 +24,10 @@ ELSEWHERE = {
     "X07": "blocks_runtime/test_database.py::test_refusals",
     "D01": "blocks/test_database.py::test_an_id_alone_makes_a_database",
     "D02 D03 D04": "blocks/test_removal.py::test_the_table_of_removal_policies",
-    "D05": "blocks/test_grants.py::test_whoever_has_a_role_is_let_in_on_this_cluster_alone",
+    "D05": "blocks/test_grants.py::test_every_grantee_with_a_role_is_granted_this_cluster_only",
     "D06": "blocks/test_grants.py::test_a_function_gets_variables_layer_and_order",
-    "D08": "blocks/test_database.py::test_the_migrator_may_do_its_work_and_nothing_else",
-    "D09": "blocks/test_database.py::test_the_custom_resource_says_what_the_migrator_reads",
+    "D08": "blocks/test_database.py::test_the_migrator_has_exactly_the_permissions_it_needs",
+    "D09": "blocks/test_database.py::test_the_custom_resource_has_the_properties_that_the_migrator_reads",
     "D10": "blocks/test_database.py::test_the_custom_resource_changes_with_what_it_depends_on",
     "Q05 Q06 Q07 Q08 Q09": "blocks_runtime/test_database.py::test_plain_text_is_refused_before_anything_is_sent",
     "A01": "end_to_end/test_readme.py::test_the_smallest_stack_runs_the_smallest_handler",

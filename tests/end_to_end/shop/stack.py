@@ -1,4 +1,4 @@
-"""A stack with three functions of one bundle: may write, may read, may not come in at all."""
+"""A stack with three functions: read-write, read-only, and without a grant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
 class ShopStack(cdk.Stack):
-    """The database `main` with the migrations of a folder, and who may use it."""
+    """The database `main` with the migrations of a folder, and its functions."""
 
     def __init__(self, scope: cdk.App, migrations: Path) -> None:
         super().__init__(scope, "Shop")
@@ -25,7 +25,7 @@ class ShopStack(cdk.Stack):
         db.grant_connect(self.function("Reader"), access=Access.READ_ONLY)
 
         layer = runtime_layer(self, RUNTIME, lambda_.Architecture.X86_64)
-        # It knows where the database is and has the runtime, but nobody granted it anything.
+        # It has the variables and the runtime, but no grant.
         stranger = self.function("Stranger")
         stranger.add_layers(layer)
         for name, value in db.environment(Access.READ_WRITE).items():
@@ -46,7 +46,7 @@ class ShopStack(cdk.Stack):
 
 
 def synthesize(migrations: Path, output: Path) -> Path:
-    """Synthesize the stack in this process, which by then has loaded the CDK, and return the assembly."""
+    """Synthesize the stack in this process and return the assembly."""
     app = cdk.App(outdir=str(output))
     ShopStack(app, migrations)
     app.synth()

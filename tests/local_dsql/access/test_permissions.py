@@ -1,4 +1,4 @@
-"""What IAM decides, as a table."""
+"""IAM decisions, as a table."""
 
 from __future__ import annotations
 

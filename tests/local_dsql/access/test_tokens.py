@@ -84,7 +84,7 @@ def token_of(
     return signing.token(host, region, user, credentials, lifetime=lifetime, at=now.timestamp())
 
 
-def test_life_of_a_token(store: IdentityStore, role: Identity) -> None:
+def test_validity_period_of_a_token(store: IdentityStore, role: Identity) -> None:
     token = token_of(role.credentials)
     for seconds, accepted in [
         (-301, False),
@@ -108,7 +108,7 @@ REFUSALS: dict[str, tuple[Callable[[Credentials], str], str]] = {
     "not-ascii": (lambda keys: token_of(keys) + "é", "not an authentication token"),
     "endless": (lambda keys: token_of(keys) + "&x=" + "y" * 20_000, "not an authentication token"),
     "no-signature": (lambda keys: token_of(keys).rpartition("&")[0], "X-Amz-Signature missing"),
-    "twice-an-action": (lambda keys: token_of(keys) + "&Action=DbConnectAdmin", "a duplicate parameter"),
+    "twice-an-action": (lambda keys: token_of(keys) + "&Action=DbConnectAdmin", "duplicate parameter"),
     "sigv2": (lambda keys: token_of(keys).replace("HMAC-SHA256", "HMAC-SHA1"), "X-Amz-Algorithm"),
     "other-headers": (lambda keys: token_of(keys).replace("=host", "=host%3Bdate"), "X-Amz-SignedHeaders"),
     "bad-date": (lambda keys: token_of(keys).replace("Date=2026", "Date=yesterday"), "X-Amz-Date"),

@@ -1,4 +1,4 @@
-"""The cluster that clients connect to: what a real one accepted in September 2026, in two Regions."""
+"""The cluster for clients: dialect 2026-09, two Regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dsql_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClus
 
 @pytest.fixture
 def other(dsql: LocalCluster) -> Iterator[psycopg.Connection[TupleRow]]:
-    """A client of the other Region, to look at what was committed, and to conflict with; makes an empty `accounts`."""
+    """A client of the other Region, for conflicts and to read committed rows; creates an empty table `accounts`."""
     with psycopg.connect(dsql.dsn("us-east-2"), autocommit=True) as connection:
         connection.execute(ACCOUNTS.encode())
         yield connection

@@ -1,4 +1,4 @@
-"""The connector that AWS publishes for psycopg, unmodified, under the name that the cluster would have at AWS."""
+"""AWS's connector for psycopg, unmodified, with the host name that the cluster would have on AWS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from local_dsql import Permission
-from tests.local_dsql.clients.aws_environment import environment, host
+from tests.support.aws_environment import environment, host
 
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow
@@ -86,7 +86,7 @@ def test_pool_whose_transactions_compete(
     assert other.execute("SELECT balance FROM accounts").fetchone() == (12,)
 
 
-def test_it_knows_an_injected_conflict(
+def test_it_retries_an_injected_conflict(
     dsql: LocalCluster, other: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become(monkeypatch, environment(dsql))

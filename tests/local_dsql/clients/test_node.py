@@ -1,4 +1,4 @@
-"""node-postgres, the client of most applications in Node, with the printed CA and nothing else."""
+"""node-postgres, the usual client in Node, configured only with the CA file."""
 
 from __future__ import annotations
 

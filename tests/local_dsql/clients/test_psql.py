@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.programs import needs_psql
+from tests.support.programs import needs_psql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def test_meta_commands(dsql_cluster: LocalCluster, accounts: None, command: str)
 
 @pytest.fixture(scope="module")
 def accounts(dsql_cluster: LocalCluster) -> None:
-    """One table for all that only look."""
+    """One table for read-only tests."""
     from tests.local_dsql.clients.conftest import ACCOUNTS
 
     dsql_cluster.reset()

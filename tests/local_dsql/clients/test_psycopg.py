@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def connection(dsql: LocalCluster, other: Connection) -> Iterator[Connection]:
-    """A connection as psycopg makes it: transactions begin by themselves."""
+    """A connection with psycopg's defaults: transactions begin implicitly."""
     with psycopg.connect(dsql.dsn()) as connection:
         yield connection
 
@@ -53,7 +53,7 @@ def test_nested_block_needs_a_savepoint_and_is_refused(connection: Connection) -
     assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
 
 
-def test_after_an_error_only_a_rollback_helps(connection: Connection) -> None:
+def test_after_an_error_only_rollback_succeeds(connection: Connection) -> None:
     with pytest.raises(psycopg.errors.UndefinedTable):
         connection.execute("SELECT * FROM nothing")
     with pytest.raises(psycopg.errors.InFailedSqlTransaction):
@@ -62,7 +62,7 @@ def test_after_an_error_only_a_rollback_helps(connection: Connection) -> None:
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_loser_learns_it_at_commit_and_wins_when_it_tries_again(
+def test_the_loser_fails_at_commit_and_succeeds_on_retry(
     dsql: LocalCluster, connection: Connection, other: Connection
 ) -> None:
     other.execute("INSERT INTO accounts VALUES (1, 'one', 10)")
@@ -111,7 +111,7 @@ def test_executemany_with_returning(connection: Connection) -> None:
     assert ids == [(0,), (1,), (2,)]
 
 
-def test_streaming_and_a_stream_that_is_broken_off(connection: Connection) -> None:
+def test_streaming_and_an_abandoned_stream(connection: Connection) -> None:
     cursor = connection.cursor()
     query = "SELECT n, repeat('x', 1000) FROM generate_series(1, 10000) n"
     assert sum(row[0] for row in cursor.stream(query)) == 50_005_000
@@ -139,7 +139,7 @@ def test_prepared_statements_outlive_transactions(connection: Connection, other:
 
 
 def test_prepared_statements_are_dropped_by_message(connection: Connection) -> None:
-    """psycopg keeps so many and closes the oldest; DSQL refuses the SQL statement DEALLOCATE for that."""
+    """psycopg limits the number of prepared statements and closes the oldest; DSQL refuses DEALLOCATE for that."""
     connection.prepared_max = 2
     for number in range(6):
         query = f"SELECT %s + {number}".encode()
@@ -232,7 +232,7 @@ def test_copy_that_conflicts(connection: Connection, other: Connection) -> None:
     assert other.execute("SELECT owner FROM accounts").fetchall() == [("there",)]
 
 
-def test_copy_that_the_client_gives_up(connection: Connection, other: Connection) -> None:
+def test_copy_that_the_client_aborts(connection: Connection, other: Connection) -> None:
     with (
         pytest.raises(ZeroDivisionError),
         connection.cursor().copy("COPY accounts (id, owner) FROM STDIN") as copy,
@@ -246,7 +246,7 @@ def test_copy_that_the_client_gives_up(connection: Connection, other: Connection
 # asynchronous
 
 
-def test_tasks_compete_for_one_row_and_all_get_through(dsql: LocalCluster, other: Connection) -> None:
+def test_competing_tasks_all_succeed_with_retries(dsql: LocalCluster, other: Connection) -> None:
     other.execute("INSERT INTO accounts VALUES (1, 'one', 0)")
 
     async def add(connection: psycopg.AsyncConnection[TupleRow]) -> int:

@@ -1,4 +1,4 @@
-"""SQLAlchemy: core and ORM with its own PostgreSQL dialect, and with the dialect that AWS publishes for DSQL."""
+"""SQLAlchemy core and ORM, with its PostgreSQL dialect and with AWS's dialect for DSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aurora_dsql_sqlalchemy import create_dsql_engine
 from sqlalchemy import orm
 from sqlalchemy.dialects.postgresql import insert
 
-from tests.local_dsql.clients.aws_environment import environment, host
+from tests.support.aws_environment import environment, host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ OWNERS, ACCOUNTS = Base.metadata.tables["owners"], Base.metadata.tables["account
 
 
 def plain_engine(cluster: LocalCluster) -> sa.Engine:
-    """The dialect of every PostgreSQL. It looks for hstore in a savepoint unless it is told not to."""
+    """The PostgreSQL dialect; by default it searches for hstore in a savepoint."""
     dsn = cluster.dsn()
     return sa.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), use_native_hstore=False
@@ -58,7 +58,7 @@ def plain_engine(cluster: LocalCluster) -> sa.Engine:
 
 
 def aws_engine(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
-    """The dialect of AWS, unmodified, under the name that the cluster would have there."""
+    """AWS's dialect, unmodified, with the host name that the cluster would have on AWS."""
     for name, value in environment(cluster).items():
         monkeypatch.setenv(name, value)
     engine: sa.Engine = create_dsql_engine(
@@ -69,7 +69,7 @@ def aws_engine(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> sa.Eng
 
 @pytest.fixture
 def plain(dsql: LocalCluster) -> Iterator[sa.Engine]:
-    """An engine with the tables made, each by a DDL statement in a transaction of its own."""
+    """An engine with tables, each created in its own transaction."""
     engine = plain_engine(dsql)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         Base.metadata.create_all(connection)
@@ -79,7 +79,7 @@ def plain(dsql: LocalCluster) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def aws(dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
-    """The same with the dialect of AWS, which commits after each DDL statement by itself."""
+    """The same with AWS's dialect, which commits after each DDL statement."""
     engine = aws_engine(dsql, monkeypatch)
     Base.metadata.create_all(engine)
     yield engine
@@ -88,7 +88,7 @@ def aws(dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engi
 
 @pytest.fixture(params=["plain", "aws"])
 def engine(request: pytest.FixtureRequest) -> sa.Engine:
-    """Either of them."""
+    """Each of the two engines."""
     engine: sa.Engine = request.getfixturevalue(request.param)
     return engine
 
@@ -112,7 +112,7 @@ def test_core(engine: sa.Engine) -> None:
         assert connection.execute(total).scalar_one() == 0
 
 
-def test_streaming_wants_a_cursor_that_dsql_has_not(plain: sa.Engine) -> None:
+def test_streaming_needs_a_cursor_which_dsql_refuses(plain: sa.Engine) -> None:
     numbers = sa.text("SELECT n FROM generate_series(1, 5000) n")
     with plain.connect() as connection:
         with pytest.raises(sa.exc.NotSupportedError, match="DeclareCursor"):

@@ -89,7 +89,7 @@ def c(sql: str, expected: Expected = ANY, lock: Lock | None = None) -> Step:
 
 
 def suspend(sql: str) -> Steps:
-    """Return the steps of a session that takes rows and rolls back: nothing was committed, nobody may notice."""
+    """Return the steps of a session that takes rows and rolls back: nothing is committed, and no session may notice."""
     return (b("BEGIN", "BEGIN"), b(sql), b("ROLLBACK", "ROLLBACK"))
 
 

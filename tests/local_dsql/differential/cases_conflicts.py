@@ -1,4 +1,4 @@
-"""Who conflicts with whom, who does not, and which errors are real."""
+"""Transactions that conflict, transactions that do not, and errors that are real."""
 
 from __future__ import annotations
 

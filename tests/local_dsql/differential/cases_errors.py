@@ -1,4 +1,4 @@
-"""Locks that nobody sees, and duplicates that are real or not."""
+"""Locks that no session sees, and duplicates that are real or not."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ class Client:
 
     @property
     def is_open(self) -> bool:
-        """Whether a transaction is open."""
+        """Return whether a transaction is open."""
         return self.copy.open is not None
 
     @property
     def is_usable(self) -> bool:
-        """Whether a transaction is open in which statements still run on both sides."""
+        """Return whether a transaction is open in which statements still run on both sides."""
         return self.is_open and not self._ended and not self._lost
 
     @property

@@ -17,7 +17,7 @@ RowId: TypeAlias = tuple[str, int]
 
 
 class Strength(enum.IntEnum):
-    """How strongly a transaction has taken a row that its snapshot shows."""
+    """Strength of the lock that a transaction has taken on a row of its snapshot."""
 
     KEY_SHARE = 1
     """A reference, or FOR KEY SHARE."""

@@ -19,7 +19,7 @@ SWITCH = "suspend_always"
 
 @pytest.fixture(scope="session", params=[False, True], ids=["as-needed", "suspend-always"])
 def suspend_always(request: pytest.FixtureRequest) -> bool:
-    """Whether every open transaction is suspended after every statement, or only one that is in the way."""
+    """Return whether every open transaction is suspended after every statement, or only one that is in the way."""
     if request.param and SWITCH not in inspect.signature(LocalCluster).parameters:
         pytest.skip(f"LocalCluster has no {SWITCH}")
     return bool(request.param)

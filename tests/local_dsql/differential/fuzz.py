@@ -34,7 +34,7 @@ _BURST_LIMIT = 20.0
 
 @dataclass(frozen=True)
 class Options:
-    """What a run leaves out, for a look at the rest."""
+    """Parts that a run leaves out, for a look at the rest."""
 
     families: Sequence[Family] = FAMILIES
     without: frozenset[str] = frozenset()

@@ -15,7 +15,7 @@ _INTEGRITY = "23"
 
 
 class Standing(enum.Enum):
-    """What the rule says of an open transaction before its COMMIT."""
+    """Verdict of the rule on an open transaction before its COMMIT."""
 
     CLEAN = "no conflict"
     STALE = "others have committed since its snapshot, no conflict"
@@ -23,7 +23,7 @@ class Standing(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """What an answer makes of the transaction."""
+    """Effect of an answer on the transaction."""
 
     SAME = "both go on"
     ENDED = "both have failed, or the local DSQL's has"

@@ -1,4 +1,4 @@
-"""What Aurora DSQL must answer, told by a plain PostgreSQL in which no transaction ever meets another.
+"""Answers that Aurora DSQL must give, from a plain PostgreSQL in which no transaction ever meets another.
 
 The committed state is the schema `m`. Each session has a schema of its own: BEGIN copies the committed state into it,
 and the statements of the transaction run there, in one transaction of PostgreSQL. A hidden column numbers the rows, so
@@ -38,7 +38,7 @@ _INDEX = re.compile(r"\bINDEX\s+ASYNC\b", re.IGNORECASE)
 
 
 class Verdict(enum.Enum):
-    """What COMMIT may answer."""
+    """Answers that COMMIT may give."""
 
     COMMIT = "COMMIT"
     CONFLICT = "40001"

@@ -1,4 +1,4 @@
-"""What a transaction of the oracle has taken, read off the rows that it sees."""
+"""Locks that a transaction of the oracle has taken, read off the rows that it sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Fact:
-    """What a committed transaction took, and the entries of unique indexes it has left behind."""
+    """Locks that a committed transaction took, and its entries in unique indexes."""
 
     taken: Taken
     entries: frozenset[tuple[str, int, str]]

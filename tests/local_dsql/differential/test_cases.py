@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.isolation.setting_up import execute
+from tests.isolation.table_setup import execute
 from tests.local_dsql.differential.cases import Case, Step, play
 from tests.local_dsql.differential.cases_conflicts import CONFLICTS
 from tests.local_dsql.differential.cases_errors import ERRORS

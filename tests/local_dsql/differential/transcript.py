@@ -1,4 +1,4 @@
-"""What the sessions of a random run have said and been answered, and how long each answer took."""
+"""Statements and answers of the sessions of a random run, and how long each answer took."""
 
 from __future__ import annotations
 

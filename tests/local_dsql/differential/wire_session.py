@@ -37,7 +37,7 @@ Row = tuple[bytes | None, ...]
 
 
 class Protocol(enum.Enum):
-    """How a statement is sent."""
+    """Protocol in which a statement is sent."""
 
     SIMPLE = "simple"
     EXTENDED = "extended"
@@ -83,7 +83,7 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether it is an error."""
+        """Return whether it is an error."""
         return bool(self.sqlstate)
 
     def sorted(self) -> Answer:
@@ -127,7 +127,7 @@ class WireSession:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the server says that a transaction is open, be it a failed one."""
+        """Return whether the server says that a transaction is open, be it a failed one."""
         return self._pg.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
 
     @property

@@ -1,4 +1,4 @@
-"""A data directory made once, and copied for each test that wants to harm one."""
+"""A data directory that is created once and copied for each test that damages it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bench:
-    """What it takes to start a PostgreSQL, and all those that were started."""
+    """Starts PostgreSQL servers on a data directory, and stops them at the end."""
 
     folder: Path
     binaries: Binaries
@@ -75,7 +75,7 @@ def bench(tmp_path: Path, initialised: DataDirectory) -> Iterator[Bench]:
 
 @pytest.fixture
 def reachable_folder() -> Iterator[Path]:
-    """A folder below nothing but folders that every user may enter."""
+    """A folder whose parents are accessible to all users."""
     folder = Path(f"/tmp/local-dsql-test-{os.getpid()}")
     folder.mkdir(mode=0o755)
     yield folder

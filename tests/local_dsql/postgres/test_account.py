@@ -1,4 +1,4 @@
-"""How a child becomes somebody that PostgreSQL agrees to run as."""
+"""Account of the child process that runs PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ print(done.returncode, done.stdout.strip(), done.stderr.strip())
 @pytest.mark.skipif(
     not isinstance(choose_account(), UserNamespace), reason="needs root, and leave to make user namespaces"
 )
-def test_threads_that_a_fork_starts_are_waited_for() -> None:
-    """A process of several threads may not leave its user namespace; OpenTelemetry's SDK starts some in every child."""
+def test_threads_of_fork_hooks_are_waited_for() -> None:
+    """A process with threads may not leave its user namespace; OpenTelemetry's SDK starts threads in every child."""
     ran = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True)
     assert ran.stdout == "0 65534 \n"

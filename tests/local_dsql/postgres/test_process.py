@@ -1,4 +1,4 @@
-"""A real PostgreSQL: who it runs as, how it ends, what it heals from, what it says when it cannot."""
+"""A real PostgreSQL: account, end, repair, errors."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from local_dsql.postgres import (
 from local_dsql.postgres.errors import exit_error
 from local_dsql.postgres.process import HAS_DEATH_SIGNAL
 from local_dsql.postgres.settings import SETTINGS
-from tests.local_dsql.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from tests.local_dsql.postgres.conftest import Bench
 
 PROJECT = Path(__file__).parents[3]
 NOBODY = 65534
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be somebody else")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch the account")
 
 DEATH_SIGNAL = [
     pytest.param(
@@ -76,7 +76,7 @@ def test_settings_are_in_force(bench: Bench) -> None:
     assert (shown["lc_messages"], shown["server_encoding"]) == ("C", "UTF8")
 
 
-def test_answers_on_its_socket_alone(bench: Bench) -> None:
+def test_listens_only_on_its_socket(bench: Bench) -> None:
     postgres = bench.start()
     postgres.wait_until_ready()
     address = bench.data.lock_file.read_text().splitlines()[5]
@@ -131,13 +131,13 @@ def test_a_folder_closed_to_the_other_account_is_an_error(tmp_path: Path) -> Non
     data = tmp_path / "private" / "data"
     data.mkdir(parents=True)
     data.parent.chmod(0o700)
-    with pytest.raises(PostgresError, match="may not enter a folder above") as refusal:
+    with pytest.raises(PostgresError, match="may not enter a parent folder") as refusal:
         OtherUser(NOBODY, NOBODY).own(data)
     assert "--path" in refusal.value.remedy
 
 
 class Forbidden(SameUser):
-    """An account that nobody may become."""
+    """An account that no process can switch to."""
 
     def enter(self) -> None:
         raise OSError(errno.ENOSPC, "No space for a namespace", "unshare")
@@ -148,7 +148,7 @@ def test_an_account_that_cannot_be_entered_is_an_error(bench: Bench, death_signa
     bench.account = Forbidden()
     with pytest.raises(PostgresError, match="No space for a namespace") as refusal:
         bench.start(death_signal=death_signal).wait_until_ready()
-    assert "do not start it as root" in refusal.value.remedy
+    assert "start it as an ordinary user" in refusal.value.remedy
 
 
 def test_a_directory_for_an_account_that_cannot_be_entered_is_an_error(tmp_path: Path) -> None:
@@ -213,13 +213,13 @@ def test_a_server_left_running_is_stopped_first(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param("{stranger}\n{data}\n", id="number-of-a-living-stranger"),
-        pytest.param("4194000\n{data}\n", id="number-of-nobody"),
+        pytest.param("{stranger}\n{data}\n", id="pid-of-another-process"),
+        pytest.param("4194000\n{data}\n", id="unused-pid"),
         pytest.param("", id="empty"),
         pytest.param("rubbish\n", id="rubbish"),
     ],
 )
-def test_a_stale_lock_file_heals(bench: Bench, content: str) -> None:
+def test_a_stale_lock_file_is_repaired(bench: Bench, content: str) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         bench.data.lock_file.write_text(content.format(stranger=stranger.pid, data=bench.data.path))
         bench.start().wait_until_ready()
@@ -227,7 +227,7 @@ def test_a_stale_lock_file_heals(bench: Bench, content: str) -> None:
         stranger.kill()
 
 
-def test_loose_permissions_heal(bench: Bench) -> None:
+def test_loose_permissions_are_repaired(bench: Bench) -> None:
     bench.data.path.chmod(0o777)
     bench.start().wait_until_ready()
     assert bench.data.path.stat().st_mode & 0o777 == 0o700
@@ -246,7 +246,7 @@ MOUNT_AND_RUN = 'mount -t tmpfs -o size=2m none "$1" && exec "$2" -c "$3" "$1/da
 
 @as_root
 def test_a_full_disk_is_a_clear_error(bench: Bench) -> None:
-    """In a mount namespace of its own, on a disk of two megabytes."""
+    """In its own mount namespace, on a disk of two megabytes."""
     script = (
         "import sys; from pathlib import Path; from local_dsql.postgres import *\n"
         "DataDirectory(Path(sys.argv[1])).initialise(find_binaries(), choose_account())"
@@ -275,7 +275,7 @@ def test_a_full_disk_is_a_clear_error(bench: Bench) -> None:
         ("anything", None, "does not answer", "start again"),
     ],
 )
-def test_last_words_become_an_error(output: str, code: int | None, why: str, remedy: str) -> None:
+def test_output_becomes_an_error_with_a_remedy(output: str, code: int | None, why: str, remedy: str) -> None:
     error = exit_error("PostgreSQL did not start on /data", output, code)
     assert why in error.why
     assert remedy in error.remedy

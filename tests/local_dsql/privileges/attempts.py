@@ -1,4 +1,4 @@
-"""What a client might try in order to get further than its role may, as data.
+"""Attempts of a client to exceed the privileges of its role, as data.
 
 Every attempt is some statements of which the last must be refused. `{secret}` is a file that PostgreSQL can read,
 `{written}` one that it could write, `{me}` the role that tries, `{other}` another role.

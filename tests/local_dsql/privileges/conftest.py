@@ -1,4 +1,4 @@
-"""A cluster in the dialect 2026-09 with a plain role, a table of each role and a file that nobody may read."""
+"""A cluster in the dialect 2026-09 with a plain role, a table of each role and a file that no client may read."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_odd_names_change_no_statement(prepared: LocalCluster, name: str, place:
 
 @pytest.mark.parametrize("role", ["admin", PLAIN])
 def test_a_portal_with_a_row_limit_runs_as_the_client(prepared: LocalCluster, role: str) -> None:
-    """What is fetched before a suspension, beside it and after it shows the client's own role, and no file."""
+    """Rows fetched before a suspension, beside it and after it show the client's own role, and no file."""
     me, other = WireSession(prepared.dsn()), WireSession(prepared.dsn())
     _said(
         me,

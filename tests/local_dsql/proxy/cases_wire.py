@@ -49,18 +49,18 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "a name stays where its Close has not been reached": [
         [parse("s", "SELECT 1"), SYNC],
-        [bind("", "nobody"), close("S", "s"), SYNC],
+        [bind("", "missing"), close("S", "s"), SYNC],
         [bind("", "s"), execute(""), SYNC],
     ],
     "unknown names": [
-        [bind("", "nobody"), SYNC],
+        [bind("", "missing"), SYNC],
         [bind("", ""), SYNC],
-        [describe("S", "nobody"), SYNC],
+        [describe("S", "missing"), SYNC],
         [describe("S", ""), SYNC],
-        [describe("P", "nobody"), SYNC],
-        [execute("nobody"), SYNC],
+        [describe("P", "missing"), SYNC],
+        [execute("missing"), SYNC],
     ],
-    "what comes before an unknown name is answered": [[parse("s", "SELECT 1"), bind("", "nobody"), SYNC]],
+    "what comes before an unknown name is answered": [[parse("s", "SELECT 1"), bind("", "missing"), SYNC]],
     "a portal outlives its transaction not": [
         [parse("", SELECT), bind("p", ""), execute("p", 1), SYNC],
         [execute("p"), SYNC],
@@ -203,7 +203,7 @@ CASES: dict[str, list[list[Message]]] = {
         [query("BEGIN; SELECT 1 / 0")],
         [parse("", "SELECT 1"), SYNC],
         [parse("", ""), *RUN, SYNC],
-        [bind("", "nobody"), SYNC],
+        [bind("", "missing"), SYNC],
         [bind("", "s"), SYNC],
         [bind("", "s", (b"1",)), SYNC],
         [describe("S", "s"), SYNC],
@@ -212,7 +212,7 @@ CASES: dict[str, list[list[Message]]] = {
         [parse("", "COMMIT"), describe("S", ""), *RUN, SYNC],
     ],
     "a Query is ignored until Sync": [
-        [bind("", "nobody"), query("SELECT 1"), FLUSH, SYNC],
+        [bind("", "missing"), query("SELECT 1"), FLUSH, SYNC],
         [query("SELECT 2")],
     ],
     "a Query without a Sync before it": [[parse("", INSERT), *RUN, query("SELECT count(*) FROM w")], [SYNC]],
@@ -234,7 +234,7 @@ CASES: dict[str, list[list[Message]]] = {
     ],
     "an unknown name takes a setting back": [
         [query("BEGIN"), query(TOKYO)],
-        [bind("", "nobody"), SYNC],
+        [bind("", "missing"), SYNC],
         [query("ROLLBACK")],
     ],
     # transactions

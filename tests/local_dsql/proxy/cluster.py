@@ -89,7 +89,6 @@ class Cluster:
             profile=profile(dialect),
             authenticator=TokenAuthenticator(name, self.identities),
             tls=store.context(),
-            cluster_identifier=name.identifier,
             limits=limits,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()

@@ -276,7 +276,7 @@ class DifferentialRunner:
                 kind == FrontendMessage.DESCRIBE
                 and body[:1] == ObjectKind.PORTAL
                 and name not in self._portals
-                and name != b"nobody"
+                and name != b"missing"
             )
             unnamed = (
                 body.split(b"\0")[1:2] == [b""]

@@ -1,4 +1,4 @@
-"""When this process was not let run, so that a busy machine is not taken for a statement that waits."""
+"""Times in which this process did not run, so that a busy machine is not taken for a statement that waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BEAT = 0.005
 
 
 class Heartbeat:
-    """A thread that wants to wake every 5 ms, and notes by how much later it was let."""
+    """A thread that wakes every 5 ms, and records by how much it was late."""
 
     def __init__(self) -> None:
         self._late: list[tuple[float, float]] = []

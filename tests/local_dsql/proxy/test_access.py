@@ -51,7 +51,7 @@ REFUSED = [
     ("plain text", {"sslmode": "disable"}, "SSL is mandatory"),
     ("no token", {"password": "secret"}, "access denied"),
     ("wrong action", {"user": "app"}, "DbConnect"),
-    ("no such role", {"user": "nobody"}, "access denied"),
+    ("no such role", {"user": "missing"}, "access denied"),
     ("superuser", {"user": "postgres"}, "access denied"),
     ("another database", {"dbname": "other"}, 'database "other" does not exist'),
     ("a setting that DSQL refuses", {"options": "-c statement_timeout=5"}, "statement_timeout"),

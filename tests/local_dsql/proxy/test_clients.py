@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.local_dsql.programs import needs_psql
+from tests.support.programs import needs_psql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def test_copy_that_the_client_breaks_off(admin: psycopg.Connection[Any]) -> None
     assert admin.execute("SELECT count(*) FROM things").fetchone() == (0,)
 
 
-def test_nobody_waits_for_a_slow_copy(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+def test_no_statement_waits_for_a_slow_copy(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """While a client thinks between two rows of its COPY, others write."""
     with cluster.connect() as other, admin.cursor() as cursor:
         with cursor.copy("COPY things FROM STDIN") as copy:
@@ -112,7 +112,7 @@ def test_large_result(admin: psycopg.Connection[Any]) -> None:
         assert sum(1 for _ in rows) == 200_000
 
 
-def test_nobody_waits_for_an_unread_result(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+def test_no_statement_waits_for_an_unread_result(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """A transaction holds a row and leaves a large result unread; another one takes the row all the same."""
     admin.execute("INSERT INTO things VALUES (1, 'x')")
     with cluster.connect(autocommit=False) as reader, cluster.connect() as writer:

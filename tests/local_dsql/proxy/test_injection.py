@@ -222,7 +222,7 @@ def test_connection_breaks_at_commit(
 def test_an_injection_that_never_happens_is_an_error() -> None:
     with pytest.raises(ValueError, match="1 or more"):
         Injection(every=0)
-    with pytest.raises(ValueError, match="give the table with it"):
+    with pytest.raises(ValueError, match="key needs table"):
         Injection(key="(1)")
 
 

@@ -158,7 +158,7 @@ def test_a_job_does_not_wait_for_open_transactions(cluster: Cluster, admin: psyc
             writer.commit()
 
 
-def test_a_job_that_nobody_announced_is_found(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
+def test_a_job_without_a_notification_is_found(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """As of a client that died in its COMMIT: the worker looks by itself."""
     with cluster.direct() as direct:
         direct.execute(

@@ -49,7 +49,7 @@ ANSWERS = [
     ("twice", [bind(name="read"), *RUN] * 2, ["2TDCZ", "2TDCZ"]),
     ("a write", [bind(name="write"), *RUN], ["2nCZ"]),
     ("a lock", [bind(name="lock"), *RUN], ["2TDCZ"]),
-    ("no such name", [bind(name="nobody"), *RUN], ["EZ"]),
+    ("no such name", [bind(name="missing"), *RUN], ["EZ"]),
     ("closed in between", [CLOSE, SYNC, bind(name="read"), *RUN], ["3Z", "EZ"]),
     ("a portal with a name", [bind("p", "read"), describe("p"), execute("p"), SYNC], ["2TDCZ"]),
     ("named and run as unnamed", [bind("p", "read"), *RUN], ["2EZ"]),

@@ -59,8 +59,8 @@ ANSWERS = [
         ],
         "12EZ",
     ),
-    ("unknown statement", [bind(name="nobody"), execute(), SYNC], "EZ"),
-    ("unknown portal", [execute("nobody"), SYNC], "EZ"),
+    ("unknown statement", [bind(name="missing"), execute(), SYNC], "EZ"),
+    ("unknown portal", [execute("missing"), SYNC], "EZ"),
     ("flush in between", [parse("SELECT 1"), FLUSH, bind(), execute(), SYNC], "12DCZ"),
     ("unnamed statement of an earlier batch", [parse("SELECT 1"), SYNC, bind(), execute(), SYNC], "1Z2DCZ"),
     (

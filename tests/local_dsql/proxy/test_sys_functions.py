@@ -54,9 +54,9 @@ def test_the_cluster_and_the_session(cluster: Cluster, admin: psycopg.Connection
     ).fetchone()
     assert row == ("arn:aws:iam::000000000000:role/administrator", True)
     with pytest.raises(psycopg.errors.FeatureNotSupported):
-        admin.execute("SET local_dsql.principal = 'somebody'")
+        admin.execute("SET local_dsql.principal = 'another'")
     with pytest.raises(psycopg.errors.FeatureNotSupported):
-        admin.execute("SELECT set_config(%s, 'somebody', false)", ("local_dsql.principal",))
+        admin.execute("SELECT set_config(%s, 'another', false)", ("local_dsql.principal",))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Certificates: clients verify them in full, keys stay private, and they are renewed in time."""
+"""Certificates: full verification by clients, private keys, renewal before expiry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def content(store: CertificateStore) -> tuple[bytes, bytes]:
 
 
 def handshake(store: CertificateStore, name: str, *, authority: Path | None = None) -> ssl.SSLObject:
-    """Shake hands in memory, the client verifying certificate and name as `verify-full` does."""
+    """Run a TLS handshake in memory; the client verifies certificate and host name, as with `verify-full`."""
     client_context = ssl.create_default_context(cafile=authority or store.authority_file)
     client_context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
     client_context.set_alpn_protocols(["postgresql"])
@@ -104,7 +104,7 @@ def test_a_new_name_keeps_the_old_ones_and_the_authority(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("lost", ["ca.key", "server.key", "server.pem", "validity.json", "../ca.pem"])
-def test_a_lost_file_is_made_again(tmp_path: Path, lost: str) -> None:
+def test_a_missing_file_is_created_again(tmp_path: Path, lost: str) -> None:
     store = make_store(tmp_path)
     store.ensure(NAMES)
     (store.folder / lost).unlink()

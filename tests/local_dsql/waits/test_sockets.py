@@ -80,14 +80,14 @@ def test_a_client_that_does_not_log_in_is_hung_up_on(local: LocalCluster) -> Non
         except TimeoutError:
             still.append(name)
         except (ConnectionError, ssl.SSLError):
-            pass  # hung up in the midst of a record
+            pass  # closed within a record
         finally:
             connected.close()
     assert not still
 
 
 @pytest.mark.parametrize("requests", [5_000, 20_000])
-def test_many_gss_requests_hold_up_nobody(local: LocalCluster, requests: int) -> None:
+def test_many_gss_requests_hold_up_no_session(local: LocalCluster, requests: int) -> None:
     """They are answered or refused, other sessions are answered meanwhile, and the server lives."""
     endpoint = RawEndpoint(local)
     with Pulse(local) as pulse:

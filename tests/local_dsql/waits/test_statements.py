@@ -41,7 +41,7 @@ WRITES = {
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("ddl", DDL)
 def test_behind_open_ddl(local: LocalCluster, ddl: str, write: str) -> None:
-    """A statement behind DDL that is not committed answers at once, and so does whoever wants the writer's rows."""
+    """A statement behind DDL that is not committed answers at once; so does one that wants the writer's rows."""
     with opened(local, *TABLES) as (changer, writer, third):
         said(changer, "BEGIN")
         said(changer, ddl)
@@ -124,7 +124,7 @@ def test_writers_beside_a_slow_statement(local: LocalCluster, slow: str) -> None
     within(0.05, measure)
 
 
-def test_a_writer_behind_a_busy_reader_holds_up_nobody_else(local: LocalCluster) -> None:
+def test_a_writer_behind_a_busy_reader_holds_up_no_other_session(local: LocalCluster) -> None:
     """One who wants the rows of a transaction that is busy reading waits; a third writer does not."""
     with opened(local, *TABLES, "INSERT INTO t VALUES (1, 'a')") as (reader, waiting, third):
         said(reader, "BEGIN")
@@ -154,7 +154,7 @@ NESTED: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-def test_a_long_text_holds_up_nobody(local: LocalCluster, kind: str) -> None:
+def test_a_long_text_holds_up_no_session(local: LocalCluster, kind: str) -> None:
     """While a text of 10,000 and of 60,000 repetitions is read, another session's SELECT 1 answers at once."""
 
     def measure() -> float:

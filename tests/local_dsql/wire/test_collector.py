@@ -98,7 +98,7 @@ def test_what_only_looks_like_an_end_is_none(look: bytes, end: End) -> None:
         assert answer.tags[-1:] == tags[-1:]
 
 
-def test_what_nobody_asked_for_belongs_to_no_answer() -> None:
+def test_unrequested_messages_belong_to_no_answer() -> None:
     notice = messages.parameter_status("TimeZone", "Z")
     collector = Collector()
     assert collector.feed(notice) == [notice]
@@ -108,7 +108,7 @@ def test_what_nobody_asked_for_belongs_to_no_answer() -> None:
     assert collector.responses[0].tags == ["SELECT 1"]
 
 
-def test_what_is_reported_belongs_to_no_answer() -> None:
+def test_reported_messages_belong_to_no_answer() -> None:
     reported = messages.parameter_status("TimeZone", "Z")
     collector = Collector()
     collector.begin(1)

@@ -1,6 +1,6 @@
-"""`AsyncDistributedDatabase`: the one object an application holds.
+"""`AsyncDistributedDatabase`: the entry point of an application.
 
-Nothing here imports the driver before the first connection.
+The driver is imported with the first connection, not before.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ else:
 class AsyncDistributedDatabase(AsyncStatements):
     """The Aurora DSQL database that the stack calls `name`.
 
-    Make it once, at the top of the module: it connects with the first statement, keeps the connection warm
-    between invocations, and replaces it in time. Where the database is, the variables say that `grant_connect`
-    gave to the function; on a laptop without them it is the project's local database, started on demand.
+    Create it once, at the top of the module: it connects with the first statement, keeps the connection warm
+    between invocations, and replaces it before DSQL closes it. It reads the environment variables that
+    `grant_connect` has set on the function; on a laptop without them it starts the project's local database.
     """
 
     def __init__(
         self, name: str, *, max_connections: int = 10, statement_deadline: float | None = None
     ) -> None:
-        """Describe the database; nothing is read and nothing is opened yet.
+        """Store the options; nothing is read or connected yet.
 
         Args:
             name: id of the construct.
-            max_connections: statements and transactions at once; more wait in line. Each uses one connection.
-            statement_deadline: seconds for any single statement, unless a call says less; None: no limit
-                but DSQL's own of 300 s a transaction.
+            max_connections: concurrent statements and transactions, each on one connection; further ones wait.
+            statement_deadline: seconds for any single statement, unless a call passes less; None: no limit
+                but DSQL's own (`contract.TRANSACTION_SECONDS`).
         """
         if max_connections < 1:
             raise ValueError(f"max_connections is {max_connections}; give at least 1")
@@ -86,19 +86,19 @@ class AsyncDistributedDatabase(AsyncStatements):
         """Run `fn(tx)` in a transaction, commit, and return what `fn` returned.
 
         An exception from `fn` rolls back and passes through unchanged. By default a conflict is raised. With
-        `retry_on_conflict` the whole of `fn` is run again, up to `max_retries` more times and not beyond
-        `deadline` (seconds from now, or Lambda's context), after a random wait that grows; so `fn` must be fit
-        to run more than once. `tx.attempt` counts the runs from 1, `tx.info` is complete after the commit, and
-        an error that is finally raised says in `attempts` how many there were.
+        `retry_on_conflict` all of `fn` is run again, up to `max_retries` more times and not beyond `deadline`
+        (seconds from now, or Lambda's context), after a random wait that grows; so `fn` must be safe to run more
+        than once. `tx.attempt` counts the runs from 1, `tx.info` is complete after the commit, and the error that
+        is finally raised has the number of runs in `attempts`.
 
-        Without `fn` it is for `with`: the block is the transaction. A block cannot be run again, so there is no
-        retry; use a function where conflicts are to be expected.
+        Without `fn` it is a context manager for `with`: the block is the transaction. A block cannot be run again,
+        so there is no retry; use a function where conflicts are expected.
 
         Raises:
             SerializationFailure: another transaction conflicted, at the last attempt.
             CommitOutcomeUnknown: the answer to COMMIT was lost; this is never retried.
             TransactionAborted: `fn` returned although a statement had failed.
-            DeadlineExceeded: it was not over in time; it is rolled back.
+            DeadlineExceeded: the deadline passed; the transaction is rolled back.
             TypeError: retries were asked for without a function to run again.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
@@ -122,7 +122,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         max_retries: int = 3,
         deadline: float | None = None,
     ) -> Callable[[Callable[Concatenate[AsyncTransaction, P], Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Make a function that takes a transaction first into one that is a transaction; for decorators.
+        """Return a decorator for a function whose first parameter is a transaction; each call runs one.
 
         `@db.transactional(retry_on_conflict=True)` above `def transfer(tx, payer, payee)` lets callers write
         `transfer(payer, payee)`. The options and errors are those of `transaction`.
@@ -153,25 +153,25 @@ class AsyncDistributedDatabase(AsyncStatements):
         max_retries: int = 10,
         progress: Callable[[Loaded], None] | None = None,
     ) -> Loaded:
-        """Insert any number of rows, in chunks that DSQL takes, `parallel` transactions at a time.
+        """Insert any number of rows in chunks within DSQL's limits, `parallel` transactions at a time.
 
-        Each chunk is a transaction of its own, so this is not all or none. With `key`, rows whose key is there
-        already are left alone: then a load that was interrupted is simply run again, and a chunk whose outcome
-        was lost is repeated by itself.
+        Each chunk is a transaction of its own, so the load is not atomic. With `key`, rows whose key exists
+        already are left unchanged: an interrupted load can be run again, and a chunk with an unknown outcome is
+        retried.
 
         Args:
             table: name of the table, or `sql.identifier(schema, table)`.
             rows: dicts, dataclasses or sequences; an iterator is read as it is needed. Values of json columns
                 are dicts and lists, or strings of JSON.
-            columns: names of the columns; by default those of the first row, which then is no plain sequence.
+            columns: names of the columns; by default those of the first row, which must then have names.
             key: column or columns of a primary key or unique constraint.
-            parallel: chunks under way at once; no more than `max_connections` really are.
-            max_retries: further attempts for a chunk that met a conflict.
-            progress: called after each chunk, never twice at once.
+            parallel: concurrent chunks, `max_connections` at most.
+            max_retries: further attempts for a chunk after a conflict.
+            progress: called after each chunk, one call at a time.
 
         Raises:
-            CommitOutcomeUnknown: without `key`, the answer to a chunk was lost.
-            DatabaseError: a chunk failed for good. Notes on the error say how much had been loaded.
+            CommitOutcomeUnknown: without `key`, the reply to a chunk was lost.
+            DatabaseError: a chunk failed after its retries. Notes on the error tell how much was loaded.
         """
         from ..loading import Plan
         from .bulk import AsyncLoad
@@ -183,7 +183,7 @@ class AsyncDistributedDatabase(AsyncStatements):
     async def warm_up(self, connections: int = 1) -> None:
         """Open connections ahead of the first statement, `max_connections` at most.
 
-        Called while a Lambda initializes, it takes signing, TLS and login out of the first invocation.
+        Called while a Lambda initializes, it moves signing, TLS and login out of the first invocation.
 
         Raises:
             ConnectionFailed: the database cannot be reached or refuses the login.
@@ -191,7 +191,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         await self._connected().warm_up(connections)
 
     async def health(self, deadline: float = 5.0) -> Health:
-        """Ask the database for a sign of life, for at most `deadline` seconds; errors are part of the answer."""
+        """Run `SELECT 1` within `deadline` seconds and return the result; a failure is in it, not raised."""
         from time import monotonic
 
         from ...errors import DatabaseError
@@ -206,22 +206,22 @@ class AsyncDistributedDatabase(AsyncStatements):
 
     @property
     def stats(self) -> Stats:
-        """What this process has done with the database so far."""
+        """Counters of this process for this database."""
         from ..results import Stats
 
         engine = self._engine
         return Stats() if engine is None else engine.stats()
 
     def simulate_conflict(self, code: str = "OC000", *, times: int = 1, table: str | None = None) -> None:
-        """Let the next commit that changes something fail with SQLSTATE 40001, whoever's it is; for tests.
+        """Make the next write commit of any client fail with SQLSTATE 40001; for tests.
 
-        It is the server that fails it, so what happens is what happens on a real conflict. Only a local
-        database can be told to.
+        The server reports the failure, so the application sees exactly a real conflict. Works on a local database
+        only.
 
         Args:
-            code: `OC000`, rows changed by another transaction, or `OC001`, a change of the schema.
-            times: how many commits.
-            table: only commits that change this table.
+            code: `OC000` (another transaction changed the rows) or `OC001` (the schema changed).
+            times: number of commits.
+            table: counts only commits that change this table.
 
         Raises:
             ConfigurationError: the database is not a local one.
@@ -233,12 +233,12 @@ class AsyncDistributedDatabase(AsyncStatements):
     def sqlalchemy_engine(self, **options: object) -> AsyncAlchemyEngine:
         """Return a new SQLAlchemy engine for this database, on the dialect that AWS publishes for DSQL.
 
-        It signs, verifies and retries logins as everything here does, and keeps a pool of its own with up to
-        `max_connections`, whose connections are replaced in time and checked after a rest. `orm.transaction` runs
-        a function again after a conflict. Dispose of it before `close`, which lets go of a local database.
+        It signs, verifies and retries logins as this database does, and has a pool of its own with up to
+        `max_connections`, whose connections are replaced in time and checked after idling. `orm.transaction` runs
+        a function again after a conflict. Dispose of it before `close`, which detaches from a local database.
 
         Args:
-            options: those of SQLAlchemy's `create_async_engine`, such as `echo` or `pool_size`.
+            options: options of SQLAlchemy's `create_async_engine`, such as `echo` or `pool_size`.
 
         Raises:
             ConfigurationError: SQLAlchemy or the dialect is not installed: `pip install 'blocks-dsql[sqlalchemy]'`.
@@ -276,7 +276,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)  # before there is a connection, so that a slip in the code costs none
+        checked(statement)  # before connecting, so that a mistake in the code opens no connection
         until = None
         if deadline is not None or self._statement_deadline is not None:
             until = self._until(deadline)

@@ -1,6 +1,6 @@
-"""What a database does once it is used: lend connections to statements and to transactions, repeat these.
+"""Runs statements and transactions of one database on pooled connections, with retries.
 
-Imported with the first connection, since it pulls in the driver.
+Imported with the first connection, since it loads the driver.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CONNECT_PATIENCE = 20.0
-"""Seconds for which a waking or crowded cluster is asked again."""
+"""Seconds for which a login is retried while the cluster wakes or limits connections."""
 
 
 class AsyncEngine:
-    """The connections to one database, and the rules for using them."""
+    """The pool of connections to one database, and the retry rules."""
 
     def __init__(self, name: str, location: Location, max_connections: int) -> None:
         self.location = location
@@ -62,10 +62,10 @@ class AsyncEngine:
         until: float | None,
         retries: int = AUTOCOMMIT,
     ) -> R:
-        """Execute a statement that commits by itself.
+        """Execute an autocommit statement.
 
-        It is repeated where that is safe: after a conflict always, since nothing of it was kept; after a torn
-        connection, or a server that was unavailable, if it only reads.
+        It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
+        connection or `server unavailable` only if it is read-only.
         """
         rows = factory(row_type)
 
@@ -75,7 +75,7 @@ class AsyncEngine:
         return await self._autocommit(statement, act, until, retries)
 
     async def copy(self, statement: Sql, body: bytes, retries: int) -> int:
-        """Send rows to a COPY that commits by itself, and return how many there were; otherwise as `run`."""
+        """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         async def act(session: AsyncSession) -> int:
             return await session.copy(statement, body)
@@ -115,7 +115,7 @@ class AsyncEngine:
     async def stream(
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> AsyncIterator[Any]:
-        """Yield the rows of a statement that commits by itself; it is never repeated."""
+        """Yield the rows of an autocommit statement, which is never retried."""
         session, _ = await self.pool.take(AsyncSession.wake, until)
         try:
             async for row in session.stream(statement, factory(row_type), until, size):
@@ -154,7 +154,7 @@ class AsyncEngine:
 
     @contextlib.asynccontextmanager
     async def block(self, until: float | None) -> AsyncIterator[AsyncTransaction]:
-        """Make one attempt of the body of a `with`, which cannot be run again."""
+        """Run the body of a `with` as one attempt; it cannot be run again."""
         started, info = time.monotonic(), TransactionInfo()
         info.attempts = 1
         try:
@@ -171,7 +171,7 @@ class AsyncEngine:
         self._instrumentation.committed(1, time.monotonic() - started)
 
     async def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement whose changes are undone."""
+        """Return the rows of a statement, and roll its changes back."""
         session, _ = await self.pool.take(AsyncSession.begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
@@ -184,17 +184,17 @@ class AsyncEngine:
         return rows
 
     async def warm_up(self, connections: int) -> None:
-        """Have so many connections open."""
+        """Open connections until there are `connections`."""
         await self.pool.fill(connections, AsyncSession.wake)
 
     async def ping(self, patience: float) -> None:
-        """Ask the server for a sign of life, rested or not."""
+        """Run `SELECT 1` on a connection within `patience` seconds."""
         until = time.monotonic() + patience
         session, _ = await self.pool.take(AsyncSession.ping, until)
         self.pool.release(session)
 
     def stats(self) -> Stats:
-        """Return a reading of all counters."""
+        """Return the current counters."""
         return self.counters.read(
             statements=self.pool.statements,
             replaced=self.pool.replaced,
@@ -204,11 +204,11 @@ class AsyncEngine:
 
     @property
     def forked(self) -> bool:
-        """True in a forked process, which must not speak on its parent's connections."""
+        """True in a forked process, which must not use its parent's connections."""
         return self._process != os.getpid()
 
     def close(self) -> None:
-        """Close every connection and let go of a local database."""
+        """Close every connection and detach from a local database."""
         self.pool.close()
         self.location.release()
 
@@ -234,11 +234,11 @@ class AsyncEngine:
         self.pool.release(session)
 
     async def _release_after_error(self, session: AsyncSession, error: BaseException) -> None:
-        """Take a connection back after an error; what is in doubt is closed."""
+        """Return a connection to the pool after an error; roll back, or close it if its state is unknown."""
         try:
             if isinstance(error, Exception):
                 await session.rollback()
-            else:  # an interrupt may have struck in the middle of a message
+            else:  # an interrupt may arrive in the middle of a message
                 session.close()
         except BaseException:
             session.close()
@@ -249,9 +249,11 @@ class AsyncEngine:
     def _wait(
         self, error: DatabaseError, statement: Sql, used: bool, attempt: int, policy: RetryPolicy
     ) -> float | None:
-        """Return how long to wait before a single statement is run again, None if it is not."""
+        """Return the seconds to wait before an autocommit statement is retried, None if it is not."""
         wait: float | None = None
-        if isinstance(error, ConnectionFailed):  # it only reads; a connection just opened should have held
+        if isinstance(
+            error, ConnectionFailed
+        ):  # a read on a reused connection; on a new one the network is at fault
             wait = 0.0 if used else None
         elif error.retryable:
             wait = policy.wait(error, attempt, time.monotonic())
@@ -265,11 +267,11 @@ class AsyncEngine:
         self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
 
     async def login(self, connect: Callable[[Target, str], Awaitable[C]], until: float | None = None) -> C:
-        """Return what `connect` opens with a token; it is asked again, with a new one, while waiting helps.
+        """Return the connection that `connect` opens with a token; transient failures are retried with new tokens.
 
         Raises:
             AccessDenied: the token or the database role was refused.
-            ConnectionFailed: nothing came of it within 20 seconds, or by `until`.
+            ConnectionFailed: no connection within `CONNECT_PATIENCE`, or by `until`.
         """
         started, attempt = time.monotonic(), 1
         patience = earliest(until, started + CONNECT_PATIENCE)
@@ -299,10 +301,10 @@ class AsyncEngine:
 
 
 def _replace_retry_advice(error: DatabaseError) -> None:
-    """Replace the advice to try again where that has been tried."""
+    """Replace the advice to retry after retries were exhausted."""
     if isinstance(error, SerializationFailure) and error.attempts > 1:
         error.advice = (
-            "others keep changing the same rows: let fewer transactions do so at once, or allow more retries"
+            "other transactions keep changing the same rows: run fewer of them at once, or allow more retries"
         )
 
 

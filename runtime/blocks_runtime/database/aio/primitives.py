@@ -1,6 +1,6 @@
-"""What waits: the few things that asyncio and threads do differently. `blocks_runtime.database.primitives` is its twin.
+"""Primitives that differ between asyncio and threads. Keep in sync with `database/primitives.py`.
 
-Nothing here belongs to one event loop, so a database may outlive the loop of an `asyncio.run`.
+None is bound to an event loop, so a database may outlive the loop of an `asyncio.run`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ sleep = asyncio.sleep
 class Connection(psycopg.AsyncConnection[Any]):
     """psycopg's connection, closed under a statement that is cancelled or has no answer at `until`.
 
-    DSQL has no `statement_timeout`, and was seen to run on after a CancelRequest; waiting for the end of a
+    DSQL has no `statement_timeout`, and was observed to continue after a CancelRequest; waiting for the end of a
     cancelled statement, as psycopg does, could take minutes there.
     """
 
     until: float | None = None
-    """The `time.monotonic()` at which the statement under way is given up; None: never."""
+    """The `time.monotonic()` at which the running statement is abandoned; None: never."""
 
     def __del__(self) -> None:  # type: ignore[override]
         """Close without a warning: a database at the top of a module is open until the process ends."""
@@ -63,10 +63,10 @@ class Connection(psycopg.AsyncConnection[Any]):
 
 
 async def ensure_result(result: Awaitable[R]) -> R:
-    """Return what a callback's coroutine returns.
+    """Return the result of a callback's coroutine.
 
     Raises:
-        TypeError: it is no coroutine, so whatever it should have awaited has not been done.
+        TypeError: it is not a coroutine, so the callback has awaited nothing.
     """
     if not hasattr(result, "__await__"):
         raise TypeError(
@@ -76,7 +76,7 @@ async def ensure_result(result: Awaitable[R]) -> R:
 
 
 class Permit:
-    """A place inside a turnstile, until `release`."""
+    """One acquired unit of a semaphore, until `release`."""
 
     __slots__ = ("_semaphore",)
 
@@ -84,14 +84,14 @@ class Permit:
         self._semaphore: FifoSemaphore | None = semaphore
 
     def release(self) -> None:
-        """Make room for the next in line; safe to repeat."""
+        """Return the permit; safe to repeat."""
         semaphore, self._semaphore = self._semaphore, None
         if semaphore is not None:
             semaphore.release_permit()
 
 
 class FifoSemaphore:
-    """Lets `size` tasks through at a time; the others wait in line, first come, first served."""
+    """A semaphore of `size` permits for tasks; waiters are served in order of arrival."""
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
@@ -99,10 +99,10 @@ class FifoSemaphore:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def acquire(self, patience: float) -> Permit | None:
-        """Return a place as soon as there is room, None after `patience` seconds without.
+        """Return a permit as soon as one is free, None after `patience` seconds.
 
         Raises:
-            ConfigurationError: another event loop runs whose tasks are inside, which could not wake this one's.
+            ConfigurationError: tasks of another running event loop hold permits, and could not wake this one's.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -121,7 +121,7 @@ class FifoSemaphore:
         return None if self._leave_queue(ticket) else Permit(self)
 
     def release_permit(self) -> None:
-        """Make room for the next in line, for somebody who leaves."""
+        """Pass a permit on to the first waiter, or count it as free."""
         if self._waiters:
             self._waiters.popleft().set_result(None)
         else:
@@ -136,7 +136,7 @@ class FifoSemaphore:
         self._loop = loop
 
     def _leave_queue(self, ticket: asyncio.Future[None]) -> bool:
-        """Leave the line; return False where it was this one's turn."""
+        """Stop waiting; return False if the permit was given at the same time."""
         if ticket in self._waiters:
             self._waiters.remove(ticket)
             return True
@@ -144,7 +144,7 @@ class FifoSemaphore:
 
 
 class Source:
-    """Rows that are read as they are needed, from a plain iterable or an asynchronous one."""
+    """Rows read on demand, from an iterable or an asynchronous iterable."""
 
     def __init__(self, rows: Iterable[object] | AsyncIterable[object]) -> None:
         self._plain: Iterator[object] | None = None
@@ -155,7 +155,7 @@ class Source:
             self._plain = iter(rows)
 
     async def take(self, count: int) -> list[object]:
-        """Return the next `count` rows, fewer at the end, none after it."""
+        """Return the next `count` rows, fewer at the end, then none."""
         if self._plain is not None:
             return list(itertools.islice(self._plain, count))
         taken: list[object] = []
@@ -169,7 +169,7 @@ class Source:
 
 
 async def together(work: Callable[[], Awaitable[None]], times: int) -> None:
-    """Run `work` in so many tasks at once and return when all have ended; raise what the first raised."""
+    """Run `work` in `times` concurrent tasks, wait for all, and raise the error of the first that failed."""
     done = await asyncio.gather(*(work() for _ in range(times)), return_exceptions=True)
     for error in done:
         if error is not None:

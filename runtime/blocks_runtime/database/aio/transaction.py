@@ -1,4 +1,4 @@
-"""What a transaction's callback gets: the calls that run a statement, on one connection and one snapshot."""
+"""The open transaction that a callback or a `with` block uses: one connection, one snapshot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
-# Why there is nothing more to be had of a transaction, and the way out.
+# Reasons to refuse further statements, each with its remedy.
 _OVER = "the transaction is over", "use `tx` only inside the callback or the block"
 _LEFT = (
     "a stream was left before its last row, which closed the connection of the transaction",
@@ -32,9 +32,9 @@ _UNDER_WAY = (
 
 
 class AsyncTransaction(AsyncStatements):
-    """One open transaction. It sees one snapshot; conflicts are reported when it commits.
+    """One open transaction. It reads one snapshot; conflicts are reported when it commits.
 
-    Tasks, or threads, may share it: its one connection takes their statements one after the other.
+    Tasks, or threads, may share it: its one connection runs their statements one after the other.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class AsyncTransaction(AsyncStatements):
         self._known_shapes = shapes
         self._until = until
         self.info = info
-        """How the transaction goes, over all its attempts."""
+        """The course of the transaction over all its attempts."""
         self.attempt = info.attempts
-        """Which run of the callback this is, from 1."""
+        """Number of this run of the callback, from 1."""
         self._failure: DatabaseError | None = None
         self._ended: tuple[str, str] | None = None
         self._turn = Lock()
@@ -85,7 +85,9 @@ class AsyncTransaction(AsyncStatements):
     ) -> AsyncIterator[Any]:
         checked(statement)
         until = self._until if deadline is None else self._earliest(deadline)
-        async with self._turn:  # not for longer: who wants another statement between two rows shall be told
+        async with (
+            self._turn
+        ):  # released before the first row, so that another statement fails instead of blocking
             self._check()
             rows = self._session.stream(statement, _factory(row_type), until, size)
         try:
@@ -108,7 +110,7 @@ class AsyncTransaction(AsyncStatements):
         self._failure = self._failure or error
 
     async def _commit(self) -> None:
-        """Commit, as the engine does after the callback; an error that it swallowed becomes the cause."""
+        """Commit, called by the engine after the callback; an error that the callback suppressed becomes the cause."""
         self._check()
         if self._turn.locked():
             raise _refused(_UNDER_WAY)
@@ -122,7 +124,7 @@ class AsyncTransaction(AsyncStatements):
             raise aborted from self._failure
 
     def _end(self) -> None:
-        """Refuse further statements; the connection will serve somebody else."""
+        """Refuse further statements; the connection goes back to the pool."""
         self._ended = _OVER
 
     def _check(self) -> None:

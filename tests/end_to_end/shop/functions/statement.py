@@ -1,4 +1,4 @@
-"""Runs the statement it is given, for tests that ask what a function may do."""
+"""Runs the statement in the event, for tests of privileges."""
 
 from __future__ import annotations
 
