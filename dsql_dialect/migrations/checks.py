@@ -36,6 +36,7 @@ _OUT_OF_PLACE = {
 }
 """Statements that no migration has, in whatever form: the remedy of the rule is the one to give."""
 
+_OF_PARAMETERS = frozenset({"VariableSet", "VariableShow"})
 _OUT_OF_PLACE_AS_ACCEPTED = {Kind.UTILITY: rules.UTILITY, Kind.CALL: rules.CALL}
 _START = Position(0, 1, 1)
 
@@ -136,7 +137,9 @@ def _guarded(
 
 def _refused(file: ReadFile, statement: Statement) -> Iterator[MigrationFinding]:
     """Yield the refusals of DSQL itself, each with what helps in a migration."""
-    place = _OUT_OF_PLACE.get(statement.kind, rules.COPY if _copies(statement) else None)
+    place = rules.COPY if _copies(statement) else None
+    if statement.kind is not Kind.SESSION or statement.node in _OF_PARAMETERS:
+        place = _OUT_OF_PLACE.get(statement.kind, place)
     for finding in statement.findings:
         yield _told(file, finding, finding.remedy_in_migration if place is None else place.remedy)
 

@@ -89,6 +89,7 @@ def unsupported(
     source: str = RECORDED,
     text: str | None = None,
     lifted: date | None = None,
+    remedy_in_migration: str = "",
 ) -> Rule:
     """Return a rule that refuses a whole statement, by default with PostgreSQL's name of it in the text."""
     return refusal(
@@ -102,6 +103,7 @@ def unsupported(
         accepted=accepted,
         source=source,
         lifted=lifted,
+        remedy_in_migration=remedy_in_migration,
     )
 
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-_SETTABLE = frozenset(
+SETTABLE = frozenset(
     {
         *("application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle"),
         *("timezone", "search_path", "dsql.enable_batched_nestloop", "disable_sync_create_index"),
     }
 )
+
+
+"""Parameters that a session can set, in lower case, beside the planner's `enable_…` (AWS user guide)."""
 
 
 @cache
@@ -32,7 +35,7 @@ def _known() -> frozenset[str]:
 def is_settable(name: str) -> bool:
     """Return whether a session can set a parameter."""
     lowered = name.lower()
-    return lowered in _SETTABLE or (lowered.startswith("enable_") and lowered in _known())
+    return lowered in SETTABLE or (lowered.startswith("enable_") and lowered in _known())
 
 
 def _set_name(node: Node) -> str | None:

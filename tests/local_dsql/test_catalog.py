@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from dsql_dialect.rules.settings import SETTABLE
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
@@ -67,6 +68,34 @@ def test_a_session_has_one_id(cluster: LocalCluster, client: psycopg.Connection)
     with psycopg.connect(cluster.dsn(), autocommit=True) as another:
         ids |= {another.execute("SELECT sys.current_session_id()").fetchall()[0]}
     assert len(ids) == 2
+
+
+VALUES = {
+    "application_name": "x",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "search_path": "public",
+    "dsql.enable_batched_nestloop": "on",
+    "disable_sync_create_index": "off",
+}
+UNKNOWN_HERE = pytest.mark.xfail(
+    raises=psycopg.errors.UndefinedObject, strict=True, reason="the proxy does not know the parameter"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[UNKNOWN_HERE] if each == "disable_sync_create_index" else [])
+        for each in sorted(SETTABLE)
+    ],
+)
+def test_a_parameter_that_the_dialect_accepts_is_known(client: psycopg.Connection, name: str) -> None:
+    client.execute(f"SET {name} = '{VALUES[name]}'")
+    assert len(client.execute(f"SHOW {name}").fetchall()) == 1
 
 
 def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:

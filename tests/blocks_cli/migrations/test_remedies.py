@@ -196,6 +196,7 @@ STARTS_OF_OTHERS = (
         "Write a directive",
         "Write COMMIT",
         "Write CALL",
+        "Write the prepared",
         "Write DEALLOCATE",
         "Write the statement that",
         "Fetch ",
