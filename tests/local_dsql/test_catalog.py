@@ -12,6 +12,7 @@ from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import LiteralString
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize(("sql", "message"), KEYS.items())
-def test_a_primary_key_stays(client: psycopg.Connection, sql: str, message: str) -> None:
+def test_a_primary_key_stays(client: psycopg.Connection, sql: LiteralString, message: str) -> None:
     client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
     with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
         client.execute(sql)
@@ -56,11 +57,26 @@ def test_a_primary_key_stays(client: psycopg.Connection, sql: str, message: str)
         "DROP SCHEMA s CASCADE",
     ],
 )
-def test_everything_else_can_be_dropped(client: psycopg.Connection, sql: str) -> None:
+def test_everything_else_can_be_dropped(client: psycopg.Connection, sql: LiteralString) -> None:
     client.execute("CREATE SCHEMA s")
     client.execute("CREATE TABLE s.u (id int PRIMARY KEY)")
     client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v int CHECK (v > 0) UNIQUE)")
     client.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE a PARTITION OF b (c DEFAULT 1) FOR VALUES FROM (1) TO (2)",
+        "CREATE TABLE a OF t (c WITH OPTIONS DEFAULT 1)",
+    ],
+)
+def test_a_column_without_a_type_is_refused_and_the_connection_stays(
+    client: psycopg.Connection, sql: LiteralString
+) -> None:
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="OF clause not supported"):
+        client.execute(sql)
+    assert client.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def test_a_session_has_one_id(cluster: LocalCluster, client: psycopg.Connection) -> None:
