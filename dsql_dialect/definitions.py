@@ -34,7 +34,7 @@ def with_definitions(seen: Iterable[tuple[str, Node]]) -> Iterator[tuple[str, No
 
 
 def columns(create_table: Node) -> Iterator[Node]:
-    """Yield the columns of a CREATE TABLE."""
+    """Yield the columns of a CREATE TABLE; those of PARTITION OF and of typed tables have no `typeName`."""
     return (each["ColumnDef"] for each in create_table.get("tableElts", ()) if "ColumnDef" in each)
 
 

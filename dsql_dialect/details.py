@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-WANTED = frozenset({"RangeVar", "relation", "FuncCall", "CreateFunctionStmt", "ViewStmt"})
-"""The nodes that name relations and functions, wherever in the tree they are."""
+TYPE_NAMES = frozenset({"TypeName", "typeName", "argType", "returnType"})
+"""The nodes that name types, wherever in the tree they are."""
+
+WANTED = TYPE_NAMES | {"RangeVar", "relation", "FuncCall", "CreateFunctionStmt", "ViewStmt", "ParamRef"}
+"""The nodes that name relations, functions and types, and parameters, wherever in the tree they are."""
 
 
 def relations(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
@@ -30,6 +33,17 @@ def relations(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
 def functions(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
     """Return the names of the functions that nodes call, in lower case and without schema."""
     return frozenset(words(node["funcname"])[-1].lower() for name, node in seen if name == "FuncCall")
+
+
+def types(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
+    """Return the names of the types that nodes mention, in lower case and without schema."""
+    named = (words(node.get("names", ())) for name, node in seen if name in TYPE_NAMES)
+    return frozenset(each[-1].lower() for each in named if each)
+
+
+def has_parameters(seen: Iterable[tuple[str, Node]]) -> bool:
+    """Return whether nodes are a parameter such as $1."""
+    return any(name == "ParamRef" for name, _ in seen)
 
 
 def routines(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dsql_dialect.libpg_query import SqlSyntaxError, Token
-    from dsql_dialect.position import Source
+    from dsql_dialect.position import Position, Source
     from dsql_dialect.prepass import Piece
     from dsql_dialect.rule import Hit, Rule
 
@@ -30,11 +30,15 @@ def syntax_finding(source: Source, error: SqlSyntaxError) -> Finding:
 def findings(source: Source, piece: Piece, hits: Iterable[tuple[Rule, Hit]]) -> tuple[Finding, ...]:
     """Return the findings of one statement, the first being the one that DSQL would answer with.
 
-    Refusals by the grammar come before all others; then the order is that of the text.
+    Refusals by the grammar come before all others; then the order is that of `Rule.precedence`, then that of the text.
     """
     tokens = _Tokens(source, piece)
     found = dict.fromkeys(_finding(source, piece, tokens, rule, hit) for rule, hit in hits)
-    return tuple(sorted(found, key=lambda each: (each.sqlstate != SYNTAX.sqlstate, each.position)))
+    return tuple(sorted(found, key=_answered_first))
+
+
+def _answered_first(finding: Finding) -> tuple[bool, int, Position]:
+    return finding.sqlstate != SYNTAX.sqlstate, finding.rule.precedence, finding.position
 
 
 def _finding(source: Source, piece: Piece, tokens: _Tokens, rule: Rule, hit: Hit) -> Finding:

@@ -48,8 +48,15 @@ def _loads_deep(text: str) -> Node:
     return root[0]  # type: ignore[no-any-return]
 
 
+_LEAVES = frozenset({"A_Const", "String", "Integer", "Float", "Boolean", "BitString", "A_Star"})
+"""Nodes without nodes below them; in bulk data most nodes are constants."""
+
+
 def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
-    """Yield every node, in no particular order, whose key is in `wanted`: a node type or a field name."""
+    """Yield every node, in no particular order, whose key is in `wanted`: a node type or a field name.
+
+    Constants and names are no nodes to look for.
+    """
     stack: list[Any] = [tree]
     while stack:
         item = stack.pop()
@@ -59,7 +66,8 @@ def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
                 if kind is dict:
                     if key in wanted:
                         yield key, value
-                    stack.append(value)
+                    if key not in _LEAVES:
+                        stack.append(value)
                 elif kind is list:
                     stack.append(value)
         else:

@@ -64,6 +64,19 @@ class _ParseResult(Structure):
     _fields_ = (("tree", c_char_p), ("stderr_buffer", c_char_p), ("error", POINTER(_Error)))
 
 
+class _Range(Structure):
+    _fields_ = (("location", c_int), ("length", c_int))
+
+
+class _SplitResult(Structure):
+    _fields_ = (
+        ("ranges", POINTER(POINTER(_Range))),
+        ("number", c_int),
+        ("stderr_buffer", c_char_p),
+        ("error", POINTER(_Error)),
+    )
+
+
 class _ScanResult(Structure):
     _fields_ = (
         ("length", c_size_t),
@@ -88,10 +101,14 @@ def _open_library() -> ctypes.CDLL:
 
 
 _library = _open_library()
-for _name, _result in (("parse", _ParseResult), ("scan", _ScanResult)):
+for _name, _freed, _result in (
+    ("parse", "parse", _ParseResult),
+    ("scan", "scan", _ScanResult),
+    ("split_with_scanner", "split", _SplitResult),
+):
     _call = getattr(_library, f"pg_query_{_name}")
     _call.argtypes, _call.restype = [c_char_p], _result
-    _free = getattr(_library, f"pg_query_free_{_name}_result")
+    _free = getattr(_library, f"pg_query_free_{_freed}_result")
     _free.argtypes, _free.restype = [_result], None
 
 
@@ -152,7 +169,24 @@ def scan(sql: bytes) -> list[Token]:
     ]
 
 
-def _check(result: _ParseResult | _ScanResult, sql: bytes) -> None:
+def ends(sql: bytes) -> list[int]:
+    """Return the byte offsets at which the statements of a text end, at semicolons outside of parentheses.
+
+    Those within BEGIN ATOMIC … END count, too. It takes a tenth of the time of `scan`.
+
+    Raises:
+        SqlSyntaxError: a quote or a comment does not end.
+    """
+    result = _library.pg_query_split_with_scanner(with_flat_comments(sql))
+    try:
+        _check(result, sql)
+        found = (result.ranges[index].contents for index in range(result.number))
+        return [each.location + each.length for each in found]
+    finally:
+        _library.pg_query_free_split_result(result)
+
+
+def _check(result: _ParseResult | _ScanResult | _SplitResult, sql: bytes) -> None:
     if result.error:
         error = result.error.contents
         message = (error.message or b"syntax error").decode(errors="replace")

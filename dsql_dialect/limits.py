@@ -19,6 +19,7 @@ __all__ = [
     "BYTES_PER_TRANSACTION",
     "BYTES_PER_VALUE",
     "CONNECTION_SECONDS",
+    "KEY_COLUMNS",
     "MEBIBYTE",
     "ROWS_PER_TRANSACTION",
     "TRANSACTION_SECONDS",
@@ -31,6 +32,9 @@ BYTES_PER_ROW = 2 * MEBIBYTE
 
 BYTES_PER_VALUE = MEBIBYTE
 """Bytes of one value, as stored."""
+
+KEY_COLUMNS = 8
+"""Columns of a key or an index, those of INCLUDE not counted."""
 
 BYTES_PER_MESSAGE = 10 * MEBIBYTE
 """Bytes of one message of the wire protocol."""

@@ -11,7 +11,7 @@ from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
 from dsql_dialect.rule import Finding
-from dsql_dialect.rules import ENCODING, checks, default_refusal
+from dsql_dialect.rules import ENCODING, checks, default_refusal, internal_error
 from dsql_dialect.statement import NO_TRAITS, Kind, Script, Statement
 
 if TYPE_CHECKING:
@@ -68,6 +68,14 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
 
 
 def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
+    try:
+        return _judged(source, piece, profile, is_body)
+    except Exception as error:  # any fault of this package: the other statements are read
+        found = findings(source, piece, [internal_error("the dialect", error)])
+        return _invalid(source.slice(piece.start, piece.end), source, piece.start, found[0])
+
+
+def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
     text = source.slice(piece.start, piece.end)
     if piece.error is not None:
         return _invalid(text, source, piece.start, syntax_finding(source, piece.error))
@@ -99,6 +107,8 @@ def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) ->
         async_job=None if piece.blank is None else _JOBS.get(name),
         relations=details.relations(seen).union(*(part.relations for part in body)),
         functions=details.functions(seen).union(*(part.functions for part in body)),
+        types=details.types(seen),
+        has_parameters=details.has_parameters(seen),
         routines=routines,
         routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))
         if routines
@@ -132,5 +142,10 @@ def _hits(
     yield from default_refusal(name, root)
     for key, node in with_definitions(seen):
         for rule, find in rules.get(key, ()):
-            for hit in find(node):
+            try:
+                hits = [*find(node)]
+            except Exception as error:  # any fault of a rule: the findings of the others are kept
+                yield internal_error(f"rule {rule.id}", error)
+                continue
+            for hit in hits:
                 yield rule, hit

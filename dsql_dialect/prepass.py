@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
 from dsql_dialect.comments import skip_trivia
-from dsql_dialect.libpg_query import SqlSyntaxError
+from dsql_dialect.libpg_query import SqlSyntaxError, Token
 from dsql_dialect.statement import IamStatement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dsql_dialect.libpg_query import Token
     from dsql_dialect.position import Source
     from dsql_dialect.rule import Node
 
-_SYNTAX_OF_DSQL = re.compile(r"\b(?:async|aws)\b", re.IGNORECASE)
+_SYNTAX_OF_DSQL = re.compile(rb"\b(?:async|aws)\b", re.IGNORECASE)
+_NESTED_STATEMENTS = re.compile(rb"\batomic\b", re.IGNORECASE)
+_CHUNK = 1 << 16
+"""Bytes of a text that are parsed at once: a tree takes a hundred times the memory of its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +44,83 @@ class Piece:
 
 def pieces(source: Source) -> Iterator[Piece]:
     """Cut a text into statements; a statement that is no SQL becomes a piece with an error, its neighbours are read."""
-    if not _SYNTAX_OF_DSQL.search(source.text):
+    start = 0
+    for end in _chunks(source.data):
+        yield from _pieces(source, start, end)
+        start = end
+
+
+def _chunks(data: bytes) -> Iterator[int]:
+    """Yield the byte offsets behind whole statements of about `_CHUNK` bytes, the last being the end of the text."""
+    start = 0
+    for end in _ends(data) if len(data) > 2 * _CHUNK else ():
+        if end - start >= _CHUNK and end < len(data):
+            start = end + 1  # behind the semicolon
+            yield start
+    yield len(data)
+
+
+def _ends(data: bytes) -> list[int]:
+    if _NESTED_STATEMENTS.search(data):
+        return []
+    try:
+        return libpg_query.ends(data)
+    except SqlSyntaxError:
+        return []
+
+
+def _pieces(source: Source, start: int, end: int) -> Iterator[Piece]:
+    """Cut the part of a text between two byte offsets into statements."""
+    data = source.data[start:end]
+    if not _SYNTAX_OF_DSQL.search(data):
         try:
-            raw = libpg_query.parse(source.data)
+            raw = libpg_query.parse(data)
         except SqlSyntaxError:
             pass  # read again below, statement by statement
         else:
-            yield from (_piece_of(source.data, each) for each in raw)
+            yield from (_piece_of(data, each, start) for each in raw)
             return
     try:
-        tokens = libpg_query.scan(source.data)
+        tokens = libpg_query.scan(data)
     except SqlSyntaxError as error:
-        yield Piece(start=skip_trivia(source.data, 0), end=len(source.data.rstrip()), error=error)
+        yield from _unterminated(source, start, end, error)
         return
-    yield from (_read(source, statement) for statement in split(tokens))
+    yield from (_read(source, start, statement) for statement in split(tokens))
 
 
-def _piece_of(data: bytes, raw: Node) -> Piece:
+def _unterminated(source: Source, start: int, end: int, error: SqlSyntaxError) -> Iterator[Piece]:
+    """Cut a text of which a quote or a comment does not end: the statements before it are read."""
+    before = source.characters(start) + error.at
+    quote = len(source.text[:before].encode())
+    read = [*split(libpg_query.scan(source.data[start:quote]))]
+    complete = [each for each in read if _ends_within(source, start + each[-1].end, quote)]
+    yield from (_read(source, start, each) for each in complete)
+    begin = start + complete[-1][-1].end + 1 if complete else start
+    begin = skip_trivia(source.data, begin)
+    while source.data[begin : begin + 1] == b";":
+        begin = skip_trivia(source.data, begin + 1)
+    stop = max(begin, start + len(source.data[start:end].rstrip()))
+    yield Piece(start=begin, end=stop, error=SqlSyntaxError(error.message, before))
+
+
+def _ends_within(source: Source, at: int, end: int) -> bool:
+    """Return whether the statement up to a byte offset has its semicolon before `end`."""
+    at = skip_trivia(source.data, at)
+    return at < end and source.data[at : at + 1] == b";"
+
+
+def _piece_of(data: bytes, raw: Node, base: int) -> Piece:
+    """Return the statement of a RawStmt node in `data`, which begins at the byte offset `base` of the whole text."""
     start = raw.get("stmt_location", 0)
     end = start + raw["stmt_len"] if raw.get("stmt_len") else len(data)
     begin = skip_trivia(data, start)
     sql = data[begin:end]
     commented = b"--" in sql or b"/*" in sql
     length = libpg_query.scan(sql)[-1].end if commented else len(sql.rstrip())
-    return Piece(start=begin, end=begin + length, tree=raw["stmt"])
+    tree = raw["stmt"]
+    if "IndexStmt" in tree:
+        tree["IndexStmt"]["using"] = _names_access_method(sql)
+    return Piece(start=base + begin, end=base + begin + length, base=base, tree=tree)
 
 
 def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
@@ -86,7 +141,10 @@ def split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         yield tokens[begin:]
 
 
-def _read(source: Source, tokens: Sequence[Token]) -> Piece:
+def _read(source: Source, base: int, tokens: Sequence[Token]) -> Piece:
+    """Read one statement, whose tokens are placed from the byte offset `base` on."""
+    if base:
+        tokens = [Token(each.start + base, each.end + base, each.text) for each in tokens]
     start, end = tokens[0].start, tokens[-1].end
     words = [token.word for token in tokens[:4]]
     try:
@@ -119,17 +177,18 @@ def _parsed(source: Source, start: int, end: int, blank: Token | None) -> Piece:
         tree = libpg_query.parse(sql)[0]["stmt"]
     except SqlSyntaxError as error:
         raise SqlSyntaxError(error.message, source.characters(start) + error.at) from None
+    if "IndexStmt" in tree:
+        tree["IndexStmt"]["using"] = _names_access_method(sql)
     if blank is None:
         return Piece(start=start, end=end, base=start, tree=tree)
     for node in tree.values():  # the grammar has no ASYNC, so the tree is told here
         node["async"] = True
-        node["using"] = _names_access_method(source, start, end)
     return Piece(start=start, end=end, base=start, tree=tree, blank=(blank.start, blank.end))
 
 
-def _names_access_method(source: Source, start: int, end: int) -> bool:
+def _names_access_method(create_index: bytes) -> bool:
     """Return whether USING is written before the keys: the tree has btree with or without it."""
-    words = [token.word for token in libpg_query.scan(source.data[start:end])]
+    words = [token.word for token in libpg_query.scan(create_index)]
     return "USING" in words[: words.index("(")] if "(" in words else False
 
 

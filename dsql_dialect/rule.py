@@ -53,7 +53,9 @@ class Rule:
     `title` names the fault, `remedy` the alternative; `text` is DSQL's own message, a format string filled by the hit;
     `source` cites an observation of the refusal; `lifted` is the day since which DSQL accepts the construct (None: it
     still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
-    its near miss.
+    its near miss. Of several refusals of a statement DSQL answers with that of the lowest `precedence`,
+    and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy`
+    advises.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Rule:
     find: Detector | None = None
     lifted: date | None = None
     scope: Scope = Scope.STATEMENT
+    precedence: int = 0
+    remedy_in_migration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,16 @@ class Finding:
     @property
     def remedy(self) -> str:
         """The alternative; where a later dialect allows the statement, also its name and since when it does."""
+        return self._dated(self.rule.remedy)
+
+    @property
+    def remedy_in_migration(self) -> str:
+        """The alternative in a file that the migrator runs."""
+        return self._dated(self.rule.remedy_in_migration or self.rule.remedy)
+
+    def _dated(self, remedy: str) -> str:
         lifted = self.rule.lifted
         newer = None if lifted is None else first_allowing(lifted)
         if lifted is None or newer is None:
-            return self.rule.remedy
-        return f"{self.rule.remedy} Allowed since {lifted.isoformat()}: choose dialect {newer.name}."
+            return remedy
+        return f"{remedy} Allowed since {lifted.isoformat()}: choose dialect {newer.name}."

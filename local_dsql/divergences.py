@@ -128,7 +128,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "sys-functions-few",
         "The schema sys has the functions uuid_to_base32_str, base32_str_to_uuid, cluster_size, cluster_size_limit and "
-        "iam_session_user; their types are guesses.",
+        "iam_session_user and current_session_id; their types are guesses.",
         "AWS does not document the functions; only their names are known, and only these names are self-explanatory.",
         "A call of another function of sys fails with 42883.",
     ),
@@ -163,6 +163,33 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "without the line number. COPY data of more than 40 MiB is refused with 54000, however well it compresses.",
         "The proxy sends the rows to PostgreSQL once all have arrived, so that no session waits for a slow client.",
         "A client that expects an error while it sends rows gets it only after CopyDone.",
+    ),
+    Divergence(
+        "primary-key-in-catalog",
+        "The catalog shows a primary key and an index as PostgreSQL has them: PRIMARY KEY (id), USING btree, and "
+        "pg_available_extensions has rows.",
+        "Aurora DSQL shows PRIMARY KEY (id) INCLUDE (all other columns), the access method btree_index, and no "
+        "extension (recorded 2026-09-16, eu-central-1). PostgreSQL finds its own access method by the name btree.",
+        "A tool that compares schemas sees a difference on Aurora DSQL that it does not see here. `blocks verify` "
+        "ignores it.",
+    ),
+    Divergence(
+        "repeated-iam-grant",
+        "AWS IAM GRANT of a mapping that exists succeeds, AWS IAM REVOKE of one that does not exist, too.",
+        "An installer for clusters says that granting again is an error; its SQLSTATE and text are unknown.",
+        "Read sys.iam_pg_role_mappings before a grant, as the migrator does.",
+    ),
+    Divergence(
+        "pg-dump-of-internal-schemas",
+        "pg_dump, through AWS's proxy for it, also dumps the schemas sys and local_dsql, and fails at PREPARE.",
+        "pg_dump takes all objects with a number above 16384 for those of the user.",
+        "Pass -n public, or the names of your own schemas.",
+    ),
+    Divergence(
+        "set-config-jit",
+        "set_config('jit', 'off', false), which asyncpg sends before it reads types, is refused with 0A000.",
+        "Aurora DSQL's list of parameters does not have jit; the answer of a cluster is not recorded.",
+        "A query of a type that asyncpg does not know, such as a domain, may fail here only; cast it to its base type.",
     ),
     Divergence(
         "texts-unknown",

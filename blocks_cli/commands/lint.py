@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,13 +16,18 @@ from blocks_cli.migrations import lint_formats, options
 from blocks_cli.migrations.folder import find_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from dsql_dialect.migrations import MigrationFinding
     from dsql_dialect.profiles import Profile
 
+_STDIN = Path("-")
+_FEW = 10
+"""Findings that need no summary by kind."""
+
 
 @click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
 @options.folder
 @options.dialect
 @click.option(
@@ -31,46 +38,131 @@ if TYPE_CHECKING:
     show_default=True,
     help="Output format: text, JSON, SARIF for code scanning, or GitHub annotations.",
 )
+@click.option(
+    "--max",
+    "most",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="Maximum number of findings of a kind that are shown for a file; 0 shows all (default: 10 in text, else all).",
+)
 @as_json
 @click.pass_context
-def lint(context: click.Context, folder: Path | None, dialect: str | None, style: str, as_json: bool) -> None:
+def lint(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    folder: Path | None,
+    dialect: str | None,
+    style: str,
+    most: int | None,
+    as_json: bool,
+) -> None:
     """Check migrations for statements that Aurora DSQL refuses.
 
     \b
       blocks lint
       blocks lint --migrations db/ --format github
+      blocks lint schema.sql prisma/migrations
+      pg_dump … | blocks lint -
 
-    Prints all findings of all files, as the synth does, each with what to do. Needs no database.
+    Prints the findings of all files, as the synth does, each with what to do. Needs no database. With PATHs it checks
+    any SQL files, and those in folders and their sub-folders, without the rules on migrations; - is standard input.
     """
     if as_json and style not in ("text", "json"):
         raise CommandError("--json and --format", "they select two output formats", "pass only one of them")
+    if paths and context.get_parameter_source("folder") is click.core.ParameterSource.COMMANDLINE:
+        raise CommandError("--migrations and PATH", "they select different files", "pass only one of them")
     from dsql_dialect.profiles import DEFAULT, profile
 
-    folder, chosen = find_folder(folder), profile(dialect or DEFAULT.name)
-    console.print_message(f"target   files   {console.display_path(folder)}   dialect {chosen.name}")
-    number, findings = _findings(folder, chosen)
-    printed = lint_formats.FORMATS["json" if as_json else style](findings)
+    chosen = profile(dialect or DEFAULT.name)
+    number, findings = _of_paths(paths, chosen) if paths else _of_folder(folder, chosen)
+    printed = lint_formats.FORMATS["json" if as_json else style](findings, most)
     if printed:
         click.echo(printed)
     if findings:
-        console.print_message(f"{len(findings)} finding{'s' * (len(findings) > 1)}{_lifted(findings)}", "red")
+        _summarize(findings)
         context.exit(ExitCode.USAGE)
-    console.print_message(f"{number} migration{'s' * (number != 1)}, no problems found", "green")
+    noun = "file" if paths else "migration"
+    console.print_message(f"{number} {noun}{'s' * (number != 1)}, no problems found", "green")
 
 
-def _lifted(findings: tuple[MigrationFinding, ...]) -> str:
+def _summarize(findings: Sequence[MigrationFinding]) -> None:
+    """Print the number of findings, of many also by kind."""
+    from dsql_dialect.migrations.errors import by_kind
+
+    if len(findings) > _FEW:
+        for number, rule in by_kind(findings):
+            console.print_message(f"{number:>8,} × {rule.id}: {rule.title}")
+    many = "s" * (len(findings) > 1)
+    console.print_message(f"{len(findings):,} finding{many}{_lifted(findings)}", "red")
+
+
+def _lifted(findings: Sequence[MigrationFinding]) -> str:
     """Return a hint about --dialect if another dialect accepts a refused statement."""
     from dsql_dialect.profiles import first_allowing
 
-    dialects = [first_allowing(each.rule.lifted) for each in findings if each.rule.lifted]
-    names = sorted({each.name for each in dialects if each})
+    lifted = {each.rule.lifted for each in findings if each.rule.lifted}
+    names = sorted({allowing.name for each in lifted if (allowing := first_allowing(each))})
     return f"; to select another dialect: --dialect {names[0]}, or BLOCKS_DIALECT={names[0]}" if names else ""
 
 
-def _findings(folder: Path, profile: Profile) -> tuple[int, tuple[MigrationFinding, ...]]:
-    from dsql_dialect.migrations import MigrationErrors, compile_folder
+def _of_folder(given: Path | None, profile: Profile) -> tuple[int, Sequence[MigrationFinding]]:
+    """Return the number of migrations and their faults.
 
+    Raises:
+        CommandError: there is nothing to check.
+    """
+    from dsql_dialect.migrations import MigrationErrors, compile_folder
+    from dsql_dialect.migrations.files import nested
+
+    folder = find_folder(given)
+    shown = console.display_path(folder)
+    console.print_message(f"target   files   {shown}   dialect {profile.name}")
     try:
-        return len(compile_folder(folder, profile).migrations), ()
+        number, findings = len(compile_folder(folder, profile).migrations), ()
     except MigrationErrors as errors:
         return 0, errors.findings
+    if not number:
+        raise _nothing(shown, "it has no file NNN_name.sql", "create the first one with `blocks new NAME`")
+    if below := nested(folder):
+        names = ", ".join(console.display_path(each) for each in below)
+        console.print_message(f"note     sub-folders are not read: {names}", "cyan")
+    return number, findings
+
+
+def _nothing(what: str, why: str, remedy: str) -> CommandError:
+    return CommandError(f"{what}: nothing to check", why, remedy)
+
+
+def _of_paths(paths: Sequence[Path], profile: Profile) -> tuple[int, Sequence[MigrationFinding]]:
+    """Return the number of files and their faults.
+
+    Raises:
+        CommandError: a path does not exist, or there is nothing to check.
+    """
+    from dsql_dialect.migrations import MigrationFinding, check_files
+    from dsql_dialect.migrations.files import SqlFile, read_bytes, read_file
+
+    console.print_message(f"target   files   {' '.join(map(str, paths))}   dialect {profile.name}")
+    read = [
+        read_bytes(Path("<stdin>"), sys.stdin.buffer.read()) if each == _STDIN else read_file(each)
+        for path in paths
+        for each in _below(path)
+    ]
+    unreadable = [each for each in read if isinstance(each, MigrationFinding)]
+    files = [each for each in read if isinstance(each, SqlFile)]
+    return len(files), [*unreadable, *check_files(files, profile)]
+
+
+def _below(path: Path) -> list[Path]:
+    """Return the files of a path: itself, or the SQL files in a folder and its sub-folders."""
+    if path == _STDIN or path.is_file():
+        return [path]
+    if not path.exists():
+        raise CommandError(
+            f"{path}: no such file", "there is no file or folder of this name", "correct the path"
+        )
+    from dsql_dialect.migrations.files import sql_files
+
+    if found := sql_files(path):
+        return found
+    raise _nothing(str(path), "it has no .sql file, nor has a folder below it", "pass another path")

@@ -44,6 +44,20 @@ ORDER BY 1""",
     ours=_RELATION,
 )
 
+# Owned by a column: dropped with it. It takes effect once the table is there.
+SEQUENCE_OWNERS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
+    quote_ident(tn.nspname) || '.' || quote_ident(t.relname) || '.' || quote_ident(a.attname) AS column
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'a'
+    AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+WHERE {ours} AND c.relkind = 'S' ORDER BY 1""",
+    ours=_RELATION,
+)
+
 FUNCTIONS = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '('
@@ -60,21 +74,36 @@ TABLES = sql(
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table,
     quote_ident(a.attname) AS column, format_type(a.atttypid, a.atttypmod) AS type,
     a.attnotnull AS not_null, a.attidentity::text AS identity, a.attgenerated::text AS generated,
-    s.seqstart AS start, s.seqincrement AS increment, s.seqcache AS cache,
+    CASE WHEN a.attstorage <> y.typstorage THEN a.attstorage::text END AS storage,
+    s.seqstart AS start, s.seqincrement AS increment, s.seqmin AS minimum, s.seqmax AS maximum,
+    s.seqcache AS cache, s.seqcycle AS cycle,
+    CASE WHEN q.relname <> c.relname || '_' || a.attname || '_seq'
+        THEN quote_ident(qn.nspname) || '.' || quote_ident(q.relname) END AS sequence,
     pg_get_expr(d.adbin, d.adrelid) AS default,
     ARRAY(SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid)
-        FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c', 'f') AND k.convalidated
-        ORDER BY position(k.contype::text in 'pucf'), k.conname) AS constraints,
-    ARRAY(SELECT DISTINCT quote_ident(fn.nspname) || '.' || quote_ident(f.relname)
-        FROM pg_constraint k JOIN pg_class f ON f.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
-        WHERE k.conrelid = c.oid AND k.convalidated ORDER BY 1) AS references
+        FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'c') AND k.convalidated
+        ORDER BY position(k.contype::text in 'puc'), k.conname) AS constraints
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_type y ON y.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN pg_depend i ON i.refobjid = c.oid AND i.refobjsubid = a.attnum AND i.deptype = 'i'
     AND i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND a.attidentity <> ''
 LEFT JOIN pg_sequence s ON s.seqrelid = i.objid
+LEFT JOIN pg_class q ON q.oid = i.objid LEFT JOIN pg_namespace qn ON qn.oid = q.relnamespace
 WHERE {ours} AND c.relkind = 'r' ORDER BY 1, a.attnum""",
+    ours=_RELATION,
+)
+
+REFERENCES = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table, quote_ident(k.conname) AS name,
+    pg_get_constraintdef(k.oid) AS definition,
+    quote_ident(fn.nspname) || '.' || quote_ident(f.relname) AS references
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+JOIN pg_class f ON f.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
+WHERE {ours} AND k.contype = 'f' AND k.convalidated ORDER BY 1, 2""",
     ours=_RELATION,
 )
 
@@ -105,7 +134,7 @@ ORDER BY 1""",
 STATISTICS = sql(
     """\
 SELECT quote_ident(n.nspname) || '.' || quote_ident(s.stxname) AS name,
-    pg_get_statisticsobjdef(s.oid) AS definition
+    pg_get_statisticsobjdef(s.oid) AS definition, s.stxstattarget AS target
 FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace JOIN pg_roles r ON r.oid = s.stxowner
 WHERE {ours} ORDER BY 1""",
     ours=_OURS,
@@ -113,12 +142,25 @@ WHERE {ours} ORDER BY 1""",
 
 VIEWS = sql(
     """\
-SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, pg_get_viewdef(c.oid) AS query
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, pg_get_viewdef(c.oid) AS query,
+    coalesce(c.reloptions, ARRAY[]::text[]) AS options
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
 WHERE {ours} AND c.relkind = 'v' ORDER BY 1""",
     ours=_RELATION,
 )
 
+VIEW_DEFAULTS = sql(
+    """\
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS view, quote_ident(a.attname) AS column,
+    pg_get_expr(d.adbin, d.adrelid) AS default
+FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.adnum
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+WHERE {ours} AND c.relkind = 'v' ORDER BY 1, 2""",
+    ours=_RELATION,
+)
+
+# Of relations and columns first, then of everything else that has a name.
 COMMENTS = sql(
     """\
 SELECT CASE WHEN a.attname IS NOT NULL THEN 'COLUMN' WHEN c.relkind = 'v' THEN 'VIEW'
@@ -129,8 +171,40 @@ SELECT CASE WHEN a.attname IS NOT NULL THEN 'COLUMN' WHEN c.relkind = 'v' THEN '
 FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
 JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
-WHERE {ours} ORDER BY 1, 2""",
-    ours=_RELATION,
+WHERE {relation}
+UNION ALL
+SELECT 'SCHEMA', quote_ident(n.nspname), quote_literal(d.description)
+FROM pg_description d JOIN pg_namespace n ON n.oid = d.objoid AND d.classoid = 'pg_namespace'::regclass
+JOIN pg_roles r ON r.oid = n.nspowner WHERE {ours}
+UNION ALL
+SELECT 'DOMAIN', quote_ident(n.nspname) || '.' || quote_ident(t.typname), quote_literal(d.description)
+FROM pg_description d JOIN pg_type t ON t.oid = d.objoid AND d.classoid = 'pg_type'::regclass
+JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_roles r ON r.oid = t.typowner WHERE {ours} AND t.typtype = 'd'
+UNION ALL
+SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
+    quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+    quote_literal(d.description)
+FROM pg_description d JOIN pg_proc p ON p.oid = d.objoid AND d.classoid = 'pg_proc'::regclass
+JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_roles r ON r.oid = p.proowner WHERE {ours}
+UNION ALL
+SELECT 'CONSTRAINT', quote_ident(k.conname) || ' ON ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+    quote_literal(d.description)
+FROM pg_description d JOIN pg_constraint k ON k.oid = d.objoid AND d.classoid = 'pg_constraint'::regclass
+JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner WHERE {relation}
+UNION ALL
+SELECT 'CONSTRAINT', quote_ident(k.conname) || ' ON DOMAIN ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname),
+    quote_literal(d.description)
+FROM pg_description d JOIN pg_constraint k ON k.oid = d.objoid AND d.classoid = 'pg_constraint'::regclass
+JOIN pg_type t ON t.oid = k.contypid
+JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_roles r ON r.oid = t.typowner WHERE {ours}
+UNION ALL
+SELECT 'STATISTICS', quote_ident(n.nspname) || '.' || quote_ident(s.stxname), quote_literal(d.description)
+FROM pg_description d JOIN pg_statistic_ext s ON s.oid = d.objoid AND d.classoid = 'pg_statistic_ext'::regclass
+JOIN pg_namespace n ON n.oid = s.stxnamespace JOIN pg_roles r ON r.oid = s.stxowner WHERE {ours}
+ORDER BY 1, 2""",
+    ours=_OURS,
+    relation=_RELATION,
 )
 
 QUERIES = {
@@ -139,9 +213,12 @@ QUERIES = {
     "sequences": SEQUENCES,
     "functions": FUNCTIONS,
     "tables": TABLES,
+    "references": REFERENCES,
+    "sequence owners": SEQUENCE_OWNERS,
     "constraints": CONSTRAINTS,
     "indexes": INDEXES,
     "statistics": STATISTICS,
     "views": VIEWS,
+    "view defaults": VIEW_DEFAULTS,
     "comments": COMMENTS,
 }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dsql_dialect.migrations.errors import MigrationFinding
+    from dsql_dialect.migrations.errors import MigrationFinding, MoreAlike
     from migration_manifest import Manifest
 
 DEFAULT_FOLDER = "migrations"
@@ -27,11 +27,15 @@ def find_folder(given: Path | None) -> Path:
     """Return the folder `given`, by default `migrations/` in the project.
 
     Raises:
-        CommandError: it does not exist; the message names folders with migrations.
+        CommandError: it is no folder or does not exist; then the message names folders with migrations.
     """
     folder = given or default_folder()
     if folder.is_dir():
         return folder
+    if folder.is_file():
+        shown = console.display_path(folder)
+        remedy = f"`blocks lint {shown}` checks the file; --migrations takes its folder"
+        raise CommandError(f"{shown}: not a folder", "migrations are the files of a folder", remedy)
     looks_like = [console.display_path(each) for each in _candidates(project_root())]
     raise CommandError(
         f"{console.display_path(folder)}: no such folder",
@@ -88,21 +92,31 @@ def read_names(folder: Path) -> Manifest:
     from dsql_dialect.migrations.files import read_folder
     from migration_manifest import Manifest, Migration
 
-    files, findings = read_folder(folder)
-    if findings:
-        raise explain(findings)
-    return Manifest("", tuple(Migration(each.version, each.name, each.checksum, ()) for each in files))
+    found = read_folder(folder)
+    if found.findings:
+        raise explain(found.findings)
+    names = (Migration(each.version, each.name, each.checksum, ()) for each in found.migrations)
+    return Manifest("", tuple(names))
 
 
 def explain(findings: Sequence[MigrationFinding]) -> CommandError:
-    """Return one error for all findings: the last one, with the others in `before`."""
-    *before, last = [as_error(finding) for finding in findings]
+    """Return one error for all findings: the last one, with the others in `before`; many of one kind are counted."""
+    from dsql_dialect.migrations.errors import folded
+
+    *before, last = [as_error(finding) for finding in folded(findings)]
     last.before = tuple(before)
     return last
 
 
-def as_error(finding: MigrationFinding) -> CommandError:
-    """Convert a finding to a CommandError."""
+def as_error(finding: MigrationFinding | MoreAlike) -> CommandError:
+    """Convert a finding, or the number of others like it, to a CommandError."""
+    from dsql_dialect.migrations.errors import MoreAlike
+
+    if isinstance(finding, MoreAlike):
+        shown = console.display_path(finding.path)
+        return CommandError(
+            f"{shown}: {finding.sentence}", finding.rule.title, "`blocks lint --max 0` shows all"
+        )
     sqlstate = f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
     place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
     return CommandError(

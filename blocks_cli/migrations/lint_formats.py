@@ -13,26 +13,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from blocks_cli.json_value import Json
-    from dsql_dialect.migrations.errors import MigrationFinding
+    from dsql_dialect.migrations.errors import MigrationFinding, MoreAlike
 
-    Format = Callable[[Sequence[MigrationFinding]], str]
+    Format = Callable[[Sequence[MigrationFinding], int | None], str]
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_text(findings: Sequence[MigrationFinding]) -> str:
-    """Return three lines per finding: place and fault, reason with SQLSTATE, what to do."""
-    return "\n".join(_block(finding) for finding in findings)
+def as_text(findings: Sequence[MigrationFinding], most: int | None = None) -> str:
+    """Return three lines per finding: place and fault, reason with SQLSTATE, what to do.
+
+    Findings of one kind in a file are shown up to a number (`most`, 0: all), the others are counted.
+    """
+    from dsql_dialect.migrations.errors import MOST_ALIKE, MoreAlike, folded
+
+    return "\n".join(
+        f"{console.display_path(each.path)}: {each.sentence}" if isinstance(each, MoreAlike) else _block(each)
+        for each in folded(findings, MOST_ALIKE if most is None else most)
+    )
 
 
-def as_json(findings: Sequence[MigrationFinding]) -> str:
-    """Return a JSON object with the list `findings`."""
-    rows: Json = [_row(finding) for finding in findings]
-    return json.dumps({"findings": rows}, indent=2)
+def as_json(findings: Sequence[MigrationFinding], most: int | None = None) -> str:
+    """Return a JSON object with the list `findings`, and where `most` left some out, the list `more` of numbers."""
+    shown, more = _limited(findings, most)
+    rows: list[Json] = [_row(finding) for finding in shown]
+    found: dict[str, Json] = {"findings": rows}
+    if more:
+        found["more"] = [
+            {"file": console.display_path(each.path), "rule": each.rule.id, "number": each.number}
+            for each in more
+        ]
+    return json.dumps(found, indent=2)
 
 
-def as_sarif(findings: Sequence[MigrationFinding]) -> str:
+def as_sarif(findings: Sequence[MigrationFinding], most: int | None = None) -> str:
     """Return a SARIF 2.1.0 log, for code scanning services."""
+    findings, _ = _limited(findings, most)
     rules = {finding.rule.id: finding.rule for finding in findings}
     descriptions: Json = [
         {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.remedy}}
@@ -44,8 +60,9 @@ def as_sarif(findings: Sequence[MigrationFinding]) -> str:
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def as_github(findings: Sequence[MigrationFinding]) -> str:
+def as_github(findings: Sequence[MigrationFinding], most: int | None = None) -> str:
     """Return one workflow command per finding, which GitHub shows at the line of the file."""
+    findings, _ = _limited(findings, most)
     return "\n".join(
         f"::error file={_property(console.display_path(each.path))},line={each.line},col={each.column},"
         f"title={_property(each.rule.id)}::{_message(f'{each.rule.title}: {each.why}. {each.remedy}')}"
@@ -59,6 +76,19 @@ FORMATS: Mapping[str, Format] = {
     "sarif": as_sarif,
     "github": as_github,
 }
+
+
+def _limited(
+    findings: Sequence[MigrationFinding], most: int | None
+) -> tuple[list[MigrationFinding], list[MoreAlike]]:
+    """Return the findings up to a number of one kind in a file (0 or None: all), and the numbers of the others."""
+    from dsql_dialect.migrations.errors import MigrationFinding, MoreAlike, folded
+
+    all_of_them = [*folded(findings, most or 0)]
+    return (
+        [each for each in all_of_them if isinstance(each, MigrationFinding)],
+        [each for each in all_of_them if isinstance(each, MoreAlike)],
+    )
 
 
 def _sqlstate(finding: MigrationFinding) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from dsql_dialect.migrations.compiler import compile_folder
+    from dsql_dialect.migrations.compiler import check_files, compile_folder
     from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
     from dsql_dialect.migrations.manifest import CompiledMigration, CompiledMigrations, CompiledStatement
 
@@ -15,6 +15,7 @@ __all__ = [
     "CompiledStatement",
     "MigrationErrors",
     "MigrationFinding",
+    "check_files",
     "compile_folder",
 ]
 
@@ -25,6 +26,7 @@ _MODULES = {
     "CompiledStatement": "manifest",
     "MigrationErrors": "errors",
     "MigrationFinding": "errors",
+    "check_files": "compiler",
     "compile_folder": "compiler",
 }
 

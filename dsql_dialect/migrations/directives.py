@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from dsql_dialect.statement import Script, Statement
 
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
-_DOWN = re.compile(r"\s*(migrate:down|\+goose\s+down|\+migrate\s+down|@undo|//@undo)\b.*", re.IGNORECASE)
-"""Comments with which dbmate, goose, sql-migrate and MyBatis begin the statements that undo a migration."""
+_SECTION = re.compile(
+    r"[\W_]*(?:goose|micrate|migrate|rambler|dbmate|shmig)\W+(?P<of_tool>downs?|undo|ups?)\b.*"
+    r"|\W*@(?P<at>undo)\b.*"
+    r"|[\W_]*(?P<plain>downs?|undo|ups?)(?:\W+(?:migrations?|section|script))?\W*"
+    r"|\W*create above / (?P<below>drop) below\W*",
+    re.IGNORECASE,
+)
+"""Comments that begin a part of a file for other tools.
+
+Such as dbmate, goose, sql-migrate, micrate, node-pg-migrate, rambler, shmig, Play, MyBatis, dbdeploy and tern. What
+follows `--rollback` of Liquibase is a comment itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +94,35 @@ def read_directives(text: str, script: Script) -> Iterator[Directive]:
             yield Directive(match["word"].strip(), source.at(at), statement)
 
 
-def down_sections(text: str, script: Script) -> Iterator[tuple[str, Position]]:
-    """Yield the comments that begin, for another tool, statements to undo the migration, with their places."""
+@dataclass(frozen=True, slots=True)
+class DownSection:
+    """Statements that, for another tool, undo the migration, and the comment that begins them."""
+
+    word: str
+    position: Position
+    statements: tuple[Statement, ...]
+
+
+def down_sections(text: str, script: Script) -> Iterator[DownSection]:
+    """Yield the parts of a text that other tools run to undo it, each up to its end or to the next part."""
     source = Source(text)
-    for comment, at, statement in _comments(text, script):
-        if statement is not None and _DOWN.fullmatch(comment):
-            yield f"--{comment.rstrip()}", source.at(at)
+    marks = [(at, *mark) for comment, at, _ in _comments(text, script) if (mark := _mark(comment))]
+    for index, (at, word, undoes) in enumerate(marks):
+        end = marks[index + 1][0] if index + 1 < len(marks) else len(text)
+        within = (
+            tuple(each for each in script.statements if at < each.position.offset < end) if undoes else ()
+        )
+        if within:
+            yield DownSection(f"--{word}", source.at(at), within)
+
+
+def _mark(comment: str) -> tuple[str, bool] | None:
+    """Return a comment that begins a part of the file, and whether that part undoes it, or None."""
+    found = _SECTION.fullmatch(comment)
+    if found is None:
+        return None
+    word = next(each for each in found.groups() if each is not None)
+    return comment.rstrip(), not word.lower().startswith("up")
 
 
 def _comments(text: str, script: Script) -> Iterator[tuple[str, int, Statement | None]]:

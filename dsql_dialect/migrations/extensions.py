@@ -1,18 +1,20 @@
-"""Find types and functions of PostgreSQL's extensions, which DSQL does not have unless a migration defines them.
+"""Find types and functions that DSQL does not have unless a migration defines them.
 
-The server reports an unknown name, too, but only on deploy: it is no error of grammar.
+They are those of PostgreSQL's extensions, and functions that PostgreSQL has since 17 or 18. The server reports an
+unknown name, too, but only on deploy: it is no error of grammar.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsql_dialect.details import TYPE_NAMES
 from dsql_dialect.json_tree import walk, words
 from dsql_dialect.migrations.probe import tree_of
-from dsql_dialect.migrations.rules import EXTENSION_FUNCTION, EXTENSION_TYPE
+from dsql_dialect.migrations.rules import EXTENSION_FUNCTION, EXTENSION_TYPE, LATER_FUNCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dsql_dialect.rule import Node, Rule
     from dsql_dialect.statement import Statement
@@ -25,7 +27,7 @@ _TYPES = frozenset(
 )
 """Of citext, hstore, ltree, cube, seg, isn, earthdistance, pgvector and PostGIS."""
 
-_FUNCTIONS = frozenset(
+_OF_EXTENSIONS = frozenset(
     {
         *(
             "uuid_generate_v1",
@@ -40,6 +42,33 @@ _FUNCTIONS = frozenset(
 )
 """Of uuid-ossp, pgcrypto, pg_trgm, unaccent, fuzzystrmatch and tablefunc."""
 
+_OF_17 = frozenset(
+    {
+        *("to_bin", "to_oct", "uuid_extract_timestamp", "uuid_extract_version", "unicode_assigned"),
+        *("unicode_version", "icu_unicode_version", "pg_basetype", "xmltext", "pg_column_toast_chunk_id"),
+    }
+)
+_OF_18 = frozenset(
+    {
+        *(
+            "uuidv4",
+            "uuidv7",
+            "casefold",
+            "array_sort",
+            "array_reverse",
+            "gamma",
+            "lgamma",
+            "crc32",
+            "crc32c",
+        ),
+        *("has_largeobject_privilege", "pg_get_acl", "pg_get_loaded_modules", "pg_numa_available"),
+    }
+)
+"""Functions with a new name; what a known name does with other arguments is left to the server."""
+
+_RULES: Mapping[str, Rule] = dict.fromkeys(_OF_EXTENSIONS, EXTENSION_FUNCTION) | dict.fromkeys(
+    _OF_17 | _OF_18, LATER_FUNCTION
+)
 _SCHEMAS: tuple[list[str], ...] = (["public"], ["pg_catalog"], [])
 
 
@@ -57,12 +86,14 @@ def _made(statements: Iterable[Statement]) -> Iterator[str]:
 
 def missing(statement: Statement, known: frozenset[str]) -> Iterator[tuple[int, Rule, str]]:
     """Yield the byte offset in the statement, the broken rule and the name for every unknown name."""
+    if not (statement.types & _TYPES or statement.functions & _RULES.keys()):
+        return  # without a second reading, which would take most of the time
     name, root = tree_of(statement)
-    for key, node in walk({name: root}, {"typeName", "TypeName", "FuncCall"}):
+    for key, node in walk({name: root}, TYPE_NAMES | {"FuncCall"}):
         of_function = key == "FuncCall"
         called = _name(node.get("funcname" if of_function else "names", ()))
-        if called in (_FUNCTIONS if of_function else _TYPES) - known:
-            yield node.get("location", 0), EXTENSION_FUNCTION if of_function else EXTENSION_TYPE, called
+        if called not in known and called in (_RULES if of_function else _TYPES):
+            yield node.get("location", 0), _RULES[called] if of_function else EXTENSION_TYPE, called
 
 
 def _name(names: list[Node]) -> str:

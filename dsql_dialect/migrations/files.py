@@ -14,21 +14,33 @@ from dsql_dialect.migrations.errors import MigrationFinding
 from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsql_dialect.rule import Rule
 
 _BOM = "\ufeff"
 _NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", re.ASCII)
+_UNDOES = re.compile(r".*[.](?:down|undo|rollback)[.]sql|U[0-9][0-9._]*__.*[.]sql", re.IGNORECASE | re.DOTALL)
+"""Names of files that undo a migration, for golang-migrate, sqlx, yoyo and Flyway."""
+_DOWN = re.compile(r"(?P<before>.*[_-])down(?P<behind>[.]sql)", re.IGNORECASE | re.DOTALL)
+_NOT_MIGRATIONS = frozenset({"node_modules", "site-packages", "cdk.out"})
+_DEEPEST = 4
+"""Levels of sub-folders that are looked into for files that nothing reads."""
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationFile:
-    """A file whose name has a number; `text` has no byte order mark, and `\\n` as its only line end."""
+class SqlFile:
+    """A file of SQL; `text` has no byte order mark, and `\\n` as its only line end."""
 
     path: Path
-    version: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationFile(SqlFile):
+    """A file whose name has a number."""
+
+    version: int
 
     @property
     def name(self) -> str:
@@ -41,25 +53,48 @@ class MigrationFile:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def read_folder(folder: Path) -> tuple[list[MigrationFile], list[MigrationFinding]]:
-    """Return the migrations of a folder by ascending number, and the faults of its names and encodings.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of a folder: migrations by ascending number, others whose name is wrong, and the faults of both."""
+
+    migrations: tuple[MigrationFile, ...] = ()
+    misnamed: tuple[SqlFile, ...] = ()
+    findings: tuple[MigrationFinding, ...] = ()
+
+    @property
+    def sql(self) -> tuple[SqlFile, ...]:
+        """All files whose SQL can be read."""
+        return (*self.migrations, *self.misnamed)
+
+
+def read_folder(path: Path) -> Folder:
+    """Return the files of a folder.
 
     Every `.sql` file that lies directly in the folder counts, whatever the case of its suffix; hidden files
     do not. A folder without one is a fault if a sub-folder has one: the path is probably one folder too high.
     """
     try:
-        entries = sorted(entry for entry in folder.iterdir() if _is_migration(entry))
+        entries = sorted(entry for entry in path.iterdir() if _is_sql(entry))
     except OSError as error:
-        return [], [_finding(folder, rules.FOLDER, reason=_unread(folder, error))]
-    if not entries and (below := _first_below(folder)):
-        return [], [_finding(folder, rules.SUBFOLDER, name=below.as_posix())]
-    files: list[MigrationFile] = []
+        return Folder(findings=(_finding(path, rules.FOLDER, reason=_unread(path, error)),))
+    names = {entry.name.lower() for entry in entries}
     findings: list[MigrationFinding] = []
+    read: list[SqlFile] = []
     for entry in entries:
-        read = _read(entry)
-        (files if isinstance(read, MigrationFile) else findings).append(read)  # type: ignore[arg-type]
-    files.sort(key=lambda file: (file.version, file.path.name))
-    return files, [*findings, *_duplicates(files)]
+        if undoes(entry.name, names):
+            findings.append(_finding(entry, rules.DOWN_FILE, name=entry.name))
+            continue
+        file = read_file(entry)
+        (read if isinstance(file, SqlFile) else findings).append(file)  # type: ignore[arg-type]
+    migrations = sorted(
+        (each for each in map(_numbered, read) if each), key=lambda each: (each.version, each.path.name)
+    )
+    misnamed = [each for each in read if _NAME.fullmatch(each.path.name) is None]
+    findings += [_finding(each.path, rules.NAME, name=each.path.name) for each in misnamed]
+    findings += _duplicates(migrations)
+    if not entries and (below := nested(path)):
+        findings.append(_finding(path, rules.NESTED, folders=_listed(path, below)))
+    return Folder(tuple(migrations), tuple(misnamed), tuple(findings))
 
 
 def _unread(folder: Path, error: OSError) -> str:
@@ -68,28 +103,73 @@ def _unread(folder: Path, error: OSError) -> str:
     return reason if folder.is_absolute() else f"{reason}; the path starts from {Path.cwd()}"
 
 
-def _first_below(folder: Path) -> Path | None:
-    """Return the first SQL file of a sub-folder, relative to the folder; two levels deep, hidden ones left out."""
-    found = (path.relative_to(folder) for pattern in ("*/*", "*/*/*") for path in folder.glob(pattern))
-    return min(
-        (path for path in found if path.suffix.lower() == ".sql" and not str(path).startswith(".")),
-        default=None,
-    )
+def undoes(name: str, others: Iterable[str] = ()) -> bool:
+    """Return whether a file's name says that it undoes a migration; `others` are the folder's names in lower case.
+
+    `_down.sql` says so beside a file of the same name with `_up.sql` only: it may be the end of a word.
+    """
+    if _UNDOES.fullmatch(name):
+        return True
+    down = _DOWN.fullmatch(name)
+    return down is not None and f"{down['before']}up{down['behind']}".lower() in others
 
 
-def _is_migration(entry: Path) -> bool:
-    """Return whether an entry of the folder counts; one that cannot be read, such as a broken link, does."""
+def nested(folder: Path) -> list[Path]:
+    """Return the folders below a folder that have `.sql` files: nothing reads these."""
+    found: list[Path] = []
+    _look_below(folder, found, _DEEPEST)
+    return found
+
+
+def sql_files(folder: Path) -> list[Path]:
+    """Return the `.sql` files of a folder and of those below it, in the order of their paths."""
+    folders = [folder, *nested(folder)]
+    return sorted(file for each in folders for file in _entries(each) if _is_sql(file))
+
+
+def _look_below(folder: Path, found: list[Path], levels: int) -> None:
+    try:
+        below = sorted(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink())
+    except OSError:
+        return  # its files cannot be read either
+    for each in below:
+        if each.name.startswith(".") or each.name in _NOT_MIGRATIONS:
+            continue
+        if any(map(_is_sql, _entries(each))):
+            found.append(each)
+        if levels > 1:
+            _look_below(each, found, levels - 1)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [*folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _listed(folder: Path, below: Sequence[Path]) -> str:
+    """Return the first sub-folders as text, with the number of the others."""
+    shown = ", ".join(f"`{each.relative_to(folder).as_posix()}`" for each in below[:3])
+    return shown + (f" and {len(below) - 3} more" if len(below) > 3 else "")
+
+
+def _is_sql(entry: Path) -> bool:
+    """Return whether an entry of a folder counts; one that cannot be read, such as a broken link, does."""
     return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and not entry.is_dir()
 
 
-def _read(path: Path) -> MigrationFile | MigrationFinding:
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        return _finding(path, rules.NAME, name=path.name)
+def read_file(path: Path) -> SqlFile | MigrationFinding:
+    """Return a file, or the fault for which it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
         return _finding(path, rules.FILE, reason=error.strerror or str(error))
+    return read_bytes(path, data)
+
+
+def read_bytes(path: Path, data: bytes) -> SqlFile | MigrationFinding:
+    """Return the file with this content, or the fault for which it cannot be read."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,7 +177,12 @@ def _read(path: Path) -> MigrationFile | MigrationFinding:
     before, mark, _ = text.partition(_BOM)
     if mark:
         return _unreadable(path, before, "a byte order mark stands here, as where two files were joined")
-    return MigrationFile(path, int(match["version"]), text.replace("\r\n", "\n").replace("\r", "\n"))
+    return SqlFile(path, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _numbered(file: SqlFile) -> MigrationFile | None:
+    match = _NAME.fullmatch(file.path.name)
+    return None if match is None else MigrationFile(file.path, file.text, int(match["version"]))
 
 
 def _not_utf8(data: bytes, offset: int) -> str:

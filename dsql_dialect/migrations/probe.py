@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect import libpg_query
 from dsql_dialect.json_tree import unwrap, words
 from dsql_dialect.type_names import shown
@@ -45,6 +46,8 @@ def probe(statement: Statement) -> Probe | None:
     if statement.iam is not None:
         iam = statement.iam
         return {"object": "iam", "role": iam.role, "arn": iam.arn, "present": not iam.revoke}
+    if not statement.is_ddl:
+        return None
     name, root = tree_of(statement)
     look = _PROBES.get(name)
     return None if look is None else look(root)
@@ -116,7 +119,13 @@ def _view(root: Node) -> Probe | None:
 
 
 def _schema(root: Node) -> Probe:
-    return _global("schema", root.get("schemaname") or root["authrole"]["rolename"])
+    return _global("schema", root.get("schemaname") or role_name(root["authrole"]))
+
+
+def role_name(spec: Node) -> str:
+    """Return the role that a RoleSpec node names; CURRENT_USER and its like are the role that migrates."""
+    name: str = spec.get("rolename", ADMIN_ROLE)
+    return name
 
 
 def _function(root: Node) -> Probe | None:
@@ -220,7 +229,7 @@ _PROBES: Mapping[str, Callable[[Node], Probe | None]] = {
     "ViewStmt": _view,
     "IndexStmt": lambda root: _part("index", root["relation"], root.get("idxname")),
     "DropStmt": _dropped,
-    "DropRoleStmt": lambda root: _global("role", root["roles"][0]["RoleSpec"]["rolename"], present=False),
+    "DropRoleStmt": lambda root: _global("role", role_name(root["roles"][0]["RoleSpec"]), present=False),
     "RenameStmt": _renamed,
     "AlterObjectSchemaStmt": _moved,
     "AlterTableStmt": _altered,

@@ -6,6 +6,7 @@ from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rule import Rule, Scope
 from dsql_dialect.rules.objects import DOMAINS_LIFTED
+from dsql_dialect.rules.sequences import SEQUENCES_LIFTED
 
 
 def _rule(rule_id: str, title: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
@@ -30,14 +31,23 @@ FOLDER = _rule(
     refused="",
     accepted="",
 )
-SUBFOLDER = _rule(
-    "migrations-subfolder",
-    "Migrations in a sub-folder",
-    "Pass the folder with the `NNN_name.sql` files as `migrations`; move each `migration.sql` of a folder of its own "
-    "into a file such as 001_init.sql.",
-    "the folder has no `NNN_name.sql`, and sub-folders are not read, but one of them has `{name}`",
+NESTED = _rule(
+    "migrations-in-subfolders",
+    "No migrations in the folder, but SQL files below it",
+    "Move each file into the folder, under a name NNN_name.sql; `blocks lint PATH…` checks files and folders as they "
+    "are.",
+    "{folders} below it: sub-folders are not read",
     refused="",
     accepted="",
+)
+DOWN_FILE = _rule(
+    "down-file",
+    "File that undoes a migration",
+    "Remove it from the folder, and do not run its statements under another name; to undo a migration, write another "
+    "one with the next number.",
+    "`{name}` is run by other tools to undo a migration; here migrations only go forward",
+    refused="001_a.down.sql",
+    accepted="001_a.up.sql",
 )
 FILE = _rule(
     "migration-file",
@@ -123,10 +133,20 @@ SESSION = _rule(
 QUERY = _rule(
     "query-in-migration",
     "Query in a migration",
-    "Delete the query; to check data, make it the condition of an UPDATE, or test it in the application.",
+    "Delete the query; to check data, make it the condition of an UPDATE, or test it in the application. Write the "
+    "changes that a function makes as statements.",
     "the rows of a query during a deploy are shown nowhere",
     refused="SELECT count(*) FROM a",
     accepted="INSERT INTO b SELECT * FROM a",
+)
+SETVAL = _rule(
+    "setval-in-migration",
+    "setval() in a migration",
+    "Write ALTER SEQUENCE {sequence} RESTART WITH {value}; of an identity column ALTER TABLE … ALTER COLUMN … RESTART "
+    f"WITH {{value}} ({allowed_in(SEQUENCES_LIFTED)}). Without it the sequence gives out values that are taken.",
+    "a query is not run; as DDL the change has an entry in the journal",
+    refused="SELECT setval('a_id_seq', 42, true)",
+    accepted="ALTER SEQUENCE a_id_seq RESTART WITH 43",
 )
 UTILITY = _rule(
     "utility-in-migration",
@@ -147,7 +167,7 @@ CALL = _rule(
 UNNAMED_INDEX = _rule(
     "unnamed-index",
     "CREATE INDEX without a name in a migration",
-    "Name it: CREATE INDEX ASYNC accounts_owner ON accounts (owner).",
+    "Name it: CREATE {unique}INDEX ASYNC {name} ON {table} ….",
     "after an interruption the migrator looks for the index by its name, and a name that the server chose "
     "is unknown",
     refused="CREATE INDEX ASYNC ON a (id)",
@@ -180,8 +200,9 @@ PSQL_COMMAND = _rule(
 DOWN_SECTION = _rule(
     "down-section",
     "Down section in a migration",
-    "Delete the section; to undo a migration, write another one with the next number.",
-    "the statements below `{word}` would be run as well",
+    "Delete the section, and do not move its statements to another file; to undo a migration, write another one with "
+    "the next number.",
+    "`{word}` begins the part that other tools run to undo a migration; here it would be run as well",
     refused="INSERT INTO a VALUES (1);\n-- migrate:down\nDELETE FROM a",
     accepted="-- migrate:up\nINSERT INTO a VALUES (1);\n-- migrate:down\n",
 )
@@ -209,6 +230,41 @@ EXTENSION_FUNCTION = Rule(
     accepted="CREATE TABLE a (v uuid DEFAULT gen_random_uuid())",
     scope=Scope.FOLDER,
 )
+LATER_FUNCTION = Rule(
+    id="later-function",
+    title="Function of a later PostgreSQL",
+    remedy="Use gen_random_uuid() for uuidv7() and uuidv4(), compute other values in the application, or define a SQL "
+    "function of the name in an earlier migration.",
+    sqlstate="42883",
+    text="function {name} does not exist",
+    source="PostgreSQL 17 and 18 release notes; clusters answer as PostgreSQL 16 (recorded 2026-09-16, eu-central-1)",
+    refused="CREATE TABLE a (id uuid PRIMARY KEY DEFAULT uuidv7())",
+    accepted="CREATE TABLE a (id uuid PRIMARY KEY DEFAULT gen_random_uuid())",
+    scope=Scope.FOLDER,
+)
+UNKNOWN_ROLE = Rule(
+    id="unknown-role",
+    title="Role that does not exist",
+    remedy="Delete the statement; what `admin` creates is owned by `admin`. For another role, CREATE ROLE … WITH LOGIN "
+    "in an earlier migration.",
+    sqlstate="42704",
+    text='role "{name}" does not exist',
+    source="AWS user guide, database roles: a new cluster has `admin`; PostgreSQL's text",
+    refused="ALTER TABLE a OWNER TO postgres",
+    accepted="ALTER TABLE a OWNER TO admin",
+    scope=Scope.FOLDER,
+)
+DROP_PRIMARY_KEY = Rule(
+    id="drop-primary-key",
+    title="DROP CONSTRAINT of a primary key is not supported",
+    remedy="Keep the key; for another one create a table with it, copy the rows in batches, and use the new table.",
+    sqlstate="0A000",
+    text="unsupported ALTER TABLE DROP CONSTRAINT statement",
+    source="measured by the author of a schema tool, 2026-07-23; AWS dsql-lint 0.2.22 refuses it",
+    refused="ALTER TABLE a DROP CONSTRAINT a_pkey",
+    accepted="ALTER TABLE a DROP CONSTRAINT a_v_check",
+    scope=Scope.FOLDER,
+)
 ENDLESS_BATCH = _rule(
     "endless-batch",
     "Batch that never ends",
@@ -228,7 +284,27 @@ DIRECTIVE = _rule(
 )
 
 RULES = (
-    *(FOLDER, SUBFOLDER, NAME, VERSION, ENCODING, EMPTY, ONE_DDL, DDL_BESIDE_DML, TRANSACTION_CONTROL),
-    *(SESSION, QUERY, UTILITY, CALL, UNNAMED_INDEX, COPY, PARAMETER, PSQL_COMMAND, DOWN_SECTION),
-    *(EXTENSION_TYPE, EXTENSION_FUNCTION, ENDLESS_BATCH, DIRECTIVE),
+    *(
+        FOLDER,
+        NESTED,
+        NAME,
+        VERSION,
+        DOWN_FILE,
+        FILE,
+        ENCODING,
+        EMPTY,
+        ONE_DDL,
+        DDL_BESIDE_DML,
+        TRANSACTION_CONTROL,
+    ),
+    *(SESSION, QUERY, SETVAL, UTILITY, CALL, UNNAMED_INDEX, COPY, PARAMETER, PSQL_COMMAND, DOWN_SECTION),
+    *(
+        EXTENSION_TYPE,
+        EXTENSION_FUNCTION,
+        LATER_FUNCTION,
+        UNKNOWN_ROLE,
+        DROP_PRIMARY_KEY,
+        ENDLESS_BATCH,
+        DIRECTIVE,
+    ),
 )

@@ -25,7 +25,7 @@ from dsql_dialect.rules import (
     transactions,
     types,
 )
-from dsql_dialect.rules.core import ENCODING, NOT_IMPLEMENTED, SYNTAX
+from dsql_dialect.rules.core import ENCODING, INTERNAL_ERROR, NOT_IMPLEMENTED, SYNTAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from dsql_dialect.profiles import Profile
     from dsql_dialect.rule import Detector, Node, Rule
 
-__all__ = ["ENCODING", "NOT_IMPLEMENTED", "RULES", "SYNTAX", "checks", "default_refusal"]
+__all__ = [
+    "ENCODING",
+    "INTERNAL_ERROR",
+    "NOT_IMPLEMENTED",
+    "RULES",
+    "SYNTAX",
+    "checks",
+    "default_refusal",
+    "internal_error",
+]
 
 _FILES = (
     *(core, grammar, statements, transactions, settings, tables, types, sequences, alter),
@@ -67,6 +76,11 @@ def checks(profile: Profile) -> Checks:
                 by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
     wanted = frozenset[str]().union(by_node, _DEFINING, classify.WANTED, details.WANTED)
     return Checks(MappingProxyType(by_node), wanted)
+
+
+def internal_error(place: str, error: Exception) -> tuple[Rule, Hit]:
+    """Return the refusal of a statement that the code at `place` (`rule serial`) could not judge."""
+    return INTERNAL_ERROR, Hit(values={"place": place, "error": f"{type(error).__name__}: {error}"})
 
 
 def default_refusal(name: str, root: Node) -> Iterator[tuple[Rule, Hit]]:

@@ -49,6 +49,18 @@ NOT_IMPLEMENTED = Rule(
     accepted="CREATE TABLE a (match int)",
 )
 
+INTERNAL_ERROR = Rule(
+    id="internal-error",
+    title="Error in this program",
+    remedy="Report the statement and the message; until it is corrected, leave the statement out.",
+    sqlstate="XX000",
+    text="internal error in {place}: {error}",
+    source="this package; PostgreSQL's SQLSTATE of internal errors",
+    refused="",
+    accepted="",
+)
+"""The finding in place of those of a rule that raises; a statement that cannot be judged is not run."""
+
 RULES = (ENCODING, SYNTAX, NOT_IMPLEMENTED, UNSUPPORTED_STATEMENT)
 
 ACCEPTED = frozenset(
@@ -58,7 +70,7 @@ ACCEPTED = frozenset(
         *("Transaction", "VariableSet", "VariableShow", "ConstraintsSet", "Deallocate", "Call", "Vacuum"),
         *("Create", "CreateSchema", "View", "Index", "CreateDomain", "CreateSeq", "CreateStats"),
         *("CreateFunction", "CreateRole", "Comment", "Drop", "DropRole", "Rename"),
-        *("AlterTable", "AlterDomain", "AlterSeq", "AlterStats", "AlterRole"),
+        *("AlterTable", "AlterDomain", "AlterSeq", "AlterStats", "AlterRole", "AlterRoleSet"),
         *("AlterOwner", "AlterObjectSchema", "AlterDefaultPrivileges", "Grant", "GrantRole"),
     )
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from dsql_dialect.classify import truth
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, BY_NODE, GUIDE, options, refusal, unsupported
+from dsql_dialect.rules.making import BEFORE, BY_NODE, GUIDE, options, refusal
+from dsql_dialect.rules.settings import is_settable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ _GRANTABLE = frozenset(
     f"OBJECT_{kind}" for kind in ("TABLE", "SEQUENCE", "SCHEMA", "FUNCTION", "ROUTINE", "COLUMN", "DOMAIN")
 )
 _ROLE_OPTIONS = frozenset({"canlogin", "rolemembers", "addroleto", "adminmembers"})
+"""Without INHERIT, which a rule of its own reads: the same name stands for NOINHERIT."""
 
 
 def _verb(node: Node) -> str:
@@ -39,11 +42,18 @@ def _public_schema(node: Node) -> Iterator[Hit]:
 
 def _role_option(node: Node) -> Iterator[Hit]:
     for option in options(node):
-        if option["defname"] not in _ROLE_OPTIONS:
-            yield Hit(
-                option.get("location"),
-                values={"option": _SHOWN.get(str(option["defname"]), str(option["defname"]))},
-            )
+        name = str(option["defname"])
+        inherits = name == "inherit" and truth(option.get("arg"))
+        if name not in _ROLE_OPTIONS and not inherits:
+            yield Hit(option.get("location"), values={"option": _SHOWN.get(name, name)})
+
+
+def _role_parameter(node: Node) -> Iterator[Hit]:
+    """Yield ALTER ROLE … SET of a parameter that no session can set, and that of a database."""
+    setting: Node = node["setstmt"]
+    name = setting.get("name")
+    if "database" in node or (name is not None and not is_settable(name)):
+        yield Hit()
 
 
 _SHOWN = {
@@ -55,7 +65,7 @@ _SHOWN = {
     "connectionlimit": "CONNECTION LIMIT",
     "validUntil": "VALID UNTIL",
     "password": "PASSWORD",
-    "inherit": "INHERIT",
+    "inherit": "NOINHERIT",
 }
 
 RULES = (
@@ -102,16 +112,18 @@ RULES = (
         nodes=("CreateRoleStmt", "AlterRoleStmt"),
         find=_role_option,
         refused="CREATE ROLE app WITH LOGIN PASSWORD 'secret'",
-        accepted="CREATE ROLE app WITH LOGIN",
-        source=GUIDE,
+        accepted="CREATE ROLE app WITH LOGIN INHERIT",
+        source=f"{GUIDE}; INHERIT: AWS dsql-lint, grammar derived from a cluster, 2026-08-07",
     ),
-    unsupported(
+    refusal(
         "alter-role-set",
-        "AlterRoleSetStmt",
-        "ALTER ROLE … SET is not supported",
-        "SET the parameter when a connection is opened.",
-        refused="ALTER ROLE app SET search_path = s",
-        accepted="ALTER ROLE app RENAME TO shop",
-        source=BY_NODE,
+        "ALTER ROLE … SET of a parameter that a session cannot set, or for one database",
+        "Delete the statement. For a time limit, set one in the client.",
+        text="unsupported statement: AlterRoleSet",
+        nodes=("AlterRoleSetStmt",),
+        find=_role_parameter,
+        refused="ALTER ROLE app SET statement_timeout = '5s'",
+        accepted="ALTER USER admin SET search_path = public",
+        source=f"{BY_NODE}; search_path of admin: as the tests of AWS's dialects do on a cluster",
     ),
 )

@@ -57,6 +57,8 @@ def refusal(
     source: str = RECORDED,
     sqlstate: str = FEATURE_NOT_SUPPORTED,
     lifted: date | None = None,
+    precedence: int = 0,
+    remedy_in_migration: str = "",
 ) -> Rule:
     """Return a rule on parse-tree nodes: by default one whose text was recorded, with SQLSTATE 0A000."""
     return Rule(
@@ -71,6 +73,8 @@ def refusal(
         nodes=nodes,
         find=find,
         lifted=lifted,
+        precedence=precedence,
+        remedy_in_migration=remedy_in_migration,
     )
 
 
@@ -85,6 +89,7 @@ def unsupported(
     source: str = RECORDED,
     text: str | None = None,
     lifted: date | None = None,
+    remedy_in_migration: str = "",
 ) -> Rule:
     """Return a rule that refuses a whole statement, by default with PostgreSQL's name of it in the text."""
     return refusal(
@@ -98,6 +103,7 @@ def unsupported(
         accepted=accepted,
         source=source,
         lifted=lifted,
+        remedy_in_migration=remedy_in_migration,
     )
 
 

@@ -102,7 +102,7 @@ RULES = (
     refusal(
         "drop-object",
         "DROP of an unsupported kind of object",
-        "Delete the statement: DSQL has no other objects.",
+        "Delete the statement: DSQL has no objects of this kind.",
         text="unsupported object in DROP statement",
         nodes=("DropStmt",),
         find=where(_not_droppable),
@@ -129,6 +129,7 @@ RULES = (
         find=where(lambda node: node["renameType"] not in _RENAMED),
         refused="ALTER TYPE t RENAME TO u",
         accepted="ALTER TABLE a RENAME COLUMN type TO kind",
+        source=f"{RECORDED} of a type; an index: AWS dsql-lint 0.2.22, refused by a cluster in its tests",
     ),
     refusal(
         "owner-of-object",

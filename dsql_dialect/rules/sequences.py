@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import columns
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, options, refusal, unsupported, where
+from dsql_dialect.rules.making import BEFORE, GUIDE, options, refusal, unsupported, where
 from dsql_dialect.type_names import base_name, shown
 
 if TYPE_CHECKING:
@@ -15,54 +15,71 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
+SEQUENCES_LIFTED = date(2026, 2, 13)
 _SMALLEST_CACHE = 65_536
+_INVALID_PARAMETER_VALUE = "22023"
 _USE_UUID = "Use uuid DEFAULT gen_random_uuid()."
 
 
-def _bad_cache(node: Node, *, required: bool) -> bool:
-    """Return whether a sequence's options lack a CACHE (where required) or have one that DSQL refuses."""
-    for option in options(node):
-        if option["defname"] == "cache":
-            size = (
-                option["arg"].get("Integer", {}).get("ival", 0)
-                if "Float" not in option["arg"]
-                else _SMALLEST_CACHE
-            )
-            return size != 1 and size < _SMALLEST_CACHE
-    return required
+def _cache(node: Node) -> Node | None:
+    """Return the option CACHE of a sequence, or None where there is none."""
+    return next((each for each in options(node) if each["defname"] == "cache"), None)
+
+
+def _size(option: Node) -> str:
+    """Return the number behind CACHE; one that needs more than 32 bits is a Float in the tree."""
+    number = option["arg"]
+    return str(number["Float"]["fval"] if "Float" in number else number["Integer"].get("ival", 0))
+
+
+def _wrong_size(node: Node) -> Iterator[Hit]:
+    """Yield the CACHE of CREATE or ALTER SEQUENCE, or of an identity column, that DSQL refuses."""
+    owner = node if node.get("subtype") is None and node.get("contype") is None else _identity(node)
+    option = None if owner is None else _cache(owner)
+    if option is not None and _is_refused(_size(option)):
+        yield Hit(option.get("location"), values={"size": _size(option)})
+
+
+def _is_refused(size: str) -> bool:
+    return float(size) != 1 and float(size) < _SMALLEST_CACHE
 
 
 def _identity(node: Node) -> Node | None:
-    """Return the identity constraint of a column, made by CREATE TABLE or ALTER COLUMN, or None."""
+    """Return the identity constraint of a column, made or changed by CREATE TABLE or ALTER COLUMN, or None."""
     if node.get("subtype") == "AT_AddIdentity":
         added: Node = node["def"]["Constraint"]
         return added
+    if node.get("subtype") == "AT_SetIdentity":
+        return {"options": node["def"]["List"]["items"]}
     return node if node.get("contype") == "CONSTR_IDENTITY" else None
 
 
 def _every_identity(node: Node) -> Iterator[Hit]:
     identity = _identity(node)
-    if identity is not None:
+    if identity is not None and node.get("subtype") != "AT_SetIdentity":
         yield Hit(identity.get("location"))
 
 
 def _identity_cache(node: Node) -> Iterator[Hit]:
+    if node.get("subtype") == "AT_SetIdentity":
+        return
     identity = _identity(node)
-    if identity is not None and _bad_cache(identity, required=True):
+    if identity is not None and _cache(identity) is None:
         yield Hit(identity.get("location"))
 
 
 def _identity_type(node: Node) -> Iterator[Hit]:
     for column in columns(node):
         kinds = [each["Constraint"]["contype"] for each in column.get("constraints", ())]
-        if "CONSTR_IDENTITY" in kinds and base_name(column["typeName"]) != "int8":
-            yield Hit(column["typeName"].get("location"), values={"type": shown(column["typeName"])})
+        written = column.get("typeName")
+        if "CONSTR_IDENTITY" in kinds and written is not None and base_name(written) != "int8":
+            yield Hit(written.get("location"), values={"type": shown(written)})
 
 
 def _sequence_type(node: Node) -> Iterator[Hit]:
     for option in options(node):
         if option["defname"] == "as" and base_name(option["arg"]["TypeName"]) != "int8":
-            yield Hit(option.get("location"), values={"type": shown(option["arg"]["TypeName"])})
+            yield Hit(option.get("location"))
 
 
 RULES = (
@@ -74,41 +91,42 @@ RULES = (
         refused="CREATE SEQUENCE s CACHE 65536",
         accepted="CREATE TABLE sequence (id uuid PRIMARY KEY)",
         source=BEFORE,
-        lifted=date(2026, 2, 13),
+        lifted=SEQUENCES_LIFTED,
     ),
     refusal(
         "sequence-cache",
-        "Sequence without CACHE 1, or CACHE 65536 and more",
+        "Sequence without CACHE",
         "Add CACHE 65536 (fast, with gaps) or CACHE 1 (every value is coordinated).",
         text="CREATE SEQUENCE is not supported without an explicit cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",
         nodes=("CreateSeqStmt",),
-        find=where(lambda node: _bad_cache(node, required=True)),
-        refused="CREATE SEQUENCE s CACHE 100",
+        find=where(lambda node: _cache(node) is None),
+        refused="CREATE SEQUENCE s",
         accepted="CREATE SEQUENCE s CACHE 1",
     ),
     refusal(
-        "alter-sequence-cache",
-        "CACHE of a sequence other than 1, or 65536 and more",
-        "Set CACHE 65536 (fast, with gaps) or CACHE 1 (every value is coordinated).",
-        text="ALTER SEQUENCE is not supported with this cache size. "
-        "please define CACHE greater than or equal to 65536 or equal to 1",
-        nodes=("AlterSeqStmt",),
-        find=where(lambda node: _bad_cache(node, required=False)),
+        "cache-size",
+        "CACHE other than 1, or 65536 and more",
+        "Write CACHE 65536 (fast, with gaps) or CACHE 1 (every value is coordinated).",
+        sqlstate=_INVALID_PARAMETER_VALUE,
+        text="CACHE ({size}) must be greater than or equal to 65536 or equal to 1",
+        nodes=("CreateSeqStmt", "AlterSeqStmt", "CONSTR_IDENTITY", "AlterTableCmd"),
+        find=_wrong_size,
         refused="ALTER SEQUENCE s CACHE 100",
         accepted="ALTER SEQUENCE s RESTART",
-        source=GUIDE,
+        source="AWS Aurora DSQL dialect for SQLAlchemy, tests against a cluster (class 22, parts of the text)",
     ),
     refusal(
         "sequence-type",
         "Sequence of a type other than bigint",
         "Leave out AS, or write AS bigint.",
-        text="datatype {type} not supported, sequence type must be bigint",
+        sqlstate=_INVALID_PARAMETER_VALUE,
+        text="sequence type must be bigint",
         nodes=("CreateSeqStmt", "AlterSeqStmt"),
         find=_sequence_type,
         refused="CREATE SEQUENCE s AS integer CACHE 1",
         accepted="CREATE SEQUENCE s AS bigint CACHE 1",
-        source=LINTED,
+        source="AWS Aurora DSQL dialect for SQLAlchemy, tests against a cluster (class 22, parts of the text)",
     ),
     refusal(
         "temp-sequence",
@@ -131,7 +149,7 @@ RULES = (
         refused="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY)",
         accepted="ALTER TABLE a ALTER COLUMN identity DROP IDENTITY",
         source=BEFORE,
-        lifted=date(2026, 2, 13),
+        lifted=SEQUENCES_LIFTED,
     ),
     refusal(
         "identity-type",
@@ -145,7 +163,7 @@ RULES = (
     ),
     refusal(
         "identity-cache",
-        "Identity column without CACHE 1, or CACHE 65536 and more",
+        "Identity column without CACHE",
         "Write GENERATED … AS IDENTITY (CACHE 65536), or (CACHE 1).",
         text="identity column is not supported without an explicit cache size. "
         "please define CACHE greater than or equal to 65536 or equal to 1",

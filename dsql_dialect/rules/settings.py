@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-_SETTABLE = frozenset(
+SETTABLE = frozenset(
     {
         *("application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle"),
         *("timezone", "search_path", "dsql.enable_batched_nestloop", "disable_sync_create_index"),
     }
 )
+
+
+"""Parameters that a session can set, in lower case, beside the planner's `enable_…` (AWS user guide)."""
 
 
 @cache
@@ -29,9 +32,10 @@ def _known() -> frozenset[str]:
     return frozenset((Path(__file__).parent / "postgresql16_parameters.txt").read_text("ascii").split())
 
 
-def _settable(name: str) -> bool:
+def is_settable(name: str) -> bool:
+    """Return whether a session can set a parameter."""
     lowered = name.lower()
-    return lowered in _SETTABLE or (lowered.startswith("enable_") and lowered in _known())
+    return lowered in SETTABLE or (lowered.startswith("enable_") and lowered in _known())
 
 
 def _set_name(node: Node) -> str | None:
@@ -47,7 +51,7 @@ def _set_name(node: Node) -> str | None:
 
 def _unsupported(node: Node) -> Iterator[Hit]:
     name = _set_name(node)
-    if name is None or _settable(name):
+    if name is None or is_settable(name):
         return
     if _sets_isolation(node):
         return  # the rule on isolation levels decides
@@ -67,7 +71,7 @@ def _sets_isolation(node: Node) -> bool:
 
 def _unknown(node: Node) -> Iterator[Hit]:
     name = _set_name(node)
-    if name is None or _settable(name) or node.get("kind") == "VAR_SET_MULTI":
+    if name is None or is_settable(name) or node.get("kind") == "VAR_SET_MULTI":
         return
     if "." not in name and name.lower() not in _known():
         yield Hit(_location(node), values={"name": name})

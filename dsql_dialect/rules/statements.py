@@ -8,6 +8,7 @@ _FILL = f"CREATE TABLE with its columns, then INSERT INTO … SELECT in batches 
 _MESSAGES = "Use a queue or a topic (Amazon SQS, SNS, EventBridge), or poll a table."
 _NO_SETUP = "Delete the statement: the service manages storage and libraries."
 _PAGES = "Fetch in pages: WHERE key > the last one seen ORDER BY key LIMIT n."
+_NO_CURSOR = "Delete the statement; a migration reads and changes rows within its statements."
 _ENUM = "Use text with CHECK (v IN (…)) in CREATE TABLE."
 
 RULES = (
@@ -194,6 +195,7 @@ RULES = (
         "vacuum",
         "VACUUM is not supported",
         "Delete the statement: DSQL cleans up by itself. ANALYZE works.",
+        remedy_in_migration="Delete the statement: DSQL cleans up and analyzes tables by itself.",
         text="unsupported VACUUM statement",
         nodes=("VacuumStmt",),
         find=where(lambda node: node.get("is_vacuumcmd")),
@@ -227,6 +229,7 @@ RULES = (
         refused="LOCK TABLE a IN EXCLUSIVE MODE",
         accepted="SELECT lock FROM a FOR UPDATE",
         source="AWS pgdump proxy, read 2026-11",
+        remedy_in_migration="Delete the statement: a migration whose rows another transaction changes is run again.",
     ),
     unsupported(
         "load",
@@ -245,6 +248,7 @@ RULES = (
         refused="PREPARE p AS SELECT 1",
         accepted="SELECT prepare FROM a",
         source=BY_NODE,
+        remedy_in_migration="Delete the statement, and write the prepared one in its place.",
     ),
     unsupported(
         "execute",
@@ -254,6 +258,7 @@ RULES = (
         refused="EXECUTE p",
         accepted="SELECT execute FROM a",
         source=BY_NODE,
+        remedy_in_migration="Write the prepared statement in its place.",
     ),
     refusal(
         "deallocate",
@@ -265,6 +270,7 @@ RULES = (
         refused="DEALLOCATE p",
         accepted="DEALLOCATE ALL",
         source=BY_NODE,
+        remedy_in_migration="Delete the statement.",
     ),
     unsupported(
         "declare-cursor",
@@ -274,6 +280,7 @@ RULES = (
         refused="DECLARE c CURSOR FOR SELECT 1",
         accepted="SELECT cursor FROM a ORDER BY cursor LIMIT 100",
         source="AWS Aurora DSQL adapter for Django, known issues",
+        remedy_in_migration=_NO_CURSOR,
     ),
     unsupported(
         "fetch",
@@ -283,6 +290,7 @@ RULES = (
         refused="FETCH 10 FROM c",
         accepted="SELECT * FROM a FETCH FIRST 10 ROWS ONLY",
         source=BY_NODE,
+        remedy_in_migration=_NO_CURSOR,
     ),
     unsupported(
         "close-cursor",
@@ -292,6 +300,7 @@ RULES = (
         refused="CLOSE ALL",
         accepted="SELECT close FROM a",
         source=BY_NODE,
+        remedy_in_migration=_NO_CURSOR,
     ),
     unsupported(
         "discard",
@@ -301,6 +310,7 @@ RULES = (
         refused="DISCARD ALL",
         accepted="RESET ALL",
         source=BY_NODE,
+        remedy_in_migration="Delete the statement.",
     ),
     refusal(
         "copy-file",

@@ -47,9 +47,9 @@ def _deferrable_keys(node: Node) -> Iterator[Hit]:
 
 def _key_types(node: Node) -> Iterator[Hit]:
     unfit = {
-        column["colname"]: shown(column["typeName"])
+        column["colname"]: shown(written)
         for column in columns(node)
-        if base_name(column["typeName"]) in _NOT_IN_KEYS
+        if (written := column.get("typeName")) is not None and base_name(written) in _NOT_IN_KEYS
     }
     for name, constraint in _keys(node):
         if name in unfit:

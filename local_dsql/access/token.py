@@ -108,4 +108,6 @@ def _moment(text: str) -> dt.datetime:
 def _lifetime(text: str) -> dt.timedelta:
     if text.isdecimal() and 1 <= int(text) <= MAX_LIFETIME:
         return dt.timedelta(seconds=int(text))
+    if text.isdecimal() and int(text) > MAX_LIFETIME:
+        raise AccessDenied("X-Amz-Expires must be less than a week (in seconds)")
     raise AccessDenied(f"X-Amz-Expires must be between 1 and {MAX_LIFETIME} seconds.")

@@ -36,6 +36,13 @@ CREATE FUNCTION sys.cluster_size() RETURNS bigint LANGUAGE sql STABLE
 RETURN pg_catalog.pg_database_size(pg_catalog.current_database());
 CREATE FUNCTION sys.cluster_size_limit() RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 10995116277760;
 
+-- One value a session, another one in each: made of the number and the start of the server process behind it.
+CREATE FUNCTION sys.current_session_id() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+SELECT sys.uuid_to_base32_str(md5(concat(pid, ' ', backend_start))::uuid)
+FROM pg_stat_get_activity(pg_backend_pid())
+$$;
+
 -- The ARN of the IAM identity that signed the token. The proxy gives it at login, with a digest of it and of a secret that no
 -- client can read, so that a client which sets the parameter is not believed.
 CREATE TABLE local_dsql.login_secret (secret text NOT NULL);

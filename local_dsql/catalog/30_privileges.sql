@@ -10,7 +10,7 @@ DECLARE
     applied text;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
-            'intervalstyle', 'timezone', 'search_path') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
+            'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;

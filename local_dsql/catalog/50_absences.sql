@@ -10,8 +10,9 @@ BEGIN
 END
 $$;
 
--- A column of the primary key cannot be dropped (recorded 2026-09-18, eu-central-1). STABLE is what lets the function
--- see the catalog as it was before the command, with the key that PostgreSQL has just dropped along with its column.
+-- A column of the primary key cannot be dropped (recorded 2026-09-18, eu-central-1), nor can the key itself (measured by
+-- the author of a schema tool, 2026-07-23). STABLE is what lets the function see the catalog as it was before the
+-- command, with the key that PostgreSQL has just dropped along with its column.
 CREATE FUNCTION local_dsql.keep_primary_key() RETURNS event_trigger LANGUAGE plpgsql STABLE AS $$
 DECLARE
     name pg_catalog.text;
@@ -22,6 +23,13 @@ BEGIN
     WHERE dropped.original AND dropped.object_type = 'table column' AND dropped.objsubid = ANY (i.indkey::pg_catalog.int2[]);
     IF FOUND THEN
         RAISE EXCEPTION 'cannot drop primary key column %', name USING ERRCODE = '0A000',
+            HINT = 'Make a new table with the key that you want, and copy the rows in batches.';
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_event_trigger_dropped_objects() dropped
+        JOIN pg_catalog.pg_constraint c ON c.oid = dropped.objid AND c.contype = 'p'
+        WHERE dropped.original AND dropped.object_type = 'table constraint')
+    THEN
+        RAISE EXCEPTION 'unsupported ALTER TABLE DROP CONSTRAINT statement' USING ERRCODE = '0A000',
             HINT = 'Make a new table with the key that you want, and copy the rows in batches.';
     END IF;
 END

@@ -209,7 +209,10 @@ def test_every_fault_of_every_file_is_reported(tmp_path: Path) -> None:
 OF_CONTENT = [
     rule
     for rule in rules.RULES
-    if rule not in (rules.FOLDER, rules.SUBFOLDER, rules.NAME, rules.VERSION, rules.ENCODING)
+    if rule
+    not in (
+        *(rules.FOLDER, rules.NESTED, rules.FILE, rules.NAME, rules.VERSION, rules.DOWN_FILE, rules.ENCODING),
+    )
 ]
 
 

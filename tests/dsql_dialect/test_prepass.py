@@ -50,9 +50,10 @@ def test_splits(sql: str, expected: list[str], asynchronous: bool) -> None:
     assert texts(prefix + sql)[asynchronous:] == expected
 
 
-def test_unterminated_text_is_one_statement() -> None:
-    (statement,) = parse("SELECT 1; SELECT $$ a;", CLUSTER).statements
-    assert statement.kind is Kind.INVALID
+def test_unterminated_text_is_one_statement_behind_the_complete_ones() -> None:
+    query, statement = parse("SELECT 1; SELECT $$ a;", CLUSTER).statements
+    assert (query.text, query.findings) == ("SELECT 1", ())
+    assert (statement.text, statement.kind) == ("SELECT $$ a;", Kind.INVALID)
     assert statement.finding is not None
     assert statement.finding.message == 'unterminated dollar-quoted string at or near "$$ a;"'
     assert (statement.finding.position.line, statement.finding.position.column) == (1, 18)

@@ -62,7 +62,8 @@ PORTABLE: dict[str, str] = {
     "table-access-method": "CREATE TABLE a (id int)\n  «table-access-method»USING heap;",
     "column-compression": "CREATE TABLE a (v text\n  «column-compression»COMPRESSION pglz);",
     "key-type": "CREATE TABLE a (id bytea\n  «key-type»PRIMARY KEY);",
-    "alter-sequence-cache": "-- in line 2\n«alter-sequence-cache»ALTER SEQUENCE s CACHE 100;",
+    "cache-size": "ALTER SEQUENCE s\n  «cache-size»CACHE 100;",
+    "index-keys": "-- in line 2\n«index-keys»CREATE INDEX ASYNC i ON a (b, c, d, e, f, g, h, i, j);",
     "set-statistics": "ALTER TABLE a ALTER COLUMN v SET\n  «set-statistics»STATISTICS 100;",
     "set-compression": "ALTER TABLE a ALTER COLUMN v SET\n  «set-compression»COMPRESSION pglz;",
     "column-options": "-- in line 2\n«column-options»ALTER TABLE a ALTER COLUMN v SET (n_distinct = 5);",
@@ -92,7 +93,7 @@ PORTABLE: dict[str, str] = {
     "schema-of-object": "-- in line 2\n«schema-of-object»ALTER EXTENSION x SET SCHEMA s;",
     "grant-object": "GRANT CONNECT\n  «grant-object»ON DATABASE postgres TO app;",
     "default-privileges": "-- in line 2\n«default-privileges»ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO app;",
-    "alter-role-set": "-- in line 2\n«alter-role-set»ALTER ROLE app SET search_path = s;",
+    "alter-role-set": "-- in line 2\n«alter-role-set»ALTER ROLE app SET work_mem = '1MB';",
     "tablesample": "SELECT * FROM a TABLESAMPLE\n  «tablesample»SYSTEM (1);",
     "locking-clause": "SELECT * FROM a FOR\n  «locking-clause»SHARE;",
     "for-key-share": "SELECT * FROM a FOR\n  «for-key-share»KEY SHARE;",
@@ -103,7 +104,7 @@ PORTABLE: dict[str, str] = {
 
 NEWEST: dict[str, str] = {
     "numeric-1000": "CREATE TABLE a (v\n  «numeric-1000»numeric(1001, 2));",
-    "sequence-cache": "-- in line 2\n«sequence-cache»CREATE SEQUENCE s CACHE 100;",
+    "sequence-cache": "-- in line 2\n«sequence-cache»CREATE SEQUENCE s;",
     "sequence-type": "CREATE SEQUENCE s\n  «sequence-type»AS integer CACHE 1;",
     "temp-sequence": "-- in line 2\n«temp-sequence»CREATE TEMP SEQUENCE s CACHE 1;",
     "identity-type": "CREATE TABLE a (id\n  «identity-type»integer GENERATED ALWAYS AS IDENTITY (CACHE 1));",

@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 ELSEWHERE = {
     "migration-encoding": "a file of bytes that are no text has no place for a mark: BYTES",
     "migrations-folder": "there is no file",
-    "migrations-subfolder": "there is no file in the folder: tests/dsql_dialect/test_migrations.py",
+    "migrations-in-subfolders": "there is no file: tests/dsql_dialect/test_real_files.py",
     "migration-file": "there is nothing to read: test_a_file_that_cannot_be_read",
     "multiple-ddl": "a rule of transactions; in a file it is one-ddl-per-file",
     "ddl-with-dml": "a rule of transactions; in a file it is ddl-beside-dml",

@@ -64,6 +64,18 @@ def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None
     ]
 
 
+def test_the_recipe_for_an_enumeration_allows_another_value(project: Project) -> None:
+    page = PAGE.read_text("utf-8")
+    (recipe,) = re.findall(r"^```pgsql\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (column,) = re.findall(r"`(state text NOT NULL .*)`", page)
+    project.run(f"CREATE TABLE orders (id int PRIMARY KEY, {column})", "INSERT INTO orders VALUES (1, 'new')")
+    project.write({f"{number:03}_x": text for number, text in enumerate(recipe.splitlines(), 1)})
+    assert project.blocks("up", "--dialect", "2026-09").code == ExitCode.OK
+    project.run("INSERT INTO orders VALUES (2, 'sent')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        project.run("INSERT INTO orders VALUES (3, 'lost')")
+
+
 def test_the_figure_is_the_one_that_the_page_counts() -> None:
     """The slow test of the kill matrix draws it from its runs."""
     drawn = (PAGE.parent / "kill-matrix.svg").read_text("utf-8")

@@ -117,7 +117,7 @@ REFUSALS: dict[str, tuple[Callable[[Credentials], str], str]] = {
         lambda keys: token_of(keys).replace("%2F20260917%2F", "%2F20260916%2F"),
         "Credential scope",
     ),
-    "endless-life": (lambda keys: token_of(keys).replace("=900", "=604801"), "between 1 and 604800"),
+    "endless-life": (lambda keys: token_of(keys).replace("=900", "=604801"), "less than a week"),
     "no-life": (lambda keys: token_of(keys).replace("=900", "=0"), "between 1 and 604800"),
     "longer-life": (lambda keys: token_of(keys).replace("=900", "=901"), "does not match"),
     "other-action": (lambda keys: token_of(keys).replace("DbConnect", "DbConnectAdmin"), "does not match"),

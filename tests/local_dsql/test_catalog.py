@@ -1,0 +1,125 @@
+"""The catalog of a new database: refusals that only the catalog can decide, functions and settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from dsql_dialect.rules.settings import SETTABLE
+from local_dsql import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import LiteralString
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with LocalCluster(tmp_path_factory.mktemp("catalog"), dialect="2026-09") as running:
+        yield running
+
+
+@pytest.fixture
+def client(cluster: LocalCluster) -> Iterator[psycopg.Connection]:
+    cluster.reset()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+KEYS = {
+    "ALTER TABLE t DROP CONSTRAINT t_pkey": "unsupported ALTER TABLE DROP CONSTRAINT statement",
+    "ALTER TABLE t DROP CONSTRAINT IF EXISTS t_pkey CASCADE": "unsupported ALTER TABLE DROP CONSTRAINT statement",
+    "ALTER TABLE t DROP COLUMN id": "cannot drop primary key column id",
+}
+
+
+@pytest.mark.parametrize(("sql", "message"), KEYS.items())
+def test_a_primary_key_stays(client: psycopg.Connection, sql: LiteralString, message: str) -> None:
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
+        client.execute(sql)
+    assert refused.value.diag.message_primary == message
+    client.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        client.execute("INSERT INTO t VALUES (1)")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE t DROP CONSTRAINT t_v_check",
+        "ALTER TABLE t DROP CONSTRAINT t_v_key",
+        "ALTER TABLE t DROP CONSTRAINT IF EXISTS nowhere",
+        "ALTER TABLE t DROP COLUMN v",
+        "DROP TABLE t",
+        "DROP SCHEMA s CASCADE",
+    ],
+)
+def test_everything_else_can_be_dropped(client: psycopg.Connection, sql: LiteralString) -> None:
+    client.execute("CREATE SCHEMA s")
+    client.execute("CREATE TABLE s.u (id int PRIMARY KEY)")
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v int CHECK (v > 0) UNIQUE)")
+    client.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE a PARTITION OF b (c DEFAULT 1) FOR VALUES FROM (1) TO (2)",
+        "CREATE TABLE a OF t (c WITH OPTIONS DEFAULT 1)",
+    ],
+)
+def test_a_column_without_a_type_is_refused_and_the_connection_stays(
+    client: psycopg.Connection, sql: LiteralString
+) -> None:
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="OF clause not supported"):
+        client.execute(sql)
+    assert client.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_session_has_one_id(cluster: LocalCluster, client: psycopg.Connection) -> None:
+    ids = {client.execute("SELECT sys.current_session_id()").fetchall()[0] for _ in range(3)}
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        ids |= {another.execute("SELECT sys.current_session_id()").fetchall()[0]}
+    assert len(ids) == 2
+
+
+VALUES = {
+    "application_name": "x",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "search_path": "public",
+    "dsql.enable_batched_nestloop": "on",
+    "disable_sync_create_index": "off",
+}
+UNKNOWN_HERE = pytest.mark.xfail(
+    raises=psycopg.errors.UndefinedObject, strict=True, reason="the proxy does not know the parameter"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[UNKNOWN_HERE] if each == "disable_sync_create_index" else [])
+        for each in sorted(SETTABLE)
+    ],
+)
+def test_a_parameter_that_the_dialect_accepts_is_known(client: psycopg.Connection, name: str) -> None:
+    client.execute(f"SET {name} = '{VALUES[name]}'")
+    assert len(client.execute(f"SHOW {name}").fetchall()) == 1
+
+
+def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:
+    for name, value in (
+        ("search_path", "public"),
+        ("dsql.enable_batched_nestloop", "off"),
+        ("enable_sort", "off"),
+    ):
+        assert client.execute("SELECT set_config(%s, %s, false)", (name, value)).fetchall() == [(value,)]
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match='setting configuration parameter "jit"'):
+        client.execute("SELECT set_config(%s, 'off', false)", ("jit",))
