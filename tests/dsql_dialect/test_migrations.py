@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +20,6 @@ from dsql_dialect.migrations import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dsql_dialect import Rule
 
 ACCOUNTS = "CREATE TABLE accounts (id uuid PRIMARY KEY)"
@@ -292,8 +291,8 @@ def test_sql_in_sub_folders_alone_is_refused(tmp_path: Path, file: str) -> None:
     with pytest.raises(MigrationErrors) as caught:
         compile_folder(tmp_path)
     (fault,) = caught.value.findings
-    assert fault.rule.id == "migrations-subfolder"
-    assert f"`{file}`" in fault.why
+    assert fault.rule.id == "migrations-in-subfolders"
+    assert f"`{Path(file).parent.as_posix()}`" in fault.why
 
 
 def test_sub_folders_beside_migrations_and_hidden_ones_are_ignored(tmp_path: Path) -> None:
