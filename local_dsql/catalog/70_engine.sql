@@ -214,6 +214,6 @@ SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::tex
         AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine'))
 $$;
 
--- PostgreSQL's own functions on large objects read and write files of the server; revoked from whoever could get them.
+-- PostgreSQL's own functions on large objects read and write files of the server; revoked from every role.
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text)
     FROM PUBLIC;

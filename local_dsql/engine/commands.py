@@ -79,7 +79,7 @@ class Result:
 
     @property
     def is_true(self) -> bool:
-        """Whether the one truth value of a result in text form is true."""
+        """Return whether the one truth value of a result in text form is true."""
         return self.rows[0][0] == b"t"
 
     def texts(self) -> list[list[str | None]]:

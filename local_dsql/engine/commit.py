@@ -60,7 +60,7 @@ _INJECTED = {Fault.OC000: CONFLICT, Fault.OC001: SCHEMA_CHANGED}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a COMMIT has ended: the error to send (None: committed), and whether the connection has to break."""
+    """Result of a COMMIT: the error to send (None: committed), and whether the connection has to break."""
 
     error: bytes | None = None
     lost: bool = False
@@ -69,7 +69,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a transaction must not commit, and the winners of its conflict: transaction numbers, and labels of sessions.
+    """Reason why a transaction must not commit, and the winners: transaction numbers, and labels of sessions.
 
     `shared` says that it conflicts by locks FOR KEY SHARE alone, some of which it may not need.
     """
@@ -128,7 +128,9 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
             request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
             (answer,) = await ask_unblocked(held, request)
         except ConnectionLost:
-            _committed(held, None)  # nobody knows whether it was committed: as if it was
+            _committed(
+                held, None
+            )  # the outcome is unknown; treat it as committed, which can only add conflicts
             raise
         if (error := answer.error) is not None:
             wrote = False

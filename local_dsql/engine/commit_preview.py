@@ -23,7 +23,7 @@ NO_RULES_YET = TransactionRules()
 
 @dataclass(frozen=True, slots=True)
 class CommitPreview:
-    """What injections see, and the numbers of those whose predicates want the COMMIT to fail."""
+    """Attempt that injections see, and the numbers of those whose predicates want the COMMIT to fail."""
 
     attempt: Attempt
     agreed: frozenset[int] = frozenset()

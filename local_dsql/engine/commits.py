@@ -21,7 +21,7 @@ class CommitCounter:
 
     @property
     def mark(self) -> int:
-        """What a snapshot taken from now on surely covers: a count for `has_moved`."""
+        """Return the number of commits that every later snapshot covers: a count for `has_moved`."""
         return -1 if self.pending else self.ended
 
     def has_moved(self, mark: int) -> bool:

@@ -1,4 +1,4 @@
-"""What has been committed while transactions are open, by row: a COMMIT costs what it has changed itself.
+"""Index of the changes committed while transactions are open, by row: a COMMIT costs only its own changes.
 
 A lock is found by file and place; rows that were made or are gone are listed by file. Each costs some 200 bytes until
 the snapshots of all open transactions show it.
@@ -201,7 +201,7 @@ def _several(entries: tuple[int, ...] | int) -> tuple[int, ...]:
 
 
 class Newer:
-    """What transactions have committed that a snapshot does not show."""
+    """Changes of committed transactions that a snapshot does not show."""
 
     __slots__ = ("_rows", "_snapshot")
 

@@ -70,7 +70,7 @@ class EngineError(Exception):
 
     @property
     def concerns_schema(self) -> bool:
-        """Whether the error is one of a table that has another shape than the engine knows."""
+        """Return whether the error is one of a table that has another shape than the engine knows."""
         return self.sqlstate.startswith(SCHEMA_ERRORS)
 
 

@@ -83,7 +83,7 @@ async def _answer(held: HeldSession, request: Request) -> Response:
 
 
 def is_ready(held: HeldSession) -> bool:
-    """Return whether the transaction is active, and nobody has changed the catalog since it began."""
+    """Return whether the transaction is active, and no session has changed the catalog since it began."""
     transaction = held.transaction
     return transaction.is_active and transaction.catalog_version == held.services.catalog.version
 

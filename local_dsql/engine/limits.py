@@ -9,7 +9,7 @@ from dsql_dialect import limits
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one transaction, or one connection, may do; the defaults are DSQL's.
+    """Limits of one transaction and of one connection; the defaults are DSQL's.
 
     `rows` and `bytes` count what a transaction changes; ages are in seconds.
     """

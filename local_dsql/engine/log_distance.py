@@ -48,7 +48,7 @@ header, 20 of the block's, 2 and 8 of a DELETE, aligned (access/xlogrecord.h, he
 
 
 class Distance(NamedTuple):
-    """What the check has read: the position in the log, and the transaction's number (64 bits) if it has one."""
+    """Result of the check: the position in the log, and the transaction's number (64 bits) if it has one."""
 
     position: int
     xid: int | None
@@ -80,7 +80,7 @@ def read(frames: list[Frame]) -> tuple[list[Frame], Distance | None]:
 
 
 class Failure(Enum):
-    """What failed of a statement, the check behind it, and their COMMIT."""
+    """Part that failed: the statement, the check behind it, or their COMMIT."""
 
     STATEMENT = auto()
     DISTANCE = auto()

@@ -117,7 +117,7 @@ class LogFollower:
 
     @property
     def kept(self) -> int:
-        """How many locks and rows of committed transactions are kept for the open ones."""
+        """Number of locks and rows of committed transactions are kept for the open ones."""
         return len(self._committed)
 
     async def _advance(self, end: int) -> None:

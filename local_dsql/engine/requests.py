@@ -73,7 +73,7 @@ class Request:
 
     @property
     def is_ddl(self) -> bool:
-        """Whether it changes the catalog."""
+        """Return whether it changes the catalog."""
         return self.statement is not None and self.statement.is_ddl
 
 

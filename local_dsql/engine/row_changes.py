@@ -36,7 +36,7 @@ class CapturedTable:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many base rows are replaced or deleted, and how many rows are made."""
+        """Number of base rows replaced or deleted, and number of rows made."""
         changes = self.changes
         return len(changes.updates) + len(changes.deletes), len(changes.made)
 

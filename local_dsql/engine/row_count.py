@@ -1,4 +1,4 @@
-"""Count the rows that a statement has changed, for the limit of 3,000."""
+"""Count the rows that a statement has changed, for the row limit of a transaction."""
 
 from __future__ import annotations
 

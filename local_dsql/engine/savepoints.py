@@ -8,7 +8,7 @@ from local_dsql.wire import messages
 BEGIN = messages.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
 OPENED = "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()"
 OPEN = messages.query(f"SAVEPOINT {BASE}; {OPENED}")
-"""What follows BEGIN: the savepoint that a suspension goes back to, and the snapshot, taken at once as DSQL does."""
+"""Messages after BEGIN: the savepoint that a suspension goes back to, and the snapshot, taken at once as DSQL does."""
 
 COMMIT = messages.query("COMMIT")
 COMMIT_AND_TELL = messages.query("SELECT pg_catalog.pg_current_xact_id_if_assigned(); COMMIT")

@@ -42,7 +42,7 @@ _SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
 
 @dataclass(slots=True)
 class Services:
-    """What all sessions share.
+    """Services that all sessions share.
 
     `token` authorizes the engine's functions in the database. `suspend_always` is for tests: every open transaction is
     suspended after each of its statements.
@@ -61,7 +61,7 @@ class Services:
     suspend_always: bool = False
     sessions: dict[int, EngineSession] = field(default_factory=dict)
     opening: int = 0
-    """How many BEGINs are under way."""
+    """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -201,7 +201,7 @@ class HeldSession:
 
     @property
     def must_give_way(self) -> bool:
-        """Whether a transaction is to be suspended at the end of a statement: a waiter wants that, or tests do."""
+        """Return whether to suspend the transaction at the end of a statement: a waiter or a test demands it."""
         return self.session.suspend_wanted or self.services.suspend_always
 
     def release(self) -> None:

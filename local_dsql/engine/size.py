@@ -1,4 +1,4 @@
-"""Hold the bytes that a transaction changes against the limit of 10 MiB."""
+"""Hold the bytes that a transaction changes against the size limit."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class CatalogChange(NamedTuple):
 
 
 class HiddenWrites(NamedTuple):
-    """What can change or lock rows that no statement shows: foreign keys with actions, functions, locking views."""
+    """Causes of changes and locks that no statement shows: foreign keys with actions, functions, locking views."""
 
     by_keys: bool = False
     by_functions: bool = False
@@ -58,12 +58,12 @@ class HiddenWrites(NamedTuple):
 
     @property
     def of_reads(self) -> bool:
-        """Whether a statement that only reads by its text may change or lock rows."""
+        """Return whether a statement that only reads by its text may change or lock rows."""
         return self.by_functions or self.by_views
 
     @property
     def beside_writes(self) -> bool:
-        """Whether a write may change rows that its command tag does not count."""
+        """Return whether a write may change rows that its command tag does not count."""
         return self.by_keys or self.by_functions
 
 
@@ -71,7 +71,7 @@ class TableCatalog:
     """Knows shapes by file, which stay valid until the catalog changes.
 
     `version` counts the committed changes of the catalog. Shapes are read in the session that has the tables locked
-    itself: any other one would wait behind a queued ALTER TABLE, and with it whoever is being suspended for it.
+    itself: any other one would wait behind a queued ALTER TABLE, and with it the session suspended for it.
     """
 
     def __init__(self, owner_functions: OwnerFunctions) -> None:
@@ -151,12 +151,12 @@ class TableCatalog:
 
     @property
     def is_known_to_write_nothing_beside(self) -> bool:
-        """Whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
+        """Return whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
         return self._hidden_writes is not None and not self._hidden_writes.beside_writes
 
     @property
     def is_known_to_defer_nothing(self) -> bool:
-        """Whether the foreign keys are known, and the check of none can be deferred."""
+        """Return whether the foreign keys are known, and the check of none can be deferred."""
         return self._foreign_keys is not None and not any(key.deferrable for key in self._foreign_keys)
 
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
@@ -169,7 +169,7 @@ class TableCatalog:
 
     @property
     def reads_are_known_not_to_write(self) -> bool:
-        """Whether `reads_may_write` is known to be false."""
+        """Return whether `reads_may_write` is known to be false."""
         return self._hidden_writes is not None and not self._hidden_writes.of_reads
 
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:

@@ -95,5 +95,5 @@ class Transaction:
 
     @property
     def is_active(self) -> bool:
-        """Whether its next statement can run at once."""
+        """Return whether its next statement can run at once."""
         return not (self.failed or self.expired or self.unjudged or self.suspended is not None)

@@ -7,7 +7,7 @@ so no two wait for each other here; rings of busy statements are PostgreSQL's to
 
 A statement that was cancelled three times is left alone, so that it comes to its end: a statement that needs its rows
 waits until then, and the transaction's greatest age bounds that. To bring back a suspended transaction takes as long as
-its 3,000 rows at most; it can be cancelled, too, since CHECKs of its tables may call slow functions.
+its rows, whose number is limited; it can be cancelled, too, since CHECKs of its tables may call slow functions.
 
 A statement may wait for a suspended transaction: it began to while a subtransaction had changed the row which has been
 released since (an EXCEPTION block of PL/pgSQL), and PostgreSQL then goes on to wait for the transaction as a whole.

@@ -1,4 +1,4 @@
-"""What conflicts at COMMIT and what does not, and which errors a transaction gets by its own snapshot."""
+"""Cases of conflicts at COMMIT, of commits without conflict, and of errors by the own snapshot."""
 
 from __future__ import annotations
 

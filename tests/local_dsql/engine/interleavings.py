@@ -41,7 +41,7 @@ def c(sql: str, *expected: object) -> Step:
 
 
 def disturb(sql: str) -> tuple[Step, ...]:
-    """Return what suspends whoever has locked a row: another transaction writes it, and rolls back."""
+    """Return steps that suspend the transaction with a lock on a row: another transaction writes it, and rolls back."""
     return b("begin"), b(sql), b("rollback")
 
 

@@ -1,4 +1,4 @@
-"""What others commit while a transaction is open is kept for it, up to a bound, and only while it is open."""
+"""Changes that others commit while a transaction is open are kept for it, up to a bound, and only while it is open."""
 
 from __future__ import annotations
 
