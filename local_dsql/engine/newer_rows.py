@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from local_dsql.engine.errors import CONFLICT_CODES, EngineError
+from local_dsql.engine.errors import CONFLICT_CODES, FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, EngineError
 from local_dsql.engine.suspend import changes_catalog
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _BY_VALUES = ("22", "23")
 """Classes of errors that the values of rows can cause: data exceptions, and violations of constraints."""
+_JUDGED = (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION)
+"""Those of which `run_doomed` has found that they are real."""
 
 
 class NewerChanges(NamedTuple):
@@ -40,7 +42,7 @@ async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges
 
 async def may_have_caused(held: HeldSession, statement: Statement | None, error: Mapping[str, str]) -> bool:
     """Return whether newer rows may have caused the error of a statement of a doomed transaction."""
-    if statement is None or not error["C"].startswith(_BY_VALUES):
+    if statement is None or not error["C"].startswith(_BY_VALUES) or error["C"] in _JUDGED:
         return False
     return bool((await newer_changes(held, statement)).tables)
 

@@ -68,6 +68,7 @@ def close(held: HeldSession) -> None:
     """Forget the transaction; `forget_unneeded` drops what of the log was kept for it."""
     held.session.transaction = None
     held.session.suspend_wanted = False
+    held.session.report_withheld()
 
 
 def forget_unneeded(services: Services) -> None:

@@ -58,6 +58,7 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
             return
         await rebase(held, changes)
     transaction.suspended = None
+    held.session.withheld.clear()
     await held.session.portals.after_resume(held.backend)
 
 

@@ -111,6 +111,8 @@ class EngineSession:
         interruptible: its statement can be cancelled and run again.
         preemptions: how often that was done to the statement.
         cancelling: a cancellation that is on its way.
+        withheld: values of parameters that PostgreSQL has reported because of a suspension. They are no news to the
+            client while the transaction goes on, since it sets them again.
         prepared: it has the engine's prepared statements (`prepared`).
         counted: text of the last lone statement whose rows had to be counted before its COMMIT.
     """
@@ -133,6 +135,7 @@ class EngineSession:
         self.interruptible = False
         self.preemptions = 0
         self.cancelling: asyncio.Future[None] | None = None
+        self.withheld: dict[str, str] = {}
         self.prepared = False
         self.counted = ""
 
@@ -140,6 +143,18 @@ class EngineSession:
     def label(self) -> str:
         """Role, Region and PostgreSQL's process number, for the logs."""
         return f"{self.role}@{self.region}#{self.backend.pid}"
+
+    def withhold(self, before: Mapping[str, str]) -> None:
+        """Withhold what PostgreSQL has reported since the parameters were as `before`."""
+        reported = self.backend.parameters
+        self.withheld |= {name: value for name, value in reported.items() if before.get(name) != value}
+        reported.clear()
+        reported.update(before)
+
+    def report_withheld(self) -> None:
+        """Let the client know of the values that the parameters have now: the transaction does not go on."""
+        self.backend.parameters.update(self.withheld)
+        self.withheld.clear()
 
     def was_interrupted(self, error: Mapping[str, str], preemptions: int) -> bool:
         """Return whether a statement that was sent after so many preemptions failed to let another one through.

@@ -48,7 +48,10 @@ async def suspend(held: HeldSession) -> None:
         except EngineError:
             _log.exception("the changes of a transaction cannot be read; it gets a conflict")
             transaction.doomed = transaction.doomed or CONFLICT
+    before = dict(held.backend.parameters)
     await held.ask(savepoints.TO_BASE)
+    if not transaction.failed:
+        held.session.withhold(before)
     if not transaction.failed:
         transaction.suspended = changes
 

@@ -149,6 +149,7 @@ class Passthrough:
             transaction.replay.clear()
             async with self._engine.exclusive() as held:
                 await held.ask(savepoints.TO_BASE)
+            self._engine.report_withheld()
 
     # responses
 

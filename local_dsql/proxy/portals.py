@@ -113,9 +113,17 @@ class Portals:
     # local_dsql.engine.portals.PortalKeeper
 
     async def before_suspend(self, backend: Backend) -> None:
-        """Read the remaining rows of every portal that has been executed."""
+        """Read the remaining rows of every portal that has been executed.
+
+        One that has been executed for the first time just now may be gone, since its statement was undone.
+        """
         for portal in self._begun - self._finished - self.drained.keys():
             self.drained[portal] = deque(await _read_rest(backend, portal))
+        for portal, limit in self._executed.items():
+            if limit and portal not in self._begun and portal not in self.drained:
+                frames = await _read_rest(backend, portal)
+                if frames[0][0] != BackendMessage.ERROR_RESPONSE:
+                    self.drained[portal] = deque(frames)
 
     async def after_resume(self, backend: Backend) -> None:
         """Bind portals again that have not been executed."""

@@ -238,14 +238,14 @@ class QueryProtocol:
         controls = statement is not None and statement.transaction is not None
         if several and group.binds and session.transaction is None and not (controls and execution.executes):
             await self._control.begin_implicit()
+        for kind, raw in group.frames:
+            if kind == FrontendMessage.EXECUTE:
+                known.portals.executed(*messages.execute_parts(raw))
         self._passthrough.parsed = 0
         if execution.executes or group.local:
             done = await self._execute(execution)
         else:
             done = await self._prepare(execution)
-        for kind, raw in group.frames:
-            if kind == FrontendMessage.EXECUTE:
-                known.portals.executed(*messages.execute_parts(raw))
         if group.local and not done:
             known.forget_bound()
         known.keep_batch(None if done else self._passthrough.parsed)

@@ -12,6 +12,7 @@ from local_dsql.engine.suspend import suspend
 from local_dsql.proxy import Attempt, Fault, Injection
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
+from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_a_predicate_sees_the_changed_rows(
             cluster.run(suspend_session(cluster.proxy.engine.services.sessions[writer.info.backend_pid]))
         writer.commit()
         (attempt,) = listener.heard
-        if parked and "notes" in rows:  # which has no key: its rows are named by place
+        if (parked or SUSPEND_ALWAYS) and "notes" in rows:  # which has no key: its rows are named by place
             rows = {"notes": {"(0,2)"}}
         assert attempt.rows == rows
         assert attempt.statements == (sql,)
