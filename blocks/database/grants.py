@@ -31,7 +31,14 @@ class DatabaseGrants:
         """Return the grants on `database`."""
         return cls(database)
 
-    def connect(self, grantee: iam.IGrantable, access: Rights = Access.READ_WRITE) -> iam.Grant:
+    def connect(
+        self,
+        grantee: iam.IGrantable,
+        access: Rights = Access.READ_WRITE,
+        *,
+        wait: bool = True,
+        layer: bool = True,
+    ) -> iam.Grant:
         """Allow `grantee` to log in to the database with the database role of `access`.
 
         It may then call `dsql:DbConnect` on this cluster alone, and the migrator maps its IAM role to the database
@@ -43,6 +50,9 @@ class DatabaseGrants:
             grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
             access: rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
                 Default: reading and writing all of them.
+            wait: whether new code of a function is deployed only after the migrations. Default: True.
+            layer: whether a Python function gets the runtime layer. Default: True; False for code that is packaged
+                with blocks-dsql, or that connects without it.
 
         Raises:
             ConstructError: the grantee has no IAM role, or one of another stack; a function is granted a
@@ -52,7 +62,7 @@ class DatabaseGrants:
         """
         known, role = resolve_grantee(grantee), role_name(self._database.node.id, access)
         self._map_role(known, access, self._endpoint_of(grantee))
-        self._configure_function(known, role, self._endpoint_of(grantee))
+        self._configure_function(known, role, self._endpoint_of(grantee), wait=wait, layer=layer)
         return self.actions(grantee, "dsql:DbConnect")
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -92,7 +102,9 @@ class DatabaseGrants:
             return
         database.role_mappings.add(RoleMapping(endpoint.role_arn(known), access))
 
-    def _configure_function(self, known: Grantee, role: str, endpoint: Endpoint) -> None:
+    def _configure_function(
+        self, known: Grantee, role: str, endpoint: Endpoint, *, wait: bool = True, layer: bool = True
+    ) -> None:
         database = self._database
         if known.function is None:
             if known.is_foreign_function:
@@ -102,8 +114,10 @@ class DatabaseGrants:
             raise _not_in_vpc(database, known)
         database.reachability.require(known.function)
         set_variables(known.function, database, endpoint.variables(role))
-        add_runtime_layer(known.function)
-        endpoint.depend_on_migrations(known.function)
+        if layer:
+            add_runtime_layer(known.function)
+        if wait:
+            endpoint.depend_on_migrations(known.function)
 
 
 def _warn_of_foreign_function(database: DatabaseBase, known: Grantee) -> None:

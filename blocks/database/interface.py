@@ -10,11 +10,13 @@ from blocks.database.base import DatabaseBase
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.grants import DatabaseGrants
 from blocks.database.roles import role_name
+from blocks.shared.errors import ConstructError
+from blocks.shared.functions import main_resources
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-    from constructs import Construct
+    from constructs import Construct, IConstruct
 
     from blocks.database.roles import Rights
 
@@ -31,15 +33,24 @@ class IDistributedDatabase(DatabaseBase):
         """The grants on this database."""
         return self._grants
 
-    def grant_connect(self, grantee: iam.IGrantable, access: Rights = Access.READ_WRITE) -> iam.Grant:
+    def grant_connect(
+        self,
+        grantee: iam.IGrantable,
+        access: Rights = Access.READ_WRITE,
+        *,
+        wait: bool = True,
+        layer: bool = True,
+    ) -> iam.Grant:
         """Allow `grantee` to log in with the database role of `access`; see `DatabaseGrants.connect`.
 
         Args:
             grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
             access: rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
                 Default: reading and writing all of them.
+            wait: whether new code of a function is deployed only after the migrations. Default: True.
+            layer: whether a Python function gets the runtime layer. Default: True.
         """
-        return self.grants.connect(grantee, access=access)
+        return self.grants.connect(grantee, access, wait=wait, layer=layer)
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow `grantee` to log in and read all tables: `grant_connect` with `Access.READ_ONLY`."""
@@ -56,6 +67,28 @@ class IDistributedDatabase(DatabaseBase):
     def grant(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow `grantee` further IAM actions, such as `dsql:GetCluster`, on this cluster alone."""
         return self.grants.actions(grantee, *actions)
+
+    def run_before(self, *constructs: IConstruct) -> None:
+        """Deploy `constructs` only after the migrations, such as an ECS service or a CodeBuild project.
+
+        Functions with a grant wait without it. Of a construct only the resource that runs code waits, not its role,
+        which the migrations need: `construct.node.add_dependency(db.migrator)` would be a circular dependency.
+
+        Args:
+            constructs: constructs of any kind; of one without a main resource all resources wait but those of IAM.
+
+        Raises:
+            ConstructError: the database has no migrator in this app.
+        """
+        if self.migrated is None:
+            raise ConstructError(
+                f"{self.node.path} has no migrations to run before anything",
+                "it is imported without migrations, and its owner migrates it",
+                "pass migrations, or leave run_before out",
+            )
+        for construct in constructs:
+            for resource in main_resources(construct):
+                resource.add_resource_dependency(self.migrated)
 
     def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
         """Return the environment variables with which code opens this database.

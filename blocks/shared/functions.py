@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from aws_cdk import CfnResource
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -11,7 +12,7 @@ from blocks.shared.errors import ConstructError
 from blocks.shared.layers import runtime_layer
 
 if TYPE_CHECKING:
-    from aws_cdk import CfnResource
+    from constructs import IConstruct
 
 _LAYER_MARK = "BlocksRuntime"
 
@@ -41,6 +42,20 @@ def run_after(function: lambda_.Function, migrated: CfnResource) -> None:
     would be a circular dependency.
     """
     cast("CfnResource", function.node.default_child).add_resource_dependency(migrated)
+
+
+def main_resources(construct: IConstruct) -> list[CfnResource]:
+    """Return the resource that `construct` is about, or all that are not of IAM if it has no such resource."""
+    if isinstance(construct, CfnResource):
+        return [construct]
+    main = construct.node.default_child
+    if isinstance(main, CfnResource):
+        return [main]
+    return [
+        each
+        for each in construct.node.find_all()
+        if isinstance(each, CfnResource) and not each.cfn_resource_type.startswith("AWS::IAM::")
+    ]
 
 
 def _layer_refused(function: lambda_.Function, error: Exception) -> ConstructError:

@@ -51,7 +51,7 @@ class WorkerStack(Stack):
             min_healthy_percent=100,
         )
         # Functions depend on the migrations by default; other constructs must be told.
-        service.node.add_dependency(db.migrator)
+        db.run_before(service)
 
     def _task(self, image: ecs.ContainerImage, variables: Mapping[str, str]) -> ecs.FargateTaskDefinition:
         task = ecs.FargateTaskDefinition(self, "Task")

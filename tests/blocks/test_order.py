@@ -1,0 +1,143 @@
+"""Order of deployment: constructs that wait for the migrations, and functions that need not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_applicationautoscaling as scaling
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_ecs_patterns as patterns
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+
+from blocks import ConstructError, DistributedDatabase
+from tests.support.every_option import IDENTIFIER
+from tests.support.template_reader import Template, function, logical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from constructs import IConstruct
+
+IMAGE = ecs.ContainerImage.from_registry("worker")
+
+
+def project(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    spec = codebuild.BuildSpec.from_object({"version": "0.2"})
+    made = codebuild.Project(stack, "Project", build_spec=spec)
+    db.grant_connect(made)
+    return made
+
+
+def machine(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    body = sfn.DefinitionBody.from_chainable(sfn.Pass(stack, "Pass"))
+    made = sfn.StateMachine(stack, "Machine", definition_body=body)
+    db.grant_connect(made)
+    return made
+
+
+def instance(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    made = ec2.Instance(
+        stack,
+        "Instance",
+        vpc=ec2.Vpc(stack, "Vpc"),
+        instance_type=ec2.InstanceType("t4g.nano"),
+        machine_image=ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.ARM_64),
+    )
+    db.grant_connect(made)
+    return made
+
+
+def service(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    task = ecs.FargateTaskDefinition(stack, "Task")
+    task.add_container("Worker", image=IMAGE)
+    db.grant_connect(task.task_role)
+    cluster = ecs.Cluster(stack, "Cluster")
+    return ecs.FargateService(
+        stack, "Service", cluster=cluster, task_definition=task, min_healthy_percent=100
+    )
+
+
+def scheduled(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    made = patterns.ScheduledFargateTask(
+        stack,
+        "Scheduled",
+        schedule=scaling.Schedule.rate(cdk.Duration.hours(1)),
+        scheduled_fargate_task_image_options=patterns.ScheduledFargateTaskImageOptions(
+            image=IMAGE, memory_limit_mib=512
+        ),
+    )
+    db.grant_connect(made.task_definition.task_role)
+    return made
+
+
+def a_function(stack: cdk.Stack, db: DistributedDatabase) -> IConstruct:
+    made = function(stack)
+    db.grant_connect(made, wait=False)
+    return made
+
+
+KINDS: Mapping[str, tuple[Callable[[cdk.Stack, DistributedDatabase], IConstruct], str]] = {
+    "CodeBuild": (project, "AWS::CodeBuild::Project"),
+    "StateMachine": (machine, "AWS::StepFunctions::StateMachine"),
+    "Instance": (instance, "AWS::EC2::Instance"),
+    "FargateService": (service, "AWS::ECS::Service"),
+    "ScheduledFargateTask": (scheduled, "AWS::Events::Rule"),
+    "Function": (a_function, "AWS::Lambda::Function"),
+}
+
+
+@pytest.mark.parametrize(("make", "type"), KINDS.values(), ids=KINDS)
+def test_a_granted_construct_waits_for_the_migrations_without_a_circle(
+    stack: cdk.Stack, make: Callable[[cdk.Stack, DistributedDatabase], IConstruct], type: str
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    db.run_before(make(stack, db))
+    template = Template.of(stack)
+    order = template.order()
+    waiting = [
+        id
+        for id in template.ids(type)
+        if logical_id(db.migrator.migrated) in (template.resources[id].get("DependsOn") or [])
+    ]
+    assert waiting
+    assert all(order.index(id) > order.index(logical_id(db.migrator.migrated)) for id in waiting)
+
+
+def test_fails_without_a_migrator(stack: cdk.Stack) -> None:
+    db = DistributedDatabase.from_cluster_identifier(stack, "main", IDENTIFIER)
+    with pytest.raises(ConstructError, match="has no migrations to run before anything"):
+        db.run_before(function(stack))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("layer", [True, False])
+def test_layer_and_order_of_a_function_can_be_left_out(stack: cdk.Stack, wait: bool, layer: bool) -> None:
+    db = DistributedDatabase(stack, "main")
+    fn = function(stack)
+    db.grant_connect(fn, wait=wait, layer=layer)
+    template = Template.of(stack)
+    resource = template.named(fn)
+    assert (logical_id(db.migrator.migrated) in resource["DependsOn"]) == wait
+    assert ("Layers" in resource["Properties"]) == layer
+    assert "BLOCKS_MAIN_ROLE" in resource["Properties"]["Environment"]["Variables"]
+
+
+def test_a_role_with_an_inline_policy_on_another_function_need_not_wait(stack: cdk.Stack) -> None:
+    """The migrations need the role, which needs the other function: that one must not wait for them."""
+    db = DistributedDatabase(stack, "main")
+    called = function(stack, "Called")
+    statement = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[called.function_arn])
+    role = iam.Role(
+        stack,
+        "Role",
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        inline_policies={"Call": iam.PolicyDocument(statements=[statement])},
+    )
+    db.grant_connect(called, wait=False)
+    db.grant_connect(function(stack, role=role))
+    Template.of(stack).order()
