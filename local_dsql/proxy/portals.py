@@ -147,8 +147,9 @@ class Portals:
         last = messages.SUSPENDED
         if frames and frames[0][0] in _LAST:
             kind, last = frames[0]
-            if last[BODY:].startswith(b"SELECT "):  # it counts the rows of this Execute alone
-                last = messages.command_complete(f"SELECT {rows}")
+            tag, _, number = last[BODY:-1].decode(errors="replace").rpartition(" ")
+            if kind == BackendMessage.COMMAND_COMPLETE and number.isdigit():
+                last = messages.command_complete(f"{tag} {rows}")  # it counts the rows of this Execute alone
         return Served(b"".join(taken) + last, failed=kind == BackendMessage.ERROR_RESPONSE)
 
 
