@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import RowOperation
     from local_dsql.write_ahead_log.reader import LogReader
 
-MOST_KEPT = 500_000
-"""Locks and rows of others that are kept for open transactions, 80 MB; then no open transaction can be judged."""
+MOST_KEPT = 1_500_000
+"""Locks and rows of others that are kept for open transactions: 500,000 updates of one row, in 95 MB; then no open
+transaction can be judged."""
 
 _PIECE = 128 * 1024
 """Bytes of the log that are read before others get a turn."""

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 FILE = 7
 MANY = 200_000
+COMMITS = """CREATE PROCEDURE commits(number int) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..number LOOP
+        UPDATE t SET n = n + 1 WHERE id = 2 + i; -- one row only would get slower with each version
+        COMMIT;
+    END LOOP;
+END $$"""
 
 
 def updated(xid: int, old: Place, new: Place) -> CommittedTransaction:
@@ -71,25 +78,29 @@ def test_a_comparison_costs_what_the_transaction_has_changed() -> None:
 
 @pytest.mark.slow
 def test_many_commits_beside_an_open_transaction(laboratory: Laboratory) -> None:
+    rounds = 100
+
     async def run() -> None:
         one, same, other = [await laboratory.client() for _ in range(3)]
-        await one.ok(
-            "create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0), (3, 0)"
-        )
+        await one.ok("create table t(id int primary key, n int)")
+        await one.ok("insert into t select i, 0 from generate_series(1, 2500) i")
+        superuser = await laboratory.server.connect("postgres")
+        await superuser.rows(COMMITS)
         await one.ok("begin", "update t set n = 1 where id = 1")
         await same.ok("begin", "update t set n = 1 where id = 2")
-        for _ in range(MANY):
-            await other.ok("update t set n = n + 1 where id = 2")
-            if laboratory.engine.services.log.kept > MANY:
-                break
-        for _ in range(3):
-            await asyncio.sleep(0.1)
+        await other.ok("update t set n = n + 1 where id = 2")  # else it would block the superuser
+        for _ in range(rounds):
+            await superuser.rows(f"call commits({MANY // rounds})")
+            await other.ok("update t set n = n + 1 where id = 3")
+        superuser.close()
+        await asyncio.sleep(0.3)
+        assert laboratory.engine.services.log.kept > 3 * MANY
         reply = await one.run("commit")
         assert reply.short == "COMMIT"
         assert reply.seconds < 0.5
         assert (await same.run("commit")).short == "40001"
-        await other.ok("update t set n = n + 1 where id = 2")
-        await asyncio.sleep(0.3)
+        await other.ok("update t set n = n + 1 where id = 3")
+        await asyncio.sleep(0.5)
         assert laboratory.engine.services.log.kept < 10
 
     laboratory.run(run(), timeout=600)
