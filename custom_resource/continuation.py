@@ -34,7 +34,9 @@ SPARE = 1.0
 """Seconds before the invocation's end at which the delivery of a response is given up."""
 
 BUDGET = 55 * 60.0
-"""Seconds for one request over all invocations; the service timeout of the resource is an hour."""
+"""Seconds for one request over all invocations, if the service timeout of the resource is an hour."""
+
+_SERVICE_TIMEOUT = 3600.0
 
 STARTED_AT = "BlocksStartedAt"
 """Key of a continued event: start of the first invocation, in seconds since the epoch."""
@@ -100,7 +102,14 @@ def _seconds_left(context: Context) -> float:
 
 
 def _budget_left(event: Mapping[str, object]) -> float:
-    return float(str(event[STARTED_AT])) + BUDGET - time.time()
+    return float(str(event[STARTED_AT])) + _budget(event) - time.time()
+
+
+def _budget(event: Mapping[str, object]) -> float:
+    """Return the seconds for one request: the same part of a shorter service timeout, which its properties have."""
+    properties = event.get("ResourceProperties")
+    timeout = properties.get("ServiceTimeout") if isinstance(properties, dict) else None
+    return BUDGET * min(float(str(timeout or _SERVICE_TIMEOUT)) / _SERVICE_TIMEOUT, 1.0)
 
 
 def _reinvoke(
@@ -109,7 +118,7 @@ def _reinvoke(
     """Invoke this function again with the same event, unless the budget of the request is used up."""
     if _budget_left(event) < 1:
         return request.failed(
-            f"{work.what} did not end within {BUDGET / 60:.0f} minutes\n"
+            f"{work.what} did not end within {_budget(event) / 60:.0f} minutes\n"
             f"{why or work.left_off}\ndeploy again to continue"
         )
     try:

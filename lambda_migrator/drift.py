@@ -82,7 +82,10 @@ def _faults(manifest: Manifest, entries: dict[int, Entry]) -> Iterator[Fault]:
 
 def _changed(migration: Migration, entry: Entry) -> Fault:
     if entry.state is State.APPLIED:
-        remedy = f"put {migration.name}.sql back as it was and add a new migration with the change"
+        remedy = (
+            f"put {migration.name}.sql back as it was and add a new migration with the change; if another app "
+            "migrates this cluster, too, give each app a cluster of its own"
+        )
     else:
         remedy = (
             f"put {migration.name}.sql back as it was and migrate again, then add a new migration with the "

@@ -163,18 +163,23 @@ class LocalCluster:
             host, region or self.regions[0], ADMIN_ROLE, self.admin_credentials, lifetime=MAX_LIFETIME
         )
 
-    def identity(self, arn: str, permissions: Sequence[Permission]) -> Credentials:
+    def identity(
+        self, arn: str, permissions: Sequence[Permission], credentials: Credentials | None = None
+    ) -> Credentials:
         """Register an IAM role or user, or replace its permissions, and return its credentials.
 
         Args:
             arn: ARN of the role or user.
             permissions: all its permissions, such as `Permission("dsql:DbConnect", cluster.arn())`.
+            credentials: credentials of the role in another cluster, so that one process can log in to both.
+                Default: its own, or random ones.
 
         Raises:
             ValueError: `arn` is not the ARN of a role or user.
         """
         rows = [asdict(permission) | {"effect": permission.effect.value} for permission in permissions]
-        answer = self._server.call("register", {"arn": arn, "permissions": rows})
+        given = None if credentials is None else asdict(credentials)
+        answer = self._server.call("register", {"arn": arn, "permissions": rows, "credentials": given})
         return Credentials(**cast("dict[str, str]", answer))
 
     def reset(self) -> None:

@@ -109,6 +109,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         migrator_architecture: lambda_.Architecture | None = None,
         migrator_memory: Size | None = None,
         migrator_timeout: Duration | None = None,
+        migrator_service_timeout: Duration | None = None,
         migrator_log_group: logs.ILogGroup | None = None,
         migrator_role: iam.IRole | None = None,
         migrator_tracing: lambda_.Tracing | None = None,
@@ -148,6 +149,8 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             migrator_memory: memory of the function. Default: 512 MiB.
             migrator_timeout: timeout of one invocation, 4 to 15 minutes; the function continues in another
                 invocation for up to an hour. Default: 15 minutes.
+            migrator_service_timeout: time that CloudFormation waits for the migrations, 1 to 60 minutes; a deploy
+                whose function does not answer fails then. Default: an hour.
             migrator_log_group: log group of the function. Default: a new log group with a retention of a month and
                 the removal policy of the database.
             migrator_role: IAM role of the function; the permissions it needs are added.
@@ -201,6 +204,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             architecture=migrator_architecture,
             memory=migrator_memory,
             timeout=migrator_timeout,
+            service_timeout=migrator_service_timeout,
             log_group=migrator_log_group,
             role=migrator_role,
             tracing=migrator_tracing,

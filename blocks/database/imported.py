@@ -128,6 +128,7 @@ class ImportedDatabase(IDistributedDatabase):
             architecture=options.get("migrator_architecture"),
             memory=options.get("migrator_memory"),
             timeout=options.get("migrator_timeout"),
+            service_timeout=options.get("migrator_service_timeout"),
             log_group=options.get("migrator_log_group"),
             role=options.get("migrator_role"),
             tracing=options.get("migrator_tracing"),

@@ -45,6 +45,9 @@ _HANDLER = "lambda_migrator.handler.handler"
 # Minutes. Lambda stops a function that invokes itself after 16 times (AWS guide, recursive loop detection).
 _SHORTEST, _LONGEST = 4, 15
 
+# Minutes. CloudFormation user guide, custom resources, `ServiceTimeout`.
+_SHORTEST_SERVICE, _LONGEST_SERVICE = 1, 60
+
 # Mebibytes. AWS Lambda guide, "Configure Lambda function memory".
 _SMALLEST, _LARGEST = 128, 10_240
 _MEMORY = 512
@@ -68,6 +71,7 @@ class MigratorOptions(TypedDict, total=False):
     migrator_architecture: lambda_.Architecture | None
     migrator_memory: Size | None
     migrator_timeout: Duration | None
+    migrator_service_timeout: Duration | None
     migrator_log_group: logs.ILogGroup | None
     migrator_role: iam.IRole | None
     migrator_tracing: lambda_.Tracing | None
@@ -103,6 +107,7 @@ class Migrator(Construct):
         architecture: lambda_.Architecture | None = None,
         memory: Size | None = None,
         timeout: Duration | None = None,
+        service_timeout: Duration | None = None,
         log_group: logs.ILogGroup | None = None,
         role: iam.IRole | None = None,
         tracing: lambda_.Tracing | None = None,
@@ -124,6 +129,7 @@ class Migrator(Construct):
             architecture: processor architecture. Default: x86_64.
             memory: memory of the function. Default: 512 MiB.
             timeout: timeout of one invocation, 4 to 15 minutes. Default: 15 minutes.
+            service_timeout: time that CloudFormation waits for all invocations, up to an hour. Default: an hour.
             log_group: log group. Default: a new log group with a retention of a month.
             role: IAM role. Default: a new role.
             tracing: X-Ray tracing. Default: disabled.
@@ -193,6 +199,7 @@ class Migrator(Construct):
                 "Grants": role_mappings.render(),
             },
             granted=granted,
+            service_timeout=_service_timeout(service_timeout),
         )
         CfnOutput(
             self,
@@ -238,6 +245,19 @@ def _checked(timeout: Duration) -> Duration:
             "as the migrator does for up to an hour",
             f"leave it out for {_LONGEST} minutes",
         )
+    return timeout
+
+
+def _service_timeout(timeout: Duration | None) -> Duration | None:
+    if timeout is not None and not timeout.is_unresolved():
+        minutes = timeout.to_minutes(integral=False)
+        if not _SHORTEST_SERVICE <= minutes <= _LONGEST_SERVICE:
+            raise ConstructError(
+                f"migrator_service_timeout is {timeout.to_human_string()}, not {_SHORTEST_SERVICE} to "
+                f"{_LONGEST_SERVICE} minutes",
+                "CloudFormation waits for an hour at most, and the migrator needs time to answer before the end",
+                f"leave it out for {_LONGEST_SERVICE} minutes",
+            )
     return timeout
 
 

@@ -175,6 +175,7 @@ FUNCTION: Mapping[str, Kind] = {
     ),
     "memory": Kind("a Size", "Size.mebibytes(512)", one_of(Size)),
     "timeout": Kind("a Duration", "Duration.minutes(15)", one_of(Duration)),
+    "service_timeout": Kind("a Duration", "Duration.minutes(30)", one_of(Duration)),
     "log_group": LOG_GROUP,
     "role": ROLE,
     "tracing": Kind("a lambda_.Tracing", "lambda_.Tracing.ACTIVE", one_of(lambda_.Tracing)),

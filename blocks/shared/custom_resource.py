@@ -44,6 +44,7 @@ def make_custom_resource(
     role: iam.IRole,
     properties: Mapping[str, object],
     granted: Sequence[iam.PolicyStatement],
+    service_timeout: Duration | None = None,
 ) -> CustomResource:
     """Create the custom resource that invokes `function`, which runs as `role` and may take several invocations.
 
@@ -55,7 +56,7 @@ def make_custom_resource(
         resource_type=resource_type,
         service_token=function.function_arn,
         # The longest timeout that CloudFormation accepts.
-        service_timeout=Duration.hours(1),
+        service_timeout=service_timeout or Duration.hours(1),
         properties=properties,
     )
     # The function invokes itself with the same event when its time is nearly up. The permission is a policy of its

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.asset import Asset
 from blocks_cli.assembly.dialect import with_dialects
 from blocks_cli.assembly.graph import order
-from blocks_cli.assembly.template import Template, read_template
+from blocks_cli.assembly.nested import Source, expand
+from blocks_cli.assembly.template import OWN_ID, Template, read_template
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 from local_dsql.access import LOCAL_ACCOUNT
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 """Region of environment-agnostic stacks if the caller passes none."""
 
-_OWN_ID = re.compile(r"/(Resource|Default)\Z")
 _SYNTH_AGAIN = "run the synth again, then deploy"
 
 
@@ -109,15 +108,16 @@ def _stack(
     name = text(properties.get("stackName")) or artifact_id
     account, stack_region = _environment(text(artifact.get("environment")), region)
     dependencies = tuple(text(item) for item in sequence(artifact.get("dependencies")))
-    body = _read_json(directory / text(properties.get("templateFile")))
-    paths = _construct_paths(_metadata(directory, artifact))
     assets = _assets(directory, [mapping(artifacts.get(item)) for item in dependencies])
+    paths = _construct_paths(_metadata(directory, artifact))
+    source = Source(name, lambda key: _read_json(assets[key].source), paths)
+    body = expand(_read_json(directory / text(properties.get("templateFile"))), source)
     return Stack(
         artifact_id=artifact_id,
         name=name,
         account=account,
         region=stack_region,
-        template=with_dialects(read_template(body, name, paths), assets),
+        template=with_dialects(read_template(body, name, _own_paths(paths)), assets),
         assets=assets,
         dependencies=dependencies,
     )
@@ -137,17 +137,23 @@ def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Jso
     return _read_json(directory / text(extra)) if extra else mapping(artifact.get("metadata"))
 
 
-def _construct_paths(metadata: Mapping[str, Json]) -> dict[str, str]:
-    """Return construct paths by logical id; the CDK's metadata has logical ids by path.
-
-    The main resource of a construct gets the construct's path, without its own id, `Resource` or `Default`.
-    """
-    return {
-        text(mapping(entry).get("data")): _OWN_ID.sub("", path.strip("/"))
+def _construct_paths(metadata: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Return construct paths with the logical ids of their resources; nested stacks may have the same ids."""
+    return [
+        (path, text(mapping(entry).get("data")))
         for path, entries in metadata.items()
         for entry in sequence(entries)
         if mapping(entry).get("type") == "aws:cdk:logicalId"
-    }
+    ]
+
+
+def _own_paths(paths: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return construct paths by logical id, the shortest of several.
+
+    The main resource of a construct gets the construct's path, without its own id, `Resource` or `Default`.
+    """
+    longest_first = sorted(paths, key=lambda each: len(each[0]), reverse=True)
+    return {logical_id: OWN_ID.sub("", path.strip("/")) for path, logical_id in longest_first}
 
 
 def _assets(directory: Path, artifacts: Iterable[Mapping[str, Json]]) -> dict[str, Asset]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^:}]+)[^}]*\}\}")
+_CLUSTER = re.compile(r"(?<![a-z0-9])[a-z0-9]{26}(?![a-z0-9])")
+_HOST = re.compile(r"(?<![a-z0-9])[a-z0-9]{26}\.dsql\.[a-z0-9-]+\.on\.aws")
+_DYNAMIC_SSM = re.compile(r"\{\{resolve:ssm:([\w./-]+)(?::\d+)?\}\}")
 
 BOOTSTRAP_VERSION = "999"
 """Value of `BootstrapVersion`: no bootstrap stack is needed, so every required version is satisfied."""
@@ -51,7 +54,8 @@ class Scope:
     """All values that an expression in a stack may refer to.
 
     `parameters` are values from the caller, `declared` the `Parameters` section of the template. `exports` are by
-    export name, `outputs` by (stack name, output name).
+    export name, `outputs` by (stack name, output name), `systems_manager` by the name of the parameter in SSM.
+    `clusters` maps identifiers of clusters to local ones, and host names to local endpoints.
     """
 
     stack: str
@@ -64,6 +68,8 @@ class Scope:
     conditions: Mapping[str, Json] = field(default_factory=dict)
     exports: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    systems_manager: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -133,6 +139,9 @@ class _Resolver:
         return result
 
     def literal(self, value: str) -> str:
+        value = _DYNAMIC_SSM.sub(lambda found: self.scope.systems_manager.get(found[1], found[0]), value)
+        value = _CLUSTER.sub(lambda found: self.scope.clusters.get(found[0], found[0]), value)
+        value = _HOST.sub(lambda found: self.scope.clusters.get(found[0], found[0]), value)
         if not self.dynamic and (match := _DYNAMIC.search(value)):
             raise self.problem(
                 f"a dynamic reference to {match[1]} is read from the AWS account at deploy time",
@@ -186,13 +195,22 @@ def _parameter(resolver: _Resolver, name: str) -> Json:
     if name == "BootstrapVersion":
         return BOOTSTRAP_VERSION
     if kind.startswith("AWS::SSM::"):
-        raise resolver.problem(
-            f"parameter {name} is read from the account's Systems Manager", f"pass --parameter {name}=VALUE"
-        )
+        return _systems_manager(resolver, name, text(declared.get("Default")), kind)
     if "Default" not in declared:
         raise resolver.problem(f"parameter {name} has no default", f"pass --parameter {name}=VALUE")
     default = text(declared["Default"])
     return [*default.split(",")] if kind == "CommaDelimitedList" or kind.startswith("List<") else default
+
+
+def _systems_manager(resolver: _Resolver, name: str, key: str, kind: str) -> Json:
+    """Return the value of a parameter in Systems Manager, which a deployed stack defines."""
+    if key not in resolver.scope.systems_manager:
+        raise resolver.problem(
+            f"parameter {name} is {key} in the account's Systems Manager, and no deployed stack defines that",
+            f"pass --parameter {name}=VALUE",
+        )
+    value = resolver.scope.systems_manager[key]
+    return [*value.split(",")] if "List<" in kind else value
 
 
 def _get_att(resolver: _Resolver, value: Json) -> Json:

@@ -13,6 +13,16 @@ NESTED_STACK = "AWS::CloudFormation::Stack"
 CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
 MIGRATIONS = "Custom::DsqlMigrations"
 
+PARAMETER = "AWS::SSM::Parameter"
+
+_OF_THE_CDK = frozenset(
+    {
+        *("Custom::AWS", "Custom::CDKBucketDeployment", "Custom::CrossRegionExportReader"),
+        *("Custom::CrossRegionExportWriter", "Custom::DynamoDBReplica", "Custom::ECRAutoDeleteImages"),
+        *("Custom::LogRetention", "Custom::S3AutoDeleteObjects", "Custom::S3BucketNotifications"),
+        *("Custom::UserPoolCloudFrontDomainName", "Custom::VpcRestrictDefaultSG"),
+    }
+)
 IDENTITIES = frozenset({ROLE, POLICY, MANAGED_POLICY, ROLE_POLICY})
 """Types that decide what a function may do."""
 
@@ -20,3 +30,8 @@ IDENTITIES = frozenset({ROLE, POLICY, MANAGED_POLICY, ROLE_POLICY})
 def is_custom(type_name: str) -> bool:
     """Return whether a handler function makes resources of this type."""
     return type_name == CUSTOM_RESOURCE or type_name.startswith("Custom::")
+
+
+def is_of_the_cdk(type_name: str) -> bool:
+    """Return whether a handler of the CDK makes the resource, which calls services without a local counterpart."""
+    return type_name in _OF_THE_CDK or type_name.startswith("Custom::AWSCDK")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import NESTED_STACK
+from blocks_cli.assembly.nested import PATH
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OWN_ID = re.compile(r"/(Resource|Default)\Z")
+"""End of the path of a construct's main resource."""
+
 IGNORED_TYPES = frozenset({"AWS::CDK::Metadata"})
 """Resources with CDK telemetry only; they have no effect on AWS either."""
 
 REFUSED_TYPES = {
-    NESTED_STACK: (
-        "nested stacks are not deployed locally",
-        "make it a separate stack (`Stack` instead of `NestedStack`); cross-stack references work locally",
-    ),
     "AWS::CloudFormation::Macro": ("template macros run in the AWS account", "expand the macro before synth"),
 }
 
@@ -55,7 +55,7 @@ def read_template(body: Mapping[str, Json], stack: str, paths: Mapping[str, str]
     """Return the template in `body`; `paths` maps logical ids to construct paths.
 
     Raises:
-        CommandError: the template uses a macro or a nested stack; the message says what to write instead.
+        CommandError: the template uses a macro; the message says what to write instead.
     """
     if body.get("Transform"):
         raise CommandError(
@@ -89,5 +89,11 @@ def _resource(logical_id: str, raw: Mapping[str, Json], stack: str, paths: Mappi
         depends_on=tuple(text(name) for name in sequence(raw.get("DependsOn"))),
         condition=text(condition) if condition else None,
         retained=text(raw.get("DeletionPolicy")).startswith("Retain"),
-        path=paths.get(logical_id, f"{stack}/{logical_id}"),
+        path=_path(raw) or paths.get(logical_id, f"{stack}/{logical_id}"),
     )
+
+
+def _path(raw: Mapping[str, Json]) -> str:
+    """Return the construct path that the CDK's command line writes into a template, "" without one."""
+    path = text(mapping(raw.get("Metadata")).get(PATH))
+    return OWN_ID.sub("", path)

@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 @click.option(
     "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Template parameter."
 )
+@click.option(
+    "--skip", "skip", multiple=True, metavar="NAME", help="Use a placeholder for a resource, by path or id."
+)
+@click.option(
+    "--cluster",
+    "clusters",
+    multiple=True,
+    metavar="IDENTIFIER=FOLDER",
+    help="Resolve an imported cluster to that of another local project.",
+)
 @click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
@@ -40,6 +50,8 @@ def deploy(
     app: str | None,
     assembly: Path | None,
     parameters: Sequence[str],
+    skip: Sequence[str],
+    clusters: Sequence[str],
     region: str | None,
     as_json: bool,
     stacks: Sequence[str],
@@ -55,7 +67,8 @@ def deploy(
     require_local(local, "deploy")
     workspace = Workspace(project_root())
     console.print_target(workspace.folder)
-    given = _pairs(parameters)
+    given = _pairs(parameters, "--parameter NAME=VALUE")
+    imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
     region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
     report = ConsoleReport()
@@ -66,6 +79,8 @@ def deploy(
         parameters=given,
         region=region,
         report=report,
+        skip=skip,
+        clusters=imported,
     ) as deployment:
         if as_json:
             console.print_json(_summary(deployment, report.notes))
@@ -75,11 +90,12 @@ def deploy(
         _conclude(deployment)
 
 
-def _pairs(parameters: Sequence[str]) -> dict[str, str]:
-    for parameter in parameters:
-        if "=" not in parameter:
-            raise CommandError(f"--parameter {parameter}", "`=` is missing", "write --parameter NAME=VALUE")
-    return dict(parameter.split("=", 1) for parameter in parameters)
+def _pairs(values: Sequence[str], usage: str) -> dict[str, str]:
+    option = usage.partition(" ")[0]
+    for value in values:
+        if "=" not in value:
+            raise CommandError(f"{option} {value}", "`=` is missing", f"write {usage}")
+    return dict(value.split("=", 1) for value in values)
 
 
 def _print_outputs(deployment: LocalDeployment) -> None:

@@ -18,7 +18,8 @@ from blocks_cli.lambda_.service import LambdaService
 from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
 from blocks_cli.local.functions import authorities, configuration, missing_layers
-from blocks_cli.local.policies import CONNECT_ACTIONS, permissions_of
+from blocks_cli.local.placeholders import is_placeholder
+from blocks_cli.local.policies import permissions_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
 from blocks_runtime.signing import Credentials
@@ -38,12 +39,13 @@ INVOKE = "lambda:InvokeFunction"
 class LocalAccount:
     """The running clusters, functions and endpoints of one workspace, and the state of its stacks.
 
-    `states` are the deployed stacks by name; only `save` and `forget` change them.
+    `states` are the deployed stacks by name; only `save` and `forget` change them, and `saves` counts these changes.
     """
 
     def __init__(self, workspace: Workspace, report: Report) -> None:
         self._state_folder = StateFolder(workspace.stacks)
         self.states: dict[str, StackState] = self._state_folder.load()
+        self.saves = 0
         self.workspace = workspace
         self.report = report
         self.store = CodeStore(workspace.code)
@@ -71,11 +73,13 @@ class LocalAccount:
 
     def save(self, state: StackState) -> None:
         """Save the state of a stack."""
+        self.saves += state != self.states.get(state.name)
         self.states[state.name] = state
         self._state_folder.save(state)
 
     def forget(self, name: str) -> None:
         """Remove the state of a stack."""
+        self.saves += 1
         del self.states[name]
         self._state_folder.remove(name)
 
@@ -116,7 +120,7 @@ class LocalAccount:
             return
         given.update(variables)
         for resource in self.resources():
-            if resource.attributes.get("Arn") == function_arn:
+            if resource.attributes.get("Arn") == function_arn and not is_placeholder(resource):
                 self.deploy_function(resource)
 
     def find_function(self, name: str) -> str | None:
@@ -130,35 +134,26 @@ class LocalAccount:
         return None
 
     def credentials_of(self, role_arn: str) -> Credentials:
-        """Return the credentials of a role, after registering its permissions with all clusters.
-
-        With several clusters they are the credentials for the first one that the role may connect to.
-        """
+        """Return the credentials of a role, after registering its permissions with all clusters."""
         role = self._role(role_arn)
-        if role is None or not self.clusters.by_arn():
-            return self._credentials_without_cluster(role_arn)
-        credentials = {}
-        permissions = self._permissions(role)
-        for arn, cluster in self.clusters.by_arn().items():
-            given = cluster.identity(role_arn, permissions)
-            credentials[arn] = Credentials(
-                given.access_key_id, given.secret_access_key, given.session_token or ""
-            )
-            self._owners[given.access_key_id] = role_arn
-        reachable = [arn for arn in credentials if any(allowed(permissions, a, arn) for a in CONNECT_ACTIONS)]
-        if len(reachable) > 1:
-            self.note(
-                f"{role.path}: may connect to {len(reachable)} clusters, locally only to {reachable[0]}"
-            )
-        return credentials[(reachable or [*credentials])[0]]
+        given = None if role is None else self._register(role)
+        return given or self._credentials_without_cluster(role_arn)
 
     def publish_permissions(self) -> None:
         """Register the permissions of all roles with all clusters, after a policy changed."""
         for resource in self.resources():
             if resource.type == ROLE:
-                permissions = self._permissions(resource)
-                for cluster in self.clusters.by_arn().values():
-                    cluster.identity(text(resource.attributes["Arn"]), permissions)
+                self._register(resource)
+
+    def _register(self, role: DeployedResource) -> Credentials | None:
+        """Register a role with all clusters; it has the same credentials in each, as on AWS. None without clusters."""
+        arn, permissions = text(role.attributes["Arn"]), self._permissions(role)
+        shared: Credentials | None = None
+        for cluster in dict.fromkeys(self.clusters.by_arn().values()):
+            shared = cluster.identity(arn, permissions, shared)
+        if shared is not None:
+            self._owners[shared.access_key_id] = arn
+        return shared
 
     def close(self) -> None:
         """Close functions, endpoints and clusters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from pathlib import Path
@@ -11,21 +12,23 @@ from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.account import LocalAccount
+from blocks_cli.local.checks import check_clusters, check_parameters, skipped
 from blocks_cli.local.execution import StackDeployment, destroy
+from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
 from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
-from blocks_cli.local.resources import handler_for
+from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from blocks_cli.assembly.cloud import Stack
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.result import InvocationResult
     from blocks_cli.local.plan import Change
@@ -52,28 +55,37 @@ class LocalDeployment:
         parameters: Mapping[str, str] | None = None,
         region: str = DEFAULT_REGION,
         report: Report | None = None,
+        skip: Sequence[str] = (),
+        clusters: Mapping[str, str] | None = None,
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`: the resources that changed since the last deploy.
 
         `assembly` is the output folder of the synth. `stacks` are the stacks to deploy, together with their
         dependencies (default: all), `parameters` the values of template parameters, `region` the Region of
-        environment-agnostic stacks. `report` gets every step.
+        environment-agnostic stacks. `report` gets every step. `skip` names resources that get a placeholder, by path
+        or logical id. `clusters` are folders of other local projects, by the identifiers that their clusters are
+        imported by.
 
         Raises:
             CommandError: the assembly is invalid, or a step failed. Completed steps are kept, and the next deploy
                 continues from there.
         """
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
-        _check_parameters(parameters or {}, chosen)
+        check_parameters(parameters or {}, chosen)
+        left_out = skipped(skip, chosen)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
+            account = _restore(LocalAccount(workspace, report or Report()), deploying=True)
+            deployment = cls(account)
             try:
-                migrate_reset_databases(deployment._account)
-                for stack in chosen:
-                    steps = StackDeployment(stack, deployment._account, parameters or {}).run()
-                    deployment.changes[stack.name] = steps
-                record_databases(deployment._account)
+                check_clusters(account.states, chosen)
+                record_imports(account, clusters or {}, region)
+                migrate_reset_databases(account)
+                with _kept_steps(account):
+                    for stack in chosen:
+                        steps = StackDeployment(stack, account, parameters or {}, left_out).run()
+                        deployment.changes[stack.name] = steps
+                record_databases(account)
             except BaseException:
                 deployment.close()
                 raise
@@ -156,7 +168,7 @@ class LocalDeployment:
             CommandError: a resource cannot be deleted.
         """
         after = {name: state.dependencies for name, state in self._account.states.items()}
-        with self._account.workspace.deploying():
+        with self._account.workspace.deploying(), _kept_steps(self._account):
             return {
                 name: destroy(self._account, name, purge=purge) for name in reversed(order(after, "stacks"))
             }
@@ -204,16 +216,16 @@ def _unknown(name: str, names: list[str]) -> CommandError:
     )
 
 
-def _check_parameters(given: Mapping[str, str], stacks: Sequence[Stack]) -> None:
-    """Refuse unknown parameters, as CloudFormation does."""
-    declared = {name for stack in stacks for name in stack.template.parameters}
-    for name in given:
-        if name not in declared:
-            raise CommandError(
-                f"parameter {name}: unknown",
-                f"the templates to deploy have: {', '.join(sorted(declared)) or 'none'}",
-                "pass one of these, or declare it with CfnParameter",
-            )
+@contextlib.contextmanager
+def _kept_steps(account: LocalAccount) -> Iterator[None]:
+    """Give an error after a completed step the exit code of a failed deploy: USAGE means that nothing changed."""
+    before = account.saves
+    try:
+        yield
+    except CommandError as error:
+        if error.code is ExitCode.USAGE and account.saves != before:
+            error.code = ExitCode.MIGRATION_FAILED
+        raise
 
 
 def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
@@ -223,11 +235,12 @@ def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
     removed from the state, so that the deploy creates it again.
     """
     try:
+        restore_imports(account)
         for name in [*account.states]:
             _restore_clusters(account, name, deploying)
         for resource in account.resources():
             if resource.type != CLUSTER:
-                handler_for(resource.type).restore(resource, account)
+                handler_of(resource).restore(resource, account)
         account.publish_permissions()
     except BaseException:
         account.close()

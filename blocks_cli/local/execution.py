@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.graph import dependencies
 from blocks_cli.assembly.intrinsics import Scope, condition_holds, resolve
-from blocks_cli.assembly.resource_types import IDENTITIES, is_custom
+from blocks_cli.assembly.resource_types import IDENTITIES, PARAMETER, is_custom
 from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.local.imported_clusters import local_names
 from blocks_cli.local.plan import (
     Action,
     Change,
@@ -20,12 +21,13 @@ from blocks_cli.local.plan import (
     plan_removal,
     resolved_properties,
 )
-from blocks_cli.local.resources import HANDLERS, handler_for
-from blocks_cli.local.resources.handler import ResourceRequest
+from blocks_cli.local.resources import HANDLERS, handler_for, handler_of
+from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
+from blocks_cli.local.resources.simple import placeholder
 from blocks_cli.local.state import DeployedResource, StackState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
@@ -35,10 +37,17 @@ if TYPE_CHECKING:
 class StackDeployment:
     """Deployment of one stack: from its recorded state to its template."""
 
-    def __init__(self, stack: Stack, account: LocalAccount, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        account: LocalAccount,
+        parameters: Mapping[str, str],
+        skipped: Collection[str] = (),
+    ) -> None:
         self._stack = stack
         self._account = account
         self._parameters = parameters
+        self._skipped = skipped
         if stack.name not in account.states:
             account.states[stack.name] = StackState(stack.name, stack.region, stack.account)
 
@@ -61,6 +70,12 @@ class StackDeployment:
             conditions=template.conditions,
             exports={name: value for state in states for name, value in state.exports.items()},
             outputs={(state.name, name): value for state in states for name, value in state.outputs.items()},
+            systems_manager={
+                resource.physical_id: text(resource.attributes.get("Value"))
+                for resource in self._account.resources()
+                if resource.type == PARAMETER
+            },
+            clusters=local_names(self._account),
         )
 
     def run(self) -> list[Change]:
@@ -111,7 +126,7 @@ class StackDeployment:
             assets=self._stack.assets,
             previous=previous,
         )
-        outcome = handler_for(resource.type).apply(request, self._account)
+        outcome = self._outcome(request)
         return DeployedResource(
             logical_id=resource.logical_id,
             type=resource.type,
@@ -121,6 +136,12 @@ class StackDeployment:
             attributes=outcome.attributes,
             local=outcome.local,
         )
+
+    def _outcome(self, request: ResourceRequest) -> ResourceResult:
+        if request.path not in self._skipped:
+            return handler_for(request.type).apply(request, self._account)
+        self._account.note(f"{request.path}: {request.type} was skipped by --skip; a placeholder is used")
+        return placeholder(request)
 
     def _record(
         self, resource: Resource, deployed: DeployedResource, previous: DeployedResource | None
@@ -140,7 +161,7 @@ class StackDeployment:
 
     def _start(self, logical_id: str) -> None:
         resource = self._state.resources[logical_id]
-        handler_for(resource.type).restore(resource, self._account)
+        handler_of(resource).restore(resource, self._account)
         if resource.type in IDENTITIES:
             self._account.publish_permissions()
 
@@ -170,7 +191,7 @@ def remove(
         CommandError: a resource cannot be deleted; the previous deletions are recorded.
     """
     for leftover in account.states[stack].leftovers:
-        handler_for(leftover.type).delete(leftover, account, purge=purge)
+        handler_of(leftover).delete(leftover, account, purge=purge)
         state = account.states[stack]
         account.save(
             dataclasses.replace(state, leftovers=tuple(r for r in state.leftovers if r is not leftover))
@@ -194,7 +215,7 @@ def _remove(account: LocalAccount, stack: str, change: Change, purge: bool) -> C
     account.report.started(stack, change)
     resource = account.states[stack].resources[change.logical_id]
     if change.action is Action.DELETE:
-        handler_for(resource.type).delete(resource, account, purge=purge)
+        handler_of(resource).delete(resource, account, purge=purge)
     account.save(account.states[stack].without_resource(change.logical_id))
     account.report.finished(stack, change, time.monotonic() - started)
     return change

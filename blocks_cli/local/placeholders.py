@@ -27,7 +27,7 @@ def is_placeholder(resource: DeployedResource) -> bool:
 
 def plausible_attribute(resource: DeployedResource, name: str) -> str:
     """Return a value in the right form for an attribute: an ARN, a URL, a host name, a port, or a name."""
-    service, kind = (part.lower() for part in resource.type.split("::")[1:3])
+    _, service, kind = f"{resource.type.lower()}::resource".split("::")[:3]
     for ending, pattern in _SHAPES.items():
         if name.lower().endswith(ending):
             return pattern.format(

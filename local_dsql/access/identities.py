@@ -43,12 +43,15 @@ class IdentityStore:
         """Return the identity with this access key, or None."""
         return self._by_key.get(access_key_id)
 
-    def register(self, arn: str, permissions: Sequence[Permission]) -> Identity:
-        """Add a principal, or replace its permissions; its credentials stay the same.
+    def register(
+        self, arn: str, permissions: Sequence[Permission], credentials: Credentials | None = None
+    ) -> Identity:
+        """Add a principal, or replace its permissions; its credentials stay the same unless some are given.
 
         Args:
             arn: IAM role or user, such as `arn:aws:iam::000000000000:role/app`; any partition.
             permissions: all its permissions, allowed and denied.
+            credentials: credentials of the principal in another cluster. Default: its own, or random ones.
 
         Raises:
             ValueError: `arn` is not the ARN of a role or user; that of a role session is not.
@@ -59,7 +62,8 @@ class IdentityStore:
                 "write it like arn:aws:iam::000000000000:role/app (the ARN of the role, not of a session)"
             )
         known = self._by_arn.get(arn)
-        credentials = known.credentials if known else _new_credentials(temporary=match["type"] == "role")
+        if credentials is None:
+            credentials = known.credentials if known else _new_credentials(temporary=match["type"] == "role")
         identity = Identity(arn, credentials, tuple(permissions))
         if identity != known:
             self._by_arn[arn] = identity

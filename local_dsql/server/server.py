@@ -8,6 +8,7 @@ import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
+from blocks_runtime.signing import Credentials
 from local_dsql.access import ClusterName, Effect, IdentityStore, Permission
 from local_dsql.access.cluster_name import LOCAL_ACCOUNT
 from local_dsql.client.launch import write_state
@@ -131,7 +132,9 @@ class Server:
     async def _register(self, parameters: Json) -> Json:
         rows = cast("list[dict[str, str]]", parameters["permissions"])
         permissions = [Permission(row["action"], row["resource"], Effect(row["effect"])) for row in rows]
-        return asdict(self._identities.register(str(parameters["arn"]), permissions).credentials)
+        given = cast("dict[str, str] | None", parameters.get("credentials"))
+        credentials = None if given is None else Credentials(**given)
+        return asdict(self._identities.register(str(parameters["arn"]), permissions, credentials).credentials)
 
     async def _reset(self, _: Json) -> Json:
         await self._endpoints.reset()

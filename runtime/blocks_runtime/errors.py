@@ -24,6 +24,8 @@
         └── CommitOutcomeUnknown             the reply to COMMIT was lost
 
 Each has `sqlstate` (None without a server error), `retryable` (running the same transaction again may succeed),
+`status` (the HTTP status that a handler may answer with: 409 for a conflict, 503 for a database that cannot answer now,
+else 500),
 `commit_unknown` (it may have taken effect), `attempts`, `advice` (the remedy), and `name`, its name in Blocks for
 TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE and
 the remedy, and never a value or a token.
@@ -84,6 +86,7 @@ class DatabaseError(Exception):
 
     name: str = DistributedDatabaseErrors.QueryFailed
     retryable: bool = False
+    status: int = 500
     commit_unknown: bool = False
     advice: str = ""
 
@@ -130,6 +133,7 @@ class ConnectionFailed(DatabaseError):
 
     name = DistributedDatabaseErrors.ConnectionFailed
     retryable = True
+    status = 503
 
 
 class AccessDenied(ConnectionFailed):
@@ -137,6 +141,7 @@ class AccessDenied(ConnectionFailed):
 
     advice = "grant it with `db.grant_connect(fn)` and deploy, and sign with the credentials of that role"
     retryable = False
+    status = 500
 
 
 class ConnectionLimitExceeded(ConnectionFailed):
@@ -153,10 +158,13 @@ class UniqueConstraintViolation(QueryFailed):
     """A row with this unique key exists already."""
 
     name = DistributedDatabaseErrors.UniqueConstraintViolation
+    status = 409
 
 
 class ForeignKeyViolation(QueryFailed):
     """A row refers to one that does not exist."""
+
+    status = 409
 
 
 class NotNullViolation(QueryFailed):
@@ -190,12 +198,14 @@ class ServerUnavailable(QueryFailed):
 
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     retryable = True
+    status = 503
 
 
 class DeadlineExceeded(QueryFailed):
     """The caller's deadline passed before the server answered; an open transaction is rolled back."""
 
     advice = "give it more time (`deadline`), or less to do at once"
+    status = 503
     sent = True
     """False if the statement was not sent."""
 
@@ -212,6 +222,7 @@ class SerializationFailure(TransactionFailed):
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     name = DistributedDatabaseErrors.SerializationFailure
     retryable = True
+    status = 409
 
 
 class TransactionAborted(TransactionFailed):

@@ -32,6 +32,7 @@ WRONG: dict[str, list[Any]] = {
     "migrator_architecture": ["arm64"],
     "migrator_memory": [512],
     "migrator_timeout": [15, dt.timedelta(minutes=5)],
+    "migrator_service_timeout": [30, dt.timedelta(minutes=5)],
     "migrator_log_group": ["/aws/lambda/migrator"],
     "migrator_role": ["arn:aws:iam::123456789012:role/migrator"],
     "migrator_tracing": ["Active", True],

@@ -217,6 +217,11 @@ def test_the_migrator_may_run_in_a_vpc(stack: cdk.Stack) -> None:
     template.order()
 
 
+def test_the_service_timeout_may_be_shorter(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main", migrator_service_timeout=cdk.Duration.minutes(30))
+    assert Template.of(stack).named(db.migrator.migrated)["Properties"]["ServiceTimeout"] == "1800"
+
+
 def refused(**options: Any) -> Callable[[cdk.Stack], object]:
     return lambda stack: DistributedDatabase(stack, "main", **options)
 
@@ -225,6 +230,8 @@ def refused(**options: Any) -> Callable[[cdk.Stack], object]:
     ("make", "message"),
     [
         (refused(migrator_reserved_concurrency=0), "migrator_reserved_concurrency is 0"),
+        (refused(migrator_service_timeout=cdk.Duration.seconds(30)), "not 1 to 60 minutes"),
+        (refused(migrator_service_timeout=cdk.Duration.hours(2)), "not 1 to 60 minutes"),
         (refused(migrator_security_groups=[]), "but no migrator_vpc"),
         (refused(migrator_vpc_subnets=ec2.SubnetSelection()), "but no migrator_vpc"),
         (lambda _: BackupPolicy.daily(hour=24), "hour is 24, not 0 to 23"),

@@ -47,6 +47,21 @@ def test_picklable(kind: type[DatabaseError]) -> None:
     assert str(again) == f"what (SQLSTATE 40001) after 4 attempts{way_out}"
 
 
+STATUSES = {
+    409: {errors.UniqueConstraintViolation, errors.ForeignKeyViolation, errors.SerializationFailure},
+    503: {
+        *(errors.ConnectionFailed, errors.ConnectionLimitExceeded),
+        *(errors.ServerUnavailable, errors.DeadlineExceeded),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_has_an_http_status(kind: type[DatabaseError]) -> None:
+    expected = next((status for status, kinds in STATUSES.items() if kind in kinds), 500)
+    assert kind("x").status == expected
+
+
 def test_the_drawn_tree_matches_the_classes() -> None:
     """Indentation in the module's docstring says who descends from whom; compare with the classes."""
     drawn: list[tuple[str, str]] = []

@@ -74,6 +74,19 @@ def test_a_clock_with_an_error_of_minutes_works(
     assert db.query_one(ANSWER)
 
 
+@pytest.mark.parametrize(
+    ("lambda_function", "expected"), [("Shop-Orders", "Shop-Orders"), (None, "blocks-dsql")]
+)
+def test_a_connection_has_the_name_of_its_function(
+    db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch, lambda_function: str | None, expected: str
+) -> None:
+    """Database Insights slices the load by it."""
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+    if lambda_function:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", lambda_function)
+    assert db.query(sql("SHOW application_name")) == [{"application_name": expected}]
+
+
 def test_a_connection_outlives_its_token(db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is looked at when a connection is opened; a new one is signed for each, so that none is ever too old."""
     made: list[str] = []

@@ -53,6 +53,12 @@ def test_the_budget_starts_with_the_first_invocation(
     assert stub.bodies == []
 
 
+@pytest.mark.parametrize(("timeout", "minutes"), [("1800", 27.5), ("3600", 55), (None, 55)])
+def test_the_budget_is_shorter_for_a_shorter_service_timeout(timeout: str | None, minutes: float) -> None:
+    event: dict[str, object] = {STARTED_AT: time.time(), "ResourceProperties": {"ServiceTimeout": timeout}}
+    assert continuation._budget_left(event) == pytest.approx(minutes * 60, abs=5)
+
+
 def test_no_invocation_exceeds_the_budget() -> None:
     """CloudFormation would have given up meanwhile, without a word on why."""
     seen: list[float] = []

@@ -54,6 +54,7 @@ def options(stack: cdk.Stack) -> dict[str, Any]:
         "migrator_architecture": lambda_.Architecture.ARM_64,
         "migrator_memory": cdk.Size.mebibytes(1024),
         "migrator_timeout": cdk.Duration.minutes(5),
+        "migrator_service_timeout": cdk.Duration.minutes(30),
         "migrator_log_group": lambda: logs.LogGroup(stack, "Log"),
         "migrator_role": lambda: iam.Role(
             stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")

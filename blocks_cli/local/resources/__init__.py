@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly import resource_types
+from blocks_cli.local.placeholders import is_placeholder
 from blocks_cli.local.resources.cluster import ClusterHandler
 from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
@@ -13,6 +14,7 @@ from blocks_cli.local.resources.simple import SIMPLE, PlaceholderHandler, Simple
 
 if TYPE_CHECKING:
     from blocks_cli.local.resources.handler import ResourceHandler
+    from blocks_cli.local.state import DeployedResource
 
 HANDLERS: dict[str, ResourceHandler] = {
     resource_types.CLUSTER: ClusterHandler(),
@@ -34,3 +36,8 @@ def handler_for(type_name: str) -> ResourceHandler:
     if resource_types.is_custom(type_name):
         type_name = resource_types.CUSTOM_RESOURCE
     return HANDLERS.get(type_name, _PLACEHOLDER)
+
+
+def handler_of(resource: DeployedResource) -> ResourceHandler:
+    """Return the handler of a deployed resource; a placeholder has nothing to start or delete."""
+    return _PLACEHOLDER if is_placeholder(resource) else handler_for(resource.type)

@@ -7,10 +7,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from blocks_cli.assembly.resource_types import is_of_the_cdk
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
+from blocks_cli.local.placeholders import is_placeholder
 from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
 from blocks_cli.local.resources.simple import placeholder
 from blocks_runtime.contract import variable_prefix
@@ -33,7 +35,7 @@ class CustomResourceHandler:
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Send Create or Update and wait for the response."""
         arn = text(request.properties.get("ServiceToken"))
-        if account.functions.get(arn) is None:
+        if is_of_the_cdk(request.type) or account.functions.get(arn) is None:
             account.note(f"{request.path}: {request.type} was skipped: its handler does not run locally")
             return placeholder(request)
         answer = _invoke_handler(account, arn, request.path, _event(request), _timeout(request.properties))
@@ -50,7 +52,7 @@ class CustomResourceHandler:
     def delete(self, resource: DeployedResource, account: LocalAccount, *, purge: bool) -> None:
         """Send Delete and wait for the response; with `purge`, an error is only noted."""
         arn = text(resource.properties.get("ServiceToken"))
-        if account.functions.get(arn) is None:
+        if is_placeholder(resource) or account.functions.get(arn) is None:
             return
         event = _delete_event(resource, account)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import FUNCTION, PARAMETER
 from blocks_cli.json_value import text
 from blocks_cli.local.placeholders import MARK, physical_name
 from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
@@ -18,7 +19,7 @@ class Shape:
     """Patterns for the physical id and the attributes of a resource.
 
     `name` is the property with the user's name for the resource. Patterns may use `{name}`, `{logs}`, `{function}`,
-    `{alias}`, `{logical_id}`, and in attributes `{id}`, the physical id.
+    `{alias}`, `{logical_id}`, `{type}`, `{value}`, and in attributes `{id}`, the physical id.
     """
 
     physical_id: str
@@ -32,6 +33,7 @@ SIMPLE = {
         "{function}:1", {"Version": "1", "FunctionArn": "{function}:1"}, "FunctionName"
     ),
     "AWS::Lambda::Alias": Shape("{function}:{alias}", {"AliasArn": "{function}:{alias}"}, "FunctionName"),
+    PARAMETER: Shape("{name}", {"Type": "{type}", "Value": "{value}"}, "Name"),
     "AWS::Lambda::Permission": Shape("{logical_id}", {"Id": "{logical_id}"}),
     "AWS::Lambda::EventInvokeConfig": Shape("{logical_id}", {}),
     "AWS::Lambda::Url": Shape(
@@ -58,6 +60,8 @@ class SimpleHandler(PassiveHandler):
             ),
             "alias": text(properties.get("Name")),
             "logical_id": request.logical_id,
+            "type": text(properties.get("Type")),
+            "value": text(properties.get("Value")),
         }
         values["id"] = self.shape.physical_id.format(**values)
         attributes = {name: pattern.format(**values) for name, pattern in self.shape.attributes.items()}
@@ -80,4 +84,6 @@ class PlaceholderHandler(PassiveHandler):
 def placeholder(request: ResourceRequest) -> ResourceResult:
     """Return a placeholder with a name."""
     name = physical_name(request.stack, request.logical_id)
-    return ResourceResult(name, local={MARK: request.region})
+    # Policies and other functions look for the ARN of every function.
+    arn = {"Arn": f"{request.arn_prefix('lambda')}:function:{name}"} if request.type == FUNCTION else {}
+    return ResourceResult(name, {**arn}, {MARK: request.region})

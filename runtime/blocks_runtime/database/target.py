@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Target:
     def parameters(self, password: str, libpq: int) -> dict[str, str | int]:
         """Return the connection parameters for a token and a version of libpq (as in `170004`).
 
+        The application is the Lambda function, by which Database Insights and `pg_stat_activity` group sessions.
         TLS is always verified, and cannot be turned off. The kernel detects an unreachable server within about 20
         seconds, also during a statement.
         """
@@ -56,7 +58,7 @@ class Target:
             "dbname": DATABASE,
             "user": self.role,
             "password": password,
-            "application_name": "blocks-dsql",
+            "application_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "blocks-dsql"),
             "sslmode": "verify-full",
             "sslrootcert": self.ca,
             "gssencmode": "disable",

@@ -56,9 +56,9 @@ def test_the_error_lists_a_cycle() -> None:
     ("body", "what"),
     [
         ({"Transform": "AWS::Serverless"}, "has the transform"),
-        ({"Resources": {"N": {"Type": "AWS::CloudFormation::Stack"}}}, "N is an AWS::CloudFormation::Stack"),
+        ({"Resources": {"M": {"Type": "AWS::CloudFormation::Macro"}}}, "M is an AWS::CloudFormation::Macro"),
     ],
-    ids=["transform", "nested stack"],
+    ids=["transform", "macro"],
 )
 def test_features_that_need_an_aws_account_are_refused(body: dict[str, Json], what: str) -> None:
     with pytest.raises(CommandError, match=what):

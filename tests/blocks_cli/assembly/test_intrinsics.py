@@ -109,7 +109,10 @@ REFUSALS: dict[str, tuple[Json, str]] = {
     "unknown resource": ({"Ref": "Unknown"}, "Ref names Unknown"),
     "unknown attribute owner": ({"Fn::GetAtt": ["Unknown", "Arn"]}, "Fn::GetAtt names Unknown"),
     "parameter without value": ({"Ref": "Missing"}, "parameter Missing has no default"),
-    "parameter in Systems Manager": ({"Ref": "Secret"}, "read from the account's Systems Manager"),
+    "parameter in Systems Manager": (
+        {"Ref": "Secret"},
+        "in the account's Systems Manager, and no deployed stack",
+    ),
     "dynamic reference": (
         "{{resolve:secretsmanager:x:SecretString:y}}",
         "dynamic reference to secretsmanager",
