@@ -32,12 +32,3 @@ class Snapshot:
     def shows(self, xid: int) -> bool:
         """Return whether the changes of a committed top-level transaction (64 bits) are visible."""
         return xid < self.xmin or (xid < self.xmax and xid not in self.running)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no transaction that had a number was running.
-
-        Whatever was written to the log before a place that was read *before* such a snapshot belongs to transactions
-        that have ended: `LogReader.skip` to that place loses nothing.
-        """
-        return self.xmin == self.xmax
