@@ -51,8 +51,14 @@ _ORIGIN = (
     " FROM pg_catalog.pg_database d, pg_catalog.pg_settings s, pg_catalog.pg_control_checkpoint() c"
     " WHERE d.datname = pg_catalog.current_database() AND s.name = 'wal_segment_size'"
 )
-_POSITION = "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot()"
-"""Two statements: the snapshot is taken after the position was read."""
+_POSITION = (
+    "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot();"
+    " SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(NULL) WHERE backend_xid IS NOT NULL)"
+)
+"""Several statements: whether a transaction has a number is asked after the position was read.
+
+A snapshot does not tell: it does not name a running transaction that is newer than all that have ended.
+"""
 _TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
 
 
@@ -189,15 +195,14 @@ class Engine:
     async def _skip(self) -> bool:
         """Leave out the log before now if no transaction that has written needs it; return whether one may begin to.
 
-        Lone statements come and go: each has ended that had written before a position which a quiet snapshot follows.
+        Lone statements come and go: each has ended that had written before a position after which none had a number.
         """
         services = self.services
-        (position,), (snapshot,) = await services.control.rows(_POSITION)
+        (position,), (snapshot,), (numbered,) = await services.control.rows(_POSITION)
         if not services.is_idle():
             return False
-        seen = Snapshot.parse(str(snapshot))
-        if seen.is_quiet:
+        if numbered == "f":
             services.log.skip(parse_lsn(str(position)))
         else:
-            services.log.forget(seen.xmin, services.log.position)
+            services.log.forget(Snapshot.parse(str(snapshot)).xmin, services.log.position)
         return parse_lsn(str(position)) - services.log.position < _BACKLOG

@@ -124,7 +124,8 @@ class LogReader:
         """Go on at a later position and forget every transaction, open or committed.
 
         Nothing may be asked afterwards of transactions that have written before that position: nothing is lost where
-        a snapshot that was taken after the position was (`Snapshot.is_quiet`) shows that none is open.
+        no transaction has a number (pg_stat_activity.backend_xid) after the position was read. A snapshot does not tell
+        that: it does not name a running transaction that is newer than all that have ended.
         """
         if to <= self._position:
             return

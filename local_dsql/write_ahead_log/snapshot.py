@@ -32,12 +32,3 @@ class Snapshot:
     def shows(self, xid: int) -> bool:
         """Return whether the changes of a committed top-level transaction (64 bits) are visible."""
         return xid < self.xmin or (xid < self.xmax and xid not in self.running)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Return whether no transaction that had a number was running.
-
-        Records before a place of the log that was read *before* such a snapshot belong to transactions that have
-        ended: `LogReader.skip` to that place loses nothing.
-        """
-        return self.xmin == self.xmax
