@@ -39,6 +39,28 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "COMMIT.",
     ),
     Divergence(
+        "conflict-before-commit",
+        "A transaction that has lost a conflict may be told so by a statement: 40001 in place of the answer, or 23505 "
+        "for a key that only newer rows have.",
+        "Its changes are written again over newer rows, and PostgreSQL cannot always tell which of two rows with one "
+        "key the statement would have met.",
+        "The transaction fails a statement earlier than on Aurora DSQL; it never commits. Run it again from its start.",
+    ),
+    Divergence(
+        "child-updated-twice",
+        "A transaction that updates a child row twice while another one changes a key of its parent fails with OC000.",
+        "PostgreSQL checks the foreign key again for a row that the same transaction has updated, and locks the parent.",
+        "Such a transaction may commit on Aurora DSQL.",
+    ),
+    Divergence(
+        "skip-locked-sees-locks",
+        "SKIP LOCKED skips rows, and NOWAIT fails on rows, that an open transaction has locked here.",
+        "PostgreSQL holds a transaction's locks until the transaction is suspended. On Aurora DSQL no lock blocks, so "
+        "both words probably have no effect; there is no recording.",
+        "A queue read with SKIP LOCKED gives different rows to two sessions here; on Aurora DSQL one of them may fail "
+        "with OC000.",
+    ),
+    Divergence(
         "one-loser",
         "Of two transactions that conflict in several rows exactly one fails.",
         "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",

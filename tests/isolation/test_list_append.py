@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
+from local_dsql.divergences import BY_ID
 from tests.isolation.checker import check
 from tests.isolation.history import json_lines
 from tests.isolation.list_append import LONGEST_STATEMENT, run
@@ -29,6 +31,13 @@ WAYS = (
     "upsert by second key",
 )
 
+_REPORTED_EARLY = pytest.mark.xfail(
+    raises=(psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure),
+    reason=BY_ID["conflict-before-commit"].sentence,
+    strict=False,
+)
+"""A statement may report the conflict; a history that violates snapshot isolation still fails the test."""
+
 
 def judge(
     cluster: LocalCluster, folder: Path, transactions: int, seed: int, *, lone_loses: bool = False
@@ -50,6 +59,7 @@ def judge(
     assert all(json.loads(line)["value"] for line in file.read_text().splitlines()[:10])
 
 
+@_REPORTED_EARLY
 def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
     """The short run."""
     judge(cluster, tmp_path, transactions=420, seed=1)
@@ -71,6 +81,7 @@ def test_snapshot_isolation_beside_a_predicate(
         cluster.clear_injections(number)
 
 
+@_REPORTED_EARLY
 @pytest.mark.parametrize(("transactions", "seed"), BESIDE)
 def test_snapshot_isolation_beside_a_key(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
@@ -83,6 +94,7 @@ def test_snapshot_isolation_beside_a_key(
         cluster.clear_injections(number)
 
 
+@_REPORTED_EARLY
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 104))
 def test_snapshot_isolation_in_a_long_run(cluster: LocalCluster, tmp_path: Path, seed: int) -> None:

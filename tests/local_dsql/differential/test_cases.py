@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from local_dsql.divergences import BY_ID
 from tests.isolation.table_setup import execute
 from tests.local_dsql.differential.cases import Case, Step, play
 from tests.local_dsql.differential.cases_conflicts import CONFLICTS
@@ -26,8 +27,23 @@ LONGEST = 0.25
 """Seconds that a statement may wait for another transaction."""
 
 
+DIVERGENT = {
+    "Q1: child updated twice while its parent's other key moves": "child-updated-twice",
+    "SKIP LOCKED and NOWAIT see no locks": "skip-locked-sees-locks",
+    "a key that others have taken since, twice": "conflict-before-commit",
+}
+"""Cases that the local database answers otherwise, and the entry of the registry; some only in one of the two modes."""
+
+
+def marked(case: Case) -> object:
+    """Return the case as a parameter, expected to fail where the registry says so."""
+    entry = DIVERGENT.get(case.name)
+    marks = [] if entry is None else [pytest.mark.xfail(reason=BY_ID[entry].sentence, strict=False)]
+    return pytest.param(case, marks=marks, id=case.name)
+
+
 @pytest.mark.parametrize("protocol", [Protocol.SIMPLE, Protocol.EXTENDED], ids=lambda each: each.value)
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_case(case: Case, protocol: Protocol, local: LocalCluster) -> None:
     """Every answer is as expected, and no statement waits."""
     local.reset()
