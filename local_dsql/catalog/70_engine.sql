@@ -140,7 +140,9 @@ SELECT k.conname::text, k.conrelid::bigint, k.confrelid::bigint, k.condeferrable
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.o),
     pg_relation_filenode(k.conrelid)::bigint, pg_relation_filenode(k.confrelid)::bigint,
     k.confdeltype NOT IN ('a', 'r') OR k.confupdtype NOT IN ('a', 'r')
+-- A table that was dropped since the snapshot has rows in it, and no file any more.
 FROM pg_constraint k WHERE k.contype = 'f'
+    AND pg_relation_filenode(k.conrelid) IS NOT NULL AND pg_relation_filenode(k.confrelid) IS NOT NULL
 $$;
 
 -- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
