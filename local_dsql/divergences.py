@@ -49,8 +49,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "child-updated-twice",
         "A transaction that updates a child row twice while another one changes a key of its parent fails with OC000.",
-        "PostgreSQL checks the foreign key again for a row that the same transaction has updated, and locks the parent.",
+        "PostgreSQL checks the foreign key again for a row that the transaction has updated, and locks the parent.",
         "Such a transaction may commit on Aurora DSQL.",
+    ),
+    Divergence(
+        "long-text-delays-others",
+        "A statement text of many thousand nested comments, brackets or operators delays other sessions while it is "
+        "parsed.",
+        "The parser runs on the event loop, and its time for such texts grows with the square of their length.",
+        "Only such texts; an INSERT of many rows takes linear time.",
     ),
     Divergence(
         "skip-locked-sees-locks",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.divergences import BY_ID
 from tests.local_dsql.differential.wire_session import Protocol, Request, WireSession
 from tests.local_dsql.waits.sessions import LONGEST, Pulse, at_once, opened, said, within
 
@@ -153,6 +154,10 @@ NESTED: dict[str, Callable[[int], str]] = {
 }
 
 
+_LONG_TEXTS = pytest.mark.xfail(reason=BY_ID["long-text-delays-others"].sentence, strict=False)
+
+
+@_LONG_TEXTS
 @pytest.mark.parametrize("kind", NESTED)
 def test_a_long_text_holds_up_no_session(local: LocalCluster, kind: str) -> None:
     """While a text of 10,000 and of 60,000 repetitions is read, another session's SELECT 1 answers at once."""
@@ -169,6 +174,7 @@ def test_a_long_text_holds_up_no_session(local: LocalCluster, kind: str) -> None
     within(LONGEST, measure)
 
 
+@_LONG_TEXTS
 def test_the_time_for_nested_comments_is_linear(local: LocalCluster) -> None:
     """Four times the comments take less than nine times the time; quadratic would be sixteen."""
 
