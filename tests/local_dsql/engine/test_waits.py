@@ -12,6 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
 
+pytestmark = pytest.mark.slow  # bounds in milliseconds, which need a machine with nothing else to do
+
+
 MOST = 0.25
 """Seconds that a statement may take because of another transaction."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from local_dsql import LocalCluster
 
+pytestmark = pytest.mark.slow  # bounds in milliseconds, which need a machine with nothing else to do
+
+
 TABLES = (
     "CREATE TABLE t (id int PRIMARY KEY, v text)",
     "CREATE TABLE other (id int PRIMARY KEY, v int)",
