@@ -68,6 +68,7 @@ def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
 BESIDE = [(210, 2), pytest.param(5_000, 104, marks=pytest.mark.slow)]
 
 
+@_REPORTED_EARLY
 @pytest.mark.parametrize(("transactions", "seed"), BESIDE)
 def test_snapshot_isolation_beside_a_predicate(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
