@@ -100,7 +100,7 @@ async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tel
             verdict = _Verdict(lost(error))
         fault = None
         if verdict.error is None and preview is not None:
-            fault = await preview.strike(held)
+            fault = preview.strike(held)
             verdict = _Verdict(_INJECTED.get(fault)) if fault is not None else verdict
         if verdict.error is not None or fault is Fault.LOST:
             return await _lose(held, verdict, fault)

@@ -28,7 +28,7 @@ class CommitPreview:
     attempt: Attempt
     agreed: frozenset[int] = frozenset()
 
-    async def strike(self, held: HeldSession) -> Fault | None:
+    def strike(self, held: HeldSession) -> Fault | None:
         """Return the fault to inject into the COMMIT, or None."""
         return held.services.injector.next_fault(self.attempt, self.agreed)
 

@@ -13,7 +13,6 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.commands import NO_IMAGES, first_error
 from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, INTERRUPTED, EngineError
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.suspend import changes_catalog
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
 
@@ -38,7 +37,7 @@ class Interrupted(Exception):
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
     """Return all foreign keys as the transaction sees them."""
-    return await held.services.catalog.foreign_keys(held, keep=not changes_catalog(held))
+    return await held.services.catalog.foreign_keys(held, keep=not held.transaction.changes_catalog)
 
 
 async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
@@ -163,7 +162,7 @@ async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bo
 
 async def _ends(held: HeldSession, key: ForeignKey) -> tuple[Table, Table]:
     files = {key.child_file, key.parent_file}
-    tables = await held.services.catalog.tables(held, files, keep=not changes_catalog(held))
+    tables = await held.services.catalog.tables(held, files, keep=not held.transaction.changes_catalog)
     return tables[key.child_file], tables[key.parent_file]
 
 

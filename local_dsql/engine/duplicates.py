@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.errors import UNIQUE_VIOLATION, EngineError
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.suspend import changes_catalog, tables_of
+from local_dsql.engine.suspend import tables_of
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ async def violated_index(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[Table, UniqueIndex] | tuple[None, None]:
     """Return the table and the unique index that an error of PostgreSQL names."""
-    keep = not changes_catalog(held)
+    keep = not held.transaction.changes_catalog
     names = fields.get("s", ""), fields.get("t", "")
     table = await held.services.catalog.named(held, *names, keep=keep)
     for index in table.unique if table is not None else ():

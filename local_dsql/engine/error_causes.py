@@ -20,7 +20,6 @@ from local_dsql.engine.errors import (
     EngineError,
 )
 from local_dsql.engine.powers import set_unique, write_rows
-from local_dsql.engine.suspend import changes_catalog
 from local_dsql.engine.unblock import ask_unblocked
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ async def violated_key(
     """Return the foreign key of a "still referenced" error, its child and its parent; Nones for any other error."""
     if "is still referenced" not in fields.get("D", ""):
         return None, None, None
-    keep = not changes_catalog(held)
+    keep = not held.transaction.changes_catalog
     child = await held.services.catalog.named(held, fields.get("s", ""), fields.get("t", ""), keep=keep)
     for key in await foreign_keys(held):
         if child is not None and key.child == child.oid and key.name == fields.get("n"):

@@ -6,7 +6,6 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine.errors import CONFLICT_CODES, FOREIGN_KEY_VIOLATION, UNIQUE_VIOLATION, EngineError
-from local_dsql.engine.suspend import changes_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +32,7 @@ _NOTHING = NewerChanges((), ())
 async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
     """Return what others have committed into the tables that a statement names."""
     newer = await held.services.log.newer(held.transaction, than_first=True)
-    changed, keep = newer.files(), not changes_catalog(held)
+    changed, keep = newer.files(), not held.transaction.changes_catalog
     known = await held.services.catalog.tables(held, changed, keep=keep) if changed else {}
     found = {file: table for file, table in known.items() if table.relation.lower() in statement.relations}
     tables = sorted({table.relation.lower() for table in found.values()})

@@ -16,7 +16,6 @@ from local_dsql.engine.deferred_checks import foreign_keys
 from local_dsql.engine.errors import EngineError
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.row_changes import RowChanges
-from local_dsql.engine.suspend import changes_catalog
 from local_dsql.write_ahead_log.operations import LockStrength
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ async def _not_needed(
     child = next((each for each in changes.tables if each.table.file == key.child_file), None)
     if child is None or not child.images:
         return places
-    keep = not changes_catalog(held)
+    keep = not held.transaction.changes_catalog
     tables = await held.services.catalog.tables(held, [key.parent_file], keep=keep)
     parent = tables[key.parent_file]
     return [place for place in places if not await _is_referred_to(held, key, child, parent, place)]

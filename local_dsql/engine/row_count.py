@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.suspend import changes_catalog, tables_of
+from local_dsql.engine.suspend import tables_of
 from local_dsql.write_ahead_log.changes import net_changes
 from local_dsql.write_ahead_log.operations import OperationKind
 
@@ -27,7 +27,7 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
     if request.is_ddl or transaction.doomed is not None:
         return False
     if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
-        held, keep=not changes_catalog(held)
+        held, keep=not held.transaction.changes_catalog
     ):
         rows = rows_of_tag(answer)
         transaction.rows += rows
@@ -48,7 +48,7 @@ def changes_nothing(held: HeldSession, request: Request) -> bool:
         held.services.catalog.is_known_to_write_nothing_beside
         and statement is not None
         and not (statement.is_dml or statement.is_ddl or request.continues)
-        and not changes_catalog(held)
+        and not held.transaction.changes_catalog
     )
 
 

@@ -95,13 +95,8 @@ async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> d
     """Return the tables of clients among those with changes; large values and the catalog have files of their own."""
     if not changes:
         return {}
-    keep = not changes_catalog(held)
+    keep = not held.transaction.changes_catalog
     return await held.services.catalog.tables(held, changes, keep=keep)
-
-
-def changes_catalog(held: HeldSession) -> bool:
-    """Return whether the transaction has changed the catalog itself, which others do not see yet."""
-    return held.transaction.changes_catalog
 
 
 async def locked_relations(held: HeldSession) -> set[int]:

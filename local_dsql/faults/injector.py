@@ -85,19 +85,6 @@ class Injector:
         """Return the armed injections by number."""
         return {number: each.injection for number, each in self._armed.items()}
 
-    def has_predicate_for(self, attempt: Attempt) -> bool:
-        """Return whether a predicate may have to be evaluated for a COMMIT; that needs its changed rows."""
-        return any(
-            each.evaluator is not None and each.injection.concerns(attempt) for each in self._armed.values()
-        )
-
-    def needs_rows(self, attempt: Attempt) -> bool:
-        """Return whether an injection needs the keys of the rows that a COMMIT changes."""
-        return any(
-            each.injection.key is not None and each.injection.concerns(attempt)
-            for each in self._armed.values()
-        )
-
     async def evaluate_predicates(self, attempt: Attempt) -> frozenset[int]:
         """Evaluate all predicates for a COMMIT concurrently; return the numbers of the injections that match.
 

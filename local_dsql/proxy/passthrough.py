@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import savepoints
 from local_dsql.engine.execute import ensure_active, execute
 from local_dsql.engine.prepared import forgets
-from local_dsql.engine.suspend import changes_catalog, give_way
+from local_dsql.engine.suspend import give_way
 from local_dsql.engine.unblock import ask_unblocked, watched
 from local_dsql.proxy import errors
 from local_dsql.proxy.replay import build_request
@@ -122,7 +122,7 @@ class Passthrough:
             return done
 
     async def _may_write(self, held: HeldSession) -> bool:
-        keep = self._session.transaction is None or not changes_catalog(held)
+        keep = self._session.transaction is None or not held.transaction.changes_catalog
         return await held.services.catalog.reads_may_write(held, keep=keep)
 
     async def _relay(self, held: HeldSession, execution: StatementExecution) -> EndFinder:

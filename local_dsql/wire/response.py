@@ -59,19 +59,3 @@ class Response:
         if (fields := self.error) is not None:
             raise BackendError(fields)
         return [messages.read_row(raw) for kind, raw in self.frames if kind == BackendMessage.DATA_ROW]
-
-    def row_sets(self) -> list[list[list[str | None]]]:
-        """Return the rows of each statement of a multi-statement query that returns rows, in order.
-
-        Raises:
-            BackendError: the response is an error.
-        """
-        if (fields := self.error) is not None:
-            raise BackendError(fields)
-        sets: list[list[list[str | None]]] = []
-        for kind, raw in self.frames:
-            if kind == BackendMessage.ROW_DESCRIPTION:
-                sets.append([])
-            elif kind == BackendMessage.DATA_ROW:
-                sets[-1].append(messages.read_row(raw))
-        return sets
