@@ -15,13 +15,14 @@ Invariants:
    changes are read out of PostgreSQL, and ROLLBACK TO the savepoint after BEGIN gives all locks back and keeps the
    snapshot. A transaction that is in the middle of a statement suspends itself at the end of that; if the statement
    takes long it is cancelled, undone, and run again. Rings of statements that block each other PostgreSQL breaks
-   (`deadlock_timeout`); the one that it stops suspends itself and runs again.
+   (`deadlock_timeout`); the one that it stops suspends itself, lets the others end first, and runs again.
 3. **A suspended transaction comes back before it does anything else**, row by row as it was, with foreign keys not
    acting: what they have done is among the changes, what they have locked is among the locks.
 4. **Savepoints of the engine nest and are never released**: a subtransaction that is rolled back leaves the log's
    account of its transaction by itself, and its locks with it.
 5. **An error is real unless newer rows can have caused it.** Then PostgreSQL itself is asked, with the index in
-   question switched off for this backend, whether the snapshot alone gives the same error.
+   question switched off for this backend, whether the snapshot alone gives the same error. Only with that finding
+   does an error become an `Answer`, which is what a client gets.
 6. **A transaction that has lost is doomed, not failed**: it goes on over a fresh snapshot with its own changes on
    top, and never commits.
 7. **The order of commits is PostgreSQL's.** COMMIT compares the locks of the transaction with those that the log

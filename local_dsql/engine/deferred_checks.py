@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import NO_IMAGES, first_error
-from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, INTERRUPTED, EngineError
+from local_dsql.engine.errors import (
+    CONFLICT,
+    FOREIGN_KEY_VIOLATION,
+    EngineError,
+    Interrupted,
+    is_interruption,
+)
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
@@ -29,10 +35,6 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
     Changes = Mapping[int, TableChanges]
-
-
-class Interrupted(Exception):
-    """PostgreSQL has stopped a check to let another transaction through: go back, and check again."""
 
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
@@ -104,8 +106,8 @@ async def _lock_parents(
 ) -> bool:
     command = write_rows(held.services.token, child, key.lock_parents(child, parent), made)
     error = first_error(await run_unblocked(held, [command]))
-    if error is not None and error["C"] in INTERRUPTED:
-        raise Interrupted
+    if error is not None and is_interruption(error):
+        raise Interrupted(error)
     return error is None
 
 
@@ -136,8 +138,8 @@ async def check_now(held: HeldSession) -> Mapping[str, str] | None:
     if error is None:
         return None
     await held.ask(savepoints.TO_GUARD)
-    if error["C"] in INTERRUPTED:
-        raise Interrupted
+    if is_interruption(error):
+        raise Interrupted(error)
     return error
 
 

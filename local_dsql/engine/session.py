@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
-from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
+from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
 from local_dsql.wire.sql import literal
 
@@ -163,7 +163,7 @@ class EngineSession:
         """
         if error["C"] == QUERY_CANCELED:
             return self.preemptions > preemptions
-        return error["C"] in INTERRUPTED
+        return is_interruption(error)
 
     async def cancelled(self) -> None:
         """Wait for a cancellation that is on its way, which must not strike the next statement.
