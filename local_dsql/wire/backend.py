@@ -105,6 +105,10 @@ class Backend(Receiver):
         await self._waiter
         return self._collector.responses
 
+    def replace_errors(self, replace: Callable[[bytes], bytes]) -> None:
+        """Pass each ErrorResponse that is relayed through a function."""
+        self._end.replace_error = replace
+
     async def rows(self, sql: str) -> list[list[str | None]]:
         """Run statements of the proxy and return all rows.
 
