@@ -1,4 +1,4 @@
-"""The custom resource `Custom::DsqlGrant`: Create and Update let a grantee in, Delete lets it out.
+"""The custom resource `Custom::DsqlGrant`: Create and Update grant, Delete revokes.
 
 A changed grant has another physical id, so CloudFormation updates the functions first and deletes the old id in the
 clean-up, when nothing uses it any more.
@@ -56,9 +56,9 @@ def _run(request: Request, deadline: Deadline) -> bytes:
     if variables is None:
         raise _other_database(request)
     asked = _ledger_request(request, grants)
-    change = _carry_out(request, variables, deadline, lambda rows: ledger.let_in(rows, asked))
-    if change.called_off:
-        raise _called_off(request, change.called_off)
+    change = _carry_out(request, variables, deadline, lambda rows: ledger.grant(rows, asked))
+    if change.cancelled:
+        raise _cancelled(request, change.cancelled)
     return request.answered_as(change.id).succeeded({})
 
 
@@ -71,7 +71,7 @@ def _delete(request: Request, deadline: Deadline) -> bytes:
     asked = _ledger_request(request)
 
     def rule(rows: Ledger) -> Change:
-        return upgrade.end_claimed(rows, asked, ledger.let_out(rows, asked))
+        return upgrade.end_claimed(rows, asked, ledger.revoke(rows, asked))
 
     try:
         _carry_out(request, variables, deadline, rule)
@@ -141,9 +141,9 @@ def _other_database(request: Request) -> MigrationFailedError:
     )
 
 
-def _called_off(request: Request, why: str) -> MigrationFailedError:
+def _cancelled(request: Request, why: str) -> MigrationFailedError:
     return MigrationFailedError(
-        f"CloudFormation has called off this {request.type}, so nothing was granted", why, "deploy again"
+        f"CloudFormation has cancelled this {request.type}, so nothing was granted", why, "deploy again"
     )
 
 

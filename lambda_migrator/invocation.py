@@ -1,4 +1,4 @@
-"""What the custom resources of the migration function share: connection, name in the lease, text of errors."""
+"""Parts of both custom resources of the migration function: connection, name in the lease, text of errors."""
 
 from __future__ import annotations
 

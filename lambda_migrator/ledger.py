@@ -5,7 +5,7 @@ is live, and ends once, by a Delete of its id. The database is to have what the 
 arrives twice, or late, changes nothing that another request has made.
 
 CloudFormation signs the URL for each response and so dates each request. Dates end what requests left behind that
-CloudFormation has called off; a URL without a date ends nothing. A request that looks called off fails, so no answer
+CloudFormation has cancelled; a URL without a date ends nothing. A request that looks cancelled fails, so no answer
 says that a grant is there which is not.
 """
 
@@ -101,14 +101,14 @@ class GrantRequest:
 class Change:
     """Result of a rule: the id to answer, the rows to write, and what is to be done to the database.
 
-    `called_off` is the reason if the request must fail. `finishes` is the row that becomes live after the database has
+    `cancelled` is the reason if the request must fail. `finishes` is the row that becomes live after the database has
     its grants. `is_done` tells that the database needs no change. `revokes` tells that a live row has ended, so that
     all that no live row asks for is revoked; otherwise only what rows that have ended asked for.
     """
 
     id: str
     rows: tuple[Row, ...] = ()
-    called_off: str = ""
+    cancelled: str = ""
     finishes: str | None = None
     is_done: bool = False
     revokes: bool = False
@@ -118,16 +118,16 @@ Rule: TypeAlias = "Callable[[Ledger], Change]"
 """A request, applied to the ledger as it is."""
 
 
-def let_in(ledger: Ledger, request: GrantRequest) -> Change:
+def grant(ledger: Ledger, request: GrantRequest) -> Change:
     """Return the change of a Create or Update: a new generation, or the one there is if it asks for the same."""
     made, id = ledger.get(request.new_id), request.physical_id
     if made is not None and made.is_live:
         return Change(made.id, is_done=True)
     if made is not None and made.state is State.GONE:
-        return Change(made.id, called_off="the generation that this request made has ended")
+        return Change(made.id, cancelled="the generation that this request made has ended")
     if is_late(ledger, request):
-        return Change(request.new_id, called_off="CloudFormation has sent a later request for this resource")
-    ended = tuple(replace(row, state=State.GONE) for row in _called_off_before(ledger, request))
+        return Change(request.new_id, cancelled="CloudFormation has sent a later request for this resource")
+    ended = tuple(replace(row, state=State.GONE) for row in _cancelled_before(ledger, request))
     there = None if id is None else ledger.get(id)
     if there is not None and there.is_live and there.grants == request.grants:
         return Change(there.id, (*ended, _noticed(there, request)))
@@ -135,10 +135,10 @@ def let_in(ledger: Ledger, request: GrantRequest) -> Change:
     return Change(row.id, (*ended, row), finishes=row.id)
 
 
-def let_out(ledger: Ledger, request: GrantRequest) -> Change:
+def revoke(ledger: Ledger, request: GrantRequest) -> Change:
     """Return the change of a Delete: the generation of its id ends, and with an unknown id what Create had made.
 
-    CloudFormation makes an id up for a resource whose creation it called off before the answer.
+    CloudFormation makes an id up for a resource whose creation it cancelled before the answer.
     """
     id = request.physical_id or request.new_id
     row = ledger.get(id)
@@ -152,7 +152,7 @@ def let_out(ledger: Ledger, request: GrantRequest) -> Change:
 
 
 def is_late(ledger: Ledger, request: GrantRequest) -> bool:
-    """Return whether CloudFormation has sent a later request for the resource, so that it has called this one off."""
+    """Return whether CloudFormation has sent a later request for the resource, so that it has cancelled this one."""
     return bool(request.signed_at) and any(
         row.owner == request.owner and row.seen > request.signed_at for row in ledger.values()
     )
@@ -181,6 +181,12 @@ def settle(ledger: Ledger, database: str, change: Change) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def unfinished(ledger: Ledger, change: Change) -> tuple[Row, ...]:
+    """Return the rows to write if the request fails for good: its own row ends."""
+    row = ledger.get(change.finishes) if change.finishes else None
+    return () if row is None else (replace(row, state=State.GONE),)
+
+
 def _of_database(database: str, rows: Iterable[Row]) -> tuple[Grant, ...]:
     return tuple(grant for row in rows for grant in row.grants if is_role_of(database, grant.role))
 
@@ -203,8 +209,8 @@ def _was_live(ledger: Ledger, row: Row) -> bool:
     return before is not None and before.is_live and not row.is_live
 
 
-def _called_off_before(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:
-    """Return what earlier Updates made from the id of this one: CloudFormation is at that id, so it called them off."""
+def _cancelled_before(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:
+    """Return what earlier Updates made from the id of this one: CloudFormation is at that id, so it cancelled them."""
     if request.physical_id is None or not request.signed_at:
         return ()
     return (

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
-from blocks_runtime.errors import CommitOutcomeUnknown
+from blocks_runtime.errors import CommitOutcomeUnknown, DatabaseError
 
 from . import tables
+from .errors import MigrationFailedError
 from .grants import read_grants, write_grants
-from .ledger import Row, State, desired, settle, unrevoked
+from .ledger import Row, State, desired, settle, unfinished, unrevoked
 from .provision import existing_grants, provision
 
 if TYPE_CHECKING:
@@ -56,14 +57,35 @@ def read_or_empty(reader: Reader) -> dict[str, Row]:
 def carry_out(admin: AdminConnection, lease: Lease, database: str, rule: Rule) -> Change:
     """Apply a rule to the ledger, change the database to what the ledger then says, and finish the row.
 
-    A process that is killed in between leaves a row that counts for its own request only.
+    After a refused statement the unfinished row ends, and its grants are revoked. A process that is killed leaves a
+    row that counts for its own request only; the next request, of any resource, revokes its grants.
 
     Raises:
         MigrationFailedError: a statement was refused, or another migrator has taken the lease.
     """
     change = _write_rule(admin, lease, rule)
-    if change.called_off or change.is_done:
+    if change.cancelled or change.is_done:
         return change
+    try:
+        _provision(admin, lease, database, change)
+    except MigrationFailedError:
+        with suppress(MigrationFailedError, DatabaseError):  # otherwise the next request revokes it
+            _give_up(admin, lease, database, change)
+        raise
+    if change.revokes:
+        _write(admin, lease, [PRUNE])
+    return change
+
+
+def _give_up(admin: AdminConnection, lease: Lease, database: str, change: Change) -> None:
+    """End the row of a request that fails, and revoke what it was granted."""
+    rows = unfinished(read(admin), change)
+    _write(admin, lease, [store_statement(row) for row in rows])
+    if rows:
+        _provision(admin, lease, database, replace(change, finishes=None))
+
+
+def _provision(admin: AdminConnection, lease: Lease, database: str, change: Change) -> None:
     ledger = read(admin)
     ended = unrevoked(ledger, database, change.finishes)
     wanted = desired(ledger, database, change.finishes)
@@ -73,9 +95,6 @@ def carry_out(admin: AdminConnection, lease: Lease, database: str, rule: Rule) -
         wanted = (*wanted, *(grant for grant in known if (grant.role, grant.arn) not in ends))
     provision(admin, lease, database, wanted, ended=None if change.revokes else ended)
     _write(admin, lease, [store_statement(row) for row in settle(ledger, database, change)])
-    if change.revokes:
-        _write(admin, lease, [PRUNE])
-    return change
 
 
 def provision_again(admin: AdminConnection, lease: Lease, database: str) -> None:

@@ -44,10 +44,14 @@ class Deployment:
         """Compile the folder as a synth does."""
         return read(compile_folder(self.folder).document())
 
+    def variables(self) -> Variables:
+        """Return where the cluster is, for `admin`, as the migration function's environment tells."""
+        region = self.cluster.regions[0]
+        return Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file))
+
     def target(self) -> Target:
         """Return where the cluster is, for `admin`."""
-        region = self.cluster.regions[0]
-        return Target.of(Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file)))
+        return Target.of(self.variables())
 
     def admin(self, seconds: float = 60.0) -> AdminConnection:
         """Return a connection of the migrator with `seconds` to its deadline."""
@@ -98,7 +102,8 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", own.secret_access_key)
     monkeypatch.setenv("AWS_SESSION_TOKEN", own.session_token or "")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
+    for name, value in deployment.variables().environment("main").items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
     monkeypatch.setattr(AdminConnection.__init__, "__defaults__", (0.0, 5.0, 0.0))
     monkeypatch.setattr(invocation, "NAME_PATIENCE", 0.0)
