@@ -170,7 +170,7 @@ def _grant(database: str, entry: object) -> Grant:
         grant = Grant(entry["DatabaseRole"], _rights(entry), entry["RoleArn"])  # type: ignore[index]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _malformed(database, entry) from error
-    if not _is_role_for(database, grant) or not grant.arn.startswith("arn:"):
+    if not _is_role_for(database, grant) or not str(grant.arn).startswith("arn:"):
         raise _malformed(database, entry)
     return grant
 

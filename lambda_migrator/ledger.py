@@ -182,7 +182,7 @@ def settle(ledger: Ledger, database: str, change: Change) -> tuple[Row, ...]:
 
 
 def unfinished(ledger: Ledger, change: Change) -> tuple[Row, ...]:
-    """Return the rows to write if the request fails for good: its own row ends."""
+    """Return the rows to write if the request fails: its own row ends."""
     row = ledger.get(change.finishes) if change.finishes else None
     return () if row is None else (replace(row, state=State.GONE),)
 

@@ -46,7 +46,7 @@ def same_id(rows: Ledger, request: GrantRequest) -> Change:
 
 
 def no_owner(rows: Ledger, request: GrantRequest) -> Change:
-    """Revoke the mapping of an id, whoever else has asked for it."""
+    """Revoke the mapping of an id, although others have asked for it."""
     change = ledger.revoke(rows, request)
     gone = [grant for row in change.rows if row.id in rows for grant in rows[row.id].grants]
     others = [
