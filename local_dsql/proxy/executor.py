@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.autocommit import execute_alone
+from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.errors import too_many_bytes
 from local_dsql.engine.execute import execute
 from local_dsql.engine.suspend import give_way
@@ -65,7 +65,7 @@ class Executor:
         """Return the response to a statement, which outside of a transaction is one by itself if possible."""
         if self._session.transaction is None:
             async with self._engine.exclusive() as held:
-                response = await execute_alone(held, request)
+                response = await execute_autocommit(held, request)
             if response is not None:
                 if self._control.commit_latency and (statement.writes or statement.locks):
                     await asyncio.sleep(self._control.commit_latency)
