@@ -63,7 +63,7 @@ class TransactionControl:
         self._start_clock()
         assert self._session.transaction is not None
         assert execution.statement is not None
-        # A prepared BEGIN cannot be prepared again, should the transaction go on over another snapshot.
+        # `rebase` sends the BEGIN again, and a Parse with a name would fail then.
         self._session.transaction.begin = messages.query(execution.statement.backend_sql)
         return True
 
