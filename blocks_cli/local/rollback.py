@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Rollback(enum.Enum):
-    """What a local deploy does with the completed steps of a stack after a failure."""
+    """Treatment of the completed steps of a stack after a failed local deploy."""
 
     NONE = "none"
     """Keep them, as `cdk deploy --no-rollback`."""

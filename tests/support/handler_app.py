@@ -81,7 +81,7 @@ class HandlerApp:
         more: Mapping[str, Json] | None = None,
     ) -> CommandError | None:
         """Deploy the stack `S` with these custom resources and `more` resources; return the failure."""
-        template: Json = {"Resources": {**self._resources(things), **(more or {})}}
+        template: Json = {"Resources": {**self.resources(things), **(more or {})}}
         try:
             LocalDeployment.deploy(
                 self.assembly({"S": template}), self.folder, rollback=rollback, report=report
@@ -140,7 +140,8 @@ class HandlerApp:
             else []
         )
 
-    def _resources(self, things: Mapping[str, Thing]) -> dict[str, Json]:
+    def resources(self, things: Mapping[str, Thing]) -> dict[str, Json]:
+        """Return the resources of a template: the handler and these custom resources."""
         handler: dict[str, Json] = {
             "Role": {"Type": "AWS::IAM::Role", "Properties": {}},
             "Handler": {
