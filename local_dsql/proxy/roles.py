@@ -1,4 +1,4 @@
-"""Roles of the database that stand for something."""
+"""Names and prefixes of database roles that belong to the proxy, the engine or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _RESERVED = ("local_dsql_", "pg_")
 
 
 def is_reserved(role: str) -> bool:
-    """Return whether a role is none of a cluster's: no client logs in as it, or lets an identity do so."""
+    """Return whether a role is not one of a cluster: no client may log in as it, or map an identity to it."""
     return role == SUPERUSER or role.startswith(_RESERVED)
