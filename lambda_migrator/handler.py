@@ -105,8 +105,12 @@ def _elsewhere(entries: object) -> frozenset[tuple[str, str]]:
 def _delete(request: Request, deadline: Deadline) -> str:
     """End what was adopted for this id, and return what was kept; the ledger is only read if there is nothing."""
     kept = "data and schema are kept"
+    try:
+        connecting = _connection(request, deadline)
+    except (KeyError, ValueError):  # Create failed for the same reason, so nothing was adopted
+        return kept
     asked, holder = _ledger_request(request), f"deploy {request.request}"
-    with _connection(request, deadline).open() as admin:
+    with connecting.open() as admin:
         try:
             rows = read_or_empty(admin)
         except DatabaseError as error:

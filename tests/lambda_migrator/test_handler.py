@@ -114,10 +114,12 @@ def test_a_missing_manifest_sends_a_response(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_delete_needs_no_database(deployment: Deployment) -> None:
+@pytest.mark.parametrize("endpoint", ["nowhere.invalid", "localhost:1", "localhost:http"])
+def test_delete_needs_no_database(deployment: Deployment, endpoint: str) -> None:
     with response_server() as stub:
-        invoke(deployment, stub, "Delete", Endpoint="nowhere.invalid")
+        invoke(deployment, stub, "Delete", Endpoint=endpoint)
     assert stub.bodies[0]["Status"] == "SUCCESS"
+    assert stub.bodies[0]["Reason"].startswith("data and schema are kept")
 
 
 @pytest.mark.usefixtures("environment")
