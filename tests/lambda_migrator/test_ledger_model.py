@@ -68,8 +68,8 @@ def no_union(rows: Ledger, request: GrantRequest) -> Change:
     return replace(change, rows=(*ended, *change.rows))
 
 
-def ids_that_end_twice(rows: Ledger, request: GrantRequest) -> Change:
-    """Grant again for a request whose generation has ended, and let Delete end all of the resource."""
+def every_generation(rows: Ledger, request: GrantRequest) -> Change:
+    """Let a Delete end every generation of the resource."""
     change = ledger.revoke(rows, request)
     others = [
         replace(row, state=State.GONE) for row in rows.values() if row.is_live and row.owner == request.owner
@@ -81,7 +81,7 @@ MUTATIONS: dict[str, Callable[[], Rules]] = {
     "ids come back": lambda: Rules(grant=same_id),
     "Delete revokes the mapping of others": lambda: Rules(revoke=no_owner),
     "Update revokes": lambda: Rules(grant=no_union),
-    "Delete ends every generation of the resource": lambda: Rules(revoke=ids_that_end_twice),
+    "Delete ends every generation of the resource": lambda: Rules(revoke=every_generation),
 }
 
 
