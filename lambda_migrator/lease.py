@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
-from blocks_runtime.errors import CommitOutcomeUnknown
+from blocks_runtime.errors import CommitOutcomeUnknown, UniqueConstraintViolation
 from custom_resource.deadline import OutOfTime
 
 from .errors import MigrationFailedError
@@ -135,8 +135,8 @@ def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Le
     while True:
         try:
             taken = admin.write(lambda session: _take(session, name, queue.gone))
-        except CommitOutcomeUnknown:
-            continue  # it may be taken again under the same name
+        except (CommitOutcomeUnknown, UniqueConstraintViolation):
+            continue  # it may be taken again under the same name; or another process has inserted the row
         if isinstance(taken, Lease):
             return taken
         if not reported:
