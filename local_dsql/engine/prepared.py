@@ -1,7 +1,7 @@
 """Statements that the engine keeps prepared in the sessions of clients: PostgreSQL need not read them each time.
 
 A client that drops all its prepared statements drops these, too (`forgets`). It does not see them:
-`pg_prepared_statements` is not for clients (`catalog/30_privileges.sql`).
+`pg_prepared_statements` leaves them out (`catalog/45_views.sql`).
 """
 
 from __future__ import annotations
