@@ -46,6 +46,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
 
     limits             limits of transactions and connections
     errors             errors of conflicts and limits, with DSQL's texts
+    answers            answers that a client may get; the reasons why an error is real
     wait_log           log of lock waits, for tests
     conflict_log       log of conflicts, for `local-dsql conflicts`
     commits            counter of commits
@@ -68,6 +69,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     opening            begin and end a transaction
     hidden_settings    settings that functions have changed
     suspend            suspend a transaction
+    precedence         let the other statements of a deadlock end first
     unblock            suspend or preempt the transactions that block a statement
     replay             run settings and DDL again
     rebase             put a doomed transaction on a fresh snapshot

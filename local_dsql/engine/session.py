@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
-from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
+from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
 from local_dsql.wire.sql import literal
 
@@ -165,7 +165,7 @@ class EngineSession:
         """
         if error["C"] == QUERY_CANCELED:
             return self.preemptions > preemptions
-        return error["C"] in INTERRUPTED
+        return is_interruption(error)
 
     async def wait_for_cancellation(self) -> None:
         """Wait until the cancel request in progress has been sent: it must not cancel the next statement.
