@@ -109,6 +109,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The statement takes as long as the build; a job ends sooner than on Aurora DSQL, where it is queued.",
     ),
     Divergence(
+        "synchronous-index",
+        "CREATE INDEX without ASYNC is refused whatever the parameter disable_sync_create_index says.",
+        "A port of an application reports that a cluster accepts it for an empty table while the parameter is off; "
+        "there is no recording.",
+        "Write CREATE INDEX ASYNC.",
+    ),
+    Divergence(
         "no-maintenance-jobs",
         "sys.jobs shows index builds and validations, but no ANALYZE and no DROP jobs.",
         "PostgreSQL does both without jobs.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
 from dsql_dialect.parser import KEPT_UP_TO
-from local_dsql.proxy.parameters import FIXED
+from local_dsql.proxy.parameters import FIXED, RENAMED
 
 if TYPE_CHECKING:
     from dsql_dialect import Script
@@ -39,7 +39,9 @@ class ParsedQuery:
     def handled_locally(self) -> bool:
         """True if PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
         only = self.only
-        return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
+        return only is not None and (
+            bool(only.findings) or bool(only.iam or only.async_job) or is_renamed(only)
+        )
 
     @property
     def only(self) -> Statement | None:
@@ -68,13 +70,18 @@ def is_plain(statement: Statement) -> bool:
     if statement.findings or statement.locks or statement.sets_parameters:
         return False
     if statement.node == "VariableShow":
-        return not shows_version(statement)
+        return not (shows_version(statement) or is_renamed(statement))
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
 
 
 def is_local(statement: Statement) -> bool:
     """Return whether the proxy executes a statement itself."""
-    return bool(statement.iam or statement.async_job or shows_version(statement))
+    return bool(statement.iam or statement.async_job or shows_version(statement) or is_renamed(statement))
+
+
+def is_renamed(statement: Statement) -> bool:
+    """Return whether a statement sets or shows a parameter that PostgreSQL has under another name (`RENAMED`)."""
+    return statement.parameter in RENAMED
 
 
 def shows_version(statement: Statement) -> bool:
