@@ -74,6 +74,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Code with retries sees fewer conflicts locally; use fault injection for more.",
     ),
     Divergence(
+        "losers-take-turns",
+        "A session that has lost a conflict begins its next transactions one after the other with other such sessions: "
+        "its BEGIN waits up to 0.1 s for the transaction of another one.",
+        "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
+        "winner down.",
+        "Transactions that are run again fail less often here; use fault injection for more conflicts.",
+    ),
+    Divergence(
         "oc001-by-relation",
         "A catalog change by another session fails the open transactions that have touched a table or view which it "
         "locks more strongly than a statement on rows does: at their next statement, or at COMMIT if they wrote. A "

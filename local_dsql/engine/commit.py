@@ -160,6 +160,8 @@ async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Ou
     message = verdict.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
+        if fault is None:
+            held.services.turns.lost(held.session)
         try:
             tables, rows = await changed_keys(held)
         except EngineError:

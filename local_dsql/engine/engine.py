@@ -156,6 +156,7 @@ class Engine:
         """Let a session go whose client is gone; its backend is ended, whatever it does."""
         self.services.sessions.pop(session.backend.pid, None)
         session.transaction = None
+        self.services.turns.give_back(session)
         if session.backend.lock.locked:
             # PostgreSQL notices a closed connection only at the end of a statement, and keeps its locks until then.
             self.services.run_in_background(self._terminate(session.backend.pid))

@@ -37,6 +37,10 @@ _FIRST_LOOK = 0.002
 """Seconds that a statement runs before PostgreSQL is asked what blocks it."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
 """Seconds between looks; the last one goes on."""
+_IDLE = 0.002
+"""Seconds without a statement after which a transaction is taken to be idle."""
+_GRACE = 0.010
+"""Seconds for which a statement waits for transactions that are not idle: they may be about to end."""
 _PATIENCE = 0.1
 """Seconds that a statement waits for another one that is running, before that is cancelled."""
 
@@ -98,6 +102,9 @@ class Watch:
         if other is None or other is self._session:
             return
         self._holders[other.label] = None
+        now = time.monotonic()
+        if other.idle_for(now) < _IDLE and now - self._began < _GRACE:
+            return
         other.suspend_wanted = True
         held = other.try_exclusive()
         if held is None:
