@@ -11,7 +11,7 @@ from local_dsql.engine.errors import too_many_bytes
 from local_dsql.engine.execute import execute
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
-from local_dsql.proxy.replay import build_request
+from local_dsql.proxy.request_builder import build_request
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from local_dsql.engine.prepared import forgets
 from local_dsql.engine.suspend import give_way
 from local_dsql.engine.unblock import ask_unblocked, watched
 from local_dsql.proxy import errors
-from local_dsql.proxy.replay import build_request
+from local_dsql.proxy.request_builder import build_request
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import Response

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.write_ahead_log.ends import EndRecords
 from local_dsql.write_ahead_log.errors import LogNotWritten
 from local_dsql.write_ahead_log.layout import (
     ALIGNMENT,
@@ -22,8 +21,9 @@ from local_dsql.write_ahead_log.layout import (
 )
 from local_dsql.write_ahead_log.lsn import format_lsn
 from local_dsql.write_ahead_log.record import split
-from local_dsql.write_ahead_log.rows import RowRecords
+from local_dsql.write_ahead_log.row_records import RowRecords
 from local_dsql.write_ahead_log.segments import Segments
+from local_dsql.write_ahead_log.transaction_records import TransactionRecords
 from local_dsql.write_ahead_log.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -63,15 +63,15 @@ class LogReader:
     ) -> None:
         self._segments = Segments(data_directory / "pg_wal", timeline=timeline, size=segment_size)
         self._transactions = Transactions(next_xid)
-        self._rows = RowRecords(database, self._transactions)
-        self._ends = EndRecords(database, self._transactions)
+        self._row_records = RowRecords(database, self._transactions)
+        self._transaction_records = TransactionRecords(database, self._transactions)
         self._handlers: list[Callable[[int, int, int, bytes, int, int], None] | None] = [None] * MANAGERS
         for manager, handler in (
-            (XACT, self._ends.xact),
-            (SMGR, self._ends.smgr),
-            (MULTIXACT, self._ends.multixact),
-            (HEAP, self._rows.heap),
-            (HEAP2, self._rows.heap2),
+            (XACT, self._transaction_records.xact),
+            (SMGR, self._transaction_records.smgr),
+            (MULTIXACT, self._transaction_records.multixact),
+            (HEAP, self._row_records.heap),
+            (HEAP2, self._row_records.heap2),
         ):
             self._handlers[manager] = handler
         self._position = start

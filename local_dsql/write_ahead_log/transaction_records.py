@@ -47,7 +47,7 @@ _SIZES = (
 """Parts of the record of an end that are a count and as many entries, in their order, with the size of an entry."""
 
 
-class EndRecords:
+class TransactionRecords:
     """Take the records that say how transactions hang together, and how they end."""
 
     def __init__(self, database: int, transactions: Transactions) -> None:
