@@ -14,8 +14,9 @@ Invariants:
 2. **Nothing waits for a transaction.** A statement that is blocked suspends every idle transaction in its way: the
    changes are read out of PostgreSQL, and ROLLBACK TO the savepoint after BEGIN gives all locks back and keeps the
    snapshot. A transaction that is in the middle of a statement suspends itself at the end of that; if the statement
-   takes long it is cancelled, undone, and run again. One whose client is about to go on gets 10 ms to end. Rings of statements that block each other PostgreSQL breaks
-   (`deadlock_timeout`); the one that it stops suspends itself and runs again.
+   takes long it is cancelled, undone, and run again. One whose client is about to go on gets 10 ms to end. Rings of
+   statements that block each other PostgreSQL breaks (`deadlock_timeout`); the one that it stops suspends itself and
+   runs again.
 3. **A suspended transaction comes back before it does anything else**, row by row as it was, with foreign keys not
    acting: what they have done is among the changes, what they have locked is among the locks.
 4. **Savepoints of the engine nest and are never released**: a subtransaction that is rolled back leaves the log's
@@ -31,6 +32,6 @@ Invariants:
    there beyond the client's rights are a few functions that want a token (`powers`, `catalog/70_engine.sql`).
 9. **The engine's own connections touch no table of a client**, so they never wait behind one.
 
-Modules build on each other in one direction: commands and shapes; turns; transaction, session and log; suspend; unblock;
-replay, rebase and resume; the judgement of errors; execute, autocommit and commit; engine.
+Modules build on each other in one direction: commands and shapes; turns; transaction, session and log; suspend;
+unblock; replay, rebase and resume; the judgement of errors; execute, autocommit and commit; engine.
 """
