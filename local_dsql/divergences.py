@@ -60,14 +60,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Only such texts; an INSERT of many rows takes linear time.",
     ),
     Divergence(
-        "skip-locked-sees-locks",
-        "SKIP LOCKED skips rows, and NOWAIT fails on rows, that an open transaction has locked here.",
-        "PostgreSQL holds a transaction's locks until the transaction is suspended. On Aurora DSQL no lock blocks, so "
-        "both words probably have no effect; there is no recording.",
-        "A queue read with SKIP LOCKED gives different rows to two sessions here; on Aurora DSQL one of them may fail "
-        "with OC000.",
-    ),
-    Divergence(
         "one-loser",
         "Of two transactions that conflict in several rows exactly one fails.",
         "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",
