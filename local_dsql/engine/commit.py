@@ -178,6 +178,8 @@ async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -
     message = decision.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
+        if fault is None:
+            held.services.turns.lost(held.session)
         try:
             tables, rows = await changed_keys(held)
         except EngineError:
