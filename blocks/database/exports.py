@@ -6,7 +6,7 @@ of another stack would remove exports on a deploy that comes before that stack's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import jsii
 from aws_cdk import Aspects, IAspect, Reference, Stack, Tokenization
@@ -34,12 +34,14 @@ class _Exports:
     def visit(self, node: IConstruct) -> None:
         stack = outermost(Stack.of(node))
         for value in self._values:
-            if _is_attribute(value):
+            if _is_attribute_in(stack, value):
                 stack.export_value(value)
 
 
-def _is_attribute(value: str) -> bool:
-    """Return whether a value is one reference; a text, such as the endpoint of an imported cluster, needs no export."""
+def _is_attribute_in(stack: Stack, value: str) -> bool:
+    """Return whether a value is an attribute of a resource in a stack; that of an imported cluster is not."""
     tokens = Tokenization.reverse_string(value)
     first = tokens.first_token
-    return tokens.length == 1 and first is not None and Reference.is_reference(first)
+    if tokens.length != 1 or first is None or not Reference.is_reference(first):
+        return False
+    return outermost(Stack.of(cast("Reference", first).target)) is stack

@@ -14,7 +14,9 @@ from aws_cdk import aws_ecs_patterns as patterns
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
-from blocks import ConstructError, DistributedDatabase
+from blocks import ConstructError, DatabaseGrants, DistributedDatabase
+from blocks.shared.functions import main_resources
+from blocks.shared.grantees import principals_in
 from tests.support.every_option import IDENTIFIER
 from tests.support.template_reader import Template, function, logical_id
 
@@ -106,6 +108,69 @@ def test_a_granted_construct_waits_for_the_migrations_without_a_circle(
     ]
     assert waiting
     assert all(order.index(id) > order.index(logical_id(db.migrator.migrated)) for id in waiting)
+
+
+@pytest.mark.parametrize("make", [each for each, _ in KINDS.values()], ids=KINDS)
+@pytest.mark.parametrize("granted_later", [False, True])
+def test_a_construct_waits_for_the_grant_of_its_role(
+    stack: cdk.Stack, make: Callable[[cdk.Stack, DistributedDatabase], IConstruct], granted_later: bool
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    if granted_later:
+        made = make(stack, DistributedDatabase(stack, "other"))
+        db.run_before(made)
+        for principal in principals_in([made, *made.node.find_all()]):
+            db.grant_connect(principal)
+    else:
+        made = make(stack, db)
+        db.run_before(made)
+    template = Template.of(stack)
+    template.order()
+    grants = {id for id, grant in template.grants_by_id().items() if grant["Database"] == "main"}
+    assert grants
+    for resource in main_resources(made):
+        assert grants <= {*template.resources[logical_id(resource)]["DependsOn"]}
+
+
+def test_a_service_waits_for_the_grant_of_its_task_role(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    made = service(stack, db)
+    grant = db.grants.of(made)  # type: ignore[arg-type]
+    assert grant is db.grants.of(made.task_definition.task_role)  # type: ignore[attr-defined]
+    made.node.add_dependency(grant)
+    template = Template.of(stack)
+    template.order()
+    (mapped,) = template.ids("Custom::DsqlGrant")
+    assert {mapped, *template.ids("AWS::IAM::RolePolicy")} <= {*template.named(made)["DependsOn"]}
+
+
+def test_the_grant_of_a_function_is_that_of_its_role_in_its_stack(app: cdk.App, stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    functions = [function(each, role=role) for each in (cdk.Stack(app, "One"), cdk.Stack(app, "Two"))]
+    for fn in functions:
+        db.grant_connect(fn)
+    first, second = (db.grants.of(fn) for fn in functions)
+    assert first is not second
+    assert [cdk.Stack.of(each) for each in (first, second)] == [cdk.Stack.of(fn) for fn in functions]
+    assert db.grants.of(role) in (first, second)
+    assert DatabaseGrants.from_database(db).of(functions[0]) is first
+
+
+def test_fails_to_wait_for_a_grant_that_does_not_exist(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    with pytest.raises(ConstructError, match="Bank/Fn has no grant on Bank/main") as refused:
+        db.grants.of(function(stack))
+    assert "grant_connect first" in refused.value.remedy
+
+
+@pytest.mark.parametrize("make", [project, machine, instance, service, scheduled], ids=lambda it: it.__name__)
+def test_a_dependency_on_the_migrator_closes_no_circle(
+    stack: cdk.Stack, make: Callable[[cdk.Stack, DistributedDatabase], IConstruct]
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    make(stack, db).node.add_dependency(db.migrator)
+    Template.of(stack).order()
 
 
 def test_fails_without_a_migrator(stack: cdk.Stack) -> None:

@@ -36,7 +36,7 @@ class Template:
 
     @property
     def resources(self) -> dict[str, Json]:
-        resources: dict[str, Json] = self.document["Resources"]
+        resources: dict[str, Json] = self.document.get("Resources", {})
         return resources
 
     def ids(self, type: str) -> list[str]:
@@ -57,7 +57,11 @@ class Template:
 
     def grants(self) -> list[Json]:
         """Return the property `Grant` of every mapping."""
-        return [self.resources[id]["Properties"]["Grant"] for id in self.ids("Custom::DsqlGrant")]
+        return list(self.grants_by_id().values())
+
+    def grants_by_id(self) -> dict[str, Json]:
+        """Return the property `Grant` of every mapping by its logical id."""
+        return {id: self.resources[id]["Properties"]["Grant"] for id in self.ids("Custom::DsqlGrant")}
 
     def mappings(self) -> list[Json]:
         """Return each database role of each mapping with its rights and the ARN, sorted."""
