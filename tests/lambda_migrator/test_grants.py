@@ -151,7 +151,7 @@ def test_nothing_is_revoked_for_an_incomplete_list() -> None:
     current = CurrentGrants(
         frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE
     )
-    assert plan_grants("main", [], current, complete=False) == ()
+    assert plan_grants("main", [], current, ended=()) == ()
 
 
 def test_missing_objects_of_a_custom_role_are_logged() -> None:
