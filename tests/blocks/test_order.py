@@ -122,13 +122,16 @@ def test_layer_and_order_of_a_function_can_be_left_out(stack: cdk.Stack, wait: b
     db.grant_connect(fn, wait=wait, layer=layer)
     template = Template.of(stack)
     resource = template.named(fn)
-    assert (logical_id(db.migrator.migrated) in resource["DependsOn"]) == wait
+    made = {*template.ids("Custom::DsqlGrant"), *template.ids("AWS::IAM::RolePolicy")}
+    assert len(made) == 2
+    assert made & {*resource["DependsOn"]} == (made if wait else set())
+    assert (logical_id(db.migrator.migrated) in template.needs(logical_id(fn))) == wait
     assert ("Layers" in resource["Properties"]) == layer
     assert "BLOCKS_MAIN_ROLE" in resource["Properties"]["Environment"]["Variables"]
 
 
-def test_a_role_with_an_inline_policy_on_another_function_need_not_wait(stack: cdk.Stack) -> None:
-    """The migrations need the role, which needs the other function: that one must not wait for them."""
+def test_a_role_with_an_inline_policy_on_another_granted_function(stack: cdk.Stack) -> None:
+    """The grant needs the role, which needs the other function; neither needs the grant of the first."""
     db = DistributedDatabase(stack, "main")
     called = function(stack, "Called")
     statement = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[called.function_arn])
@@ -138,6 +141,6 @@ def test_a_role_with_an_inline_policy_on_another_function_need_not_wait(stack: c
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         inline_policies={"Call": iam.PolicyDocument(statements=[statement])},
     )
-    db.grant_connect(called, wait=False)
+    db.grant_connect(called)
     db.grant_connect(function(stack, role=role))
     Template.of(stack).order()
