@@ -17,7 +17,7 @@ from blocks import Access, DistributedDatabase
 from blocks.shared.layers import runtime_layer
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
-from blocks_cli.local import LocalDeployment, Report, deployment
+from blocks_cli.local import LocalDeployment, Report, deployment, reset_detection
 from blocks_cli.local.account import LocalAccount
 from tests.end_to_end.conftest import ORDERS, REGION
 
@@ -235,7 +235,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
             super().close()
 
     monkeypatch.setattr(deployment, "LocalAccount", ServingAccount)
-    original = deployment.migrate_reset_databases
+    original = reset_detection.migrate_reset_databases
 
     def opened(account: LocalAccount, chosen: object) -> None:
         """Serve from here on: everything deployed before runs again."""
