@@ -1,7 +1,7 @@
 """The engine's prepared statements in the sessions of clients: PostgreSQL parses them only once.
 
-A client that drops all prepared statements drops these, too (`forgets`). It does not see them: clients may not read
-`pg_prepared_statements` (`catalog/30_privileges.sql`).
+A client that drops all its prepared statements drops these, too (`forgets`). It does not see them:
+`pg_prepared_statements` leaves them out (`catalog/45_views.sql`).
 """
 
 from __future__ import annotations

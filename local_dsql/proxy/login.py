@@ -194,11 +194,11 @@ async def _check_role(context: ServerContext, role: str, principal: Principal) -
     denied = AccessDenied.message
     if is_reserved(role) or not rows or rows[0][0] != "t":
         hint = f'No database role "{role}" may log in; admin creates one with CREATE ROLE … WITH LOGIN.'
-        raise LoginRefused(errors.access_denied(hint, denied))
+        raise LoginRefused(errors.access_denied(hint, denied, AccessDenied.sqlstate))
     if rows[0][1] != "t":
         arn = principal.arn
         hint = f"{arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{arn}'."
-        raise LoginRefused(errors.access_denied(hint, denied))
+        raise LoginRefused(errors.access_denied(hint, denied, AccessDenied.sqlstate))
 
 
 def _backend_refusal(error: BackendError) -> ServerMessage:

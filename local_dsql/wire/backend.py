@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from local_dsql.wire import messages
 from local_dsql.wire.collector import Collector
 from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
@@ -172,7 +173,11 @@ class Backend(Receiver):
         """Relay or collect."""
         if self._sink is not None:
             end = self._end
-            self._sink(end.feed(data))
+            relayed = end.feed(data)
+            if end.error:
+                relayed = relayed.replace(end.error, without_internal_context(end.error))
+                end.error = b""
+            self._sink(relayed)
             if end.probe and self._transport is not None:
                 self._transport.write(end.probe)
             if end.status:
