@@ -1,4 +1,4 @@
-"""Run statements of a doomed transaction: on its fresh snapshot, with rows of others that are in the way deleted."""
+"""Run statements of a doomed transaction on its fresh snapshot, after deleting rows of others that block them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from local_dsql.engine.errors import (
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
-from local_dsql.engine.requests import without
+from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.suspend import capture, tables_of
 from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
 _MOST_TRIES = 16
+"""A try is repeated once for each violated unique index, and after rows of others are evicted. More end in a conflict,
+which the transaction gets at its COMMIT in any case."""
 
 
 @dataclass(slots=True)
@@ -60,8 +62,8 @@ class _Course:
 async def run_doomed(held: HeldSession, request: Request) -> Answer:
     """Run a statement of a doomed transaction that is active; return its answer.
 
-    A unique index that stands in the way is switched off, and rows of others with the same key are deleted afterwards:
-    if there are none, the violation was real.
+    A violated unique index is switched off, and rows of others with the same key are deleted afterwards. If there are
+    none, the violation was real.
     """
     course = _Course()
     for _ in range(_MOST_TRIES):
@@ -93,9 +95,9 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
     if error is None:
         finding = await _evict_duplicates(held, position, course) if course.off else None
         if finding is None:
-            return succeeded(without(answer, request.surplus))
+            return succeeded(strip_surplus(answer, request.surplus))
         assert course.violated is not None
-        return real(without(course.violated, request.surplus), finding)
+        return real(strip_surplus(course.violated, request.surplus), finding)
     if error["C"] == SERIALIZATION_FAILURE:
         raise Interrupted(error)
     await held.ask(savepoints.TO_GUARD)
@@ -108,7 +110,7 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
         return None
     if error["C"] == FOREIGN_KEY_VIOLATION:
         return None if await _evict_children(held, answer) else refused(CONFLICT)
-    return passed_on(without(answer, request.surplus))
+    return passed_on(strip_surplus(answer, request.surplus))
 
 
 async def _switch_off(
@@ -153,7 +155,7 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
 
 
 async def _evict_new_keys(held: HeldSession, request: Request) -> None:
-    """Delete the rows with new keys that others have committed into the table of an upsert, which it must not find."""
+    """Delete the rows with new keys that others have committed into the table of an upsert: it must not find them."""
     assert request.statement is not None
     table = await target_table(held, request.statement)
     if table is not None and (places := await _newer_keys(held, table)):
@@ -168,7 +170,7 @@ async def _evict_newer(held: HeldSession, violated: Response) -> None:
 
 
 async def _evict_children(held: HeldSession, violated: Response) -> bool:
-    """Delete newer children that keep a parent; return whether there were any."""
+    """Delete newer child rows that refer to a parent to delete; return whether there were any."""
     _, child, _ = await violated_key(held, violated.error or {})
     if child is None:
         return False
@@ -177,7 +179,7 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
 
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:
-    """Return the rows that others have committed since the first snapshot with keys that were not there before."""
+    """Return the rows with new keys that others have committed since the first snapshot."""
     return list((await held.services.log.newer(held.transaction, than_first=True)).keyed(table.file))
 
 

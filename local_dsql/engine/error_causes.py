@@ -1,8 +1,9 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
-A unique violation is looked into by running the statement again with the violated index switched off, in a savepoint
-that is always undone: the rows that come out have a visible twin, or they have none. A foreign key whose parent is
-"still referenced" is looked up from the parent's own text in the message, bound as a value.
+After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
+always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. After an error "still
+referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
+children.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ async def _find_duplicate(held: HeldSession, request: Request, index: UniqueInde
 async def run_without(
     held: HeldSession, request: Request, off: Collection[UniqueIndex]
 ) -> tuple[int, Response]:
-    """Run a statement again under a guard, with indexes switched off while it runs.
+    """Run a statement again after a guard, with indexes switched off.
 
     Returns:
         The position in the log before it, and its answer.
@@ -117,8 +118,8 @@ async def _switch(held: HeldSession, indexes: Collection[UniqueIndex], *, value:
 async def violated_key(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[ForeignKey, Table, Table] | tuple[None, None, None]:
-    """Return the foreign key of a "still referenced" error, its child and its parent; Nones for any other error."""
-    if _STILL_REFERENCED not in fields.get("D", ""):
+    """Return the foreign key of an error "still referenced", its child and its parent; Nones for any other error."""
+    if "is still referenced" not in fields.get("D", ""):
         return None, None, None
     keep = not held.transaction.changes_catalog
     child = await held.services.catalog.named(held, fields.get("s", ""), fields.get("t", ""), keep=keep)

@@ -29,9 +29,9 @@ from local_dsql.engine.errors import (
     lost,
     too_old,
 )
-from local_dsql.engine.newer_rows import may_have_caused, note_told
+from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
 from local_dsql.engine.rebase import rebase
-from local_dsql.engine.requests import without
+from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
@@ -60,7 +60,7 @@ _CATALOG = "pg_catalog"
 async def execute(held: HeldSession, request: Request) -> Answer:
     """Run a statement of an open transaction, which has not failed, and return its answer.
 
-    Afterwards the transaction may have failed, or be doomed, or be suspended.
+    Afterwards the transaction may be failed, doomed or suspended.
     """
     try:
         answer = await _answer(held, request)
@@ -68,9 +68,9 @@ async def execute(held: HeldSession, request: Request) -> Answer:
         _log.warning("a statement ends its transaction", exc_info=True)
         answer = refused(lost(error))
     if (error_fields := answer.error) is not None:
-        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.unjudged:
-            with contextlib.suppress(EngineError):  # the log can do without the names of the tables
-                await note_told(held, request.statement, error_fields)
+        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.log_lost:
+            with contextlib.suppress(EngineError):  # then the conflict log lacks the names of the tables
+                await log_reported_conflict(held, request.statement, error_fields)
         held.transaction.failed = True
     await give_way(held)
     return answer
@@ -121,11 +121,11 @@ def is_ready(held: HeldSession) -> bool:
 
 
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
-    """Resume the transaction if it is suspended; return why it cannot go on, or None."""
+    """Resume the transaction if it is suspended; return the reason if it cannot continue."""
     transaction = held.transaction
     if transaction.expired:
         return too_old(held.services.limits.transaction_age)
-    if transaction.unjudged:
+    if transaction.log_lost:
         return CONFLICT
     if transaction.doomed is None and await schema_changed(held):
         return SCHEMA_CHANGED
@@ -194,7 +194,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         session.interruptible = False
         if (error := answer.error) is not None and session.was_interrupted(error, preemptions):
             raise Interrupted(error)
-    return without(answer, request.surplus) if request.undone else answer
+    return strip_surplus(answer, request.surplus) if request.undone else answer
 
 
 async def _ask_guarded(held: HeldSession, request: Request) -> Response:
@@ -209,7 +209,7 @@ async def _ask_guarded(held: HeldSession, request: Request) -> Response:
 async def _after_error(held: HeldSession, request: Request, answer: Response) -> Answer:
     """Return the answer to a statement that failed under its guard: its error if it is real by the snapshot.
 
-    Otherwise the transaction has lost: it is doomed, and the statement runs again on newer rows.
+    Otherwise the transaction has a conflict. It becomes doomed, and the statement runs again on newer rows.
     """
     transaction = held.transaction
     error = answer.error
@@ -269,7 +269,7 @@ async def _after_success(held: HeldSession, request: Request, response: Response
 
 
 def _note(held: HeldSession, request: Request) -> None:
-    """Note what the rest of the transaction must know of a statement that has succeeded."""
+    """Record a statement that has succeeded in the state of its transaction."""
     transaction, services = held.transaction, held.services
     if request.statement is not None:
         transaction.locks_keys |= request.statement.for_key_share

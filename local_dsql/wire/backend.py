@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from local_dsql.wire import messages
 from local_dsql.wire.collector import Collector
 from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
@@ -40,7 +41,7 @@ class Backend(Receiver):
         self.on_lost: Callable[[], None] = lambda: None
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
-        self._end = EndFinder()
+        self._end = EndFinder(without_internal_context)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
@@ -107,7 +108,7 @@ class Backend(Receiver):
 
     def replace_errors(self, replace: Callable[[bytes], bytes]) -> None:
         """Pass each ErrorResponse that is relayed through a function."""
-        self._end.replace_error = replace
+        self._end = EndFinder(lambda frame: without_internal_context(replace(frame)))
 
     async def rows(self, sql: str) -> list[list[str | None]]:
         """Run statements of the proxy and return all rows.
@@ -139,7 +140,7 @@ class Backend(Receiver):
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading because the client reads too slowly; ignored during `drain`."""
         if self._transport is not None and not self._draining:
             self._transport.pause_reading()
@@ -148,9 +149,9 @@ class Backend(Receiver):
         """Read the current response to its end, even if the client reads slowly: the lock is wanted."""
         if self.lock.locked:
             self._draining = True
-            self.resume()
+            self.resume_reading()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Resume reading."""
         if self._transport is not None:
             self._transport.resume_reading()

@@ -29,7 +29,7 @@ class EndFinder:
     """Follows a response, without taking it apart, until ReadyForQuery.
 
     It counts ParseComplete, because a name refers to a statement only once PostgreSQL has confirmed it, and notes
-    whether there was an error, which can be replaced.
+    whether there was an error. `replace_error` returns the frame to relay in place of an ErrorResponse.
     """
 
     __slots__ = (
@@ -38,18 +38,17 @@ class EndFinder:
         "_held",
         "_last",
         "_probe",
+        "_replace_error",
         "_request",
         "_skip",
         "failed",
         "parsed",
         "probe",
-        "replace_error",
         "status",
     )
 
-    def __init__(self) -> None:
-        self.replace_error: Callable[[bytes], bytes] = bytes
-        """Returns the frame to relay in place of an ErrorResponse: itself by default."""
+    def __init__(self, replace_error: Callable[[bytes], bytes] = bytes) -> None:
+        self._replace_error = replace_error
         self._fragment = b""
         self._probe: Probe | None = None
         self._skip = 0
@@ -127,7 +126,7 @@ class EndFinder:
         if size > len(rest):
             self._fragment = rest
             return before
-        return before + self.replace_error(rest[:size]) + rest[size:]
+        return before + self._replace_error(rest[:size]) + rest[size:]
 
     def _may_probe(self) -> bool:
         """Return whether no ParseComplete can follow the rows."""

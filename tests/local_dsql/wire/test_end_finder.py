@@ -117,8 +117,7 @@ def test_an_error_is_replaced_however_it_is_cut(rows: bytes) -> None:
         said + ERROR + messages.READY[messages.FAILED],
         messages.error({"C": "40001", "M": "other"}),
     )
-    finder = EndFinder()
-    finder.replace_error = lambda frame: other if frame == ERROR else frame
+    finder = EndFinder(lambda frame: other if frame == ERROR else frame)
     for cut in range(1, len(answer)):
         finder.begin(EXTENDED)
         assert follow(finder, [answer[:cut], answer[cut:]]) == said + other + messages.READY[messages.FAILED]
