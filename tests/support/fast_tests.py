@@ -41,7 +41,11 @@ def is_left_out(path: Path) -> bool:
     """Return whether a file or folder is left out."""
     if any(path.is_relative_to(TESTS / folder) for folder in LEFT_OUT):
         return True
-    return path.name.startswith("test_") and path.suffix == ".py" and _all_start_processes(path.read_text("utf-8"))
+    return (
+        path.name.startswith("test_")
+        and path.suffix == ".py"
+        and _all_start_processes(path.read_text("utf-8"))
+    )
 
 
 def _all_start_processes(source: str) -> bool:
