@@ -139,7 +139,7 @@ class Statement:
 
     `text` is without its semicolon. `node` is PostgreSQL's name for the statement without `Stmt` (`Truncate`), `Iam`
     for AWS IAM, and empty where the text is no SQL. The first of `findings` is DSQL's answer. `backend_sql` is the text
-    that PostgreSQL can run: as long as `text`, with the word ASYNC blanked; empty for AWS IAM.
+    that PostgreSQL can run: as long as `text`, with ASYNC, NOWAIT and SKIP LOCKED blanked; empty for AWS IAM.
 
     Names are in lower case and without schema. `relations` and `functions` are all that the text mentions, those in
     the body of a function included; `types` those outside of it. `roles` are those that a statement on roles, owners or

@@ -99,7 +99,7 @@ def _read(body: bytes) -> dict[str, str]:
 
 
 def _negotiation(version: int, parameters: dict[str, str]) -> bytes:
-    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else nothing."""
+    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else empty."""
     options = [name for name in parameters if name.startswith(_PROTOCOL_OPTION)]
     if version <= messages.PROTOCOL_3 and not options:
         return b""
@@ -181,7 +181,7 @@ async def _backend(
 
 
 def _proven(arn: str, secret: str) -> str:
-    """Return an ARN with the digest by which the database knows that it comes from here."""
+    """Return an ARN with a digest, which proves to the database that the proxy has sent it."""
     return hashlib.sha256(f"{secret}{arn}{secret}".encode()).hexdigest() + arn
 
 

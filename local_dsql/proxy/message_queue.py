@@ -6,8 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.wire.message_types import CONTINUES_BATCH, COPY
+from local_dsql.wire.message_types import CONTINUES_BATCH, COPY, FrontendMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _PAUSE_ABOVE = 1024 * 1024
-"""Bytes of waiting frames above which the client is not read from."""
+"""Bytes of waiting frames above which the client is not read from, and a batch is processed before its end."""
+
+_FLUSH: Frame = (FrontendMessage.FLUSH, messages.FLUSH)
 
 
 class MessageQueue:
@@ -25,7 +28,7 @@ class MessageQueue:
     def __init__(self, client: ClientConnection) -> None:
         self._client = client
         self.frames: deque[Frame] = deque()
-        """The waiting frames; to be changed by methods only."""
+        """The waiting frames; only methods change them."""
         self._size = 0
         self._ends = 0
         self._paused = False
@@ -43,7 +46,7 @@ class MessageQueue:
             self._client.pause_reading()
 
     def put_back(self, frames: list[Frame]) -> None:
-        """Prepend the rest of a batch: a COPY reads on from here."""
+        """Prepend the rest of a batch, from which a COPY continues to read."""
         self.frames.extendleft(reversed(frames))
         for frame in frames:
             self._count(frame, 1)
@@ -51,9 +54,13 @@ class MessageQueue:
     def next_batch(self) -> list[Frame]:
         """Return the frames of the next batch; empty if none is complete.
 
-        COPY frames before it are dropped: they belong to a COPY that failed.
+        Of a batch that is too long to be kept, return what has arrived, as if the client had sent a Flush. COPY frames
+        before a batch are dropped: they belong to a COPY that failed.
         """
         batch: list[Frame] = []
+        if not self._ends and self._size > _PAUSE_ABOVE:
+            self.frames.append(_FLUSH)
+            self._count(_FLUSH, 1)
         while self._ends:
             frame = self._take()
             if batch or frame[0] not in COPY:

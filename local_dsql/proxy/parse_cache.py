@@ -14,16 +14,24 @@ if TYPE_CHECKING:
     from dsql_dialect import Script
 
 
+_CONTROLS = {"BEGIN": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
     """One text: its statements, and whether it can be relayed unchecked.
 
-    `plain` says that the text is at most one statement, that DSQL accepts it, and that it neither locks, changes nor
-    controls anything: while no conflict is possible, its messages are relayed as they are.
+    `plain`: the text has at most one statement, DSQL accepts it, and it neither locks, changes nor controls anything.
+    While no conflict is possible, its messages are relayed as they are.
+
+    `writes`: the text is one statement, DSQL accepts it, and it changes as many rows as its command tag says.
+    `control`: BEGIN or COMMIT if the text is just that, without options.
     """
 
     script: Script
     plain: bool
+    writes: bool = False
+    control: str = ""
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -34,6 +42,14 @@ class ParsedQuery:
     def outside_transaction(self) -> bool:
         """True if it can only run outside of a transaction block."""
         return any(statement.outside_transaction for statement in self.script.statements)
+
+    def for_backend(self, sql: str) -> str:
+        """Return the text of a prepared statement as PostgreSQL is to parse it: just as long as the client's `sql`."""
+        only = self.only
+        if only is None:
+            return sql
+        start = only.position.offset
+        return sql[:start] + only.backend_sql + sql[start + len(only.text) :]
 
     @property
     def handled_locally(self) -> bool:
@@ -59,7 +75,11 @@ def parse_query(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
 def _parse(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
     script = parse(sql.decode(codec, "surrogateescape"), profile)
     plain = len(script.statements) <= 1 and all(map(is_plain, script.statements))
-    return ParsedQuery(script, plain)
+    only = script.statements[0] if len(script.statements) == 1 else None
+    if plain or only is None or only.findings:
+        return ParsedQuery(script, plain)
+    writes = only.is_dml and only.tag_counts_rows and not (only.takes_rows or only.sets_parameters)
+    return ParsedQuery(script, plain, writes, _CONTROLS.get(only.backend_sql.strip().upper(), ""))
 
 
 _parse_cached = lru_cache(maxsize=8192)(_parse)
@@ -85,5 +105,5 @@ def is_renamed(statement: Statement) -> bool:
 
 
 def shows_version(statement: Statement) -> bool:
-    """Return whether a statement shows a parameter for which PostgreSQL has another value (`FIXED`)."""
+    """Return whether a statement shows a parameter whose value in PostgreSQL differs from DSQL's (`FIXED`)."""
     return statement.shown_parameter in FIXED

@@ -30,8 +30,9 @@ def refers_to_unnamed(kind: bytes, raw: bytes) -> bool:
 class PreparedStatements:
     """The prepared statements and portals of one session.
 
-    A definition is valid at once for the rest of its batch (`register`), and for later batches only after PostgreSQL
-    has accepted it (`keep_batch`): a name must never refer to a plain read here and to another statement there.
+    A name must never refer to a plain read here and to another statement in PostgreSQL. So a definition is valid at
+    once only for the rest of its batch (`register`), and for later batches after PostgreSQL has accepted it
+    (`keep_batch`). `forget_batch` drops the definitions of a batch that was not sent.
     """
 
     __slots__ = (
@@ -64,6 +65,21 @@ class PreparedStatements:
     def parse(self, sql: bytes) -> ParsedQuery:
         """Parse a text in the client's encoding."""
         return parse_query(sql, self._profile, self.codec)
+
+    def for_backend(self, raw: bytes) -> bytes:
+        """Return a Parse as PostgreSQL is to receive it; a malformed one as it is."""
+        try:
+            name, sql = messages.parse_parts(raw)
+        except ValueError:
+            return raw
+        query = self.parse(sql)
+        if query.only is None or query.handled_locally or query.only.backend_sql == query.only.text:
+            return raw
+        text = query.for_backend(sql.decode(self.codec, "surrogateescape")).encode(
+            self.codec, "surrogateescape"
+        )
+        types = raw[BODY:].split(b"\0", 2)[2][2:]
+        return messages.parse(text, name, types)
 
     def accepted(self, name: bytes) -> ParsedQuery | None:
         """Return the prepared statement of a name that PostgreSQL has accepted; None for the unnamed statement."""

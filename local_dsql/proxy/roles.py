@@ -1,4 +1,4 @@
-"""Roles of the database that stand for something."""
+"""Names and prefixes of database roles that belong to the proxy, the engine or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def is_internal(role: str) -> bool:
 
 
 def is_reserved(role: str) -> bool:
-    """Return whether a role is none of a cluster's: no client logs in as it, or lets an identity do so."""
+    """Return whether a role is not one of a cluster: no client may log in as it, or map an identity to it."""
     return is_internal(role) or role.startswith(_POSTGRESQL)

@@ -136,7 +136,7 @@ class Backend(Receiver):
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading because the client reads too slowly; ignored during `drain`."""
         if self._transport is not None and not self._draining:
             self._transport.pause_reading()
@@ -145,9 +145,9 @@ class Backend(Receiver):
         """Read the current response to its end, even if the client reads slowly: the lock is wanted."""
         if self.lock.locked:
             self._draining = True
-            self.resume()
+            self.resume_reading()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Resume reading."""
         if self._transport is not None:
             self._transport.resume_reading()
