@@ -72,11 +72,12 @@ class Counter:
     def value(self, *, deadline: Deadline | None = None) -> int | Decimal:
         """Return the sum of all shards; they are read one after the other, so additions meanwhile may be missing."""
         from ..shared.deadline import expires_at
+        from .items import live
 
         until, after = expires_at(deadline), None
         total: int | Decimal = 0
         while True:
             records, after = self._store.page(self._partition, "", until, after=after)
-            total = sum((decode_number(record.data["N"]) for record in records), total)
+            total = sum((decode_number(each.data["N"]) for each in records if live(each)), total)
             if after is None:
                 return total

@@ -48,6 +48,10 @@ def lease_put(key: Key, known: Record | None, token: int, until: float, owner: s
     return Put(Record(key, content, next_version(seen), int(max(until, time.time())) + KEPT), seen)
 
 
+def _wall_clock() -> float:
+    return time.time()
+
+
 class Term:
     """The time that a lease lasts, by the wall clock and by the monotonic one.
 
@@ -55,9 +59,9 @@ class Term:
     back, so the one that leaves less time counts.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self.until = clock() + seconds
+    def __init__(self, seconds: float, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or _wall_clock
+        self.until = self._clock() + seconds
         self._monotonic = time.monotonic() + seconds
 
     @property

@@ -61,6 +61,10 @@ class Stream:
         """Close the connection."""
         self._socket.close()
 
+    def __del__(self) -> None:
+        """Close without a warning: a table at the top of a module is open until the process ends."""
+        self._socket.close()
+
 
 def ensure_result(result: R) -> R:
     """Return the result of a callback."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import MessageLost, RaceCondition
-from .items import typed
+from .items import live, typed
 from .keys import Key
 from .messages import LAST, PAGE, Message, Row, id_key, last_key, row_key
 from .values import decode, encode
@@ -89,7 +89,7 @@ class Queue:
         while True:
             records, after = self._engine.store.page(self._rows, "", None, limit=PAGE, after=after)
             for record in records:
-                if record.key.sk == LAST:
+                if record.key.sk == LAST or live(record) is None:
                     continue
                 row = Row.of(decode(record.data))
                 if row.busy or row.id in busy:

@@ -9,9 +9,10 @@ from ..errors import (
     CommitOutcomeUnknown,
     DeadlineExceeded,
     RaceCondition,
-    SerializationFailure,
+    TransactionAborted,
     UniqueConstraintViolation,
 )
+from ..shared.retry import CONFLICTS
 from .items import ABSENT
 from .primitives import sleep
 from .requests import PATIENCE
@@ -86,7 +87,8 @@ class SqlStore:
         """
         storable([write.key for write in writes])
         attempt = _Attempt(self._table, writes)
-        for lost in range(_LOST + 1):
+        lost = refused = 0
+        while True:
             try:
                 self._database.transaction(
                     attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=_seconds(until)
@@ -94,16 +96,20 @@ class SqlStore:
                 return
             except CommitOutcomeUnknown:
                 attempt.lost = True
-                if attempt.undecided or lost == _LOST or (until is not None and time.monotonic() >= until):
+                lost += 1
+                if attempt.undecided or lost > _LOST or (until is not None and time.monotonic() >= until):
+                    raise
+            except (
+                UniqueConstraintViolation,
+                TransactionAborted,
+            ):  # nothing was written; a row was inserted meanwhile
+                refused += 1
+                if refused > _CONFLICTS:
                     raise
             except RaceCondition as race:
                 race.retryable = True  # by reading again; the statements alone are not worth repeating
                 raise
-            except UniqueConstraintViolation as duplicate:  # another one has inserted the row first
-                raise SerializationFailure(
-                    "another transaction inserted one of the items first"
-                ) from duplicate
-            sleep(0.05 * 2**lost)
+            sleep(CONFLICTS.wait(lost + refused))
 
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, in chunks that are each atomic."""

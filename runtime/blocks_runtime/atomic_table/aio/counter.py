@@ -71,11 +71,12 @@ class AsyncCounter:
     async def value(self, *, deadline: Deadline | None = None) -> int | Decimal:
         """Return the sum of all shards; they are read one after the other, so additions meanwhile may be missing."""
         from ...shared.deadline import expires_at
+        from ..items import live
 
         until, after = expires_at(deadline), None
         total: int | Decimal = 0
         while True:
             records, after = await self._store.page(self._partition, "", until, after=after)
-            total = sum((decode_number(record.data["N"]) for record in records), total)
+            total = sum((decode_number(each.data["N"]) for each in records if live(each)), total)
             if after is None:
                 return total
