@@ -108,6 +108,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         relations=details.relations(seen).union(*(part.relations for part in body)),
         functions=details.functions(seen).union(*(part.functions for part in body)),
         types=details.types(seen),
+        roles=details.roles(name, root) if kind is Kind.DDL else frozenset(),
         has_parameters=details.has_parameters(seen),
         routines=routines,
         routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))

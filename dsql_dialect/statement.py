@@ -142,7 +142,8 @@ class Statement:
     that PostgreSQL can run: as long as `text`, with the word ASYNC blanked; empty for AWS IAM.
 
     Names are in lower case and without schema. `relations` and `functions` are all that the text mentions, those in
-    the body of a function included; `types` those outside of it. `has_parameters` is true where it has a $1.
+    the body of a function included; `types` those outside of it. `roles` are those that a statement on roles, owners or
+    privileges refers to, as written. `has_parameters` is true where it has a $1.
     `routines` are the functions and views that it creates, `routine_traits` the actions of these when they are used.
     `altered_tables` are those whose columns or constraints a DDL statement makes or changes; None: unknown ones.
     `shown_parameter` is that of SHOW. `sets_for_transaction` is true where the parameters that it sets last until
@@ -162,6 +163,7 @@ class Statement:
     functions: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     has_parameters: bool = False
+    roles: frozenset[str] = frozenset()
     routines: frozenset[str] = frozenset()
     routine_traits: Traits = NO_TRAITS
     altered_tables: frozenset[str] | None = frozenset()

@@ -1,5 +1,5 @@
 -- Not available on DSQL (AWS user guide, system tables); here they would show other sessions.
-REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
+REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity FROM PUBLIC;
 
 -- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;

@@ -1,7 +1,8 @@
-"""Deferred constraints, and referential actions, as far as a suspension or a newer row takes them from PostgreSQL.
+"""Deferred constraints and referential actions that PostgreSQL cannot check after a suspension, or beside newer rows.
 
-PostgreSQL queues a deferred check when a row changes. What a resumed transaction has changed before was restored with
-foreign keys not acting, so nothing of it is in the queue: it is checked here by query, on the transaction's snapshot.
+PostgreSQL queues a deferred check when a row changes. The changes of a resumed transaction were restored without
+foreign key triggers, so the queue has no checks for them. They are checked here with queries, on the transaction's
+snapshot.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(Exception):
-    """PostgreSQL has stopped a check to let another transaction through: go back, and check again."""
+    """PostgreSQL has stopped a check so that another transaction can run. The caller rolls back and checks again."""
 
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
@@ -46,7 +47,7 @@ async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
 
 
 async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
-    """Return the names of deferrable foreign keys that an update of `changes` gives another value.
+    """Return the names of the deferrable foreign keys whose value an UPDATE in `changes` has changed.
 
     The transaction must be at its base: images are compared with the rows that they replace.
     """
@@ -63,12 +64,12 @@ async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
 
 
 async def restored_violation(held: HeldSession, names: Collection[str] | None = None) -> ServerMessage | None:
-    """Check what a suspension has taken out of the queue of deferred checks, and lock the parents as they do.
+    """Make the deferred checks that a suspension has removed from the queue, and lock the parents as PostgreSQL does.
 
     `names` are the constraints to check; None: all.
 
     Raises:
-        Interrupted: a lock could not be had.
+        Interrupted: PostgreSQL stopped a lock request.
     """
     keys = await deferrable_keys(held)
     if not keys:
@@ -89,9 +90,9 @@ async def restored_violation(held: HeldSession, names: Collection[str] | None = 
 
 
 def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges | None) -> list[Place]:
-    """Return the rows whose parents have to be locked.
+    """Return the rows whose parents must be locked.
 
-    Of what was restored, updates that kept the key lock nothing; PostgreSQL itself locks for what came later.
+    A restored UPDATE that kept the key locks no parent. PostgreSQL itself locks those of later statements.
     """
     if changes is None:
         return []
@@ -110,10 +111,10 @@ async def _lock_parents(
 
 
 async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:
-    """Return the violation that SET CONSTRAINTS … IMMEDIATE must report, of what a suspension took out of the queue.
+    """Return the violation that SET CONSTRAINTS … IMMEDIATE must report, among checks that a suspension has removed.
 
     Raises:
-        Interrupted: a lock could not be had.
+        Interrupted: PostgreSQL stopped a lock request.
     """
     if not held.transaction.restored:
         return None
@@ -126,10 +127,10 @@ async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMe
 
 
 async def check_now(held: HeldSession) -> Mapping[str, str] | None:
-    """Run PostgreSQL's deferred checks, which can still be undone here; return the fields of the error.
+    """Let PostgreSQL make its deferred checks after a guard, where they can be undone; return the fields of the error.
 
     Raises:
-        Interrupted: a lock could not be had; the transaction is back at the guard.
+        Interrupted: PostgreSQL stopped a lock request; the transaction is back at the guard.
     """
     _, answer = await ask_unblocked(held, savepoints.SET_GUARD + savepoints.CHECK_DEFERRED, 2)
     error = answer.error
@@ -142,10 +143,10 @@ async def check_now(held: HeldSession) -> Mapping[str, str] | None:
 
 
 async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bool:
-    """Return whether a child is left without its parent that others have changed since the snapshot.
+    """Return whether a child row that others have changed since the snapshot has no parent.
 
-    A referential action (ON DELETE SET NULL) of PostgreSQL acts on the newest version of a child, which by then may
-    refer to another parent.
+    A referential action of PostgreSQL (ON DELETE SET NULL) changes the newest version of a child, which may refer to
+    another parent by then.
     """
     for key in await foreign_keys(held):
         parents = mine.get(key.parent_file)

@@ -1,4 +1,4 @@
-"""Run statements of a doomed transaction: on its fresh snapshot, with rows of others that are in the way deleted."""
+"""Run statements of a doomed transaction on its fresh snapshot, after deleting rows of others that block them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
 _MOST_TRIES = 16
+"""A try is repeated once for each violated unique index, and after rows of others are evicted. More end in a conflict,
+which the transaction gets at its COMMIT in any case."""
 
 
 async def run_doomed(held: HeldSession, request: Request) -> Response:
     """Run a statement of a doomed transaction that is active; return its answer.
 
-    A unique index that stands in the way is switched off, and rows of others with the same key are deleted afterwards:
-    if there are none, the violation was real.
+    A violated unique index is switched off, and rows of others with the same key are deleted afterwards. If there are
+    none, the violation was real.
     """
     if is_upsert(request):
         await _evict_new_keys(held, request)
@@ -52,7 +54,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Response:
         if error is None:
             if off and not await _evict_duplicates(held, position, off):
                 assert last is not None
-                return last  # rows of the statement itself were in each other's way
+                return last  # rows of the statement itself violate the index
             return answer
         await held.ask(savepoints.TO_GUARD)
         if error["C"] in INTERRUPTED | {SERIALIZATION_FAILURE}:
@@ -65,7 +67,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Response:
                 last = answer
                 continue
         if error["C"] == INVALID_COLUMN_REFERENCE and last is not None and not keeps_indexes:
-            # An ON CONFLICT clause needs its index: newer rows are taken out of its way by place.
+            # An ON CONFLICT clause needs its index: delete newer rows by place instead.
             keeps_indexes, off = True, []
             await _evict_newer(held, last)
             continue
@@ -80,7 +82,7 @@ def _conflict() -> Response:
 
 
 async def _evict_duplicates(held: HeldSession, position: int, off: list[UniqueIndex]) -> int:
-    """Delete newer rows with the keys of those made since a position, and switch the indexes on again."""
+    """Delete newer rows with the keys of the rows made since a position, and switch the indexes on again."""
     own = await held.services.log.operations(held.backend.pid)
     changes = own.since(position).changes()
     evicted = 0
@@ -96,7 +98,7 @@ async def _evict_duplicates(held: HeldSession, position: int, off: list[UniqueIn
 
 
 async def _evict_new_keys(held: HeldSession, request: Request) -> None:
-    """Delete the rows with new keys that others have committed into the table of an upsert, which it must not find."""
+    """Delete the rows with new keys that others have committed into the table of an upsert: it must not find them."""
     assert request.statement is not None
     table = await target_table(held, request.statement)
     if table is not None and (places := await _newer_keys(held, table)):
@@ -111,7 +113,7 @@ async def _evict_newer(held: HeldSession, violated: Response) -> None:
 
 
 async def _evict_children(held: HeldSession, violated: Response) -> bool:
-    """Delete newer children that keep a parent; return whether there were any."""
+    """Delete newer child rows that refer to a parent to delete; return whether there were any."""
     _, child, _ = await violated_key(held, violated.error or {})
     if child is None:
         return False
@@ -120,7 +122,7 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
 
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:
-    """Return the rows that others have committed since the first snapshot with keys that were not there before."""
+    """Return the rows with new keys that others have committed since the first snapshot."""
     return list((await held.services.log.newer(held.transaction, than_first=True)).keyed(table.file))
 
 

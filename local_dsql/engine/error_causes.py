@@ -1,8 +1,9 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
-A unique violation is looked into by running the statement again with the violated index switched off, in a savepoint
-that is always undone: the rows that come out have a visible twin, or they have none. A foreign key whose parent is
-"still referenced" is looked up from the parent's own text in the message, bound as a value.
+After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
+always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. After an error "still
+referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
+children.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _MOST_INDEXES = 24
 async def is_unseen(held: HeldSession, request: Request, fields: Mapping[str, str]) -> bool:
     """Return whether an error comes from rows that the transaction's snapshot does not show.
 
-    The transaction must be at its guard, and is there again afterwards.
+    The transaction must be at its guard, and is at its guard afterwards.
     """
     newer = await held.services.log.newer(held.transaction)
     if fields["C"] == FOREIGN_KEY_VIOLATION:
@@ -75,7 +76,7 @@ async def _is_unseen_duplicate(held: HeldSession, request: Request, index: Uniqu
 async def run_without(
     held: HeldSession, request: Request, off: Collection[UniqueIndex]
 ) -> tuple[int, Response]:
-    """Run a statement again with indexes switched off, under a guard.
+    """Run a statement again after a guard, with indexes switched off.
 
     Returns:
         The position in the log before it, and its answer.
@@ -94,7 +95,7 @@ async def run_without(
 async def violated_key(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[ForeignKey, Table, Table] | tuple[None, None, None]:
-    """Return the foreign key of a "still referenced" error, its child and its parent; Nones for any other error."""
+    """Return the foreign key of an error "still referenced", its child and its parent; Nones for any other error."""
     if "is still referenced" not in fields.get("D", ""):
         return None, None, None
     keep = not held.transaction.changes_catalog
@@ -107,9 +108,9 @@ async def violated_key(
 
 
 async def is_unseen_child(held: HeldSession, fields: Mapping[str, str], newer: Newer) -> bool:
-    """Return whether the children that an error speaks of are all newer than the snapshot.
+    """Return whether all children that violate a foreign key are newer than the snapshot.
 
-    "Is not present in table" is always true: PostgreSQL checks that on the transaction's snapshot.
+    An error "is not present in table" never is: PostgreSQL checks that on the transaction's snapshot.
     """
     key, child, parent = await violated_key(held, fields)
     if key is None or child is None or parent is None:

@@ -24,9 +24,9 @@ from local_dsql.engine.errors import (
     lost,
     too_old,
 )
-from local_dsql.engine.newer_rows import may_have_caused, note_told
+from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
 from local_dsql.engine.rebase import rebase
-from local_dsql.engine.requests import without
+from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.resume import resume
 from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
@@ -46,12 +46,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 100
+"""A try is repeated after a preemption (`unblock` bounds those of one statement) or a deadlock. 100 deadlocks at 10 ms
+(`deadlock_timeout`) take a second; then the client gets PostgreSQL's error rather than a loop without end."""
 
 
 async def execute(held: HeldSession, request: Request) -> Response:
-    """Run a statement of an open transaction, which has not failed, and return its answer.
+    """Run a statement of an open transaction that has not failed, and return its answer.
 
-    Afterwards the transaction may have failed, or be doomed, or be suspended.
+    Afterwards the transaction may be failed, doomed or suspended.
     """
     try:
         answer = await _answer(held, request)
@@ -59,9 +61,9 @@ async def execute(held: HeldSession, request: Request) -> Response:
         _log.warning("a statement ends its transaction", exc_info=True)
         answer = _refused(lost(error))
     if (error_fields := answer.error) is not None:
-        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.unjudged:
-            with contextlib.suppress(EngineError):  # the log can do without the names of the tables
-                await note_told(held, request.statement, error_fields)
+        if error_fields["C"] == SERIALIZATION_FAILURE and not held.transaction.log_lost:
+            with contextlib.suppress(EngineError):  # then the conflict log lacks the names of the tables
+                await log_reported_conflict(held, request.statement, error_fields)
         held.transaction.failed = True
     await give_way(held)
     return answer
@@ -89,11 +91,11 @@ def is_ready(held: HeldSession) -> bool:
 
 
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
-    """Resume the transaction if it is suspended; return why it cannot go on, or None."""
+    """Resume the transaction if it is suspended; return the reason if it cannot continue."""
     transaction = held.transaction
     if transaction.expired:
         return too_old(held.services.limits.transaction_age)
-    if transaction.unjudged:
+    if transaction.log_lost:
         return CONFLICT
     if transaction.doomed is None and await schema_changed(held):
         return SCHEMA_CHANGED
@@ -131,10 +133,10 @@ async def _execute(held: HeldSession, request: Request) -> Response:
 
 
 async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Response:
-    """Run the statement until it is not stopped to let others through; return its answer as the client expects it."""
+    """Run the statement, again after each preemption and deadlock; return its answer as the client expects it."""
     if not guarded:
         (answer,) = await held.ask(request.data, bulk=True)
-        return without(answer, request.surplus) if request.undone else answer
+        return strip_surplus(answer, request.surplus) if request.undone else answer
     session = held.session
     data, surplus = request.data, request.undone
     session.preemptions = 0
@@ -150,7 +152,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         await suspend(held)
         await resume(held)
         data, surplus = request.repetition, True
-    return without(answer, request.surplus) if surplus else answer
+    return strip_surplus(answer, request.surplus) if surplus else answer
 
 
 async def _ask_guarded(held: HeldSession, request: Request, data: bytes) -> Response:
@@ -163,9 +165,9 @@ async def _ask_guarded(held: HeldSession, request: Request, data: bytes) -> Resp
 
 
 async def _after_error(held: HeldSession, request: Request, answer: Response) -> Response:
-    """Return the answer to a statement that failed under its guard: its error if it is real by the snapshot.
+    """Return the answer to a statement that failed after its guard: its error, if the snapshot alone causes it.
 
-    Otherwise the transaction has lost: it is doomed, and the statement runs again on newer rows.
+    Otherwise the transaction has a conflict. It becomes doomed, and the statement runs again on newer rows.
     """
     transaction = held.transaction
     error = answer.error
@@ -183,10 +185,10 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
 
 
 async def _run_doomed(held: HeldSession, request: Request, answer: Response | None) -> Response:
-    """Return the answer to a statement of a doomed transaction that first failed with `answer`, if it did."""
+    """Return the answer to a statement of a doomed transaction; `answer` is that of its first run, if it has run."""
     error = answer.error if answer is not None else None
     if answer is None or (error is not None and error["C"] in CONCURRENT):
-        answer = without(await run_doomed(held, request), request.surplus)
+        answer = strip_surplus(await run_doomed(held, request), request.surplus)
         error = answer.error
     if error is not None and await may_have_caused(held, request.statement, error):
         return _refused(CONFLICT)
@@ -194,7 +196,7 @@ async def _run_doomed(held: HeldSession, request: Request, answer: Response | No
 
 
 async def _doom(held: HeldSession, request: Request) -> Response:
-    """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
+    """Make the transaction doomed, and run the statement that found the conflict on newer rows."""
     held.transaction.doomed = CONFLICT
     await rebase(held, await capture(held))
     return await _run_doomed(held, request, None)
@@ -222,7 +224,7 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
 
 
 def _note(held: HeldSession, request: Request) -> None:
-    """Note what the rest of the transaction must know of a statement that has succeeded."""
+    """Record a statement that has succeeded in the state of its transaction."""
     transaction, services = held.transaction, held.services
     if request.statement is not None:
         transaction.locks_keys |= request.statement.for_key_share
@@ -238,7 +240,7 @@ def _note(held: HeldSession, request: Request) -> None:
 
 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:
-    """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
+    """Return the answer to a statement that succeeded, or the error of a key that is a duplicate by the snapshot."""
     transaction, log = held.transaction, held.services.log
     index = await unseen_duplicate(held, await log.newer(transaction), transaction.checked)
     if index is None:

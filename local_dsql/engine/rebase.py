@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
 
 _MOST_TRIES = 64
+"""A try is repeated after others commit changes of the same rows, or preempt it. Then the error of the engine ends the
+transaction, which cannot commit in any case."""
 
 
 async def rebase(held: HeldSession, changes: RowChanges) -> None:
-    """Put the transaction on a fresh snapshot with its own changes on top, whatever rows of others they replace.
+    """Put the transaction on a fresh snapshot, and apply its own changes over the rows of others.
 
     Raises:
-        EngineError: others commit over the same rows all the time, or PostgreSQL refuses.
+        EngineError: others commit changes of the same rows at every try, or PostgreSQL refuses the changes.
     """
     transaction = held.transaction
     for _ in range(_MOST_TRIES):
@@ -40,11 +42,11 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
             return
         if error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
             raise EngineError(error)
-    raise EngineError("others commit over the rows of a transaction all the time")
+    raise EngineError("others commit changes of the rows of a transaction at every try")
 
 
 def _commands(token: Parameter, changes: RowChanges) -> list[Command]:
-    """Return what makes changes on newer rows: whatever has the place or a unique key of them goes away."""
+    """Return the commands that apply changes to newer rows: delete rows with the same place or key, then insert."""
     evict: list[Command] = []
     insert: list[Command] = []
     for each in changes.tables:

@@ -1,8 +1,13 @@
 """One client session: relay plain reads, pass all other batches to the protocol handler.
 
-Most of what an application sends are plain reads. Their bytes go to PostgreSQL and the response's bytes go back within
-two callbacks of the event loop, without a task. Batches that lock, change or control something, and all batches while
-a transaction is in an unusual state, are processed by `QueryProtocol` in a task.
+Most statements of an application are plain reads. Two callbacks of the event loop relay their bytes to PostgreSQL and
+the response to the client, without a task. Batches that lock, change or control something are processed by
+`QueryProtocol` in a task, and so are all batches while a transaction is in an unusual state.
+
+The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
+`PreparedStatements` in two steps: *register* records the definitions of its messages before they are sent, and after
+the response *keep* makes those valid that PostgreSQL has accepted. *Forget* undoes a registration of a batch that is
+not relayed; the protocol handler then registers its messages again.
 """
 
 from __future__ import annotations
@@ -182,7 +187,7 @@ class Dispatcher:
         )
 
     def _can_relay(self, batch: list[Frame]) -> bool:
-        """Return whether a batch can be relayed as it is; then its messages are registered."""
+        """Return whether a batch can be relayed as it is. If so, its messages are registered; if not, none is."""
         if not self._relays_reads:
             return False
         kind, raw = batch[0]
@@ -248,7 +253,7 @@ class Dispatcher:
         self._end_relay(held)
 
     def _end_relay(self, held: HeldSession) -> None:
-        """Release the session, after a suspension if that is wanted, and go on."""
+        """End the relay: suspend the transaction if another session waits for it, release the session, and continue."""
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
@@ -265,11 +270,11 @@ class Dispatcher:
 
     def pause_output(self) -> None:
         """Stop reading from PostgreSQL: the client reads too slowly."""
-        self._backend.pause()
+        self._backend.pause_reading()
 
     def resume_output(self) -> None:
         """Resume reading from PostgreSQL."""
-        self._backend.resume()
+        self._backend.resume_reading()
 
     # end
 

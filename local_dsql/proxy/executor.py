@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.autocommit import execute_alone
+from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.errors import too_many_bytes
 from local_dsql.engine.execute import execute
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
-from local_dsql.proxy.replay import build_request
+from local_dsql.proxy.request_builder import build_request
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Executor:
         if rows is None:
             return self._session.fail()
         request = build_request(execution, statement, self._session.statements)
+        # `try_copy` has run the COPY without rows and undone it: its prepared statement is left.
         request = replace(request, rows=b"".join(rows), undone=True)
         response = await self._response(request, statement)
         parsed = self._passthrough.parsed
@@ -62,15 +63,16 @@ class Executor:
         return done
 
     async def _response(self, request: Request, statement: Statement) -> Response:
-        """Return the response to a statement, which outside of a transaction is one by itself if possible."""
+        """Execute a statement in its transaction, or in autocommit if possible; return the response."""
         if self._session.transaction is None:
             async with self._engine.exclusive() as held:
-                response = await execute_alone(held, request)
+                response = await execute_autocommit(held, request)
             if response is not None:
                 if self._control.commit_latency and (statement.writes or statement.locks):
                     await asyncio.sleep(self._control.commit_latency)
                 return response
             await self._control.begin_implicit()
+            # `execute_autocommit` may have run it and rolled back: its prepared statement may be left.
             request = replace(request, undone=True)
         async with self._engine.exclusive() as held:
             return await execute(held, request)

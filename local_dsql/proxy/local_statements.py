@@ -8,6 +8,7 @@ from local_dsql.engine.commands import Command, text
 from local_dsql.engine.powers import map_identity, unmap_identity
 from local_dsql.engine.suspend import give_way
 from local_dsql.jobs.submit import submit, write_record
+from local_dsql.proxy import errors
 from local_dsql.proxy.parameters import FIXED
 from local_dsql.proxy.parse_cache import shows_version
 from local_dsql.proxy.roles import ADMIN, is_reserved
@@ -96,8 +97,8 @@ class LocalStatements:
             raise _error("42501", "permission denied to grant IAM trust with role", "Log in as admin.")
         (found,) = await held.run([Command(_CAN_LOGIN, (text(statement.role),))])
         if is_reserved(statement.role) or not found.rows:
-            message = f'role "{statement.role}" does not exist'
-            raise _error("42704", message, "Create it first: CREATE ROLE … WITH LOGIN.")
+            missing = errors.unknown_role(statement.role)
+            raise _error(missing.sqlstate, missing.message, str(missing.hint))
         if not found.is_true:
             message = f"role {statement.role} must have the LOGIN attribute"
             raise _error("42501", message, "Use ALTER ROLE … WITH LOGIN.")

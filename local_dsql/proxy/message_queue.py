@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _PAUSE_ABOVE = 1024 * 1024
-"""Bytes of waiting frames above which the client is not read from."""
+"""Bytes of waiting frames above which the proxy stops reading from the client."""
 
 
 class MessageQueue:
@@ -25,7 +25,7 @@ class MessageQueue:
     def __init__(self, client: ClientConnection) -> None:
         self._client = client
         self.frames: deque[Frame] = deque()
-        """The waiting frames; to be changed by methods only."""
+        """The waiting frames; only methods change them."""
         self._size = 0
         self._ends = 0
         self._paused = False
@@ -43,7 +43,7 @@ class MessageQueue:
             self._client.pause_reading()
 
     def put_back(self, frames: list[Frame]) -> None:
-        """Prepend the rest of a batch: a COPY reads on from here."""
+        """Prepend the rest of a batch, from which a COPY continues to read."""
         self.frames.extendleft(reversed(frames))
         for frame in frames:
             self._count(frame, 1)

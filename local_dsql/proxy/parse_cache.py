@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ParsedQuery:
     """One text: its statements, and whether it can be relayed unchecked.
 
-    `plain` says that the text is at most one statement, that DSQL accepts it, and that it neither locks, changes nor
-    controls anything: while no conflict is possible, its messages are relayed as they are.
+    `plain`: the text has at most one statement, DSQL accepts it, and it neither locks, changes nor controls anything.
+    While no conflict is possible, its messages are relayed as they are.
     """
 
     script: Script
@@ -78,5 +78,5 @@ def is_local(statement: Statement) -> bool:
 
 
 def shows_version(statement: Statement) -> bool:
-    """Return whether a statement shows a parameter for which PostgreSQL has another value (`FIXED`)."""
+    """Return whether a statement shows a parameter whose value in PostgreSQL differs from DSQL's (`FIXED`)."""
     return statement.shown_parameter in FIXED

@@ -84,6 +84,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 @pytest.fixture
 def deployment(cluster: LocalCluster, tmp_path: Path) -> Deployment:
     cluster.reset()
+    cluster.delay_jobs(0)
     folder = tmp_path / "migrations"
     folder.mkdir()
     return Deployment(cluster, folder)

@@ -123,3 +123,65 @@ def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:
         assert client.execute("SELECT set_config(%s, %s, false)", (name, value)).fetchall() == [(value,)]
     with pytest.raises(psycopg.errors.FeatureNotSupported, match='setting configuration parameter "jit"'):
         client.execute("SELECT set_config(%s, 'off', false)", ("jit",))
+
+
+def test_prepared_statements_are_those_of_the_session(
+    cluster: LocalCluster, client: psycopg.Connection
+) -> None:
+    """AWS's adapters read them; those that the engine prepares are no client's."""
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY)")
+    client.execute("SELECT id FROM t WHERE id = %s", (1,), prepare=True)
+    with client.transaction():
+        client.execute("INSERT INTO t VALUES (1)")
+        client.execute("SELECT 1")
+        mine = client.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert mine == [("SELECT id FROM t WHERE id = $1",)]
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        assert another.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+
+
+def test_no_extension_is_available(client: psycopg.Connection) -> None:
+    assert client.execute("SELECT name FROM pg_available_extensions").fetchall() == []
+
+
+def test_a_search_path_of_a_role_holds_from_the_next_login(
+    cluster: LocalCluster, client: psycopg.Connection
+) -> None:
+    before = client.execute("SHOW search_path").fetchall()
+    client.execute("ALTER USER admin SET search_path = public")
+    assert client.execute("SHOW search_path").fetchall() == before
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        assert another.execute("SHOW search_path").fetchall() == [("public",)]
+    client.execute("ALTER USER admin RESET search_path")
+
+
+CALLS_OF_OUR_FUNCTIONS: list[LiteralString] = [
+    "ALTER TABLE t DROP COLUMN id",
+    "ALTER TABLE t DROP CONSTRAINT t_pkey",
+    "SELECT current_setting('nothing')",
+    "SELECT current_setting(n) FROM (VALUES ('nothing')) v (n)",
+    "SELECT set_config(n, 'off', false) FROM (VALUES ('jit')) v (n)",
+    "SELECT sys.base32_str_to_uuid('x')",
+    "SELECT sys.base32_str_to_uuid(s) FROM (VALUES ('x')) v (s)",
+    "CALL sys.wait_for_job('x')",
+]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+@pytest.mark.parametrize("sql", CALLS_OF_OUR_FUNCTIONS)
+def test_an_error_does_not_show_our_functions(
+    client: psycopg.Connection, sql: LiteralString, prepare: bool
+) -> None:
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    with pytest.raises(psycopg.Error) as raised:
+        client.execute(sql, prepare=prepare)
+    assert raised.value.diag.context is None
+
+
+def test_an_error_shows_the_functions_of_the_client(client: psycopg.Connection) -> None:
+    client.execute(
+        "CREATE FUNCTION mine(s text) RETURNS uuid LANGUAGE sql AS 'SELECT sys.base32_str_to_uuid(s)'"
+    )
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation) as raised:
+        client.execute("SELECT mine('x')")
+    assert raised.value.diag.context == 'SQL function "mine" during inlining'

@@ -11,7 +11,7 @@ from local_dsql.engine import commands
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
 from local_dsql.engine.owner_functions import OwnerFunctions
-from local_dsql.engine.requests import Request, lone, retold, without
+from local_dsql.engine.requests import Request, as_autocommit, strip_surplus, with_text
 from local_dsql.engine.row_count import rows_of_tag, tag_is_exact
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
@@ -183,30 +183,30 @@ def test_the_condition_of_an_upsert(clause: str, condition: str | None) -> None:
 
 
 def test_requests_of_a_lone_statement() -> None:
-    found = lone(query("update t set n = 1"))
+    found = as_autocommit(query("update t set n = 1"))
     assert found is not None
     assert b"S" not in [kind for kind, _ in _frames(found.body)]
-    assert lone(query("update t set n = 1 where v = '$1'")) is None
+    assert as_autocommit(query("update t set n = 1 where v = '$1'")) is None
     frames = [(kind, b"") for kind in (b"3", b"1", b"2", b"n", b"C")]
-    assert without(Response(frames, b"I"), found.surplus).frames == [(b"C", b"")]
+    assert strip_surplus(Response(frames, b"I"), found.surplus).frames == [(b"C", b"")]
 
 
 def test_a_retold_request_keeps_types_and_values() -> None:
     parse_frame = messages.frame(b"P", b"name\0select $1\0" + struct.pack("!HI", 1, 23))
     bind = messages.frame(b"B", b"portal\0name\0\0\0\0\1\0\0\0\0015\0\0")
-    told = retold(Request(parse_frame + bind), "select $1 + 1")
+    told = with_text(Request(parse_frame + bind), "select $1 + 1")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(b"select $1 + 1\0" + struct.pack("!HI", 1, 23))
     assert kinds[b"B"].endswith(b"\0\0\0\1\0\0\0\0015\0\0")
-    assert retold(Request(bind), "select 1") is None
+    assert with_text(Request(bind), "select 1") is None
 
 
 def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
     parse_frame = messages.frame(b"P", b"\0select $1, $2, $3, $4\0" + struct.pack("!HII", 2, 23, 20))
     values = b"\0\0\0\1a" + b"\0\0\0\1b" + b"\0\0\0\1c" + b"\xff\xff\xff\xff"
     bind = messages.frame(b"B", b"\0\0" + struct.pack("!HHHHHH", 4, 0, 1, 0, 1, 4) + values + b"\0\0")
-    told = retold(Request(parse_frame + bind), "select $1, $3, '$4'")
+    told = with_text(Request(parse_frame + bind), "select $1, $3, '$4'")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(struct.pack("!HIII", 3, 23, 25, 0))
@@ -216,7 +216,7 @@ def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
 
 
 def test_only_ascii_is_retold() -> None:
-    assert retold(query("select 1"), "select 'é'") is None
+    assert with_text(query("select 1"), "select 'é'") is None
 
 
 def test_winners_are_named_once_and_in_order() -> None:
