@@ -46,13 +46,22 @@ def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
     if arn is None:
         raise _no_role(name)
     _check_arn(name, arn)
+    behind = function_behind(grantee)
+    if isinstance(behind, lambda_.Function):
+        return Grantee(name, arn, behind, is_foreign_function=False)
+    return Grantee(name, arn, None, is_foreign_function=behind is not None)
+
+
+def function_behind(grantee: iam.IGrantable) -> lambda_.IFunction | None:
+    """Return the function that a grantee is, or is an alias or a version of; None for another construct.
+
+    One that is not a `lambda_.Function` is not of this app, and cannot be configured.
+    """
     # An alias and a version have their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
     if isinstance(behind, lambda_.SingletonFunction):
         behind = _function_of(behind)
-    if isinstance(behind, lambda_.Function):
-        return Grantee(name, arn, behind, is_foreign_function=False)
-    return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
+    return cast("lambda_.IFunction", behind) if hasattr(behind, "function_arn") else None
 
 
 def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:

@@ -59,6 +59,11 @@ def test_locks_lose_no_increment(table: AtomicTable) -> None:
 @pytest.mark.slow
 def test_counters_lose_no_addition(table: AtomicTable) -> None:
     counter = table.counter("hits", shards=8)
+
+    def work(_: int) -> None:
+        for _ in range(TIMES):
+            counter.add()
+
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(lambda _: [counter.add() for _ in range(TIMES)], range(THREADS)))
+        list(pool.map(work, range(THREADS)))
     assert counter.value() == THREADS * TIMES
