@@ -109,6 +109,11 @@ def traits_of(seen: Iterable[tuple[str, Node]], *, returns_rows: bool = False) -
     )
 
 
+def waits_for_locks_otherwise(seen: Iterable[tuple[str, Node]]) -> bool:
+    """Return whether any locking clause among the nodes says NOWAIT or SKIP LOCKED."""
+    return any(name == "LockingClause" and node.get("waitPolicy", "") in _LOCK_WAITS for name, node in seen)
+
+
 def _flags(name: str, node: Node) -> Iterator[str]:
     """Yield the names of the traits that a node alone makes true."""
     if name in _WRITES:

@@ -113,6 +113,12 @@ def is_read_only(begin: Node) -> bool:
     return bool(said) and said[-1]
 
 
+def parameter(name: str, root: Node) -> str | None:
+    """Return the parameter of SET, RESET or SHOW in lower case, None for RESET ALL and other statements."""
+    written = root.get("name") if name in ("VariableSetStmt", "VariableShowStmt") else None
+    return None if written is None else str(written).lower()
+
+
 def sets_for_transaction(name: str, root: Node, seen: Iterable[tuple[str, Node]]) -> bool:
     """Return whether all parameters that a statement sets last until COMMIT: SET LOCAL, set_config(…, true)."""
     if name == "VariableSetStmt":

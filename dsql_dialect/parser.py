@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import bodies, classify, details, json_tree
+from dsql_dialect import bodies, classify, details, json_tree, rewrite
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
@@ -101,7 +101,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         position=source.position(piece.start),
         kind=kind,
         node=name.removesuffix("Stmt"),
-        backend_sql=text if piece.blank is None else _blanked(source, piece, piece.blank),
+        backend_sql=_backend_sql(source, piece, root, seen, body),
         findings=found,
         traits=traits,
         async_job=None if piece.blank is None else _JOBS.get(name),
@@ -117,10 +117,25 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         altered_tables=details.altered_tables(name, root) if kind is Kind.DDL else frozenset(),
         on_conflict=details.on_conflict(root, piece.base - piece.start) if name == "InsertStmt" else None,
         validates=details.validated_constraint(root) if name == "AlterTableStmt" else None,
-        shown_parameter=root["name"].lower() if name == "VariableShowStmt" else None,
+        parameter=details.parameter(name, root),
         sets_for_transaction=details.sets_for_transaction(name, root, seen),
         read_only=name == "TransactionStmt" and details.is_read_only(root),
     )
+
+
+def _backend_sql(
+    source: Source, piece: Piece, root: Node, seen: Sequence[tuple[str, Node]], body: Sequence[Statement]
+) -> str:
+    """Return what PostgreSQL is to run: without ASYNC, and without NOWAIT and SKIP LOCKED: no lock blocks."""
+    sql = source.slice(piece.start, piece.end)
+    if piece.blank is not None:
+        sql = _blanked(source, piece, piece.blank)
+    if classify.waits_for_locks_otherwise(seen):
+        sql = rewrite.without_lock_waits(sql)
+    if any(each.traits.skip_locked or each.traits.nowait for each in body):
+        written = bodies.body(root) or ""
+        sql = rewrite.with_body(sql, written, rewrite.without_lock_waits(written))
+    return sql
 
 
 def _body(create_function: Node, profile: Profile) -> tuple[Statement, ...]:

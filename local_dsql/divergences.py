@@ -60,18 +60,18 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Only such texts; an INSERT of many rows takes linear time.",
     ),
     Divergence(
-        "skip-locked-sees-locks",
-        "SKIP LOCKED skips rows, and NOWAIT fails on rows, that an open transaction has locked here.",
-        "PostgreSQL holds a transaction's locks until the transaction is suspended. On Aurora DSQL no lock blocks, so "
-        "both words probably have no effect; there is no recording.",
-        "A queue read with SKIP LOCKED gives different rows to two sessions here; on Aurora DSQL one of them may fail "
-        "with OC000.",
-    ),
-    Divergence(
         "one-loser",
         "Of two transactions that conflict in several rows exactly one fails.",
         "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",
         "Code with retries sees fewer conflicts locally; use fault injection for more.",
+    ),
+    Divergence(
+        "losers-take-turns",
+        "A session that has lost a conflict begins its next transactions one after the other with other such sessions: "
+        "its BEGIN waits up to 0.1 s for the transaction of another one.",
+        "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
+        "winner down.",
+        "Transactions that are run again fail less often here; use fault injection for more conflicts.",
     ),
     Divergence(
         "oc001-by-relation",
@@ -107,6 +107,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "CREATE INDEX ASYNC builds the index in the statement; the job checks for duplicates and marks it valid.",
         "PostgreSQL's CREATE INDEX CONCURRENTLY waits for all open transactions, and no statement may wait here.",
         "The statement takes as long as the build; a job ends sooner than on Aurora DSQL, where it is queued.",
+    ),
+    Divergence(
+        "synchronous-index",
+        "CREATE INDEX without ASYNC is refused whatever the parameter disable_sync_create_index says.",
+        "A port of an application reports that a cluster accepts it for an empty table while the parameter is off; "
+        "there is no recording.",
+        "Write CREATE INDEX ASYNC.",
     ),
     Divergence(
         "no-maintenance-jobs",

@@ -10,11 +10,12 @@ DECLARE
     applied text;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
-            'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
+            'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop', 'disable_sync_create_index') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;
-    applied := pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    applied := pg_catalog.postgres_set_config(CASE pg_catalog.lower(setting_name)
+        WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END, new_value, is_local);
     -- For the engine: a function may have called this, and a suspension takes the value back (local_dsql/engine/replay.py).
     PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
         pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb

@@ -11,6 +11,7 @@ AS $$
 SELECT CASE pg_catalog.lower($1)
     WHEN 'server_version' THEN '16.15'
     WHEN 'server_version_num' THEN '160015'
+    WHEN 'disable_sync_create_index' THEN pg_catalog.postgres_setting('dsql.disable_sync_create_index')
     ELSE pg_catalog.postgres_setting($1)
 END
 $$;

@@ -26,7 +26,8 @@ Invariants:
    There is no global lock.
 2. **No statement waits for an idle transaction.** The engine suspends every idle transaction that blocks a statement. A
    transaction that runs a statement suspends itself when the statement ends; a long statement is preempted, at most
-   three times, and then runs to its end. A statement whose rows go to the client as they arrive is never preempted. A
+   three times, and then runs to its end. A transaction whose client is about to send its next statement gets 10 ms to
+   end. A statement whose rows go to the client as they arrive is never preempted. A
    blocked statement waits for the end of these two, which the age limit of a transaction bounds.
 3. **PostgreSQL breaks deadlocks of running statements** (`deadlock_timeout`). The one that it stops is undone, its
    transaction suspended and resumed, and it runs again.
@@ -46,6 +47,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
 
     limits             limits of transactions and connections
     errors             errors of conflicts and limits, with DSQL's texts
+    answers            answers that a client may get; the reasons why an error is real
     wait_log           log of lock waits, for tests
     conflict_log       log of conflicts, for `local-dsql conflicts`
     commits            counter of commits
@@ -64,10 +66,12 @@ Modules, from bottom to top. A module imports only modules above it in this list
     table_catalog      cache of table shapes, and the sessions that changed the catalog
     committed_rows     index of rows and locks that others have committed
     log_follower       the write-ahead log: own changes, committed changes
+    turns              order of the next transactions of sessions that have lost a conflict
     session            one client session; exclusive access to it
     opening            begin and end a transaction
     hidden_settings    settings that functions have changed
     suspend            suspend a transaction
+    precedence         let the other statements of a deadlock end first
     unblock            suspend or preempt the transactions that block a statement
     replay             run settings and DDL again
     rebase             put a doomed transaction on a fresh snapshot

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import log_distance, prepared, savepoints
+from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
@@ -19,6 +20,7 @@ from local_dsql.engine.errors import (
     EngineError,
 )
 from local_dsql.engine.log_distance import Failure
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_large, is_small
@@ -61,7 +63,7 @@ _AGAIN = _Run(Response([(b"E", CONFLICT.encode())], messages.IDLE))
 """Result of a statement that was rolled back and must run again as it is."""
 
 
-async def execute_autocommit(held: HeldSession, request: Request) -> Response | None:
+async def execute_autocommit(held: HeldSession, request: Request) -> Answer | None:
     """Run a statement outside of a transaction block and return its answer.
 
     None: it must run in a transaction opened with `begin`. Nothing of it has been committed then.
@@ -87,15 +89,16 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Response | 
                 continue
             error = answer.error
             if error is None:
-                return strip_surplus(answer, surplus)
+                return succeeded(strip_surplus(answer, surplus))
             if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)
-                return strip_surplus(answer, surplus)
+                return real(strip_surplus(answer, surplus), Finding.LONE)
             if time.monotonic() - began > _PATIENCE:
                 break
-        return _refused(CONFLICT)
+            await let_others_first(held, error)
+        return refused(CONFLICT, messages.IDLE)
     finally:
         services.commits.finish(wrote=ran.wrote)
 

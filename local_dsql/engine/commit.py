@@ -25,28 +25,28 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.committed_rows import holdings
 from local_dsql.engine.conflict_rows import changed_keys
 from local_dsql.engine.deferred_checks import (
-    Interrupted,
     check_now,
     deferrable_keys,
     has_newer_orphan,
     restored_violation,
 )
-from local_dsql.engine.error_causes import is_unseen_child
+from local_dsql.engine.error_causes import find_child
 from local_dsql.engine.errors import (
     CONFLICT,
     CONFLICT_CODES,
     FOREIGN_KEY_VIOLATION,
-    INTERRUPTED,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
     EngineError,
+    Interrupted,
+    is_interruption,
     lost,
     too_old,
 )
 from local_dsql.engine.execute import is_ready
 from local_dsql.engine.opening import close
 from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
-from local_dsql.engine.resume import resume
+from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.schema_changes import changed_relations, schema_changed
 from local_dsql.engine.size import excess_bytes, is_small
 from local_dsql.engine.suspend import suspend, tables_of
@@ -152,7 +152,7 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
             raise
         if (error := answer.error) is not None:
             wrote = False
-            conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] in INTERRUPTED
+            conflict = error["C"] == SERIALIZATION_FAILURE or is_interruption(error)
             return Outcome(CONFLICT.encode() if conflict else messages.error(error))
         if tell:
             ((xid,),) = answer.rows()
@@ -178,6 +178,8 @@ async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -
     message = decision.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
+        if fault is None:
+            held.services.turns.lost(held.session)
         try:
             tables, rows = await changed_keys(held)
         except EngineError:
@@ -199,9 +201,8 @@ async def _decide(held: HeldSession) -> _Decision:
             decision = await _decide_once(held)
             if not (decision.shared and await _drop_unneeded_locks(held)):
                 return decision
-        except Interrupted:
-            await held.ask(savepoints.TO_GUARD)
-            await suspend(held)
+        except Interrupted as stop:
+            await step_aside(held, stop.fields)
     return _Decision(CONFLICT)
 
 
@@ -253,9 +254,8 @@ async def _run_deferred_checks(held: HeldSession) -> _Decision:
         return _MAY_COMMIT
     if error["C"] == FOREIGN_KEY_VIOLATION:
         newer = await held.services.log.newer(held.transaction)
-        if not await is_unseen_child(held, error, newer):
-            return _Decision(messages.error(error))
-        return _Decision(CONFLICT)
+        finding = await find_child(held, error, newer)
+        return _Decision(CONFLICT if finding is None else messages.error(error))
     return _Decision(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Holdings = dict[tuple[int, Place], LockStrength]
 """Locks by file and base place."""
 
-_MADE, _KEYED, _GONE = 1, 2, 4
+_MADE, _KEYED, _GONE, _REPLACED = 1, 2, 4, 8
+"""Kinds of rows. One that is replaced is gone by an update; the row listed before it is its next version."""
 _OFFSETS, _BLOCKS, _STRENGTHS = 1 << 16, 1 << 32, 1 << 3
 
 
@@ -66,6 +67,25 @@ class _File:
             if self.kinds[at] & kind and not snapshot.shows(self.xids[at]):
                 yield Place(*divmod(self.places[at], _OFFSETS))
 
+    def keyed(self, snapshot: Snapshot) -> dict[Place, None]:
+        """Return the rows whose keys a snapshot does not show, and all their versions since."""
+        found: dict[Place, None] = {}
+        made = None
+        for at in range(bisect_left(self.tops, snapshot.xmin), len(self.tops)):
+            if snapshot.shows(self.xids[at]):
+                continue
+            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+            if kind & _KEYED:
+                found[place] = None
+            elif kind & _MADE:
+                found.pop(place, None)  # PostgreSQL has used the place of a removed row again
+                made = place
+            elif kind & _REPLACED and place in found and made is not None:
+                found[made] = None
+            if not kind & _MADE or kind & _KEYED:
+                made = None
+        return found
+
     def forget(self, xmin: int) -> int:
         shown = bisect_left(self.tops, xmin)
         for each in (self.xids, self.tops, self.places, self.kinds):
@@ -105,7 +125,7 @@ class CommittedRows:
                 self._row(xid, file, place, _MADE | _KEYED)
             for base, own in table.updates.items():
                 self._row(xid, file, own, _MADE if base in table.keys_unchanged else _MADE | _KEYED)
-                self._row(xid, file, base, _GONE)
+                self._row(xid, file, base, _GONE | _REPLACED)
             for place in table.deletes:
                 self._row(xid, file, place, _GONE)
 
@@ -121,7 +141,7 @@ class CommittedRows:
             if strength is LockStrength.NO_KEY_UPDATE:
                 return
         else:
-            self._row(xid, file, old, _GONE)
+            self._row(xid, file, old, _GONE if new is None else _GONE | _REPLACED)
         self._lock(xid, (file, old), strength)
 
     def _lock(self, xid: int, lock: tuple[int, Place], strength: LockStrength) -> None:
@@ -152,6 +172,11 @@ class CommittedRows:
         """Return places of rows changed in a given way by transactions that a snapshot does not show."""
         rows = self._files.get(file)
         return rows.newer(snapshot, kind) if rows is not None else iter(())
+
+    def keyed(self, file: int, snapshot: Snapshot) -> Collection[Place]:
+        """Return places of rows whose keys a snapshot does not show, with those of their next versions."""
+        rows = self._files.get(file)
+        return rows.keyed(snapshot) if rows is not None else ()
 
     @property
     def files(self) -> Collection[int]:
@@ -218,9 +243,9 @@ class Newer:
         """Return the rows made in a file."""
         return self._rows.rows(file, self._snapshot, _MADE)
 
-    def keyed(self, file: int) -> Iterator[Place]:
-        """Return the rows made with new keys: inserts, and updates that may have changed a key."""
-        return self._rows.rows(file, self._snapshot, _KEYED)
+    def keyed(self, file: int) -> Collection[Place]:
+        """Return those whose keys were not there before: inserts, updates of a key, and what became of both since."""
+        return self._rows.keyed(file, self._snapshot)
 
     def gone(self, file: int) -> Iterator[Place]:
         """Return the rows updated or deleted in a file."""

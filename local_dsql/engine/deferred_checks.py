@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import NO_IMAGES, first_error
-from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, INTERRUPTED, EngineError
+from local_dsql.engine.errors import (
+    CONFLICT,
+    FOREIGN_KEY_VIOLATION,
+    EngineError,
+    Interrupted,
+    is_interruption,
+)
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
@@ -30,10 +36,6 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
     Changes = Mapping[int, TableChanges]
-
-
-class Interrupted(Exception):
-    """PostgreSQL has stopped a check so that another transaction can run. The caller rolls back and checks again."""
 
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
@@ -105,8 +107,8 @@ async def _lock_parents(
 ) -> bool:
     command = write_rows(held.services.token, child, key.lock_parents(child, parent), made)
     error = first_error(await run_unblocked(held, [command]))
-    if error is not None and error["C"] in INTERRUPTED:
-        raise Interrupted
+    if error is not None and is_interruption(error):
+        raise Interrupted(error)
     return error is None
 
 
@@ -137,8 +139,8 @@ async def check_now(held: HeldSession) -> Mapping[str, str] | None:
     if error is None:
         return None
     await held.ask(savepoints.TO_GUARD)
-    if error["C"] in INTERRUPTED:
-        raise Interrupted
+    if is_interruption(error):
+        raise Interrupted(error)
     return error
 
 

@@ -156,6 +156,7 @@ class Engine:
         """Remove a session whose client has disconnected, and end its backend."""
         self.services.sessions.pop(session.backend.pid, None)
         session.transaction = None
+        self.services.turns.give_back(session)
         if session.backend.lock.locked:
             # PostgreSQL notices a closed connection only at the end of a statement, and holds its locks until then.
             self.services.run_in_background(self._terminate(session.backend.pid))

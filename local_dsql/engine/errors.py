@@ -43,19 +43,41 @@ DEADLOCK_DETECTED = "40P01"
 QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
+EXCLUSION_VIOLATION = "23P01"
 DIVISION_BY_ZERO = "22012"
 INVALID_STATEMENT_NAME = "26000"
 INVALID_COLUMN_REFERENCE = "42P10"
 """PostgreSQL's error for an ON CONFLICT clause whose index is switched off."""
 
-CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
+CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION, EXCLUSION_VIOLATION})
 """SQLSTATEs that rows committed by others can cause."""
 
 SCHEMA_ERRORS = ("42", "0A", "XX")
 """Classes of SQLSTATEs that a change of the catalog by others can cause."""
 
-INTERRUPTED = frozenset({DEADLOCK_DETECTED, QUERY_CANCELED})
-"""SQLSTATEs of a statement that the engine or PostgreSQL has stopped so that another one can run."""
+_MULTIXACT_RACE = "new multixact has more than one updating member"
+
+
+def is_of_locks(fields: Mapping[str, str]) -> bool:
+    """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a ring, or a race.
+
+    The race is PostgreSQL's own: a statement that locks a row while an updater of that row rolls back to a savepoint
+    takes the updater for aborted first, and for running a moment later.
+    """
+    return fields["C"] == DEADLOCK_DETECTED or fields["M"].startswith(_MULTIXACT_RACE)
+
+
+def is_interruption(fields: Mapping[str, str]) -> bool:
+    """Return whether a statement may have been stopped to let another one through; then it can run again."""
+    return fields["C"] == QUERY_CANCELED or is_of_locks(fields)
+
+
+class Interrupted(Exception):
+    """A statement was stopped to let another one through (`is_interruption`): go back, and run it again."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(fields)
+        self.fields = fields
 
 
 class EngineError(Exception):

@@ -21,6 +21,7 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
     `request` are the messages of the BEGIN. It must ask for REPEATABLE READ, or for no isolation level.
     """
     services = held.services
+    await services.turns.take(held.session)
     keeps, mark = services.log.position, services.commits.mark
     alone = not services.others_are_open(held.session)
     services.opening += 1
@@ -29,6 +30,7 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
     finally:
         services.opening -= 1
     if answer.error is not None:
+        services.turns.give_back(held.session)
         return answer
     snapshot, start = read_opened(opened)
     quiet = mark >= 0 and not services.commits.has_moved(mark)
@@ -69,6 +71,7 @@ def close(held: HeldSession) -> None:
     held.session.transaction = None
     held.session.suspend_wanted = False
     held.session.report_withheld()
+    held.services.turns.give_back(held.session)
 
 
 def forget_unneeded(services: Services) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import first_error
-from local_dsql.engine.errors import INTERRUPTED, SERIALIZATION_FAILURE, EngineError
+from local_dsql.engine.errors import SERIALIZATION_FAILURE, EngineError, is_interruption
 from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.replay import replay
 from local_dsql.engine.unblock import run_unblocked
 
@@ -40,9 +41,11 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         if error is None:
             await replay(held)
             return
-        if error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
+        if error["C"] != SERIALIZATION_FAILURE and not is_interruption(error):
             raise EngineError(error)
-    raise EngineError("others commit changes of the rows of a transaction at every try")
+        await held.ask(savepoints.TO_BASE)
+        await let_others_first(held, error)
+    raise EngineError("others commit over the rows of a transaction all the time")
 
 
 def _commands(token: Parameter, changes: RowChanges) -> list[Command]:

@@ -9,19 +9,19 @@ from local_dsql.engine.commands import Command, first_error
 from local_dsql.engine.deferred_checks import moved_references
 from local_dsql.engine.errors import (
     CONFLICT,
-    DEADLOCK_DETECTED,
-    QUERY_CANCELED,
     SCHEMA_CHANGED,
     SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
+    is_interruption,
 )
 from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.replay import replay
 from local_dsql.engine.row_changes import NO_CHANGES
-from local_dsql.engine.suspend import tables_of
+from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.table_shapes import LOCK_CLAUSES
 from local_dsql.engine.unblock import run_unblocked
 
@@ -64,6 +64,13 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
     await held.session.portals.after_resume(held.backend)
 
 
+async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
+    """Suspend a transaction whose statement was stopped under its guard, and let the others of the ring go first."""
+    await held.ask(savepoints.TO_GUARD)
+    await suspend(held)
+    await let_others_first(held, fields)
+
+
 async def _restore(held: HeldSession, changes: RowChanges) -> None:
     """Restore the changes. If others have committed changes of the rows, the transaction is doomed, at its base."""
     transaction = held.transaction
@@ -84,7 +91,8 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
                 return
             break
         await held.ask(savepoints.TO_BASE)
-        if error["C"] in (DEADLOCK_DETECTED, QUERY_CANCELED):
+        if is_interruption(error):
+            await let_others_first(held, error)
             continue
         if not repaired and await _owner_refuses(held, changes, error):
             repaired = True

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
-from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
+from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
+from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Services:
     owner_functions: OwnerFunctions
     token: Parameter
     suspend_always: bool = False
+    turns: Turns = field(default_factory=Turns)
     sessions: dict[int, EngineSession] = field(default_factory=dict)
     opening: int = 0
     """Number of BEGINs in progress."""
@@ -115,6 +118,7 @@ class EngineSession:
         withheld: values of parameters that PostgreSQL has reported because of a suspension. The client does not receive
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
+        takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
     """
 
@@ -138,7 +142,9 @@ class EngineSession:
         self.cancelling: asyncio.Future[None] | None = None
         self.withheld: dict[str, str] = {}
         self.prepared = False
+        self.takes_turns = 0
         self.counted = ""
+        self._released = 0.0
 
     @property
     def label(self) -> str:
@@ -165,7 +171,7 @@ class EngineSession:
         """
         if error["C"] == QUERY_CANCELED:
             return self.preemptions > preemptions
-        return error["C"] in INTERRUPTED
+        return is_interruption(error)
 
     async def wait_for_cancellation(self) -> None:
         """Wait until the cancel request in progress has been sent: it must not cancel the next statement.
@@ -175,6 +181,15 @@ class EngineSession:
         if self.cancelling is not None:
             await self.cancelling
             self.cancelling = None
+
+    def idle_for(self, now: float) -> float:
+        """Return the seconds from the last use of its backend to `now` (time.monotonic), 0 if it is in use."""
+        return 0.0 if self.backend.lock.locked else now - self._released
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        self._released = time.monotonic()
+        self.backend.lock.release()
 
     def exclusive(self) -> _Exclusive:
         """Return a context manager that waits for the lock and gives the held session."""
@@ -196,7 +211,7 @@ class _Exclusive:
         return HeldSession(self._session)
 
     async def __aexit__(self, *_: object) -> None:
-        self._session.backend.lock.release()
+        self._session.release()
 
 
 class HeldSession:
@@ -223,7 +238,7 @@ class HeldSession:
 
     def release(self) -> None:
         """Release the lock that `EngineSession.try_exclusive` acquired."""
-        self.backend.lock.release()
+        self.session.release()
 
     async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Response]:
         """Send messages that cannot wait for locks, as `Backend.request` does.

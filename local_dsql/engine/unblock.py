@@ -45,6 +45,10 @@ _FIRST_LOOK = 0.002
 """Seconds that a statement runs before the engine asks PostgreSQL what blocks it."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
 """Seconds between two questions; the last value repeats."""
+_IDLE = 0.002
+"""Seconds without a statement after which a transaction is taken to be idle."""
+_GRACE = 0.010
+"""Seconds for which a statement waits for transactions that are not idle: they may be about to end."""
 _PATIENCE = 0.1
 """Seconds that a statement waits for a running one before it preempts that."""
 _MOST_PREEMPTIONS = 3
@@ -106,6 +110,9 @@ class Watch:
         if other is None or other is self._session:
             return
         self._holders[other.label] = None
+        now = time.monotonic()
+        if other.idle_for(now) < _IDLE and now - self._began < _GRACE:
+            return
         other.suspend_wanted = True
         held = other.try_exclusive()
         if held is None:

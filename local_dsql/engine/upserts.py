@@ -22,7 +22,7 @@ from local_dsql.engine.commands import first_error, read_places
 from local_dsql.engine.error_causes import run_without
 from local_dsql.engine.errors import EngineError
 from local_dsql.engine.powers import read_places as read_places_command
-from local_dsql.engine.powers import set_unique, write_rows
+from local_dsql.engine.powers import write_rows
 from local_dsql.engine.requests import with_text
 from local_dsql.engine.resume import resume
 from local_dsql.engine.suspend import suspend, tables_of
@@ -131,8 +131,8 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Respons
         return None
     skipped = [place for place in made if place not in kept]
     token = held.services.token
-    undo = [write_rows(token, table, table.delete, skipped)] if skipped else []
-    await _run(held, [*undo, set_unique(token, upsert.arbiters, value=True)])
+    if skipped:
+        await _run(held, [write_rows(token, table, table.delete, skipped)])
     by_snapshot = _answer(answer, told, [place in kept for place in made])
     if by_snapshot is not None and kept:
         await suspend(held)

@@ -6,8 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.wire.message_types import CONTINUES_BATCH, COPY
+from local_dsql.wire.message_types import CONTINUES_BATCH, COPY, FrontendMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _PAUSE_ABOVE = 1024 * 1024
-"""Bytes of waiting frames above which the proxy stops reading from the client."""
+"""Bytes of waiting frames above which the client is not read from, and a batch is processed before its end."""
+
+_FLUSH: Frame = (FrontendMessage.FLUSH, messages.FLUSH)
 
 
 class MessageQueue:
@@ -51,9 +54,13 @@ class MessageQueue:
     def next_batch(self) -> list[Frame]:
         """Return the frames of the next batch; empty if none is complete.
 
-        COPY frames before it are dropped: they belong to a COPY that failed.
+        Of a batch that is too long to be kept, return what has arrived, as if the client had sent a Flush. COPY frames
+        before a batch are dropped: they belong to a COPY that failed.
         """
         batch: list[Frame] = []
+        if not self._ends and self._size > _PAUSE_ABOVE:
+            self.frames.append(_FLUSH)
+            self._count(_FLUSH, 1)
         while self._ends:
             frame = self._take()
             if batch or frame[0] not in COPY:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
 from dsql_dialect.parser import KEPT_UP_TO
-from local_dsql.proxy.parameters import FIXED
+from local_dsql.proxy.parameters import FIXED, RENAMED
 
 if TYPE_CHECKING:
     from dsql_dialect import Script
+
+
+_CONTROLS = {"BEGIN": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,15 @@ class ParsedQuery:
 
     `plain`: the text has at most one statement, DSQL accepts it, and it neither locks, changes nor controls anything.
     While no conflict is possible, its messages are relayed as they are.
+
+    `writes`: the text is one statement, DSQL accepts it, and it changes as many rows as its command tag says.
+    `control`: BEGIN or COMMIT if the text is just that, without options.
     """
 
     script: Script
     plain: bool
+    writes: bool = False
+    control: str = ""
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -35,11 +43,21 @@ class ParsedQuery:
         """True if it can only run outside of a transaction block."""
         return any(statement.outside_transaction for statement in self.script.statements)
 
+    def for_backend(self, sql: str) -> str:
+        """Return the text of a prepared statement as PostgreSQL is to parse it: just as long as the client's `sql`."""
+        only = self.only
+        if only is None:
+            return sql
+        start = only.position.offset
+        return sql[:start] + only.backend_sql + sql[start + len(only.text) :]
+
     @property
     def handled_locally(self) -> bool:
         """True if PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
         only = self.only
-        return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
+        return only is not None and (
+            bool(only.findings) or bool(only.iam or only.async_job) or is_renamed(only)
+        )
 
     @property
     def only(self) -> Statement | None:
@@ -57,7 +75,11 @@ def parse_query(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
 def _parse(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
     script = parse(sql.decode(codec, "surrogateescape"), profile)
     plain = len(script.statements) <= 1 and all(map(is_plain, script.statements))
-    return ParsedQuery(script, plain)
+    only = script.statements[0] if len(script.statements) == 1 else None
+    if plain or only is None or only.findings:
+        return ParsedQuery(script, plain)
+    writes = only.is_dml and only.tag_counts_rows and not (only.takes_rows or only.sets_parameters)
+    return ParsedQuery(script, plain, writes, _CONTROLS.get(only.backend_sql.strip().upper(), ""))
 
 
 _parse_cached = lru_cache(maxsize=8192)(_parse)
@@ -68,13 +90,18 @@ def is_plain(statement: Statement) -> bool:
     if statement.findings or statement.locks or statement.sets_parameters:
         return False
     if statement.node == "VariableShow":
-        return not shows_version(statement)
+        return not (shows_version(statement) or is_renamed(statement))
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
 
 
 def is_local(statement: Statement) -> bool:
     """Return whether the proxy executes a statement itself."""
-    return bool(statement.iam or statement.async_job or shows_version(statement))
+    return bool(statement.iam or statement.async_job or shows_version(statement) or is_renamed(statement))
+
+
+def is_renamed(statement: Statement) -> bool:
+    """Return whether a statement sets or shows a parameter that PostgreSQL has under another name (`RENAMED`)."""
+    return statement.parameter in RENAMED
 
 
 def shows_version(statement: Statement) -> bool:

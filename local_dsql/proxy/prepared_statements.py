@@ -66,6 +66,21 @@ class PreparedStatements:
         """Parse a text in the client's encoding."""
         return parse_query(sql, self._profile, self.codec)
 
+    def for_backend(self, raw: bytes) -> bytes:
+        """Return a Parse as PostgreSQL is to receive it; a malformed one as it is."""
+        try:
+            name, sql = messages.parse_parts(raw)
+        except ValueError:
+            return raw
+        query = self.parse(sql)
+        if query.only is None or query.handled_locally or query.only.backend_sql == query.only.text:
+            return raw
+        text = query.for_backend(sql.decode(self.codec, "surrogateescape")).encode(
+            self.codec, "surrogateescape"
+        )
+        types = raw[BODY:].split(b"\0", 2)[2][2:]
+        return messages.parse(text, name, types)
+
     def accepted(self, name: bytes) -> ParsedQuery | None:
         """Return the prepared statement of a name that PostgreSQL has accepted; None for the unnamed statement."""
         return self._statements.get(name) if name else None

@@ -26,6 +26,8 @@ from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import COPY, FRONTEND_ROLES, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsql_dialect import Statement
     from local_dsql.proxy.executor import Executor
     from local_dsql.proxy.local_statements import LocalStatements
@@ -168,7 +170,7 @@ class QueryProtocol:
         """
         group = MessageGroup()
         several = is_several(batch)
-        for number, (kind, raw) in enumerate(batch[:-1], 1):
+        for number, (kind, raw) in enumerate(self._for_backend(batch[:-1]), 1):
             cut = kind == FrontendMessage.PARSE or (kind == FrontendMessage.CLOSE and not group.only_closes)
             if group.frames and cut:
                 group = await self._run_group(group, several)
@@ -201,6 +203,11 @@ class QueryProtocol:
         if group.frames:
             await self._run_group(group, several)
         return True
+
+    def _for_backend(self, frames: list[Frame]) -> Iterator[Frame]:
+        known = self._session.statements
+        for kind, raw in frames:
+            yield kind, known.for_backend(raw) if kind == FrontendMessage.PARSE else raw
 
     def _send_unless_skipping(self, data: bytes) -> None:
         if not self.skipping:

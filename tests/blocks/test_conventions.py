@@ -17,6 +17,7 @@ from blocks import (
     BackupPolicy,
     ConstructError,
     DatabaseBackup,
+    DatabaseGrant,
     DatabaseGrants,
     DatabaseRole,
     DistributedDatabase,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 CONSTRUCTS = [
-    *(AtomicTable, DatabaseBackup, DistributedDatabase, ImportedDatabase, ImportedTable),
+    *(AtomicTable, DatabaseBackup, DatabaseGrant, DistributedDatabase, ImportedDatabase, ImportedTable),
     *(Migrator, PeerCluster, Peering),
 ]
 VALUES = [BackupPolicy, DatabaseRole, MultiRegion]

@@ -220,6 +220,43 @@ def test_without_unique(sql: str, without: str) -> None:
     assert only(sql).without_unique() == without
 
 
+@pytest.mark.parametrize(
+    ("sql", "without"),
+    [
+        ("SELECT 'é' FROM t FOR UPDATE SKIP LOCKED", "SELECT 'é' FROM t FOR UPDATE            "),
+        ("SELECT 1 FROM t, s FOR UPDATE OF t, a.s nowait", "SELECT 1 FROM t, s FOR UPDATE OF t, a.s       "),
+        (
+            "SELECT nowait FROM skip locked FOR UPDATE OF locked /* a */ NOWAIT LIMIT 1",
+            "SELECT nowait FROM skip locked FOR UPDATE OF locked /* a */        LIMIT 1",
+        ),
+        (
+            "UPDATE t SET v = 1 WHERE id IN (SELECT id FROM t FOR KEY SHARE SKIP LOCKED)",
+            "UPDATE t SET v = 1 WHERE id IN (SELECT id FROM t FOR KEY SHARE            )",
+        ),
+        (
+            "SELECT substring(v FOR update) nowait FROM t FOR UPDATE NOWAIT",
+            "SELECT substring(v FOR update) nowait FROM t FOR UPDATE       ",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'é' FROM t FOR UPDATE NOWAIT $$",
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'é' FROM t FOR UPDATE        $$",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ''é'' FROM t FOR UPDATE NOWAIT'",
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ''é'' FROM t FOR UPDATE       '",
+        ),
+        (
+            "CREATE VIEW w AS SELECT 1 FROM t FOR UPDATE SKIP LOCKED",
+            "CREATE VIEW w AS SELECT 1 FROM t FOR UPDATE            ",
+        ),
+        ("SELECT 'FOR UPDATE NOWAIT' FROM t FOR UPDATE", "SELECT 'FOR UPDATE NOWAIT' FROM t FOR UPDATE"),
+    ],
+)
+def test_without_lock_waits(sql: str, without: str) -> None:
+    """As long as before, so that the positions of errors stay true."""
+    assert only(sql).backend_sql == without
+
+
 CLAUSES: list[tuple[str, OnConflict | None, str]] = [
     ("INSERT INTO t VALUES (1)", None, "INSERT INTO t VALUES (1)"),
     (

@@ -97,21 +97,50 @@ VALUES = {
     "dsql.enable_batched_nestloop": "on",
     "disable_sync_create_index": "off",
 }
-UNKNOWN_HERE = pytest.mark.xfail(
-    raises=psycopg.errors.UndefinedObject, strict=True, reason="the proxy does not know the parameter"
-)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(each, marks=[UNKNOWN_HERE] if each == "disable_sync_create_index" else [])
-        for each in sorted(SETTABLE)
-    ],
-)
+@pytest.mark.parametrize("name", sorted(SETTABLE))
 def test_a_parameter_that_the_dialect_accepts_is_known(client: psycopg.Connection, name: str) -> None:
     client.execute(f"SET {name} = '{VALUES[name]}'")
     assert len(client.execute(f"SHOW {name}").fetchall()) == 1
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_a_parameter_that_postgresql_has_under_another_name(
+    cluster: LocalCluster, client: psycopg.Connection, prepare: bool
+) -> None:
+    """It is set and shown like any other, in transactions and when these are suspended."""
+
+    def shown() -> list[str]:
+        cursor = client.execute("SHOW disable_sync_create_index", prepare=prepare)
+        assert cursor.description is not None
+        assert cursor.description[0].name == "disable_sync_create_index"
+        assert cursor.statusmessage == "SHOW"
+        by_function = client.execute("SELECT current_setting('disable_sync_create_index')").fetchall()
+        rows = cursor.fetchall()
+        assert rows == by_function
+        return [value for (value,) in rows]
+
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, n int)")
+    client.execute("INSERT INTO t VALUES (1, 1)")
+    assert shown() == ["on"]
+    assert client.execute("SET disable_sync_create_index = off", prepare=prepare).statusmessage == "SET"
+    assert shown() == ["off"]
+    client.execute('RESET "disable_sync_create_index"', prepare=prepare)
+    assert shown() == ["on"]
+    with client.transaction(force_rollback=True):
+        client.execute("SET SESSION Disable_Sync_Create_Index TO off")
+        assert shown() == ["off"]
+    assert shown() == ["on"]
+    with client.transaction(), psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        client.execute("SET LOCAL disable_sync_create_index = off", prepare=prepare)
+        client.execute("UPDATE t SET n = 2")
+        with another.transaction(force_rollback=True):
+            another.execute("UPDATE t SET n = 3")  # suspends the first transaction
+        assert shown() == ["off"]
+    assert shown() == ["on"]
+    client.execute("SELECT set_config('disable_sync_create_index', 'off', false)")
+    assert shown() == ["off"]
 
 
 def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:

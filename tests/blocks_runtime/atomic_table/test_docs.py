@@ -34,9 +34,11 @@ def test_the_examples_print_the_output_on_the_page(
     runner = doctest.DocTestRunner(verbose=False)
     said: list[str] = []
     shown = 0
+    (tmp_path / "functions").mkdir()
     for language, text in _BLOCK.findall(TEXT):
         if language == "python" and _OVER_DATABASE not in text:
-            exec(compile(text, str(PAGE), "exec"), names)
+            here = text.replace('"functions"', repr(str(tmp_path / "functions")))
+            exec(compile(here, str(PAGE), "exec"), names)
         elif language == "pycon":
             example = doctest.DocTestParser().get_doctest(text, names, PAGE.name, str(PAGE), 0)
             runner.run(example, out=said.append, clear_globs=False)
@@ -45,8 +47,6 @@ def test_the_examples_print_the_output_on_the_page(
     assert not said, "".join(said)
     assert shown > 5
     names["test_a_throttled_write_is_repeated"](dynamo, monkeypatch)
-    (tmp_path / "functions").mkdir()
-    monkeypatch.chdir(tmp_path)
     names["Jobs"](aws_cdk.App(outdir=str(tmp_path / "out")), "Jobs")
 
 

@@ -39,7 +39,7 @@ def test_locks_lose_no_increment(table: AtomicTable) -> None:
 
     def work(_: int) -> None:
         done = 0
-        while done < TIMES:
+        while done < TIMES // 4:  # each loser reads a lock anew, without waiting
             lock = table.get_lock(("c", "1"))
             item = table.get(("c", "1"))
             assert item is not None
@@ -53,7 +53,7 @@ def test_locks_lose_no_increment(table: AtomicTable) -> None:
         list(pool.map(work, range(THREADS)))
     item = table.get(("c", "1"))
     assert item is not None
-    assert item.data == THREADS * TIMES
+    assert item.data == THREADS * (TIMES // 4)
 
 
 @pytest.mark.slow

@@ -8,8 +8,10 @@ import pytest
 
 from dsql_dialect import libpg_query, parse, profile
 from local_dsql.engine import commands
+from local_dsql.engine.answers import passed_on
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
+from local_dsql.engine.errors import CONFLICT, is_interruption
 from local_dsql.engine.owner_functions import OwnerFunctions
 from local_dsql.engine.requests import Request, as_autocommit, strip_surplus, with_text
 from local_dsql.engine.row_count import rows_of_tag, tag_is_exact
@@ -233,3 +235,29 @@ def _frames(data: bytes) -> list[tuple[bytes, bytes]]:
         found.append((data[:1], data[:length]))
         data = data[length:]
     return found
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message", "expected"),
+    [
+        ("40P01", "deadlock detected", True),
+        ("57014", "canceling statement due to user request", True),
+        (
+            "XX000",
+            "new multixact has more than one updating member: 0 2[887 (nokeyupd), 915 (nokeyupd)]",
+            True,
+        ),
+        ("XX000", "cache lookup failed for relation 16394", False),
+        ("40001", "could not serialize access due to concurrent update", False),
+    ],
+)
+def test_errors_after_which_a_statement_runs_again(sqlstate: str, message: str, expected: bool) -> None:
+    assert is_interruption({"C": sqlstate, "M": message}) is expected
+
+
+@pytest.mark.parametrize("sqlstate", ["23505", "23503", "23P01", "40001", "40P01"])
+def test_an_error_that_others_can_cause_is_not_passed_on(sqlstate: str) -> None:
+    raw = messages.error({"S": "ERROR", "C": sqlstate, "M": "of PostgreSQL"})
+    answer = passed_on(Response([(b"E", raw)], messages.FAILED))
+    assert answer.error is not None
+    assert (answer.error["C"], answer.error["M"]) == (CONFLICT.sqlstate, CONFLICT.message)

@@ -6,6 +6,7 @@ import resource
 import socket
 import ssl
 import struct
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from local_dsql.wire import messages
+from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.differential.wire_session import Request, WireSession
 from tests.local_dsql.raw_endpoint import RawEndpoint
 from tests.local_dsql.waits.sessions import LONGEST, Pulse, opened, said
@@ -187,16 +189,47 @@ def test_one_connection_too_many_gets_the_text_of_dsql(local: LocalCluster, crow
     assert [error["C"] for error in errors] == ["53300"]
 
 
-@pytest.mark.slow
-def test_copy_of_300_mb_is_bounded(local: LocalCluster) -> None:
-    """The server process grows by less than 100 MiB, though a transaction holds 10 MiB and the COPY must fail."""
+@pytest.fixture
+def resident(local: LocalCluster) -> Callable[[], int]:
+    """What returns the bytes of memory that the server process has."""
     server = Path(f"/proc/{local.status.pid}/statm")
     if not server.exists():
         pytest.skip("this system has no /proc")
+    return lambda: int(server.read_text().split()[1]) * resource.getpagesize()
 
-    def resident() -> int:
-        return int(server.read_text().split()[1]) * resource.getpagesize()
 
+_LONG_PARSE = messages.parse(b"SELECT 1" + b" " * 4000)
+MESSAGES_WITHOUT_SYNC: dict[str, bytes] = {
+    "statements": _LONG_PARSE + messages.bind() + messages.execute(),
+    "after an error": messages.bind(name=b"unknown") + _LONG_PARSE,
+    "rows of no COPY": messages.frame(FrontendMessage.COPY_DATA, b"x" * 1000),
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES_WITHOUT_SYNC)
+def test_messages_without_sync_are_bounded(
+    local: LocalCluster, resident: Callable[[], int], kind: str
+) -> None:
+    """The server process keeps little of 16 MiB of messages, and the Sync behind them is answered."""
+    endpoint = RawEndpoint(local)
+    with endpoint.connect() as client:
+        client.log_in(cast("Cluster", endpoint), endpoint.user)
+        before = resident()
+        many = MESSAGES_WITHOUT_SYNC[kind] * (_MEBIBYTE // 4 // len(MESSAGES_WITHOUT_SYNC[kind]))
+        reader = threading.Thread(target=client.read, args=(b"Z",))
+        reader.start()
+        for _ in range(64):
+            client.send(many)
+        most = resident()
+        client.send(messages.SYNC)
+        reader.join(30)
+        assert not reader.is_alive()
+    assert (most - before) / _MEBIBYTE < 8
+
+
+@pytest.mark.slow
+def test_copy_of_300_mb_is_bounded(local: LocalCluster, resident: Callable[[], int]) -> None:
+    """The server process grows by less than 100 MiB, though a transaction holds 10 MiB and the COPY must fail."""
     line = f"1\t{'x' * 1000}\n"
     with opened(local, "CREATE TABLE bulk (id int, v text)", count=1) as (session,), Pulse(local) as pulse:
         before = resident()

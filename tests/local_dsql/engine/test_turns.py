@@ -1,0 +1,106 @@
+"""Sessions that lose conflicts take turns; nothing but the time of their BEGINs shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_dsql.divergences import BY_ID
+
+if TYPE_CHECKING:
+    from tests.local_dsql.engine.laboratory import Client, Laboratory
+
+SETUP = ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
+SESSIONS, EACH = 8, 12
+
+
+async def _increment(client: Client) -> int:
+    """Add 1 to a row in a transaction, again until it is committed; return the number of attempts."""
+    attempts = 0
+    while True:
+        attempts += 1
+        await client.ok("begin")
+        await asyncio.sleep(0.001)
+        found = await client.run("update t set n = n + 1 where id = 1")
+        await asyncio.sleep(0.001)
+        found = found if found.sqlstate else await client.run("commit")
+        if not found.sqlstate:
+            return attempts
+        assert found.sqlstate == "40001"
+        if client.session.transaction is not None:
+            await client.ok("rollback")
+
+
+async def _lose(loser: Client, winner: Client) -> None:
+    await loser.ok("begin", "update t set n = n + 1 where id = 1")
+    await winner.ok("update t set n = n + 1 where id = 1")
+    assert (await loser.run("commit")).sqlstate == "40001"
+
+
+@pytest.mark.parametrize("laboratory", [False], indirect=True, ids=["on demand"])
+def test_sessions_that_change_one_row_lose_few_transactions(laboratory: Laboratory) -> None:
+    """Without turns most attempts lose: each commit makes those lose that run beside it."""
+    assert "losers-take-turns" in BY_ID
+
+    async def run() -> tuple[int, object]:
+        clients = [await laboratory.client() for _ in range(SESSIONS)]
+        await clients[0].ok(*SETUP)
+
+        async def work(client: Client) -> int:
+            return sum([await _increment(client) for _ in range(EACH)])
+
+        attempts = sum(await asyncio.gather(*map(work, clients)))
+        return attempts, (await clients[0].run("select n from t where id = 1")).rows
+
+    attempts, rows = laboratory.run(run(), timeout=60)
+    assert rows == [(str(SESSIONS * EACH),)]
+    assert attempts <= SESSIONS * EACH * 1.7
+
+
+def test_a_transaction_that_does_nothing_keeps_no_turn(laboratory: Laboratory) -> None:
+    async def run() -> float:
+        one, other, third = [await laboratory.client() for _ in range(3)]
+        await one.ok(*SETUP)
+        await _lose(one, third)
+        await _lose(other, third)
+        await one.ok("begin", "update t set n = 5 where id = 2")
+        began = await other.run("begin")
+        await other.ok("update t set n = 6 where id = 2", "commit")
+        assert (await one.run("commit")).sqlstate == "40001"
+        return began.seconds
+
+    assert laboratory.run(run()) < 0.25
+
+
+def test_a_session_that_ends_passes_its_turn_on(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, other, third = [await laboratory.client() for _ in range(3)]
+        await one.ok(*SETUP)
+        await _lose(one, third)
+        await _lose(other, third)
+        await one.ok("begin", "update t set n = 5 where id = 2")
+        waiting = asyncio.get_running_loop().create_task(other.run("begin"))
+        await asyncio.sleep(0)
+        await laboratory.leave(one)
+        assert not (await waiting).sqlstate
+        await other.ok("update t set n = 6 where id = 2", "commit")
+
+    laboratory.run(run())
+
+
+def test_a_session_that_has_not_lost_never_waits(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok(*SETUP)
+        await _lose(one, other)
+        await one.ok("begin")
+        assert not other.session.takes_turns
+        work = asyncio.get_running_loop().create_task(other.run("begin"))
+        busy = asyncio.get_running_loop().create_task(one.run("select pg_sleep(0.02)"))
+        assert not (await work).sqlstate
+        assert not busy.done()
+        await busy
+
+    laboratory.run(run())
