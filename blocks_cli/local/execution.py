@@ -139,13 +139,18 @@ class StackDeployment:
             physical_id="",
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
+            retained_on_failure=resource.retained_on_failure,
         )
 
 
 def _kept(deployed: DeployedResource, wanted: DeployedResource) -> DeployedResource:
     """Return an unchanged resource with the path, dependencies and deletion policy of the template."""
     return dataclasses.replace(
-        deployed, path=wanted.path, depends_on=wanted.depends_on, retained=wanted.retained
+        deployed,
+        path=wanted.path,
+        depends_on=wanted.depends_on,
+        retained=wanted.retained,
+        retained_on_failure=wanted.retained_on_failure,
     )
 
 
