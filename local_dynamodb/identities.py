@@ -45,10 +45,13 @@ class Identities:
 
     def put(self, access_key_id: str, name: str, permissions: Sequence[Sequence[str]]) -> None:
         """Register a key, or change its permissions; each is an action, a resource and an effect."""
-        listed = tuple(
-            Permission(action, resource, Effect(effect)) for action, resource, effect in permissions
+        local = rf"arn:aws:dynamodb:\1:{LOCAL_ACCOUNT}:"
+        listed = [
+            (action, _TABLE_ARN.sub(local, resource), effect) for action, resource, effect in permissions
+        ]
+        self._known[access_key_id] = Identity(
+            name, tuple(Permission(action, resource, Effect(effect)) for action, resource, effect in listed)
         )
-        self._known[access_key_id] = Identity(name, listed)
 
     def check(self, access_key_id: str, operation: str, region: str, parameters: Mapping[str, Any]) -> None:
         """Check that a key may carry out a request.
