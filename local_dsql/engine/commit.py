@@ -32,6 +32,7 @@ from local_dsql.engine.deferred_checks import (
 )
 from local_dsql.engine.error_causes import find_child
 from local_dsql.engine.errors import (
+    CONCURRENT,
     CONFLICT,
     CONFLICT_CODES,
     FOREIGN_KEY_VIOLATION,
@@ -56,6 +57,8 @@ from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
@@ -152,8 +155,7 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
             raise
         if (error := answer.error) is not None:
             wrote = False
-            conflict = error["C"] == SERIALIZATION_FAILURE or is_interruption(error)
-            return Outcome(CONFLICT.encode() if conflict else messages.error(error))
+            return Outcome(_judged(held, error))
         if tell:
             ((xid,),) = answer.rows()
             wrote = xid is not None
@@ -163,6 +165,15 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
         return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
     finally:
         services.commits.finish(wrote=wrote)
+
+
+def _judged(held: HeldSession, error: Mapping[str, str]) -> bytes:
+    """Return the error of a COMMIT that PostgreSQL has failed; the rows can no longer be looked at."""
+    commits = held.services.commits
+    others = commits.pending > 1 or commits.ended != held.transaction.commits
+    if is_interruption(error) or error["C"] == SERIALIZATION_FAILURE or (others and error["C"] in CONCURRENT):
+        return CONFLICT.encode()
+    return messages.error(error)
 
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
@@ -225,7 +236,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
             return _Decision(violation)
-    if deferrable and (stale or services.others_are_open(held.session)):
+    if deferrable and (stale or len(services.sessions) > 1):
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return decision

@@ -7,8 +7,8 @@ import re
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
 
-_CONTEXT = b"W"
-"""The field code of the context: the stack of calls, innermost first, one in a line (PostgreSQL, error fields)."""
+_CONTEXT = messages.CONTEXT_FIELD
+"""The stack of calls, innermost first, one in a line."""
 
 _INTERNAL = re.compile(
     rb"^(?:PL/pgSQL function (?:(?:sys|local_dsql|local_dsql_engine)\.|set_config\(text,text,boolean\))"
