@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from local_dsql.access import Permission
+
 START_TIMEOUT = 60.0
 """Seconds; a start takes a few tenths, more on a loaded machine."""
 
@@ -191,6 +193,17 @@ class LocalDynamo:
         """End `stop_region`."""
         self._command("start_region", region=region)
 
+    def identity(self, access_key_id: str, name: str, permissions: Sequence[Permission]) -> None:
+        """Accept requests of a key only as its permissions allow; other keys may do everything.
+
+        Args:
+            access_key_id: the key that signs the requests.
+            name: ARN of the role, for messages.
+            permissions: permissions of the role.
+        """
+        listed = [[each.action, each.resource, each.effect.value] for each in permissions]
+        self._command("identity", access_key_id=access_key_id, name=name, permissions=listed)
+
     def request(self, operation: str, parameters: dict[str, Any], region: str = REGION) -> dict[str, Any]:
         """Send a request of DynamoDB's API and return the body of the answer, also that of an error."""
         headers = {
@@ -199,11 +212,11 @@ class LocalDynamo:
         }
         return self._post("/", parameters, headers)[1]
 
-    def _command(self, name: str, **parameters: object) -> Any:
-        status, answer = self._post(f"/_local/{name}", parameters, {})
+    def _command(self, command: str, /, **parameters: object) -> Any:
+        status, answer = self._post(f"/_local/{command}", parameters, {})
         if status != 200:
             raise LocalDynamoError(
-                f"the local DynamoDB refused the command {name}", answer["message"], "check its arguments"
+                f"the local DynamoDB refused the command {command}", answer["message"], "check its arguments"
             )
         return answer["result"]
 

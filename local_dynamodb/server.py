@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = "/_local/"
 """Beginning of the paths of commands."""
 
-_CREDENTIAL = re.compile(r"Credential=[^/]*/\d{8}/(?P<region>[a-z0-9-]+)/")
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
 class Server(ThreadingHTTPServer):
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = _CREDENTIAL.search(self.headers.get("authorization", ""))
         if found is None:
             raise ApiError("MissingAuthenticationTokenException", "Request is missing Authentication Token")
-        return self.server.service.call(operation, found["region"], parameters)
+        return self.server.service.call(operation, found["region"], parameters, found["key"])
 
     def _answer(self, status: int, answer: dict[str, Any]) -> None:
         body = json.dumps(answer, separators=(",", ":")).encode()
@@ -114,6 +114,7 @@ def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[st
         "replicate": lambda table, regions: service.replicate(table, tuple(regions)),
         "delay": lambda seconds: setattr(service.replication, "delay", seconds),
         "settle": service.replication.settle,
+        "identity": service.identities.put,
         "stop_region": service.stopped_regions.add,
         "start_region": service.stopped_regions.discard,
     }

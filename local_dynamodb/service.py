@@ -11,6 +11,7 @@ from local_dynamodb.engine.errors import ApiError, ServerError, canceled
 from local_dynamodb.engine.items import Change, ItemStore
 from local_dynamodb.engine.operations import Operations
 from local_dynamodb.faults import Attempt, Fault, Injector
+from local_dynamodb.identities import Identities
 from local_dynamodb.replication import Replication
 from local_dynamodb.requests import items_of, tables_of, texts_of_keys
 
@@ -61,9 +62,14 @@ class Service:
         self.injector = Injector()
         self.replication = Replication(self._arrive)
         self.stopped_regions: set[str] = set()
+        self.identities = Identities()
 
-    def call(self, operation: str, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self, operation: str, region: str, parameters: Mapping[str, Any], access_key_id: str = ""
+    ) -> dict[str, Any]:
         """Carry out a request and return its answer.
+
+        The key is checked if it belongs to an identity, and accepted otherwise.
 
         Raises:
             ApiError: it is refused.
@@ -75,6 +81,7 @@ class Service:
         with self._lock:
             if region in self.stopped_regions:
                 raise Dropped
+            self.identities.check(access_key_id, operation, region, parameters)
             attempt = Attempt(operation, region, tables_of(parameters), texts_of_keys(parameters))
             fault = self.injector.next_fault(attempt)
             if fault in _BEFORE:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from blocks_runtime.atomic_table.limits import PARTITION_KEY_BYTES, SORT_KEY_BYTES
+from local_dsql.access.cluster_name import LOCAL_ACCOUNT
 from local_dynamodb.engine.attributes import check_attribute, key_bytes
 from local_dynamodb.engine.errors import invalid, invalid_values
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_dynamodb.engine.attributes import Item
-
-ACCOUNT = "123456789012"
 
 _INDEXES = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 
@@ -93,7 +92,7 @@ class Table:
     @property
     def arn(self) -> str:
         """The ARN of the table."""
-        return f"arn:aws:dynamodb:{self.region}:{ACCOUNT}:table/{self.name}"
+        return f"arn:aws:dynamodb:{self.region}:{LOCAL_ACCOUNT}:table/{self.name}"
 
     def key_of(self, item: Item) -> Item:
         """Return the key attributes of an item."""

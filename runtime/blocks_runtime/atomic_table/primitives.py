@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from typing import TypeVar
 
     R = TypeVar("R")
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 sleep = time.sleep
 
 _CHUNK = 256 * 1024
+
+
+class _Socket(socket.socket):
+    """A socket that closes without a warning: a table at the top of a module is open until the process ends."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """The same over TLS."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Stream:
@@ -30,10 +44,13 @@ class Stream:
     @classmethod
     def open(cls, host: str, port: int, tls: ssl.SSLContext | None, until: float) -> Stream:
         """Connect."""
-        connected = socket.create_connection((host, port), timeout=_left(until))
+        plain = socket.create_connection((host, port), timeout=_left(until))
+        connected: socket.socket = _Socket(fileno=plain.detach())
         try:
+            connected.settimeout(_left(until))
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
+                tls.sslsocket_class = _TlsSocket
                 connected = tls.wrap_socket(connected, server_hostname=host)
         except BaseException:
             connected.close()
@@ -59,10 +76,6 @@ class Stream:
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
-
-    def __del__(self) -> None:
-        """Close without a warning: a table at the top of a module is open until the process ends."""
         self._socket.close()
 
 

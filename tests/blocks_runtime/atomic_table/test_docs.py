@@ -7,7 +7,7 @@ import re
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk
 import pytest
@@ -30,7 +30,7 @@ def test_the_examples_print_the_output_on_the_page(
 ) -> None:
     module = types.ModuleType("example")
     monkeypatch.setitem(sys.modules, "example", module)
-    names = vars(module)
+    names, stacks = vars(module), dict[str, Any]()
     runner = doctest.DocTestRunner(verbose=False)
     said: list[str] = []
     shown = 0
@@ -38,7 +38,7 @@ def test_the_examples_print_the_output_on_the_page(
     for language, text in _BLOCK.findall(TEXT):
         if language == "python" and _OVER_DATABASE not in text:
             here = text.replace('"functions"', repr(str(tmp_path / "functions")))
-            exec(compile(here, str(PAGE), "exec"), names)
+            exec(compile(here, str(PAGE), "exec"), stacks if "aws_cdk" in text else names)
         elif language == "pycon":
             example = doctest.DocTestParser().get_doctest(text, names, PAGE.name, str(PAGE), 0)
             runner.run(example, out=said.append, clear_globs=False)
@@ -47,7 +47,7 @@ def test_the_examples_print_the_output_on_the_page(
     assert not said, "".join(said)
     assert shown > 5
     names["test_a_throttled_write_is_repeated"](dynamo, monkeypatch)
-    names["Jobs"](aws_cdk.App(outdir=str(tmp_path / "out")), "Jobs")
+    stacks["Jobs"](aws_cdk.App(outdir=str(tmp_path / "out")), "Jobs")
 
 
 def test_the_page_lists_every_difference() -> None:

@@ -23,6 +23,13 @@ sleep = asyncio.sleep
 _CHUNK = 256 * 1024
 
 
+class _Socket(socket.socket):
+    """A socket that closes without a warning: a table at the top of a module is open until the process ends."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Stream:
     """A connection over TCP or TLS.
 
@@ -80,10 +87,6 @@ class Stream:
         """Close the connection."""
         self._socket.close()
 
-    def __del__(self) -> None:
-        """Close without a warning: a table at the top of a module is open until the process ends."""
-        self._socket.close()
-
     async def _secure(self, tls: ssl.SSLContext, host: str) -> None:
         self._tls = tls.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         while True:
@@ -118,7 +121,7 @@ async def _connected(host: str, port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        connected = socket.socket(family, kind, protocol)
+        connected = _Socket(family, kind, protocol)
         try:
             connected.setblocking(False)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
