@@ -53,13 +53,6 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Such a transaction may commit on Aurora DSQL.",
     ),
     Divergence(
-        "long-text-delays-others",
-        "A statement text of many thousand nested comments, brackets or operators delays other sessions while it is "
-        "parsed.",
-        "The parser runs on the event loop, and its time for such texts grows with the square of their length.",
-        "Only such texts; an INSERT of many rows takes linear time.",
-    ),
-    Divergence(
         "one-loser",
         "Of two transactions that conflict in several rows exactly one fails.",
         "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",

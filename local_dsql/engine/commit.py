@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.wire.response import Response
 
 _log = logging.getLogger(__name__)
 
@@ -132,19 +133,47 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
                 held, None
             )  # the outcome is unknown; treat it as committed, which can only add conflicts
             raise
-        if (error := answer.error) is not None:
-            wrote = False
-            conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] in INTERRUPTED
-            return Outcome(CONFLICT.encode() if conflict else messages.error(error))
-        if tell:
-            ((xid,),) = answer.rows()
-            wrote = xid is not None
-            if xid is not None:
-                services.conflict_log.committed(int(xid), held.session.label)
-        _committed(held, relations)
-        return Outcome(lost=fault is Fault.UNKNOWN, wrote=wrote)
+        outcome = conclude(held, answer, relations, fault, tell=tell)
+        wrote = outcome.wrote
+        return outcome
     finally:
         services.commits.finish(wrote=wrote)
+
+
+def conclude(
+    held: HeldSession,
+    answer: Response,
+    relations: frozenset[int] | None = None,
+    fault: Fault | None = None,
+    *,
+    tell: bool,
+) -> Outcome:
+    """Return the outcome of a COMMIT that PostgreSQL has answered."""
+    if (error := answer.error) is not None:
+        conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] in INTERRUPTED
+        return Outcome(CONFLICT.encode() if conflict else messages.error(error), wrote=False)
+    wrote = True
+    if tell:
+        ((xid,),) = answer.rows()
+        wrote = xid is not None
+        if xid is not None:
+            held.services.conflict_log.committed(int(xid), held.session.label)
+    _committed(held, relations)
+    return Outcome(lost=fault is Fault.UNKNOWN, wrote=wrote)
+
+
+def is_undisputed(held: HeldSession) -> bool:
+    """Return whether an open transaction can be committed without a look at what it and others have done."""
+    transaction, services = held.transaction, held.services
+    return (
+        transaction.doomed is None
+        and is_ready(held)
+        and not transaction.changes_catalog
+        and not services.commits.has_moved(transaction.commits)
+        and services.catalog.is_known_to_defer_nothing
+        and not transaction.rules.ddl
+        and is_small(services.limits, transaction.rows)
+    )
 
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:

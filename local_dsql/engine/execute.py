@@ -116,7 +116,7 @@ async def _violation_at_once(held: HeldSession, statement: Statement) -> ServerM
 async def _execute(held: HeldSession, request: Request) -> Response:
     transaction, services = held.transaction, held.services
     alone = len(services.sessions) < 2 and transaction.doomed is None
-    guarded = not alone or services.commits.has_moved(transaction.commits)
+    guarded = held.answered is not None or not alone or services.commits.has_moved(transaction.commits)
     answer = await _run(held, request, guarded=guarded)
     error = answer.error
     if error is not None:
@@ -137,9 +137,10 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         return without(answer, request.surplus) if request.undone else answer
     session = held.session
     data, surplus = request.data, request.undone
-    session.preemptions = 0
+    if held.answered is None:
+        session.preemptions = 0
     for _ in range(_MOST_TRIES):
-        preemptions = session.preemptions
+        preemptions = session.preemptions if held.answered is None else 0
         session.interruptible = not request.continues  # rows of its portal may have been sent
         answer = await _ask_guarded(held, request, data)
         session.interruptible = False
@@ -155,6 +156,8 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
 
 async def _ask_guarded(held: HeldSession, request: Request, data: bytes) -> Response:
     """Send a guard and the statement in one pipeline, and return the answer to the statement."""
+    if (answered := held.take_answer()) is not None:
+        return answered
     if request.simple or not held.session.prepared:
         _, answer = await ask_unblocked(held, savepoints.SET_GUARD + data, 2, bulk=True)
         return answer
@@ -222,19 +225,25 @@ async def _after_success(held: HeldSession, request: Request, answer: Response, 
 
 
 def _note(held: HeldSession, request: Request) -> None:
-    """Note what the rest of the transaction must know of a statement that has succeeded."""
-    transaction, services = held.transaction, held.services
+    """Note what the rest of the transaction must know of a request that has succeeded."""
+    transaction = held.transaction
     if request.statement is not None:
-        transaction.locks_keys |= request.statement.for_key_share
-        if request.statement.is_dml or request.statement.is_ddl:
-            transaction.rules = transaction.rules.after(request.statement)
-        if services.injector.has_predicates and request.statement.kind is not Kind.SESSION:
-            transaction.statements.append(request.statement.text)
+        note_statement(held, request.statement)
     transaction.changes_catalog |= request.is_ddl
     if prepared.forgets(request.statement):
         held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
+
+
+def note_statement(held: HeldSession, statement: Statement) -> None:
+    """Note what the rest of the transaction must know of a statement that has succeeded."""
+    transaction = held.transaction
+    transaction.locks_keys |= statement.for_key_share
+    if statement.is_dml or statement.is_ddl:
+        transaction.rules = transaction.rules.after(statement)
+    if held.services.injector.has_predicates and statement.kind is not Kind.SESSION:
+        transaction.statements.append(statement.text)
 
 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Response:

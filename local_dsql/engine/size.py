@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FEW_ROWS = 5
 """A row holds 2 MiB at most, so five are never too many."""
 
-_LARGE_REQUEST = BYTES_PER_VALUE
+LARGE_REQUEST = BYTES_PER_VALUE
 """Bytes of a statement with its parameters or rows, below which no value that it brings can be too large."""
 
 _TYPE_NAMES = (
@@ -65,7 +65,7 @@ def is_small(limits: Limits, rows: int) -> bool:
 def is_large(request: Request) -> bool:
     """Return whether a statement brings so many bytes that a value or a row among them may be too large."""
     statement = request.statement
-    return statement is not None and statement.writes and len(request.data) >= _LARGE_REQUEST
+    return statement is not None and statement.writes and len(request.data) >= LARGE_REQUEST
 
 
 async def too_large(held: HeldSession, request: Request) -> ServerMessage | None:

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.autocommit import execute_alone
 from local_dsql.engine.errors import too_many_bytes
+from local_dsql.engine.exchanges import LoneWrite, Write
 from local_dsql.engine.execute import execute
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
 from local_dsql.proxy.request_builder import build_request
+from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
+    from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
     from local_dsql.proxy.message_queue import MessageQueue
+    from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.passthrough import Passthrough
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
@@ -48,6 +53,17 @@ class Executor:
         response = execution.client_response(await self._response(request, statement))
         return self._passthrough.send_response(response)
 
+    def exchange(self, held: HeldSession, query: ParsedQuery, data: bytes) -> Exchange | None:
+        """Return the exchange for the messages that execute a prepared write, None if `run` has to do it."""
+        session, statement = self._session, query.only
+        if statement is None or session.backend.parameters:
+            return None
+        body = data.removesuffix(messages.SYNC)
+        if session.transaction is None:
+            possible = not self._control.commit_latency and LoneWrite.is_possible(held, statement, len(body))
+            return LoneWrite(held, body) if possible else None
+        return Write(held, statement, body) if Write.is_possible(held, statement, len(body)) else None
+
     async def _copy(self, execution: StatementExecution, statement: Statement) -> bool:
         """Run a COPY FROM STDIN once all its rows have arrived."""
         rows = await self._receive_rows(execution)
@@ -64,7 +80,7 @@ class Executor:
     async def _response(self, request: Request, statement: Statement) -> Response:
         """Return the response to a statement, which outside of a transaction is one by itself if possible."""
         if self._session.transaction is None:
-            async with self._engine.exclusive() as held:
+            async with self._engine.exclusive_after_exchange() as held:
                 response = await execute_alone(held, request)
             if response is not None:
                 if self._control.commit_latency and (statement.writes or statement.locks):
@@ -72,7 +88,7 @@ class Executor:
                 return response
             await self._control.begin_implicit()
             request = replace(request, undone=True)
-        async with self._engine.exclusive() as held:
+        async with self._engine.exclusive_after_exchange() as held:
             return await execute(held, request)
 
     async def _receive_rows(self, execution: StatementExecution) -> list[bytes] | None:
