@@ -97,7 +97,6 @@ def ours(cluster: LocalCluster, folder: Path) -> Callable[[int], None]:
                 admin,
                 manifest,
                 database="bench",
-                grants=(),
                 holder="bench",
                 to=to,
                 report=lambda step, seconds: None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from blocks.database.backups import BackupPolicy as BackupPolicy
     from blocks.database.backups import DatabaseBackup as DatabaseBackup
     from blocks.database.database import DistributedDatabase as DistributedDatabase
+    from blocks.database.database_grant import DatabaseGrant as DatabaseGrant
     from blocks.database.grants import DatabaseGrants as DatabaseGrants
     from blocks.database.imported import ImportedDatabase as ImportedDatabase
     from blocks.database.interface import IDistributedDatabase as IDistributedDatabase
@@ -37,6 +38,7 @@ else:
             "BackupPolicy": "database.backups",
             "ConstructError": "shared.errors",
             "DatabaseBackup": "database.backups",
+            "DatabaseGrant": "database.database_grant",
             "DatabaseGrants": "database.grants",
             "DatabaseRole": "database.roles",
             "DistributedDatabase": "database.database",

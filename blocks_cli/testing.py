@@ -36,7 +36,7 @@ def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tup
     folder = Path(migrations).resolve()
     manifest = _compiled(folder, cluster.status.dialect, _stamp(folder))
     with Login.local(cluster).admin().open() as admin:
-        return apply(admin, manifest, database="main", grants=None, holder=run_name()).applied
+        return apply(admin, manifest, database="main", holder=run_name()).applied
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

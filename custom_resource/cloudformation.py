@@ -8,15 +8,16 @@ AWS CloudFormation user guide, "Custom resource request and response objects".
 from __future__ import annotations
 
 import bisect
+import calendar
 import http.client
 import ipaddress
 import json
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from blocks_runtime.shared.retry import Backoff
 
@@ -46,7 +47,8 @@ _CUT = "… (the rest is in the function's log)"
 class Request:
     """A request of CloudFormation: `type` is Create, Update or Delete.
 
-    `invocation` is the number of earlier invocations for it.
+    `physical_id` is the id that the response has, `event_id` that of the event, None on Create. `old_properties` are
+    the properties before an Update. `invocation` is the number of earlier invocations for it.
     """
 
     type: str
@@ -57,25 +59,46 @@ class Request:
     physical_id: str
     properties: Mapping[str, object]
     invocation: int = 0
+    event_id: str | None = None
+    old_properties: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(cls, event: Mapping[str, object], kind: str = "migrations") -> Request:
-        """Return the request of an event; `kind` is the last part of the physical id.
+        """Return the request of an event; `kind` is the last part of the physical id that Create is answered with.
 
-        The physical id never changes: after an update with another one CloudFormation would delete the "old" resource.
+        Later requests are answered with the id of their event: after an Update with another one CloudFormation deletes
+        the resource of the old id.
         """
-        properties = event.get("ResourceProperties")
-        known = properties if isinstance(properties, dict) else {}
+        known, old = (_mapping(event.get(name)) for name in ("ResourceProperties", "OldResourceProperties"))
+        given = str(event["PhysicalResourceId"]) if event.get("PhysicalResourceId") else None
         return cls(
             type=str(event["RequestType"]),
             url=str(event["ResponseURL"]),
             stack=str(event["StackId"]),
             request=str(event["RequestId"]),
             resource=str(event["LogicalResourceId"]),
-            physical_id=str(event.get("PhysicalResourceId") or f"{known.get('Database', 'database')}/{kind}"),
+            physical_id=given or f"{known.get('Database', 'database')}/{kind}",
             properties=known,
             invocation=int(str(event.get(INVOCATION, 0))),
+            event_id=given,
+            old_properties=old,
         )
+
+    @property
+    def signed_at(self) -> int:
+        """Time at which CloudFormation signed the response URL, in seconds since the epoch; 0 if the URL has none.
+
+        Source: AWS Signature Version 4, query parameter `X-Amz-Date`.
+        """
+        dates = parse_qs(urlsplit(self.url).query).get("X-Amz-Date", [])
+        try:
+            return calendar.timegm(time.strptime(dates[0], "%Y%m%dT%H%M%SZ")) if dates else 0
+        except ValueError:
+            return 0
+
+    def answered_as(self, physical_id: str) -> Request:
+        """Return the request whose response has this physical id."""
+        return replace(self, physical_id=physical_id)
 
     def succeeded(self, data: Mapping[str, str], reason: str = "") -> bytes:
         """Return the response of success; `data` are the attributes for `Fn::GetAtt`."""
@@ -107,6 +130,10 @@ class Request:
             "Data": data,
         }
         return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _shorten(reason: str, size: Callable[[str], int]) -> str:

@@ -10,7 +10,7 @@ from dsql_dialect.json_tree import words
 from dsql_dialect.statement import OnConflict, ValidatedConstraint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dsql_dialect.rule import Node
 
@@ -113,6 +113,12 @@ def is_read_only(begin: Node) -> bool:
     return bool(said) and said[-1]
 
 
+def parameter(name: str, root: Node) -> str | None:
+    """Return the parameter of SET, RESET or SHOW in lower case, None for RESET ALL and other statements."""
+    written = root.get("name") if name in ("VariableSetStmt", "VariableShowStmt") else None
+    return None if written is None else str(written).lower()
+
+
 def sets_for_transaction(name: str, root: Node, seen: Iterable[tuple[str, Node]]) -> bool:
     """Return whether all parameters that a statement sets last until COMMIT: SET LOCAL, set_config(…, true)."""
     if name == "VariableSetStmt":
@@ -124,3 +130,37 @@ def sets_for_transaction(name: str, root: Node, seen: Iterable[tuple[str, Node]]
         and truth(call["args"][2])
         for call in calls
     )
+
+
+_NAMING_ROLES = frozenset(
+    {
+        *(
+            "AlterDefaultPrivilegesStmt",
+            "AlterOwnerStmt",
+            "AlterRoleSetStmt",
+            "AlterRoleStmt",
+            "AlterTableStmt",
+        ),
+        *("CreateRoleStmt", "CreateSchemaStmt", "DropRoleStmt", "GrantRoleStmt", "GrantStmt"),
+    }
+)
+
+
+def roles(name: str, root: Node) -> frozenset[str]:
+    """Return the roles that a statement refers to; one that it creates is not among them."""
+    if root.get("renameType") == "OBJECT_ROLE":
+        return frozenset({root["subname"]})
+    if name not in _NAMING_ROLES:
+        return frozenset()
+    granted = [each["AccessPriv"]["priv_name"] for each in root.get("granted_roles", ())]
+    return frozenset({*granted, *_role_names(root)})
+
+
+def _role_names(tree: object) -> Iterator[str]:
+    """Yield the name of each RoleSpec in a tree; PUBLIC and CURRENT_USER have none."""
+    if isinstance(tree, dict):
+        if "rolename" in tree:
+            yield tree["rolename"]
+        yield from (name for each in tree.values() for name in _role_names(each))
+    elif isinstance(tree, list):
+        yield from (name for each in tree for name in _role_names(each))

@@ -108,6 +108,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         relations=details.relations(seen).union(*(part.relations for part in body)),
         functions=details.functions(seen).union(*(part.functions for part in body)),
         types=details.types(seen),
+        roles=details.roles(name, root) if kind is Kind.DDL else frozenset(),
         has_parameters=details.has_parameters(seen),
         routines=routines,
         routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))
@@ -116,7 +117,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         altered_tables=details.altered_tables(name, root) if kind is Kind.DDL else frozenset(),
         on_conflict=details.on_conflict(root, piece.base - piece.start) if name == "InsertStmt" else None,
         validates=details.validated_constraint(root) if name == "AlterTableStmt" else None,
-        shown_parameter=root["name"].lower() if name == "VariableShowStmt" else None,
+        parameter=details.parameter(name, root),
         sets_for_transaction=details.sets_for_transaction(name, root, seen),
         read_only=name == "TransactionStmt" and details.is_read_only(root),
     )

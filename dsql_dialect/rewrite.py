@@ -1,4 +1,4 @@
-"""SQL with a clause blanked out: as long as before, so that positions stay true."""
+"""SQL with a clause blanked out: as long as before, so that positions stay true. And SQL with another name."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def without_on_conflict(insert: str, offset: int) -> str:
             return _blanked(insert, offset, offset + token.start)
         before = token.word
     return _blanked(insert, offset, len(data))
+
+
+def with_name(sql: str, name: str, other: str) -> str:
+    """Return a text with its first token that is a name, quoted or not, replaced by another name."""
+    data = sql.encode()
+    for token in libpg_query.scan(data):
+        written = data[token.start : token.end].decode()
+        if written.strip('"').lower() == name:
+            return data[: token.start].decode() + other + data[token.end :].decode()
+    return sql
 
 
 _STRENGTHS = (("UPDATE",), ("NO", "KEY", "UPDATE"), ("SHARE",), ("KEY", "SHARE"))

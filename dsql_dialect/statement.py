@@ -142,11 +142,12 @@ class Statement:
     that PostgreSQL can run: as long as `text`, with ASYNC, NOWAIT and SKIP LOCKED blanked; empty for AWS IAM.
 
     Names are in lower case and without schema. `relations` and `functions` are all that the text mentions, those in
-    the body of a function included; `types` those outside of it. `has_parameters` is true where it has a $1.
+    the body of a function included; `types` those outside of it. `roles` are those that a statement on roles, owners or
+    privileges refers to, as written. `has_parameters` is true where it has a $1.
     `routines` are the functions and views that it creates, `routine_traits` the actions of these when they are used.
     `altered_tables` are those whose columns or constraints a DDL statement makes or changes; None: unknown ones.
-    `shown_parameter` is that of SHOW. `sets_for_transaction` is true where the parameters that it sets last until
-    COMMIT, `read_only` for BEGIN … READ ONLY.
+    `parameter` is that of SET, RESET or SHOW, in lower case. `sets_for_transaction` is true where the parameters that
+    it sets last until COMMIT, `read_only` for BEGIN … READ ONLY.
     """
 
     text: str
@@ -162,12 +163,13 @@ class Statement:
     functions: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     has_parameters: bool = False
+    roles: frozenset[str] = frozenset()
     routines: frozenset[str] = frozenset()
     routine_traits: Traits = NO_TRAITS
     altered_tables: frozenset[str] | None = frozenset()
     on_conflict: OnConflict | None = None
     validates: ValidatedConstraint | None = None
-    shown_parameter: str | None = None
+    parameter: str | None = None
     sets_for_transaction: bool = False
     read_only: bool = False
 
@@ -269,6 +271,11 @@ class Statement:
         return self.traits.transaction
 
     @property
+    def shown_parameter(self) -> str | None:
+        """The parameter of SHOW, or None."""
+        return self.parameter if self.node == "VariableShow" else None
+
+    @property
     def outside_transaction(self) -> bool:
         """Return whether DSQL runs it outside a transaction block only (CALL sys.wait_for_job, ANALYZE)."""
         return self.kind is Kind.CALL or self.node == "Vacuum"
@@ -285,6 +292,10 @@ class Statement:
         if self.on_conflict is None:
             return self.backend_sql
         return rewrite.without_on_conflict(self.backend_sql, self.on_conflict.offset)
+
+    def with_parameter(self, name: str) -> str:
+        """Return `backend_sql` of SET, RESET or SHOW with another name in place of the parameter's."""
+        return rewrite.with_name(self.backend_sql, str(self.parameter), name)
 
 
 @dataclass(frozen=True, slots=True)

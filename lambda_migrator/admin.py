@@ -91,6 +91,11 @@ class AdminConnection:
         self._connect_patience = connect_patience
         self.deadline = deadline
 
+    @property
+    def host(self) -> str:
+        """Host name of the cluster."""
+        return self._target.host
+
     def read(self, statement: Sql) -> list[Row]:
         """Return the rows of a query; retried after transient errors."""
         return self._retried(lambda: self._connected().run(statement).fetchall())
@@ -230,3 +235,15 @@ def _resolves(host: str) -> bool:
         return bool(socket.getaddrinfo(host, None))
     except OSError:
         return False
+
+
+def is_unknown_host(host: str) -> bool:
+    """Return whether the name servers know no such host, as for a cluster that was deleted.
+
+    False if they cannot be reached.
+    """
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror as error:
+        return error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+    return False

@@ -63,7 +63,7 @@ class DatabaseObject:
     @property
     def is_own(self) -> bool:
         """True for the tables of the migrator itself."""
-        return self.kind == "TABLE" and self.name[-1] in OWN
+        return self.kind == "TABLE" and self.name[0] == "public" and self.name[1] in OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +87,69 @@ def read_grants(database: str, entries: object) -> tuple[Grant, ...]:
     return tuple(_grant(database, entry) for entry in entries)
 
 
+def write_grants(grants: Sequence[Grant]) -> list[dict[str, object]]:
+    """Return the entries from which `read_grants` reads these grants."""
+    return [{"DatabaseRole": each.role, **_entry_of(each.access), "RoleArn": each.arn} for each in grants]
+
+
 def plan_grants(
-    database: str, desired: Sequence[Grant], current: CurrentGrants, *, complete: bool = True
+    database: str,
+    desired: Sequence[Grant],
+    current: CurrentGrants,
+    *,
+    ended: Sequence[Grant] | None = None,
 ) -> tuple[Sql, ...]:
     """Return the statements, in order, that change the roles of `database` to the `desired` grants.
 
-    Mappings and privileges of this database's roles that are not desired are revoked; other roles are left alone. With
-    `complete` false, `desired` may be incomplete, and nothing is revoked.
+    A custom role gets what any of its desired grants allows. Mappings and privileges of this database's roles that are
+    not desired are revoked; other roles are left alone. With `ended`, `desired` may be incomplete: only what these
+    grants allowed is revoked, and a role with a mapping that is in neither keeps its privileges.
     """
     wanted = {(grant.role, grant.arn) for grant in desired}
-    levels = sorted({grant.role: grant.access for grant in desired}.items(), key=lambda level: level[0])
-    stale = [mapping for mapping in current.mappings - wanted if is_role_of(database, mapping[0])]
+    levels = united(desired)
+    stale = {mapping for mapping in current.mappings - wanted if is_role_of(database, mapping[0])}
+    if ended is None:
+        revocable = Revocable()
+    else:
+        stale &= {(grant.role, grant.arn) for grant in ended}
+        unknown = {role for role, _ in current.mappings - wanted - stale}
+        revocable = Revocable({role: each for role, each in united(ended).items() if role not in unknown})
     return (
-        *(_revoke_mapping(role, arn) for role, arn in sorted(stale) if complete),
-        *(statement for statement in _revokes(database, dict(levels), current) if complete),
-        *(_create_role(role) for role, _ in levels if role not in current.roles),
-        *(statement for role, access in levels for statement in _privileges(role, access, current)),
+        *(_revoke_mapping(role, arn) for role, arn in sorted(stale)),
+        *_revokes(database, levels, current, revocable),
+        *(_create_role(role) for role in levels if role not in current.roles),
+        *(statement for role, access in levels.items() for statement in _privileges(role, access, current)),
         *(_map_role(role, arn) for role, arn in sorted(wanted - current.mappings)),
     )
+
+
+def united(grants: Iterable[Grant]) -> dict[str, Rights]:
+    """Return the rights of each role, sorted by role: of a custom role, what any of its grants allows."""
+    rights: dict[str, Rights] = {}
+    for grant in sorted(grants, key=lambda each: each.role):
+        before = rights.get(grant.role)
+        if before is None or isinstance(before, Access) or isinstance(grant.access, Access):
+            rights[grant.role] = grant.access
+        else:
+            names = sorted({*before, *grant.access})
+            rights[grant.role] = {
+                name: tuple(dict.fromkeys((*before.get(name, ()), *grant.access.get(name, ()))))
+                for name in names
+            }
+    return rights
+
+
+@dataclass(frozen=True, slots=True)
+class Revocable:
+    """Privileges that may be revoked: those of `rights`, by role; by default all. On the migrator's tables: all."""
+
+    rights: Mapping[str, Rights] | None = None
+
+    def includes(self, role: str, object_: DatabaseObject, privilege: str) -> bool:
+        """Return whether `privilege` of `role` on an object may be revoked."""
+        if self.rights is None or object_.is_own:
+            return True
+        return privilege in _privileges_of(self.rights.get(role), object_)
 
 
 def unknown_objects(desired: Sequence[Grant], current: CurrentGrants) -> tuple[str, ...]:
@@ -125,7 +170,7 @@ def _grant(database: str, entry: object) -> Grant:
         grant = Grant(entry["DatabaseRole"], _rights(entry), entry["RoleArn"])  # type: ignore[index]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _malformed(database, entry) from error
-    if not _is_role_for(database, grant) or not grant.arn.startswith("arn:"):
+    if not _is_role_for(database, grant) or not str(grant.arn).startswith("arn:"):
         raise _malformed(database, entry)
     return grant
 
@@ -139,6 +184,12 @@ def _rights(entry: Any) -> Rights:
         if len(name) != 2 or not {*privileges} <= {"SELECT", "INSERT", "UPDATE", "DELETE", "USAGE"}:
             raise ValueError(name)
     return rights
+
+
+def _entry_of(access: Rights) -> dict[str, object]:
+    if isinstance(access, Access):
+        return {"Access": access.value}
+    return {"Privileges": {".".join(name): list(each) for name, each in access.items()}}
 
 
 def _is_role_for(database: str, grant: Grant) -> bool:
@@ -189,8 +240,10 @@ def _privileges(role: str, access: Rights, current: CurrentGrants) -> Iterator[S
         )
 
 
-def _revokes(database: str, levels: Mapping[str, Rights], current: CurrentGrants) -> Iterator[Sql]:
-    """Yield a REVOKE for each set of privileges that a managed role has beyond its rights."""
+def _revokes(
+    database: str, levels: Mapping[str, Rights], current: CurrentGrants, revocable: Revocable
+) -> Iterator[Sql]:
+    """Yield a REVOKE for each set of revocable privileges that a managed role has beyond its rights."""
     for role in sorted(role for role in current.roles if is_role_of(database, role)):
         for kind, surplus, objects in _group(
             (
@@ -200,6 +253,7 @@ def _revokes(database: str, levels: Mapping[str, Rights], current: CurrentGrants
                     for each in _MANAGED[object_.kind]
                     if (role, object_, each) in current.privileges
                     and each not in _privileges_of(levels.get(role), object_)
+                    and revocable.includes(role, object_, each)
                 ),
             )
             for object_ in reversed(current.objects)  # objects of a schema before the schema

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
-from blocks_runtime.database.target import Target
 from blocks_runtime.errors import DatabaseError
-from blocks_runtime.shared import credentials
 from custom_resource import continuation
 from custom_resource.cloudformation import Request
 from custom_resource.continuation import Work
 
-from . import manifest
-from .admin import NAME_PATIENCE, AdminConnection
-from .errors import MigrationFailedError, server_words
+from . import grant_resource, manifest, upgrade
+from .admin import is_unknown_host
+from .errors import server_words
 from .grants import read_grants
-from .lease import Queue
-from .migrate import Outcome, migrate
+from .invocation import connection, explain, process_of, queue_for
+from .ledger import GrantRequest
+from .ledger_table import carry_out, read_or_empty
+from .migrate import Outcome, holding_lease, migrate
 
 if TYPE_CHECKING:
     from custom_resource.continuation import Context
     from custom_resource.deadline import Deadline
+
+    from .admin import AdminConnection
+    from .ledger import Rule
 
 logging.getLogger("lambda_migrator").setLevel(logging.INFO)
 
@@ -38,55 +39,105 @@ MANIFEST = Path(__file__).parent.parent / "manifest.json"
 
 
 def handler(event: dict[str, object], context: Context) -> None:
-    """Handle one event of CloudFormation for `Custom::DsqlMigrations`.
+    """Handle one event of CloudFormation for `Custom::DsqlMigrations` or `Custom::DsqlGrant`.
 
     Raises:
         OSError: the response could not be delivered to CloudFormation.
     """
-    continuation.respond(_WORK, Request.of(event), event, context)
+    if event.get("ResourceType") == grant_resource.RESOURCE_TYPE:
+        grant_resource.handle(event, context)
+    else:
+        continuation.respond(_WORK, Request.of(event), event, context)
 
 
 def _run(request: Request, deadline: Deadline) -> bytes:
     if request.type == "Delete":
-        return request.succeeded({}, "data and schema are kept")
-    return _succeeded(request, _migrate(request, deadline))
+        return request.succeeded({}, _delete(request, deadline))
+    rule = _rule(request)
+    compiled = manifest.load(MANIFEST)
+    holder = f"deploy {request.request}"
+    with _connection(request, deadline).open() as admin:
+        outcome = migrate(
+            admin,
+            compiled,
+            database=_database(request),
+            holder=holder,
+            process=process_of(request),
+            queue=queue_for(holder, request),
+            rule=rule,
+        )
+    return _succeeded(request.answered_as(outcome.id), outcome)
 
 
-def _migrate(request: Request, deadline: Deadline) -> Outcome:
+def _rule(request: Request) -> Rule:
+    """Return the change of the ledger: adoption on the first Update without `Grants`, or what `Grants` asks for."""
+    properties, old = request.properties, request.old_properties
+    if "Grants" in properties:
+        asked = _ledger_request(request, properties["Grants"])
+        return lambda rows: upgrade.grant_old(rows, asked)
+    elsewhere = _elsewhere(properties.get("Elsewhere", []))
+    if "Grants" in old:
+        asked = _ledger_request(request, old["Grants"])
+        return lambda rows: upgrade.adopt(rows, asked, elsewhere)
+    asked = _ledger_request(request)
+    return lambda rows: upgrade.list_elsewhere(rows, asked, elsewhere)
+
+
+def _ledger_request(request: Request, grants: object = ()) -> GrantRequest:
+    database = _database(request)
+    return GrantRequest(
+        database=database,
+        stack=request.stack,
+        resource=request.resource,
+        request=request.request,
+        physical_id=request.physical_id,
+        signed_at=request.signed_at,
+        grants=read_grants(database, grants) if grants != () else (),
+    )
+
+
+def _elsewhere(entries: object) -> frozenset[tuple[str, str]]:
+    """Return the (role, ARN) mappings of the property `Elsewhere`."""
+    listed = entries if isinstance(entries, list) else []
+    return frozenset((str(each["DatabaseRole"]), str(each["RoleArn"])) for each in listed)
+
+
+def _delete(request: Request, deadline: Deadline) -> str:
+    """End what was adopted for this id, and return what was kept; the ledger is only read if there is nothing."""
+    kept = "data and schema are kept"
+    try:
+        connecting = _connection(request, deadline)
+    except (KeyError, ValueError):  # Create failed for the same reason, so nothing was adopted
+        return kept
+    asked, holder = _ledger_request(request), f"deploy {request.request}"
+    with connecting.open() as admin:
+        try:
+            rows = read_or_empty(admin)
+        except DatabaseError as error:
+            if request.properties.get("Grants") and not is_unknown_host(admin.host):
+                raise
+            return f"{kept}; the ledger of grants was not read: {server_words(error)}"
+        if upgrade.adopted_id(asked) not in rows:
+            return kept
+        with holding_lease(admin, f"{holder} {process_of(request)}", queue_for(holder, request)) as lease:
+            carry_out(admin, lease, asked.database, lambda rows: upgrade.end_adopted(rows, asked))
+    return kept
+
+
+def _database(request: Request) -> str:
+    return str(request.properties["Database"])
+
+
+def _connection(request: Request, deadline: Deadline) -> AdminConnection:
     properties = request.properties
-    database = str(properties["Database"])
+    database = _database(request)
     variables = Variables(
         endpoint=str(properties["Endpoint"]),
         region=str(properties["Region"]),
         role=ADMIN_ROLE,
         ca=os.environ.get(f"{variable_prefix(database)}_CA"),
     )
-    grants = read_grants(database, properties.get("Grants", []))
-    compiled = manifest.load(MANIFEST)
-    holder = f"deploy {request.request}"
-    admin = AdminConnection(
-        Target.of(variables), credentials.provider(os.environ), deadline, name_patience=NAME_PATIENCE
-    )
-    with admin.open():
-        return migrate(
-            admin,
-            compiled,
-            database=database,
-            grants=grants,
-            holder=holder,
-            process=f"[{request.invocation}/{secrets.token_hex(4)}]",
-            queue=_queue(holder, request.invocation),
-        )
-
-
-def _queue(holder: str, invocation: int) -> Queue:
-    """Return the rules for waiting: every holder but the invocation that invoked this one may be running.
-
-    Lambda may deliver an event twice, and delivers an event again after a failed invocation. A duplicate of this
-    invocation is waited for like any other holder.
-    """
-    caller = re.compile(rf"{re.escape(holder)} \[{invocation - 1}/[0-9a-f]+\]")
-    return Queue(gone=lambda name: caller.fullmatch(name) is not None)
+    return connection(variables, deadline, request)
 
 
 def _succeeded(request: Request, outcome: Outcome) -> bytes:
@@ -102,15 +153,4 @@ def _shortened(names: str) -> str:
     return names if len(names) <= _NAMES else f"{names[:_NAMES]}…"
 
 
-def _explain(error: BaseException) -> tuple[str, bool]:
-    if isinstance(error, MigrationFailedError):
-        return error.shareable, True
-    if isinstance(error, DatabaseError):
-        return (
-            f"the database cannot be used\n{server_words(error)}\ncheck the cluster and deploy again",
-            False,
-        )
-    return f"{type(error).__name__}: {error}", False
-
-
-_WORK = Work("the migrations", "what is done is in the journal", _run, _explain)
+_WORK = Work("the migrations", "what is done is in the journal", _run, explain)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import DatabaseError
 from custom_resource.deadline import OutOfTime
 
-from . import journal, tables
+from . import journal, ledger_table, tables
 from .admin import OutcomeUnknown
 from .errors import MigrationFailedError
 from .execute import execute, log_step
 from .lease import acquire
 from .plan import plan
-from .provision import existing_grants, provision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
     from .admin import AdminConnection
     from .execute import Report
-    from .grants import Grant
     from .journal import Entry
     from .lease import Lease, Queue
+    from .ledger import Rule
     from .plan import Plan
 
 _logger = logging.getLogger("lambda_migrator")
@@ -35,11 +34,15 @@ _logger = logging.getLogger("lambda_migrator")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of a run: the migrations it completed, the newest one applied, those ahead of the manifest."""
+    """Result of a run: the migrations it completed, the newest one applied, those ahead of the manifest.
+
+    `id` is the physical id that the ledger's rule answers, empty without one.
+    """
 
     applied: tuple[str, ...]
     newest: str
     ahead: tuple[str, ...] = ()
+    id: str = ""
 
 
 def migrate(
@@ -47,12 +50,12 @@ def migrate(
     manifest: Manifest,
     *,
     database: str,
-    grants: Sequence[Grant] | None,
     holder: str,
     process: str = "",
     to: int | None = None,
     queue: Queue | None = None,
     report: Report = log_step,
+    rule: Rule | None = None,
 ) -> Outcome:
     """Apply the pending migrations of `manifest`, then provision the roles of the grantees.
 
@@ -60,13 +63,14 @@ def migrate(
         admin: the connection.
         manifest: the compiled migrations.
         database: id of the construct, from which the names of its database roles are derived.
-        grants: all desired grantees; None keeps the existing ones, with privileges on new objects.
         holder: name of this run in the lease and the journal.
         process: distinguishes, in the lease, processes of one run: a request may reach two at a time. By default
             there is one.
         to: number of the last migration to apply; by default all.
         queue: rules for waiting for another migrator; by default until the deadline.
         report: called for each completed step; by default the log.
+        rule: change of the ledger of grants. By default none; the grantees that there are get privileges on new
+            objects.
 
     Raises:
         MigrationFailedError: a statement was refused, the files do not match the journal, or the lease was lost.
@@ -80,11 +84,12 @@ def migrate(
         if todo.ahead:
             _logger.info("the database is ahead of these files: %s", ", ".join(todo.ahead))
         execute(todo, admin, journal.Journal(lease, holder), report)
-        if grants is None:
-            provision(admin, lease, database, existing_grants(admin, database), complete=False)
+        id = ""
+        if rule is None:
+            ledger_table.provision_again(admin, lease, database)
         else:
-            provision(admin, lease, database, grants)
-        return _outcome(journal.read(admin), holder, todo)
+            id = ledger_table.carry_out(admin, lease, database, rule).id
+        return replace(_outcome(journal.read(admin), holder, todo), id=id)
 
 
 @contextmanager
@@ -114,7 +119,7 @@ def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
 
 
 def _ensure_tables(admin: AdminConnection) -> None:
-    """Create the tables of journal and lease if they are missing, each in a transaction of its own."""
+    """Create the tables of journal, lease and ledger if they are missing, each in a transaction of its own."""
     unanswered = 0
     while missing := tables.missing(admin):
         try:

@@ -37,12 +37,17 @@ FROM information_schema.table_privileges WHERE grantor = current_user""")
 
 
 def provision(
-    admin: AdminConnection, lease: Lease, database: str, desired: Sequence[Grant], *, complete: bool = True
+    admin: AdminConnection,
+    lease: Lease,
+    database: str,
+    desired: Sequence[Grant],
+    *,
+    ended: Sequence[Grant] | None = None,
 ) -> None:
     """Change database roles, privileges and IAM mappings of `database` to the `desired` grants.
 
-    With `complete` false, `desired` may be incomplete, and nothing is revoked. After a lost reply the plan is made
-    again from the current grants, so a statement that took effect is not repeated.
+    With `ended`, `desired` may be incomplete, and only what these grants allowed is revoked. After a lost reply the
+    plan is made again from the current grants, so a statement that took effect is not repeated.
 
     Raises:
         MigrationFailedError: a statement was refused, or another migrator has taken the lease.
@@ -51,7 +56,7 @@ def provision(
     while True:
         try:
             current = read_current_grants(admin, database)
-            for statement in plan_grants(database, desired, current, complete=complete):
+            for statement in plan_grants(database, desired, current, ended=ended):
                 lease.renew_if_due(admin)
                 _send(admin, statement)
             for name in unknown_objects(desired, current):
@@ -71,7 +76,7 @@ def _send(admin: AdminConnection, statement: Sql) -> None:
         raise MigrationFailedError(
             f"DSQL refused: {statement.text}",
             server_words(error),
-            "the migrations are applied; correct the cause and migrate again to complete the grants",
+            "the migrations are applied; correct the cause and deploy again to complete the grants",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The two tables the migrator keeps in the database: the journal and the lease."""
+"""The tables the migrator keeps in the database: the journal, the lease and the ledger of grants."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 JOURNAL = "_migrations"
 LEASE = "_migrations_lock"
-OWN = (JOURNAL, LEASE)
-"""Tables without privileges for grantees."""
+LEDGER = "_grants"
+OWN = (JOURNAL, LEASE, LEDGER)
+"""Tables in the schema `public` without privileges for grantees."""
 
 CREATE = {
     JOURNAL: sql("""\
@@ -47,11 +48,25 @@ CREATE TABLE IF NOT EXISTS public._migrations_lock (
     acquired_at TIMESTAMPTZ NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL
 )"""),
+    LEDGER: sql("""\
+CREATE TABLE IF NOT EXISTS public._grants (
+    id TEXT PRIMARY KEY,
+    database_name TEXT NOT NULL,
+    grants TEXT NOT NULL,
+    state TEXT NOT NULL,
+    revoked BOOLEAN NOT NULL,
+    stack TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    made_from TEXT,
+    request TEXT NOT NULL,
+    seen BIGINT NOT NULL,
+    changed_at TIMESTAMPTZ NOT NULL
+)"""),
 }
 
 EXISTING = sql("""\
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock')""")
+WHERE n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants')""")
 
 
 def missing(reader: Reader) -> list[str]:

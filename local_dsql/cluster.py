@@ -271,7 +271,7 @@ class LocalCluster:
         return tuple(decode_conflict(each) for each in found)
 
     def delay_jobs(self, seconds: float) -> None:
-        """Delay the start of each index build and constraint validation, until the database is reset.
+        """Delay the start of each index build and constraint validation; a reset keeps the delay, 0 ends it.
 
         On DSQL they take from seconds to hours; a delay shows what an application or a deploy does meanwhile.
 

@@ -78,6 +78,7 @@ def dsql(dsql_cluster: LocalCluster) -> LocalCluster:
     """
     cluster = dsql_cluster.start()
     cluster.reset()
+    cluster.delay_jobs(0)
     for region in cluster.status.stopped_regions:
         cluster.start_region(region)
     return cluster

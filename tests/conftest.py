@@ -27,6 +27,7 @@ def pytest_collection(session: pytest.Session) -> None:
     is_worker = hasattr(config, "workerinput")
     if config.getoption("--fast") and (is_worker or not config.getoption("numprocesses", None)):
         fast_tests.skip_tests_that_start_processes()
+        config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -60,7 +60,12 @@ NOT_IN_THE_REPOSITORY = {
 
 @pytest.mark.parametrize(
     "title",
-    ["Path of a migration", "Path of `db.query`", "Path of a prepared SELECT through the proxy"],
+    [
+        "Path of a migration",
+        "Path of `db.query`",
+        "Path of a prepared SELECT through the proxy",
+        "Path of a conflicting UPDATE through the proxy",
+    ],
 )
 def test_a_path_names_each_file_once(title: str) -> None:
     section = ARCHITECTURE.read_text("utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]

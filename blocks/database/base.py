@@ -10,11 +10,14 @@ from blocks.database.reachability import Reachability
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import CfnResource, Stack
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
-    from blocks.database.mappings import RoleMappings
+    from blocks.database.places import Place
+    from blocks.database.role_mapper import RoleMapper
     from blocks.shared.grantees import Grantee
     from blocks_runtime.contract import Variables
 
@@ -29,8 +32,8 @@ class Endpoint(Protocol):
     def variables(self, role: str) -> Variables:
         """Return the variables of code in this Region that logs in with the database role `role`."""
 
-    def role_arn(self, grantee: Grantee) -> str:
-        """Return the ARN of the grantee's role, as the migrator's template can refer to it."""
+    def place_of(self, grantee: Grantee) -> Place:
+        """Return the stacks of the grant of `grantee`."""
 
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""
@@ -81,8 +84,13 @@ class DatabaseBase(ClusterMetrics):
 
     @property
     @abc.abstractmethod
-    def role_mappings(self) -> RoleMappings | None:
-        """The IAM roles that the migrator maps to database roles; None without a migrator."""
+    def role_mapper(self) -> RoleMapper | None:
+        """The creator of mappings of IAM roles to database roles; None without a migrator."""
+
+    @property
+    def needed_stacks(self) -> Sequence[Stack]:
+        """Other stacks that the stack of the database needs, and that therefore cannot depend on it."""
+        return ()
 
     @property
     @abc.abstractmethod

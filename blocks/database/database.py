@@ -11,9 +11,10 @@ from aws_cdk import aws_iam as iam
 from blocks.database.backups import BACKUP_KIND, BackupPolicy, DatabaseBackup
 from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.compiled import compile_migrations
+from blocks.database.custom_roles import CustomRoles
+from blocks.database.elsewhere import GrantsElsewhere
 from blocks.database.import_methods import ImportMethods
 from blocks.database.interface import IDistributedDatabase
-from blocks.database.mappings import RoleMappings
 from blocks.database.migrator import Migrator
 from blocks.database.multi_region import (
     MultiRegion,
@@ -24,6 +25,7 @@ from blocks.database.multi_region import (
 from blocks.database.peer import PeerCluster, endpoint_in
 from blocks.database.peering import Peering, peer_arn
 from blocks.database.protection import check_protection, require_same_removal_policy
+from blocks.database.role_mapper import RoleMapper
 from blocks.shared.arguments import (
     FOLDER,
     KEY,
@@ -37,6 +39,7 @@ from blocks.shared.arguments import (
     one_of,
 )
 from blocks.shared.errors import ConstructError
+from blocks.shared.grantees import stacks_of
 from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
@@ -71,9 +74,9 @@ _OPTIONS: Mapping[str, Kind] = {
 class DistributedDatabase(ImportMethods, IDistributedDatabase):
     """A serverless, distributed PostgreSQL database (Amazon Aurora DSQL).
 
-    It creates the cluster, and a function that migrates it on every deploy that changes the migrations or the grants.
-    `grant_connect` grants access. The id is the name in application code: `DistributedDatabase("main")` of
-    `blocks_runtime` opens the database with the id `main`.
+    It creates the cluster, and a function that migrates it on every deploy that changes the migrations, and maps the
+    roles of grantees. `grant_connect` grants access. The id is the name in application code:
+    `DistributedDatabase("main")` of `blocks_runtime` opens the database with the id `main`.
     """
 
     cluster: dsql.CfnCluster
@@ -183,7 +186,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
                 "the migrator also connects by the private host name, which resolves in a VPC only",
                 "pass migrator_vpc, and create the interface endpoint in that VPC",
             )
-        self._role_mappings = RoleMappings(self.node.id, compiled)
+        elsewhere = GrantsElsewhere(self)
         self.cluster = make_cluster(
             self,
             removal_policy=policy,
@@ -198,7 +201,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             "Migrator",
             database=self,
             migrations=compiled,
-            role_mappings=self._role_mappings,
+            elsewhere=elsewhere,
             removal_policy=policy,
             runtime=migrator_runtime,
             architecture=migrator_architecture,
@@ -212,6 +215,17 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             vpc=migrator_vpc,
             vpc_subnets=migrator_vpc_subnets,
             security_groups=migrator_security_groups,
+        )
+        self._role_mapper = RoleMapper(
+            self.node.id,
+            endpoint=self.connection_endpoint,
+            migrator=self.migrator,
+            roles=CustomRoles(self.node.id, compiled),
+            elsewhere=elsewhere,
+        )
+        self._needed_stacks = stacks_of(
+            *(encryption_key, migrator_vpc, migrator_role, migrator_log_group),
+            *(migrator_security_groups or ()),
         )
         if multi_region is not None:
             if backup is not None and backup.has_no_copies:
@@ -278,8 +292,12 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         return self.cluster.attr_vpc_endpoint_service_name
 
     @property
-    def role_mappings(self) -> RoleMappings:
-        return self._role_mappings
+    def role_mapper(self) -> RoleMapper:
+        return self._role_mapper
+
+    @property
+    def needed_stacks(self) -> Sequence[Stack]:
+        return self._needed_stacks
 
     @property
     def migrated(self) -> CfnResource:

@@ -1,4 +1,4 @@
-"""Endpoint of a database in one Region: cluster, host name, and the order of its grantees and the migrator."""
+"""Endpoint of a database in one Region: cluster, host name, and the place of the grants of its grantees."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 
+from blocks.database.places import Place
 from blocks.shared.errors import ConstructError
-from blocks.shared.functions import run_after
-from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
+from blocks.shared.functions import main_resources
+from blocks.shared.grantees import can_be_named, outermost
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
     from blocks.database.base import DatabaseBase
+    from blocks.shared.grantees import Grantee
     from blocks_runtime.contract import Variables
 
 
@@ -32,32 +34,35 @@ class RegionalEndpoint:
         """Return the variables of code in this Region that logs in with the database role `role`."""
         return self._database.variables(role)
 
-    def role_arn(self, grantee: Grantee) -> str:
-        """Return the ARN of the grantee's role, as the migrator's template can refer to it.
+    def place_of(self, grantee: Grantee) -> Place:
+        """Return the place of a grant: the stack of the grantee, which is deployed after the database's.
 
-        The parent of a nested stack creates the role before it, and the grantee after it.
+        A grantee in a stack that the database needs, and an imported role in another environment, are granted in the
+        stack of the database.
 
         Raises:
-            ConstructError: the role is created in a stack that is deployed later.
+            ConstructError: the grantee is in another environment.
         """
-        database = self._database
-        owner = owner_of(grantee.arn)
-        if owner is not None and owner not in enclosing_stacks(Stack.of(database)):
-            raise role_of_later_stack(grantee, owner, Stack.of(database))
-        return grantee.arn
+        home, stack = Stack.of(self._database), grantee.stack
+        is_other = stack.environment != home.environment
+        if is_other and not can_be_named(grantee.arn, home):
+            raise self._in_other_environment(grantee)
+        needed = {*outermost(home).dependencies, *self._database.needed_stacks} - {outermost(home)}
+        is_needed = grantee.function is None and outermost(stack) in needed
+        here = home if is_other or is_needed else stack
+        return Place(stack=here, mapped_in=here, role_arn=grantee.arn, home=home)
 
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""
-        if self._database.migrated is not None:
-            run_after(function, self._database.migrated)
+        for resource in main_resources(function):
+            if self._database.migrated is not None:
+                resource.add_resource_dependency(self._database.migrated)
 
-
-def role_of_later_stack(grantee: Grantee, owner: Stack, home: Stack) -> ConstructError:
-    """Return the error for a role that the migrations depend on and that is deployed after them."""
-    place = home.node.path
-    return ConstructError(
-        f"{grantee.name} runs as a role of the stack {owner.node.path}, but the database is in {place}",
-        f"the migrations in {place} map the role, so {place} would depend on {owner.node.path}, "
-        f"which itself depends on the database of {place}",
-        f"create the role in {place} and pass it to the grantee, such as lambda_.Function(role=…)",
-    )
+    def _in_other_environment(self, grantee: Grantee) -> ConstructError:
+        home = Stack.of(self._database)
+        return ConstructError(
+            f"{grantee.name} is in the stack {grantee.stack.node.path} ({grantee.stack.environment}), but the "
+            f"database is in {home.node.path} ({home.environment})",
+            "CloudFormation invokes the migrator from stacks of its own account and Region only",
+            "give both stacks the same env; a database in two Regions takes multi_region=",
+        )

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from aws_cdk import RemovalPolicy, Stack, Token
 
 from blocks.database.compiled import compile_migrations
+from blocks.database.custom_roles import CustomRoles
+from blocks.database.elsewhere import GrantsElsewhere
 from blocks.database.interface import IDistributedDatabase
-from blocks.database.mappings import RoleMappings
 from blocks.database.migrator import Migrator, MigratorOptions
+from blocks.database.role_mapper import RoleMapper
 from blocks.shared.arguments import FOLDER, MIGRATOR, checked
 from blocks.shared.errors import ConstructError
+from blocks.shared.grantees import stacks_of
 from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
     from typing import Unpack
 
     from aws_cdk import CfnResource
@@ -73,7 +77,12 @@ class ImportedDatabase(IDistributedDatabase):
         self._identifier = cluster_identifier
         self._endpoint = cluster_endpoint or f"{cluster_identifier}.dsql.{Stack.of(self).region}.on.aws"
         self._vpc_endpoint_service_name = vpc_endpoint_service_name
-        self._role_mappings: RoleMappings | None = None
+        self._role_mapper: RoleMapper | None = None
+        self._needed_stacks = stacks_of(
+            *(migrator_options.get("migrator_vpc"), migrator_options.get("migrator_role")),
+            *(migrator_options.get("migrator_log_group"),),
+            *(migrator_options.get("migrator_security_groups") or ()),
+        )
         if migrations is None and migrator_options:
             raise ConstructError(
                 f"{id} has {' and '.join(migrator_options)}, but no migrations",
@@ -105,8 +114,12 @@ class ImportedDatabase(IDistributedDatabase):
         return self._vpc_endpoint_service_name
 
     @property
-    def role_mappings(self) -> RoleMappings | None:
-        return self._role_mappings
+    def role_mapper(self) -> RoleMapper | None:
+        return self._role_mapper
+
+    @property
+    def needed_stacks(self) -> Sequence[Stack]:
+        return self._needed_stacks
 
     @property
     def migrated(self) -> CfnResource | None:
@@ -116,13 +129,13 @@ class ImportedDatabase(IDistributedDatabase):
         self, migrations: str | os.PathLike[str], dialect: str, options: MigratorOptions
     ) -> Migrator:
         compiled = compile_migrations(self, migrations, dialect)
-        self._role_mappings = RoleMappings(self.node.id, compiled)
-        return Migrator(
+        elsewhere = GrantsElsewhere(self)
+        migrator = Migrator(
             self,
             "Migrator",
             database=self,
             migrations=compiled,
-            role_mappings=self._role_mappings,
+            elsewhere=elsewhere,
             removal_policy=RemovalPolicy.RETAIN,
             runtime=options.get("migrator_runtime"),
             architecture=options.get("migrator_architecture"),
@@ -137,6 +150,14 @@ class ImportedDatabase(IDistributedDatabase):
             vpc_subnets=options.get("migrator_vpc_subnets"),
             security_groups=options.get("migrator_security_groups"),
         )
+        self._role_mapper = RoleMapper(
+            self.node.id,
+            endpoint=self.connection_endpoint,
+            migrator=migrator,
+            roles=CustomRoles(self.node.id, compiled),
+            elsewhere=elsewhere,
+        )
+        return migrator
 
 
 def _check_identifier(database: Construct, identifier: str) -> None:

@@ -26,7 +26,7 @@ class IDistributedDatabase(DatabaseBase):
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
-        self._grants = DatabaseGrants.from_database(self)
+        self._grants = DatabaseGrants(self)
 
     @property
     def grants(self) -> DatabaseGrants:
@@ -47,7 +47,7 @@ class IDistributedDatabase(DatabaseBase):
             grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
             access: rights on the tables: an access level, or a `DatabaseRole` with privileges of its own.
                 Default: reading and writing all of them.
-            wait: whether new code of a function is deployed only after the migrations. Default: True.
+            wait: whether new code of a function is deployed only after migrations and grant. Default: True.
             layer: whether a Python function gets the runtime layer. Default: True.
         """
         return self.grants.connect(grantee, access, wait=wait, layer=layer)
@@ -69,10 +69,11 @@ class IDistributedDatabase(DatabaseBase):
         return self.grants.actions(grantee, *actions)
 
     def run_before(self, *constructs: IConstruct) -> None:
-        """Deploy `constructs` only after the migrations, such as an ECS service or a CodeBuild project.
+        """Deploy `constructs`, such as an ECS service or a CodeBuild project, after the migrations and their grants.
 
         Functions with a grant wait without it. Of a construct only the resource that runs code waits, not its role,
-        which the migrations need: `construct.node.add_dependency(db.migrator)` would be a circular dependency.
+        which the grant needs. A grant is that of the construct, of a role in it, or of its task role; it may be made
+        later.
 
         Args:
             constructs: constructs of any kind; of one without a main resource all resources wait but those of IAM.
@@ -89,6 +90,7 @@ class IDistributedDatabase(DatabaseBase):
         for construct in constructs:
             for resource in main_resources(construct):
                 resource.add_resource_dependency(self.migrated)
+            self.grants.run_before(construct)
 
     def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
         """Return the environment variables with which code opens this database.

@@ -22,20 +22,22 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
+from blocks.database.exports import export_always
 from blocks.database.reachability import WaitForConnectivity
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
-from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
+from blocks.shared.custom_resource import LONGEST_TIMEOUT, make_custom_resource, make_log_group, make_role
 from blocks.shared.errors import ConstructError
 from blocks.shared.layers import code_of, default_runtime, runtime_layer, target_of
+from blocks_runtime.contract import ADMIN_ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_ec2 as ec2
 
+    from blocks.database.elsewhere import GrantsElsewhere
     from blocks.database.interface import IDistributedDatabase
-    from blocks.database.mappings import RoleMappings
     from dsql_dialect.migrations import CompiledMigrations
 
 RESOURCE_TYPE = "Custom::DsqlMigrations"
@@ -82,7 +84,10 @@ class MigratorOptions(TypedDict, total=False):
 
 
 class Migrator(Construct):
-    """Applies migrations and role mappings of a database whenever they, the cluster or the migrator's code change."""
+    """Applies the migrations of a database whenever they, the cluster or the migrator's code change.
+
+    Its function also handles the grants, which are custom resources in the stacks of the grantees.
+    """
 
     log_group: logs.ILogGroup
     """Log group of the function."""
@@ -91,7 +96,9 @@ class Migrator(Construct):
     function: lambda_.Function
     """The function that CloudFormation invokes."""
     resource: CustomResource
-    """Complete once the migrations are applied and the roles are mapped."""
+    """Complete once the migrations are applied."""
+    service_timeout: Duration
+    """Time that CloudFormation waits for the function."""
 
     @checked(FUNCTION)
     def __init__(
@@ -101,7 +108,7 @@ class Migrator(Construct):
         *,
         database: IDistributedDatabase,
         migrations: CompiledMigrations,
-        role_mappings: RoleMappings,
+        elsewhere: GrantsElsewhere,
         removal_policy: RemovalPolicy,
         runtime: lambda_.Runtime | None = None,
         architecture: lambda_.Architecture | None = None,
@@ -123,7 +130,7 @@ class Migrator(Construct):
             id: construct id.
             database: database to migrate.
             migrations: migrations to apply.
-            role_mappings: mappings of roles; those added until synthesis count.
+            elsewhere: roles of this stack that are granted in other stacks; those added until synthesis count.
             removal_policy: removal policy of a new log group.
             runtime: Python runtime. Default: the newest that is supported.
             architecture: processor architecture. Default: x86_64.
@@ -158,6 +165,7 @@ class Migrator(Construct):
             )
             for statement in grant.principal_statements
         ]
+        self.service_timeout = _service_timeout(service_timeout)
         _check_network(vpc, vpc_subnets, security_groups)
         if vpc is not None:
             granted.append(_network_interfaces())
@@ -173,6 +181,8 @@ class Migrator(Construct):
             timeout=_checked(timeout or Duration.minutes(_LONGEST)),
             layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
+            # The admin connects with these. What CloudFormation sends names no endpoint to connect to.
+            environment=database.variables(ADMIN_ROLE).environment(database.node.id),
             log_group=self.log_group,
             tracing=tracing,
             reserved_concurrent_executions=_at_least_one(reserved_concurrency),
@@ -196,10 +206,13 @@ class Migrator(Construct):
                 "Region": Stack.of(self).region,
                 "ManifestDigest": migrations.digest,
                 "CodeDigest": bundling.migrator_code_digest(target_of(runtime, architecture)),
-                "Grants": role_mappings.render(),
+                "Elsewhere": elsewhere.render(),
             },
             granted=granted,
-            service_timeout=_service_timeout(service_timeout),
+            service_timeout=self.service_timeout,
+        )
+        export_always(
+            self.migrated, self.function.function_arn, database.cluster_arn, database.connection_endpoint
         )
         CfnOutput(
             self,
@@ -248,8 +261,9 @@ def _checked(timeout: Duration) -> Duration:
     return timeout
 
 
-def _service_timeout(timeout: Duration | None) -> Duration | None:
-    if timeout is not None and not timeout.is_unresolved():
+def _service_timeout(timeout: Duration | None) -> Duration:
+    timeout = timeout or LONGEST_TIMEOUT
+    if not timeout.is_unresolved():
         minutes = timeout.to_minutes(integral=False)
         if not _SHORTEST_SERVICE <= minutes <= _LONGEST_SERVICE:
             raise ConstructError(

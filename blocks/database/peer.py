@@ -12,10 +12,12 @@ from aws_cdk import aws_iam as iam
 from blocks.database.backups import DatabaseBackup
 from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.endpoints import RegionalEndpoint
+from blocks.database.exports import export_always
 from blocks.database.metrics import ClusterMetrics
+from blocks.database.places import Place
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
-from blocks.shared.grantees import Grantee, enclosing_stacks, owner_of
+from blocks.shared.grantees import enclosing_stacks, owner_of
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from blocks.database.interface import IDistributedDatabase
     from blocks.database.multi_region import MultiRegion
     from blocks.database.roles import Rights
+    from blocks.shared.grantees import Grantee
 
 
 class PeerCluster(ClusterMetrics):
@@ -71,6 +74,9 @@ class PeerCluster(ClusterMetrics):
             encryption_key=multi_region.encryption_key,
             resource_policy=multi_region.resource_policy or iam.PolicyDocument(),
             witness_region=multi_region.witness_region,
+        )
+        export_always(
+            self.cluster, self.cluster_arn, connection_endpoint(self.cluster, private=private_endpoint)
         )
         self.backup = None
         if multi_region.backup is not None:
@@ -144,14 +150,24 @@ class PeerEndpoint(RegionalEndpoint):
     def variables(self, role: str) -> Variables:
         return self._peer.variables(role)
 
-    def role_arn(self, grantee: Grantee) -> str:
-        """Return the ARN: that of a role of the peer's stack is an output of it, any other role needs a name.
+    def place_of(self, grantee: Grantee) -> Place:
+        """Return the place of a grant: the mapping is in the stack of the database, where the migrator is.
 
         Raises:
             ConstructError: the role's stack is deployed too late, or the name of the role is not known before.
         """
-        owner = owner_of(grantee.arn)
         home = Stack.of(self._database)
+        return Place(
+            stack=grantee.stack,
+            mapped_in=home,
+            role_arn=self._role_arn(grantee, home),
+            home=home,
+            is_deployed_before_mapping=self._is_of_peer(grantee.stack),
+        )
+
+    def _role_arn(self, grantee: Grantee, home: Stack) -> str:
+        """Return the ARN: that of a role of the peer's stack is an output of it, any other role needs a name."""
+        owner = owner_of(grantee.arn)
         if owner is None:
             return grantee.arn
         if self._is_of_peer(owner):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
+LONGEST_TIMEOUT = Duration.hours(1)
+"""Longest time that CloudFormation waits for a custom resource. Source: user guide, `ServiceTimeout`."""
+
 
 def make_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
     """Create a log group with a retention of one month."""
@@ -55,8 +58,7 @@ def make_custom_resource(
         "Resource",
         resource_type=resource_type,
         service_token=function.function_arn,
-        # The longest timeout that CloudFormation accepts.
-        service_timeout=service_timeout or Duration.hours(1),
+        service_timeout=service_timeout or LONGEST_TIMEOUT,
         properties=properties,
     )
     # The function invokes itself with the same event when its time is nearly up. The permission is a policy of its

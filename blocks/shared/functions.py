@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aws_cdk import CfnResource
 from aws_cdk import aws_lambda as lambda_
@@ -33,15 +33,6 @@ def add_runtime_layer(function: lambda_.Function) -> None:
         except RuntimeError as error:  # jsii's class for an error of the CDK
             raise _layer_refused(function, error) from error
         Construct(function, _LAYER_MARK)
-
-
-def run_after(function: lambda_.Function, migrated: CfnResource) -> None:
-    """Deploy new code of `function` only after `migrated`.
-
-    Only the function's own resource depends on it: the migrations need its role, so depending with the whole construct
-    would be a circular dependency.
-    """
-    cast("CfnResource", function.node.default_child).add_resource_dependency(migrated)
 
 
 def main_resources(construct: IConstruct) -> list[CfnResource]:

@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from aws_cdk import aws_iam as iam
     from constructs import IConstruct
@@ -25,11 +25,14 @@ _ROLE_OR_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:(role|user)/[\w+=,.@/-]+")
 class Grantee:
     """An IAM role or user by its ARN, which may be a token, and the Lambda function that runs as it, if any.
 
-    A function that this app does not define, or not as a `Function`, is a foreign one.
+    `principal` is the construct of the role or user, `stack` that of the grantee: of the function if there is one. A
+    function that this app does not define, or not as a `Function`, is a foreign one.
     """
 
     name: str
     arn: str
+    principal: iam.IRole | iam.IUser
+    stack: Stack
     function: lambda_.Function | None
     is_foreign_function: bool
 
@@ -42,17 +45,20 @@ def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
             else.
     """
     name = _name(grantee)
-    arn = _arn(principal_of(grantee))
-    if arn is None:
+    principal = principal_of(grantee)
+    arn = _arn(principal)
+    if arn is None or not hasattr(principal, "node"):
         raise _no_role(name)
     _check_arn(name, arn)
+    role = cast("iam.IRole | iam.IUser", principal)
     # An alias and a version have their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
     if isinstance(behind, lambda_.SingletonFunction):
         behind = _function_of(behind)
     if isinstance(behind, lambda_.Function):
-        return Grantee(name, arn, behind, is_foreign_function=False)
-    return Grantee(name, arn, None, is_foreign_function=hasattr(behind, "function_arn"))
+        return Grantee(name, arn, role, Stack.of(behind), behind, is_foreign_function=False)
+    stack = Stack.of(cast("IConstruct", grantee) if hasattr(grantee, "node") else role)
+    return Grantee(name, arn, role, stack, None, is_foreign_function=hasattr(behind, "function_arn"))
 
 
 def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
@@ -65,6 +71,16 @@ def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
     if principal is None:
         raise _no_role(_name(grantee))
     return cast("iam.IPrincipal", principal)
+
+
+def principals_in(constructs: Iterable[object]) -> Iterator[iam.IRole | iam.IUser]:
+    """Yield the roles and users that the constructs run as: each grantee's own, and the task role of an ECS service."""
+    for construct in constructs:
+        task_role = getattr(getattr(construct, "task_definition", None), "task_role", None)
+        for grantee in (construct, task_role):
+            principal = getattr(grantee, "grant_principal", None)
+            if hasattr(principal, "node"):
+                yield cast("iam.IRole | iam.IUser", principal)
 
 
 def stack_of(grantee: iam.IGrantable) -> Stack | None:
@@ -83,12 +99,30 @@ def owner_of(arn: str) -> Stack | None:
     return Stack.of(cast("Reference", token).target)
 
 
+def can_be_named(arn: str, stack: Stack) -> bool:
+    """Return whether `stack` can refer to an ARN: it is a text, or of a resource of `stack` or a stack around it."""
+    tokens = Tokenization.reverse_string(arn).tokens
+    references = [cast("Reference", each) for each in tokens if Reference.is_reference(each)]
+    return all(Stack.of(each.target) in enclosing_stacks(stack) for each in references)
+
+
+def outermost(stack: Stack) -> Stack:
+    """Return the stack that is nested in no other and contains `stack`, or is it."""
+    *_, last = enclosing_stacks(stack)
+    return last
+
+
 def enclosing_stacks(stack: Stack) -> Iterator[Stack]:
     """Yield a stack and the stacks it is nested in, from the inside out."""
     around: Stack | None = stack
     while around is not None:
         yield around
         around = around.nested_stack_parent
+
+
+def stacks_of(*constructs: IConstruct | None) -> list[Stack]:
+    """Return the outermost stacks of those constructs that there are."""
+    return [outermost(Stack.of(each)) for each in constructs if each is not None]
 
 
 def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:

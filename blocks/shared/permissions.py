@@ -39,19 +39,23 @@ def is_attached(policy: iam.Policy) -> bool:
 
 
 def warn_of_missing_permissions(
-    scope: Construct, role: iam.IRole, statements: Iterable[iam.PolicyStatement]
+    scope: Construct,
+    role: iam.IRole | iam.IUser,
+    statements: Iterable[iam.PolicyStatement],
+    *,
+    name: str | None = None,
 ) -> None:
     """Warn that an imported role was not given the permissions of `statements`, which are listed as JSON.
 
     References are written as `(logical id.attribute)`, as in the report of `customize_roles`, which lists the roles
-    of the app itself.
+    of the app itself. `name` is the path of what runs as the role. Default: the path of `scope`.
     """
     if isinstance(role, iam.Role):
         return
     document = Stack.of(scope).resolve(iam.PolicyDocument(statements=list(statements)))
     Annotations.of(scope).add_warning_v2(
         "@blocks/dsql:permissionsByHand",
-        f"{scope.node.path} runs as an imported role that this app cannot change: give it "
+        f"{name or scope.node.path} runs as an imported role that this app cannot change: give it "
         f"{json.dumps(_readable(document), sort_keys=True)}",
     )
 

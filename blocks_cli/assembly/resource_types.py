@@ -12,6 +12,7 @@ ROLE_POLICY = "AWS::IAM::RolePolicy"
 NESTED_STACK = "AWS::CloudFormation::Stack"
 CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
 MIGRATIONS = "Custom::DsqlMigrations"
+GRANT = "Custom::DsqlGrant"
 
 PARAMETER = "AWS::SSM::Parameter"
 

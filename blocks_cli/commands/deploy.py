@@ -15,7 +15,7 @@ from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
-from blocks_cli.local import Action, Change, LocalDeployment
+from blocks_cli.local import Action, Change, LocalDeployment, Rollback
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
 
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     metavar="IDENTIFIER=FOLDER",
     help="Resolve an imported cluster to that of another local project.",
 )
+@click.option(
+    "--rollback",
+    type=click.Choice([mode.value for mode in Rollback]),
+    default=Rollback.NONE.value,
+    help="After a failure, undo the stack's completed steps; see docs/cli.md (default: none, keep them).",
+)
 @click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
@@ -52,6 +58,7 @@ def deploy(
     parameters: Sequence[str],
     skip: Sequence[str],
     clusters: Sequence[str],
+    rollback: str,
     region: str | None,
     as_json: bool,
     stacks: Sequence[str],
@@ -81,6 +88,7 @@ def deploy(
         report=report,
         skip=skip,
         clusters=imported,
+        rollback=rollback,
     ) as deployment:
         if as_json:
             console.print_json(_summary(deployment, report.notes))

@@ -80,7 +80,6 @@ def _apply(
             admin,
             manifest,
             database=target.database,
-            grants=None,
             holder=run_name(),
             to=to,
             queue=queue(target, wait),

@@ -103,7 +103,7 @@ def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[
 
     try:
         with scratch(dialect) as admin:
-            migrate(admin, manifest, database="scratch", grants=(), holder="verify", to=to)
+            migrate(admin, manifest, database="scratch", holder="verify", to=to)
             return read_catalog(admin)
     except CommandError as error:
         remedy = "correct the files so that they run on an empty database; your database was not changed"

@@ -45,6 +45,7 @@ class LocalFunction:
         self._lock = threading.Lock()
         self._idle: list[Sandbox] = []
         self._busy: set[Sandbox] = set()
+        self._retired = False
 
     def invoke(self, event: Json, request_id: str | None = None) -> InvocationResult:
         """Run the handler once with `event`; errors of the function are in the result, never raised."""
@@ -61,9 +62,10 @@ class LocalFunction:
         finally:
             self._release(sandbox)
 
-    def recycle(self) -> None:
-        """Kill the idle sandboxes; busy ones finish and are kept."""
+    def retire(self) -> None:
+        """End the sandboxes of a version that was replaced: idle ones now, busy ones after their invocation."""
         with self._lock:
+            self._retired = True
             idle, self._idle = self._idle, []
         _close(idle)
 
@@ -100,7 +102,7 @@ class LocalFunction:
     def _release(self, sandbox: Sandbox) -> None:
         with self._lock:
             self._busy.discard(sandbox)
-            if sandbox.alive:
+            if sandbox.alive and not self._retired:
                 self._idle.append(sandbox)
                 return
         sandbox.close()

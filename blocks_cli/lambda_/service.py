@@ -46,10 +46,13 @@ class LambdaService:
         self._spawner = Spawner(TemporaryFolders(temporary))
         self._lock = threading.Lock()
         self._functions: dict[str, LocalFunction] = {}
+        self._retired: list[LocalFunction] = []
         self._under_way: dict[str, int] = {}
 
     def put(self, configuration: FunctionConfiguration) -> tuple[str, ...]:
         """Deploy a function, or a new version of it; return notes on differences from Lambda.
+
+        Invocations that run go on with the version they began with.
 
         Raises:
             CommandError: the function cannot run locally.
@@ -68,19 +71,16 @@ class LambdaService:
             credentials=lambda: self._credentials(configuration.role_arn),
             on_line=lambda line: self._on_line(configuration, line),
         )
-        self.remove(configuration.arn)
         self._functions[configuration.arn] = fresh
+        if current:
+            self._retired.append(current)
+            current.retire()
         return fresh.notes
 
     def remove(self, arn: str) -> None:
         """Remove a function and end its sandboxes."""
         if function := self._functions.pop(arn, None):
             function.close()
-
-    def recycle(self) -> None:
-        """End all idle sandboxes, so that the next invocations start with new credentials."""
-        for function in self._functions.values():
-            function.recycle()
 
     def get(self, arn: str) -> FunctionConfiguration | None:
         """Return the configuration of a deployed function, or None."""
@@ -122,6 +122,8 @@ class LambdaService:
         """End all sandboxes."""
         for arn in [*self._functions]:
             self.remove(arn)
+        for function in self._retired:
+            function.close()
         self._spawner.close()
 
     def _function(self, arn: str) -> LocalFunction:

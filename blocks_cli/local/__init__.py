@@ -6,5 +6,6 @@ from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.deployment import LocalDeployment
 from blocks_cli.local.plan import Action, Change
 from blocks_cli.local.report import Report
+from blocks_cli.local.rollback import Rollback
 
-__all__ = ["Action", "Change", "InvocationResult", "LocalDeployment", "Report"]
+__all__ = ["Action", "Change", "InvocationResult", "LocalDeployment", "Report", "Rollback"]

@@ -26,7 +26,7 @@ from blocks_runtime.signing import Credentials
 from local_dsql.access import LOCAL_ACCOUNT, Permission, allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from blocks_cli.control_plane.cluster import Cluster
     from blocks_cli.local.report import Report
@@ -64,12 +64,18 @@ class LocalAccount:
         self._noted: set[str] = set()
         self._added_environment: dict[str, dict[str, str]] = {}
         self._owners: dict[str, str] = {}
+        self._registered: set[str] = set()
         self._credentials: dict[str, Credentials] = {}
         self._lock = threading.Lock()
 
     def resources(self) -> tuple[DeployedResource, ...]:
         """Return all deployed resources of all stacks."""
         return tuple(resource for state in self.states.values() for resource in state.resources.values())
+
+    def existing(self) -> tuple[DeployedResource, ...]:
+        """Return all resources that exist: replaced ones exist until the cleanup deletes them."""
+        leftovers = (resource for state in self.states.values() for resource in state.leftovers)
+        return (*leftovers, *self.resources())
 
     def save(self, state: StackState) -> None:
         """Save the state of a stack."""
@@ -125,7 +131,7 @@ class LocalAccount:
 
     def find_function(self, name: str) -> str | None:
         """Return the ARN of a function by physical name or full ARN, with or without a qualifier."""
-        for resource in self.resources():
+        for resource in self.existing():
             if resource.type == FUNCTION:
                 arn = text(resource.attributes["Arn"])
                 unqualified = ":".join(name.split(":")[:7]) if name.startswith("arn:") else name.split(":")[0]
@@ -140,18 +146,26 @@ class LocalAccount:
         return given or self._credentials_without_cluster(role_arn)
 
     def publish_permissions(self) -> None:
-        """Register the permissions of all roles with all clusters, after a policy changed."""
-        for resource in self.resources():
-            if resource.type == ROLE:
-                self._register(resource)
+        """Register the permissions of all roles with all clusters, after a role or policy changed.
+
+        A role that was deleted loses all of them.
+        """
+        roles = {text(each.attributes["Arn"]): each for each in self.existing() if each.type == ROLE}
+        for role in roles.values():
+            self._register(role)
+        for arn in self._registered - roles.keys():
+            self._share(arn, ())
 
     def _register(self, role: DeployedResource) -> Credentials | None:
         """Register a role with all clusters; it has the same credentials in each, as on AWS. None without clusters."""
-        arn, permissions = text(role.attributes["Arn"]), self._permissions(role)
+        return self._share(text(role.attributes["Arn"]), self._permissions(role))
+
+    def _share(self, arn: str, permissions: Sequence[Permission]) -> Credentials | None:
         shared: Credentials | None = None
         for cluster in dict.fromkeys(self.clusters.by_arn().values()):
             shared = cluster.identity(arn, permissions, shared)
         if shared is not None:
+            self._registered.add(arn)
             self._owners[shared.access_key_id] = arn
         return shared
 
@@ -166,10 +180,10 @@ class LocalAccount:
     def _permissions(
         self, role: DeployedResource, context: Mapping[str, str] | None = None
     ) -> tuple[Permission, ...]:
-        return permissions_of(role, self.resources(), self.clusters.by_arn(), context)
+        return permissions_of(role, self.existing(), self.clusters.by_arn(), context)
 
     def _role(self, arn: str) -> DeployedResource | None:
-        return next((role for role in self.resources() if role.attributes.get("Arn") == arn), None)
+        return next((role for role in self.existing() if role.attributes.get("Arn") == arn), None)
 
     def _credentials_without_cluster(self, role_arn: str) -> Credentials:
         with self._lock:

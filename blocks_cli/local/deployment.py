@@ -16,13 +16,15 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.account import LocalAccount
 from blocks_cli.local.checks import check_clusters, check_parameters, skipped
-from blocks_cli.local.execution import StackDeployment, destroy
+from blocks_cli.local.cleanup import destroy
+from blocks_cli.local.execution import StackDeployment
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
 from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
+from blocks_cli.local.rollback import Rollback
 from blocks_cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class LocalDeployment:
         report: Report | None = None,
         skip: Sequence[str] = (),
         clusters: Mapping[str, str] | None = None,
+        rollback: Rollback | str = Rollback.NONE,
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`: the resources that changed since the last deploy.
 
@@ -64,11 +67,11 @@ class LocalDeployment:
         dependencies (default: all), `parameters` the values of template parameters, `region` the Region of
         environment-agnostic stacks. `report` gets every step. `skip` names resources that get a placeholder, by path
         or logical id. `clusters` are folders of other local projects, by the identifiers that their clusters are
-        imported by.
+        imported by. `rollback` says whether the steps of a stack are undone after a failure (default: they are kept).
 
         Raises:
             CommandError: the assembly is invalid, or a step failed. Completed steps are kept, and the next deploy
-                continues from there.
+                continues from there, unless there is a `rollback`.
         """
         chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
         check_parameters(parameters or {}, chosen)
@@ -80,11 +83,13 @@ class LocalDeployment:
             try:
                 check_clusters(account.states, chosen)
                 record_imports(account, clusters or {}, region)
-                migrate_reset_databases(account)
+                migrate_reset_databases(account, {stack.name for stack in chosen})
                 with _kept_steps(account):
                     for stack in chosen:
-                        steps = StackDeployment(stack, account, parameters or {}, left_out).run()
-                        deployment.changes[stack.name] = steps
+                        deploying = StackDeployment(
+                            stack, account, parameters or {}, left_out, Rollback(rollback)
+                        )
+                        deployment.changes[stack.name] = deploying.run()
                 record_databases(account)
             except BaseException:
                 deployment.close()
@@ -238,7 +243,7 @@ def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
         restore_imports(account)
         for name in [*account.states]:
             _restore_clusters(account, name, deploying)
-        for resource in account.resources():
+        for resource in account.existing():
             if resource.type != CLUSTER:
                 handler_of(resource).restore(resource, account)
         account.publish_permissions()

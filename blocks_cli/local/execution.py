@@ -7,9 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.graph import dependencies
-from blocks_cli.assembly.intrinsics import Scope, condition_holds, resolve
-from blocks_cli.assembly.resource_types import IDENTITIES, PARAMETER, is_custom
-from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.assembly.intrinsics import Scope
+from blocks_cli.assembly.resource_types import PARAMETER, is_custom
+from blocks_cli.errors import CommandError
+from blocks_cli.json_value import text
+from blocks_cli.local.cleanup import clean_up
+from blocks_cli.local.exports import with_outputs
 from blocks_cli.local.imported_clusters import local_names
 from blocks_cli.local.plan import (
     Action,
@@ -18,12 +21,11 @@ from blocks_cli.local.plan import (
     active_resources,
     differing,
     plan,
-    plan_removal,
     resolved_properties,
 )
-from blocks_cli.local.resources import HANDLERS, handler_for, handler_of
-from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
-from blocks_cli.local.resources.simple import placeholder
+from blocks_cli.local.resources import HANDLERS
+from blocks_cli.local.rollback import Rollback, roll_back
+from blocks_cli.local.stack_resources import StackResources
 from blocks_cli.local.state import DeployedResource, StackState
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
+    from blocks_cli.json_value import Json
     from blocks_cli.local.account import LocalAccount
 
 
@@ -43,13 +46,15 @@ class StackDeployment:
         account: LocalAccount,
         parameters: Mapping[str, str],
         skipped: Collection[str] = (),
+        rollback: Rollback = Rollback.NONE,
     ) -> None:
         self._stack = stack
         self._account = account
         self._parameters = parameters
-        self._skipped = skipped
+        self._rollback = rollback
         if stack.name not in account.states:
             account.states[stack.name] = StackState(stack.name, stack.region, stack.account)
+        self._resources = StackResources(stack, account, self.scope().partition, skipped)
 
     @property
     def _state(self) -> StackState:
@@ -79,19 +84,32 @@ class StackDeployment:
         )
 
     def run(self) -> list[Change]:
-        """Execute all steps in order; return the changes.
+        """Create and update all resources in order, then delete replaced and removed ones; return the changes.
 
         Raises:
-            CommandError: a step failed; the previous steps are completed and recorded.
+            CommandError: a step failed. The previous steps are completed and recorded, or undone by the rollback.
         """
         changes = plan(self._state, self._stack.template, self.scope())
         self._account.report.planned(self._stack.name, changes)
+        done = self._apply_all([change for change in changes if _applies(change)])
+        removals = [change for change in changes if not _applies(change)]
+        return [*done, *clean_up(self._account, self._stack.name, self._state.leftovers, removals)]
+
+    def _apply_all(self, changes: Sequence[Change]) -> list[Change]:
+        """Make all creations and updates, and record the outputs; undo them after a failure, if that is wanted."""
+        before, done = self._state, list[Change]()
         wanted = active_resources(self._stack.template, self.scope())
-        done = [self._apply(change, wanted[change.logical_id]) for change in changes if _applies(change)]
-        done += remove(
-            self._account, self._stack.name, [change for change in changes if not _applies(change)]
-        )
-        self._account.save(self._with_outputs())
+        try:
+            for change in changes:
+                done.append(self._apply(change, wanted[change.logical_id]))
+            others = self._account.states.values()
+            self._account.save(with_outputs(self._state, self._stack, self.scope(), others))
+        except CommandError as error:
+            if self._rollback is not Rollback.NONE:
+                touched = {change.logical_id for change in done if change.action is not Action.KEEP}
+                roll_back(self._resources, before, touched, self._rollback)
+                error.remedy = "correct the cause and deploy again; the stack was rolled back"
+            raise
         return done
 
     def _apply(self, change: Change, resource: Resource) -> Change:
@@ -102,123 +120,32 @@ class StackDeployment:
         change = _actual(change, previous, properties)
         started = time.monotonic()
         self._account.report.started(self._stack.name, change)
+        wanted = self._wanted(resource)
         if change.action is Action.KEEP and previous:
-            self._record(resource, previous, previous)
+            self._resources.record(_kept(previous, wanted), previous)
         else:
-            self._record(resource, self._make(resource, properties, previous), previous)
-            self._start(resource.logical_id)
+            self._resources.record(self._resources.make(wanted, properties, previous), previous)
+            self._resources.start(resource.logical_id)
         self._account.report.finished(self._stack.name, change, time.monotonic() - started)
         return change
 
-    def _make(
-        self, resource: Resource, properties: Mapping[str, Json], previous: DeployedResource | None
-    ) -> DeployedResource:
-        """Create or update a resource with its handler."""
-        request = ResourceRequest(
-            stack=self._stack.name,
-            region=self._stack.region,
-            account=self._stack.account,
-            partition=self.scope().partition,
-            logical_id=resource.logical_id,
-            type=resource.type,
-            path=resource.path,
-            properties=properties,
-            assets=self._stack.assets,
-            previous=previous,
-        )
-        outcome = self._outcome(request)
+    def _wanted(self, resource: Resource) -> DeployedResource:
+        """Return the resource as the template declares it, without an id."""
         return DeployedResource(
             logical_id=resource.logical_id,
             type=resource.type,
             path=resource.path,
-            physical_id=outcome.physical_id,
-            properties=properties,
-            attributes=outcome.attributes,
-            local=outcome.local,
-        )
-
-    def _outcome(self, request: ResourceRequest) -> ResourceResult:
-        if request.path not in self._skipped:
-            return handler_for(request.type).apply(request, self._account)
-        self._account.note(f"{request.path}: {request.type} was skipped by --skip; a placeholder is used")
-        return placeholder(request)
-
-    def _record(
-        self, resource: Resource, deployed: DeployedResource, previous: DeployedResource | None
-    ) -> None:
-        """Save the resource as deployed; a replaced one becomes a leftover."""
-        deployed = dataclasses.replace(
-            deployed,
-            path=resource.path,
+            physical_id="",
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
         )
-        state = self._state.with_resource(deployed)
-        if previous and previous.physical_id != deployed.physical_id:
-            state = dataclasses.replace(state, leftovers=(*state.leftovers, previous))
-        if state != self._state:
-            self._account.save(state)
-
-    def _start(self, logical_id: str) -> None:
-        resource = self._state.resources[logical_id]
-        handler_of(resource).restore(resource, self._account)
-        if resource.type in IDENTITIES:
-            self._account.publish_permissions()
-
-    def _with_outputs(self) -> StackState:
-        scope = self.scope()
-        outputs: dict[str, Json] = {}
-        exports: dict[str, Json] = {}
-        for name, raw in self._stack.template.outputs.items():
-            output, place = mapping(raw), f"{self._stack.name} output {name}"
-            condition = text(output.get("Condition"))
-            if condition and not condition_holds(condition, scope, place):
-                continue
-            outputs[name] = resolve(output.get("Value"), scope, place, dynamic=True)
-            if export := mapping(output.get("Export")).get("Name"):
-                exports[text(resolve(export, scope, place))] = outputs[name]
-        return dataclasses.replace(
-            self._state, outputs=outputs, exports=exports, dependencies=self._stack.dependencies
-        )
 
 
-def remove(
-    account: LocalAccount, stack: str, changes: Sequence[Change], *, purge: bool = False
-) -> list[Change]:
-    """Delete replaced resources, then execute `changes`; return the changes made.
-
-    Raises:
-        CommandError: a resource cannot be deleted; the previous deletions are recorded.
-    """
-    for leftover in account.states[stack].leftovers:
-        handler_of(leftover).delete(leftover, account, purge=purge)
-        state = account.states[stack]
-        account.save(
-            dataclasses.replace(state, leftovers=tuple(r for r in state.leftovers if r is not leftover))
-        )
-    return [_remove(account, stack, change, purge) for change in changes]
-
-
-def destroy(account: LocalAccount, stack: str, *, purge: bool) -> list[Change]:
-    """Delete a whole stack; retained resources are kept unless `purge`."""
-    changes = plan_removal(account.states[stack])
-    account.report.planned(stack, changes)
-    done = remove(account, stack, changes, purge=purge)
-    account.forget(stack)
-    return done
-
-
-def _remove(account: LocalAccount, stack: str, change: Change, purge: bool) -> Change:
-    started = time.monotonic()
-    if change.action is Action.RETAIN and purge:
-        change = dataclasses.replace(change, action=Action.DELETE)
-    account.report.started(stack, change)
-    resource = account.states[stack].resources[change.logical_id]
-    if change.action is Action.DELETE:
-        handler_of(resource).delete(resource, account, purge=purge)
-    account.save(account.states[stack].without_resource(change.logical_id))
-    account.report.finished(stack, change, time.monotonic() - started)
-    return change
+def _kept(deployed: DeployedResource, wanted: DeployedResource) -> DeployedResource:
+    """Return an unchanged resource with the path, dependencies and deletion policy of the template."""
+    return dataclasses.replace(
+        deployed, path=wanted.path, depends_on=wanted.depends_on, retained=wanted.retained
+    )
 
 
 def _applies(change: Change) -> bool:

@@ -14,9 +14,12 @@ MARK = "stand-in"
 """Key in `DeployedResource.local` of a placeholder; the value is its Region."""
 
 
-def physical_name(stack: str, logical_id: str, limit: int = 64) -> str:
-    """Return a name in CloudFormation's form: stack, logical id, and a deterministic suffix."""
-    suffix = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:12].upper()
+def physical_name(stack: str, logical_id: str, distinction: str = "", limit: int = 64) -> str:
+    """Return a name in CloudFormation's form: stack, logical id, and a deterministic suffix.
+
+    Another `distinction` is another suffix, for a property whose change replaces the resource.
+    """
+    suffix = hashlib.sha256(f"{stack}/{logical_id}{distinction}".encode()).hexdigest()[:12].upper()
     return f"{f'{stack}-{logical_id}'[: limit - 13]}-{suffix}"
 
 

@@ -10,14 +10,14 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import CLUSTER, MIGRATIONS
+from blocks_cli.assembly.resource_types import CLUSTER, GRANT, MIGRATIONS
 from blocks_cli.database.login import Login
-from blocks_cli.json_value import text
+from blocks_cli.json_value import mapping, text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
 from blocks_runtime import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from blocks_cli.local.account import LocalAccount
     from blocks_cli.local.state import DeployedResource, StackState
@@ -28,15 +28,23 @@ DATABASE = "database"
 _LIVE = sql("SELECT oid FROM pg_database WHERE datname = current_database()")
 
 
-def migrate_reset_databases(account: LocalAccount) -> None:
-    """Mark the migrations of reset databases as changed, so that the current deploy runs them again."""
+def migrate_reset_databases(account: LocalAccount, chosen: Collection[str]) -> None:
+    """Mark migrations and grants of reset databases as changed, so that a deploy runs and makes them again.
+
+    `chosen` are the stacks that the current deploy deploys. Grants may be in other stacks; these are noted.
+    """
     for _, cluster in _clusters(account):
         known, now = cluster.local.get(DATABASE), _database(cluster, account)
         if known and now and known != now:
-            endpoint = text(cluster.attributes["Endpoint"])
             account.note(f"{cluster.path}: was reset since the last deploy; its migrations run again")
-            for each in [*account.states.values()]:
-                account.save(_without_migrations(each, endpoint))
+            for state in [*account.states.values()]:
+                marked = _emptied(state, text(cluster.attributes["Endpoint"]))
+                account.save(marked)
+                if marked != state and state.name not in chosen:
+                    account.note(
+                        f"stack {state.name}: functions with a grant on {cluster.path} are refused until "
+                        "the stack is deployed"
+                    )
 
 
 def record_databases(account: LocalAccount) -> None:
@@ -67,10 +75,16 @@ def _database(cluster: DeployedResource, account: LocalAccount) -> str | None:
         return str(row["oid"])
 
 
-def _without_migrations(state: StackState, endpoint: str) -> StackState:
-    """Return the state with the migrations of a cluster assigned to an endpoint that does not exist."""
+def _emptied(state: StackState, endpoint: str) -> StackState:
+    """Return the state with migrations and grants of a cluster assigned to an endpoint that does not exist."""
+    gone = f"{endpoint}.emptied"
     for resource in state.resources.values():
-        if resource.type == MIGRATIONS and resource.properties.get("Endpoint") == endpoint:
-            properties = {**resource.properties, "Endpoint": f"{endpoint}.emptied"}
+        properties = dict(resource.properties)
+        if resource.type == MIGRATIONS and properties.get("Endpoint") == endpoint:
+            properties["Endpoint"] = gone
+        grant = mapping(properties.get("Grant"))
+        if resource.type == GRANT and grant.get("Endpoint") == endpoint:
+            properties["Grant"] = {**grant, "Endpoint": gone}
+        if properties != resource.properties:
             state = state.with_resource(dataclasses.replace(resource, properties=properties))
     return state

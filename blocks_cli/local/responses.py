@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 LIMIT = 4096
 """Maximum bytes of a response object (CloudFormation user guide, custom resource response objects)."""
 
+LIFETIME = 7200
+"""Seconds that a URL is valid, as CloudFormation signs it."""
+
 
 class ResponseServer(Server):
     """Accepts one PUT per issued URL."""
@@ -24,10 +28,14 @@ class ResponseServer(Server):
         super().__init__(_ResponseHandler)
 
     def url(self, receive: Callable[[dict[str, Json]], None]) -> str:
-        """Return a new URL; `receive` is called in another thread with the object that is PUT there."""
+        """Return a new URL; `receive` is called in another thread with the object that is PUT there.
+
+        Like CloudFormation's, the URL has the time of the request: `X-Amz-Date`, in whole seconds.
+        """
         token = secrets.token_urlsafe(24)
         self.waiting[token] = receive
-        return f"http://{self.address}/{token}"
+        signed = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return f"http://{self.address}/{token}?X-Amz-Date={signed}&X-Amz-Expires={LIFETIME}"
 
 
 class _ResponseHandler(RequestHandler):
@@ -35,7 +43,7 @@ class _ResponseHandler(RequestHandler):
 
     def do_PUT(self) -> None:  # noqa: N802 - name required by http.server
         body = self.body()
-        receive = self.server.waiting.pop(self.path.lstrip("/"), None)
+        receive = self.server.waiting.pop(self.path.partition("?")[0].lstrip("/"), None)
         if receive is None:
             return self.reply(403, b"this URL was used before, or never issued")
         receive(_read(body))

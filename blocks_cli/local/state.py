@@ -44,7 +44,8 @@ class DeployedResource:
 class StackState:
     """One deployed stack; `leftovers` are replaced resources that are not deleted yet.
 
-    `dependencies` are the stacks that are deployed before it and destroyed after it.
+    `dependencies` are the stacks that are deployed before it and destroyed after it. `imports` are the names of the
+    exports that it uses.
     """
 
     name: str
@@ -55,6 +56,7 @@ class StackState:
     outputs: Mapping[str, Json] = field(default_factory=dict)
     exports: Mapping[str, Json] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
 
     def with_resource(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
@@ -64,6 +66,19 @@ class StackState:
         """Return the state without a resource."""
         rest = {name: resource for name, resource in self.resources.items() if name != logical_id}
         return replace(self, resources=rest)
+
+    def with_leftover(self, resource: DeployedResource) -> StackState:
+        """Return the state with one more leftover."""
+        return replace(self, leftovers=(*self.leftovers, resource))
+
+    def without_leftover(self, resource: DeployedResource) -> StackState:
+        """Return the state without a leftover: the resource with its logical and physical id."""
+        kept = (each for each in self.leftovers if not _same(each, resource))
+        return replace(self, leftovers=tuple(kept))
+
+    def has_leftover(self, resource: DeployedResource) -> bool:
+        """Return whether a leftover has the logical and physical id of `resource`."""
+        return any(_same(each, resource) for each in self.leftovers)
 
     def without_cluster(self, cluster: DeployedResource) -> StackState:
         """Return the state without a cluster; resources that refer to its endpoint count as changed."""
@@ -81,6 +96,10 @@ class StackState:
         for old, new in texts.items():
             encoded = encoded.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
         return _decode(json.loads(encoded))
+
+
+def _same(one: DeployedResource, other: DeployedResource) -> bool:
+    return (one.logical_id, one.physical_id) == (other.logical_id, other.physical_id)
 
 
 class StateFolder:
@@ -142,6 +161,7 @@ def _decode(body: dict[str, Json]) -> StackState:
         outputs=mapping(body["outputs"]),
         exports=mapping(body["exports"]),
         dependencies=tuple(cast("list[str]", body.get("dependencies", []))),
+        imports=tuple(cast("list[str]", body.get("imports", []))),
     )
 
 

@@ -9,7 +9,8 @@ _OURS = sql(
     "AND left(n.nspname, 3) <> 'pg_'"
 )
 _RELATION = sql(
-    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock'))", ours=_OURS
+    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants'))",
+    ours=_OURS,
 )
 
 SCHEMAS = sql(

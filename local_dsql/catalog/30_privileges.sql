@@ -1,5 +1,5 @@
 -- Not available on DSQL (AWS user guide, system tables); here they would show other sessions.
-REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity, pg_catalog.pg_prepared_statements FROM PUBLIC;
+REVOKE ALL ON pg_catalog.pg_locks, pg_catalog.pg_stat_activity FROM PUBLIC;
 
 -- What clients call by the name of set_config sets what SET may set, and nothing else.
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
@@ -10,11 +10,12 @@ DECLARE
     applied text;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
-            'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
+            'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop', 'disable_sync_create_index') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;
-    applied := pg_catalog.postgres_set_config(setting_name, new_value, is_local);
+    applied := pg_catalog.postgres_set_config(CASE pg_catalog.lower(setting_name)
+        WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END, new_value, is_local);
     -- For the engine: a function may have called this, and a suspension takes the value back (local_dsql/engine/replay.py).
     PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
         pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb

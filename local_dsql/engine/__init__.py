@@ -1,37 +1,95 @@
-"""Optimistic concurrency, exactly, over PostgreSQL 16, which is pessimistic.
+"""Optimistic concurrency control on top of PostgreSQL 16, whose own concurrency control is pessimistic.
 
-PostgreSQL at REPEATABLE READ lets a statement wait for a row that another transaction has changed, and lets the
-first *writer* win. Aurora DSQL lets no statement wait and lets the first *committer* win; the loser learns it at
-COMMIT. The engine turns the one into the other. It guesses nothing from the text of a statement: the write-ahead
-log tells what a transaction has changed or locked, PostgreSQL's wait graph tells who is in the way, binary images
-by place (ctid) in the transaction's own snapshot say what the rows are.
+PostgreSQL at REPEATABLE READ lets a statement wait for a row that another transaction has changed, and the first
+*writer* wins. Aurora DSQL lets no statement wait for another transaction, and the first *committer* wins; the loser
+gets 40001 at COMMIT. The engine gives PostgreSQL DSQL's behaviour. It does not derive changes and locks from the text
+of a statement. The write-ahead log shows the rows that a transaction has changed or locked, PostgreSQL's wait graph
+shows which session blocks a statement, and rows are read as binary images, by place (ctid), in the transaction's own
+snapshot.
+
+Terms, each with one meaning in this package:
+
+- *execute*: run one statement of a client by DSQL's rules, in its transaction (`execute`) or alone (`autocommit`).
+- *unblock*: suspend or preempt every transaction that a statement waits for, while the statement runs.
+- *suspend*: read a transaction's changes out of PostgreSQL and release its locks; its snapshot stays.
+- *resume*: restore the changes of a suspended transaction on that snapshot.
+- *preempt*: cancel a running statement, undo it, suspend and resume its transaction, and run it again.
+- *replay*: run again the statements whose effect no row shows: settings and DDL. A part of resume and rebase.
+- *doomed*: a transaction that has a conflict. It continues, and gets 40001 at COMMIT.
+- *rebase*: put a doomed transaction on a fresh snapshot, with its own changes on top.
+- *guard*: the savepoint before a statement. *Base*: the savepoint after BEGIN.
 
 Invariants:
 
-1. **A backend is used only through a `HeldSession`**, which exists only while the session's lock is held. A waiter
-   holds its own session and only tries for another's, so sessions never wait for each other here. There is no
-   global lock.
-2. **Nothing waits for a transaction.** A statement that is blocked suspends every idle transaction in its way: the
-   changes are read out of PostgreSQL, and ROLLBACK TO the savepoint after BEGIN gives all locks back and keeps the
-   snapshot. A transaction that is in the middle of a statement suspends itself at the end of that; if the statement
-   takes long it is cancelled, undone, and run again. One whose client is about to go on gets 10 ms to end. Rings of
-   statements that block each other PostgreSQL breaks (`deadlock_timeout`); the one that it stops suspends itself and
-   runs again.
-3. **A suspended transaction comes back before it does anything else**, row by row as it was, with foreign keys not
-   acting: what they have done is among the changes, what they have locked is among the locks.
-4. **Savepoints of the engine nest and are never released**: a subtransaction that is rolled back leaves the log's
-   account of its transaction by itself, and its locks with it.
-5. **An error is real unless newer rows can have caused it.** Then PostgreSQL itself is asked, with the index in
-   question switched off for this backend, whether the snapshot alone gives the same error.
-6. **A transaction that has lost is doomed, not failed**: it goes on over a fresh snapshot with its own changes on
-   top, and never commits.
-7. **The order of commits is PostgreSQL's.** COMMIT compares the locks of the transaction with those that the log
-   shows as committed since its snapshot, by PostgreSQL's own table of row locks, which is DSQL's matrix of
-   conflicts.
-8. **The session user of a client's backend is the client's own role**, and nothing changes it. What the engine does
-   there beyond the client's rights are a few functions that want a token (`powers`, `catalog/70_engine.sql`).
-9. **The engine's own connections touch no table of a client**, so they never wait behind one.
+1. **Statements reach a backend only through a `HeldSession`**, which exists only while the session's lock is held. A
+   blocked statement holds its own session and only tries to lock another, so sessions never wait for each other here.
+   There is no global lock.
+2. **No statement waits for an idle transaction.** The engine suspends every idle transaction that blocks a statement. A
+   transaction that runs a statement suspends itself when the statement ends; a long statement is preempted, at most
+   three times, and then runs to its end. A transaction whose client is about to send its next statement gets 10 ms to
+   end. A statement whose rows go to the client as they arrive is never preempted. A
+   blocked statement waits for the end of these two, which the age limit of a transaction bounds.
+3. **PostgreSQL breaks deadlocks of running statements** (`deadlock_timeout`). The one that it stops is undone, its
+   transaction suspended and resumed, and it runs again.
+4. **A suspended transaction is resumed before it does anything else**, row by row and without foreign key triggers:
+   the rows that they changed are among its changes, and the rows that they locked among its locks.
+5. **The engine's savepoints nest and are never released.** So the log shows what belongs to a savepoint that is rolled
+   back, and the rollback releases its locks.
+6. **An error is reported only if the snapshot alone causes it.** If newer rows may have caused it, PostgreSQL runs the
+   statement again with the violated index switched off for this backend, and the result decides.
+7. **PostgreSQL orders the commits.** COMMIT compares the locks of the transaction with those that the log shows as
+   committed since its snapshot. PostgreSQL's own table of row locks says which two conflict; DSQL's rule is the same.
+8. **The session user of a client's backend is the client's own role**, and nothing changes it. Where the engine needs
+   more rights, it calls one of a few functions that demand a token (`powers`, `catalog/70_engine.sql`).
+9. **The engine's own connections touch no table of a client**, so they never wait for one.
 
-Modules build on each other in one direction: commands and shapes; turns; transaction, session and log; suspend;
-unblock; replay, rebase and resume; the judgement of errors; execute, autocommit and commit; engine.
+Modules, from bottom to top. A module imports only modules above it in this list:
+
+    limits             limits of transactions and connections
+    errors             errors of conflicts and limits, with DSQL's texts
+    answers            answers that a client may get; the reasons why an error is real
+    wait_log           log of lock waits, for tests
+    conflict_log       log of conflicts, for `local-dsql conflicts`
+    commits            counter of commits
+    portals            interface to the portals of a session
+    control            the engine's own connections
+    commands           the engine's own statements: encoding, results
+    table_shapes       columns, keys and indexes of a table; statements on its rows by place
+    row_changes        changes of a suspended transaction
+    requests           statements of clients as messages that can be sent again
+    transaction        state of one transaction
+    savepoints         messages of BEGIN, COMMIT, ROLLBACK and savepoints
+    log_distance       check of the limits of autocommit by the growth of the log
+    prepared           the engine's prepared statements in a client's session
+    powers             calls of the functions that demand the token
+    owner_functions    the same for tables whose CHECKs or indexes call functions of clients
+    table_catalog      cache of table shapes, and the sessions that changed the catalog
+    committed_rows     index of rows and locks that others have committed
+    log_follower       the write-ahead log: own changes, committed changes
+    turns              order of the next transactions of sessions that have lost a conflict
+    session            one client session; exclusive access to it
+    opening            begin and end a transaction
+    hidden_settings    settings that functions have changed
+    suspend            suspend a transaction
+    precedence         let the other statements of a deadlock end first
+    unblock            suspend or preempt the transactions that block a statement
+    replay             run settings and DDL again
+    rebase             put a doomed transaction on a fresh snapshot
+    deferred_checks    deferred constraints of restored rows
+    parent_locks       drop locks of parent rows that are not needed
+    resume             resume a suspended transaction
+    schema_changes     detect catalog changes by others (OC001)
+    conflict_rows      tables and keys for the conflict log
+    row_count          count the changed rows
+    size               check the size limit
+    duplicates         find duplicate keys by the snapshot
+    error_causes       detect errors that newer rows cause
+    newer_rows         find newer rows in the tables of a statement
+    upserts            INSERT ... ON CONFLICT on rows that others have changed
+    doomed             statements of a doomed transaction
+    execute            a statement in an open transaction
+    autocommit         a statement in autocommit
+    commit_preview     the changes of a COMMIT for fault injection
+    commit             conflict check and COMMIT
+    engine             start and stop; background work on the log
 """

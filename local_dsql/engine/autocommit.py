@@ -1,9 +1,9 @@
-"""Execute a lone statement: it is its own transaction, in one round trip, without BEGIN and savepoints.
+"""Execute a statement in autocommit: it is its own transaction, in one round trip, without BEGIN and savepoints.
 
-A check behind it in the same pipeline (`log_distance`) rolls it back if it may have exceeded a limit; then it runs
-again up to a Flush, so that PostgreSQL tells what it has done before it commits at the Sync that follows. It is never
-idle, so nothing is ever suspended. If others commit over its rows it runs again on the next snapshot: nothing of it has
-been shown.
+A check after it in the same pipeline (`log_distance`) rolls it back if it may have exceeded a limit. Then it runs again
+up to a Flush, and the engine counts its rows before the Sync that commits it. The transaction is never idle, so it is
+never suspended. If others commit changes of its rows, it runs again on the next snapshot: the client has seen nothing
+of the first run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import log_distance, prepared, savepoints
+from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
@@ -19,7 +20,8 @@ from local_dsql.engine.errors import (
     EngineError,
 )
 from local_dsql.engine.log_distance import Failure
-from local_dsql.engine.requests import FORGET_UNNAMED, lone, without
+from local_dsql.engine.precedence import let_others_first
+from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_large, is_small
 from local_dsql.engine.unblock import ask_unblocked, ask_unblocked_until
@@ -37,10 +39,12 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 _MOST_TRIES = 100
+"""A try is repeated each time that others commit changes of its rows. 100 short statements in a row mean a hot row; the
+conflict then makes the client back off. `_PATIENCE` is the limit for longer ones."""
 _PATIENCE = 5.0
-"""Seconds within which a statement is run again that others have committed over; then it has lost."""
+"""Seconds in which a statement is repeated after others commit changes of its rows; then it has a conflict."""
 _MANY = 10
-"""A statement that has changed this part of the rows that it may is taken to do so again."""
+"""A statement that changed more than a tenth of the row limit is expected to do so again, and is counted at once."""
 _COMPLETE = b"CIEs"
 """Frames that end the answer to an Execute."""
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
@@ -48,7 +52,7 @@ _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 
 
 class _Run(NamedTuple):
-    """One run of the statement: its answer (None: it was rolled back and has to run otherwise), whether it wrote."""
+    """One run of the statement: its answer, and whether it wrote. None: it was rolled back and must run differently."""
 
     answer: Response | None
     wrote: bool = False
@@ -56,17 +60,17 @@ class _Run(NamedTuple):
 
 _OTHERWISE = _Run(None)
 _AGAIN = _Run(Response([(b"E", CONFLICT.encode())], messages.IDLE))
-"""Of a statement that was rolled back by no fault of its own."""
+"""Result of a statement that was rolled back and must run again as it is."""
 
 
-async def execute_alone(held: HeldSession, request: Request) -> Response | None:
+async def execute_autocommit(held: HeldSession, request: Request) -> Answer | None:
     """Run a statement outside of a transaction block and return its answer.
 
-    None: it has to run in a transaction of its own, opened with `begin`. Nothing of it has been committed then.
+    None: it must run in a transaction opened with `begin`. Nothing of it has been committed then.
     """
     services, session = held.services, held.session
     runs_elsewhere = request.is_ddl or is_large(request) or services.injector.armed()
-    parts = None if runs_elsewhere else lone(request)
+    parts = None if runs_elsewhere else as_autocommit(request)
     if parts is None:
         return None
     services.commits.begin()
@@ -86,21 +90,22 @@ async def execute_alone(held: HeldSession, request: Request) -> Response | None:
                 continue
             error = answer.error
             if error is None:
-                return without(answer, surplus)
+                return succeeded(strip_surplus(answer, surplus))
             if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)
-                return without(answer, surplus)
+                return real(strip_surplus(answer, surplus), Finding.LONE)
             if time.monotonic() - began > _PATIENCE:
                 break
-        return _refused(CONFLICT)
+            await let_others_first(held, error)
+        return refused(CONFLICT, messages.IDLE)
     finally:
         services.commits.finish(wrote=ran.wrote)
 
 
 def _may_be_large(held: HeldSession, request: Request) -> bool:
-    """Return whether the check is not to be tried: COPY packs rows, and a statement that was large will be again."""
+    """Return whether to count rows at once: COPY packs rows, and a statement that was large probably is again."""
     statement = request.statement
     if statement is None:
         return False
@@ -108,7 +113,7 @@ def _may_be_large(held: HeldSession, request: Request) -> bool:
 
 
 async def _run_checked(held: HeldSession, body: bytes) -> _Run:
-    """Run the statement with the check behind it."""
+    """Run the statement with the check after it."""
     session, log = held.session, held.services.log
     if (answered := held.take_answer()) is not None:
         return _read_run(held, answered.frames)
@@ -146,7 +151,7 @@ def _failed(held: HeldSession, frames: list[Frame]) -> _Run:
 
 
 async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run:
-    """Run the statement up to a Flush, hold it against the limits, and commit it."""
+    """Run the statement up to a Flush, check the limits, and commit it."""
     session, services = held.session, held.services
     beside = await services.catalog.writes_beside(held)
     (before,) = await held.ask(savepoints.TELL)  # a first run that was rolled back has written log, too
@@ -175,7 +180,7 @@ async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run
 
 
 async def _logged_rows(held: HeldSession) -> int:
-    """Return how many rows of any table the log shows the statement to have changed."""
+    """Return the number of rows in all tables that the statement has changed, from the log."""
     xid, _ = await _tell(held)
     if xid is None:
         return 0
@@ -184,9 +189,9 @@ async def _logged_rows(held: HeldSession) -> int:
 
 
 async def _may_be_too_large(held: HeldSession) -> bool:
-    """Return whether the statement may have made more bytes of rows than a transaction may.
+    """Return whether the statement may have exceeded the size limit.
 
-    What the log has grown since the engine read it last bounds that, and costs no more than a round trip.
+    The growth of the log since the engine read it last is an upper bound, and costs one round trip.
     """
     (_, position), log = await _tell(held), held.services.log
     grown, log.end = position - log.end, position
@@ -215,13 +220,13 @@ async def _end(held: HeldSession, answer: Response) -> _Run:
 
 
 def note_committed(held: HeldSession, xid: int | None) -> None:
-    """Note for the conflict log who has committed; the last thousands are known."""
+    """Record for the conflict log which session has committed a transaction."""
     if xid is not None:
         held.services.conflict_log.committed(xid, held.session.label)
 
 
 def _as_of_query(request: Request, failed: Response) -> Response:
-    """Return the answer to a statement that failed as a Query has it: a write describes its rows after it has run."""
+    """Return the answer to a failed statement as to a Query: a write describes its rows only after it has run."""
     if request.statement is None or not request.statement.is_dml:
         return failed
     frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]

@@ -1,6 +1,6 @@
-"""Commands of the engine in a client's session: values apart from text, several in one round trip.
+"""Commands: the engine's own statements in a client's session, with bound values, several in one round trip.
 
-They use a prepared statement and a portal with a name of their own and close them, so the client's unnamed statement,
+They use a prepared statement and a portal with names of the engine, and close them. So the client's unnamed statement,
 its unnamed portal and its named ones stay as they are.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NAME = b"local_dsql_engine\0"
 _FORGET = messages.frame(b"C", b"S" + _NAME)
-"""Comes first: a command that failed has left its statement behind."""
+"""Sent first: a command that failed has left its statement behind."""
 _CLOSE = messages.frame(b"C", b"P" + _NAME)
 _EXECUTE = messages.frame(b"E", _NAME + b"\0\0\0\0")
 
@@ -129,7 +129,7 @@ def text(value: str) -> Parameter:
 
 
 def boolean(value: bool) -> Parameter:
-    """Return a truth value as a parameter."""
+    """Return a boolean as a parameter."""
     return Parameter(BOOL, bytes([value]))
 
 
@@ -165,7 +165,7 @@ NO_IMAGES = _array(INT4_ARRAY, _INT4, ())
 
 
 def read_text_array(value: Cell) -> list[str]:
-    """Return the elements of a `text[]` without NULLs in binary form."""
+    """Return the elements of a `text[]` without NULLs from binary form."""
     assert value is not None
     if value[:4] == b"\0\0\0\0":
         return []
@@ -180,23 +180,23 @@ def read_text_array(value: Cell) -> list[str]:
 
 
 def read_places(value: Cell) -> list[Place]:
-    """Return the elements of a `tid[]` in binary form; NULL is an empty one."""
+    """Return the elements of a `tid[]` from binary form; NULL gives none."""
     count = int.from_bytes(value[12:16], "big") if value is not None and len(value) > 12 else 0
     return [Place(*_PLACE.unpack_from(value or b"", 24 + 10 * number)) for number in range(count)]
 
 
 def read_int(value: Cell) -> int:
-    """Return a number in binary form."""
+    """Return an integer from binary form."""
     assert value is not None
     return int.from_bytes(value, "big", signed=True)
 
 
 def read_text(value: Cell) -> str:
-    """Return a text in binary form."""
+    """Return a text from binary form."""
     assert value is not None
     return value.decode()
 
 
 def read_bool(value: Cell) -> bool:
-    """Return a truth value in binary form."""
+    """Return a boolean from binary form."""
     return value == b"\1"

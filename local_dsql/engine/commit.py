@@ -1,10 +1,18 @@
-"""COMMIT: where a transaction learns whether it has won.
+"""COMMIT: check a transaction for conflicts, then commit it, or roll it back and report the conflict.
 
-The order matters. (1) The transaction is resumed. (2) Deferred checks that a suspension has taken out of PostgreSQL's
-queue are made, (3) PostgreSQL's own deferred checks are run, both under a guard: they lock parents. (4) What the
-transaction holds is read, then (5) what others have committed, then (6) COMMIT. No mutex is needed for (4) to (6): a
-transaction that is active at (5) holds its locks beside ours, so the two do not conflict; one that is suspended has to
-take its locks again after ours, and finds our commit; one that has committed is in the log before its locks are gone.
+The order of the steps matters:
+
+1. Resume the transaction.
+2. Make the deferred checks that a suspension has removed from PostgreSQL's queue. Like the next step, this runs after a
+   guard, because it locks parents.
+3. Let PostgreSQL make its own deferred checks.
+4. Read the locks of the transaction.
+5. Conflict check: compare them with the locks that others have committed since its snapshot.
+6. COMMIT.
+
+Steps 4 to 6 need no mutex. Another transaction that is active at step 5 holds its locks beside these, so the two do not
+conflict. One that is suspended must take its locks again later, and finds this commit then. One that has committed is
+in the log before its locks are released.
 """
 
 from __future__ import annotations
@@ -17,28 +25,28 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.committed_rows import holdings
 from local_dsql.engine.conflict_rows import changed_keys
 from local_dsql.engine.deferred_checks import (
-    Interrupted,
     check_now,
     deferrable_keys,
     has_newer_orphan,
     restored_violation,
 )
-from local_dsql.engine.error_causes import is_unseen_child
+from local_dsql.engine.error_causes import find_child
 from local_dsql.engine.errors import (
     CONFLICT,
     CONFLICT_CODES,
     FOREIGN_KEY_VIOLATION,
-    INTERRUPTED,
     SCHEMA_CHANGED,
     SERIALIZATION_FAILURE,
     EngineError,
+    Interrupted,
+    is_interruption,
     lost,
     too_old,
 )
 from local_dsql.engine.execute import is_ready
 from local_dsql.engine.opening import close
 from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
-from local_dsql.engine.resume import resume
+from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.schema_changes import changed_relations, schema_changed
 from local_dsql.engine.size import excess_bytes, is_small
 from local_dsql.engine.suspend import suspend, tables_of
@@ -56,23 +64,35 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 50
+"""A try is repeated after a check was interrupted (a deadlock, 10 ms each), or unneeded locks were dropped. After 50
+the client gets a conflict, which it can retry, rather than a loop without end."""
 _INJECTED = {Fault.OC000: CONFLICT, Fault.OC001: SCHEMA_CHANGED}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of a COMMIT: the error to send (None: committed), and whether the connection has to break."""
+    """Result of a COMMIT.
+
+    Attributes:
+        error: the error to send; None if it has committed.
+        breaks_connection: an injected fault breaks the client's connection in place of a reply.
+        wrote: it has committed changes.
+    """
 
     error: bytes | None = None
-    lost: bool = False
+    breaks_connection: bool = False
     wrote: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """Reason why a transaction must not commit, and the winners: transaction numbers, and labels of sessions.
+class _Decision:
+    """Decision on a COMMIT: to commit if `error` is None.
 
-    `shared` says that it conflicts by locks FOR KEY SHARE alone, some of which it may not need.
+    Attributes:
+        error: the reason why the transaction must not commit.
+        winners: numbers of the committed transactions that it conflicts with.
+        shared: it conflicts only by locks FOR KEY SHARE, and may not need all of them.
+        sessions: labels of the sessions that changed the catalog.
     """
 
     error: ServerMessage | bytes | None = None
@@ -81,13 +101,13 @@ class _Verdict:
     sessions: tuple[str, ...] = ()
 
 
-_FREE = _Verdict()
+_MAY_COMMIT = _Decision()
 
 
 async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tell: bool = False) -> Outcome:
-    """Commit the transaction, or roll it back and return why; it is over afterwards.
+    """Commit the transaction, or roll it back and return the reason; it has ended afterwards.
 
-    `tell` asks for an exact `Outcome.wrote`, which else may be true of a transaction that has only read.
+    `tell` makes `Outcome.wrote` exact; otherwise it may be true for a transaction that has only read.
     """
     transaction = held.transaction
     try:
@@ -95,16 +115,16 @@ async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tel
             await held.ask(savepoints.ROLLBACK)
             return Outcome(wrote=False)
         try:
-            verdict = await _judge(held)
+            decision = await _decide(held)
         except EngineError as error:
             _log.warning("a transaction cannot be committed", exc_info=True)
-            verdict = _Verdict(lost(error))
+            decision = _Decision(lost(error))
         fault = None
-        if verdict.error is None and preview is not None:
-            fault = preview.strike(held)
-            verdict = _Verdict(_INJECTED.get(fault)) if fault is not None else verdict
-        if verdict.error is not None or fault is Fault.LOST:
-            return await _lose(held, verdict, fault)
+        if decision.error is None and preview is not None:
+            fault = preview.next_fault(held.services.injector)
+            decision = _Decision(_INJECTED.get(fault)) if fault is not None else decision
+        if decision.error is not None or fault is Fault.LOST:
+            return await _refuse(held, decision, fault)
         return await _commit(held, fault, tell=tell)
     finally:
         close(held)
@@ -129,9 +149,7 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
             request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
             (answer,) = await ask_unblocked(held, request)
         except ConnectionLost:
-            _committed(
-                held, None
-            )  # the outcome is unknown; treat it as committed, which can only add conflicts
+            _committed(held, None)  # perhaps; a commit that was none can only add conflicts
             raise
         outcome = conclude(held, answer, relations, fault, tell=tell)
         wrote = outcome.wrote
@@ -150,7 +168,7 @@ def conclude(
 ) -> Outcome:
     """Return the outcome of a COMMIT that PostgreSQL has answered."""
     if (error := answer.error) is not None:
-        conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] in INTERRUPTED
+        conflict = error["C"] == SERIALIZATION_FAILURE or is_interruption(error)
         return Outcome(CONFLICT.encode() if conflict else messages.error(error), wrote=False)
     wrote = True
     if tell:
@@ -159,7 +177,7 @@ def conclude(
         if xid is not None:
             held.services.conflict_log.committed(int(xid), held.session.label)
     _committed(held, relations)
-    return Outcome(lost=fault is Fault.UNKNOWN, wrote=wrote)
+    return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
 
 
 def is_undisputed(held: HeldSession) -> bool:
@@ -184,9 +202,9 @@ def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
         call()
 
 
-async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Outcome:
-    """Roll back, and write into the conflict log what was lost."""
-    message = verdict.error
+async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -> Outcome:
+    """Roll back, and write the conflict into the conflict log."""
+    message = decision.error
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
         if fault is None:
@@ -196,54 +214,53 @@ async def _lose(held: HeldSession, verdict: _Verdict, fault: Fault | None) -> Ou
         except EngineError:
             tables, rows = [], ()
         log = held.services.conflict_log
-        winners = (*log.sessions(verdict.winners), *verdict.sessions)
+        winners = (*log.sessions(decision.winners), *decision.sessions)
         log.lost(
             code, held.session.label, winners=winners, tables=tables, rows=rows, injected=fault is not None
         )
     await held.ask(savepoints.ROLLBACK)
     error = message if isinstance(message, bytes | None) else message.encode()
-    return Outcome(error, lost=fault is Fault.LOST, wrote=False)
+    return Outcome(error, breaks_connection=fault is Fault.LOST, wrote=False)
 
 
-async def _judge(held: HeldSession) -> _Verdict:
-    """Return why the transaction must not commit, if so. What PostgreSQL knows itself its COMMIT tells."""
+async def _decide(held: HeldSession) -> _Decision:
+    """Decide whether the transaction can commit. PostgreSQL's own COMMIT may still fail."""
     for _ in range(_MOST_TRIES):
         try:
-            verdict = await _judge_once(held)
-            if not (verdict.shared and await _lighten(held)):
-                return verdict
-        except Interrupted:
-            await held.ask(savepoints.TO_GUARD)
-            await suspend(held)
-    return _Verdict(CONFLICT)
+            decision = await _decide_once(held)
+            if not (decision.shared and await _drop_unneeded_locks(held)):
+                return decision
+        except Interrupted as stop:
+            await step_aside(held, stop.fields)
+    return _Decision(CONFLICT)
 
 
-async def _judge_once(held: HeldSession) -> _Verdict:
+async def _decide_once(held: HeldSession) -> _Decision:
     transaction, services = held.transaction, held.services
     if transaction.expired:
-        return _Verdict(too_old(services.limits.transaction_age))
-    if transaction.unjudged:
-        return _Verdict(CONFLICT)
+        return _Decision(too_old(services.limits.transaction_age))
+    if transaction.log_lost:
+        return _Decision(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
         changes = await schema_changed(held)
         if changes and await _has_changes(held):
-            return _Verdict(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
+            return _Decision(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
-        return _Verdict(transaction.doomed, await _winners(held))
+        return _Decision(transaction.doomed, await _winners(held))
     stale = services.commits.has_moved(transaction.commits)
     deferrable = await _may_defer(held)
     if deferrable and transaction.restored:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
-            return _Verdict(violation)
+            return _Decision(violation)
     if deferrable and (stale or services.others_are_open(held.session)):
-        verdict = await _check_now(held)
-        if verdict.error is not None:
-            return verdict
+        decision = await _run_deferred_checks(held)
+        if decision.error is not None:
+            return decision
     if not is_small(services.limits, transaction.rows) and (excess := await excess_bytes(held)) is not None:
-        return _Verdict(excess)
-    return await _compare(held) if stale else _FREE
+        return _Decision(excess)
+    return await _check_conflicts(held) if stale else _MAY_COMMIT
 
 
 async def _may_defer(held: HeldSession) -> bool:
@@ -253,39 +270,38 @@ async def _may_defer(held: HeldSession) -> bool:
 
 
 async def _has_changes(held: HeldSession) -> bool:
-    """Return whether there is anything to commit."""
+    """Return whether the transaction has changed anything."""
     transaction = held.transaction
     if transaction.changes_catalog or transaction.suspended is not None:
         return transaction.changes_catalog or bool(transaction.suspended)
     return bool((await held.services.log.operations(held.backend.pid)).operations)
 
 
-async def _check_now(held: HeldSession) -> _Verdict:
+async def _run_deferred_checks(held: HeldSession) -> _Decision:
     error = await check_now(held)
     if error is None:
-        return _FREE
+        return _MAY_COMMIT
     if error["C"] == FOREIGN_KEY_VIOLATION:
         newer = await held.services.log.newer(held.transaction)
-        if not await is_unseen_child(held, error, newer):
-            return _Verdict(messages.error(error))
-        return _Verdict(CONFLICT)
-    return _Verdict(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
+        finding = await find_child(held, error, newer)
+        return _Decision(CONFLICT if finding is None else messages.error(error))
+    return _Decision(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
 
 
-async def _compare(held: HeldSession) -> _Verdict:
+async def _check_conflicts(held: HeldSession) -> _Decision:
     """Compare the locks of the transaction with those that others have committed since its snapshot."""
     mine = (await held.services.log.operations(held.backend.pid)).changes()
     if not mine:
-        return _FREE
+        return _MAY_COMMIT
     newer = await held.services.log.newer(held.transaction)
     found = newer.conflicts(holdings(mine))
     if found or await has_newer_orphan(held, mine, newer):
-        return _Verdict(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
-    return _FREE
+        return _Decision(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
+    return _MAY_COMMIT
 
 
-async def _lighten(held: HeldSession) -> bool:
-    """Suspend the transaction and drop the locks that it does not need; return whether there were any."""
+async def _drop_unneeded_locks(held: HeldSession) -> bool:
+    """Suspend the transaction and drop the locks that it does not need; return whether any were dropped."""
     await suspend(held)
     transaction = held.transaction
     if transaction.doomed is not None or transaction.suspended is None:

@@ -1,4 +1,4 @@
-"""A COMMIT as fault injections see it, asked before it: tables, rows and statements, and what predicates say."""
+"""Preview of a COMMIT for fault injection: the changed rows, the statements, and the results of predicates."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ if TYPE_CHECKING:
 
     from local_dsql.engine.session import EngineSession, HeldSession
     from local_dsql.faults.injection import Fault
+    from local_dsql.faults.injector import Injector
 
 NO_RULES_YET = TransactionRules()
 
 
 @dataclass(frozen=True, slots=True)
 class CommitPreview:
-    """Attempt that injections see, and the numbers of those whose predicates want the COMMIT to fail."""
+    """The COMMIT as injections see it, and the numbers of the injections whose predicates match it."""
 
     attempt: Attempt
-    agreed: frozenset[int] = frozenset()
+    matched: frozenset[int] = frozenset()
 
-    def strike(self, held: HeldSession) -> Fault | None:
+    def next_fault(self, injector: Injector) -> Fault | None:
         """Return the fault to inject into the COMMIT, or None."""
-        return held.services.injector.next_fault(self.attempt, self.agreed)
+        return injector.next_fault(self.attempt, self.matched)
 
 
-async def preview(session: EngineSession) -> CommitPreview | None:
-    """Look at a COMMIT and ask the predicates about it; None if no injection is armed, or it changes nothing.
+async def preview_commit(session: EngineSession) -> CommitPreview | None:
+    """Return the preview of a COMMIT; None if no injection is armed, or the transaction changes nothing.
 
-    The session must not be held: while a predicate is asked the transaction is idle, as between two statements. It is
-    suspended for the look, since the keys of rows that it has deleted are to be read.
+    The session must not be held: while predicates run, the transaction is idle, as between two statements. It is
+    suspended afterwards, because the keys of deleted rows are readable only then.
 
     Raises:
-        PredicateFailed: a predicate gave no verdict.
-        ConnectionLost: the client has hung up meanwhile.
+        PredicateFailed: a predicate raised or timed out.
+        ConnectionLost: the client has disconnected meanwhile.
     """
     injector = session.services.injector
     transaction = session.transaction
@@ -56,10 +57,10 @@ async def preview(session: EngineSession) -> CommitPreview | None:
             return None
     statements = tuple(transaction.statements)
     attempt = Attempt(session.role, session.region, frozenset(rows), rows, statements)
-    agreed = await injector.evaluate_predicates(attempt) if injector.has_predicates else frozenset()
+    matched = await injector.evaluate_predicates(attempt) if injector.has_predicates else frozenset()
     if session.backend.is_gone:
         raise ConnectionLost
-    return CommitPreview(attempt, agreed)
+    return CommitPreview(attempt, matched)
 
 
 async def _changed_rows(held: HeldSession) -> Mapping[str, frozenset[str]]:

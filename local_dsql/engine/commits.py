@@ -1,21 +1,21 @@
-"""Count of commits, by which a transaction knows whether others can have committed since its snapshot."""
+"""Counter of commits: a transaction compares it to find whether others can have committed since its snapshot."""
 
 from __future__ import annotations
 
 
 class CommitCounter:
-    """Counts commits when they end, and knows those that are under way."""
+    """Counts the commits that have ended, and those in progress."""
 
     def __init__(self) -> None:
         self.ended = 0
         self.pending = 0
 
     def begin(self) -> None:
-        """Note that something begins which may commit changes."""
+        """Count a COMMIT, or a statement in autocommit, that begins."""
         self.pending += 1
 
     def finish(self, *, wrote: bool = True) -> None:
-        """Note that it is over; `wrote` is False only if it has surely changed and locked nothing."""
+        """Count it as ended; `wrote` is False only if it has changed and locked nothing."""
         self.pending -= 1
         self.ended += wrote
 

@@ -1,6 +1,6 @@
-"""Index of the changes committed while transactions are open, by row: a COMMIT costs only its own changes.
+"""Index by row of the changes committed while transactions are open: a COMMIT costs only its own changes.
 
-A lock is found by file and place; rows that were made or are gone are listed by file. An update of one row costs 190
+Locks are found by file and place. Rows that were made or removed are listed by file. An update of one row costs 190
 bytes until the snapshots of all open transactions show it.
 """
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 Holdings = dict[tuple[int, Place], LockStrength]
 """Locks by file and base place."""
 
-_MADE, _KEYED, _GONE = 1, 2, 4
+_MADE, _KEYED, _GONE, _REPLACED = 1, 2, 4, 8
+"""Kinds of rows. One that is replaced is gone by an update; the row listed before it is its next version."""
 _OFFSETS, _BLOCKS, _STRENGTHS = 1 << 16, 1 << 32, 1 << 3
 
 
 def holdings(changes: Mapping[int, TableChanges]) -> Holdings:
-    """Return the locks of changes that count in a conflict: a lock that an upsert took and did not use does not."""
+    """Return the locks of changes that can conflict. A lock that an upsert took and did not use cannot."""
     return {
         (file, place): strength
         for file, table in changes.items()
@@ -40,7 +41,7 @@ def holdings(changes: Mapping[int, TableChanges]) -> Holdings:
 
 
 class Conflict(NamedTuple):
-    """A lock of a transaction that a committed one excludes: its number, and the strength of the own lock."""
+    """A lock of a transaction that conflicts with a committed one: the number of that, and the strength of the lock."""
 
     winner: int
     strength: LockStrength
@@ -48,7 +49,7 @@ class Conflict(NamedTuple):
 
 @dataclass(slots=True)
 class _File:
-    """Rows of one file in the order of the COMMITs: transaction, largest number so far, place, what became of it."""
+    """Rows of one file in the order of the COMMITs: transaction, largest number so far, place, kind of change."""
 
     xids: array[int] = field(default_factory=lambda: array("Q"))
     tops: array[int] = field(default_factory=lambda: array("Q"))
@@ -66,6 +67,25 @@ class _File:
             if self.kinds[at] & kind and not snapshot.shows(self.xids[at]):
                 yield Place(*divmod(self.places[at], _OFFSETS))
 
+    def keyed(self, snapshot: Snapshot) -> dict[Place, None]:
+        """Return the rows whose keys a snapshot does not show, and all their versions since."""
+        found: dict[Place, None] = {}
+        made = None
+        for at in range(bisect_left(self.tops, snapshot.xmin), len(self.tops)):
+            if snapshot.shows(self.xids[at]):
+                continue
+            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+            if kind & _KEYED:
+                found[place] = None
+            elif kind & _MADE:
+                found.pop(place, None)  # PostgreSQL has used the place of a removed row again
+                made = place
+            elif kind & _REPLACED and place in found and made is not None:
+                found[made] = None
+            if not kind & _MADE or kind & _KEYED:
+                made = None
+        return found
+
     def forget(self, xmin: int) -> int:
         shown = bisect_left(self.tops, xmin)
         for each in (self.xids, self.tops, self.places, self.kinds):
@@ -74,11 +94,12 @@ class _File:
 
 
 class CommittedRows:
-    """Locks and rows of committed transactions, until they are forgotten."""
+    """Locks and rows of committed transactions, until `forget` drops them."""
 
     def __init__(self) -> None:
         self._locks: dict[int, tuple[int, ...] | int] = {}
-        """By file and place in one number: transaction and strength in one number, or several of them."""
+        """Key: file and place in one number. Value: transaction and strength in one number, or a list of such
+        numbers."""
         self._locked: list[int] = []
         """The keys of `_locks` in the order of the COMMITs, one for each lock."""
         self._tops = array("Q")
@@ -87,11 +108,11 @@ class CommittedRows:
         self._rows = 0
 
     def __len__(self) -> int:
-        """Return how many locks and rows are known."""
+        """Return the number of locks and rows."""
         return len(self._locked) + self._rows
 
     def add(self, transaction: CommittedTransaction) -> None:
-        """Add what a transaction has committed."""
+        """Add the changes and locks of a committed transaction."""
         xid, operations = transaction.xid, transaction.operations
         if len(operations) == 1 and not operations[0].multixact:
             self._add_one(xid, operations[0])
@@ -104,7 +125,7 @@ class CommittedRows:
                 self._row(xid, file, place, _MADE | _KEYED)
             for base, own in table.updates.items():
                 self._row(xid, file, own, _MADE if base in table.keys_unchanged else _MADE | _KEYED)
-                self._row(xid, file, base, _GONE)
+                self._row(xid, file, base, _GONE | _REPLACED)
             for place in table.deletes:
                 self._row(xid, file, place, _GONE)
 
@@ -120,7 +141,7 @@ class CommittedRows:
             if strength is LockStrength.NO_KEY_UPDATE:
                 return
         else:
-            self._row(xid, file, old, _GONE)
+            self._row(xid, file, old, _GONE if new is None else _GONE | _REPLACED)
         self._lock(xid, (file, old), strength)
 
     def _lock(self, xid: int, lock: tuple[int, Place], strength: LockStrength) -> None:
@@ -148,9 +169,14 @@ class CommittedRows:
         return found
 
     def rows(self, file: int, snapshot: Snapshot, kind: int) -> Iterator[Place]:
-        """Return places of rows of a kind that transactions have committed which a snapshot does not show."""
+        """Return places of rows changed in a given way by transactions that a snapshot does not show."""
         rows = self._files.get(file)
         return rows.newer(snapshot, kind) if rows is not None else iter(())
+
+    def keyed(self, file: int, snapshot: Snapshot) -> Collection[Place]:
+        """Return places of rows whose keys a snapshot does not show, with those of their next versions."""
+        rows = self._files.get(file)
+        return rows.keyed(snapshot) if rows is not None else ()
 
     @property
     def files(self) -> Collection[int]:
@@ -158,7 +184,7 @@ class CommittedRows:
         return self._files.keys()
 
     def writers(self, files: Iterable[int], snapshot: Snapshot) -> tuple[int, ...]:
-        """Return the transactions with rows in files that a snapshot does not show, by number."""
+        """Return the numbers of the transactions that changed rows in files and that a snapshot does not show."""
         found = {
             xid
             for file in files
@@ -169,7 +195,7 @@ class CommittedRows:
         return tuple(sorted(found))
 
     def forget(self, xmin: int) -> None:
-        """Drop what transactions below a number have committed: every snapshot in use shows it."""
+        """Drop the changes of transactions below a number, because every snapshot in use shows them."""
         shown = bisect_left(self._tops, xmin)
         for key in self._locked[:shown]:
             left = tuple(each for each in _several(self._locks.get(key, ())) if each // _STRENGTHS >= xmin)
@@ -210,37 +236,37 @@ class Newer:
         self._snapshot = snapshot
 
     def conflicts(self, mine: Holdings) -> list[Conflict]:
-        """Return the conflicts of locks with theirs."""
+        """Return the conflicts of a transaction's locks with these changes."""
         return self._rows.conflicts(mine, self._snapshot)
 
     def made(self, file: int) -> Iterator[Place]:
-        """Return the rows that they have made in a file."""
+        """Return the rows made in a file."""
         return self._rows.rows(file, self._snapshot, _MADE)
 
-    def keyed(self, file: int) -> Iterator[Place]:
-        """Return those made with keys that were not there before: inserts, and updates that may have changed a key."""
-        return self._rows.rows(file, self._snapshot, _KEYED)
+    def keyed(self, file: int) -> Collection[Place]:
+        """Return those whose keys were not there before: inserts, updates of a key, and what became of both since."""
+        return self._rows.keyed(file, self._snapshot)
 
     def gone(self, file: int) -> Iterator[Place]:
-        """Return the rows that they have updated or deleted."""
+        """Return the rows updated or deleted in a file."""
         return self._rows.rows(file, self._snapshot, _GONE)
 
     def has_made(self, file: int) -> bool:
-        """Return whether they have made rows in a file."""
+        """Return whether rows were made in a file."""
         return next(self.made(file), None) is not None
 
     def removes(self) -> bool:
-        """Return whether they have updated or deleted rows of any file."""
+        """Return whether rows were updated or deleted in any file."""
         return any(map(self.has_removed, self._rows.files))
 
     def has_removed(self, file: int) -> bool:
-        """Return whether they have updated or deleted rows of a file."""
+        """Return whether rows were updated or deleted in a file."""
         return next(self.gone(file), None) is not None
 
     def files(self) -> frozenset[int]:
-        """Return the files that they have made or removed rows of."""
+        """Return the files with rows that were made or removed."""
         return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
 
     def writers(self, files: Collection[int]) -> tuple[int, ...]:
-        """Return their numbers, of those with rows in some files."""
+        """Return the numbers of the transactions that changed rows in some files."""
         return self._rows.writers(files, self._snapshot)

@@ -18,9 +18,9 @@ _CONFLICTS = 1000
 class Conflict:
     """A COMMIT that failed.
 
-    `winners` are the sessions whose committed changes it conflicted with, `tables` the tables that it had changed.
-    `rows` are primary keys of rows that the loser had changed, as PostgreSQL prints a row: three at most. `injected`
-    says that it failed by request.
+    `winners` are the sessions whose committed changes it conflicted with. `tables` are the tables that it had changed.
+    `rows` are primary keys of at most three rows that it had changed, as PostgreSQL prints a row. `injected`: a fault
+    injection made it fail.
     """
 
     at: dt.datetime
@@ -40,13 +40,14 @@ class ConflictLog:
         self._sessions: dict[int, str] = {}
 
     def committed(self, xid: int, session: str) -> None:
-        """Note whose transaction (64 bits) has committed."""
+        """Record the session of a committed transaction (its 64-bit number)."""
         self._sessions[xid] = session
         if len(self._sessions) > _COMMITS:
             del self._sessions[next(iter(self._sessions))]
 
     def sessions(self, xids: Iterable[int]) -> tuple[str, ...]:
-        """Return the sessions of committed transactions, each once; those that are not known are left out."""
+        """Return the sessions of committed transactions, each once, without transactions that are too old to be
+        known."""
         known = (self._sessions.get(xid) for xid in sorted(xids))
         return tuple(dict.fromkeys(session for session in known if session is not None))
 
@@ -60,7 +61,7 @@ class ConflictLog:
         rows: Iterable[str] = (),
         injected: bool = False,
     ) -> None:
-        """Note a conflict."""
+        """Add a conflict."""
         now = dt.datetime.now(dt.UTC)
         names = tuple(sorted(set(tables)))
         self.conflicts.append(Conflict(now, code, loser, tuple(winners), names, tuple(rows), injected))

@@ -20,10 +20,10 @@ _READ = "SELECT local_dsql_engine.read_rows($1, $2, $3, $4)"
 
 
 async def changed_keys(held: HeldSession) -> tuple[list[str], tuple[str, ...]]:
-    """Return the names of the tables that a transaction has changed, and the keys of three of its rows at most.
+    """Return the names of the tables that a transaction has changed, and the keys of at most three rows.
 
-    A transaction that is suspended is at its base, where the rows that it replaces or deletes are; one that is active
-    shows those that it has made.
+    A suspended transaction is at its base, where the rows that it replaces or deletes are visible. An active one shows
+    the rows that it has made.
     """
     suspended = held.transaction.suspended
     if suspended is not None:

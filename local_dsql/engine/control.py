@@ -29,12 +29,12 @@ class ControlConnections:
         self._idle = self._all.copy()
 
     def close(self) -> None:
-        """Leave PostgreSQL, whatever runs on the connections."""
+        """Close the connections, also those in use."""
         for backend in self._all:
             backend.close()
 
     async def rows(self, sql: str) -> list[list[str | None]]:
-        """Run a statement of constants and numbers, and return its rows.
+        """Run a statement without parameters, and return its rows.
 
         Raises:
             BackendError: it failed.

@@ -1,7 +1,8 @@
-"""Deferred constraints, and referential actions, as far as a suspension or a newer row takes them from PostgreSQL.
+"""Deferred constraints and referential actions that PostgreSQL cannot check after a suspension, or beside newer rows.
 
-PostgreSQL queues a deferred check when a row changes. What a resumed transaction has changed before was restored with
-foreign keys not acting, so nothing of it is in the queue: it is checked here by query, on the transaction's snapshot.
+PostgreSQL queues a deferred check when a row changes. The changes of a resumed transaction were restored without
+foreign key triggers, so the queue has no checks for them. They are checked here with queries, on the transaction's
+snapshot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import NO_IMAGES, first_error
-from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, INTERRUPTED, EngineError
+from local_dsql.engine.errors import (
+    CONFLICT,
+    FOREIGN_KEY_VIOLATION,
+    EngineError,
+    Interrupted,
+    is_interruption,
+)
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
@@ -31,10 +38,6 @@ if TYPE_CHECKING:
     Changes = Mapping[int, TableChanges]
 
 
-class Interrupted(Exception):
-    """PostgreSQL has stopped a check to let another transaction through: go back, and check again."""
-
-
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
     """Return all foreign keys as the transaction sees them."""
     return await held.services.catalog.foreign_keys(held, keep=not held.transaction.changes_catalog)
@@ -46,7 +49,7 @@ async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
 
 
 async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
-    """Return the names of deferrable foreign keys that an update of `changes` gives another value.
+    """Return the names of the deferrable foreign keys whose value an UPDATE in `changes` has changed.
 
     The transaction must be at its base: images are compared with the rows that they replace.
     """
@@ -63,12 +66,12 @@ async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
 
 
 async def restored_violation(held: HeldSession, names: Collection[str] | None = None) -> ServerMessage | None:
-    """Check what a suspension has taken out of the queue of deferred checks, and lock the parents as they do.
+    """Make the deferred checks that a suspension has removed from the queue, and lock the parents as PostgreSQL does.
 
     `names` are the constraints to check; None: all.
 
     Raises:
-        Interrupted: a lock could not be had.
+        Interrupted: PostgreSQL stopped a lock request.
     """
     keys = await deferrable_keys(held)
     if not keys:
@@ -89,9 +92,9 @@ async def restored_violation(held: HeldSession, names: Collection[str] | None = 
 
 
 def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges | None) -> list[Place]:
-    """Return the rows whose parents have to be locked.
+    """Return the rows whose parents must be locked.
 
-    Of what was restored, updates that kept the key lock nothing; PostgreSQL itself locks for what came later.
+    A restored UPDATE that kept the key locks no parent. PostgreSQL itself locks those of later statements.
     """
     if changes is None:
         return []
@@ -104,16 +107,16 @@ async def _lock_parents(
 ) -> bool:
     command = write_rows(held.services.token, child, key.lock_parents(child, parent), made)
     error = first_error(await run_unblocked(held, [command]))
-    if error is not None and error["C"] in INTERRUPTED:
-        raise Interrupted
+    if error is not None and is_interruption(error):
+        raise Interrupted(error)
     return error is None
 
 
 async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:
-    """Return the violation that SET CONSTRAINTS … IMMEDIATE must report, of what a suspension took out of the queue.
+    """Return the violation that SET CONSTRAINTS … IMMEDIATE must report, among checks that a suspension has removed.
 
     Raises:
-        Interrupted: a lock could not be had.
+        Interrupted: PostgreSQL stopped a lock request.
     """
     if not held.transaction.restored:
         return None
@@ -126,26 +129,26 @@ async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMe
 
 
 async def check_now(held: HeldSession) -> Mapping[str, str] | None:
-    """Run PostgreSQL's deferred checks, which can still be undone here; return the fields of the error.
+    """Let PostgreSQL make its deferred checks after a guard, where they can be undone; return the fields of the error.
 
     Raises:
-        Interrupted: a lock could not be had; the transaction is back at the guard.
+        Interrupted: PostgreSQL stopped a lock request; the transaction is back at the guard.
     """
     _, answer = await ask_unblocked(held, savepoints.SET_GUARD + savepoints.CHECK_DEFERRED, 2)
     error = answer.error
     if error is None:
         return None
     await held.ask(savepoints.TO_GUARD)
-    if error["C"] in INTERRUPTED:
-        raise Interrupted
+    if is_interruption(error):
+        raise Interrupted(error)
     return error
 
 
 async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bool:
-    """Return whether a child is left without its parent that others have changed since the snapshot.
+    """Return whether a child row that others have changed since the snapshot has no parent.
 
-    A referential action (ON DELETE SET NULL) of PostgreSQL acts on the newest version of a child, which by then may
-    refer to another parent.
+    A referential action of PostgreSQL (ON DELETE SET NULL) changes the newest version of a child, which may refer to
+    another parent by then.
     """
     for key in await foreign_keys(held):
         parents = mine.get(key.parent_file)

@@ -1,102 +1,161 @@
-"""Run statements of a doomed transaction: on its fresh snapshot, with rows of others that are in the way deleted."""
+"""Run statements of a doomed transaction on its fresh snapshot, after deleting rows of others that block them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.commands import first_error
-from local_dsql.engine.duplicates import violated_index
+from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.error_causes import run_without, violated_key
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
-    INTERRUPTED,
     INVALID_COLUMN_REFERENCE,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
+    EngineError,
+    Interrupted,
+    is_interruption,
 )
-from local_dsql.engine.powers import set_unique, write_rows
+from local_dsql.engine.powers import write_rows
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
+from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.suspend import capture, tables_of
 from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
-from local_dsql.wire import messages
-from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
+    from local_dsql.wire.response import Response
     from local_dsql.write_ahead_log.operations import Place
 
 _MOST_TRIES = 16
+"""A try is repeated once for each violated unique index, and after rows of others are evicted. More end in a conflict,
+which the transaction gets at its COMMIT in any case."""
 
 
-async def run_doomed(held: HeldSession, request: Request) -> Response:
+@dataclass(slots=True)
+class _Course:
+    """State of one statement over all its runs.
+
+    Attributes:
+        off: unique indexes that stand in the way of the statement.
+        violated: PostgreSQL's answer that names the last one of them.
+        needs_indexes: the statement needs its indexes for an ON CONFLICT clause.
+        is_current: the transaction was put on a newer snapshot for a row that none of its snapshots has shown.
+    """
+
+    off: list[UniqueIndex] = field(default_factory=list)
+    violated: Response | None = None
+    needs_indexes: bool = False
+    is_current: bool = False
+
+
+async def run_doomed(held: HeldSession, request: Request) -> Answer:
     """Run a statement of a doomed transaction that is active; return its answer.
 
-    A unique index that stands in the way is switched off, and rows of others with the same key are deleted afterwards:
-    if there are none, the violation was real.
+    A violated unique index is switched off, and rows of others with the same key are deleted afterwards. If there are
+    none, the violation was real.
+    """
+    course = _Course()
+    for _ in range(_MOST_TRIES):
+        try:
+            answer = await _run(held, request, course)
+        except Interrupted as stop:
+            await held.ask(savepoints.TO_GUARD)
+            changes = await capture(held)
+            await held.ask(savepoints.TO_BASE)
+            await let_others_first(held, stop.fields)
+            await rebase(held, changes)
+            continue
+        if answer is not None:
+            return answer
+    return refused(CONFLICT)
+
+
+async def _run(held: HeldSession, request: Request, course: _Course) -> Answer | None:
+    """Run the statement once; return its answer, None if it has to run again.
+
+    Raises:
+        Interrupted: the transaction must be put on a newer snapshot first.
     """
     if is_upsert(request):
+        await held.ask(savepoints.SET_GUARD)
         await _evict_new_keys(held, request)
-    off: list[UniqueIndex] = []
-    keeps_indexes = False
-    last: Response | None = None
-    for _ in range(_MOST_TRIES):
-        position, answer = await run_without(held, request, off)
-        error = answer.error
-        if error is None:
-            if off and not await _evict_duplicates(held, position, off):
-                assert last is not None
-                return last  # rows of the statement itself were in each other's way
-            return answer
-        await held.ask(savepoints.TO_GUARD)
-        if error["C"] in INTERRUPTED | {SERIALIZATION_FAILURE}:
-            await rebase(held, await capture(held))
-            continue
-        if error["C"] == UNIQUE_VIOLATION and not keeps_indexes:
-            _, index = await violated_index(held, error)
-            if index is not None and index not in off:
-                off.append(index)
-                last = answer
-                continue
-        if error["C"] == INVALID_COLUMN_REFERENCE and last is not None and not keeps_indexes:
-            # An ON CONFLICT clause needs its index: newer rows are taken out of its way by place.
-            keeps_indexes, off = True, []
-            await _evict_newer(held, last)
-            continue
-        if error["C"] == FOREIGN_KEY_VIOLATION and await _evict_children(held, answer):
-            continue
-        return answer if error["C"] != FOREIGN_KEY_VIOLATION else _conflict()
-    return _conflict()
+    position, answer = await run_without(held, request, course.off)
+    error = answer.error
+    if error is None:
+        finding = await _evict_duplicates(held, position, course) if course.off else None
+        if finding is None:
+            return succeeded(strip_surplus(answer, request.surplus))
+        assert course.violated is not None
+        return real(strip_surplus(course.violated, request.surplus), finding)
+    if error["C"] == SERIALIZATION_FAILURE:
+        raise Interrupted(error)
+    await held.ask(savepoints.TO_GUARD)
+    if error["C"] == UNIQUE_VIOLATION:
+        return await _switch_off(held, answer, error, course)
+    if error["C"] == INVALID_COLUMN_REFERENCE and course.violated is not None and not course.needs_indexes:
+        # An ON CONFLICT clause needs its index: newer rows are taken out of its way by place.
+        course.needs_indexes, course.off = True, []
+        await _evict_newer(held, course.violated)
+        return None
+    if error["C"] == FOREIGN_KEY_VIOLATION:
+        return None if await _evict_children(held, answer) else refused(CONFLICT)
+    return passed_on(strip_surplus(answer, request.surplus))
 
 
-def _conflict() -> Response:
-    return Response([(b"E", CONFLICT.encode())], messages.FAILED)
+async def _switch_off(
+    held: HeldSession, answer: Response, error: Mapping[str, str], course: _Course
+) -> Answer | None:
+    """Note that the index of a violation stands in the way; return the answer if it cannot be switched off."""
+    _, index = await violated_index(held, error)
+    if index is None or index in course.off or course.needs_indexes:
+        return refused(CONFLICT)
+    course.off.append(index)
+    course.violated = answer
+    return None
 
 
-async def _evict_duplicates(held: HeldSession, position: int, off: list[UniqueIndex]) -> int:
-    """Delete newer rows with the keys of those made since a position, and switch the indexes on again."""
+async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -> Finding | None:
+    """Delete newer rows with the keys of those made since a position; return why a violation is real, if it is.
+
+    Raises:
+        Interrupted: the row that was in the way is newer than the snapshot.
+    """
     own = await held.services.log.operations(held.backend.pid)
     changes = own.since(position).changes()
+    tables = await tables_of(held, changes)
     evicted = 0
-    for file, table in (await tables_of(held, changes)).items():
+    for file, table in tables.items():
         made = changes[file].made
         for index in table.unique if made else ():
-            if index in off:
+            if index in course.off:
                 places = [*made, *await _newer_keys(held, table)]
                 command = table.delete_duplicates(index, len(made))
                 evicted += await _delete(held, table, command, places)
-    await held.run([set_unique(held.services.token, off, value=True)])
-    return evicted
+    if await visible_duplicate(held, changes, course.off) is not None:
+        return Finding.VISIBLE
+    if evicted:
+        return None
+    newer = await held.services.log.newer(held.transaction)
+    if not course.is_current and any(map(newer.has_made, tables)):
+        course.is_current = True
+        assert course.violated is not None
+        raise Interrupted(course.violated.error or {})
+    return Finding.OWN_ROWS
 
 
 async def _evict_new_keys(held: HeldSession, request: Request) -> None:
-    """Delete the rows with new keys that others have committed into the table of an upsert, which it must not find."""
+    """Delete the rows with new keys that others have committed into the table of an upsert: it must not find them."""
     assert request.statement is not None
     table = await target_table(held, request.statement)
     if table is not None and (places := await _newer_keys(held, table)):
@@ -111,7 +170,7 @@ async def _evict_newer(held: HeldSession, violated: Response) -> None:
 
 
 async def _evict_children(held: HeldSession, violated: Response) -> bool:
-    """Delete newer children that keep a parent; return whether there were any."""
+    """Delete newer child rows that refer to a parent to delete; return whether there were any."""
     _, child, _ = await violated_key(held, violated.error or {})
     if child is None:
         return False
@@ -120,7 +179,7 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
 
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:
-    """Return the rows that others have committed since the first snapshot with keys that were not there before."""
+    """Return the rows with new keys that others have committed since the first snapshot."""
     return list((await held.services.log.newer(held.transaction, than_first=True)).keyed(table.file))
 
 
@@ -129,5 +188,15 @@ async def _newer(held: HeldSession, table: Table) -> list[Place]:
 
 
 async def _delete(held: HeldSession, table: Table, statement: str, at: Iterable[Place]) -> int:
+    """Delete rows of others and return how many.
+
+    Raises:
+        Interrupted: they have changed them once more, or have stopped the DELETE.
+    """
     found = await run_unblocked(held, [write_rows(held.services.token, table, statement, at)])
-    return 0 if first_error(found) is not None else found[0].number
+    error = first_error(found)
+    if error is None:
+        return found[0].number
+    if error["C"] == SERIALIZATION_FAILURE or is_interruption(error):
+        raise Interrupted(error)
+    raise EngineError(error)

@@ -1,6 +1,6 @@
-"""Unique keys by the snapshot of a transaction, where PostgreSQL goes by the newest rows.
+"""Find duplicate keys by the snapshot of a transaction; PostgreSQL compares with the newest rows.
 
-The index itself says what a key is: its expressions, its predicate, its operators. No key is read out of a message.
+The index itself has the expressions, the predicate and the operators of a key. No key is read out of a message.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 async def visible_duplicate(
     held: HeldSession, changes: Mapping[int, TableChanges], only: Collection[UniqueIndex] | None = None
 ) -> UniqueIndex | None:
-    """Return a unique index by which one of the rows made has the key of another row that the snapshot shows.
+    """Return a unique index in which a row made has the key of another row that the snapshot shows.
 
-    `only` are the indexes to look at; None: all that are checked at once.
+    `only` are the indexes to check; None: all that PostgreSQL checks at once.
     """
     for file, table in (await tables_of(held, changes)).items():
         made = changes[file].made
@@ -44,7 +44,7 @@ async def visible_duplicate(
 async def unseen_duplicate(held: HeldSession, newer: Newer, since: int) -> UniqueIndex | None:
     """Return a unique index that a row made since a position in the log violates by the snapshot alone.
 
-    PostgreSQL lets a row in whose twin has been removed by others since the snapshot.
+    PostgreSQL inserts a row whose duplicate others have removed since the snapshot.
     """
     if not newer.removes():
         return None

@@ -1,4 +1,4 @@
-"""The engine: its connections, the sessions that take part, and the background work on the log."""
+"""The engine: start and stop, the sessions, and the background work on the log."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ SUPERUSER = "postgres"
 _ROUND = 0.1
 """Seconds between rounds of the background work."""
 _PATIENCE = 1.0
-"""Seconds that background work on sessions may take when the engine stops."""
+"""Seconds that background work of sessions may take when the engine stops."""
 _BACKLOG = 1024 * 1024
-"""Bytes of log that are left to be read while lone statements run."""
+"""Bytes of log that may be unread while statements in autocommit run."""
 _RELEASE_EVERY = 4 * 1024 * 1024
-"""Bytes of log that PostgreSQL keeps for the engine without need at most."""
+"""Most bytes of log that PostgreSQL keeps for the engine without need."""
 _ORIGIN = (
     "SELECT d.oid, pg_catalog.pg_current_wal_insert_lsn(), s.setting, c.timeline_id,"
     " pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
@@ -55,15 +55,15 @@ _POSITION = (
     "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot();"
     " SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(NULL) WHERE backend_xid IS NOT NULL)"
 )
-"""Several statements: whether a transaction has a number is asked after the position was read.
+"""Several statements, because the running transactions must be read after the position.
 
-A snapshot does not tell: it does not name a running transaction that is newer than all that have ended.
+A snapshot is not enough: it does not name a running transaction that is newer than all that have ended.
 """
 _TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
 
 
 class Engine:
-    """Optimistic concurrency for the sessions of one database.
+    """Optimistic concurrency control for the sessions of one database.
 
     Args:
         connect: returns a connection to the database for a role; the engine uses those of `postgres` and of its own.
@@ -92,7 +92,7 @@ class Engine:
         """Connect to PostgreSQL and begin to follow its log.
 
         Raises:
-            OSError: PostgreSQL is not there.
+            OSError: PostgreSQL cannot be reached.
             BackendError: the database lacks `local_dsql.catalog`, or runs without `retention.SETTINGS`.
         """
         self._superuser = await self._connect(SUPERUSER)
@@ -117,7 +117,7 @@ class Engine:
             token,
             self._suspend_always,
         )
-        self.services.log.on_loss = self.services.give_up
+        self.services.log.on_loss = self.services.refuse_open_commits
         self._rounds = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def _make_reader(self) -> LogReader:
@@ -132,7 +132,7 @@ class Engine:
         )
 
     async def close(self) -> None:
-        """Leave PostgreSQL, with all sessions."""
+        """Close all sessions and connections."""
         for session in list(self.services.sessions.values()):
             self.leave(session)
         if self._rounds is not None:
@@ -147,18 +147,18 @@ class Engine:
     def join(
         self, backend: Backend, role: str, region: str = "", portals: PortalKeeper | None = None
     ) -> EngineSession:
-        """Return the session of a backend that is logged in as `role`; it takes part until `leave`."""
+        """Add the session of a backend that is logged in as `role`, until `leave`."""
         session = EngineSession(self.services, backend, role, region, portals)
         self.services.sessions[backend.pid] = session
         return session
 
     def leave(self, session: EngineSession) -> None:
-        """Let a session go whose client is gone; its backend is ended, whatever it does."""
+        """Remove a session whose client has disconnected, and end its backend."""
         self.services.sessions.pop(session.backend.pid, None)
         session.transaction = None
         self.services.turns.give_back(session)
         if session.backend.lock.locked:
-            # PostgreSQL notices a closed connection only at the end of a statement, and keeps its locks until then.
+            # PostgreSQL notices a closed connection only at the end of a statement, and holds its locks until then.
             self.services.run_in_background(self._terminate(session.backend.pid))
         session.backend.close()
 
@@ -167,7 +167,7 @@ class Engine:
             await self.services.control.rows(_TERMINATE.format(pid=pid))
 
     async def _keep_up(self) -> None:
-        """Read the log in the background, so that little is left to be read when it is needed."""
+        """Read the log in the background, so that little is unread when it is needed."""
         mark = -1
         while True:
             await asyncio.sleep(_ROUND)
@@ -194,9 +194,10 @@ class Engine:
             await self._superuser.exclusive_rows(retention.release(position))
 
     async def _skip(self) -> bool:
-        """Leave out the log before now if no transaction that has written needs it; return whether one may begin to.
+        """Skip the log before now if no transaction can need it; return whether little of it is unread.
 
-        Lone statements come and go: each has ended that had written before a position after which none had a number.
+        Statements in autocommit may run meanwhile. If none has a number after the position was read, each one that had
+        written before it has ended.
         """
         services = self.services
         (position,), (snapshot,), (numbered,) = await services.control.rows(_POSITION)

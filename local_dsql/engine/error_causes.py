@@ -1,8 +1,9 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
-A unique violation is looked into by running the statement again with the violated index switched off, in a savepoint
-that is always undone: the rows that come out have a visible twin, or they have none. A foreign key whose parent is
-"still referenced" is looked up from the parent's own text in the message, bound as a value.
+After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
+always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. After an error "still
+referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
+children.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import Finding
 from local_dsql.engine.commands import TEXT_ARRAY, Parameter, first_error
 from local_dsql.engine.deferred_checks import foreign_keys
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.errors import (
     FOREIGN_KEY_VIOLATION,
     INVALID_COLUMN_REFERENCE,
+    SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
     EngineError,
+    Interrupted,
+    is_interruption,
 )
 from local_dsql.engine.powers import set_unique, write_rows
 from local_dsql.engine.unblock import ask_unblocked
@@ -31,70 +36,89 @@ if TYPE_CHECKING:
     from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
     from local_dsql.wire.response import Response
 
+_STILL_REFERENCED = "is still referenced"
 _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
 
 
-async def is_unseen(held: HeldSession, request: Request, fields: Mapping[str, str]) -> bool:
-    """Return whether an error comes from rows that the transaction's snapshot does not show.
+async def find_real(held: HeldSession, request: Request, fields: Mapping[str, str]) -> Finding | None:
+    """Return why an error holds by the snapshot of the transaction, None if it does not: it comes from newer rows.
 
     The transaction must be at its guard, and is there again afterwards.
+
+    Raises:
+        Interrupted: the statement was stopped when it ran again.
     """
     newer = await held.services.log.newer(held.transaction)
     if fields["C"] == FOREIGN_KEY_VIOLATION:
-        return await is_unseen_child(held, fields, newer)
+        return await find_child(held, fields, newer)
     if fields["C"] != UNIQUE_VIOLATION:
-        return False
+        return None
     table, index = await violated_index(held, fields)
-    if table is None or index is None or not newer.has_made(table.file):
-        return False  # no row was committed into that table since
+    if table is None or index is None:
+        return None  # the snapshot does not show the table as it is
+    if not newer.has_made(table.file):
+        return Finding.NOTHING_NEWER
     try:
-        return await _is_unseen_duplicate(held, request, index)
+        return await _find_duplicate(held, request, index)
     finally:
         await held.ask(savepoints.TO_GUARD)
 
 
-async def _is_unseen_duplicate(held: HeldSession, request: Request, index: UniqueIndex) -> bool:
+async def _find_duplicate(held: HeldSession, request: Request, index: UniqueIndex) -> Finding | None:
     off = [index]
     for _ in range(_MOST_INDEXES):
         position, answer = await run_without(held, request, off)
         error = answer.error
         if error is None:
             own = await held.services.log.operations(held.backend.pid)
-            return await visible_duplicate(held, own.since(position).changes(), off) is None
+            seen = await visible_duplicate(held, own.since(position).changes(), off)
+            return None if seen is None else Finding.VISIBLE
         await held.ask(savepoints.TO_GUARD)
         if error["C"] != UNIQUE_VIOLATION:
-            return error["C"].startswith("40") or error["C"] == INVALID_COLUMN_REFERENCE
+            conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] == INVALID_COLUMN_REFERENCE
+            return None if conflict else Finding.VISIBLE
         _, another = await violated_index(held, error)
         if another is None or another in off:
-            return False
+            return None
         off.append(another)
-    return False
+    return None
 
 
 async def run_without(
     held: HeldSession, request: Request, off: Collection[UniqueIndex]
 ) -> tuple[int, Response]:
-    """Run a statement again with indexes switched off, under a guard.
+    """Run a statement again after a guard, with indexes switched off.
 
     Returns:
         The position in the log before it, and its answer.
+
+    Raises:
+        Interrupted: it was stopped.
     """
     await held.services.log.catch_up()
     position = held.services.log.position
     await held.ask(savepoints.SET_GUARD)
-    if off:
-        error = first_error(await held.run([set_unique(held.services.token, off, value=False)]))
+    await _switch(held, off, value=False)
+    (answer,) = await ask_unblocked(held, request.repetition, bulk=True)
+    if (error := answer.error) is None:
+        await _switch(held, off, value=True)  # shapes that are read from now on have all indexes
+    elif is_interruption(error):
+        raise Interrupted(error)
+    return position, answer
+
+
+async def _switch(held: HeldSession, indexes: Collection[UniqueIndex], *, value: bool) -> None:
+    if indexes:
+        error = first_error(await held.run([set_unique(held.services.token, indexes, value=value)]))
         if error is not None:
             raise EngineError(dict(error))
-    (answer,) = await ask_unblocked(held, request.repetition, bulk=True)
-    return position, answer
 
 
 async def violated_key(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[ForeignKey, Table, Table] | tuple[None, None, None]:
-    """Return the foreign key of a "still referenced" error, its child and its parent; Nones for any other error."""
+    """Return the foreign key of an error "still referenced", its child and its parent; Nones for any other error."""
     if "is still referenced" not in fields.get("D", ""):
         return None, None, None
     keep = not held.transaction.changes_catalog
@@ -106,23 +130,22 @@ async def violated_key(
     return None, None, None
 
 
-async def is_unseen_child(held: HeldSession, fields: Mapping[str, str], newer: Newer) -> bool:
-    """Return whether the children that an error speaks of are all newer than the snapshot.
-
-    "Is not present in table" is always true: PostgreSQL checks that on the transaction's snapshot.
-    """
+async def find_child(held: HeldSession, fields: Mapping[str, str], newer: Newer) -> Finding | None:
+    """Return why a violation of a foreign key is real, None if the children that it speaks of are all newer."""
+    if _STILL_REFERENCED not in fields.get("D", ""):
+        return Finding.BY_SNAPSHOT  # the parent "is not present"
     key, child, parent = await violated_key(held, fields)
     if key is None or child is None or parent is None:
-        return False
+        return None
     if not newer.has_made(child.file):
-        return False
+        return Finding.NOTHING_NEWER
     detail = Parameter(TEXT_ARRAY, _one_text(fields["D"]))
     command = write_rows(held.services.token, child, key.still_referenced(child, parent), (), detail)
     (result,) = await held.run([command])
     if result.error is not None:
         await held.ask(savepoints.TO_GUARD)
-        return True
-    return not result.number
+        return None
+    return Finding.VISIBLE if result.number else None
 
 
 def _one_text(value: str) -> bytes:

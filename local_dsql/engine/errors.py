@@ -1,4 +1,4 @@
-"""Errors that a client gets of the engine: serialization failures and limits, in DSQL's words."""
+"""Errors that the engine reports to clients: conflicts and limits, with DSQL's texts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ ROW_LIMIT = ServerMessage(
 )
 
 ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.remedy)
-"""A function has changed rows in a transaction that changes the catalog; the texts of its statements do not show it."""
+"""Error of a transaction with DDL in which a function has changed rows; the texts of its statements do not show
+that."""
 
 CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
 """Codes of the serialization failures, for the conflict log."""
@@ -42,26 +43,48 @@ DEADLOCK_DETECTED = "40P01"
 QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
+EXCLUSION_VIOLATION = "23P01"
 DIVISION_BY_ZERO = "22012"
 INVALID_STATEMENT_NAME = "26000"
 INVALID_COLUMN_REFERENCE = "42P10"
-"""An ON CONFLICT clause whose index is switched off."""
+"""PostgreSQL's error for an ON CONFLICT clause whose index is switched off."""
 
-CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
+CONCURRENT = frozenset({SERIALIZATION_FAILURE, UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION, EXCLUSION_VIOLATION})
 """SQLSTATEs that rows committed by others can cause."""
 
 SCHEMA_ERRORS = ("42", "0A", "XX")
-"""Classes of errors of a statement that the catalog has changed under."""
+"""Classes of SQLSTATEs that a change of the catalog by others can cause."""
 
-INTERRUPTED = frozenset({DEADLOCK_DETECTED, QUERY_CANCELED})
-"""SQLSTATEs of a statement that the engine or PostgreSQL has stopped to let another one through."""
+_MULTIXACT_RACE = "new multixact has more than one updating member"
+
+
+def is_of_locks(fields: Mapping[str, str]) -> bool:
+    """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a ring, or a race.
+
+    The race is PostgreSQL's own: a statement that locks a row while an updater of that row rolls back to a savepoint
+    takes the updater for aborted first, and for running a moment later.
+    """
+    return fields["C"] == DEADLOCK_DETECTED or fields["M"].startswith(_MULTIXACT_RACE)
+
+
+def is_interruption(fields: Mapping[str, str]) -> bool:
+    """Return whether a statement may have been stopped to let another one through; then it can run again."""
+    return fields["C"] == QUERY_CANCELED or is_of_locks(fields)
+
+
+class Interrupted(Exception):
+    """A statement was stopped to let another one through (`is_interruption`): go back, and run it again."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(fields)
+        self.fields = fields
 
 
 class EngineError(Exception):
-    """PostgreSQL refuses a command of the engine.
+    """PostgreSQL has refused a command of the engine.
 
-    That happens where others have changed the catalog between two commands; anything else is a defect of the engine.
-    The transaction cannot go on as its snapshot shows it, so that it has lost: `lost`.
+    That happens if others have changed the catalog between two commands; any other cause is a defect of the engine. The
+    transaction cannot continue on its snapshot, so it gets a conflict (`lost`).
     """
 
     def __init__(self, fields: Mapping[str, str] | str) -> None:
@@ -70,12 +93,12 @@ class EngineError(Exception):
 
     @property
     def concerns_schema(self) -> bool:
-        """Return whether the error is one of a table that has another shape than the engine knows."""
+        """Return whether the shape of a table differs from the one that the engine knows."""
         return self.sqlstate.startswith(SCHEMA_ERRORS)
 
 
 def lost(error: EngineError) -> ServerMessage:
-    """Return the error that a transaction gets which an error of the engine has ended."""
+    """Return the conflict that an error of the engine means for the transaction."""
     return SCHEMA_CHANGED if error.concerns_schema else CONFLICT
 
 
@@ -93,7 +116,7 @@ def too_many_bytes(limit: int, changed: int | None = None) -> ServerMessage:
 
 
 def value_too_large(type_name: str) -> ServerMessage:
-    """Return the refusal of a value of a type that is larger than one may be."""
+    """Return the refusal of a value that is too large for its type."""
     return ServerMessage(
         "54000",
         f"datatype limit greater than {BYTES_PER_VALUE} bytes not supported for {type_name}",

@@ -61,7 +61,7 @@ class Exchange(Protocol):
         """End it without an answer: the connection is lost."""
 
 
-class LoneWrite:
+class AutocommitWrite:
     """A write outside of a transaction, with `log_distance.check` behind it."""
 
     interruptible = True

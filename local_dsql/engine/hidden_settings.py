@@ -1,7 +1,7 @@
-"""Parameters that functions of clients have set, which no text of a statement shows.
+"""Settings that functions of clients have changed with `set_config`, which no text of a statement shows.
 
-`set_config` notes each call (`catalog/30_privileges.sql`); the last one of each parameter counts unless a SET has
-changed the parameter since. To run the statement again that called the function would do more than that.
+`set_config` records each call (`catalog/30_privileges.sql`). The last value of a parameter counts, unless a SET has
+changed it since. Running the function's statement again would repeat its other effects, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SET_AGAIN = "SELECT pg_catalog.set_config($1, $2, $3)"
 
 
 async def settings(held: HeldSession) -> tuple[Command, ...]:
-    """Return the commands that set what functions have set in the transaction, which must be active."""
+    """Return the commands that repeat the functions' settings; the transaction must be active."""
     (result,) = await held.run([_SET])
     if result.error is not None:
         raise EngineError(result.error)

@@ -1,7 +1,8 @@
-"""A check behind a statement in its pipeline: how far the log has grown bounds what the statement can have changed.
+"""A check after a statement in its pipeline: the growth of the log bounds the changes of the statement.
 
-PostgreSQL evaluates it within the statement's transaction, before that commits: where the log has passed a position the
-check divides by zero, and all is rolled back. So a lone statement costs one round trip and still cannot exceed a limit.
+PostgreSQL evaluates the check within the statement's transaction, before it commits. If the log has passed a position,
+the check divides by zero, and PostgreSQL rolls back. So a statement in autocommit costs one round trip and still cannot
+exceed a limit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SQL = (
     b" pg_catalog.int4div(1, pg_catalog.int4(pg_catalog.pg_lsn_lt(pg_catalog.pg_current_wal_insert_lsn(), $1)))"
 )
 PREPARE = messages.close(ObjectKind.STATEMENT, _NAME) + messages.parse(_SQL, _NAME, _LSN)
-"""Prepares the check; the answer has `PREPARED` frames more."""
+"""Prepares the check; its answer has `PREPARED` frames."""
 PREPARED = 2
 
 _FORMATS, _VALUE, _RESULTS = b"\0\1\0\1", b"\0\1\0\0\0\10", b"\0\1\0\1"
@@ -44,8 +45,9 @@ _ANSWER = 3
 """Frames of the check's answer: BindComplete, DataRow, CommandComplete."""
 
 _SMALLEST_RECORD = 56
-"""Bytes of log that a changed row takes at least, but for COPY, which packs many rows into a record: 24 of the record's
-header, 20 of the block's, 2 and 8 of a DELETE, aligned (access/xlogrecord.h, heapam_xlog.h of PostgreSQL 16)."""
+"""Least number of bytes in the log for a changed row: 24 of the record's header, 20 of the block's, 2 and 8 of a
+DELETE, aligned (access/xlogrecord.h, heapam_xlog.h of PostgreSQL 16). COPY is different: it packs many rows into one
+record."""
 
 
 class Distance(NamedTuple):
@@ -56,7 +58,7 @@ class Distance(NamedTuple):
 
 
 def allowance(limits: Limits) -> int:
-    """Return how much log a statement other than COPY cannot exceed the limits with."""
+    """Return the bytes of log within which no statement but COPY can exceed the limits."""
     return min(limits.rows * _SMALLEST_RECORD, limits.bytes)
 
 
@@ -66,9 +68,9 @@ def check(limit: int) -> bytes:
 
 
 def read(frames: list[Frame]) -> tuple[list[Frame], Distance | None]:
-    """Return the frames of the statement itself in the answer to one with the check behind it, and what that has read.
+    """Return the frames of the statement in an answer that includes the check, and the result of the check.
 
-    None: it did not run, or it failed, or the COMMIT did: the last frame is an error.
+    None: the statement, the check or the COMMIT failed, and the last frame is the error.
     """
     end = len(frames)
     while end and frames[end - 1][0] == BackendMessage.NOTICE_RESPONSE:
@@ -107,7 +109,7 @@ def split(raw: bytes) -> tuple[bytes, Distance | None]:
 
 
 class Failure(Enum):
-    """Part that failed: the statement, the check behind it, or their COMMIT."""
+    """Part that failed: the statement, the check after it, or their COMMIT."""
 
     STATEMENT = auto()
     DISTANCE = auto()
@@ -118,7 +120,8 @@ class Failure(Enum):
 
 
 def failure(frames: list[Frame], sqlstate: str) -> Failure:
-    """Return what failed, of an answer that ends with an error; it is the statement's until that is complete."""
+    """Return the part that failed in an answer that ends with an error: the statement, until its frames are
+    complete."""
     if not any(kind in _COMPLETIONS for kind, _ in frames):
         return Failure.STATEMENT
     if sqlstate == INVALID_STATEMENT_NAME:

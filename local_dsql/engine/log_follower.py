@@ -1,4 +1,5 @@
-"""The write-ahead log as the engine asks it: what a backend has changed, and what others have committed."""
+"""Queries of the write-ahead log: the changes of a backend's transaction, and the changes that others have
+committed."""
 
 from __future__ import annotations
 
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.reader import LogReader
 
 MOST_KEPT = 1_500_000
-"""Locks and rows of others that are kept for open transactions: 500,000 updates of one row, in 95 MB; then no open
-transaction can be judged."""
+"""Locks and rows of others that are kept for open transactions: 500,000 updates of one row, in 95 MB. Beyond that, no
+open transaction can be checked for conflicts."""
 
 _PIECE = 128 * 1024
-"""Bytes of the log that are read before others get a turn."""
+"""Bytes of the log that are read before other tasks run."""
 
 _NOW = "SELECT pg_catalog.pg_logical_emit_message(true, '', '')"
 _OF_BACKEND = (
     "SELECT pg_catalog.pg_logical_emit_message(true, '', ''), backend_xid::text"
     " FROM pg_catalog.pg_stat_get_activity({pid})"
 )
-"""The message's own COMMIT flushes all that was written before it; `backend_xid` is the top-level number."""
+"""The COMMIT of the message flushes everything that was written before it. `backend_xid` is the top-level number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class OwnOperations:
     operations: list[RowOperation]
 
     def changes(self) -> dict[int, TableChanges]:
-        """Return what is left of them, by file."""
+        """Return the net changes, by file."""
         return net_changes(self.operations)
 
     def since(self, position: int) -> OwnOperations:
@@ -53,10 +54,10 @@ class OwnOperations:
 
 
 class LogFollower:
-    """Reads the log on demand. Whatever was written or committed before a call is part of its result.
+    """Reads the log on demand. A result includes everything that was written or committed before the call.
 
-    Where the log is gone that was to be read, or more than `most` locks and rows were committed beside open
-    transactions, it calls `on_loss`.
+    `on_loss` is called if the log to read is gone, or if more than `most` locks and rows were committed while
+    transactions are open.
     """
 
     def __init__(self, control: ControlConnections, reader: LogReader) -> None:
@@ -65,9 +66,9 @@ class LogFollower:
         self._committed = CommittedRows()
         self.most = MOST_KEPT
         self.on_loss: Callable[[], None] = lambda: None
-        """Called when what was committed, or done by open transactions, is not known any more."""
+        """Called when committed changes, or those of open transactions, are no longer known."""
         self.end = reader.position
-        """The latest position that PostgreSQL has told: its log is at least that long."""
+        """The latest position that PostgreSQL has reported: its log is at least that long."""
 
     @property
     def position(self) -> int:
@@ -87,13 +88,13 @@ class LogFollower:
         return OwnOperations(xid, self._reader.operations([xid, *self._reader.subtransactions(xid)]))
 
     async def newer(self, transaction: Transaction, *, than_first: bool = False) -> Newer:
-        """Return what others have committed that the snapshot of a transaction (or its first one) does not show.
+        """Return the changes by others that the snapshot of a transaction (or its first one) does not show.
 
         Raises:
-            EngineError: that is not known any more.
+            EngineError: they are no longer known.
         """
         await self.catch_up()
-        if transaction.unjudged:
+        if transaction.log_lost:
             raise EngineError("what others have committed since the snapshot of a transaction is not known")
         return Newer(self._committed, transaction.first_snapshot if than_first else transaction.snapshot)
 
@@ -103,13 +104,13 @@ class LogFollower:
         await self._advance(parse_lsn(str(rows[0][0])))
 
     def skip(self, position: int) -> None:
-        """Leave out the log before a position: no transaction that is open or begins can need it."""
+        """Skip the log before a position: no transaction that is open or begins can need it."""
         self.end = max(self.end, position)
         self._reader.skip(position)
         self._committed.clear()
 
     def forget(self, xmin: int, position: int) -> None:
-        """Drop what transactions below a number have committed, which every snapshot in use shows.
+        """Drop the committed changes of transactions below a number, because every snapshot in use shows them.
 
         MultiXacts made before a position are dropped, too; no open transaction can have written before it.
         """
@@ -118,7 +119,7 @@ class LogFollower:
 
     @property
     def kept(self) -> int:
-        """Number of locks and rows of committed transactions are kept for the open ones."""
+        """Number of locks and rows of committed transactions that are kept for the open ones."""
         return len(self._committed)
 
     async def _advance(self, end: int) -> None:
@@ -139,6 +140,6 @@ class LogFollower:
                 await asyncio.sleep(0)
 
     def _lose(self) -> None:
-        """Forget what was committed: no open transaction can be judged."""
+        """Forget the committed changes: no open transaction can be checked for conflicts."""
         self._committed.clear()
         self.on_loss()

@@ -1,4 +1,4 @@
-"""Conflicts that a statement is told of: errors caused by rows committed since the snapshot, and the log of them."""
+"""Errors of a statement that rows committed since the snapshot may have caused, and their conflict log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 _BY_VALUES = ("22", "23")
 """Classes of errors that the values of rows can cause: data exceptions, and violations of constraints."""
-_JUDGED = (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION)
-"""Those of which `run_doomed` has found that they are real."""
+_VERIFIED = (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION)
+"""Violations that `run_doomed` has already checked: they are real."""
 
 
 class NewerChanges(NamedTuple):
-    """The tables of a statement that others have changed since the first snapshot, by name, and their transactions."""
+    """Tables of a statement that others have changed since the first snapshot, by name, and numbers of these
+    transactions."""
 
     tables: tuple[str, ...]
     winners: tuple[int, ...]
@@ -30,7 +31,7 @@ _NOTHING = NewerChanges((), ())
 
 
 async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
-    """Return what others have committed into the tables that a statement names."""
+    """Return the changes that others have committed in the tables that a statement names."""
     newer = await held.services.log.newer(held.transaction, than_first=True)
     changed, keep = newer.files(), not held.transaction.changes_catalog
     known = await held.services.catalog.tables(held, changed, keep=keep) if changed else {}
@@ -41,20 +42,22 @@ async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges
 
 async def may_have_caused(held: HeldSession, statement: Statement | None, error: Mapping[str, str]) -> bool:
     """Return whether newer rows may have caused the error of a statement of a doomed transaction."""
-    if statement is None or not error["C"].startswith(_BY_VALUES) or error["C"] in _JUDGED:
+    if statement is None or not error["C"].startswith(_BY_VALUES) or error["C"] in _VERIFIED:
         return False
     return bool((await newer_changes(held, statement)).tables)
 
 
-async def note_told(held: HeldSession, statement: Statement | None, error: Mapping[str, str]) -> None:
-    """Add to the conflict log what the client is told by a statement, and not by COMMIT."""
+async def log_reported_conflict(
+    held: HeldSession, statement: Statement | None, error: Mapping[str, str]
+) -> None:
+    """Add a conflict to the conflict log that a statement reports before COMMIT."""
     code = next((code for message, code in CONFLICT_CODES.items() if message.message == error["M"]), None)
     if code is None:
         return
     log = held.services.conflict_log
     changes = _NOTHING
     if statement is not None:
-        with contextlib.suppress(EngineError):  # the client gets its answer in any case
+        with contextlib.suppress(EngineError):  # then the conflict log lacks these details
             changes = await newer_changes(held, statement)
     winners = log.sessions(changes.winners)
     log.lost(code, held.session.label, winners=winners, tables=changes.tables)

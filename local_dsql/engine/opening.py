@@ -1,4 +1,4 @@
-"""Open transactions: BEGIN, the base savepoint and the snapshot in one round trip."""
+"""Begin and end transactions: BEGIN, the base savepoint and the snapshot take one round trip."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Opening:
 async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Response:
     """Run a BEGIN and open the transaction unless it fails; return the answer to the BEGIN.
 
-    `request` are its messages; they must ask for REPEATABLE READ, or for no isolation level.
+    `request` are the messages of the BEGIN. It must ask for REPEATABLE READ, or for no isolation level.
     """
     services = held.services
     await services.turns.take(held.session)
@@ -93,7 +93,7 @@ def _read_opened(row: Sequence[str | None]) -> tuple[Snapshot, int]:
 
 
 def close(held: HeldSession) -> None:
-    """Forget the transaction; `forget_unneeded` drops what of the log was kept for it."""
+    """Forget the transaction. `forget_unneeded` drops the part of the log that was kept for it."""
     held.session.transaction = None
     held.session.suspend_wanted = False
     held.session.report_withheld()
@@ -101,7 +101,7 @@ def close(held: HeldSession) -> None:
 
 
 def forget_unneeded(services: Services) -> None:
-    """Drop what the snapshot of every open transaction shows."""
+    """Drop the committed changes that the snapshots of all open transactions show."""
     open_ones = [other.transaction for other in services.sessions.values() if other.transaction is not None]
     if open_ones and not services.opening:
         xmin = min(each.first_snapshot.xmin for each in open_ones)

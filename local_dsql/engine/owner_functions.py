@@ -1,7 +1,7 @@
-"""Functions by which the engine writes to tables whose CHECKs, domains or indexes call code of clients.
+"""Functions with which the engine writes to tables whose CHECKs, domains or indexes call code of clients.
 
-That code runs as the owner of the table. An owner can spoil the function that runs as it (ALTER FUNCTION, DROP): the
-body compares `current_user`, so a spoilt one refuses, and is made again.
+That code runs as the owner of the table. An owner could change or drop the function that runs as it (ALTER FUNCTION,
+DROP). So the function compares `current_user` and refuses if they differ, and the engine creates it again.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ GRANT EXECUTE ON FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarr
 
 
 class OwnerFunctions:
-    """Makes the functions, over a superuser's connection that runs nothing else."""
+    """Creates the functions, over a superuser's connection that runs nothing else."""
 
     def __init__(self, superuser: Backend) -> None:
         self._superuser = superuser
         self._made: set[int] = set()
 
     async def ensure(self, owner: int) -> None:
-        """Make the function of an owner (OID) unless that was done.
+        """Create the function of an owner (OID) unless it exists.
 
         Raises:
-            BackendError: the role is gone.
+            BackendError: the role no longer exists.
         """
         if owner not in self._made:
             await self._superuser.exclusive_rows(_MAKE.format(owner=int(owner)))
             self._made.add(owner)
 
     async def repair(self, owners: Iterable[int]) -> bool:
-        """Make the functions of owners anew that were made before; return whether there were any."""
+        """Create functions of owners again; return whether there were any."""
         spoilt = self._made & set(owners)
         self._made -= spoilt
         for owner in spoilt:

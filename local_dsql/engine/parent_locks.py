@@ -1,9 +1,9 @@
-"""Drop locks of parents that foreign keys have taken without need.
+"""Drop locks of parent rows that foreign keys have taken and do not need.
 
-PostgreSQL checks a foreign key again whenever a row is updated that the same transaction has made, and locks the parent
-FOR KEY SHARE, though the row refers to what it referred to before (RI_FKey_fk_upd_check_required). By the net effect of
-the transaction only rows that are new, or refer to another parent than before, need that lock. A statement that updates
-such a row once more after others have re-keyed the parent is still refused by PostgreSQL itself: a conflict.
+PostgreSQL checks a foreign key again whenever a transaction updates a row that it has made itself. It then locks the
+parent FOR KEY SHARE, although the row refers to the same parent as before (RI_FKey_fk_upd_check_required). By the net
+effect of the transaction, only new rows and rows with another parent than before need that lock. If others have changed
+the key of the parent, PostgreSQL still refuses another update of such a row: a conflict.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOCKS_BESIDE = Command("SELECT local_dsql_engine.locks_beside()", binary=True)
 _MOST_PLACES = 100
-"""Parents that are looked at; more locks stay as they are."""
+"""Most locks of parents to check; with more, all locks stay."""
 
 
 def are_shared(found: Iterable[Conflict]) -> bool:
@@ -38,7 +38,7 @@ def are_shared(found: Iterable[Conflict]) -> bool:
 
 
 async def without_unneeded_locks(held: HeldSession, changes: RowChanges) -> RowChanges | None:
-    """Return the changes of a suspended transaction without locks of parents that it does not need.
+    """Return the changes of a suspended transaction without the locks of parents that it does not need.
 
     None: it needs all of them, or a statement may have asked for them.
     """
@@ -63,7 +63,7 @@ def _shared(captured: CapturedTable) -> list[Place]:
 async def _not_needed(
     held: HeldSession, key: ForeignKey, changes: RowChanges, places: list[Place]
 ) -> list[Place]:
-    """Return those of the parents that no row refers to which was made or moved."""
+    """Return those of the parents to which no row that was made or moved refers."""
     child = next((each for each in changes.tables if each.table.file == key.child_file), None)
     if child is None or not child.images:
         return places

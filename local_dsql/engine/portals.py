@@ -1,4 +1,4 @@
-"""Interface to the keeper of a session's portals, which a suspension closes."""
+"""Interface to the object that keeps the portals of a session, which a suspension closes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ class PortalKeeper(Protocol):
     """Keeps a session's portals usable across suspensions; called with the session held."""
 
     async def before_suspend(self, backend: Backend) -> None:
-        """Read what is left of portals that have been begun. What that changes is captured afterwards."""
+        """Read the remaining rows of portals that have been executed. Changes that this makes are captured
+        afterwards."""
 
     async def after_resume(self, backend: Backend) -> None:
-        """Open portals again that have only been bound."""
+        """Bind portals again that have not been executed."""
 
 
 class NoPortals:
     """Keeper of a session that has no portals across statements."""
 
     async def before_suspend(self, backend: Backend) -> None:
-        """Nothing to read."""
+        """Do nothing."""
 
     async def after_resume(self, backend: Backend) -> None:
-        """Nothing to open."""
+        """Do nothing."""

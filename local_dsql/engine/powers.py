@@ -1,4 +1,4 @@
-"""Calls of the engine's functions in the database (`catalog/70_engine.sql`), and the token that they want."""
+"""Calls of the engine's functions in the database (`catalog/70_engine.sql`), which demand a token."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TOKEN_BYTES = 16
 
 
 def new_token() -> tuple[Parameter, str]:
-    """Return a token, and the statement of a superuser by which the database accepts this one and no other."""
+    """Return a new token, and the statement with which a superuser makes the database accept only this one."""
     token = secrets.token_hex(_TOKEN_BYTES)
     digest = hashlib.sha256(token.encode()).hexdigest()
     accept = (
@@ -69,7 +69,7 @@ def read_largest(token: Parameter, table: Table, at: Iterable[Place]) -> Command
 
 
 def read_places(token: Parameter, table: Table, statement: str, at: Iterable[Place]) -> Command:
-    """Return the command that reads places; its statement must run no code of clients."""
+    """Return the command that reads places; its statement must not run code of clients."""
     assert not table.runs_code
     return Command(_READ, (token, Parameter(TID, None), text(statement), places(at)), binary=True)
 
@@ -104,10 +104,10 @@ def record_validation_job(token: Parameter, job_id: str, table: str, constraint:
 
 
 def map_identity(token: Parameter, role: str, arn: str) -> Command:
-    """Return the command that lets an IAM identity log in as a role; what is so already is no error."""
+    """Return the command that maps an IAM identity to a role; no error if it is mapped already."""
     return Command(_MAP_IDENTITY, (token, text(role), text(arn)))
 
 
 def unmap_identity(token: Parameter, role: str, arn: str) -> Command:
-    """Return the command that takes that back."""
+    """Return the command that removes that mapping."""
     return Command(_UNMAP_IDENTITY, (token, text(role), text(arn)))

@@ -1,7 +1,7 @@
-"""Statements that the engine keeps prepared in the sessions of clients: PostgreSQL need not read them each time.
+"""The engine's prepared statements in the sessions of clients: PostgreSQL parses them only once.
 
 A client that drops all its prepared statements drops these, too (`forgets`). It does not see them:
-`pg_prepared_statements` is not for clients (`catalog/30_privileges.sql`).
+`pg_prepared_statements` leaves them out (`catalog/45_views.sql`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PREPARE = (
     )
     + log_distance.PREPARE
 )
-"""Prepares all of them; the answer has `PREPARED` frames more."""
+"""Prepares all of them; its answer has `PREPARED` frames."""
 PREPARED = 2 * len(_TEXTS) + log_distance.PREPARED
 
 OPEN = (
@@ -46,13 +46,13 @@ OPEN = (
     + messages.execute()
     + messages.SYNC
 )
-"""As `savepoints.OPEN`. No portal of the client can be open after a BEGIN, so the unnamed one is free."""
+"""The same as `savepoints.OPEN`. No portal of the client can be open after a BEGIN, so the unnamed one is free."""
 BEGIN = messages.bind(b"", _BEGIN) + messages.execute() + OPEN
 """A BEGIN, and `OPEN`, with one ReadyForQuery."""
 SET_GUARD = (
     messages.bind(_GUARD, _GUARD) + messages.execute(_GUARD) + messages.close(ObjectKind.PORTAL, _GUARD)
 )
-"""As `savepoints.SET_GUARD` without Sync; the answer to what follows has `GUARDED` frames more."""
+"""The same as `savepoints.SET_GUARD` without Sync; it adds `GUARDED` frames to the answer of the next messages."""
 GUARDED = 3
 
 _FORGETTING = "Deallocate"

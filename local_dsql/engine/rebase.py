@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import first_error
-from local_dsql.engine.errors import INTERRUPTED, SERIALIZATION_FAILURE, EngineError
+from local_dsql.engine.errors import SERIALIZATION_FAILURE, EngineError, is_interruption
 from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.replay import replay
 from local_dsql.engine.unblock import run_unblocked
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
 
 _MOST_TRIES = 64
+"""A try is repeated after others commit changes of the same rows, or preempt it. Then the error of the engine ends the
+transaction, which cannot commit in any case."""
 
 
 async def rebase(held: HeldSession, changes: RowChanges) -> None:
-    """Put the transaction on a fresh snapshot with its own changes on top, whatever rows of others they replace.
+    """Put the transaction on a fresh snapshot, and apply its own changes over the rows of others.
 
     Raises:
-        EngineError: others commit over the same rows all the time, or PostgreSQL refuses.
+        EngineError: others commit changes of the same rows at every try, or PostgreSQL refuses the changes.
     """
     transaction = held.transaction
     for _ in range(_MOST_TRIES):
@@ -38,13 +41,15 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         if error is None:
             await replay(held)
             return
-        if error["C"] not in INTERRUPTED | {SERIALIZATION_FAILURE}:
+        if error["C"] != SERIALIZATION_FAILURE and not is_interruption(error):
             raise EngineError(error)
+        await held.ask(savepoints.TO_BASE)
+        await let_others_first(held, error)
     raise EngineError("others commit over the rows of a transaction all the time")
 
 
 def _commands(token: Parameter, changes: RowChanges) -> list[Command]:
-    """Return what makes changes on newer rows: whatever has the place or a unique key of them goes away."""
+    """Return the commands that apply changes to newer rows: delete rows with the same place or key, then insert."""
     evict: list[Command] = []
     insert: list[Command] = []
     for each in changes.tables:

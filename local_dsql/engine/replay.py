@@ -1,4 +1,4 @@
-"""Run the statements of a transaction again that no table shows: settings, and changes of the catalog."""
+"""Replay the statements of a transaction whose effect no row shows: settings, and changes of the catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def replay(held: HeldSession) -> bool:
-    """Run them in order; return whether all have succeeded, as settings always do."""
+    """Run the statements in order; return whether all succeeded. Settings always do."""
     for each in (*held.transaction.replay, *held.transaction.settings):
         if isinstance(each, Request):
             (answer,) = await ask_unblocked(held, each.repetition)

@@ -1,4 +1,4 @@
-"""Statements of clients as messages: to be run, and to be run again after they have been undone."""
+"""Statements of clients as messages, for a first run, and for another run after it was undone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _NAME = b"local_dsql_alone\0"
 _AS_EXTENDED = messages.bind() + messages.describe(ObjectKind.PORTAL) + messages.execute()
 _FORGET = messages.frame(b"C", b"S" + _NAME)
-"""Comes first: a run that failed has left its statement behind. The portal ends with the transaction."""
+"""Sent first: a run that failed has left its statement behind. The portal ends with the transaction."""
 FORGET_UNNAMED = messages.close(ObjectKind.STATEMENT)
 """Drops the unnamed statement, as a Query does."""
 _NULL, _SHORT = b"\xff\xff\xff\xff", struct.Struct("!H")
 _NOTHING: Mapping[bytes, int] = {}
 _SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
-"""Frames that a Query is not answered with."""
+"""Frames that the answer to a Query does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,16 @@ class Request:
 
     Attributes:
         body: extended messages up to Execute without Sync, or one Query.
-        again: the same to be sent after a first run was undone: prepared statements survive that, so they are closed.
-        surplus: types of frames, and how many of each, that only the answer to `again` begins with.
+        again: the messages after a first run was undone. Prepared statements survive that, so they are closed first.
+        surplus: number of frames of each type at the beginning of the answer to `again` that the client does not
+            expect.
         rows: CopyData and CopyDone or CopyFail of a COPY FROM STDIN.
         simple: the body is a Query.
         statement: the parsed statement, None for an empty text.
-        parse: the Parse of the prepared statement that the Bind names, where that is not in the body.
-        continues: it reads on in a portal that an earlier request has bound.
-        sets_parameters: it may set parameters, so it is run again whenever the transaction is resumed.
-        undone: it was run before and undone, so its first run here is a repetition.
+        parse: the Parse of the prepared statement that the Bind names, if it is not in the body.
+        continues: it reads more rows of a portal that an earlier request has bound.
+        sets_parameters: it may set parameters, so it runs again whenever the transaction is resumed.
+        undone: it has already run and was undone, so even its first run here sends `again`.
     """
 
     body: bytes
@@ -65,7 +66,7 @@ class Request:
 
     @property
     def repetition(self) -> bytes:
-        """The bytes of any further run."""
+        """The bytes of every other run."""
         return self._whole(self.again or self.body)
 
     def _whole(self, body: bytes) -> bytes:
@@ -77,10 +78,10 @@ class Request:
         return self.statement is not None and self.statement.is_ddl
 
 
-def retold(request: Request, sql: str) -> Request | None:
-    """Return a request for another text with those of the parameters that it names, under a name of the engine's own.
+def with_text(request: Request, sql: str) -> Request | None:
+    """Return a request for another text with those parameters of the request that the text uses, under engine names.
 
-    None where that cannot be told: the text is not ASCII, or the request does not begin with a Bind.
+    None: the text is not ASCII, or the request does not begin with a Bind.
     """
     if not sql.isascii():
         return None
@@ -111,7 +112,7 @@ def _parameters(sql: str) -> frozenset[int]:
 
 
 def _types(types: bytes, used: frozenset[int]) -> bytes:
-    """Return the types of a Parse for the parameters up to the last one used; one in between that is not is a text."""
+    """Return the types in a Parse of the parameters up to the last one used; an unused one before it gets type text."""
     count = max(used, default=0)
     given = list(struct.unpack_from(f"!{(len(types) - 2) // 4}I", types, 2))[:count]
     given += [0] * (count - len(given))
@@ -120,7 +121,8 @@ def _types(types: bytes, used: frozenset[int]) -> bytes:
 
 
 def _values(values: bytes, used: frozenset[int]) -> bytes:
-    """Return formats and values of a Bind for the parameters up to the last one used; one that is not is NULL."""
+    """Return formats and values in a Bind of the parameters up to the last one used; an unused one before it is
+    NULL."""
     count = max(used, default=0)
     (number,) = _SHORT.unpack_from(values)
     formats = struct.unpack_from(f"!{number}H", values, 2)
@@ -138,11 +140,11 @@ def _values(values: bytes, used: frozenset[int]) -> bytes:
     return head + b"".join(told) + values[position:]
 
 
-class LoneRequest(NamedTuple):
-    """A request as extended messages without Sync, which with one are a transaction by themselves.
+class AutocommitRequest(NamedTuple):
+    """A request as extended messages; together with a Sync they are a transaction of their own.
 
-    `body` and `again` are as in `Request`, the rows of a COPY included; `surplus` and `surplus_again` are what their
-    answers have more than the client expects.
+    `body` and `again` are as in `Request`, with the rows of a COPY. `surplus` and `surplus_again` are the frames that
+    the client does not expect in their answers.
     """
 
     body: bytes
@@ -151,27 +153,28 @@ class LoneRequest(NamedTuple):
     surplus_again: Mapping[bytes, int]
 
 
-def lone(request: Request) -> LoneRequest | None:
-    """Return a request as one that commits at its Sync; None for a Query that cannot be put into extended messages.
+def as_autocommit(request: Request) -> AutocommitRequest | None:
+    """Return a request in a form that commits only at its Sync; None for a Query that extended messages cannot express.
 
-    A Query commits before it tells how many rows it has changed. The unnamed statement and portal run it: a Query
-    destroys them, too. A text with `$` might name a parameter, which is an error of another kind in extended messages.
+    A Query commits before it reports the number of rows that it changed. So its text runs as the unnamed statement and
+    portal, which a Query destroys, too. A text with `$` might name a parameter, which is a different error in extended
+    messages.
     """
     rows = request.rows
     if not request.simple:
         again = (request.again or request.body) + rows
         if request.undone:
-            return LoneRequest(again, again, request.surplus, request.surplus)
-        return LoneRequest(request.body + rows, again, _NOTHING, request.surplus)
+            return AutocommitRequest(again, again, request.surplus, request.surplus)
+        return AutocommitRequest(request.body + rows, again, _NOTHING, request.surplus)
     text = request.body[BODY:]
     if b"$" in text:
         return None
     body = messages.frame(b"P", b"\0" + text + b"\0\0") + _AS_EXTENDED + rows + FORGET_UNNAMED
-    return LoneRequest(body, body, _SURPLUS, _SURPLUS)
+    return AutocommitRequest(body, body, _SURPLUS, _SURPLUS)
 
 
-def without(answer: Response, surplus: Mapping[bytes, int]) -> Response:
-    """Return an answer without the first so many frames of some types."""
+def strip_surplus(answer: Response, surplus: Mapping[bytes, int]) -> Response:
+    """Return an answer without its first frames of some types, as many as `surplus` has of each."""
     if not surplus:
         return answer
     left = dict(surplus)

@@ -1,4 +1,4 @@
-"""Resume a suspended transaction: make its changes again on its own snapshot, exactly, foreign keys not acting."""
+"""Resume a suspended transaction: restore exactly its changes on its own snapshot, without foreign key triggers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from local_dsql.engine.commands import Command, first_error
 from local_dsql.engine.deferred_checks import moved_references
 from local_dsql.engine.errors import (
     CONFLICT,
-    DEADLOCK_DETECTED,
-    QUERY_CANCELED,
     SCHEMA_CHANGED,
     SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
+    is_interruption,
 )
 from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
+from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.replay import replay
 from local_dsql.engine.row_changes import NO_CHANGES
-from local_dsql.engine.suspend import tables_of
+from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.table_shapes import LOCK_CLAUSES
 from local_dsql.engine.unblock import run_unblocked
 
@@ -33,15 +33,17 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
 
 _MOST_TRIES = 50
+"""A try is repeated after a preemption or a deadlock (10 ms each), and once for each remedy in `_restore`. After 50 the
+transaction gets a conflict, which the client can retry, rather than a loop without end."""
 _REFUSALS = ("42501", "42883")
 _SEE_CATALOG = Command("SELECT FROM pg_catalog.pg_class LIMIT 0")
-"""Locks a relation: that is when a backend takes note of what others have changed in the catalog."""
+"""Locks a relation: then a backend processes the changes of the catalog by others."""
 
 
 async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
-    """Bring a suspended transaction back; afterwards it may be doomed.
+    """Resume a suspended transaction; afterwards it may be doomed.
 
-    `to_commit` says that nothing but COMMIT follows: then one that is doomed stays suspended, since it need not go on.
+    `to_commit`: only COMMIT follows, so a doomed transaction stays suspended.
     """
     transaction = held.transaction
     changes = transaction.suspended
@@ -62,8 +64,15 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
     await held.session.portals.after_resume(held.backend)
 
 
+async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
+    """Suspend a transaction whose statement was stopped under its guard, and let the others of the ring go first."""
+    await held.ask(savepoints.TO_GUARD)
+    await suspend(held)
+    await let_others_first(held, fields)
+
+
 async def _restore(held: HeldSession, changes: RowChanges) -> None:
-    """Make the changes again; if others have committed over them, the transaction is doomed and back at its base."""
+    """Restore the changes. If others have committed changes of the rows, the transaction is doomed, at its base."""
     transaction = held.transaction
     if not changes:
         return
@@ -82,7 +91,8 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
                 return
             break
         await held.ask(savepoints.TO_BASE)
-        if error["C"] in (DEADLOCK_DETECTED, QUERY_CANCELED):
+        if is_interruption(error):
+            await let_others_first(held, error)
             continue
         if not repaired and await _owner_refuses(held, changes, error):
             repaired = True
@@ -102,7 +112,7 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
 
 
 async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[str, str]) -> bool:
-    """Make the functions of owners again, in case their error comes from one; return whether there are any."""
+    """Repair the functions of table owners if the error may come from one; return whether any was repaired."""
     owners = {each.table.owner for each in changes.tables if each.table.runs_code}
     if error["C"] not in _REFUSALS or not await held.services.owner_functions.repair(owners):
         return False
@@ -112,9 +122,9 @@ async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[
 
 
 async def _is_exact(held: HeldSession, changes: RowChanges) -> bool:
-    """Return whether the log shows just the changes that were to be made.
+    """Return whether the log shows exactly the changes to restore.
 
-    A CHECK or a domain of a client may call a function that writes; what it has written a second time must not be
+    A CHECK or a domain of a client may call a function that writes. Rows that it wrote a second time must not be
     committed.
     """
     if not any(each.table.runs_code for each in changes.tables):
@@ -131,10 +141,10 @@ async def _is_exact(held: HeldSession, changes: RowChanges) -> bool:
 
 
 def commands(token: Parameter, changes: RowChanges, replacing: bool) -> list[Command]:
-    """Return what makes changes again: locks, then deletes, updates and inserts.
+    """Return the commands that restore changes: locks, then deletes, updates and inserts.
 
-    `replacing` deletes and inserts all updated rows, in place of updating them; their locks are then those of a change
-    of the key.
+    `replacing` deletes and inserts all updated rows instead of updating them, which locks them as a change of the key
+    does.
     """
     first: list[Command] = []
     second: list[Command] = []

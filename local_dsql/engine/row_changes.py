@@ -1,4 +1,4 @@
-"""Changes of one transaction that are kept outside of PostgreSQL while it is suspended."""
+"""Changes of one transaction while it is suspended: they are kept here, outside of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class CapturedTable:
     """The net changes of one table, and the images of the rows made, in PostgreSQL's binary form, never decoded.
 
-    `updated` are the images of `changes.updates`, `inserted` those of `changes.inserts`, each in the order of the
-    places there, None where there are none.
+    `updated` are the images of `changes.updates`, `inserted` those of `changes.inserts`, in the order of the places
+    there. None: there are none.
     """
 
     table: Table
@@ -26,11 +26,11 @@ class CapturedTable:
 
     @property
     def images(self) -> tuple[Parameter, ...]:
-        """All images, as the arrays that there are of them."""
+        """The arrays of images that are not empty."""
         return tuple(each for each in (self.updated, self.inserted) if each is not None)
 
     def operations(self, replacing: bool) -> int:
-        """Return how many row operations bring it back."""
+        """Return the number of row operations that restore it."""
         changes = self.changes
         return len(changes.deletes) + len(changes.inserts) + len(changes.updates) * (1 + replacing)
 
@@ -48,7 +48,7 @@ class RowChanges:
     tables: tuple[CapturedTable, ...] = ()
 
     def __bool__(self) -> bool:
-        """Return whether there is anything to bring back."""
+        """Return whether there is anything to restore."""
         return bool(self.tables)
 
 

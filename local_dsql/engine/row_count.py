@@ -18,9 +18,9 @@ CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
 
 
 async def count_rows(held: HeldSession, request: Request, answer: Response) -> bool:
-    """Add to `Transaction.rows` what a statement has changed that has just succeeded; return whether the log was read.
+    """Add the changes of a statement that has just succeeded to `Transaction.rows`; return whether the log was read.
 
-    The command tag tells, where the statement is one write and nothing in the database can write beside it: no foreign
+    The command tag has the number if the statement is one write, and nothing else in the database can write: no foreign
     key with an action, no function of a client. Otherwise the log is read.
     """
     transaction = held.transaction
@@ -42,7 +42,7 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
 
 
 def changes_nothing(held: HeldSession, request: Request) -> bool:
-    """Return whether a statement surely changes no rows: one that reads, where nothing writes beside a statement."""
+    """Return whether a statement changes no rows: a read, in a database where a read calls nothing that writes."""
     statement = request.statement
     return (
         held.services.catalog.is_known_to_write_nothing_beside
@@ -59,7 +59,7 @@ def rows_of_tag(answer: Response) -> int:
 
 
 def tag_is_exact(request: Request, answer: Response) -> bool:
-    """Return whether the tag counts all that the statement itself changes."""
+    """Return whether the tag counts all rows that the statement itself changes."""
     statement = request.statement
     if statement is None:
         return True

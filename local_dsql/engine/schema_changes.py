@@ -15,11 +15,11 @@ _CHANGED = (
     " AND relation >= 16384 AND mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',"
     " 'ExclusiveLock', 'AccessExclusiveLock')"
 )
-"""Relations whose shape a transaction changes: PostgreSQL locks them more strongly than any statement on rows."""
+"""Locks on relations whose shape a transaction changes. No statement on rows takes so strong a lock."""
 
 
 async def schema_changed(held: HeldSession) -> tuple[CatalogChange, ...]:
-    """Return how others have changed relations that the transaction has touched, since it began."""
+    """Return the changes by others of relations that the transaction has used, since it began."""
     transaction, catalog = held.transaction, held.services.catalog
     if transaction.catalog_version == catalog.version:
         return ()
@@ -29,6 +29,6 @@ async def schema_changed(held: HeldSession) -> tuple[CatalogChange, ...]:
 
 
 async def changed_relations(held: HeldSession) -> frozenset[int] | None:
-    """Return the relations that a transaction with DDL has changed; None where it has changed what is no relation."""
+    """Return the relations that a transaction with DDL has changed; None if it has changed other objects, too."""
     rows = await held.services.control.rows(_CHANGED.format(pid=held.backend.pid))
     return frozenset(int(str(oid)) for (oid,) in rows) or None

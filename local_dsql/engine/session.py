@@ -1,7 +1,7 @@
-"""Sessions as the engine sees them, the services that they share, and exclusive access to one.
+"""The engine's view of a client session, the services that all sessions share, and exclusive access to a session.
 
-A backend is used only through a `HeldSession`, which exists only while the session's lock is held: whatever needs the
-lock takes one as an argument.
+A backend is used only through a `HeldSession`. It exists only while the session's lock is held, so a function that
+needs the lock takes one as an argument.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
-from local_dsql.engine.errors import INTERRUPTED, QUERY_CANCELED
+from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
 from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
@@ -75,7 +75,7 @@ class Services:
         return task
 
     async def end_background(self, patience: float) -> None:
-        """Wait so many seconds for the coroutines that run, and cancel those that have not ended by then."""
+        """Wait up to `patience` seconds for the coroutines that run, then cancel the others."""
         for _ in range(2):
             if not self.background:
                 return
@@ -89,14 +89,14 @@ class Services:
             _log.error("background work of the engine failed", exc_info=error)
 
     def is_idle(self) -> bool:
-        """Return whether no session is in a transaction, and none begins one; lone statements may run."""
+        """Return whether no session is in a transaction or begins one. Statements in autocommit may run."""
         return not self.opening and all(session.transaction is None for session in self.sessions.values())
 
-    def give_up(self) -> None:
-        """Let no open transaction commit: what others have committed since their snapshots is not known any more."""
+    def refuse_open_commits(self) -> None:
+        """Refuse the COMMIT of every open transaction: the log that shows the commits since its snapshot is lost."""
         for session in self.sessions.values():
             if session.transaction is not None:
-                session.transaction.unjudged = True
+                session.transaction.log_lost = True
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
@@ -106,20 +106,22 @@ class Services:
 
 
 class EngineSession:
-    """One client: a backend whose session user is the client's own role, which nothing here changes.
+    """One client: its backend, whose session user is the client's role and never changes.
 
     Attributes:
         transaction: the open transaction, None outside of one.
-        suspend_wanted: a waiter found the backend busy; it suspends its transaction at the end of the statement.
-        interruptible: its statement can be cancelled and run again.
-        preemptions: how often that was done to the statement.
-        cancelling: a cancellation that is on its way.
-        withheld: values of parameters that PostgreSQL has reported because of a suspension. They are no news to the
-            client while the transaction goes on, since it sets them again.
-        prepared: it has the engine's prepared statements (`prepared`).
+        suspend_wanted: a blocked statement found the backend busy. The session suspends its transaction at the end of
+            its own statement.
+        interruptible: the running statement can be cancelled, undone and run again.
+        preemptions: number of times that this was done to the running statement.
+        cancelling: the cancel request in progress, None if there is none.
+        withheld: values of parameters that PostgreSQL has reported because of a suspension. The client does not receive
+            them, because the resumed transaction sets the parameters again.
+        prepared: the backend has the engine's prepared statements (`prepared`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
-        answered: answer of PostgreSQL to a statement that is executed from there on; the lock is held for it.
-        counted: text of the last lone statement whose rows had to be counted before its COMMIT.
+        answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
+            executes the statement from there on.
+        counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
     """
 
     def __init__(
@@ -153,30 +155,31 @@ class EngineSession:
         return f"{self.role}@{self.region}#{self.backend.pid}"
 
     def withhold(self, before: Mapping[str, str]) -> None:
-        """Withhold what PostgreSQL has reported since the parameters were as `before`."""
+        """Withhold the values that PostgreSQL has reported since the parameters were `before`."""
         reported = self.backend.parameters
         self.withheld |= {name: value for name, value in reported.items() if before.get(name) != value}
         reported.clear()
         reported.update(before)
 
     def report_withheld(self) -> None:
-        """Let the client know of the values that the parameters have now: the transaction does not go on."""
+        """Report the withheld values to the client: the transaction has ended, so they stay."""
         self.backend.parameters.update(self.withheld)
         self.withheld.clear()
 
     def was_interrupted(self, error: Mapping[str, str], preemptions: int) -> bool:
-        """Return whether a statement that was sent after so many preemptions failed to let another one through.
+        """Return whether the engine or PostgreSQL stopped the statement, so that another one can run.
 
-        A CopyFail of the client has the SQLSTATE of a cancellation, too.
+        `preemptions` is the count when the statement was sent. It is compared because a CopyFail of the client has the
+        SQLSTATE of a cancellation, too.
         """
         if error["C"] == QUERY_CANCELED:
             return self.preemptions > preemptions
-        return error["C"] in INTERRUPTED
+        return is_interruption(error)
 
-    async def cancelled(self) -> None:
-        """Wait for a cancellation that is on its way, which must not strike the next statement.
+    async def wait_for_cancellation(self) -> None:
+        """Wait until the cancel request in progress has been sent: it must not cancel the next statement.
 
-        PostgreSQL ignores one that arrives while no statement runs.
+        PostgreSQL ignores a request that arrives while no statement runs.
         """
         if self.cancelling is not None:
             await self.cancelling
@@ -224,12 +227,12 @@ class _Continued(_Exclusive):
     async def __aenter__(self) -> HeldSession:
         held = HeldSession(self._session)
         held.answered, self._session.answered = self._session.answered, None
-        await self._session.cancelled()
+        await self._session.wait_for_cancellation()
         return held
 
 
 class HeldSession:
-    """A session whose lock is held by the one that has this object.
+    """Exclusive access to a session: the owner of this object holds the session's lock.
 
     `answered` is PostgreSQL's answer to the first run of the statement, where an exchange has sent that.
     """
@@ -256,15 +259,15 @@ class HeldSession:
 
     @property
     def must_give_way(self) -> bool:
-        """Return whether to suspend the transaction at the end of a statement: a waiter or a test demands it."""
+        """Return whether to suspend the transaction at the end of the statement, for a blocked statement or a test."""
         return self.session.suspend_wanted or self.services.suspend_always
 
     def release(self) -> None:
-        """Let go of the lock, after `EngineSession.try_exclusive`."""
+        """Release the lock that `EngineSession.try_exclusive` acquired."""
         self.session.release()
 
     async def ask(self, data: bytes, answers: int = 1, *, bulk: bool = False) -> list[Response]:
-        """Send messages that cannot wait for locks; as `Backend.ask`.
+        """Send messages that cannot wait for locks, as `Backend.request` does.
 
         Raises:
             ConnectionLost: the connection is lost.
@@ -283,7 +286,7 @@ class HeldSession:
 
 
 class Batch:
-    """Commands for a session whose client_encoding is `encoding`: text goes through it even in binary form."""
+    """Commands for a session whose client_encoding is `encoding`: PostgreSQL converts text, in binary form too."""
 
     __slots__ = ("_count", "_skipped", "data")
 

@@ -1,4 +1,4 @@
-"""Hold the bytes that a transaction changes against the size limit."""
+"""Check the size limits of transactions, rows and values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from local_dsql.wire.messages import ServerMessage
 
 _FEW_ROWS = 5
-"""A row holds 2 MiB at most, so five are never too many."""
+"""A row has at most 2 MiB, so five rows never exceed the limit."""
 
 LARGE_REQUEST = BYTES_PER_VALUE
-"""Bytes of a statement with its parameters or rows, below which no value that it brings can be too large."""
+"""A statement with fewer bytes, parameters or rows included, cannot bring a value that is too large."""
 
 _TYPE_NAMES = (
     "SELECT pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
@@ -32,10 +32,10 @@ _POSITION = Command("SELECT pg_catalog.pg_current_wal_insert_lsn()")
 
 
 async def excess_bytes(held: HeldSession) -> ServerMessage | None:
-    """Return the refusal of an active transaction that has made more bytes of rows than it may, or None.
+    """Return the refusal of an active transaction that has exceeded the size limit, or None.
 
-    The log since its BEGIN is longer than what it has changed; only if that is too much, its rows are measured, as
-    they are stored. Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
+    The log since its BEGIN is longer than its changes. Only if the log exceeds the limit, the stored size of its rows
+    is read. Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
     """
     limit = held.services.limits.bytes
     transaction = held.transaction
@@ -58,12 +58,12 @@ async def excess_bytes(held: HeldSession) -> ServerMessage | None:
 
 
 def is_small(limits: Limits, rows: int) -> bool:
-    """Return whether so many rows cannot be too many bytes."""
+    """Return whether a number of rows cannot exceed the size limit."""
     return rows <= _FEW_ROWS and limits.bytes >= _FEW_ROWS * BYTES_PER_ROW
 
 
 def is_large(request: Request) -> bool:
-    """Return whether a statement brings so many bytes that a value or a row among them may be too large."""
+    """Return whether a statement has so many bytes that it may bring a value or a row that is too large."""
     statement = request.statement
     return statement is not None and statement.writes and len(request.data) >= LARGE_REQUEST
 
@@ -71,7 +71,7 @@ def is_large(request: Request) -> bool:
 async def too_large(held: HeldSession, request: Request) -> ServerMessage | None:
     """Return the refusal if a statement that has just succeeded has stored a value or a row that is too large.
 
-    Sizes are those of what is stored, after compression (AWS user guide, quotas).
+    Stored sizes count, after compression (AWS user guide, quotas).
     """
     if not is_large(request):
         return None

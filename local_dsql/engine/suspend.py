@@ -1,4 +1,4 @@
-"""Suspend a transaction: read its changes out of PostgreSQL and give all its locks back, the snapshot kept."""
+"""Suspend a transaction: read its changes out of PostgreSQL and release all its locks; the snapshot stays."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _RELATIONS = (
 
 
 async def suspend(held: HeldSession) -> None:
-    """Suspend the transaction of a session, if it has one that is active.
+    """Suspend the transaction of a session, if it is active.
 
-    A transaction whose changes cannot be read is doomed: it never commits what would not be complete.
+    If its changes cannot be read, it becomes doomed: it must not commit a part of them.
     """
     transaction = held.session.transaction
     held.session.suspend_wanted = False
     if transaction is None or transaction.suspended is not None:
         return
     changes = NO_CHANGES
-    if not (transaction.failed or transaction.unjudged):
+    if not (transaction.failed or transaction.log_lost):
         try:
             await held.session.portals.before_suspend(held.backend)
             changes = await capture(held)
@@ -57,13 +57,13 @@ async def suspend(held: HeldSession) -> None:
 
 
 async def give_way(held: HeldSession) -> None:
-    """Suspend the transaction at the end of a statement if a waiter wants that, or always in tests."""
+    """Suspend the transaction at the end of a statement if another statement waits for it, or always in tests."""
     if held.must_give_way:
         await suspend(held)
 
 
 async def capture(held: HeldSession) -> RowChanges:
-    """Return what the transaction has changed and locked, with the images of the rows made.
+    """Return the transaction's changes and locks, with the images of the rows made.
 
     Raises:
         EngineError: PostgreSQL refuses to read them.
@@ -92,7 +92,7 @@ async def capture(held: HeldSession) -> RowChanges:
 
 
 async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> dict[int, Table]:
-    """Return the tables of clients among those with changes; large values and the catalog have files of their own."""
+    """Return the tables of clients among the files with changes. Other files belong to large values and the catalog."""
     if not changes:
         return {}
     keep = not held.transaction.changes_catalog
@@ -115,7 +115,7 @@ async def _read(held: HeldSession, commands: list[Command]) -> list[Cell]:
 
 
 def _checked(table: Table, array: Cell, count: int) -> Parameter:
-    """Return an array of images, which must have one for each place."""
+    """Return an array of images after checking that it has one image for each place."""
     found = int.from_bytes(array[12:16], "big") if array is not None else 0
     if found != count:
         raise EngineError(f"{found} of {count} rows of {table.name} could be read")

@@ -1,4 +1,4 @@
-"""The tables, indexes and foreign keys of the database, and which commits have changed them."""
+"""Cache of the tables, indexes and foreign keys of the database, and the sessions that have changed them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
 
 class CommandRunner(Protocol):
-    """A session that is held and can run commands."""
+    """A held session that can run commands."""
 
     async def run(self, commands: Sequence[Command]) -> list[Result]:
         """Run commands in one round trip and return their results, the last one of which may be an error."""
 
 
 class CatalogChange(NamedTuple):
-    """A committed change of the catalog: the relations whose shape it concerns, None if any, and the session.
+    """A committed change of the catalog: the relations that it concerns (None: any), and the session.
 
     `session` is its process number, `label` its name in the logs.
     """
@@ -50,7 +50,8 @@ class CatalogChange(NamedTuple):
 
 
 class HiddenWrites(NamedTuple):
-    """Causes of changes and locks that no statement shows: foreign keys with actions, functions, locking views."""
+    """Causes of changes and locks that no text of a statement shows: foreign keys with actions, functions, locking
+    views."""
 
     by_keys: bool = False
     by_functions: bool = False
@@ -68,10 +69,10 @@ class HiddenWrites(NamedTuple):
 
 
 class TableCatalog:
-    """Knows shapes by file, which stay valid until the catalog changes.
+    """Caches table shapes by file until the catalog changes.
 
-    `version` counts the committed changes of the catalog. Shapes are read in the session that has the tables locked
-    itself: any other one would wait behind a queued ALTER TABLE, and with it the session suspended for it.
+    `version` counts the committed changes of the catalog. The session that needs shapes reads them itself, because it
+    has the tables locked. Any other session would wait behind a queued ALTER TABLE.
     """
 
     def __init__(self, owner_functions: OwnerFunctions) -> None:
@@ -83,7 +84,7 @@ class TableCatalog:
         self._hidden_writes: HiddenWrites | None = None
 
     def changed(self, relations: Iterable[int] | None, session: int = 0, label: str = "") -> None:
-        """Note a committed change by a session (its pid) of some relations (by OID); None: it cannot be told which."""
+        """Record a committed change of relations (by OID; None: unknown which) by a session (by pid)."""
         self.version += 1
         known = None if relations is None else frozenset(relations)
         self._changes.append(CatalogChange(known, session, label))
@@ -104,9 +105,9 @@ class TableCatalog:
     async def tables(
         self, session: CommandRunner, files: Iterable[int], *, keep: bool = True
     ) -> dict[int, Table]:
-        """Return the tables of clients that have some of these files.
+        """Return those tables of clients that have one of these files.
 
-        `keep` is False for a transaction that has changed the catalog itself: what it sees is its own.
+        `keep` is False for a transaction that has changed the catalog itself: others must not use what it sees.
         """
         known = self._shapes if keep else {}
         missing = [file for file in files if file not in known]
@@ -151,12 +152,12 @@ class TableCatalog:
 
     @property
     def is_known_to_write_nothing_beside(self) -> bool:
-        """Return whether `writes_beside` was asked since the last change of the catalog, and the answer was no."""
+        """Return whether `writes_beside` was false since the last change of the catalog."""
         return self._hidden_writes is not None and not self._hidden_writes.beside_writes
 
     @property
     def is_known_to_defer_nothing(self) -> bool:
-        """Return whether the foreign keys are known, and the check of none can be deferred."""
+        """Return whether the foreign keys are known, and none of them is deferrable."""
         return self._foreign_keys is not None and not any(key.deferrable for key in self._foreign_keys)
 
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:

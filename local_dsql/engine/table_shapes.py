@@ -1,8 +1,8 @@
-"""Shapes of tables, and the statements by places and images that follow from them.
+"""Shapes of tables, and the statements that read and write their rows by place and image.
 
 Every name is quoted by `local_dsql.wire.sql.identifier`. Texts of the catalog that are SQL already (expressions and
-predicates of indexes, operators, collations) come from PostgreSQL's own deparser. All of it runs within functions whose
-search_path begins with pg_catalog.
+predicates of indexes, operators, collations) come from PostgreSQL's own deparser. All statements run within functions
+whose search_path begins with pg_catalog.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Table:
         )
 
     def lock(self, strength: LockStrength) -> str:
-        """Return what locks rows."""
+        """Return the statement that locks rows."""
         return f"SELECT 1 FROM ONLY {self.name} WHERE ctid = ANY ($1) {LOCK_CLAUSES[strength]}"
 
     @cached_property
@@ -103,7 +103,7 @@ class Table:
 
     @cached_property
     def delete_newest(self) -> str:
-        """Deletes the newest versions of rows, whatever the snapshot shows of them."""
+        """Deletes the newest versions of rows, also if the snapshot does not show them."""
         newest = f"pg_catalog.currtid2({literal(self.name)}, place)"
         return (
             f"DELETE FROM ONLY {self.name} WHERE ctid ="
@@ -153,7 +153,7 @@ class Table:
         return f"{self._into} FROM (SELECT pg_catalog.unnest($2) AS image) _new"
 
     def duplicates(self, index: UniqueIndex) -> str:
-        """Return what finds another row, visible in the snapshot, with the key of one of the rows."""
+        """Return the statement that finds another row with the key of one of the rows, if the snapshot shows it."""
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
             f"SELECT 1 FROM ({rows} AND ctid = ANY ($1)) _mine JOIN ({rows}) _other"
@@ -161,11 +161,11 @@ class Table:
         )
 
     def twins(self, index: UniqueIndex) -> str:
-        """Return what counts the rows, visible in the snapshot, with the key of the first row, but for those given."""
+        """Return the statement that counts the other rows with the key of the first row that the snapshot shows."""
         return f"SELECT 1 {self._twins(index)}"
 
     def twin_places(self, index: UniqueIndex) -> str:
-        """Return what reads the places of `twins`."""
+        """Return the statement that reads the places of `twins`."""
         return f"SELECT pg_catalog.array_agg(_other._place) {self._twins(index)}"
 
     def _twins(self, index: UniqueIndex) -> str:
@@ -176,7 +176,7 @@ class Table:
         )
 
     def delete_duplicates(self, index: UniqueIndex, count: int) -> str:
-        """Return what deletes those of the rows after the first `count` that have the key of one of these."""
+        """Return the statement that deletes the rows after the first `count` that have the key of one of these."""
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
             f"DELETE FROM ONLY {self.name} WHERE ctid = ANY (ARRAY(SELECT _other._place"
@@ -185,7 +185,7 @@ class Table:
         )
 
     def delete_images(self, index: UniqueIndex) -> str:
-        """Return what deletes rows with the key of one of the images."""
+        """Return the statement that deletes rows with the key of one of the images."""
         images = index.select_keys(
             "(SELECT (image).* FROM (SELECT pg_catalog.unnest($2) AS image) _new) _image", "1 AS _one"
         )
@@ -197,7 +197,7 @@ class Table:
 
     @cached_property
     def keys_at(self) -> str:
-        """Reads the primary keys of rows as PostgreSQL prints a row; places where there is no key."""
+        """Reads the primary keys of rows as PostgreSQL prints a row; their places if there is no key."""
         key = f"ROW({', '.join(f'_t.{identifier(each)}' for each in self.key)})" if self.key else "_t.ctid"
         return f"SELECT pg_catalog.array_agg({key}::pg_catalog.text) FROM ONLY {self.name} _t WHERE _t.ctid = ANY ($1)"
 
@@ -221,9 +221,9 @@ class Table:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key between the columns of a child and the targets of a parent; tables by OID and by file.
+    """A foreign key from the columns of a child table to those of a parent table; tables by OID and by file.
 
-    `acts` says that it may change rows by itself: CASCADE, SET NULL or SET DEFAULT.
+    `acts`: it changes rows itself (CASCADE, SET NULL or SET DEFAULT).
     """
 
     name: str
@@ -246,21 +246,21 @@ class ForeignKey:
         return " AND ".join(f"{child}.{identifier(each)} IS NOT NULL" for each in self.columns)
 
     def orphans(self, child: Table, parent: Table) -> str:
-        """Return what finds a child without a parent in the snapshot."""
+        """Return the statement that finds a child without a parent in the snapshot."""
         return (
             f"SELECT 1 FROM ONLY {child.name} _c WHERE {self.refers('_c')} AND NOT EXISTS"
             f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
         )
 
     def orphans_at(self, child: Table, parent: Table) -> str:
-        """Return what finds a child without a parent among the rows at places."""
+        """Return the statement that finds a child without a parent among the rows at places."""
         return (
             f"SELECT 1 FROM ONLY {child.name} _c WHERE _c.ctid = ANY ($1) AND {self.refers('_c')} AND NOT EXISTS"
             f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
         )
 
     def lock_parents(self, child: Table, parent: Table) -> str:
-        """Return what locks the parents of the children at places as PostgreSQL's check does."""
+        """Return the statement that locks the parents of the children at places, as PostgreSQL's check does."""
         return (
             f"SELECT 1 FROM ONLY {parent.name} _p WHERE EXISTS (SELECT 1 FROM ONLY {child.name} _c"
             f" WHERE _c.ctid = ANY ($1) AND {self.equal('_c', '_p')}) FOR KEY SHARE"
@@ -274,21 +274,21 @@ class ForeignKey:
         )
 
     def moved(self, child: Table) -> str:
-        """Return what finds a row that its image gives another reference."""
+        """Return the statement that finds a row whose image has another reference."""
         return (
             f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place"
             f" WHERE {self._differs} LIMIT 1"
         )
 
     def moved_to(self, child: Table, parent: Table, place: Place) -> str:
-        """Return what finds a row that its image gives a reference to the parent at a place, and another before."""
+        """Return the statement that finds a row whose image, unlike the row, refers to the parent at a place."""
         return (
             f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place"
             f" JOIN ONLY {parent.name} _p ON {self._at(place)} WHERE {self._differs} LIMIT 1"
         )
 
     def made_for(self, parent: Table, place: Place) -> str:
-        """Return what finds an image that refers to the parent at a place."""
+        """Return the statement that finds an image that refers to the parent at a place."""
         return (
             "SELECT 1 FROM (SELECT pg_catalog.unnest($2) AS image) _new"
             f" JOIN ONLY {parent.name} _p ON {self._at(place)} LIMIT 1"
@@ -299,9 +299,10 @@ class ForeignKey:
         return f"{at} AND {self.equal('(_new.image)', '_p')}"
 
     def still_referenced(self, child: Table, parent: Table) -> str:
-        """Return what finds a visible child of the parent whose key stands in an error's DETAIL, the one text in $2.
+        """Return the statement that finds a visible child of the parent whose key is in an error's DETAIL, the text in
+        $2.
 
-        PostgreSQL prints the key of that very row, so its text as a whole is compared, never cut.
+        PostgreSQL prints the key of that row, so the whole text is compared, and never cut.
         """
         values = ", ".join(
             f"CASE WHEN _p.{identifier(each)} IS NULL THEN 'null' ELSE pg_catalog.concat(_p.{identifier(each)}) END"

@@ -21,43 +21,43 @@ BASE = "local_dsql_base"
 """Savepoint right after BEGIN. Clients cannot name it: the dialect has no savepoints."""
 
 GUARD = "local_dsql_guard"
-"""Savepoint before a statement that others can be in the way of. It nests and is never released: a released one hands
-its locks to the transaction as a whole, and then ROLLBACK TO does not let go of them."""
-
+"""Savepoint before a statement that others can block. It nests and is never released: RELEASE would give its locks to
+the transaction, and ROLLBACK TO would not release them any more."""
 
 _NO_RULES = TransactionRules()
 
 
 @dataclass(eq=False, slots=True)
 class Transaction:
-    """One transaction of a client, or one that the proxy opens around statements of its own accord (`implicit`).
+    """One transaction: opened by the client, or by the proxy around several statements (`implicit`).
 
-    States. *Active*: its changes are in PostgreSQL. *Suspended* (`suspended` is set): they are here, and PostgreSQL
-    holds its snapshot and nothing else. *Doomed* (`doomed` is set, active or suspended): it has lost, goes on over a
-    fresh snapshot, and gets the error at COMMIT. *Failed*: the client has to roll back.
+    It is *active* while its changes are in PostgreSQL. It is *suspended* (`suspended` is set) while this object has its
+    changes, and PostgreSQL only its snapshot. After a conflict it is *doomed* (`doomed` is set, active or suspended):
+    it continues on a fresh snapshot, and gets the error at COMMIT. It is *failed* after an error: only ROLLBACK is
+    left.
 
     Attributes:
-        begin: the BEGIN that opened it, to open it again.
+        begin: the messages of its BEGIN, to open it again.
         snapshot: the snapshot that its statements run on.
-        first_snapshot: the snapshot that it began with, which that of a doomed one is newer than.
-        keeps: position in the log: what was committed before it, the snapshot shows.
+        first_snapshot: the snapshot that it began with. A doomed transaction runs on a newer one.
+        keeps: position in the log. The snapshot shows everything that was committed before it.
         start: position in the log before which it cannot have written.
-        commits: count of commits that its snapshot surely covers; -1 if a COMMIT was under way.
+        commits: count of commits that its snapshot covers; -1 if a COMMIT was in progress.
         catalog_version: version of the catalog when it began.
-        replay: statements that set parameters or change the catalog, in order, to be run again after a suspension.
-        settings: commands that set what functions have set by set_config(), found when it was suspended.
-        relations: OIDs of relations that it had locked when it was suspended.
+        replay: statements that set parameters or change the catalog, in order, for `engine.replay`.
+        settings: commands that repeat what functions have set with set_config(), found by the last suspension.
+        relations: OIDs of the relations that it had locked before a suspension.
         rows: rows that its statements have changed.
-        checked: position in the log up to which its rows were counted and compared with those that others removed.
-        uncounted: row operations after `checked` that need not be counted: they are, or were restored.
-        unjudged: what others have committed since its snapshot is not known any more: it never commits.
-        restored: changes were brought back with foreign keys not acting, so deferred checks are not in the queue.
-        moved: deferrable foreign keys that a restored update has given another value.
+        checked: position in the log up to which its rows were counted, and checked against rows that others removed.
+        uncounted: row operations after `checked` not to count: they are counted already, or were restored.
+        log_lost: the log that shows the commits since its snapshot is lost, so it never commits.
+        restored: changes were restored without foreign key triggers, so PostgreSQL has no deferred checks for them.
+        moved: names of the deferrable foreign keys whose value a restored UPDATE has changed.
         changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
-        statements: texts of its statements, kept while a fault injection wants them.
-        on_commit: called once it has committed.
+        statements: texts of its statements, kept while a fault injection has a predicate.
+        on_commit: functions to call after its COMMIT.
     """
 
     implicit: bool
@@ -71,7 +71,7 @@ class Transaction:
     checked: int = field(init=False)
     failed: bool = False
     expired: bool = False
-    unjudged: bool = False
+    log_lost: bool = False
     doomed: ServerMessage | None = None
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
@@ -95,5 +95,5 @@ class Transaction:
 
     @property
     def is_active(self) -> bool:
-        """Return whether its next statement can run at once."""
-        return not (self.failed or self.expired or self.unjudged or self.suspended is not None)
+        """Return whether its next statement can run without resuming it."""
+        return not (self.failed or self.expired or self.log_lost or self.suspended is not None)

@@ -1,17 +1,25 @@
 """Run a statement without lock waits: suspend every transaction that blocks it.
 
-PostgreSQL's wait graph tells who is in the way of whatever statement. An idle holder is suspended by the waiter. A busy
-one is asked to suspend itself when its statement ends; if that takes long and its statement can be undone, it is
-cancelled, suspends itself and runs its statement again. A waiter holds its own session and only *tries* for another's,
-so no two wait for each other here; rings of busy statements are PostgreSQL's to find (`deadlock_timeout`).
+PostgreSQL's wait graph (`pg_blocking_pids`) tells which sessions block a statement, the *waiter*. What happens to a
+session that blocks it, the *holder*:
 
-A statement that was cancelled three times is left alone, so that it comes to its end: a statement that needs its rows
-waits until then, and the transaction's greatest age bounds that. To bring back a suspended transaction takes as long as
-its rows, whose number is limited; it can be cancelled, too, since CHECKs of its tables may call slow functions.
+- Its transaction is idle: the waiter suspends it.
+- It runs a statement: it suspends its transaction when the statement ends.
+- The statement takes longer than `_PATIENCE` and can be undone: it is *preempted*. PostgreSQL cancels it, the holder
+  undoes it, suspends the transaction, resumes it, and runs the statement again.
+- The statement was preempted `_MOST_PREEMPTIONS` times, or it cannot be undone, because its rows go to the client as
+  they arrive (a plain read, a portal read in parts): it runs to its end, and the waiter waits. The age limit of a
+  transaction bounds that.
 
-A statement may wait for a suspended transaction: it began to while a subtransaction had changed the row which has been
-released since (an EXCEPTION block of PL/pgSQL), and PostgreSQL then goes on to wait for the transaction as a whole.
-Such a statement is cancelled itself, and runs again.
+Resuming a transaction takes as long as its rows need, and their number is limited. It can be preempted, too, because
+CHECK constraints may call slow functions.
+
+A waiter holds its own session and only *tries* to lock another's, so two waiters never wait for each other here.
+PostgreSQL breaks deadlocks of running statements (`deadlock_timeout`).
+
+A statement may wait for a suspended transaction. It began to wait for a subtransaction that has been released since (an
+EXCEPTION block of PL/pgSQL), and PostgreSQL then waits for the whole transaction. The engine cancels that statement and
+runs it again.
 """
 
 from __future__ import annotations
@@ -34,24 +42,24 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 _FIRST_LOOK = 0.002
-"""Seconds that a statement runs before PostgreSQL is asked what blocks it."""
+"""Seconds that a statement runs before the engine asks PostgreSQL what blocks it."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
-"""Seconds between looks; the last one goes on."""
+"""Seconds between two questions; the last value repeats."""
 _IDLE = 0.002
 """Seconds without a statement after which a transaction is taken to be idle."""
 _GRACE = 0.010
 """Seconds for which a statement waits for transactions that are not idle: they may be about to end."""
 _PATIENCE = 0.1
-"""Seconds that a statement waits for another one that is running, before that is cancelled."""
-
+"""Seconds that a statement waits for a running one before it preempts that."""
 _MOST_PREEMPTIONS = 3
+"""A statement that is preempted without end would never finish, so the fourth run is left alone."""
 
 _BLOCKERS = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))"
 _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 
 
 class Watch:
-    """Watches one statement from the moment it is sent; costs a timer unless the statement takes long."""
+    """Watches one statement while it runs, and unblocks it. A short statement costs one timer."""
 
     __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_suspended", "_timer")
 
@@ -65,7 +73,7 @@ class Watch:
         self._timer = asyncio.get_running_loop().call_later(_FIRST_LOOK, self._begin)
 
     def stop(self) -> None:
-        """Stop: the statement has ended. A suspension that is under way goes on by itself."""
+        """Stop, because the statement has ended. A suspension in progress continues in the background."""
         self._over = True
         self._timer.cancel()
         if self._holders:
@@ -97,7 +105,7 @@ class Watch:
             return  # PostgreSQL is stopping
 
     async def _clear(self, pid: int) -> None:
-        """Get one session out of the way, if it can be had now."""
+        """Suspend, or preempt, the transaction of the session with a backend's process number."""
         other = self._session.services.sessions.get(pid)
         if other is None or other is self._session:
             return
@@ -110,21 +118,21 @@ class Watch:
         if held is None:
             other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
-            if _can_cancel(other) and time.monotonic() - since > _PATIENCE:
+            if _can_preempt(other) and time.monotonic() - since > _PATIENCE:
                 other.preemptions += 1
                 other.cancelling = other.services.run_in_background(_cancel(other))
             return
         try:
             if held.session.transaction is not None and held.session.transaction.suspended is not None:
-                self._run_again(pid)
+                self._restart(pid)
             await suspend(held)
         except ConnectionLost:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
             held.release()
 
-    def _run_again(self, pid: int) -> None:
-        """Cancel the statement itself if it has waited for a suspended transaction at the look before, too."""
+    def _restart(self, pid: int) -> None:
+        """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""
         session = self._session
         if pid in self._suspended and session.cancelling is None and not self.is_over():
             session.preemptions += 1
@@ -132,8 +140,8 @@ class Watch:
         self._suspended.add(pid)
 
 
-def _can_cancel(other: EngineSession) -> bool:
-    """Return whether the statement of a busy session can be undone and run again, and was not too often."""
+def _can_preempt(other: EngineSession) -> bool:
+    """Return whether the statement of a busy session can be preempted."""
     return other.interruptible and other.cancelling is None and other.preemptions < _MOST_PREEMPTIONS
 
 
@@ -142,7 +150,7 @@ async def _cancel(other: EngineSession) -> None:
 
 
 def begin_watch(session: EngineSession) -> Watch | None:
-    """Return a watch over the statement that is sent next, None if there is no other session to wait for."""
+    """Watch the statement that is sent next; None if no other session can block it."""
     return Watch(session) if len(session.services.sessions) > 1 else None
 
 
@@ -160,25 +168,25 @@ def watched(session: EngineSession) -> Iterator[None]:
 async def ask_unblocked(
     held: HeldSession, data: bytes, answers: int = 1, *, bulk: bool = False
 ) -> list[Response]:
-    """Send messages that may need locks, and suspend every transaction that they would wait for; as `Backend.ask`."""
+    """Send messages that may need locks, as `Backend.request` does, and suspend every transaction that blocks them."""
     try:
         with watched(held.session):
             return await held.ask(data, answers, bulk=bulk)
     finally:
-        await held.session.cancelled()  # another session may have come meanwhile
+        await held.session.wait_for_cancellation()  # another session may have preempted it
 
 
 async def ask_unblocked_until(held: HeldSession, data: bytes, stop: bytes) -> Response:
-    """Send messages that may need locks up to a Flush; return the answer up to a frame of a type in `stop`."""
+    """Send messages that may need locks and end with Flush; return the answer up to a frame of a type in `stop`."""
     try:
         with watched(held.session):
             return await held.backend.request_until(data, stop)
     finally:
-        await held.session.cancelled()
+        await held.session.wait_for_cancellation()
 
 
 async def run_unblocked(held: HeldSession, commands: Sequence[Command]) -> list[Result]:
-    """Run commands that may need locks; as `HeldSession.run`."""
+    """Run commands that may need locks, as `HeldSession.run` does."""
     batch = Batch(commands, held.backend.encoding)
     (answer,) = await ask_unblocked(held, batch.data)
     return batch.results(answer)

@@ -1,12 +1,13 @@
-"""INSERT … ON CONFLICT over rows that others have updated or deleted since the snapshot.
+"""INSERT … ON CONFLICT on rows that others have updated or deleted since the snapshot.
 
-PostgreSQL raises 40001 over an updated row, and inserts over a deleted one. By the snapshot the answer is known: the
-INSERT is run without its ON CONFLICT clause, with the clause's indexes switched off, and each row that it makes has a
-twin which the snapshot shows, or has none. DO NOTHING skips those that have one, and so does DO UPDATE where its WHERE
-clause is false for the twin; they are deleted again. The transaction is then suspended and resumed, which makes the
-others once more with the indexes on. That the skipped rows have been updated by others is no conflict.
+PostgreSQL raises 40001 for an updated row, and inserts in place of a deleted one. The snapshot gives the answer:
 
-DO UPDATE of a twin writes what others have written: a conflict, also where another row of the statement has that twin.
+1. The INSERT runs without its ON CONFLICT clause, with the clause's indexes switched off.
+2. For each row that it makes, a query finds its *twin*: the visible row with the same key, if any.
+3. DO NOTHING skips a row with a twin, and so does DO UPDATE if its WHERE clause is false for the twin. Skipped rows are
+   deleted again; it is no conflict that others have updated their twins.
+4. DO UPDATE of a twin that others have changed is a conflict, also if another row of the statement has that twin.
+5. The transaction is suspended and resumed, which makes the remaining rows again with the indexes on.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from local_dsql.engine.commands import first_error, read_places
 from local_dsql.engine.error_causes import run_without
 from local_dsql.engine.errors import EngineError
 from local_dsql.engine.powers import read_places as read_places_command
-from local_dsql.engine.powers import set_unique, write_rows
-from local_dsql.engine.requests import retold
+from local_dsql.engine.powers import write_rows
+from local_dsql.engine.requests import with_text
 from local_dsql.engine.resume import resume
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.wire import messages
@@ -66,11 +67,11 @@ def is_upsert(request: Request) -> bool:
 
 
 async def answer_by_snapshot(held: HeldSession, request: Request, told: Response) -> Response | None:
-    """Return the answer to an upsert that by the snapshot updates no row, None if it is a conflict.
+    """Return the answer to an upsert that by the snapshot updates no row; None if it is a conflict.
 
-    The transaction must be at its guard. If the answer is None it is there again; otherwise the rows are inserted that
-    have no twin, and the transaction may be doomed by newer ones. `told` is PostgreSQL's own answer, whose beginning is
-    the same.
+    The transaction must be at its guard, and is there again if the answer is None. Otherwise the rows without a twin
+    are inserted, and newer rows may have made the transaction doomed. `told` is PostgreSQL's own answer, which begins
+    with the same frames.
     """
     upsert = await _read(held, request)
     answer = await _insert(held, upsert, told) if upsert is not None else None
@@ -88,7 +89,7 @@ async def _read(held: HeldSession, request: Request) -> _Upsert | None:
         return None
     arbiters: Sequence[UniqueIndex] = table.unique
     if clause.columns != () or clause.constraint is not None:
-        explained = retold(request, f"EXPLAIN (FORMAT JSON) {statement.backend_sql}")
+        explained = with_text(request, f"EXPLAIN (FORMAT JSON) {statement.backend_sql}")
         names = await _arbiters(held, explained) if explained is not None else ()
         arbiters = [index for index in table.unique if index.name in names]
     return _Upsert(request, statement, clause, table, tuple(arbiters)) if arbiters else None
@@ -112,8 +113,8 @@ async def target_table(held: HeldSession, statement: Statement) -> Table | None:
 
 
 async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Response | None:
-    """Insert the rows without a twin and return the answer; None if a row is to be updated, or that cannot be told."""
-    plain = retold(upsert.request, upsert.statement.without_on_conflict())
+    """Insert the rows without a twin and return the answer; None if a row must be updated, or the answer is unknown."""
+    plain = with_text(upsert.request, upsert.statement.without_on_conflict())
     if plain is None:
         return None
     position, answer = await run_without(held, plain, upsert.arbiters)
@@ -130,8 +131,8 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Respons
         return None
     skipped = [place for place in made if place not in kept]
     token = held.services.token
-    undo = [write_rows(token, table, table.delete, skipped)] if skipped else []
-    await _run(held, [*undo, set_unique(token, upsert.arbiters, value=True)])
+    if skipped:
+        await _run(held, [write_rows(token, table, table.delete, skipped)])
     by_snapshot = _answer(answer, told, [place in kept for place in made])
     if by_snapshot is not None and kept:
         await suspend(held)
@@ -142,7 +143,7 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Respons
 
 
 async def _without_twin(held: HeldSession, upsert: _Upsert, made: list[Place]) -> list[Place] | None:
-    """Return those of the rows made that have no twin; None if a twin is to be updated."""
+    """Return those of the rows made that have no twin; None if a twin must be updated."""
     candidates = []
     for place in made:
         others = [each for each in made if each != place]
@@ -162,7 +163,7 @@ async def _without_twin(held: HeldSession, upsert: _Upsert, made: list[Place]) -
 
 
 async def _twins(held: HeldSession, upsert: _Upsert, at: list[Place]) -> bool:
-    """Return whether the first row has a twin among the visible rows but for those given."""
+    """Return whether the first row has a twin among the other visible rows."""
     token, table = held.services.token, upsert.table
     found = await _run(held, [write_rows(token, table, table.twins(index), at) for index in upsert.arbiters])
     return any(result.number for result in found)
@@ -183,12 +184,13 @@ async def _is_skipped(held: HeldSession, upsert: _Upsert, at: list[Place]) -> bo
 
 
 async def _is_true(held: HeldSession, upsert: _Upsert, condition: str, made: Place, twin: Place) -> bool:
-    """Return whether a condition holds for a row proposed and its twin, or cannot be evaluated; the client asks."""
+    """Return whether a condition is true for a proposed row and its twin, or cannot be evaluated, with the client's
+    rights."""
     (tree,) = libpg_query.parse(upsert.statement.backend_sql.encode())
     relation = tree["stmt"]["InsertStmt"]["relation"]
     alias = relation.get("alias", {}).get("aliasname", relation["relname"])
     name = upsert.table.name
-    asked = retold(
+    asked = with_text(
         upsert.request,
         f"SELECT FROM ONLY {name} AS {identifier(alias)} JOIN ONLY {name} AS excluded"
         f" ON excluded.ctid = {_literal(made)} WHERE {identifier(alias)}.ctid = {_literal(twin)} AND ({condition}\n)",
@@ -226,7 +228,7 @@ def update_condition(statement: Statement) -> str | None:
 
 
 def _answer(plain: Response, told: Response, kept: list[bool]) -> Response | None:
-    """Return the answer with the rows kept; None if the rows of the answer are not those made."""
+    """Return the answer without the rows that were skipped; None if it does not have one row for each row made."""
     rows = [frame for frame in plain.frames if frame[0] == BackendMessage.DATA_ROW]
     if rows and len(rows) != len(kept):
         return None

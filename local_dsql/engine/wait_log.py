@@ -12,7 +12,7 @@ _KEPT = 1000
 class Wait:
     """A statement that waited for locks: its session, and the sessions that held them.
 
-    `began` is when it was sent (`time.monotonic`), `seconds` are those it took in all.
+    `began` is the time when it was sent (`time.monotonic`); `seconds` is its whole duration.
     """
 
     waiter: str

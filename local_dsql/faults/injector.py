@@ -49,8 +49,9 @@ class _Armed:
 class Injector:
     """The armed injections.
 
-    A predicate may be slow, and the commit lock must not be held meanwhile. So a COMMIT evaluates the predicates
-    before it takes the lock (`evaluate_predicates`), and looks up its fault under the lock (`next_fault`).
+    A predicate may be slow, and others must be able to suspend the transaction meanwhile. So a COMMIT evaluates the
+    predicates before it acquires the session (`evaluate_predicates`), and looks up its fault after the conflict check
+    (`next_fault`).
     """
 
     has_predicates: bool = False
@@ -101,13 +102,13 @@ class Injector:
             for number, each in self._armed.items()
             if each.evaluator is not None and each.injection.matches(attempt)
         }
-        verdicts = await asyncio.gather(
+        results = await asyncio.gather(
             *(_evaluate(each, attempt) for each in evaluated.values()), return_exceptions=True
         )
-        for verdict in verdicts:
-            if isinstance(verdict, BaseException):
-                raise verdict
-        return frozenset(number for number, verdict in zip(evaluated, verdicts, strict=True) if verdict)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return frozenset(number for number, matches in zip(evaluated, results, strict=True) if matches)
 
     def next_fault(self, attempt: Attempt, matched: Collection[int] = ()) -> Fault | None:
         """Return the fault to inject into a COMMIT, or None. Every injection that matches counts the COMMIT.

@@ -30,6 +30,9 @@ SETTINGS: dict[str, str] = {
     "default_transaction_isolation": "repeatable read",
     "TimeZone": "UTC",
     "log_timezone": "UTC",
+    # Parameters of DSQL that PostgreSQL only stores. The first is on by default (measured 2026-10-04, eu-central-1).
+    "dsql.enable_batched_nestloop": "on",
+    "dsql.disable_sync_create_index": "on",
     # Statements contain the application's data, so its errors are not logged; LOG, FATAL and PANIC are.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",

@@ -165,7 +165,7 @@ class ClientConnection(Receiver):
         self._buffer = b""
 
     def flush(self, *, keep_buffering: bool = False) -> None:
-        """Send what is buffered; go on buffering if `keep_buffering`."""
+        """Send the buffered bytes; continue to buffer if `keep_buffering`."""
         buffered, self._buffer = self._buffer or b"", None
         self.send(buffered)
         if keep_buffering:

@@ -1,7 +1,7 @@
 """COPY FROM STDIN: receive all rows from the client before PostgreSQL runs the COPY.
 
-A slow client must not hold locks between two rows. So the COPY is first tried in PostgreSQL for its response, undone,
-and run once its data has arrived.
+A slow client must not hold locks between two rows. So PostgreSQL first runs the COPY without rows, for its response,
+and the proxy undoes it. After all rows have arrived, it runs with them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _BEFORE_ROWS = (
     BackendMessage.COPY_IN_RESPONSE,
 )
 BYTES_PER_STORED_BYTE = 4
-"""Bytes of COPY data are at most so many times what is stored, unless it can be compressed: `\\ooo` is one byte.
+"""Most bytes of COPY data for one stored byte: `\\ooo` is one byte. Compression can store less.
 
-More data is not kept, or a COPY could fill the memory (divergence `copy-runs-at-its-end`).
+More data is not kept, because a COPY could fill the memory (divergence `copy-runs-at-its-end`).
 """
 
 _CANCEL = messages.copy_fail("the rows come later")
@@ -43,8 +43,8 @@ _CANCEL = messages.copy_fail("the rows come later")
 async def try_copy(held: HeldSession, execution: StatementExecution) -> Response:
     """Return PostgreSQL's response to a COPY before it receives rows; its status is empty if it accepts the COPY.
 
-    Nothing of the COPY is left but its prepared statement: outside of a transaction its failure undoes it, within one
-    a savepoint.
+    Only the prepared statement of the COPY stays. Outside of a transaction its failure undoes it, inside of one a
+    savepoint.
     """
     open_transaction = held.session.transaction is not None
     if open_transaction:

@@ -1,9 +1,14 @@
 """One client session: relay plain reads, pass all other batches to the protocol handler.
 
-Most of what an application sends are plain reads. Their bytes go to PostgreSQL and the response's bytes go back within
-two callbacks of the event loop, without a task. So do prepared writes, BEGIN and COMMIT while nothing unusual happens
-(`engine.exchanges`). Other batches that lock, change or control something, and all batches while a transaction is in an
-unusual state, are processed by `QueryProtocol` in a task.
+Most statements of an application are plain reads. Two callbacks of the event loop relay their bytes to PostgreSQL and
+the response to the client, without a task. So do exchanges (`engine.exchanges`) with prepared writes, BEGIN and COMMIT,
+while nothing unusual happens. Other batches that lock, change or control something are processed by `QueryProtocol` in
+a task, and so are all batches while a transaction is in an unusual state.
+
+The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
+`PreparedStatements` in two steps: *register* records the definitions of its messages before they are sent, and after
+the response *keep* makes those valid that PostgreSQL has accepted. *Forget* undoes a registration of a batch that is
+not relayed; the protocol handler then registers its messages again.
 """
 
 from __future__ import annotations
@@ -293,7 +298,7 @@ class Dispatcher:
         )
 
     def _can_relay(self, batch: list[Frame]) -> bool:
-        """Return whether a batch can be relayed as it is; then its messages are registered."""
+        """Return whether a batch can be relayed as it is. If so, its messages are registered; if not, none is."""
         if not self._relays_reads:
             return False
         kind, raw = batch[0]
@@ -359,7 +364,7 @@ class Dispatcher:
         self._end_relay(held)
 
     def _end_relay(self, held: HeldSession) -> None:
-        """Release the session, after a suspension if that is wanted, and go on."""
+        """End the relay: suspend the transaction if another session waits for it, release the session, and continue."""
         self._stop_watch()
         gives_way = self._session.transaction is not None and held.must_give_way
         if gives_way or self._engine.cancelling is not None:
@@ -379,11 +384,11 @@ class Dispatcher:
 
     def pause_output(self) -> None:
         """Stop reading from PostgreSQL: the client reads too slowly."""
-        self._backend.pause()
+        self._backend.pause_reading()
 
     def resume_output(self) -> None:
         """Resume reading from PostgreSQL."""
-        self._backend.resume()
+        self._backend.resume_reading()
 
     # end
 
@@ -420,7 +425,7 @@ _NEEDS_NAME = (FrontendMessage.BIND, FrontendMessage.EXECUTE, FrontendMessage.DE
 
 async def _give_way(held: HeldSession) -> None:
     try:
-        await held.session.cancelled()
+        await held.session.wait_for_cancellation()
         if held.session.transaction is not None:
             await give_way(held)
     finally:

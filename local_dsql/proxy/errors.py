@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
+from local_dsql.access.errors import REFUSED_LOGIN
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ SYNCHRONIZATION_LOST = ServerMessage(
     "08P01", "terminating connection because protocol synchronization was lost", severity="FATAL"
 )
 PLAIN_TEXT = ServerMessage(
-    "28000",
+    REFUSED_LOGIN,
     "unable to accept connection, SSL is mandatory",
     hint="Connect with sslmode=verify-full and sslrootcert set to the CA file of the local cluster.",
     severity="FATAL",
 )
 NO_SERVER_NAME = ServerMessage(
-    "28000",
+    REFUSED_LOGIN,
     "unable to accept connection, sni was not received",
     hint="Connect by host name (localhost), with a client that sends it: libpq 14 or later.",
     severity="FATAL",
@@ -84,6 +85,13 @@ def unknown_statement(name: bytes) -> ServerMessage:
     )
 
 
+def unknown_role(role: str) -> ServerMessage:
+    """Return the error for a role that does not exist."""
+    return ServerMessage(
+        "42704", f'role "{role}" does not exist', hint="Create it first: CREATE ROLE … WITH LOGIN."
+    )
+
+
 def unknown_portal(name: bytes) -> ServerMessage:
     """Return the error for a portal that does not exist."""
     text = f'portal "{name.decode(errors="replace")}" does not exist'
@@ -119,7 +127,7 @@ def unexpected_during_copy(kind: int) -> ServerMessage:
     return ServerMessage("08P01", f"unexpected message type 0x{kind:02X} during COPY from stdin")
 
 
-def access_denied(hint: str, message: str, sqlstate: str = "28000") -> ServerMessage:
+def access_denied(hint: str, message: str, sqlstate: str) -> ServerMessage:
     """Return the fatal error for a refused login."""
     return ServerMessage(sqlstate, message, hint=hint, severity="FATAL")
 

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.autocommit import execute_alone
+from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.errors import too_many_bytes
-from local_dsql.engine.exchanges import LoneWrite, Write
+from local_dsql.engine.exchanges import AutocommitWrite, Write
 from local_dsql.engine.execute import execute
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
@@ -60,8 +60,10 @@ class Executor:
             return None
         body = data.removesuffix(messages.SYNC)
         if session.transaction is None:
-            possible = not self._control.commit_latency and LoneWrite.is_possible(held, statement, len(body))
-            return LoneWrite(held, body) if possible else None
+            possible = not self._control.commit_latency and AutocommitWrite.is_possible(
+                held, statement, len(body)
+            )
+            return AutocommitWrite(held, body) if possible else None
         return Write(held, statement, body) if Write.is_possible(held, statement, len(body)) else None
 
     async def _copy(self, execution: StatementExecution, statement: Statement) -> bool:
@@ -70,6 +72,7 @@ class Executor:
         if rows is None:
             return self._session.fail()
         request = build_request(execution, statement, self._session.statements)
+        # `try_copy` has run the COPY without rows and undone it: its prepared statement is left.
         request = replace(request, rows=b"".join(rows), undone=True)
         response = await self._response(request, statement)
         parsed = self._passthrough.parsed
@@ -78,15 +81,16 @@ class Executor:
         return done
 
     async def _response(self, request: Request, statement: Statement) -> Response:
-        """Return the response to a statement, which outside of a transaction is one by itself if possible."""
+        """Execute a statement in its transaction, or in autocommit if possible; return the response."""
         if self._session.transaction is None:
             async with self._engine.exclusive_after_exchange() as held:
-                response = await execute_alone(held, request)
+                response = await execute_autocommit(held, request)
             if response is not None:
                 if self._control.commit_latency and (statement.writes or statement.locks):
                     await asyncio.sleep(self._control.commit_latency)
                 return response
             await self._control.begin_implicit()
+            # `execute_autocommit` may have run it and rolled back: its prepared statement may be left.
             request = replace(request, undone=True)
         async with self._engine.exclusive_after_exchange() as held:
             return await execute(held, request)

@@ -1,18 +1,21 @@
-"""Execute statements that PostgreSQL does not have: AWS IAM, asynchronous jobs, DSQL's version."""
+"""Execute statements that PostgreSQL does not have: AWS IAM, asynchronous jobs, DSQL's version and parameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, text
+from local_dsql.engine.execute import execute
 from local_dsql.engine.powers import map_identity, unmap_identity
+from local_dsql.engine.requests import Request
 from local_dsql.engine.suspend import give_way
 from local_dsql.jobs.submit import submit, write_record
-from local_dsql.proxy.parameters import FIXED
-from local_dsql.proxy.parse_cache import shows_version
+from local_dsql.proxy import errors
+from local_dsql.proxy.parameters import FIXED, RENAMED
+from local_dsql.proxy.parse_cache import is_renamed, shows_version
 from local_dsql.proxy.roles import ADMIN, is_reserved
 from local_dsql.wire import messages
-from local_dsql.wire.message_types import FrontendMessage
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage
 from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
@@ -58,7 +61,33 @@ class LocalStatements:
             result = messages.data_row([value]) + messages.command_complete("SHOW")
             self._session.client.send(execution.local_response(result, description))
             return True
+        if is_renamed(statement):
+            return await self._parameter(execution, statement, description)
         return await self._ddl(execution, statement, description)
+
+    async def _parameter(
+        self, execution: StatementExecution, statement: Statement, description: bytes
+    ) -> bool:
+        """Set or show a parameter under the name that PostgreSQL has for it."""
+        session = self._session
+        sql = statement.with_parameter(RENAMED[str(statement.parameter)])
+        query = messages.query(sql, session.statements.codec)
+        async with session.engine.exclusive() as held:
+            if not await self._passthrough.ensure_active(held):
+                return False
+            if session.transaction is None:
+                (response,) = await held.ask(query)
+            else:
+                sets = statement.sets_parameters
+                request = Request(query, simple=True, statement=statement, sets_parameters=sets)
+                response = await execute(held, request)
+        if (fields := response.error) is not None:
+            session.client.send(messages.error(fields))
+            return session.fail()
+        kept = (BackendMessage.NOTICE_RESPONSE, BackendMessage.DATA_ROW, BackendMessage.COMMAND_COMPLETE)
+        result = b"".join(raw for kind, raw in response.frames if kind in kept)
+        session.client.send(execution.local_response(result, description))
+        return True
 
     async def _ddl(self, execution: StatementExecution, statement: Statement, description: bytes) -> bool:
         session = self._session
@@ -96,8 +125,8 @@ class LocalStatements:
             raise _error("42501", "permission denied to grant IAM trust with role", "Log in as admin.")
         (found,) = await held.run([Command(_CAN_LOGIN, (text(statement.role),))])
         if is_reserved(statement.role) or not found.rows:
-            message = f'role "{statement.role}" does not exist'
-            raise _error("42704", message, "Create it first: CREATE ROLE … WITH LOGIN.")
+            missing = errors.unknown_role(statement.role)
+            raise _error(missing.sqlstate, missing.message, str(missing.hint))
         if not found.is_true:
             message = f"role {statement.role} must have the LOGIN attribute"
             raise _error("42501", message, "Use ALTER ROLE … WITH LOGIN.")
@@ -109,7 +138,7 @@ class LocalStatements:
 def _columns(statement: Statement) -> tuple[tuple[str, int], ...]:
     if statement.async_job:
         return JOB_ID
-    if shows_version(statement):
+    if statement.shown_parameter is not None:
         return ((str(statement.shown_parameter), messages.TEXT_OID),)
     return ()
 

@@ -99,7 +99,7 @@ def _read(body: bytes) -> dict[str, str]:
 
 
 def _negotiation(version: int, parameters: dict[str, str]) -> bytes:
-    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else nothing."""
+    """Return NegotiateProtocolVersion if the client asks for more than protocol 3.0 has, else empty."""
     options = [name for name in parameters if name.startswith(_PROTOCOL_OPTION)]
     if version <= messages.PROTOCOL_3 and not options:
         return b""
@@ -181,7 +181,7 @@ async def _backend(
 
 
 def _proven(arn: str, secret: str) -> str:
-    """Return an ARN with the digest by which the database knows that it comes from here."""
+    """Return an ARN with a digest, which proves to the database that the proxy has sent it."""
     return hashlib.sha256(f"{secret}{arn}{secret}".encode()).hexdigest() + arn
 
 
@@ -194,11 +194,11 @@ async def _check_role(context: ServerContext, role: str, principal: Principal) -
     denied = AccessDenied.message
     if is_reserved(role) or not rows or rows[0][0] != "t":
         hint = f'No database role "{role}" may log in; admin creates one with CREATE ROLE … WITH LOGIN.'
-        raise LoginRefused(errors.access_denied(hint, denied))
+        raise LoginRefused(errors.access_denied(hint, denied, AccessDenied.sqlstate))
     if rows[0][1] != "t":
         arn = principal.arn
         hint = f"{arn} may not log in as {role}; admin allows it with AWS IAM GRANT {role} TO '{arn}'."
-        raise LoginRefused(errors.access_denied(hint, denied))
+        raise LoginRefused(errors.access_denied(hint, denied, AccessDenied.sqlstate))
 
 
 def _backend_refusal(error: BackendError) -> ServerMessage:

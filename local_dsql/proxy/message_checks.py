@@ -1,4 +1,4 @@
-"""Check client messages that the proxy reads before PostgreSQL does; errors are PostgreSQL's."""
+"""Check the client messages that the proxy reads before PostgreSQL does; errors are PostgreSQL's."""
 
 from __future__ import annotations
 

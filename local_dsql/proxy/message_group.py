@@ -20,7 +20,7 @@ _ONE_GROUP = re.compile(_ONE_STATEMENT + b"[" + _M.CLOSE + b"".join(sorted(COPY)
 
 
 def is_in_order(batch: list[Frame]) -> bool:
-    """Return whether the number of ParseComplete in PostgreSQL's response tells how much of a batch it has done."""
+    """Return whether the number of ParseComplete in PostgreSQL's response shows how many messages it has processed."""
     return _IN_ORDER(b"".join([kind for kind, _ in batch])) is not None
 
 

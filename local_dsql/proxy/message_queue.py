@@ -28,7 +28,7 @@ class MessageQueue:
     def __init__(self, client: ClientConnection) -> None:
         self._client = client
         self.frames: deque[Frame] = deque()
-        """The waiting frames; to be changed by methods only."""
+        """The waiting frames; only methods change them."""
         self._size = 0
         self._ends = 0
         self._paused = False
@@ -46,7 +46,7 @@ class MessageQueue:
             self._client.pause_reading()
 
     def put_back(self, frames: list[Frame]) -> None:
-        """Prepend the rest of a batch: a COPY reads on from here."""
+        """Prepend the rest of a batch, from which a COPY continues to read."""
         self.frames.extendleft(reversed(frames))
         for frame in frames:
             self._count(frame, 1)

@@ -18,5 +18,8 @@ SETTABLE = frozenset(
 SERVER_VERSION = "16.15"
 """The version that a cluster reports (recorded 2026-09-16, eu-central-1); it changes with patches."""
 
+RENAMED = {"disable_sync_create_index": "dsql.disable_sync_create_index"}
+"""Parameters that PostgreSQL does not have, and the names under which it keeps them: it knows none without a dot."""
+
 FIXED = {"server_version": SERVER_VERSION, "server_version_num": "160015"}
 """Values that SHOW must return as DSQL does, although PostgreSQL fixes its own at compile time."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
 from dsql_dialect.parser import KEPT_UP_TO
-from local_dsql.proxy.parameters import FIXED
+from local_dsql.proxy.parameters import FIXED, RENAMED
 
 if TYPE_CHECKING:
     from dsql_dialect import Script
@@ -21,11 +21,11 @@ _CONTROLS = {"BEGIN": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
 class ParsedQuery:
     """One text: its statements, and whether it can be relayed unchecked.
 
-    `plain` says that the text is at most one statement, that DSQL accepts it, and that it neither locks, changes nor
-    controls anything: while no conflict is possible, its messages are relayed as they are.
+    `plain`: the text has at most one statement, DSQL accepts it, and it neither locks, changes nor controls anything.
+    While no conflict is possible, its messages are relayed as they are.
 
-    `writes` says that it is one statement that changes as many rows as its command tag says, and that DSQL accepts it;
-    `control` is BEGIN or COMMIT if it is just that, without options.
+    `writes`: the text is one statement, DSQL accepts it, and it changes as many rows as its command tag says.
+    `control`: BEGIN or COMMIT if the text is just that, without options.
     """
 
     script: Script
@@ -55,7 +55,9 @@ class ParsedQuery:
     def handled_locally(self) -> bool:
         """True if PostgreSQL must not receive it: the proxy refuses it, or executes it itself."""
         only = self.only
-        return only is not None and (bool(only.findings) or bool(only.iam or only.async_job))
+        return only is not None and (
+            bool(only.findings) or bool(only.iam or only.async_job) or is_renamed(only)
+        )
 
     @property
     def only(self) -> Statement | None:
@@ -92,15 +94,20 @@ def is_plain(statement: Statement) -> bool:
     if statement.findings or statement.locks or statement.sets_parameters:
         return False
     if statement.node == "VariableShow":
-        return not shows_version(statement)
+        return not (shows_version(statement) or is_renamed(statement))
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
 
 
 def is_local(statement: Statement) -> bool:
     """Return whether the proxy executes a statement itself."""
-    return bool(statement.iam or statement.async_job or shows_version(statement))
+    return bool(statement.iam or statement.async_job or shows_version(statement) or is_renamed(statement))
+
+
+def is_renamed(statement: Statement) -> bool:
+    """Return whether a statement sets or shows a parameter that PostgreSQL has under another name (`RENAMED`)."""
+    return statement.parameter in RENAMED
 
 
 def shows_version(statement: Statement) -> bool:
-    """Return whether a statement shows a parameter for which PostgreSQL has another value (`FIXED`)."""
+    """Return whether a statement shows a parameter whose value in PostgreSQL differs from DSQL's (`FIXED`)."""
     return statement.shown_parameter in FIXED

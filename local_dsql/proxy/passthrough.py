@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
@@ -31,6 +32,16 @@ _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 _READY_SIZE = len(messages.READY[messages.IDLE])
 
 
+class ReadResult(enum.Enum):
+    """Result of `Passthrough.read`."""
+
+    SUCCEEDED = enum.auto()
+    FAILED = enum.auto()
+    """The client has received the error."""
+    MAY_WRITE = enum.auto()
+    """Nothing has been sent: a function that it calls may write, so it must be executed."""
+
+
 class Passthrough:
     """Passes statements of one session on. Methods that take a statement return whether it succeeded."""
 
@@ -39,7 +50,7 @@ class Passthrough:
         self._backend = session.backend
         self._engine = session.engine
         self.parsed = 0
-        """The number of Parse of the last statement that PostgreSQL has accepted."""
+        """The number of Parse messages of the last statement that PostgreSQL has accepted."""
         self.defers_completion = False
         """True if the statement is the last of a Query: its CommandComplete is sent after the implicit COMMIT."""
         self._deferred_completion = b""
@@ -70,9 +81,9 @@ class Passthrough:
             return self.send_response(execution.client_response(response))
 
     async def forward_failed(self, execution: StatementExecution) -> bool:
-        """Make PostgreSQL's transaction fail, then send what neither reads nor writes.
+        """Make PostgreSQL's transaction fail, then send messages that neither read nor write.
 
-        PostgreSQL's transaction has not failed if the proxy refused a statement, or released the locks.
+        PostgreSQL's transaction is still active if the proxy itself refused a statement, or has suspended it.
         """
         async with self._engine.exclusive() as held:
             _, response = await held.ask(_FAIL + execution.request(), 2)
@@ -83,7 +94,7 @@ class Passthrough:
         return self.send_response(response)
 
     async def configure(self, execution: StatementExecution, statement: Statement) -> bool:
-        """Run SET or a similar statement; in a transaction it is run again after a suspension."""
+        """Run SET or a similar statement; in a transaction the engine replays it after a suspension."""
         session = self._session
         transaction = session.transaction
         alone = transaction is not None and transaction.implicit and not execution.simple
@@ -101,25 +112,25 @@ class Passthrough:
             self._engine.prepared = False
         return True
 
-    async def read(self, execution: StatementExecution, *, unchecked: bool) -> bool | None:
+    async def read(self, execution: StatementExecution, *, unchecked: bool) -> ReadResult:
         """Run a plain read, relaying its response as it arrives.
 
-        None: a function may write in it, so it has to be executed; `unchecked` takes it for one that does not.
+        `unchecked`: it calls no function that may write, so the result is never MAY_WRITE.
         """
         async with self._engine.exclusive() as held:
             if not await self.ensure_active(held):
-                return False
-            if (done := self.serve(execution)) is not None:
-                return done
-            if not unchecked and await self._may_write(held):
-                return None
-            if self._sends_more or execution.offset:
-                return await self._forward(held, execution)
-            end = await self._relay(held, execution)
-            self.parsed = end.parsed
-            done = self._session.fail() if end.failed else True
-            await give_way(held)
-            return done
+                return ReadResult.FAILED
+            done = self.serve(execution)
+            if done is None and not unchecked and await self._may_write(held):
+                return ReadResult.MAY_WRITE
+            if done is None and (self._sends_more or execution.offset):
+                done = await self._forward(held, execution)
+            elif done is None:
+                end = await self._relay(held, execution)
+                self.parsed = end.parsed
+                done = self._session.fail() if end.failed else True
+                await give_way(held)
+            return ReadResult.SUCCEEDED if done else ReadResult.FAILED
 
     async def _may_write(self, held: HeldSession) -> bool:
         keep = self._session.transaction is None or not held.transaction.changes_catalog
@@ -135,7 +146,7 @@ class Passthrough:
             return await done
 
     def serve(self, execution: StatementExecution) -> bool | None:
-        """Send rows of a portal that the proxy has read ahead; return None if it has none."""
+        """Send rows of a portal that the proxy has read before a suspension; return None if it has none."""
         served = self._session.statements.portals.serve(*execution.frames[0])
         if served is None:
             return None

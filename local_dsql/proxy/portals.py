@@ -1,7 +1,7 @@
-"""Keeps portals usable when a transaction is suspended and resumed: a rollback to the savepoint closes them.
+"""Keep portals usable across suspend and resume, although a rollback to the savepoint closes them.
 
-The remaining rows of a portal that has been executed are read before the rollback, and the proxy serves them from
-then on. A portal that has only been bound is bound again after the resumption.
+Before the rollback, the remaining rows of an executed portal are read, and the proxy serves them afterwards. A portal
+that has only been bound is bound again after the transaction is resumed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Served(NamedTuple):
 class Portals:
     """The portals of one session's transaction.
 
-    Portals that an execution binds or executes are *fresh* until PostgreSQL has run it: a transaction resumed before
-    that must not bind them, as their statements may not have been parsed yet.
+    Portals that an execution binds or executes are *fresh* until PostgreSQL has run it. If a transaction is resumed
+    before that, they must not be bound again, because their statements may not have been parsed yet.
     """
 
     __slots__ = ("_begun", "_bound", "_executed", "_finished", "_fresh", "drained")
@@ -60,13 +60,13 @@ class Portals:
         return self._fresh
 
     def bound(self, portal: bytes, raw: bytes) -> None:
-        """Note a Bind."""
+        """Record a Bind."""
         self.closed(portal)
         self._bound[portal] = raw
         self._fresh.add(portal)
 
     def executed(self, portal: bytes, limit: int) -> None:
-        """Note an Execute; without a row limit the portal is read to its end."""
+        """Record an Execute; without a row limit the portal is read to its end."""
         self._executed[portal] = limit
 
     def has_begun(self, portal: bytes) -> bool:
@@ -74,21 +74,21 @@ class Portals:
         return portal in self._begun or portal in self._finished
 
     def keep_fresh(self) -> None:
-        """Keep what was noted since the last execution: PostgreSQL has done it."""
+        """Keep the records since the last execution, because PostgreSQL has run it."""
         self._fresh.clear()
         for portal, limit in self._executed.items():
             (self._begun if limit else self._finished).add(portal)
         self._executed.clear()
 
     def forget_fresh(self) -> None:
-        """Forget what was noted since the last execution: PostgreSQL has not done it."""
+        """Forget the records since the last execution, because PostgreSQL has not run it."""
         for portal in self._fresh:
             self._bound.pop(portal, None)
         self._fresh.clear()
         self._executed.clear()
 
     def closed(self, portal: bytes) -> None:
-        """Note that a portal is closed."""
+        """Record that a portal is closed."""
         self._bound.pop(portal, None)
         self._begun.discard(portal)
         self._finished.discard(portal)
@@ -115,7 +115,7 @@ class Portals:
     async def before_suspend(self, backend: Backend) -> None:
         """Read the remaining rows of every portal that has been executed.
 
-        One that has been executed for the first time just now may be gone, since its statement was undone.
+        A portal may be gone if the execution that is undone was its first.
         """
         for portal in self._begun - self._finished - self.drained.keys():
             self.drained[portal] = deque(await _read_rest(backend, portal))
@@ -154,10 +154,10 @@ class Portals:
 
 
 async def _read_rest(backend: Backend, portal: bytes) -> list[Frame]:
-    """Return what is left of the answer of a portal, up to its CommandComplete or an error.
+    """Return the remaining response to a portal, up to its CommandComplete or an error.
 
-    It is read as the client, under a savepoint that undoes a failure: its rows are not asked for yet. More than
-    `_MOST_BYTES` are not kept; the transaction fails with a conflict where the client reads so far.
+    It is read with the client's rights, after a savepoint that undoes a failure, because the client has not asked for
+    these rows yet. At most `_MOST_BYTES` are kept; if the client reads further, the transaction fails with a conflict.
     """
     await backend.request(savepoints.SET_GUARD)
     frames: list[Frame] = []

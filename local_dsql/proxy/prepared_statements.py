@@ -31,8 +31,9 @@ def refers_to_unnamed(kind: bytes, raw: bytes) -> bool:
 class PreparedStatements:
     """The prepared statements and portals of one session.
 
-    A definition is valid at once for the rest of its batch (`register`), and for later batches only after PostgreSQL
-    has accepted it (`keep_batch`): a name must never refer to a plain read here and to another statement there.
+    A name must never refer to a plain read here and to another statement in PostgreSQL. So a definition is valid at
+    once only for the rest of its batch (`register`), and for later batches after PostgreSQL has accepted it
+    (`keep_batch`). `forget_batch` drops the definitions of a batch that was not sent.
     """
 
     __slots__ = (

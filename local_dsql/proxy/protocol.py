@@ -18,6 +18,8 @@ from local_dsql.proxy import errors
 from local_dsql.proxy.message_checks import check_message
 from local_dsql.proxy.message_group import MessageGroup, is_several
 from local_dsql.proxy.parse_cache import is_local, is_plain, shows_version
+from local_dsql.proxy.passthrough import ReadResult
+from local_dsql.proxy.roles import is_internal
 from local_dsql.proxy.statement_execution import StatementExecution, simple_execution
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
@@ -75,28 +77,33 @@ class QueryProtocol:
             self._session.client.flush()
 
     async def _process(self, batch: list[Frame]) -> None:
+        """Process a batch: extended messages, if any, and the message that ends it (Sync, Flush or a Query).
+
+        After an error in an extended message, all messages up to the next Sync are skipped, as in PostgreSQL. A Flush
+        ends a batch and not the skipping, so `skipping` outlasts a batch.
+        """
         kind, raw = batch[-1]
         if len(batch) > 1 and not await self._extended_query(batch):
             return
         if kind not in FRONTEND_ROLES:
             raise errors.CloseConnection(errors.unknown_message(kind[0]))
         if kind == FrontendMessage.SYNC:
-            self.skipping = False
+            self.skipping = False  # Sync ends the skipping, even if it is malformed
             if raw != messages.SYNC:
                 self._check(kind, raw)
             await self._end_batch()
         elif not self.skipping and self._check(kind, raw):
             if kind == FrontendMessage.FLUSH:
-                return
+                return  # responses are sent at the end of each batch anyway
             if kind == FrontendMessage.QUERY:
                 await self._simple_query(raw)
             else:
                 self._session.refuse(errors.FUNCTION_CALL)
             await self._end_batch()
         elif kind == FrontendMessage.FLUSH:
-            self.skipping = True
+            self.skipping = True  # a malformed Flush is an error of an extended message
         elif not self.skipping:
-            await self._end_batch()
+            await self._end_batch()  # a malformed Query or FunctionCall: ReadyForQuery follows the error
 
     def _check(self, kind: bytes, raw: bytes) -> bool:
         """Return whether a message is well-formed; if not, the client has received the error."""
@@ -139,7 +146,7 @@ class QueryProtocol:
             self._session.update_encoding()
 
     def _text_refusal(self, query: ParsedQuery) -> ServerMessage | None:
-        """Return the error of a text as a whole: PostgreSQL parses all of it first, and DSQL checks all of it first."""
+        """Return the error of a whole text: PostgreSQL parses all of it first, and DSQL checks all of it first."""
         transaction = self._session.transaction
         finding = query.script.syntax_error
         if finding is None:
@@ -157,8 +164,9 @@ class QueryProtocol:
     async def _extended_query(self, batch: list[Frame]) -> bool:
         """Process a batch except for the message that ends it; return whether that message is to be processed.
 
-        The batch is cut into groups: after each Execute, and before a Parse, and before a Close that follows other
-        messages, so that PostgreSQL's response tells whether it has been done; and where local answers begin or end.
+        The batch is cut into groups after each Execute, before a Parse, and before a Close that follows other messages:
+        then PostgreSQL's response shows which messages it has processed. It is also cut where local answers begin or
+        end.
         """
         group = MessageGroup()
         several = is_several(batch)
@@ -167,7 +175,7 @@ class QueryProtocol:
             if group.frames and cut:
                 group = await self._run_group(group, several)
             if self.skipping:
-                return True
+                return True  # the last message of the batch decides whether the skipping ends
             if kind in COPY:
                 continue  # of a COPY that has failed, or of none
             refusal, query = self._register(kind, raw)
@@ -187,6 +195,7 @@ class QueryProtocol:
             group.add(kind, raw, query, local=local)
             if kind == FrontendMessage.EXECUTE and not self.skipping:
                 if group.takes_rows:
+                    # The rest of the batch may be rows of the COPY: the executor reads it from the queue.
                     self._queue.put_back(batch[number:])
                     await self._run_group(group, several=True)
                     return False
@@ -225,7 +234,7 @@ class QueryProtocol:
         return _unknown_name(kind, raw), None
 
     def _is_spent(self, query: ParsedQuery, raw: bytes) -> bool:
-        """Return whether a portal without rows is executed again: PostgreSQL may not have it any more."""
+        """Return whether a portal without rows is executed again. PostgreSQL may have closed it."""
         if query.only is None or query.only.returns_rows:
             return False
         return self._session.statements.portals.has_begun(messages.execute_parts(raw)[0])
@@ -299,6 +308,8 @@ class QueryProtocol:
     def _refusal(self, statement: Statement) -> ServerMessage | None:
         if statement.finding is not None:
             return errors.refusal(statement.finding)
+        if (role := next(filter(is_internal, sorted(statement.roles)), None)) is not None:
+            return errors.unknown_role(role)
         transaction = self._session.transaction
         if transaction is None:
             return None
@@ -326,9 +337,9 @@ class QueryProtocol:
             return await self._local.run(execution, statement)
         unchecked = statement.outside_transaction or self._only_reads_on(execution, statement)
         if unchecked or is_plain(statement):
-            done = await self._passthrough.read(execution, unchecked=unchecked)
-            if done is not None:
-                return done
+            result = await self._passthrough.read(execution, unchecked=unchecked)
+            if result is not ReadResult.MAY_WRITE:
+                return result is ReadResult.SUCCEEDED
         elif statement.kind is Kind.SESSION:
             return await self._passthrough.configure(execution, statement)
         return await self._executor.run(execution, statement)
@@ -346,7 +357,7 @@ def _ends_transaction(statement: Statement | None) -> bool:
 
 
 def _controls(query: ParsedQuery | None) -> bool:
-    """Return whether a text is BEGIN, COMMIT or ROLLBACK, whose portal PostgreSQL may not have any more."""
+    """Return whether a text is BEGIN, COMMIT or ROLLBACK. PostgreSQL may have closed its portal."""
     return query is not None and query.only is not None and query.only.transaction is not None
 
 

@@ -41,7 +41,7 @@ class ClientSession:
         return messages.FAILED if transaction.failed else messages.IN_TRANSACTION
 
     def fail(self) -> bool:
-        """Note that the transaction, if any, can only be rolled back; return False."""
+        """Mark the transaction, if any, as failed: only ROLLBACK is left. Return False."""
         if self.transaction is not None:
             self.transaction.failed = True
         return False
@@ -54,15 +54,16 @@ class ClientSession:
     # parameters
 
     def start(self) -> None:
-        """Note the parameters that the client received at login."""
+        """Record the parameters that the client received at login."""
         self._reported |= self.backend.parameters
         self.update_encoding()
         self.backend.parameters.clear()
 
     def parameter_changes(self) -> bytes:
-        """Return the parameters that changed since the last report; PostgreSQL too sends them before ReadyForQuery.
+        """Return the parameters that changed since the last report; PostgreSQL sends them before ReadyForQuery, too.
 
-        They include what ROLLBACK and COMMIT reset, but not what suspending a transaction resets: that is set again.
+        They include what ROLLBACK and COMMIT reset, but not what suspending a transaction resets: resuming sets that
+        again.
         """
         reported = self.backend.parameters
         if not reported:
@@ -74,6 +75,6 @@ class ClientSession:
         return b"".join(messages.parameter_status(name, value) for name, value in changed)
 
     def update_encoding(self) -> None:
-        """Decode the client's text from here on by the client_encoding that PostgreSQL reported last."""
+        """Decode the client's texts from now on with the client_encoding that PostgreSQL reported last."""
         if (encoding := self.backend.parameters.get("client_encoding")) is not None:
             self.statements.codec = codec(encoding)

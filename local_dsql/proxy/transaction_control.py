@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Command
 from local_dsql.engine.commit import commit, rollback
-from local_dsql.engine.commit_preview import preview
+from local_dsql.engine.commit_preview import preview_commit
 from local_dsql.engine.exchanges import Begin, Commit
 from local_dsql.engine.opening import begin
 from local_dsql.faults.injector import PredicateFailed
@@ -67,7 +67,7 @@ class TransactionControl:
         self._start_clock()
         assert self._session.transaction is not None
         assert execution.statement is not None
-        # A prepared BEGIN cannot be prepared again, should the transaction go on over another snapshot.
+        # `rebase` sends the BEGIN again, and a Parse with a name would fail then.
         self._session.transaction.begin = messages.query(execution.statement.backend_sql)
         return True
 
@@ -156,16 +156,16 @@ class TransactionControl:
     async def _commit(self) -> bytes | None:
         """Commit; return the error to send, or None."""
         try:
-            foreseen = await preview(self._engine)
+            preview = await preview_commit(self._engine)
         except PredicateFailed as failure:
             await self._rollback()
             return failure.message.encode()
         async with self._engine.exclusive() as held:
-            outcome = await commit(held, foreseen, tell=bool(self.commit_latency))
+            outcome = await commit(held, preview, tell=bool(self.commit_latency))
         self._ended()
         if self.commit_latency and outcome.wrote:
             await asyncio.sleep(self.commit_latency)
-        if outcome.lost:
+        if outcome.breaks_connection:
             self._session.client.abort()
         return outcome.error
 

@@ -61,6 +61,7 @@ class Endpoints:
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
         self._proxy: Proxy | None = None
+        self._job_delay = 0.0
         self.ports: dict[str, int] = {}
         self.stopped: set[str] = set()
 
@@ -107,6 +108,10 @@ class Endpoints:
                 raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
             self.stopped.discard(region)
 
+    def delay_jobs(self, seconds: float) -> None:
+        """Delay the start of each job, also after a reset."""
+        self.proxy.jobs.delay = self._job_delay = seconds
+
     async def close(self) -> None:
         """End all sessions and stop listening."""
         proxy, self._proxy = self._proxy, None
@@ -127,6 +132,7 @@ class Endpoints:
             tls=self._tls,
             suspend_always=self._suspend_always,
         )
+        proxy.jobs.delay = self._job_delay
         try:
             await proxy.start()
         except BackendError as error:

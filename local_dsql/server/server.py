@@ -149,7 +149,7 @@ class Server:
         return {}
 
     async def _delay_jobs(self, parameters: Json) -> Json:
-        self._endpoints.proxy.jobs.delay = float(str(parameters["seconds"]))
+        self._endpoints.delay_jobs(float(str(parameters["seconds"])))
         return {}
 
     async def _pin_server(self, _: Json) -> Json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from local_dsql.wire import messages
 from local_dsql.wire.collector import Collector
 from local_dsql.wire.end_finder import EndFinder
+from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
@@ -154,7 +155,7 @@ class Backend(Receiver):
         (response,) = collector.responses
         return response
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading because the client reads too slowly; ignored during `drain`."""
         if self._transport is not None and not self._draining:
             self._transport.pause_reading()
@@ -163,9 +164,9 @@ class Backend(Receiver):
         """Read the current response to its end, even if the client reads slowly: the lock is wanted."""
         if self.lock.locked:
             self._draining = True
-            self.resume()
+            self.resume_reading()
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Resume reading."""
         if self._transport is not None:
             self._transport.resume_reading()
@@ -191,7 +192,11 @@ class Backend(Receiver):
         """Relay or collect."""
         if self._sink is not None:
             end = self._end
-            self._sink(end.feed(data))
+            relayed = end.feed(data)
+            if end.error:
+                relayed = relayed.replace(end.error, without_internal_context(end.error))
+                end.error = b""
+            self._sink(relayed)
             if end.probe and self._transport is not None:
                 self._transport.write(end.probe)
             if end.status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
+from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.frames import BODY, Frame, FrameReader
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.probe import ERROR, LONG, Probe
@@ -22,6 +23,9 @@ _ASYNCHRONOUS = (
     BackendMessage.ERROR_RESPONSE,
     BackendMessage.NOTIFICATION_RESPONSE,
 )
+
+
+_REPORTS = (BackendMessage.ERROR_RESPONSE, BackendMessage.NOTICE_RESPONSE)
 
 
 class Collector:
@@ -109,6 +113,8 @@ class Collector:
             elif kind == BackendMessage.PARAMETER_STATUS:
                 self.reported.append(raw)
             else:
+                if kind in _REPORTS:
+                    raw = without_internal_context(raw)
                 self._frames.append((kind, raw))
                 if kind in self._stop:
                     self._end(b"")

@@ -35,6 +35,7 @@ class EndFinder:
         "_probe",
         "_request",
         "_skip",
+        "error",
         "failed",
         "parsed",
         "probe",
@@ -55,6 +56,8 @@ class EndFinder:
         self.status = b""
         """The transaction status, once the end is found."""
         self.failed = False
+        self.error = b""
+        """The ErrorResponse, if one piece of bytes has all of it."""
         self.parsed = 0
         self._request = request
         self._followed = 0
@@ -86,6 +89,7 @@ class EndFinder:
                 self.status = data[position + BODY : position + BODY + 1]
             elif kind == _ERROR_RESPONSE:
                 self.failed = True
+                self.error = data[position : position + length_at(data, position + 1)[0] + 1]
             elif kind == _PARSE_COMPLETE:
                 self.parsed += 1
             position += length_at(data, position + 1)[0] + 1

@@ -13,10 +13,12 @@ class FifoLock:
     read within one callback of the event loop.
     """
 
-    __slots__ = ("_locked", "_waiting")
+    __slots__ = ("_locked", "_waiting", "releases")
 
     def __init__(self) -> None:
         self._locked = False
+        self.releases = 0
+        """Number of releases so far."""
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -49,6 +51,7 @@ class FifoLock:
 
     def release(self) -> None:
         """Pass the lock to the next waiter, or free it."""
+        self.releases += 1
         while self._waiting:
             ticket = self._waiting.popleft()
             if not ticket.done():

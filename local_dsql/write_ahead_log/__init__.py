@@ -1,20 +1,25 @@
-"""Reading PostgreSQL 16's write-ahead log: which row versions each transaction has changed or locked, and how strongly.
+"""Reader of PostgreSQL 16's write-ahead log: the row versions that each transaction has changed or locked.
 
-The engine owns the data directory, so that it reads the log's files: no statement, no right, no trigger and no catalog
-has a part in it, and a write by a cascade, a function, a view, COPY or an upsert looks like any other. To be sure that
-all that was done before a moment is in the files, the engine runs `pg_logical_emit_message(true, '', '')` on a
-connection of its own and reads up to the position that this returns.
+The engine owns the data directory, so it reads the log's files. No statement, right, trigger or catalog is involved,
+and a write by a cascade, a function, a view, COPY or an upsert looks like any other. To be sure that the files have
+everything up to now, the engine runs `pg_logical_emit_message(true, '', '')` on its own connection, and reads up to the
+position that this returns.
 
-`wal_level=logical` is needed. Under `minimal` the rows of tables that were made or truncated in the same transaction
-are not logged. Under `replica` nothing before the COMMIT says whose subtransaction a number is, but for every 64th;
-one that was released, as every EXCEPTION block of PL/pgSQL is at its end, has left `pg_locks`, while its rows stay.
-Under `logical` the first record of each subtransaction names its top-level transaction. That costs, measured on two
-shared cores, 17 % more log in pgbench's tpcb-like transaction (492 bytes instead of 422, since an UPDATE writes the
-whole new row), 8 bytes for each deleted row, and no processor time that could be told from the noise: at each of the
-three levels a backend took 60 µs for an UPDATE in autocommit and 230 ms for one of 100,000 rows.
+TRUNCATE has no row operations. The dialect refuses it to clients (`dsql_dialect/rules/statements.py`). PostgreSQL gives
+the truncated table a new file, and later operations name that file. Records that cut a file (VACUUM; TRUNCATE of a
+table made in the same transaction) are read in `transaction_records`; other records of TRUNCATE are skipped in
+`row_records`.
 
-A record is taken for what it is if its page says that it is the page of that position, and the record names the one
-that was read before. Checksums (CRC-32C) are not computed: in Python that would take longer than all the rest.
+`wal_level=logical` is needed. Under `minimal`, PostgreSQL does not log the rows of tables that were made or truncated
+in the same transaction. Under `replica`, the log names the parents of subtransactions only 64 at a time, or at COMMIT.
+A subtransaction that was released, such as an EXCEPTION block of PL/pgSQL, is not in `pg_locks` any more, but its rows
+stay. Under `logical` the first record of each subtransaction names its top-level transaction. The cost, measured on two
+shared cores: 17 % more log in pgbench's tpcb-like transaction (492 bytes instead of 422, since an UPDATE writes the
+whole new row), and 8 bytes for each deleted row. No difference in processor time was measurable: at each of the three
+levels a backend took 60 µs for an UPDATE in autocommit and 230 ms for one of 100,000 rows.
+
+A record is accepted if its page has the expected position, and the record names the position of the one before it.
+Checksums (CRC-32C) are not computed: in Python that would take longer than everything else.
 """
 
 from local_dsql.write_ahead_log.changes import CONFLICTS, TableChanges, conflicts, net_changes

@@ -1,4 +1,4 @@
-"""Net effects of a transaction on each table, by the places of row versions, and the conflict of two transactions."""
+"""Net changes of a transaction in each table, by the places of row versions, and conflicts of two transactions."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ CONFLICTS: Mapping[LockStrength, frozenset[LockStrength]] = {
     LockStrength.NO_KEY_UPDATE: frozenset(set(LockStrength) - {LockStrength.KEY_SHARE}),
     LockStrength.UPDATE: frozenset(LockStrength),
 }
-"""Row locks that exclude each other (documentation of PostgreSQL 16, table 13.3)."""
+"""Row locks that conflict (documentation of PostgreSQL 16, table 13.3)."""
 
 
 @dataclass(slots=True)
 class TableChanges:
-    """Changes of one table. *Base* places are versions of others, *own* places those that the transaction has made.
+    """Changes of one table. *Base* places are row versions of others, *own* places those that the transaction has made.
 
     Attributes:
         updates: own place of the newest version, by base place.
         deletes: base places.
-        inserts: own places, in the order of their making.
-        held: strongest lock on each base place, those of the changes included.
-        locks: base places to be locked again, with the strength: those that are not changed, and those that were locked
-            more strongly than their update locks them.
-        keys_unchanged: updated base places whose updates have all left the keys as they were.
+        inserts: own places, in the order in which they were made.
+        held: strongest lock on each base place, including the locks of the changes.
+        locks: base places to lock again, with the strength: rows that are not changed, and rows whose lock is stronger
+            than their update's.
+        keys_unchanged: updated base places whose updates have all kept the keys.
     """
 
     updates: dict[Place, Place] = field(default_factory=dict)
@@ -48,15 +48,15 @@ class TableChanges:
         return [*self.updates.values(), *self.inserts]
 
     def __bool__(self) -> bool:
-        """Return whether there is a change or a lock to take again."""
+        """Return whether there is a change, or a lock to acquire again."""
         return bool(self.updates or self.deletes or self.inserts or self.locks)
 
     def hold(self, place: Place, strength: LockStrength) -> None:
-        """Note a lock on a base place; the strongest one counts."""
+        """Record a lock on a base place; the strongest one counts."""
         _raise(self.held, place, strength)
 
     def settle(self) -> None:
-        """Drop locks that need not be taken again.
+        """Drop locks that need not be acquired again.
 
         An update or a delete locks its row itself; an update does that less strongly than FOR UPDATE. A no-key lock on
         a row that is not written comes from an upsert that has changed nothing: it is no conflict in DSQL.
@@ -139,13 +139,13 @@ def net_changes(
     *,
     multixact_strength: Callable[[int, LockStrength], LockStrength] = _strongest,
 ) -> dict[int, TableChanges]:
-    """Return what is left of the operations of a transaction, by file.
+    """Return the net changes of a transaction, by file.
 
     Args:
-        operations: operations of one transaction in the order of the log, those that were rolled back left out.
-        multixact_strength: return the lock of this transaction in a MultiXact, given its number and the strongest
-            lock of all its members; called for those only that the reader has not seen being made. The default
-            takes the strongest.
+        operations: operations of one transaction in the order of the log, without those that were rolled back.
+        multixact_strength: returns the lock of this transaction in a MultiXact, given its number and the strongest lock
+            of all its members. It is called only for a MultiXact whose creation was not read. The default takes the
+            strongest.
     """
     fold = _Fold(multixact_strength)
     for operation in operations:
@@ -156,7 +156,7 @@ def net_changes(
 def conflicts(
     mine: Mapping[tuple[int, Place], LockStrength], theirs: Mapping[tuple[int, Place], LockStrength]
 ) -> bool:
-    """Return whether two transactions hold locks, by file and base place, that exclude each other."""
+    """Return whether two transactions hold conflicting locks, by file and base place."""
     fewer, more = (mine, theirs) if len(mine) < len(theirs) else (theirs, mine)
     return any(place in more and more[place] in CONFLICTS[strength] for place, strength in fewer.items())
 

@@ -6,8 +6,8 @@ from local_dsql.errors import LocalDatabaseError
 
 
 class LogGap(LocalDatabaseError):
-    """Log that has not been read yet is gone: PostgreSQL has removed its file, or reused it for later log."""
+    """Unread log is gone: PostgreSQL has removed its file, or reused it for later log."""
 
 
 class LogNotWritten(LocalDatabaseError):
-    """The log was asked for up to a place that PostgreSQL has not written to its files yet."""
+    """PostgreSQL has not yet written the log up to the requested position to its files."""

@@ -2,7 +2,7 @@
 
 Sources, in PostgreSQL 16: `src/include/access/` `xlog_internal.h` (pages), `xlogrecord.h` (records), `rmgrlist.h`
 (resource managers), `heapam_xlog.h`, `xact.h`, `multixact.h`, and `src/include/catalog/storage_xlog.h`. They are plain
-integers, since enumerations cost a microsecond at every use, which is as much as all the rest of a record.
+integers: an enumeration costs a microsecond at every use, as much as the rest of a record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RECORD_HEADER_SIZE: Final = 24
 INFORMATION_MASK: Final = 0x70
 """Bits of the information that tell one record of a resource manager from another."""
 BLOCK_IDS: Final = 33
-"""Numbers below are blocks; the ones that follow are other parts of a record's header."""
+"""Numbers below this are blocks; the numbers from it on are other parts of a record's header."""
 TOPLEVEL_XID: Final = 252
 ORIGIN: Final = 253
 DATA_LONG: Final = 254
@@ -61,7 +61,7 @@ XLOG_SWITCH: Final = 0x40
 XLOG_INFORMATION_MASK: Final = 0xF0
 SMGR_TRUNCATE: Final = 0x20
 SMGR_TRUNCATION = Struct("<IIIII")
-"""First block that goes, tablespace, database, file, flags."""
+"""First block that is cut off, tablespace, database, file, flags."""
 SMGR_TRUNCATES_HEAP: Final = 0x01
 
 # locks that several transactions share

@@ -1,10 +1,10 @@
-"""Places in the write-ahead log: byte positions, as PostgreSQL prints them and as integers."""
+"""Positions in the write-ahead log: byte positions, as PostgreSQL prints them and as integers."""
 
 from __future__ import annotations
 
 
 def parse_lsn(text: str) -> int:
-    """Return the byte position that a `pg_lsn` such as `16/B374D848` stands for.
+    """Return the byte position of a `pg_lsn` such as `16/B374D848`.
 
     Raises:
         ValueError: the text is no `pg_lsn`.

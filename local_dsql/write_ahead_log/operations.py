@@ -1,4 +1,4 @@
-"""Changes of single row versions, as the write-ahead log has them."""
+"""Changes of single row versions in the write-ahead log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class LockStrength(IntEnum):
-    """PostgreSQL's row locks, the weakest first (documentation of PostgreSQL 16, 13.3.2)."""
+    """PostgreSQL's row locks, weakest first (documentation of PostgreSQL 16, 13.3.2)."""
 
     KEY_SHARE = 1
     SHARE = 2
@@ -23,8 +23,8 @@ class OperationKind(Enum):
     UPDATE = "update"
     LOCK = "lock"
     LOCK_UPDATED = "lock updated"
-    """A lock on a version newer than the one that the statement has locked: PostgreSQL follows the chain of updates
-    of others, which the snapshot of the statement does not show."""
+    """A lock on a newer version than the one that the statement has locked. PostgreSQL follows the chain of updates by
+    others, which the statement's snapshot does not show."""
 
 
 class Place(NamedTuple):
@@ -39,16 +39,16 @@ class RowOperation(NamedTuple):
 
     Attributes:
         kind: kind of the operation.
-        file: file of the table (`pg_relation_filenode`); TRUNCATE and rewrites give a table another one. Tables of
-            out-of-line values (TOAST) and system catalogs have rows of their own.
+        file: file of the table (`pg_relation_filenode`). TRUNCATE and rewrites give a table a new file. Tables of
+            out-of-line values (TOAST) and system catalogs have operations of their own.
         old: version that was updated, deleted or locked; None for an INSERT.
         new: version that was made; None for all but INSERT and UPDATE.
         strength: lock that the operation takes on `old`; None for an INSERT.
-        multixact: number of the MultiXact whose members say the strength, where the log before it was not read;
-            `strength` is then the strongest one of all members. 0 otherwise.
-        lsn: place of the record in the log.
-        keys_unchanged: an UPDATE that left all columns of unique indexes that a foreign key could refer to as they
-            were, whatever its lock says; HOT updates leave all indexed columns.
+        multixact: number of the MultiXact whose members have the strength, if the reader has not seen its creation;
+            `strength` is then the strongest of all members. 0 otherwise.
+        lsn: position of the record in the log.
+        keys_unchanged: an UPDATE that kept all columns of unique indexes to which a foreign key could refer, whatever
+            its lock. HOT updates keep all indexed columns.
     """
 
     kind: OperationKind

@@ -1,7 +1,7 @@
-"""Row operations in 31 bytes each, until they are asked for.
+"""Row operations packed into 31 bytes each, and decoded when they are used.
 
-Nearly all operations are of transactions that are never asked for. As objects each would take 300 bytes, and so many of
-them would make the garbage collector stop the process for 100 ms at times.
+Nearly all operations belong to transactions that are never asked for. As objects each would take 300 bytes, and the
+garbage collector would stop the process for 100 ms at times to visit them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def unpack(parts: Iterable[bytes | bytearray]) -> list[RowOperation]:
 
 
 def without_blocks(operations: bytearray, file: int, block: int) -> bytearray:
-    """Return the operations but those on a file's rows from a block on."""
+    """Return the operations without those on a file's rows from a block on."""
     kept = bytearray()
     for fields in _LAYOUT.iter_unpack(operations):
         _, of, old_block, new_block, _, _, _, kind, _, _ = fields

@@ -1,4 +1,4 @@
-"""Reader of the write-ahead log: from record to record, bounded steps, each byte once."""
+"""Reader of the write-ahead log: record by record, in bounded steps, each byte once."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.transactions import CommittedTransaction
 
 STEP = 64 * 1024
-"""Bytes that `advance` reads at a time, and the default of a step."""
+"""Bytes that `advance` reads at a time, and `advance_some` by default."""
 
 
 class LogReader:
-    """Reads what transactions do to the rows of one database; one thread at a time may use it.
+    """Reads the changes of rows in one database; one thread at a time may use it.
 
     Args:
         data_directory: PostgreSQL's data directory.
-        start: position of a record (`pg_current_wal_insert_lsn()`) that no transaction has written before which is
-            still open.
+        start: position of a record (`pg_current_wal_insert_lsn()`). No transaction that is still open has written
+            before it.
         database: OID of the database; rows of others are left out.
         timeline: timeline of the log, 1 in a cluster that was never restored from a backup.
         segment_size: bytes of a log file (`wal_segment_size`).
@@ -76,7 +76,7 @@ class LogReader:
             self._handlers[manager] = handler
         self._position = start
         self._previous: int | None = None
-        """Position of the last record that was read, which the next one must name."""
+        """Position of the last record that was read; the next record must name it."""
 
     @property
     def position(self) -> int:
@@ -84,11 +84,11 @@ class LogReader:
         return self._position
 
     def pending_bytes(self, end: int) -> int:
-        """Return how much log lies between the position and `end`."""
+        """Return the bytes of log between the position and `end`."""
         return max(0, end - self._position)
 
     def close(self) -> None:
-        """Close the log file that was read last."""
+        """Close the open log file."""
         self._segments.close()
 
     def advance(self, end: int) -> None:
@@ -102,13 +102,13 @@ class LogReader:
             pass
 
     def advance_some(self, end: int, max_bytes: int = STEP) -> bool:
-        """Read at most `max_bytes` of log, and the record in which they end; return whether `advance` would be done.
+        """Read at most `max_bytes` of log, and the rest of the last record; return whether all up to `end` is read.
 
-        64 KiB take 0.2 ms of log about other things and 0.6 ms of dense changes of short rows.
+        64 KiB take 0.2 ms if the log is about other things, and 0.6 ms if it is full of changes of short rows.
 
         Raises:
             LogGap: a file that has not been read yet is gone.
-            LogNotWritten: the log was not flushed so far.
+            LogNotWritten: the log was not flushed up to there.
         """
         start = self._position
         if start >= end:
@@ -121,11 +121,11 @@ class LogReader:
         return not complete or self._position >= end
 
     def skip(self, to: int) -> None:
-        """Go on at a later position and forget every transaction, open or committed.
+        """Continue at a later position and forget every transaction, open or committed.
 
-        Nothing may be asked afterwards of transactions that have written before that position: nothing is lost where
-        no transaction has a number (pg_stat_activity.backend_xid) after the position was read. A snapshot does not tell
-        that: it does not name a running transaction that is newer than all that have ended.
+        Afterwards the reader must not be asked about transactions that have written before that position. There are
+        none if no transaction had a number (pg_stat_activity.backend_xid) after the position was read. A snapshot is
+        not enough: it does not name a running transaction that is newer than all that have ended.
         """
         if to <= self._position:
             return
@@ -133,10 +133,10 @@ class LogReader:
         self._transactions.clear()
 
     def forget(self, before_lsn: int) -> None:
-        """Drop transactions that committed before a position: every snapshot in use was taken later.
+        """Drop transactions that committed before a position, because every snapshot in use was taken later.
 
-        An open transaction whose snapshot is older than the position must not ask for `committed` afterwards. Until
-        they are dropped, 300 bytes are kept for each small transaction, and 31 for each row operation.
+        Do not call `committed` afterwards for a snapshot that is older than the position. Until they are dropped, 300
+        bytes are kept for each small transaction, and 31 for each row operation.
         """
         self._transactions.forget(before_lsn)
 
@@ -147,8 +147,8 @@ class LogReader:
     def subtransactions(self, top_xid: int) -> frozenset[int]:
         """Return the subtransactions of an open top-level transaction, released ones included (64 bits all).
 
-        Those that were rolled back, with all that was released into them, are left out, and those that have written
-        no record. Complete under `wal_level=logical`; under `replica` the log names parents 64 at a time.
+        It leaves out those that were rolled back, with all that was released into them, and those that have written no
+        record. The result is complete under `wal_level=logical`; under `replica` the log names parents 64 at a time.
         """
         return self._transactions.subtransactions(top_xid)
 
@@ -157,15 +157,16 @@ class LogReader:
         return self._transactions.operations(xids)
 
     def committed(self, snapshot: Snapshot) -> list[CommittedTransaction]:
-        """Return the transactions that have committed operations, and are not visible to a snapshot, by number."""
+        """Return the committed transactions with operations that a snapshot does not show, by number."""
         return self._transactions.committed(snapshot)
 
     def take_committed(self) -> list[CommittedTransaction]:
-        """Return the transactions that have committed operations, in the order of their COMMITs, and forget them."""
+        """Return the committed transactions with operations, in the order of their COMMITs, and forget them."""
         return self._transactions.take_committed()
 
     def _scan(self, base: int, data: bytes, end: int) -> bool:
-        """Read the records that begin in `data`, pages that lie at `base`; return False where `end` cuts the last."""
+        """Read the records that begin in `data`, pages from position `base` on; return False if `end` cuts the last
+        one."""
         handlers, known = self._handlers, self._transactions.open
         header, size = RECORD_HEADER.unpack_from, RECORD_HEADER_SIZE
         position, limit, previous = self._position - base, min(end - base, len(data)), self._previous
@@ -197,7 +198,7 @@ class LogReader:
         return True
 
     def _cross(self, base: int, data: bytes, end: int) -> bool:
-        """Read the record at the position, which crosses the end of its page; return False where `end` cuts it."""
+        """Read the record at the position, which crosses the end of its page; return False if `end` cuts it."""
         start = self._position
         if self._segments.after(start, RECORD_HEADER_SIZE) > end:
             return False
@@ -219,7 +220,7 @@ class LogReader:
         return True
 
     def _gather(self, base: int, data: bytes, length: int) -> bytes:
-        """Return `length` bytes of records from the position on; `data` holds at least the page of the position."""
+        """Return `length` bytes of records from the position on; `data` has at least the page of the position."""
         position = self._position - base
         next_page = position - position % PAGE_SIZE + PAGE_SIZE
         room = next_page - position
@@ -231,15 +232,16 @@ class LogReader:
         return self._segments.payload(self._position, length)
 
     def _begin(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
-        """Note the transaction of a record of no other interest: the first one of a subtransaction names its top."""
+        """Record the transaction of a record without row operations: a subtransaction's first record names its
+        parent."""
         self._transactions.begin(xid, split(data, start, end).toplevel)
 
     def _file_end(self, position: int) -> int:
-        """Return the end of the file that a position lies in, the position itself at its beginning."""
+        """Return the end of the file that has a position; the position itself if it begins a file."""
         return position + -position % self._segments.size
 
     def _check_link(self, lsn: int, length: int, link: int) -> None:
-        """Refuse a record that does not follow the one read before; after a skip, any that may be one."""
+        """Refuse a record that does not follow the one before it; after a skip, one that cannot be a record."""
         if self._previous is None and length >= RECORD_HEADER_SIZE and link < lsn:
             return
         raise LogNotWritten(

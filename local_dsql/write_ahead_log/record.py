@@ -31,7 +31,7 @@ class Headers(NamedTuple):
         blocks: block numbers by their number in the record.
         toplevel: 32-bit number of the top-level transaction, in the first record of a subtransaction under
             `wal_level=logical`; 0 otherwise.
-        main: where the data of the resource manager begins, in the bytes given.
+        main: position of the resource manager's data, in the bytes given.
     """
 
     database: int
@@ -42,7 +42,7 @@ class Headers(NamedTuple):
 
 
 def split(data: bytes, start: int, end: int) -> Headers:
-    """Read the headers of the record that lies between two offsets in `data`.
+    """Read the headers of the record between two offsets in `data`.
 
     Raises:
         ValueError: the bytes are no record of PostgreSQL 16.

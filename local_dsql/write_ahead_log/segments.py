@@ -1,4 +1,4 @@
-"""Files of the write-ahead log: whole pages by position, each checked to be the page that was asked for."""
+"""Files of the write-ahead log: whole pages by position. Each page is checked to have the expected position."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Segments:
         return SHORT_PAGE_HEADER if page % self.size else LONG_PAGE_HEADER
 
     def pages(self, start: int, end: int) -> bytes:
-        """Return the pages of one file from a page's beginning on to the byte before `end`, or fewer, at least one.
+        """Return the pages of one file from the beginning of a page up to `end`, at least one.
 
-        Pages are left out from the first one on that holds other bytes: there is no log in the rest of a file after
+        From the first page on that has other bytes, pages are left out: there is no log in the rest of a file after
         `pg_switch_wal()`.
 
         Raises:
-            LogGap: the file is gone, or the first page holds later log.
-            LogNotWritten: the first page holds earlier log or none: PostgreSQL has not written so far yet.
+            LogGap: the file is gone, or the first page has later log.
+            LogNotWritten: the first page has earlier log or none: PostgreSQL has not written that far yet.
         """
         first = start - start % self.size
         length = -((start - end) // PAGE_SIZE) * PAGE_SIZE
@@ -67,7 +67,7 @@ class Segments:
         return data
 
     def payload(self, start: int, length: int) -> bytes:
-        """Return bytes of records from a position on, headers of pages and ends of files left out."""
+        """Return bytes of records from a position on, without headers of pages and ends of files."""
         parts = []
         while length:
             page = start - start % PAGE_SIZE

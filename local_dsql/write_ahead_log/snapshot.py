@@ -1,4 +1,4 @@
-"""Snapshots as `pg_current_snapshot()` prints them: which transactions a reader sees."""
+"""Snapshots as `pg_current_snapshot()` prints them: the transactions that a reader sees."""
 
 from __future__ import annotations
 

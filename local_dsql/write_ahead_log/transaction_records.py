@@ -1,4 +1,4 @@
-"""Records of transactions, of MultiXacts and of files cut short."""
+"""Records of transactions (COMMIT, ROLLBACK, subtransactions), of MultiXacts, and of files that are cut."""
 
 from __future__ import annotations
 
@@ -44,18 +44,19 @@ _SIZES = (
     (HAS_DROPPED_STATS, DROPPED_STATS_SIZE),
     (HAS_INVALS, INVAL_SIZE),
 )
-"""Parts of the record of an end that are a count and as many entries, in their order, with the size of an entry."""
+"""Parts of the record of a COMMIT or ROLLBACK that are a count and as many entries, in order, with an entry's size."""
 
 
 class TransactionRecords:
-    """Take the records that say how transactions hang together, and how they end."""
+    """Reads the records of the end of transactions, of their subtransactions and MultiXacts, and of files that are
+    cut."""
 
     def __init__(self, database: int, transactions: Transactions) -> None:
         self._database = database
         self._transactions = transactions
 
     def xact(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
-        """Take a record of the resource manager XACT, which lies between two offsets in `data`."""
+        """Read a record of the resource manager XACT, between two offsets in `data`."""
         first = start + RECORD_HEADER_SIZE
         main = first + 2 if data[first] == DATA_SHORT else split(data, start, end).main
         kind = information & INFORMATION_MASK
@@ -73,7 +74,7 @@ class TransactionRecords:
             self._transactions.abort(prepared or xid, subtransactions)
 
     def multixact(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
-        """Take a record of the resource manager MULTIXACT, which lies between two offsets in `data`."""
+        """Read a record of the resource manager MULTIXACT, between two offsets in `data`."""
         headers = split(data, start, end)
         if xid:
             self._transactions.begin(xid, headers.toplevel)
@@ -84,7 +85,7 @@ class TransactionRecords:
             self._transactions.create_multixact(number, list(MULTIXACT_MEMBER.iter_unpack(members)), lsn)
 
     def smgr(self, lsn: int, xid: int, information: int, data: bytes, start: int, end: int) -> None:
-        """Take a record of the resource manager SMGR, which lies between two offsets in `data`."""
+        """Read a record of the resource manager SMGR, between two offsets in `data`: VACUUM or TRUNCATE cuts a file."""
         headers = split(data, start, end)
         if xid:
             self._transactions.begin(xid, headers.toplevel)
@@ -95,7 +96,7 @@ class TransactionRecords:
 
 
 def _end(data: bytes, main: int, information: int) -> tuple[tuple[int, ...], int]:
-    """Return the subtransactions that end with a transaction, and its number where another one ends it (or 0)."""
+    """Return the subtransactions that end with a transaction, and the number of a prepared transaction (or 0)."""
     if not information & XACT_HAS_INFO:
         return (), 0
     (parts,) = U32.unpack_from(data, main + XACT_TIME_SIZE)

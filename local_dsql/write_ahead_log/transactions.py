@@ -34,12 +34,12 @@ _STRENGTHS = (
 
 @dataclass(slots=True, eq=False)
 class CommittedTransaction:
-    """A transaction that has committed changes or locks of rows; it equals itself alone, and can be a key.
+    """A transaction that has committed changes or locks of rows. It is equal only to itself, and can be a key.
 
     Attributes:
         xid: number of the top-level transaction (64 bits).
-        subtransactions: numbers of those of its subtransactions that were not rolled back (64 bits).
-        lsn: place of the record of its COMMIT.
+        subtransactions: numbers of its subtransactions that were not rolled back (64 bits).
+        lsn: position of the record of its COMMIT.
     """
 
     xid: int
@@ -49,9 +49,9 @@ class CommittedTransaction:
 
     @property
     def operations(self) -> list[RowOperation]:
-        """Return its row operations in the order of the log, those that were rolled back left out.
+        """Return its row operations in the order of the log, without those that were rolled back.
 
-        They are decoded at every call, 1 µs each.
+        Every call decodes them, 1 µs each.
         """
         return unpack(self._operations)
 
@@ -62,9 +62,9 @@ class OpenTransaction:
 
     Attributes:
         xid: its number, with the epoch (64 bits).
-        top: number of its top-level transaction; 0 for one that is itself, or whose parent the log has not named.
-        subtransactions: numbers of the subtransactions known to be its own that have not been rolled back, if any.
-        operations: row operations under this very number, packed.
+        top: number of its top-level transaction; 0 if it is one itself, or the log has not named its parent.
+        subtransactions: numbers of its known subtransactions that have not been rolled back.
+        operations: row operations under this number, packed.
     """
 
     xid: int
@@ -85,7 +85,7 @@ class Transactions:
         self.open: dict[int, OpenTransaction] = {}
         self._committed: dict[int, CommittedTransaction] = {}
         self._order: list[int] = []
-        """Numbers of the committed transactions (64 bits), sorted; those that were forgotten may stay for a while."""
+        """Numbers of the committed transactions (64 bits), sorted; forgotten ones may stay for a while."""
         self._ends: deque[CommittedTransaction] = deque()
         self._multixacts: dict[int, Sequence[tuple[int, int]]] = {}
         self._multixact_places: deque[tuple[int, int]] = deque()
@@ -95,7 +95,7 @@ class Transactions:
         return self._reference + (xid - self._reference + _HALF) % _NUMBERS - _HALF
 
     def begin(self, xid: int, top: int = 0) -> OpenTransaction:
-        """Return the transaction, noted as open; `top` is that of a subtransaction where a record names it."""
+        """Return the transaction, recorded as open; `top` is the parent of a subtransaction if a record names it."""
         transaction = self.open.get(xid)
         if transaction is None:
             transaction = self.open[xid] = OpenTransaction(self.widen(xid))
@@ -123,12 +123,12 @@ class Transactions:
         self._ends.append(committed)
 
     def _end(self, xid: int) -> tuple[bytes, ...]:
-        """Forget an open transaction and return its operations, in no part or one."""
+        """Forget an open transaction and return its operations, as a list of at most one part."""
         transaction = self.open.pop(xid, None)
         return (bytes(transaction.operations),) if transaction and transaction.operations else ()
 
     def abort(self, xid: int, subtransactions: Iterable[int]) -> None:
-        """Forget a transaction or subtransaction, and those released into it, which the record of its end names."""
+        """Forget a transaction or subtransaction that was rolled back, and those released into it."""
         for number in (xid, *subtransactions):
             transaction = self.open.pop(number, None)
             if transaction is None:
@@ -137,20 +137,20 @@ class Transactions:
                 top.subtransactions.discard(number)
 
     def truncate(self, file: int, block: int) -> None:
-        """Forget what open transactions have done in blocks of a file that are cut off.
+        """Forget the operations of open transactions in blocks of a file that are cut off.
 
-        TRUNCATE cuts the file itself only where the same transaction has made it; VACUUM cuts empty blocks.
+        VACUUM cuts empty blocks. TRUNCATE cuts the file only if the same transaction has made the table.
         """
         for transaction in self.open.values():
             transaction.operations = without_blocks(transaction.operations, file, block)
 
     def create_multixact(self, number: int, members: Sequence[tuple[int, int]], lsn: int) -> None:
-        """Note the members of a MultiXact: transaction (32 bits) and status."""
+        """Record the members of a MultiXact: transaction (32 bits) and status."""
         self._multixacts[number] = members
         self._multixact_places.append((lsn, number))
 
     def strength(self, multixact: int, xid: int) -> LockStrength | None:
-        """Return the strongest lock of a transaction in a MultiXact, None where its making was not read."""
+        """Return the strongest lock of a transaction in a MultiXact, None if its creation was not read."""
         members = self._multixacts.get(multixact, ())
         return max((_STRENGTHS[status] for member, status in members if member == xid), default=None)
 
@@ -200,7 +200,7 @@ class Transactions:
                 break
             del self._committed[self._ends.popleft().xid]
         gone = next((i for i, xid in enumerate(self._order) if xid in self._committed), len(self._order))
-        del self._order[:gone]  # at once: to delete them one by one takes a time that grows with their square
+        del self._order[:gone]  # all at once: one by one would take quadratic time
         while self._multixact_places and self._multixact_places[0][0] < before:
             number = self._multixact_places[0][1]
             if any(member in self.open for member, _ in self._multixacts[number]):

@@ -16,6 +16,7 @@ from blocks import (
     BackupPolicy,
     ConstructError,
     DatabaseBackup,
+    DatabaseGrant,
     DatabaseGrants,
     DatabaseRole,
     DistributedDatabase,
@@ -30,7 +31,15 @@ from blocks.database.migrator import MigratorOptions
 if TYPE_CHECKING:
     from constructs import Construct
 
-CONSTRUCTS = [DatabaseBackup, DistributedDatabase, ImportedDatabase, Migrator, PeerCluster, Peering]
+CONSTRUCTS = [
+    DatabaseBackup,
+    DatabaseGrant,
+    DistributedDatabase,
+    ImportedDatabase,
+    Migrator,
+    PeerCluster,
+    Peering,
+]
 VALUES = [BackupPolicy, DatabaseRole, MultiRegion]
 SOURCES = sorted(Path(blocks.__file__).parent.rglob("*.py"))
 

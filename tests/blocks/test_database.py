@@ -51,9 +51,9 @@ def test_logical_ids_are_frozen_because_a_changed_one_replaces_a_database(stack:
 
 def test_an_id_alone_makes_a_database(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main")
-    properties = Template.of(stack).the("Custom::DsqlMigrations")["Properties"]
-    assert properties["Database"] == "main"
-    assert properties["Grants"] == []
+    template = Template.of(stack)
+    assert template.the("Custom::DsqlMigrations")["Properties"]["Database"] == "main"
+    assert template.grants() == []
 
 
 def test_the_custom_resource_has_the_properties_that_the_migrator_reads(stack: cdk.Stack) -> None:
@@ -67,22 +67,30 @@ def test_the_custom_resource_has_the_properties_that_the_migrator_reads(stack: c
         "Region",
         "ManifestDigest",
         "CodeDigest",
-        "Grants",
     }
     assert properties["ServiceToken"] == {"Fn::GetAtt": ["mainMigratorFunction51F9B572", "Arn"]}
     assert properties["Endpoint"] == {"Fn::GetAtt": ["main7AD10839", "Endpoint"]}
     assert properties["ServiceTimeout"] == "3600"
-    assert properties["Grants"] == [
+
+
+def test_a_grant_has_the_properties_that_the_migrator_reads(stack: cdk.Stack) -> None:
+    bank(stack)
+    template = Template.of(stack)
+    for id in template.ids("Custom::DsqlGrant"):
+        assert set(template.resources[id]["Properties"]) == {"ServiceToken", "ServiceTimeout", "Grant"}
+        assert template.resources[id]["Properties"]["ServiceTimeout"] == "3600"
+    endpoint = {"Fn::GetAtt": ["main7AD10839", "Endpoint"]}
+    assert sorted(template.grants(), key=str) == [
         {
-            "DatabaseRole": "blocks_main_read_only",
-            "Access": "READ_ONLY",
-            "RoleArn": {"Fn::GetAtt": ["AuditServiceRoleC767BE4A", "Arn"]},
-        },
-        {
-            "DatabaseRole": "blocks_main_read_write",
-            "Access": "READ_WRITE",
-            "RoleArn": {"Fn::GetAtt": ["TransferServiceRole626B40D3", "Arn"]},
-        },
+            "Database": "main",
+            "Endpoint": endpoint,
+            "RoleArn": {"Fn::GetAtt": [f"{name}", "Arn"]},
+            "Roles": [{"DatabaseRole": f"blocks_main_{access.lower()}", "Access": access}],
+        }
+        for name, access in (
+            ("AuditServiceRoleC767BE4A", "READ_ONLY"),
+            ("TransferServiceRole626B40D3", "READ_WRITE"),
+        )
     ]
 
 

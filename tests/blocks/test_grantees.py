@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import ConstructError, DistributedDatabase
-from tests.support.template_reader import Json, Template, function, logical_id
+from tests.support.template_reader import Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +51,8 @@ def test_a_singleton_function_is_configured_like_any_function(stack: cdk.Stack) 
     properties = template.resources[shared]["Properties"]
     assert properties["Environment"]["Variables"]["BLOCKS_MAIN_ROLE"] == "blocks_main_read_write"
     assert len(properties["Layers"]) == 1
-    assert logical_id(db.migrator.migrated) in template.resources[shared]["DependsOn"]
-    assert len(template.the("Custom::DsqlMigrations")["Properties"]["Grants"]) == 1
+    assert logical_id(db.migrator.migrated) in template.needs(shared)
+    assert len(template.mappings()) == 1
     Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
     template.order()
 
@@ -75,40 +75,8 @@ def test_a_function_with_the_maximum_of_layers_is_granted_by_its_role(stack: cdk
         fn.add_environment(name, value)
     template = Template.of(stack)
     assert "Layers" not in template.named(fn)["Properties"]
-    assert len(template.the("Custom::DsqlMigrations")["Properties"]["Grants"]) == 1
+    assert len(template.mappings()) == 1
     template.order()
-
-
-def test_a_nested_database_is_granted_to_a_role_of_its_parent_stack(app: cdk.App, stack: cdk.Stack) -> None:
-    nested = cdk.NestedStack(stack, "Data")
-    db, fn = DistributedDatabase(nested, "main"), function(stack)
-    db.grant_connect(fn)
-    app.synth()
-    inner, outer = written(app, nested), written(app, stack)
-    (mapping,) = inner.the("Custom::DsqlMigrations")["Properties"]["Grants"]
-    (nesting,) = outer.ids("AWS::CloudFormation::Stack")
-    parameters: Json = outer.resources[nesting]["Properties"]["Parameters"]
-    assert fn.role is not None
-    assert parameters[mapping["RoleArn"]["Ref"]] == {"Fn::GetAtt": [logical_id(fn.role), "Arn"]}
-    order = outer.order()
-    assert order.index(nesting) < order.index(logical_id(fn))
-
-
-def test_a_function_nested_beside_the_database_runs_as_a_role_of_the_parent_stack(
-    app: cdk.App, stack: cdk.Stack
-) -> None:
-    data, code = cdk.NestedStack(stack, "Data"), cdk.NestedStack(stack, "Code")
-    db = DistributedDatabase(data, "main")
-    db.grant_connect(function(code, role=role(stack)))
-    app.synth()
-    written(app, stack).order()
-
-
-def test_fails_for_a_function_nested_below_the_database(stack: cdk.Stack) -> None:
-    db = DistributedDatabase(stack, "main")
-    with pytest.raises(ConstructError, match="but the database is in Bank") as refused:
-        db.grant_connect(function(cdk.NestedStack(stack, "Code")))
-    assert refused.value.remedy.startswith("create the role in Bank")
 
 
 @pytest.mark.parametrize(("account", "warned"), [(OTHER_ACCOUNT, True), (ACCOUNT, False)])

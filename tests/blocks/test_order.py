@@ -14,7 +14,9 @@ from aws_cdk import aws_ecs_patterns as patterns
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
-from blocks import ConstructError, DistributedDatabase
+from blocks import ConstructError, DatabaseGrants, DistributedDatabase
+from blocks.shared.functions import main_resources
+from blocks.shared.grantees import principals_in
 from tests.support.every_option import IDENTIFIER
 from tests.support.template_reader import Template, function, logical_id
 
@@ -108,6 +110,69 @@ def test_a_granted_construct_waits_for_the_migrations_without_a_circle(
     assert all(order.index(id) > order.index(logical_id(db.migrator.migrated)) for id in waiting)
 
 
+@pytest.mark.parametrize("make", [each for each, _ in KINDS.values()], ids=KINDS)
+@pytest.mark.parametrize("granted_later", [False, True])
+def test_a_construct_waits_for_the_grant_of_its_role(
+    stack: cdk.Stack, make: Callable[[cdk.Stack, DistributedDatabase], IConstruct], granted_later: bool
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    if granted_later:
+        made = make(stack, DistributedDatabase(stack, "other"))
+        db.run_before(made)
+        for principal in principals_in([made, *made.node.find_all()]):
+            db.grant_connect(principal)
+    else:
+        made = make(stack, db)
+        db.run_before(made)
+    template = Template.of(stack)
+    template.order()
+    grants = {id for id, grant in template.grants_by_id().items() if grant["Database"] == "main"}
+    assert grants
+    for resource in main_resources(made):
+        assert grants <= {*template.resources[logical_id(resource)]["DependsOn"]}
+
+
+def test_a_service_waits_for_the_grant_of_its_task_role(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    made = service(stack, db)
+    grant = db.grants.of(made)  # type: ignore[arg-type]
+    assert grant is db.grants.of(made.task_definition.task_role)  # type: ignore[attr-defined]
+    made.node.add_dependency(grant)
+    template = Template.of(stack)
+    template.order()
+    (mapped,) = template.ids("Custom::DsqlGrant")
+    assert {mapped, *template.ids("AWS::IAM::RolePolicy")} <= {*template.named(made)["DependsOn"]}
+
+
+def test_the_grant_of_a_function_is_that_of_its_role_in_its_stack(app: cdk.App, stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    functions = [function(each, role=role) for each in (cdk.Stack(app, "One"), cdk.Stack(app, "Two"))]
+    for fn in functions:
+        db.grant_connect(fn)
+    first, second = (db.grants.of(fn) for fn in functions)
+    assert first is not second
+    assert [cdk.Stack.of(each) for each in (first, second)] == [cdk.Stack.of(fn) for fn in functions]
+    assert db.grants.of(role) in (first, second)
+    assert DatabaseGrants.from_database(db).of(functions[0]) is first
+
+
+def test_fails_to_wait_for_a_grant_that_does_not_exist(stack: cdk.Stack) -> None:
+    db = DistributedDatabase(stack, "main")
+    with pytest.raises(ConstructError, match="Bank/Fn has no grant on Bank/main") as refused:
+        db.grants.of(function(stack))
+    assert "grant_connect first" in refused.value.remedy
+
+
+@pytest.mark.parametrize("make", [project, machine, instance, service, scheduled], ids=lambda it: it.__name__)
+def test_a_dependency_on_the_migrator_closes_no_circle(
+    stack: cdk.Stack, make: Callable[[cdk.Stack, DistributedDatabase], IConstruct]
+) -> None:
+    db = DistributedDatabase(stack, "main")
+    make(stack, db).node.add_dependency(db.migrator)
+    Template.of(stack).order()
+
+
 def test_fails_without_a_migrator(stack: cdk.Stack) -> None:
     db = DistributedDatabase.from_cluster_identifier(stack, "main", IDENTIFIER)
     with pytest.raises(ConstructError, match="has no migrations to run before anything"):
@@ -122,13 +187,16 @@ def test_layer_and_order_of_a_function_can_be_left_out(stack: cdk.Stack, wait: b
     db.grant_connect(fn, wait=wait, layer=layer)
     template = Template.of(stack)
     resource = template.named(fn)
-    assert (logical_id(db.migrator.migrated) in resource["DependsOn"]) == wait
+    made = {*template.ids("Custom::DsqlGrant"), *template.ids("AWS::IAM::RolePolicy")}
+    assert len(made) == 2
+    assert made & {*resource["DependsOn"]} == (made if wait else set())
+    assert (logical_id(db.migrator.migrated) in template.needs(logical_id(fn))) == wait
     assert ("Layers" in resource["Properties"]) == layer
     assert "BLOCKS_MAIN_ROLE" in resource["Properties"]["Environment"]["Variables"]
 
 
-def test_a_role_with_an_inline_policy_on_another_function_need_not_wait(stack: cdk.Stack) -> None:
-    """The migrations need the role, which needs the other function: that one must not wait for them."""
+def test_a_role_with_an_inline_policy_on_another_granted_function(stack: cdk.Stack) -> None:
+    """The grant needs the role, which needs the other function; neither needs the grant of the first."""
     db = DistributedDatabase(stack, "main")
     called = function(stack, "Called")
     statement = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[called.function_arn])
@@ -138,6 +206,6 @@ def test_a_role_with_an_inline_policy_on_another_function_need_not_wait(stack: c
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         inline_policies={"Call": iam.PolicyDocument(statements=[statement])},
     )
-    db.grant_connect(called, wait=False)
+    db.grant_connect(called)
     db.grant_connect(function(stack, role=role))
     Template.of(stack).order()

@@ -39,7 +39,7 @@ def test_a_custom_role_is_mapped_with_its_privileges(stack: cdk.Stack, db: Distr
     variables = template.named(fn)["Properties"]["Environment"]["Variables"]
     assert variables["BLOCKS_MAIN_ROLE"] == "blocks_main__auditor"
     assert db.environment(auditor)["BLOCKS_MAIN_ROLE"] == "blocks_main__auditor"
-    mappings = template.the("Custom::DsqlMigrations")["Properties"]["Grants"]
+    mappings = template.mappings()
     assert len(mappings) == 2
     for mapping in mappings:
         assert mapping["DatabaseRole"] == "blocks_main__auditor"
@@ -55,7 +55,7 @@ def test_equal_roles_are_one(stack: cdk.Stack, db: DistributedDatabase) -> None:
     role = imported(stack, "app")
     for _ in range(2):
         db.grant_connect(role, access=DatabaseRole("auditor", {"t": [SELECT]}))
-    assert len(Template.of(stack).the("Custom::DsqlMigrations")["Properties"]["Grants"]) == 1
+    assert len(Template.of(stack).mappings()) == 1
 
 
 def test_fails_for_two_roles_of_one_name(stack: cdk.Stack, db: DistributedDatabase) -> None:
@@ -151,4 +151,4 @@ def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDat
     ) as no:
         db.grant_connect(function(stack), access=access)
     assert "Access.READ_ONLY" in no.value.remedy
-    assert Template.of(stack).the("Custom::DsqlMigrations")["Properties"].get("Grants", []) == []
+    assert Template.of(stack).mappings() == []

@@ -42,6 +42,7 @@ KNOWN = [
     Known("23514", "violates check constraint", errors.CheckViolation),
     Known("25P02", "current transaction is aborted, commands ignored until …", errors.TransactionAborted),
     Known("28000", "unable to accept connection, access denied", errors.AccessDenied),
+    Known("08P01", "unable to accept connection, access denied", errors.AccessDenied),
     Known("28P01", "password authentication failed", errors.AccessDenied),
     Known("40001", "change conflicts with another transaction (OC000)", errors.SerializationFailure, True),
     Known(

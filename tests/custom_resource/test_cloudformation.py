@@ -97,3 +97,23 @@ def test_long_data_is_dropped() -> None:
     answer = Request.of(EVENT).succeeded({"Applied": "001_name, " * 1000, "Newest": "999_last"})
     assert len(answer) <= LIMIT
     assert json.loads(answer)["Data"]["Newest"] == "999_last"
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ("X-Amz-Date=20261129T160000Z&X-Amz-Expires=7200", 1_795_968_000),
+        ("X-Amz-Signature=a%2Fb", 0),
+        ("X-Amz-Date=yesterday", 0),
+        ("", 0),
+    ],
+)
+def test_the_date_at_which_the_url_was_signed(query: str, seconds: int) -> None:
+    assert Request.of(EVENT | {"ResponseURL": f"https://bucket.example/answer?{query}"}).signed_at == seconds
+
+
+def test_ids_and_properties_of_an_update() -> None:
+    assert (Request.of(EVENT).event_id, Request.of(EVENT).old_properties) == (None, {})
+    update = Request.of(EVENT | {"PhysicalResourceId": "as-it-was", "OldResourceProperties": {"A": "b"}})
+    assert (update.event_id, update.old_properties) == ("as-it-was", {"A": "b"})
+    assert json.loads(update.answered_as("new").succeeded({}))["PhysicalResourceId"] == "new"

@@ -13,11 +13,12 @@ from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
 from custom_resource.deadline import Deadline
 from dsql_dialect.migrations import compile_folder
-from lambda_migrator import handler
+from lambda_migrator import handler, invocation
 from lambda_migrator.admin import AdminConnection
 from lambda_migrator.manifest import read
 from lambda_migrator.migrate import Outcome, migrate
 from local_dsql import LocalCluster
+from tests.support.ledger_rules import exactly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,10 +44,14 @@ class Deployment:
         """Compile the folder as a synth does."""
         return read(compile_folder(self.folder).document())
 
+    def variables(self) -> Variables:
+        """Return where the cluster is, for `admin`, as the migration function's environment tells."""
+        region = self.cluster.regions[0]
+        return Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file))
+
     def target(self) -> Target:
         """Return where the cluster is, for `admin`."""
-        region = self.cluster.regions[0]
-        return Target.of(Variables(self.cluster.endpoint(), region, ADMIN_ROLE, str(self.cluster.ca_file)))
+        return Target.of(self.variables())
 
     def admin(self, seconds: float = 60.0) -> AdminConnection:
         """Return a connection of the migrator with `seconds` to its deadline."""
@@ -57,7 +62,7 @@ class Deployment:
     def migrate(self, grants: Sequence[Grant] = (), holder: str = "test", seconds: float = 60.0) -> Outcome:
         """Deploy once."""
         with self.admin(seconds).open() as admin:
-            return migrate(admin, self.manifest(), database="main", grants=grants, holder=holder)
+            return migrate(admin, self.manifest(), database="main", holder=holder, rule=exactly(grants))
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query by `admin`, over a connection that the migrator has no part in."""
@@ -84,6 +89,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 @pytest.fixture
 def deployment(cluster: LocalCluster, tmp_path: Path) -> Deployment:
     cluster.reset()
+    cluster.delay_jobs(0)
     folder = tmp_path / "migrations"
     folder.mkdir()
     return Deployment(cluster, folder)
@@ -97,7 +103,8 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", own.secret_access_key)
     monkeypatch.setenv("AWS_SESSION_TOKEN", own.session_token or "")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("BLOCKS_MAIN_CA", str(deployment.cluster.ca_file))
+    for name, value in deployment.variables().environment("main").items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(handler, "MANIFEST", deployment.folder / "manifest.json")
     monkeypatch.setattr(AdminConnection.__init__, "__defaults__", (0.0, 5.0, 0.0))
-    monkeypatch.setattr(handler, "NAME_PATIENCE", 0.0)
+    monkeypatch.setattr(invocation, "NAME_PATIENCE", 0.0)

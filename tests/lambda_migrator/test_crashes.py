@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +21,18 @@ class Killed(BaseException):
     """The process is no more."""
 
 
+@dataclass
+class Kill:
+    """`reached` is True once the run was killed."""
+
+    reached: bool = False
+
+
 @contextmanager
-def killed_before(at: int) -> Iterator[None]:
+def killed_before(at: int) -> Iterator[Kill]:
     """Kill the run before it sends statement number `at` (from 1)."""
     count = 0
+    kill = Kill()
 
     def mortal(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Session, *arguments: Any, **options: Any) -> Any:
@@ -31,6 +40,7 @@ def killed_before(at: int) -> Iterator[None]:
             count += 1
             if count != at:
                 return original(self, *arguments, **options)
+            kill.reached = True
             self.abort()
             self.close()
             raise Killed
@@ -40,7 +50,7 @@ def killed_before(at: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for way_to_speak in ("run", "_command"):
             patch.setattr(Session, way_to_speak, mortal(getattr(Session, way_to_speak)))
-        yield
+        yield kill
 
 
 def test_an_existing_object_is_not_read_as_the_effect(deployment: Deployment) -> None:

@@ -54,9 +54,9 @@ def everything(deployment: Deployment) -> list[object]:
 def test_delete_changes_nothing(deployment: Deployment) -> None:
     deployment.write(FILES)
     with response_server() as stub:
-        invoke(deployment, stub, Grants=[grant(ARN)])
+        invoke(deployment, stub)
         before = everything(deployment)
-        invoke(deployment, stub, "Delete", Grants=[grant(ARN)])
+        invoke(deployment, stub, "Delete")
     assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"] * 2
     assert everything(deployment) == before, "not even the lease was taken"
 
@@ -74,14 +74,17 @@ def test_a_change_of_code_only_changes_nothing(deployment: Deployment, changed: 
     assert (stub.bodies[1]["Status"], stub.bodies[1]["Data"]["Applied"]) == ("SUCCESS", "")
 
 
-def test_a_change_of_grants_only_changes_mappings_only(deployment: Deployment) -> None:
+def test_grants_of_the_release_before_the_ledger_are_added_and_never_revoked(deployment: Deployment) -> None:
     deployment.write(FILES)
     with response_server() as stub:
         invoke(deployment, stub, Grants=[grant(ARN)])
         journal = everything(deployment)[0]
         invoke(deployment, stub, "Update", Grants=[grant(OTHER)])
     assert everything(deployment)[0] == journal
-    assert deployment.rows("SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings") == [(ROLE, OTHER)]
+    assert deployment.rows("SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings ORDER BY arn") == [
+        (ROLE, ARN),
+        (ROLE, OTHER),
+    ]
     assert (stub.bodies[1]["Status"], stub.bodies[1]["Data"]["Applied"]) == ("SUCCESS", "")
 
 
@@ -105,13 +108,13 @@ def test_a_replaced_cluster_is_migrated_from_the_start(
     assert everything(deployment) == before
 
 
-def test_a_rollback_to_older_files_and_grants_is_accepted_and_reported(deployment: Deployment) -> None:
-    """Applied migrations stay; roles granted by the newer version are revoked."""
+def test_a_rollback_to_older_files_is_accepted_and_reported(deployment: Deployment) -> None:
+    """Applied migrations stay."""
     deployment.write(FILES | {"003_more": "ALTER TABLE t ADD COLUMN more text;"})
     with response_server() as stub:
-        invoke(deployment, stub, Grants=[grant(ARN), grant(OTHER)])
+        invoke(deployment, stub)
         (deployment.folder / "003_more.sql").unlink()
-        invoke(deployment, stub, "Update", Grants=[grant(ARN)])
+        invoke(deployment, stub, "Update")
     answer = stub.bodies[1]
     assert answer["Status"] == "SUCCESS"
     assert answer["Reason"] == "the database is ahead of these files and is left so: 003_more"
@@ -122,7 +125,6 @@ def test_a_rollback_to_older_files_and_grants_is_accepted_and_reported(deploymen
         "Status": answer["Reason"],
     }
     assert deployment.rows("SELECT count(more) FROM t") == [(0,)], "the column is still there"
-    assert deployment.rows("SELECT arn FROM sys.iam_pg_role_mappings") == [(ARN,)]
 
 
 def test_a_rollback_from_a_failed_file_is_not_ahead(deployment: Deployment) -> None:

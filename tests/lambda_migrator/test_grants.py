@@ -14,6 +14,7 @@ from lambda_migrator.grants import (
     plan_grants,
     read_grants,
     unknown_objects,
+    write_grants,
 )
 
 RW, RO = "blocks_main_read_write", "blocks_main_read_only"
@@ -151,7 +152,67 @@ def test_nothing_is_revoked_for_an_incomplete_list() -> None:
     current = CurrentGrants(
         frozenset({RW, CLERK}), frozenset({(RW, ARN), (CLERK, ARN)}), (TABLE,), ALL_ON_TABLE
     )
-    assert plan_grants("main", [], current, complete=False) == ()
+    assert plan_grants("main", [], current, ended=()) == ()
+
+
+LEDGER = DatabaseObject("TABLE", ("public", "_grants"))
+NARROW = Grant(CLERK, {("app", "log"): ("SELECT",)}, ARN)
+WIDE = Grant(
+    CLERK, {("app", "log"): ("INSERT",), ("public", "accounts"): ("SELECT",)}, "arn:aws:iam::1:role/b"
+)
+CLERK_HAS = frozenset(
+    {(CLERK, OTHER_TABLE, each) for each in ("SELECT", "INSERT", "DELETE")} | {(CLERK, TABLE, "SELECT")}
+)
+ENDED: dict[str, tuple[list[Grant], list[Grant], CurrentGrants, list[str]]] = {
+    "only what has ended": (
+        [WRITER],
+        [READER],
+        CurrentGrants(frozenset({RW, RO}), frozenset({(RW, ARN), (RO, OTHER), (CLERK, ARN)})),
+        [f'AWS IAM REVOKE "{RO}" FROM {QUOTED}'],
+    ),
+    "what has ended is granted by another": (
+        [READER], [READER], CurrentGrants(frozenset({RO}), frozenset({(RO, OTHER)})), [],
+    ),
+    "privileges of a custom role that has ended": (
+        [NARROW],
+        [WIDE],
+        CurrentGrants(frozenset({CLERK}), frozenset({(CLERK, ARN)}), (OTHER_TABLE, TABLE), CLERK_HAS),
+        [
+            f'REVOKE SELECT ON TABLE "public"."accounts" FROM "{CLERK}"',
+            f'REVOKE INSERT ON TABLE "app"."log" FROM "{CLERK}"',
+        ],
+    ),
+    "a mapping by hand keeps the privileges of its role": (
+        [],
+        [WIDE],
+        CurrentGrants(
+            frozenset({CLERK}), frozenset({(CLERK, ARN), (CLERK, WIDE.arn)}), (OTHER_TABLE, TABLE), CLERK_HAS
+        ),
+        [f"AWS IAM REVOKE \"{CLERK}\" FROM '{WIDE.arn}'"],
+    ),
+    "privileges on the migrator's tables are always revoked": (
+        [WRITER],
+        [],
+        CurrentGrants(frozenset({RW}), frozenset({(RW, ARN)}), (LEDGER,), frozenset({(RW, LEDGER, "UPDATE")})),
+        [f'REVOKE UPDATE ON TABLE "public"."_grants" FROM "{RW}"'],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("desired", "ended", "current", "expected"), ENDED.values(), ids=ENDED)
+def test_plan_of_a_request_that_revokes_what_has_ended(
+    desired: list[Grant], ended: list[Grant], current: CurrentGrants, expected: list[str]
+) -> None:
+    assert [each.text for each in plan_grants("main", desired, current, ended=ended)] == expected
+
+
+def test_a_custom_role_has_what_any_of_its_grants_allows() -> None:
+    current = CurrentGrants(frozenset({CLERK}), frozenset(), (OTHER_TABLE, TABLE), CLERK_HAS)
+    assert [each.text for each in plan_grants("main", [NARROW, WIDE], current)] == [
+        f'REVOKE DELETE ON TABLE "app"."log" FROM "{CLERK}"',
+        f"AWS IAM GRANT \"{CLERK}\" TO '{ARN}'",
+        f"AWS IAM GRANT \"{CLERK}\" TO '{WIDE.arn}'",
+    ]
 
 
 def test_missing_objects_of_a_custom_role_are_logged() -> None:
@@ -178,6 +239,7 @@ def test_read() -> None:
     privileges = {"app.log": ["SELECT", "INSERT"], "public.numbers": ["USAGE"]}
     custom = {"DatabaseRole": CLERK, "Privileges": privileges, "RoleArn": ARN}
     assert read_grants("main", [entry, custom]) == (WRITER, CUSTOM)
+    assert write_grants([WRITER, CUSTOM]) == [entry, custom]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_runtime.contract import Access, database_role
 from custom_resource import continuation
 from custom_resource.cloudformation import Request
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
 from lambda_migrator.migrate import Outcome
-from local_dsql import Permission
 from tests.support.cloudformation_stub import EVENT, response_server
 from tests.support.lambda_invocation import FUNCTION, Context, invoke
 
@@ -116,31 +114,12 @@ def test_a_missing_manifest_sends_a_response(deployment: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_delete_needs_no_database(deployment: Deployment) -> None:
+@pytest.mark.parametrize("endpoint", ["nowhere.invalid", "localhost:1", "localhost:http"])
+def test_delete_needs_no_database(deployment: Deployment, endpoint: str) -> None:
     with response_server() as stub:
-        invoke(deployment, stub, "Delete", Endpoint="nowhere.invalid")
+        invoke(deployment, stub, "Delete", Endpoint=endpoint)
     assert stub.bodies[0]["Status"] == "SUCCESS"
-
-
-@pytest.mark.usefixtures("environment")
-def test_grants_are_added_and_revoked(deployment: Deployment) -> None:
-    arn = "arn:aws:iam::123456789012:role/app"
-    role = database_role("main", Access.READ_ONLY)
-    cluster = deployment.cluster
-    cluster.identity(arn, [Permission("dsql:DbConnect", cluster.arn())])
-    deployment.write(FILES)
-    grant = {"DatabaseRole": role, "Access": "READ_ONLY", "RoleArn": arn}
-    with response_server() as stub:
-        invoke(deployment, stub, Grants=[grant])
-        mappings = "SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings"
-        assert deployment.rows(mappings) == [(role, arn)]
-        asked = f"SELECT has_table_privilege('{role}', '{{}}', '{{}}')"
-        assert deployment.rows(asked.format("t", "SELECT")) == [(True,)]
-        assert deployment.rows(asked.format("t", "INSERT")) == [(False,)]
-        assert deployment.rows(asked.format("_migrations", "SELECT")) == [(False,)]
-        invoke(deployment, stub, "Update", Grants=[])
-        assert deployment.rows(mappings) == []
-    assert [answer["Status"] for answer in stub.bodies] == ["SUCCESS"] * 2
+    assert stub.bodies[0]["Reason"].startswith("data and schema are kept")
 
 
 @pytest.mark.usefixtures("environment")

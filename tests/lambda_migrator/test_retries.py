@@ -21,6 +21,7 @@ from lambda_migrator.admin import AdminConnection
 from lambda_migrator.grants import Grant
 from lambda_migrator.migrate import migrate
 from local_dsql import Fault
+from tests.support.ledger_rules import exactly
 from tests.support.tls_error_proxy import tls_error_proxy
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def deploy(
     target = Target(straight.host, guarded.port, straight.region, straight.role, straight.ca)
     keys = deployment.admin()._credentials
     with AdminConnection(target, keys, Deadline.after(seconds), connect_patience=patience).open() as admin:
-        return migrate(admin, deployment.manifest(), database="main", grants=[GRANT], holder="test")
+        return migrate(admin, deployment.manifest(), database="main", holder="test", rule=exactly([GRANT]))
 
 
 def check(deployment: Deployment) -> None:
@@ -110,7 +111,7 @@ def test_a_host_name_that_resolves_late_is_retried(
     keys = deployment.admin()._credentials
     late = Target("late.invalid", there.port, there.region, there.role, there.ca)
     with AdminConnection(late, keys, Deadline.after(60), name_patience=30).open() as waiting:
-        migrate(waiting, deployment.manifest(), database="main", grants=[GRANT], holder="test")
+        migrate(waiting, deployment.manifest(), database="main", holder="test", rule=exactly([GRANT]))
     assert tries == 4
     check(deployment)
 

@@ -8,7 +8,7 @@ import pytest
 
 from blocks_runtime.contract import Access
 from dsql_dialect import parse, profile
-from lambda_migrator import grants, jobs, journal, lease, probes, provision, tables
+from lambda_migrator import grants, jobs, journal, lease, ledger, ledger_table, probes, provision, tables
 from lambda_migrator.grants import CurrentGrants, DatabaseObject, Grant
 from lambda_migrator.journal import JournalUpdate, State
 from migration_manifest import Json, Migration, Statement
@@ -29,6 +29,15 @@ THINGS = (
     DatabaseObject("SCHEMA", ("app",)),
     DatabaseObject("TABLE", ("app", "t")),
     DatabaseObject("SEQUENCE", ("public", "s")),
+)
+ROW = ledger.Row(
+    "main/a/b",
+    "main",
+    (Grant("blocks_main_read_only", Access.READ_ONLY, "arn:x"),),
+    ledger.State.LIVE,
+    "s",
+    "o",
+    "r",
 )
 MAPPED = frozenset({("blocks_main_read_only", "arn:gone")})
 
@@ -63,6 +72,9 @@ SENT: dict[str, Sql] = {
     "settle": journal.overwrite_statement(MIGRATION, State.APPLIED, 1, "me"),
     "forget": journal.delete_statement(1),
     "note job": journal.store_job_statement(MIGRATION, "j"),
+    "read ledger": ledger_table.READ,
+    "write ledger": ledger_table.store_statement(ROW),
+    "prune ledger": ledger_table.PRUNE,
     "roles": provision.ROLES,
     "mappings": provision.MAPPINGS,
     "relations": provision.RELATIONS,

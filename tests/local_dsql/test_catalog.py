@@ -97,21 +97,50 @@ VALUES = {
     "dsql.enable_batched_nestloop": "on",
     "disable_sync_create_index": "off",
 }
-UNKNOWN_HERE = pytest.mark.xfail(
-    raises=psycopg.errors.UndefinedObject, strict=True, reason="the proxy does not know the parameter"
-)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(each, marks=[UNKNOWN_HERE] if each == "disable_sync_create_index" else [])
-        for each in sorted(SETTABLE)
-    ],
-)
+@pytest.mark.parametrize("name", sorted(SETTABLE))
 def test_a_parameter_that_the_dialect_accepts_is_known(client: psycopg.Connection, name: str) -> None:
     client.execute(f"SET {name} = '{VALUES[name]}'")
     assert len(client.execute(f"SHOW {name}").fetchall()) == 1
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_a_parameter_that_postgresql_has_under_another_name(
+    cluster: LocalCluster, client: psycopg.Connection, prepare: bool
+) -> None:
+    """It is set and shown like any other, in transactions and when these are suspended."""
+
+    def shown() -> list[str]:
+        cursor = client.execute("SHOW disable_sync_create_index", prepare=prepare)
+        assert cursor.description is not None
+        assert cursor.description[0].name == "disable_sync_create_index"
+        assert cursor.statusmessage == "SHOW"
+        by_function = client.execute("SELECT current_setting('disable_sync_create_index')").fetchall()
+        rows = cursor.fetchall()
+        assert rows == by_function
+        return [value for (value,) in rows]
+
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, n int)")
+    client.execute("INSERT INTO t VALUES (1, 1)")
+    assert shown() == ["on"]
+    assert client.execute("SET disable_sync_create_index = off", prepare=prepare).statusmessage == "SET"
+    assert shown() == ["off"]
+    client.execute('RESET "disable_sync_create_index"', prepare=prepare)
+    assert shown() == ["on"]
+    with client.transaction(force_rollback=True):
+        client.execute("SET SESSION Disable_Sync_Create_Index TO off")
+        assert shown() == ["off"]
+    assert shown() == ["on"]
+    with client.transaction(), psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        client.execute("SET LOCAL disable_sync_create_index = off", prepare=prepare)
+        client.execute("UPDATE t SET n = 2")
+        with another.transaction(force_rollback=True):
+            another.execute("UPDATE t SET n = 3")  # suspends the first transaction
+        assert shown() == ["off"]
+    assert shown() == ["on"]
+    client.execute("SELECT set_config('disable_sync_create_index', 'off', false)")
+    assert shown() == ["off"]
 
 
 def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:
@@ -123,3 +152,65 @@ def test_set_config_sets_what_set_may_set(client: psycopg.Connection) -> None:
         assert client.execute("SELECT set_config(%s, %s, false)", (name, value)).fetchall() == [(value,)]
     with pytest.raises(psycopg.errors.FeatureNotSupported, match='setting configuration parameter "jit"'):
         client.execute("SELECT set_config(%s, 'off', false)", ("jit",))
+
+
+def test_prepared_statements_are_those_of_the_session(
+    cluster: LocalCluster, client: psycopg.Connection
+) -> None:
+    """AWS's adapters read them; those that the engine prepares are no client's."""
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY)")
+    client.execute("SELECT id FROM t WHERE id = %s", (1,), prepare=True)
+    with client.transaction():
+        client.execute("INSERT INTO t VALUES (1)")
+        client.execute("SELECT 1")
+        mine = client.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert mine == [("SELECT id FROM t WHERE id = $1",)]
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        assert another.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
+
+
+def test_no_extension_is_available(client: psycopg.Connection) -> None:
+    assert client.execute("SELECT name FROM pg_available_extensions").fetchall() == []
+
+
+def test_a_search_path_of_a_role_holds_from_the_next_login(
+    cluster: LocalCluster, client: psycopg.Connection
+) -> None:
+    before = client.execute("SHOW search_path").fetchall()
+    client.execute("ALTER USER admin SET search_path = public")
+    assert client.execute("SHOW search_path").fetchall() == before
+    with psycopg.connect(cluster.dsn(), autocommit=True) as another:
+        assert another.execute("SHOW search_path").fetchall() == [("public",)]
+    client.execute("ALTER USER admin RESET search_path")
+
+
+CALLS_OF_OUR_FUNCTIONS: list[LiteralString] = [
+    "ALTER TABLE t DROP COLUMN id",
+    "ALTER TABLE t DROP CONSTRAINT t_pkey",
+    "SELECT current_setting('nothing')",
+    "SELECT current_setting(n) FROM (VALUES ('nothing')) v (n)",
+    "SELECT set_config(n, 'off', false) FROM (VALUES ('jit')) v (n)",
+    "SELECT sys.base32_str_to_uuid('x')",
+    "SELECT sys.base32_str_to_uuid(s) FROM (VALUES ('x')) v (s)",
+    "CALL sys.wait_for_job('x')",
+]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+@pytest.mark.parametrize("sql", CALLS_OF_OUR_FUNCTIONS)
+def test_an_error_does_not_show_our_functions(
+    client: psycopg.Connection, sql: LiteralString, prepare: bool
+) -> None:
+    client.execute("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    with pytest.raises(psycopg.Error) as raised:
+        client.execute(sql, prepare=prepare)
+    assert raised.value.diag.context is None
+
+
+def test_an_error_shows_the_functions_of_the_client(client: psycopg.Connection) -> None:
+    client.execute(
+        "CREATE FUNCTION mine(s text) RETURNS uuid LANGUAGE sql AS 'SELECT sys.base32_str_to_uuid(s)'"
+    )
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation) as raised:
+        client.execute("SELECT mine('x')")
+    assert raised.value.diag.context == 'SQL function "mine" during inlining'

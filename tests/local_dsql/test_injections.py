@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -26,6 +27,7 @@ ROLE = "arn:aws:iam::000000000000:role/app"
 def cluster(shared_cluster: LocalCluster) -> LocalCluster:
     """A cluster with two Regions, no injections, an empty conflict log, and two empty tables."""
     shared_cluster.reset()
+    shared_cluster.delay_jobs(0)
     with psycopg.connect(shared_cluster.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, n int)")
         connection.execute("CREATE TABLE orders (id int PRIMARY KEY)")
@@ -205,11 +207,15 @@ def test_log_of_a_schema_change(cluster: LocalCluster, connection: Connection) -
     assert [winner.partition("#")[0] for winner in conflict.winners] == ["admin@us-east-1"]
 
 
-def test_jobs_are_delayed_until_reset(cluster: LocalCluster, connection: Connection) -> None:
-    connection.autocommit = True
+def test_jobs_are_delayed_also_after_a_reset(cluster: LocalCluster) -> None:
     cluster.delay_jobs(3600)
-    connection.execute("CREATE INDEX ASYNC accounts_late ON accounts (id)")
-    assert connection.execute("SELECT status FROM sys.jobs").fetchall() == [("submitted",)]
-    cluster.reset()
+    for _ in range(2):
+        with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+            connection.execute("CREATE TABLE late (id int PRIMARY KEY)")
+            connection.execute("CREATE INDEX ASYNC late_id ON late (id)")
+            time.sleep(0.1)
+            assert connection.execute("SELECT status FROM sys.jobs").fetchall() == [("submitted",)]
+        cluster.reset()
+    cluster.delay_jobs(0)
     with pytest.raises(ValueError, match="must be 0 seconds or more"):
         cluster.delay_jobs(-1)

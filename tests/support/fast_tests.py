@@ -6,16 +6,22 @@ moment, all others run. Only those below are left out.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 TESTS = Path(__file__).parents[1]
 
 LEFT_OUT = ("blocks", "blocks_cli/lambda_", "end_to_end", "dsql_dialect/test_linear.py")
-"""Paths below `tests/` that import the CDK in conftest.py, which starts Node, start processes in threads, or measure
-processor time."""
+"""Paths below `tests/` that import the CDK in conftest.py, which starts Node, or measure processor time."""
 
 _STARTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.system", "os.exec"})
 
@@ -27,9 +33,21 @@ def is_left_out(path: Path) -> bool:
 
 def skip_tests_that_start_processes() -> None:
     """Skip each test, or module on import, that is about to start a process."""
+    signal.signal(signal.SIGUSR1, _skip_in_main_thread)
     sys.addaudithook(_skip)
 
 
 def _skip(event: str, arguments: tuple[object, ...]) -> None:
     if event in _STARTS or (event == "import" and arguments[0] == "jsii"):
-        pytest.skip(f"starts a process: {event}", allow_module_level=True)
+        if threading.current_thread() is not threading.main_thread():
+            os.kill(os.getpid(), signal.SIGUSR1)  # the test may wait for this thread without end
+        _skip_test(event)
+
+
+def _skip_in_main_thread(_signal: int, _frame: FrameType | None) -> None:
+    if "PYTEST_CURRENT_TEST" in os.environ:  # not after the test has ended
+        _skip_test("in a thread")
+
+
+def _skip_test(event: str) -> None:
+    pytest.skip(f"starts a process: {event}", allow_module_level=True)

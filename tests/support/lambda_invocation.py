@@ -44,7 +44,6 @@ def request(
         "Region": deployment.cluster.regions[0],
         "ManifestDigest": "d",
         "CodeDigest": "c",
-        "Grants": [],
     }
     return EVENT | {
         "RequestType": kind,

@@ -36,7 +36,7 @@ class Template:
 
     @property
     def resources(self) -> dict[str, Json]:
-        resources: dict[str, Json] = self.document["Resources"]
+        resources: dict[str, Json] = self.document.get("Resources", {})
         return resources
 
     def ids(self, type: str) -> list[str]:
@@ -55,14 +55,28 @@ class Template:
         """Return every policy statement as (role's logical id, actions, resource), sorted."""
         return sorted(self._statements(), key=str)
 
+    def grants(self) -> list[Json]:
+        """Return the property `Grant` of every mapping."""
+        return list(self.grants_by_id().values())
+
+    def grants_by_id(self) -> dict[str, Json]:
+        """Return the property `Grant` of every mapping by its logical id."""
+        return {id: self.resources[id]["Properties"]["Grant"] for id in self.ids("Custom::DsqlGrant")}
+
+    def mappings(self) -> list[Json]:
+        """Return each database role of each mapping with its rights and the ARN, sorted."""
+        rows = [role | {"RoleArn": grant["RoleArn"]} for grant in self.grants() for role in grant["Roles"]]
+        return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
     def _statements(self) -> Iterator[tuple[str, tuple[str, ...], Json]]:
-        for id in self.ids("AWS::IAM::Policy"):
+        for id in (*self.ids("AWS::IAM::Policy"), *self.ids("AWS::IAM::RolePolicy")):
             properties = self.resources[id]["Properties"]
             holders = [*properties.get("Roles", ()), *properties.get("Users", ())]
+            holders += [properties["RoleName"]] if "RoleName" in properties else []
             for statement in properties["PolicyDocument"]["Statement"]:
                 actions = statement["Action"]
                 for holder in holders:
-                    name = holder["Ref"] if isinstance(holder, dict) else holder
+                    name = holder.get("Ref", json.dumps(holder)) if isinstance(holder, dict) else holder
                     yield (
                         name,
                         tuple([actions] if isinstance(actions, str) else actions),
@@ -74,13 +88,25 @@ class Template:
         graph = {id: set(self._needs(resource)) for id, resource in self.resources.items()}
         return list(TopologicalSorter(graph).static_order())
 
+    def needs(self, id: str) -> set[str]:
+        """Return the logical ids that a resource waits for, directly or through others."""
+        found: set[str] = set()
+        left = [id]
+        while left:
+            new = set(self._needs(self.resources[left.pop()])) - found
+            found |= new
+            left += new
+        return found
+
     def _needs(self, value: Json) -> Iterator[str]:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if key == "Ref" and inner in self.resources:
                     yield inner
                 elif key == "Fn::GetAtt":
-                    yield inner[0]
+                    yield inner.partition(".")[0] if isinstance(inner, str) else inner[0]
+                elif key == "Fn::Sub":
+                    yield from self._names_in(inner)
                 elif key == "DependsOn":
                     yield from [inner] if isinstance(inner, str) else inner
                 else:
@@ -88,6 +114,14 @@ class Template:
         elif isinstance(value, list):
             for inner in value:
                 yield from self._needs(inner)
+
+    def _names_in(self, text: Json) -> Iterator[str]:
+        """Yield the resources that an `Fn::Sub` names in its text and in its variables."""
+        parts = [text] if isinstance(text, str) else text
+        for name in re.findall(r"\$\{([^!}.]+)", parts[0]):
+            if name in self.resources:
+                yield name
+        yield from self._needs(parts[1:])
 
 
 def logical_id(construct: IConstruct) -> str:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from blocks_cli.assembly.resource_types import is_of_the_cdk
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, as_strings, mapping, text
 from blocks_cli.lambda_.result import InvocationResult
 from blocks_cli.local.placeholders import is_placeholder
-from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
+from blocks_cli.local.resources.handler import HandlerFailedError, ResourceRequest, ResourceResult
 from blocks_cli.local.resources.simple import placeholder
 from blocks_runtime.contract import variable_prefix
 
@@ -35,6 +34,7 @@ class CustomResourceHandler:
     def apply(self, request: ResourceRequest, account: LocalAccount) -> ResourceResult:
         """Send Create or Update and wait for the response."""
         arn = text(request.properties.get("ServiceToken"))
+        _check_service_token(request, arn)
         if is_of_the_cdk(request.type) or account.functions.get(arn) is None:
             account.note(f"{request.path}: {request.type} was skipped: its handler does not run locally")
             return placeholder(request)
@@ -61,6 +61,17 @@ class CustomResourceHandler:
             if not purge:
                 raise
             account.note(f"{error.what}: {error.why}")
+
+
+def _check_service_token(request: ResourceRequest, arn: str) -> None:
+    """Refuse another handler for a deployed resource, as CloudFormation does."""
+    before = text(request.previous.properties.get("ServiceToken")) if request.previous else arn
+    if before != arn:
+        raise CommandError(
+            f"{request.path} ({request.type}): its handler would change from {before} to {arn}",
+            "CloudFormation refuses it: Modifying service token is not allowed",
+            "keep the construct id of the handler, or give the custom resource another id",
+        )
 
 
 def _event(request: ResourceRequest) -> dict[str, Json]:
@@ -95,7 +106,7 @@ def _invoke_handler(
     """Send the event and return the handler's response.
 
     Raises:
-        CommandError: the response is FAILED or invalid, or there is none.
+        HandlerFailedError: the response is FAILED or invalid, or there is none.
     """
     properties = mapping(event["ResourceProperties"])
     _add_certificate_authority(properties, account)
@@ -108,11 +119,8 @@ def _invoke_handler(
     account.functions.start(arn, event, answers.put)
     answer = _wait(account, arn, answers, timeout)
     if reason := _failure(event, answer):
-        raise CommandError(
-            f"{path} ({event['ResourceType']}): {event['RequestType']} failed",
-            reason,
-            "correct the cause and deploy again; completed steps are kept",
-            ExitCode.MIGRATION_FAILED,
+        raise HandlerFailedError(
+            f"{path} ({event['ResourceType']}): {event['RequestType']} failed", reason, _answered_id(answer)
         )
     return cast("dict[str, Json]", answer)
 
@@ -151,6 +159,10 @@ def _failure(event: Mapping[str, Json], answer: _Answer) -> str | None:
         if answer.get(key) != event[key]:
             return f"the response's {key} is not that of the request"
     return None
+
+
+def _answered_id(answer: _Answer) -> str:
+    return "" if isinstance(answer, InvocationResult) else text(answer.get("PhysicalResourceId"))
 
 
 def _timeout(properties: Mapping[str, Json]) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,6 +49,15 @@ class ResourceResult:
     physical_id: str
     attributes: Mapping[str, Json] = field(default_factory=dict)
     local: Mapping[str, str] = field(default_factory=dict)
+
+
+class HandlerFailedError(CommandError):
+    """The handler of a custom resource failed; `physical_id` is that of its response, "" if there was none."""
+
+    def __init__(self, what: str, why: str, physical_id: str) -> None:
+        remedy = "correct the cause and deploy again; completed steps are kept"
+        super().__init__(what, why, remedy, ExitCode.MIGRATION_FAILED)
+        self.physical_id = physical_id
 
 
 class ResourceHandler(Protocol):

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import ROLE
+from blocks_cli.assembly.resource_types import POLICY, ROLE, ROLE_POLICY
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.placeholders import physical_name
 from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
@@ -26,19 +26,24 @@ class IdentityHandler(PassiveHandler):
         del account
         name = self._name(request)
         if self.kind is None:
-            return ResourceResult(name, {"Id": name})
+            return ResourceResult(name, {"Id": name} if request.type == POLICY else {})
         arn = f"arn:{request.partition}:iam::{request.account}:{self.kind}{_iam_path(request)}{name}"
         if self.kind == "policy":
             return ResourceResult(arn, {"PolicyArn": arn})
         return ResourceResult(name, {"Arn": arn, "RoleId": _role_id(arn)})
 
     def _name(self, request: ResourceRequest) -> str:
-        chosen = [
-            text(request.properties.get(key)) for key in ("RoleName", "ManagedPolicyName", "PolicyName")
-        ]
-        if self.kind is None or request.type != ROLE:
-            chosen = chosen[1:]
-        return next(filter(None, chosen), physical_name(request.stack, request.logical_id))
+        """Return the name; another one is a replacement, as it is for create-only properties in the schemas."""
+        given = {name: text(request.properties.get(name)) for name in ("RoleName", "PolicyName")}
+        if request.type == ROLE_POLICY:
+            return f"{given['PolicyName']}|{given['RoleName']}"
+        if request.type == POLICY:
+            return physical_name(request.stack, request.logical_id)  # it may be renamed in place
+        chosen = (
+            given["RoleName"] if request.type == ROLE else text(request.properties.get("ManagedPolicyName"))
+        )
+        generated = physical_name(request.stack, request.logical_id, _iam_path(request).rstrip("/"))
+        return chosen or generated
 
 
 def _iam_path(request: ResourceRequest) -> str:

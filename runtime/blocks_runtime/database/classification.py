@@ -32,6 +32,7 @@ _TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("54", "", errors.LimitExceeded),
     ("XX000", "server unavailable", errors.ServerUnavailable),
     ("08P01", "invalid message length", errors.LimitExceeded),
+    ("08P01", "access denied", errors.AccessDenied),
     ("28", "", errors.AccessDenied),
     ("08", "", errors.ConnectionFailed),
     ("57P", "", errors.ConnectionFailed),

@@ -6,6 +6,14 @@ from tests.local_dsql.engine.interleavings import Case, a, b, c, disturb, rows
 
 COMMIT, CONFLICT = "COMMIT", "40001"
 
+KEYS = ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
+TAKES = (
+    a("insert into t values (4, 1)", "INSERT 0 1"),
+    a("select n from t where id = 4", rows(("1",))),
+    a("commit", CONFLICT),
+)
+"""Steps that insert a key, which the snapshot does not show, and lose."""
+
 CASES = (
     Case(
         "L7: partial unique index, a newer row with the key",
@@ -368,9 +376,69 @@ CASES = (
             a("update t set n = n + 1 where id = 1 returning n", rows(("2",))),
             a("insert into t values (4, 1)", "INSERT 0 1"),
             a("select * from t where id in (1, 3, 4)", rows(("1", "2"), ("3", "0"), ("4", "1"))),
-            a("insert into t values (2, 1)", CONFLICT),  # newer rows of the table may have caused it
+            a("insert into t values (2, 1)", "23505"),  # its snapshot shows that key
             a("commit", "ROLLBACK"),
             b("select * from t", rows(("1", "5"), ("2", "0"), ("4", "0"))),
+        ),
+    ),
+    *(
+        Case(f"a key that another session {name}", KEYS, steps)
+        for name, steps in {
+            "has inserted": (a("begin"), a("table t"), b("insert into t values (4, 0)"), *TAKES),
+            "has inserted and updated": (
+                a("begin"),
+                a("table t"),
+                b("insert into t values (4, 0)"),
+                b("update t set n = 1 where id = 4"),
+                b("update t set n = 2 where id = 4"),
+                *TAKES,
+            ),
+            "has given a row, and updated the row": (
+                a("begin"),
+                a("table t"),
+                b("update t set id = 4 where id = 1"),
+                b("update t set n = 2 where id = 4"),
+                *TAKES,
+            ),
+            "inserts, and commits later": (
+                a("begin"),
+                a("table t"),
+                b("begin"),
+                b("insert into t values (4, 0)"),
+                a("insert into t values (4, 1)", "INSERT 0 1"),
+                b("commit", COMMIT),
+                a("select n from t where id = 4", rows(("1",))),
+                a("commit", CONFLICT),
+            ),
+            "has inserted before, and commits later": (
+                b("begin"),
+                b("insert into t values (4, 0)"),
+                a("begin"),
+                a("table t"),
+                b("update t set n = 1 where id = 4"),
+                b("commit", COMMIT),
+                *TAKES,
+            ),
+            "has inserted since the transaction has lost": (
+                a("begin"),
+                b("update t set n = 7 where id = 2"),
+                a("update t set n = 8 where id = 2", "UPDATE 1"),
+                b("insert into t values (4, 0)"),
+                b("update t set n = 1 where id = 4"),
+                *TAKES,
+            ),
+        }.items()
+    ),
+    Case(
+        "of two rows of a transaction that has lost, one has a key that its snapshot shows",
+        KEYS,
+        (
+            a("begin"),
+            b("update t set n = 7 where id = 2"),
+            a("update t set n = 8 where id = 2", "UPDATE 1"),
+            b("insert into t values (4, 0)"),
+            a("insert into t values (4, 1), (1, 1)", "23505"),
+            a("commit", "ROLLBACK"),
         ),
     ),
     Case(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from dsql_dialect import parse, profile
 from local_dsql import catalog
 from local_dsql.engine import savepoints
-from local_dsql.engine.autocommit import execute_alone
+from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.commit import commit, rollback
-from local_dsql.engine.commit_preview import preview
+from local_dsql.engine.commit_preview import preview_commit
 from local_dsql.engine.engine import Engine
 from local_dsql.engine.execute import execute
 from local_dsql.engine.opening import begin
@@ -217,18 +217,18 @@ class Client:
 
     async def _end(self, word: str) -> Reply:
         failed = self.session.transaction is not None and self.session.transaction.failed
-        seen = await preview(self.session) if word == "COMMIT" else None
+        preview = await preview_commit(self.session) if word == "COMMIT" else None
         async with self.session.exclusive() as held:
             if word == "ROLLBACK":
                 await rollback(held)
                 return Reply(tag="ROLLBACK")
-            outcome = await commit(held, seen)
+            outcome = await commit(held, preview)
         if outcome.error is not None:
             return reply(Response([(b"E", outcome.error)], b"I"))
         return Reply(tag="ROLLBACK" if failed else "COMMIT")
 
     async def _alone(self, held: HeldSession, wanted: Request) -> Reply:
-        answer = await execute_alone(held, wanted)
+        answer = await execute_autocommit(held, wanted)
         if answer is not None:
             return reply(answer)
         opened = await begin(held, savepoints.BEGIN, implicit=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.engine.commit import commit
-from local_dsql.engine.commit_preview import preview
+from local_dsql.engine.commit_preview import preview_commit
 from local_dsql.faults.injection import Fault, Injection
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Recorder:
 
 async def end(client: Client) -> Outcome:
     """Commit as the proxy does."""
-    seen = await preview(client.session)
+    preview = await preview_commit(client.session)
     async with client.session.exclusive() as held:
-        return await commit(held, seen)
+        return await commit(held, preview)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_fault_strikes_once(
         assert (await end(one)).error is None
         await one.ok("begin", "update t set n = 1 where id = 1")
         outcome = await end(one)
-        assert outcome.lost == lost
+        assert outcome.breaks_connection == lost
         assert (outcome.error is None) == (message is None)
         assert message is None or message in (outcome.error or b"")
         assert (await one.run("select n from t where id = 1")).rows == [(committed,)]

@@ -8,10 +8,12 @@ import pytest
 
 from dsql_dialect import libpg_query, parse, profile
 from local_dsql.engine import commands
+from local_dsql.engine.answers import passed_on
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
+from local_dsql.engine.errors import CONFLICT, is_interruption
 from local_dsql.engine.owner_functions import OwnerFunctions
-from local_dsql.engine.requests import Request, lone, retold, without
+from local_dsql.engine.requests import Request, as_autocommit, strip_surplus, with_text
 from local_dsql.engine.row_count import rows_of_tag, tag_is_exact
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
@@ -183,30 +185,30 @@ def test_the_condition_of_an_upsert(clause: str, condition: str | None) -> None:
 
 
 def test_requests_of_a_lone_statement() -> None:
-    found = lone(query("update t set n = 1"))
+    found = as_autocommit(query("update t set n = 1"))
     assert found is not None
     assert b"S" not in [kind for kind, _ in _frames(found.body)]
-    assert lone(query("update t set n = 1 where v = '$1'")) is None
+    assert as_autocommit(query("update t set n = 1 where v = '$1'")) is None
     frames = [(kind, b"") for kind in (b"3", b"1", b"2", b"n", b"C")]
-    assert without(Response(frames, b"I"), found.surplus).frames == [(b"C", b"")]
+    assert strip_surplus(Response(frames, b"I"), found.surplus).frames == [(b"C", b"")]
 
 
 def test_a_retold_request_keeps_types_and_values() -> None:
     parse_frame = messages.frame(b"P", b"name\0select $1\0" + struct.pack("!HI", 1, 23))
     bind = messages.frame(b"B", b"portal\0name\0\0\0\0\1\0\0\0\0015\0\0")
-    told = retold(Request(parse_frame + bind), "select $1 + 1")
+    told = with_text(Request(parse_frame + bind), "select $1 + 1")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(b"select $1 + 1\0" + struct.pack("!HI", 1, 23))
     assert kinds[b"B"].endswith(b"\0\0\0\1\0\0\0\0015\0\0")
-    assert retold(Request(bind), "select 1") is None
+    assert with_text(Request(bind), "select 1") is None
 
 
 def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
     parse_frame = messages.frame(b"P", b"\0select $1, $2, $3, $4\0" + struct.pack("!HII", 2, 23, 20))
     values = b"\0\0\0\1a" + b"\0\0\0\1b" + b"\0\0\0\1c" + b"\xff\xff\xff\xff"
     bind = messages.frame(b"B", b"\0\0" + struct.pack("!HHHHHH", 4, 0, 1, 0, 1, 4) + values + b"\0\0")
-    told = retold(Request(parse_frame + bind), "select $1, $3, '$4'")
+    told = with_text(Request(parse_frame + bind), "select $1, $3, '$4'")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(struct.pack("!HIII", 3, 23, 25, 0))
@@ -216,7 +218,7 @@ def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
 
 
 def test_only_ascii_is_retold() -> None:
-    assert retold(query("select 1"), "select 'é'") is None
+    assert with_text(query("select 1"), "select 'é'") is None
 
 
 def test_winners_are_named_once_and_in_order() -> None:
@@ -233,3 +235,29 @@ def _frames(data: bytes) -> list[tuple[bytes, bytes]]:
         found.append((data[:1], data[:length]))
         data = data[length:]
     return found
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message", "expected"),
+    [
+        ("40P01", "deadlock detected", True),
+        ("57014", "canceling statement due to user request", True),
+        (
+            "XX000",
+            "new multixact has more than one updating member: 0 2[887 (nokeyupd), 915 (nokeyupd)]",
+            True,
+        ),
+        ("XX000", "cache lookup failed for relation 16394", False),
+        ("40001", "could not serialize access due to concurrent update", False),
+    ],
+)
+def test_errors_after_which_a_statement_runs_again(sqlstate: str, message: str, expected: bool) -> None:
+    assert is_interruption({"C": sqlstate, "M": message}) is expected
+
+
+@pytest.mark.parametrize("sqlstate", ["23505", "23503", "23P01", "40001", "40P01"])
+def test_an_error_that_others_can_cause_is_not_passed_on(sqlstate: str) -> None:
+    raw = messages.error({"S": "ERROR", "C": sqlstate, "M": "of PostgreSQL"})
+    answer = passed_on(Response([(b"E", raw)], messages.FAILED))
+    assert answer.error is not None
+    assert (answer.error["C"], answer.error["M"]) == (CONFLICT.sqlstate, CONFLICT.message)

@@ -209,6 +209,30 @@ def test_a_handshake_has_a_largest_size(cluster: Cluster) -> None:
             client.sendall(record)
 
 
+# refusals
+
+
+def refusal(client: socket.socket | RawClient, cluster: Cluster) -> tuple[str, str]:
+    """Return SQLSTATE and message of the answer to a login with a token of admin."""
+    user = "admin" if isinstance(client, socket.socket) else "missing"
+    startup = messages.startup(STARTUP | {"user": user})
+    if isinstance(client, socket.socket):
+        client.sendall(startup)
+        frames = FrameReader().feed(received(client))
+    else:
+        client.send(startup, messages.frame(FrontendMessage.PASSWORD, messages.cstring(cluster.token())))
+        frames = client.read(BackendMessage.ERROR_RESPONSE)
+    fields = messages.read_fields(frames[-1][1])
+    return fields["C"], fields["M"]
+
+
+def test_the_sqlstate_of_a_refused_login(cluster: Cluster) -> None:
+    with connect(cluster) as plain:
+        assert refusal(plain, cluster) == ("08P01", "unable to accept connection, SSL is mandatory")
+    with RawClient(cluster) as client:
+        assert refusal(client, cluster) == ("08P01", "unable to accept connection, access denied")
+
+
 # the connection limit
 
 

@@ -23,4 +23,5 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def local(running: LocalCluster) -> LocalCluster:
     """The cluster with an empty database."""
     running.reset()
+    running.delay_jobs(0)
     return running

@@ -1,0 +1,126 @@
+"""Permissions of a grantee in a policy of their own, which is replaced and deleted after all updates of a deploy.
+
+The CDK adds permissions to the default policy of a role, an `AWS::IAM::Policy`, which is changed in place before the
+functions that depend on it. So a function that still runs would lose a permission before its new code is deployed.
+`AWS::IAM::RolePolicy` has the create-only properties RoleName and PolicyName: a policy of a role with a new name is
+another resource, and CloudFormation deletes the former one in its cleanup.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import Aspects, CfnResource, Fn, IAspect, Names, Stack, Token
+from aws_cdk import aws_iam as iam
+
+from blocks.shared.permissions import warn_of_missing_permissions
+
+if TYPE_CHECKING:
+    from constructs import Construct, IConstruct
+
+    from blocks.shared.grantees import Grantee
+
+_LONGEST_NAME = 128
+"""Characters of the name of an inline policy. Source: IAM API reference, PutRolePolicy."""
+
+
+@jsii.implements(iam.IPrincipal)
+class OwnPolicy:
+    """Principal of a grantee whose statements are a policy of their own, if its role is of this app and may be changed.
+
+    Imported roles, users, and roles that `iam.Role.customize_roles` replaces get statements as the CDK adds them. A
+    role that ignores them gives a warning.
+    """
+
+    def __init__(self, scope: Construct, grantee: Grantee, home: Stack) -> None:
+        self._scope = scope
+        self._grantee = grantee
+        self._home = home
+        self._role = _changeable_role(grantee.principal)
+        self.policy: iam.CfnRolePolicy | None = None
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        return cast("iam.IPrincipal", self)
+
+    @property
+    def assume_role_action(self) -> str:
+        return self._grantee.principal.assume_role_action
+
+    @property
+    def policy_fragment(self) -> iam.PrincipalPolicyFragment:
+        return self._grantee.principal.policy_fragment
+
+    @property
+    def principal_account(self) -> str | None:
+        return self._grantee.principal.principal_account
+
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Allow the statement; the same statement once only."""
+        if self._role is None:
+            return self._add_as_cdk_does(statement)
+        if self.policy is None:
+            self.policy = self._make_policy(self._role, statement)
+        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.policy)
+
+    def _make_policy(self, role: iam.Role, statement: iam.PolicyStatement) -> iam.CfnRolePolicy:
+        here, theirs = Stack.of(self._scope), Stack.of(role)
+        policy = iam.CfnRolePolicy(
+            self._scope,
+            "Policy",
+            role_name=role.role_name if theirs is here else _name_in_arn(role),
+            policy_name=Names.unique_resource_name(self._scope, max_length=_LONGEST_NAME),
+            policy_document=iam.PolicyDocument(statements=[statement]),
+        )
+        if theirs is here:
+            Aspects.of(policy).add(_BeforeDefaultPolicy(role, policy))
+        elif theirs is self._home:
+            # Its stack is deployed first. Until this one follows, the statement must also be where an earlier release
+            # had it.
+            role.add_to_principal_policy(statement)
+        return policy
+
+    def _add_as_cdk_does(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        principal = self._grantee.principal
+        result = principal.add_to_principal_policy(statement)
+        is_of_app = isinstance(principal, iam.Role | iam.LazyRole | iam.User)
+        if not is_of_app and not isinstance(result.policy_dependable, iam.Policy):
+            warn_of_missing_permissions(self._scope, principal, [statement], name=self._grantee.name)
+        return result
+
+
+def _changeable_role(principal: iam.IRole | iam.IUser) -> iam.Role | None:
+    """Return the role if this app creates it; None if it is imported, or replaced by `iam.Role.customize_roles`."""
+    role = principal.node.default_child if isinstance(principal, iam.LazyRole) else principal
+    is_created = isinstance(role, iam.Role) and isinstance(role.node.default_child, iam.CfnRole)
+    return cast("iam.Role", role) if is_created else None
+
+
+def _name_in_arn(role: iam.Role) -> str:
+    """Return the name of a role of another stack by its ARN, which is exported for the functions of this stack anyway.
+
+    An export of the name alone could not be deleted together with the policy.
+    """
+    path = cast("iam.CfnRole", role.node.default_child).path or "/"
+    if Token.is_unresolved(path):
+        return role.role_name
+    return Fn.select(path.count("/"), Fn.split("/", role.role_arn))
+
+
+@jsii.implements(IAspect)
+class _BeforeDefaultPolicy:
+    """Makes the default policy of a role wait for its policy here.
+
+    An earlier release had the statement in the default policy: it must not go before it is here.
+    """
+
+    def __init__(self, role: iam.Role, policy: iam.CfnRolePolicy) -> None:
+        self._role = role
+        self._policy = policy
+
+    def visit(self, node: IConstruct) -> None:
+        del node
+        default = self._role.node.try_find_child("DefaultPolicy")
+        if default is not None:
+            cast("CfnResource", default.node.default_child).add_resource_dependency(self._policy)

@@ -1,0 +1,172 @@
+"""The IAM permission of a grant: a policy of its own for roles of the app, and what the CDK does for others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
+
+from blocks import Access, DistributedDatabase
+from tests.blocks.test_fixed_roles import WARNING
+from tests.support.template_reader import Template, function, logical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CLUSTER = {"Fn::GetAtt": ["main7AD10839", "ResourceArn"]}
+EC2 = iam.ServicePrincipal("ec2.amazonaws.com")
+ARN = "arn:aws:iam::123456789012:role/team/app"
+
+
+@pytest.fixture
+def db(stack: cdk.Stack) -> DistributedDatabase:
+    return DistributedDatabase(stack, "main")
+
+
+def own_policies(template: Template) -> list[str]:
+    return template.ids("AWS::IAM::RolePolicy")
+
+
+def a_role(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Role(stack, "Role", assumed_by=EC2)
+
+
+def a_lazy_role(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.LazyRole(stack, "Role", assumed_by=EC2)
+
+
+def an_imported_role(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Role.from_role_arn(stack, "Role", ARN)
+
+
+def an_immutable_role(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Role.from_role_arn(stack, "Role", ARN, mutable=False)
+
+
+def a_role_without_policy_updates(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Role(stack, "Role", assumed_by=EC2).without_policy_updates()
+
+
+def a_user(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.User(stack, "User")
+
+
+def an_imported_user(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.User.from_user_arn(stack, "User", ARN.replace("role/", "user/"))
+
+
+@pytest.mark.parametrize(
+    ("make", "own", "others", "warned"),
+    [
+        (a_role, 1, 0, False),
+        (a_lazy_role, 1, 0, False),
+        (an_imported_role, 0, 1, False),
+        (an_immutable_role, 0, 0, True),
+        (a_role_without_policy_updates, 0, 0, True),
+        (a_user, 0, 1, False),
+        (an_imported_user, 0, 1, False),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_each_kind_of_grantee_has_its_permission(
+    stack: cdk.Stack,
+    db: DistributedDatabase,
+    make: Callable[[cdk.Stack], iam.IGrantable],
+    own: int,
+    others: int,
+    warned: bool,
+) -> None:
+    assert db.grant_connect(make(stack)).success
+    template = Template.of(stack)
+    template.order()
+    found = [row for row in template.statements() if row[1] == ("dsql:DbConnect",)]
+    assert len(own_policies(template)) == own
+    assert len(found) == own + others
+    assert all(resource == CLUSTER for _, _, resource in found)
+    assert len(template.grants()) == 1
+    entries = Annotations.from_stack(stack).find_warning("*", WARNING)
+    assert bool(entries) is warned
+    for entry in entries:
+        assert '"Action": "dsql:DbConnect"' in str(entry.entry.data)
+        assert '"Resource": "(main7AD10839.ResourceArn)"' in str(entry.entry.data)
+
+
+def test_a_policy_is_replaced_with_its_role_and_has_a_name_of_its_own(stack: cdk.Stack) -> None:
+    made = iam.Role(stack, "Role", assumed_by=EC2)
+    for id in ("left", "right"):
+        DistributedDatabase(stack, id).grant_connect(made)
+    template = Template.of(stack)
+    properties = [template.resources[id]["Properties"] for id in own_policies(template)]
+    assert [each["RoleName"] for each in properties] == [{"Ref": logical_id(made)}] * 2
+    names = {each["PolicyName"] for each in properties}
+    assert len(names) == 2
+    assert all(name.isalnum() and len(name) <= 128 for name in names)
+
+
+def test_the_access_changes_neither_policy_nor_logical_id(assembly: Path) -> None:
+    def made(access: Access, name: str) -> Template:
+        stack = cdk.Stack(cdk.App(outdir=str(assembly / name)), "Bank")
+        DistributedDatabase(stack, "main").grant_connect(function(stack), access=access)
+        return Template.of(stack)
+
+    reader, writer = (made(access, access.value) for access in (Access.READ_ONLY, Access.READ_WRITE))
+    changed = {id for id in reader.resources if reader.resources[id] != writer.resources[id]}
+    assert {reader.resources[id]["Type"] for id in changed} == {"Custom::DsqlGrant", "AWS::Lambda::Function"}
+
+
+def test_the_default_policy_loses_the_statement_of_an_earlier_release_after_the_policy_is_there(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    fn = function(stack)
+    db.grant_connect(fn)
+    s3.Bucket(stack, "Bucket").grant_read(fn)
+    template = Template.of(stack)
+    template.order()
+    (default,) = [id for id in template.ids("AWS::IAM::Policy") if id.startswith("FnServiceRole")]
+    assert template.resources[default]["DependsOn"] == own_policies(template)
+    assert "dsql" not in json.dumps(template.resources[default])
+
+
+def test_admin_and_other_actions_are_added_as_the_cdk_does(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    made = iam.Role(stack, "Role", assumed_by=EC2)
+    db.grant_connect_admin(made)
+    db.grant(made, "dsql:GetCluster")
+    template = Template.of(stack)
+    assert own_policies(template) == []
+    assert {row[1] for row in template.statements() if row[0] == logical_id(made)} == {
+        ("dsql:DbConnectAdmin",),
+        ("dsql:GetCluster",),
+    }
+
+
+def test_a_returned_grant_can_be_waited_for(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    grant = db.grant_connect(iam.Role(stack, "Role", assumed_by=EC2))
+    bucket = s3.Bucket(stack, "Bucket")
+    grant.apply_before(bucket)
+    grant.assert_success()
+    template = Template.of(stack)
+    assert template.named(bucket)["DependsOn"] == own_policies(template)
+
+
+def test_a_role_that_customize_roles_replaces_is_reported_and_mapped(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "S", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    names = {"S/main/Migrator/Role": "corp-migrator", "S/Fn/ServiceRole": "corp-fn"}
+    iam.Role.customize_roles(stack, use_precreated_roles=names)
+    DistributedDatabase(stack, "main").grant_connect(function(stack))
+    template = Template.of(stack)
+    template.order()
+    assert not [type for type in ("Policy", "Role", "RolePolicy") if template.ids(f"AWS::IAM::{type}")]
+    (grant,) = template.grants()
+    assert json.dumps(grant["RoleArn"]).endswith(':role/corp-fn"]]}')
+    report = json.loads((tmp_path / "iam-policy-report.json").read_text(encoding="utf-8"))
+    statements = {each["roleConstructPath"]: each["identityPolicyStatements"] for each in report["roles"]}
+    assert "dsql:DbConnect" in str(statements["S/Fn/ServiceRole"])
+    Annotations.from_stack(stack).has_no_warning("*", WARNING)
+    Annotations.from_stack(stack).has_no_error("*", Match.any_value())
