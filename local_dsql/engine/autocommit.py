@@ -229,8 +229,13 @@ def _as_of_query(request: Request, failed: Response) -> Response:
     """Return the answer to a failed statement as to a Query: a write describes its rows only after it has run."""
     if request.statement is None or not request.statement.is_dml:
         return failed
-    frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
-    return Response(frames, failed.status)
+    return without_description(failed)
+
+
+def without_description(answer: Response) -> Response:
+    """Return an answer without RowDescription."""
+    frames = [frame for frame in answer.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
+    return Response(frames, answer.status)
 
 
 def _refused(error: ServerMessage | Mapping[str, str]) -> Response:

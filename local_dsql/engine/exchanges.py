@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.engine import log_distance, prepared, savepoints
-from local_dsql.engine.autocommit import note_committed
+from local_dsql.engine.autocommit import note_committed, without_description
 from local_dsql.engine.commit import conclude, is_undisputed
 from local_dsql.engine.execute import is_ready, note_statement
 from local_dsql.engine.opening import Opening, close
+from local_dsql.engine.requests import QUERY_SURPLUS, strip_surplus
 from local_dsql.engine.size import LARGE_REQUEST
 from local_dsql.wire import messages
 from local_dsql.wire.collector import last_frame
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
 
 _GUARDED = messages.BIND_COMPLETE + messages.command_complete("SAVEPOINT") + messages.CLOSE_COMPLETE
+_PREPARED = messages.PARSE_COMPLETE + messages.BIND_COMPLETE
 _BEGUN = (
     messages.BIND_COMPLETE
     + messages.command_complete("BEGIN")
@@ -67,8 +69,9 @@ class AutocommitWrite:
     interruptible = True
     undo = b""
 
-    def __init__(self, held: HeldSession, body: bytes) -> None:
+    def __init__(self, held: HeldSession, body: bytes, *, of_query: bool = False) -> None:
         services = held.services
+        self._of_query = of_query
         limit = services.log.end + log_distance.allowance(services.limits)
         self.request = body + log_distance.check(limit) + messages.SYNC
         self._held = held
@@ -88,8 +91,11 @@ class AutocommitWrite:
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Note the commit."""
         services = self._held.services
+        answer: bytes | None
         answer, distance = (raw, None) if failed else log_distance.split(raw)
-        if distance is None:
+        if self._of_query and distance is not None:
+            answer = _as_of_query(answer)
+        if distance is None or answer is None:
             services.commits.finish()
             self._held.session.answered = self._held.backend.read_response(raw)
             return None
@@ -109,7 +115,10 @@ class Write:
     interruptible = True
     undo = b""
 
-    def __init__(self, held: HeldSession, statement: Statement, body: bytes) -> None:
+    def __init__(
+        self, held: HeldSession, statement: Statement, body: bytes, *, of_query: bool = False
+    ) -> None:
+        self._of_query = of_query
         self.request = prepared.SET_GUARD + body + messages.SYNC
         self._held = held
         self._statement = statement
@@ -134,30 +143,48 @@ class Write:
         """Count the rows."""
         held = self._held
         transaction, services = held.transaction, held.services
-        rows = None
-        if not failed and not services.commits.has_moved(transaction.commits):
-            rows = _changed_rows(raw)
-        if rows is None or transaction.rows + rows > services.limits.rows:
-            answer = held.backend.read_response(raw)
-            held.session.answered = Response(answer.frames[prepared.GUARDED :], answer.status)
+        answer = None if failed or services.commits.has_moved(transaction.commits) else self._usual(raw)
+        rows = _changed_rows(answer) if answer is not None else None
+        if answer is None or rows is None or transaction.rows + rows > services.limits.rows:
+            held.session.answered = self._left(raw)
             return None
         transaction.rows += rows
         transaction.uncounted += rows
         note_statement(held, self._statement)
-        return raw[len(_GUARDED) :]
+        return answer + _IN_TRANSACTION
+
+    def _usual(self, raw: bytes) -> bytes | None:
+        """Return the answer to the statement; None if it is not the usual one."""
+        if not (raw.startswith(_GUARDED) and raw.endswith(_IN_TRANSACTION)):
+            return None
+        answer = raw[len(_GUARDED) : -len(_IN_TRANSACTION)]
+        return _as_of_query(answer) if self._of_query else answer
+
+    def _left(self, raw: bytes) -> Response:
+        """Return the answer as `execute` expects it."""
+        response = self._held.backend.read_response(raw)
+        answer = Response(response.frames[prepared.GUARDED :], response.status)
+        if not self._of_query:
+            return answer
+        answer = strip_surplus(answer, QUERY_SURPLUS)
+        return answer if answer.error is None else without_description(answer)
 
     def abandon(self) -> None:
         """Do nothing: PostgreSQL rolls back."""
 
 
-def _changed_rows(raw: bytes) -> int | None:
-    """Return the number in the tag of the answer to a write behind a guard; None if it is not the usual one."""
-    if not (raw.startswith(_GUARDED) and raw.endswith(_IN_TRANSACTION)):
-        return None
-    answer = raw[: -len(_IN_TRANSACTION)]
+def _changed_rows(answer: bytes) -> int | None:
+    """Return the number in the tag at the end of an answer; None if it does not end with one."""
     at = last_frame(answer, messages.IN_TRANSACTION)
     number = answer[at + BODY : -1].rpartition(b" ")[2] if at is not None else b""
     return int(number) if number.isdigit() else None
+
+
+def _as_of_query(answer: bytes) -> bytes | None:
+    """Return the answer to `requests.as_extended` as that to a Query; None if it is not the usual one."""
+    if not (answer.startswith(_PREPARED) and answer.endswith(messages.CLOSE_COMPLETE)):
+        return None
+    return answer[len(_PREPARED) : -len(messages.CLOSE_COMPLETE)].removeprefix(messages.NO_DATA)
 
 
 class Begin:

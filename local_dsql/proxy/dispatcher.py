@@ -135,7 +135,7 @@ class Dispatcher:
                 self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
                 return
             self._statements.forget_batch()
-        elif len(batch) == 1 and self._exchange_control(*batch[0]):
+        elif len(batch) == 1 and self._exchange_query(*batch[0]):
             return
         self._process(batch)
 
@@ -233,15 +233,18 @@ class Dispatcher:
         bind = data[: -len(_PREPARED_READ)]
         return check_message(FrontendMessage.BIND, bind, self._statements.codec) is None
 
-    def _exchange_control(self, kind: bytes, raw: bytes) -> bool:
-        """Exchange a Query that begins or commits; return False if it has to be processed."""
+    def _exchange_query(self, kind: bytes, raw: bytes) -> bool:
+        """Exchange a Query that writes, begins or commits; return False if it has to be processed."""
         if kind != FrontendMessage.QUERY or raw[-1:] != b"\0" or self._protocol.skipping:
             return False
         query = self._statements.parse(raw[BODY:-1])
-        held = self._engine.try_exclusive() if query.control else None
+        held = self._engine.try_exclusive() if query.control or query.writes else None
         if held is None:
             return False
-        exchange = self._control.begin_exchange(held, query)
+        if query.control:
+            exchange = self._control.begin_exchange(held, query)
+        else:
+            exchange = self._executor.exchange_query(held, query)
         if exchange is None:
             held.release()
             return False

@@ -21,12 +21,17 @@ UPDATE = "UPDATE exchanged SET v = v + %s WHERE id = %s"
 INSERT = "INSERT INTO exchanged (id, v) VALUES (%s, %s)"
 
 
-class Client:
-    """A client whose statements are prepared, or not: then each of them is run by a task."""
+PREPARED, QUERY, TASK = "prepared", "query", "not prepared"
 
-    def __init__(self, cluster: Cluster, *, prepared: bool) -> None:
+
+class Client:
+    """A client whose statements are prepared, Queries, or neither: then each of them is run by a task."""
+
+    def __init__(self, cluster: Cluster, kind: str) -> None:
         self.connection = cluster.connect()
-        self.prepared = prepared
+        self.prepared = kind == PREPARED
+        if kind == QUERY:
+            self.connection.cursor_factory = psycopg.ClientCursor
 
     def run(self, sql: str, *values: object) -> object:
         """Return the rows, or else the command tag, or else the SQLSTATE."""
@@ -52,9 +57,9 @@ def table(cluster: Cluster) -> Iterator[None]:
         admin.execute("DROP TABLE exchanged")
 
 
-@pytest.fixture(params=[True, False], ids=["prepared", "not prepared"])
+@pytest.fixture(params=[PREPARED, QUERY, TASK])
 def clients(cluster: Cluster, table: None, request: pytest.FixtureRequest) -> Iterator[tuple[Client, Client]]:
-    pair = Client(cluster, prepared=request.param), Client(cluster, prepared=request.param)
+    pair = Client(cluster, request.param), Client(cluster, request.param)
     for client in pair:  # the catalog is known, the statements of the engine are prepared
         assert [client.run(sql) for sql in ("BEGIN", "ROLLBACK")] == ["BEGIN", "ROLLBACK"]
     assert [pair[0].run(UPDATE, 0, 1), pair[0].run("BEGIN"), pair[0].run(UPDATE, 0, 1), pair[0].run("COMMIT")]
@@ -124,6 +129,13 @@ CASES: dict[str, list[tuple[object, ...]]] = {
         (A, "UPDATE 1", UPDATE, 1, 1),
         (A, "40001", "COMMIT"),
         (A, [(10,)], "SELECT v FROM exchanged WHERE id = %s", 1),
+    ],
+    "a write that fails, with rows to return": [
+        (A, "22012", "UPDATE exchanged SET v = 1 / %s::int WHERE id = 1 RETURNING v", 0),
+        (A, "BEGIN", "BEGIN"),
+        (A, "22012", "UPDATE exchanged SET v = 1 / %s::int WHERE id = 1 RETURNING v", 0),
+        (A, "ROLLBACK", "ROLLBACK"),
+        (A, [(1,)], " UPDATE exchanged SET v = 1 WHERE id = %s RETURNING v;", 1),
     ],
     "two transactions": [
         (A, "BEGIN", "BEGIN"),
@@ -205,10 +217,11 @@ def test_answers(clients: tuple[Client, Client], name: str) -> None:
 
 
 @pytest.mark.skipif(SUSPEND_ALWAYS, reason="the transaction is suspended after each statement")
+@pytest.mark.parametrize("kind", [PREPARED, QUERY])
 def test_the_usual_course_takes_no_task(
-    cluster: Cluster, table: None, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, table: None, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    client = Client(cluster, prepared=True)
+    client = Client(cluster, kind)
     read = "SELECT v FROM exchanged WHERE id = %s"
 
     def work() -> None:
