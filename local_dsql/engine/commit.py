@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.wire.response import Response
 
 _log = logging.getLogger(__name__)
 
@@ -153,27 +154,55 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
         except ConnectionLost:
             _committed(held, None)  # perhaps; a commit that was none can only add conflicts
             raise
-        if (error := answer.error) is not None:
-            wrote = False
-            return Outcome(_judged(held, error))
-        if tell:
-            ((xid,),) = answer.rows()
-            wrote = xid is not None
-            if xid is not None:
-                services.conflict_log.committed(int(xid), held.session.label)
-        _committed(held, relations)
-        return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+        outcome = conclude(held, answer, relations, fault, tell=tell)
+        wrote = outcome.wrote
+        return outcome
     finally:
         services.commits.finish(wrote=wrote)
 
 
-def _judged(held: HeldSession, error: Mapping[str, str]) -> bytes:
+def _error_of_commit(held: HeldSession, error: Mapping[str, str]) -> bytes:
     """Return the error of a COMMIT that PostgreSQL has failed; the rows can no longer be looked at."""
     commits = held.services.commits
     others = commits.pending > 1 or commits.ended != held.transaction.commits
     if is_interruption(error) or error["C"] == SERIALIZATION_FAILURE or (others and error["C"] in CONCURRENT):
         return CONFLICT.encode()
     return messages.error(error)
+
+
+def conclude(
+    held: HeldSession,
+    answer: Response,
+    relations: frozenset[int] | None = None,
+    fault: Fault | None = None,
+    *,
+    tell: bool,
+) -> Outcome:
+    """Return the outcome of a COMMIT that PostgreSQL has answered."""
+    if (error := answer.error) is not None:
+        return Outcome(_error_of_commit(held, error), wrote=False)
+    wrote = True
+    if tell:
+        ((xid,),) = answer.rows()
+        wrote = xid is not None
+        if xid is not None:
+            held.services.conflict_log.committed(int(xid), held.session.label)
+    _committed(held, relations)
+    return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+
+
+def is_undisputed(held: HeldSession) -> bool:
+    """Return whether an open transaction can be committed without a look at what it and others have done."""
+    transaction, services = held.transaction, held.services
+    return (
+        transaction.doomed is None
+        and is_ready(held)
+        and not transaction.changes_catalog
+        and not services.commits.has_moved(transaction.commits)
+        and services.catalog.is_known_to_defer_nothing
+        and not transaction.rules.ddl
+        and is_small(services.limits, transaction.rows)
+    )
 
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:

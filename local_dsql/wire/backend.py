@@ -140,6 +140,25 @@ class Backend(Receiver):
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 
+    def exchange(self, data: bytes, at_end: Callable[[bytes, EndFinder], None]) -> None:
+        """Send bytes that cause one ReadyForQuery, and call `at_end` with the whole response.
+
+        Raises:
+            ConnectionLost: the connection is lost.
+        """
+        parts: list[bytes] = []
+        self.relay(data, parts.append, lambda end: at_end(b"".join(parts), end))
+        self._end.begin(b"")  # other messages follow the statement: a probe would come after these
+
+    def read_response(self, raw: bytes) -> Response:
+        """Return the response in bytes up to ReadyForQuery; note the parameters reported in it."""
+        collector = self._collector
+        collector.begin(1)
+        collector.feed(raw)
+        self._learn(collector.reported)
+        (response,) = collector.responses
+        return response
+
     def pause_reading(self) -> None:
         """Stop reading because the client reads too slowly; ignored during `drain`."""
         if self._transport is not None and not self._draining:
