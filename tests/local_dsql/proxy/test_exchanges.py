@@ -10,12 +10,11 @@ import psycopg
 import pytest
 
 from local_dsql.proxy.protocol import QueryProtocol
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
+from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.local_dsql.proxy.cluster import Cluster
 
 UPDATE = "UPDATE exchanged SET v = v + %s WHERE id = %s"
 INSERT = "INSERT INTO exchanged (id, v) VALUES (%s, %s)"
