@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .plan import Plan, Step
 
+_NOTHING = "correct the file and migrate again; nothing of this statement took effect"
+_BATCH = "correct the file and migrate again; this run had no effect, and every run before it stays committed"
 _ROW_LIMIT = (
     "split the file, or put `-- blocks: batch` above a statement that changes some rows at a time, which "
     f"repeats it until it changes none; one of the {ROWS_PER_TRANSACTION:,} rows is the journal's"
@@ -255,7 +257,7 @@ class Execution:
         if isinstance(error, ConnectionFailed):
             return error  # the statement itself was not refused
         self._record(self._update(State.FAILED, self._step.first))
-        remedy = "correct the file and migrate again; nothing of this statement took effect"
+        remedy = _BATCH if self._step.action is Action.BATCH else _NOTHING
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at, error.position)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 RESOURCE_TYPE = "Custom::DsqlGrant"
 
+_POLL = (0.1, 0.5)
+"""Seconds between two attempts to take the lease: all grants of a deploy are requested at once, and each is short."""
+
 
 def handle(event: dict[str, object], context: Context) -> None:
     """Handle one event of CloudFormation for `Custom::DsqlGrant`.
@@ -87,7 +90,7 @@ def _carry_out(request: Request, variables: Variables, deadline: Deadline, rule:
     holder = f"grant {request.request}"
     with (
         connection(variables, deadline, request).open() as admin,
-        holding_lease(admin, f"{holder} {process_of(request)}", queue_for(holder, request)) as lease,
+        holding_lease(admin, f"{holder} {process_of(request)}", queue_for(holder, request, _POLL)) as lease,
     ):
         return carry_out(admin, lease, _database(request), rule)
 

@@ -37,14 +37,14 @@ def process_of(request: Request) -> str:
     return f"[{request.invocation}/{secrets.token_hex(4)}]"
 
 
-def queue_for(holder: str, request: Request) -> Queue:
+def queue_for(holder: str, request: Request, poll: tuple[float, float] | None = None) -> Queue:
     """Return the rules for waiting: every holder but the invocation that invoked this one may be running.
 
     Lambda may deliver an event twice, and delivers an event again after a failed invocation. A duplicate of this
     invocation is waited for like any other holder.
     """
     caller = re.compile(rf"{re.escape(holder)} \[{request.invocation - 1}/[0-9a-f]+\]")
-    return Queue(gone=lambda name: caller.fullmatch(name) is not None)
+    return Queue(gone=lambda name: caller.fullmatch(name) is not None, poll=poll)
 
 
 def explain(error: BaseException) -> tuple[str, bool]:

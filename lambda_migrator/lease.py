@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
-from blocks_runtime.errors import CommitOutcomeUnknown
+from blocks_runtime.errors import CommitOutcomeUnknown, UniqueConstraintViolation
 from custom_resource.deadline import OutOfTime
 
 from .errors import MigrationFailedError
@@ -115,12 +115,13 @@ class Queue:
 
     `patience` is the number of seconds to wait, by default until the deadline; `waiting` is called once, with the
     holder; `gone` returns whether the process of a holder's name is known to be dead, so that its lease need not
-    expire first.
+    expire first. `poll` are the shortest and the longest seconds between two attempts, by default those of a migration.
     """
 
     patience: float = math.inf
     waiting: Callable[[Holder], None] = lambda holder: None
     gone: Callable[[str], bool] = lambda name: False
+    poll: tuple[float, float] | None = None
 
 
 def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Lease:
@@ -135,8 +136,8 @@ def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Le
     while True:
         try:
             taken = admin.write(lambda session: _take(session, name, queue.gone))
-        except CommitOutcomeUnknown:
-            continue  # it may be taken again under the same name
+        except (CommitOutcomeUnknown, UniqueConstraintViolation):
+            continue  # it may be taken again under the same name; or another process has inserted the row
         if isinstance(taken, Lease):
             return taken
         if not reported:
@@ -144,12 +145,12 @@ def acquire(admin: AdminConnection, name: str, queue: Queue | None = None) -> Le
             reported = True
         if time.monotonic() >= until:
             raise _occupied(taken)
-        _pause(admin, taken)
+        _pause(admin, taken, queue.poll or _POLL)
 
 
-def _pause(admin: AdminConnection, holder: Holder) -> None:
+def _pause(admin: AdminConnection, holder: Holder, poll: tuple[float, float]) -> None:
     try:
-        admin.deadline.sleep(random.uniform(*_POLL))  # noqa: S311 (jitter, not a secret)
+        admin.deadline.sleep(random.uniform(*poll))  # noqa: S311 (jitter, not a secret)
     except OutOfTime:
         raise OutOfTime(f"another migrator is at work: {holder}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .ledger import Change, Rule
     from .tables import Reader
+
+_logger = logging.getLogger("lambda_migrator")
 
 KEPT_DAYS = 30
 """Days for which a row that has ended is kept, so that a late delivery of its request changes nothing.
@@ -64,6 +67,8 @@ def carry_out(admin: AdminConnection, lease: Lease, database: str, rule: Rule) -
         MigrationFailedError: a statement was refused, or another migrator has taken the lease.
     """
     change = _write_rule(admin, lease, rule)
+    for row in change.rows:
+        _logger.info("ledger of grants: %s is %s", row.id, row.state.value)
     if change.cancelled or change.is_done:
         return change
     try:

@@ -32,6 +32,7 @@ from local_dsql.engine.deferred_checks import (
 )
 from local_dsql.engine.error_causes import find_child
 from local_dsql.engine.errors import (
+    CONCURRENT,
     CONFLICT,
     CONFLICT_CODES,
     FOREIGN_KEY_VIOLATION,
@@ -56,6 +57,8 @@ from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
@@ -158,6 +161,15 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
         services.commits.finish(wrote=wrote)
 
 
+def _error_of_commit(held: HeldSession, error: Mapping[str, str]) -> bytes:
+    """Return the error of a COMMIT that PostgreSQL has failed; the rows can no longer be looked at."""
+    commits = held.services.commits
+    others = commits.pending > 1 or commits.ended != held.transaction.commits
+    if is_interruption(error) or error["C"] == SERIALIZATION_FAILURE or (others and error["C"] in CONCURRENT):
+        return CONFLICT.encode()
+    return messages.error(error)
+
+
 def conclude(
     held: HeldSession,
     answer: Response,
@@ -168,8 +180,7 @@ def conclude(
 ) -> Outcome:
     """Return the outcome of a COMMIT that PostgreSQL has answered."""
     if (error := answer.error) is not None:
-        conflict = error["C"] == SERIALIZATION_FAILURE or is_interruption(error)
-        return Outcome(CONFLICT.encode() if conflict else messages.error(error), wrote=False)
+        return Outcome(_error_of_commit(held, error), wrote=False)
     wrote = True
     if tell:
         ((xid,),) = answer.rows()
@@ -255,7 +266,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
             return _Decision(violation)
-    if deferrable and (stale or services.others_are_open(held.session)):
+    if deferrable and (stale or len(services.sessions) > 1):
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return decision

@@ -41,7 +41,7 @@ class Backend(Receiver):
         self.on_lost: Callable[[], None] = lambda: None
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
-        self._end = EndFinder()
+        self._end = EndFinder(without_internal_context)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
@@ -105,6 +105,10 @@ class Backend(Receiver):
         self._transport.write(data)
         await self._waiter
         return self._collector.responses
+
+    def replace_errors(self, replace: Callable[[bytes], bytes]) -> None:
+        """Pass each ErrorResponse that is relayed through a function."""
+        self._end = EndFinder(lambda frame: without_internal_context(replace(frame)))
 
     async def rows(self, sql: str) -> list[list[str | None]]:
         """Run statements of the proxy and return all rows.
@@ -192,11 +196,7 @@ class Backend(Receiver):
         """Relay or collect."""
         if self._sink is not None:
             end = self._end
-            relayed = end.feed(data)
-            if end.error:
-                relayed = relayed.replace(end.error, without_internal_context(end.error))
-                end.error = b""
-            self._sink(relayed)
+            self._sink(end.feed(data))
             if end.probe and self._transport is not None:
                 self._transport.write(end.probe)
             if end.status:

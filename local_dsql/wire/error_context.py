@@ -1,4 +1,4 @@
-"""Remove from errors where in the functions of the local database they were raised: DSQL has no such functions."""
+"""Remove internal functions of the local database from the context of errors: DSQL has no such functions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
 
-_CONTEXT = b"W"
-"""The field code of the context: the stack of calls, innermost first, one in a line (PostgreSQL, error fields)."""
+_CONTEXT = messages.CONTEXT_FIELD
+"""The stack of calls, innermost first, one in a line."""
 
 _INTERNAL = re.compile(
     rb"^(?:PL/pgSQL function (?:(?:sys|local_dsql|local_dsql_engine)\.|set_config\(text,text,boolean\))"
@@ -21,7 +21,7 @@ _INTERNAL = re.compile(
 def without_internal_context(raw: bytes) -> bytes:
     """Return an ErrorResponse or NoticeResponse without the calls in functions of the local database.
 
-    What such a function calls is left out as well. The calls of a client's functions that led there stay.
+    Calls that such a function makes are left out as well. The calls of a client's functions that led there stay.
     """
     if b"\0" + _CONTEXT not in raw:
         return raw

@@ -190,6 +190,31 @@ def test_by_default_a_conflict_is_raised(db: DistributedDatabase) -> None:
     assert db.query_one(ONE) == {"n": 1}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET search_path = elsewhere",
+        "-- first\nset session search_path to elsewhere",
+        "SELECT set_config('search_path', 'elsewhere', false)",
+    ],
+)
+def test_a_setting_of_the_session_does_not_stay_on_the_pooled_connection(function: None, text: str) -> None:
+    with DistributedDatabase("main", max_connections=1) as db:
+        before = db.query(sql("SHOW search_path"))
+        db.query(sql(text)) if "SELECT" in text else db.execute(sql(text))
+        assert db.query(sql("SHOW search_path")) == before
+        db.transaction(lambda tx: tx.execute(sql(text)))
+        assert db.query(sql("SHOW search_path")) == before
+        assert db.stats.connects == 3
+
+
+def test_a_setting_of_the_transaction_keeps_the_connection(function: None) -> None:
+    with DistributedDatabase("main", max_connections=1) as db:
+        db.transaction(lambda tx: tx.execute(sql("SET LOCAL search_path = elsewhere")))
+        assert db.query_one(sql("SHOW search_path")) == {"search_path": '"$user", public'}
+        assert db.stats.connects == 1
+
+
 def test_threads_share_a_database(db: DistributedDatabase) -> None:
     """Every increment of every thread counts, though all want the same row."""
 

@@ -9,12 +9,24 @@ import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
 from blocks_runtime.database.read_only import is_read_only
+from local_dsql import LocalCluster
+from tests.blocks_runtime.conftest import with_role
 from tests.support.relay import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from blocks_runtime import Sql
-    from local_dsql import LocalCluster
     from tests.support.relay import Relay
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A cluster as the runtime's other tests have it, which knows views."""
+    folder = tmp_path_factory.mktemp("read-only") / "cluster"
+    with with_role(LocalCluster(folder, dialect="2026-09")) as started:
+        yield started
+
 
 READS = (
     "SELECT 1",
@@ -23,7 +35,6 @@ READS = (
     "SELECT n FROM items WHERE id IN (1, 2) AND id = ANY({one}) ORDER BY lower(name) -- newest (first); please\n",
     "SELECT 'DELETE; f(1)', \"odd ; name\", $$;$$, E'\\';' FROM items /* ; EXPLAIN ANALYZE */",
     "SELECT CAST({one} AS numeric(12, 2)), row_number() OVER (PARTITION BY n) FROM items",
-    "SELECT id FROM items FOR UPDATE",
     "VALUES (1), (2)",
     "TABLE items",
     "SHOW transaction_isolation",
@@ -46,6 +57,10 @@ MAY_WRITE = (
     "SELECT bump/* now */(1)",
     "SELECT * FROM bump({one})",
     "SELECT nextval('numbers')",
+    "SELECT 1 --\r, bump(1)",
+    "SELECT id FROM items FOR UPDATE",
+    "SELECT id FROM items FOR NO KEY UPDATE",
+    "SELECT id FROM items FOR KEY SHARE",
 )
 
 
@@ -61,6 +76,47 @@ def test_may_write(text: str) -> None:
 
 def _statement(text: str) -> Sql:
     return sql(text, one=1) if "{one}" in text else sql(text)
+
+
+WRITES_ON_THE_SLY = (
+    "CREATE OR REPLACE FUNCTION raised() RETURNS int LANGUAGE sql AS"
+    " 'UPDATE items SET n = n + 1 WHERE id = 1 RETURNING n'",
+    "CREATE OR REPLACE FUNCTION paid(items) RETURNS int LANGUAGE sql AS"
+    " 'UPDATE items SET n = n + 1 WHERE id = 1 RETURNING n'",
+    "CREATE OR REPLACE VIEW bumped AS SELECT raised() AS n",
+    "GRANT SELECT ON bumped TO app",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT n FROM bumped",
+        "TABLE bumped",
+        "SELECT i.paid FROM items i WHERE id = 1",
+        "SELECT 1 --\r, bump()",
+    ],
+)
+def test_a_read_that_writes_is_never_applied_twice(wire: Relay, cluster: LocalCluster, text: str) -> None:
+    """By a function in a view, by functional notation, behind a comment that a carriage return ends."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        for sql_text in WRITES_ON_THE_SLY:
+            admin.execute(sql_text.encode())
+    with DistributedDatabase("main") as db:
+        db.warm_up()
+        wire.lose_next(Direction.ANSWER)
+        with pytest.raises(errors.CommitOutcomeUnknown, match="may or may not have taken effect"):
+            db.query(sql(text))
+        assert db.query(sql("SELECT n FROM items WHERE id = 1"), tuple) in ([(100,)], [(101,)])
+
+
+def test_a_read_is_sent_again_as_read_only_alone(wire: Relay) -> None:
+    """The connection that the second run used is as before."""
+    with DistributedDatabase("main", max_connections=1) as db:
+        db.warm_up()
+        wire.lose_next(Direction.ANSWER)
+        assert db.query(sql("SELECT n FROM items WHERE id = 1"), tuple) == [(100,)]
+        assert db.execute(sql("UPDATE items SET n = 1 WHERE id = 1")) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,13 @@ OPEN = {
     "name": ('SELECT "a', "a quoted name"),
     "comment to the end of the line": ("SELECT 1 -- 'a", LINE_COMMENT),
     "comment, then a new line": ("SELECT 1 -- 'a\n", None),
+    "comment, then a carriage return": ("SELECT 1 -- 'a\r", None),
     "comment": ("SELECT /* 1", "a /* comment"),
     "comment in a comment": ("SELECT /* /* */ 1", "a /* comment"),
     "dollars": ("SELECT $$ 1", "a dollar-quoted string"),
     "tagged dollars": ("SELECT $a$ 1 $b$", "a dollar-quoted string"),
+    "dollars tagged with a quotation mark": ("SELECT $’$ 1", "a dollar-quoted string"),
+    "dollars tagged with a digit": ("SELECT $é1$ 1", "a dollar-quoted string"),
     "dollars, closed": ("SELECT $a$ $b$ ' $a$", None),
     "dollars within a name": ("SELECT a$$ FROM b", None),
 }
@@ -48,7 +51,29 @@ def test_other_dollar_signs_are_not_parameters(text: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["'", "''", '"', "$$", "$a$", "--", "/*", "*/", "\n", "\\", "E'", "e", "x", " ", "1", "é", "$", "{", ";"]
+    [
+        "'",
+        "''",
+        '"',
+        "$$",
+        "$a$",
+        "--",
+        "/*",
+        "*/",
+        "\n",
+        "\r",
+        "$’$",
+        "\\",
+        "E'",
+        "e",
+        "x",
+        " ",
+        "1",
+        "é",
+        "$",
+        "{",
+        ";",
+    ]
 )
 
 

@@ -21,7 +21,7 @@ from blocks_runtime.orm import failure_of, transaction
 from tests.blocks_runtime.conftest import ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -231,6 +231,85 @@ def test_a_lost_reply_to_commit_is_unknown_and_never_retried(
     with pytest.raises(errors.CommitOutcomeUnknown, match="read the data"):
         transaction(orm.sessionmaker(engine).begin, cut, retry_on_conflict=True)
     assert len(runs) == 1
+
+
+def cut(connection: sa.Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    with socket.socket(fileno=driver.fileno()) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+        wire.detach()
+
+
+def by_connection(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(sa.update(Item).values(n=5))
+        cut(connection)
+        connection.commit()
+
+
+def by_begin_of_an_engine(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.update(Item).values(n=5))
+        cut(connection)
+
+
+def by_session(engine: sa.Engine) -> None:
+    with orm.Session(engine) as session:
+        session.get_one(Item, 1).n = 5
+        session.flush()
+        cut(session.connection())
+        session.commit()
+
+
+def by_begin_of_a_session(engine: sa.Engine) -> None:
+    with orm.sessionmaker(engine).begin() as session:
+        session.get_one(Item, 1).n = 5
+        session.flush()
+        cut(session.connection())
+
+
+def by_autocommit(engine: sa.Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(N)
+        cut(connection)
+        connection.execute(sa.update(Item).values(n=5))
+
+
+@pytest.mark.parametrize(
+    "commit", [by_connection, by_begin_of_an_engine, by_session, by_begin_of_a_session, by_autocommit]
+)
+def test_a_lost_reply_is_unknown_however_it_is_committed(
+    engine: sa.Engine, commit: Callable[[sa.Engine], None]
+) -> None:
+    with pytest.raises(errors.CommitOutcomeUnknown) as raised:
+        commit(engine)
+    failure = failure_of(raised.value)
+    assert failure is raised.value
+    assert (failure.commit_unknown, failure.retryable) == (True, False)
+    with engine.connect() as connection:  # its pool has no broken connection left
+        assert connection.scalar(N) in (5, 100)
+
+
+def test_a_connection_lost_before_commit_is_no_unknown_outcome(engine: sa.Engine) -> None:
+    """A statement of a transaction, a read in autocommit mode, and a rollback after a commit."""
+    with pytest.raises(sa.exc.OperationalError) as lost, engine.begin() as connection:
+        cut(connection)
+        connection.execute(sa.update(Item).values(n=5))
+    failure = failure_of(lost.value)
+    assert (type(failure), failure.retryable) == (errors.ConnectionFailed, True)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(N)
+        cut(connection)
+        with pytest.raises(sa.exc.OperationalError):
+            connection.execute(N)
+    with engine.connect() as connection:
+        connection.execute(sa.update(Item).values(n=7))
+        connection.commit()
+        connection.execute(N)
+        cut(connection)
+        with pytest.raises(sa.exc.OperationalError):
+            connection.execute(N)
 
 
 def test_foreign_keys_need_a_cluster_that_supports_them(engine: sa.Engine) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 import pytest
@@ -19,6 +21,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.local import LocalDeployment, Report, deployment, reset_detection
 from blocks_cli.local.account import LocalAccount
+from local_dsql import LocalCluster
 from tests.end_to_end.conftest import ORDERS, REGION
 
 if TYPE_CHECKING:
@@ -43,7 +46,16 @@ def handler(event, context):
     finally:
         db.close()
 """
-REFUSE = "def handler(event, context): raise RuntimeError('this one always fails')"
+REFUSE = """
+import json, urllib.request
+def handler(event, context):
+    names = ("StackId", "RequestId", "LogicalResourceId")
+    answer = {name: event[name] for name in names} | {
+        "Status": "SUCCESS" if event["RequestType"] == "Delete" else "FAILED",
+        "Reason": "this one always fails", "PhysicalResourceId": "broken"}
+    urllib.request.urlopen(urllib.request.Request(
+        event["ResponseURL"], data=json.dumps(answer).encode(), method="PUT"))
+"""
 PERIOD = 0.1
 """Seconds between two invocations."""
 
@@ -55,6 +67,7 @@ class Service:
         self.account: LocalAccount | None = None
         self.step = ""
         self.answers: list[tuple[str, str]] = []
+        self.invoking = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -73,6 +86,10 @@ class Service:
 
     def invoke(self) -> None:
         """Invoke each deployed version of the function once."""
+        with self.invoking:
+            self._invoke()
+
+    def _invoke(self) -> None:
         account, step = self.account, self.step
         for arn in _orders(account) if account else ():
             assert account
@@ -120,7 +137,8 @@ class Version:
     """One version of the app.
 
     `role` is the id of the function's IAM role; `granted` is the construct that is granted: the function or its role.
-    `fails` adds a resource that always fails: `early`, before the function, or `late`, after it.
+    `fails` adds a resource that always fails: `early`, before the function, or `late`, after it. `released` is a
+    template as the release before the ledger of grants wrote it.
     """
 
     access: Access = Access.READ_WRITE
@@ -128,9 +146,10 @@ class Version:
     granted: str = "function"
     stack: str = "Data"
     fails: str = ""
+    released: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Case:
     """Three versions in turn; the failing ones are deployed with `rollback`."""
 
@@ -162,6 +181,18 @@ CASES = {
         ROLLBACKS,
     ),
 }
+CASES |= {
+    "upgrade": Case((Version(released=True), WRITE, READ)),
+    "upgrade that changes the access": Case((Version(released=True), READ, Version(role=OTHER))),
+    "upgrade, fails early": Case((Version(released=True), Version(fails="early"), READ), ROLLBACKS),
+    "upgrade, fails late": Case((Version(released=True), Version(fails="late"), READ), ROLLBACKS),
+}
+FAST = {
+    *("access", "another stack", "upgrade", "granted construct"),
+    *("role, fails late (delete)", "role, fails late (update)", "upgrade, fails late (delete)"),
+}
+"""The runs of `make test`; the others are among the slow tests."""
+
 RUNS = {
     f"{name}{'' if rollback == 'none' else f' ({rollback})'}": (case.versions, rollback)
     for name, case in CASES.items()
@@ -177,6 +208,7 @@ def synthesize(version: Version, root: Path) -> Path:
     db = DistributedDatabase(data, "main", migrations=root / "migrations", migrator_runtime=RUNTIME)
     scope = data if version.stack == "Data" else cdk.Stack(app, version.stack)
     role = iam.Role(scope, version.role, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role.add_to_policy(iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"]))
     orders = _function(scope, "Orders", LOGIN, role)
     db.grant_connect(orders if version.granted == "function" else role, access=version.access)
     if version.granted == "role":
@@ -187,7 +219,39 @@ def synthesize(version: Version, root: Path) -> Path:
     if version.fails:
         _failing(scope, version, orders)
     app.synth()
+    if version.released:
+        _release(output / "Data.template.json")
     return output
+
+
+def _release(file: Path) -> None:
+    """Rewrite a template to the shape before the ledger: one resource for all grants, permissions in CDK's policy."""
+    template = json.loads(file.read_text("utf-8"))
+    resources = template["Resources"]
+    (migrations,) = _of_type(resources, "Custom::DsqlMigrations")
+    renamed, grants = {}, []
+    for name in _of_type(resources, "Custom::DsqlGrant"):
+        grant = resources.pop(name)["Properties"]["Grant"]
+        grants += [{**role, "RoleArn": grant["RoleArn"]} for role in grant["Roles"]]
+        renamed[name] = migrations
+    resources[migrations]["Properties"]["Grants"] = grants
+    for name in _of_type(resources, "AWS::IAM::RolePolicy"):
+        policy = resources.pop(name)["Properties"]
+        renamed[name] = next(
+            each
+            for each in _of_type(resources, "AWS::IAM::Policy")
+            if resources[each]["Properties"]["Roles"] == [policy["RoleName"]]
+        )
+        document = resources[renamed[name]]["Properties"]["PolicyDocument"]
+        document["Statement"] += policy["PolicyDocument"]["Statement"]
+    for name, resource in resources.items():
+        needs = {renamed.get(each, each) for each in resource.get("DependsOn", [])}
+        resource["DependsOn"] = sorted(needs - {name})
+    file.write_text(json.dumps(template), "utf-8")
+
+
+def _of_type(resources: dict[str, Any], type_name: str) -> list[str]:
+    return [name for name, resource in resources.items() if resource["Type"] == type_name]
 
 
 def _failing(scope: Construct, version: Version, orders: lambda_.Function) -> None:
@@ -231,7 +295,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
     class ServingAccount(LocalAccount):
         def close(self) -> None:
-            service.account = None if service.account is self else service.account
+            with service.invoking:  # closing ends the functions
+                service.account = None if service.account is self else service.account
             super().close()
 
     monkeypatch.setattr(deployment, "LocalAccount", ServingAccount)
@@ -247,24 +312,31 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         yield service
 
 
-@pytest.mark.parametrize(("versions", "rollback"), RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize(
+    ("versions", "rollback"),
+    [
+        pytest.param(*run, id=name, marks=() if name in FAST else pytest.mark.slow)
+        for name, run in RUNS.items()
+    ],
+)
 def test_no_login_is_refused(
     root: Path, service: Service, versions: tuple[Version, ...], rollback: str
 ) -> None:
-    for number, version in enumerate(versions, 1):
-        report = Steps(service)
-        service.step = f"version {number}"
-        assembly = synthesize(version, root)
-        try:
-            with LocalDeployment.deploy(assembly, root, region=REGION, report=report, rollback=rollback):
-                service.step = f"version {number} is deployed"
-                service.invoke()
-                time.sleep(3 * PERIOD)
-            assert not version.fails
-        except CommandError as error:
-            assert version.fails, error
-        assert not service.refused, f"version {number}"
-        assert not [note for note in report.notes if "could not be deleted" in note]
-    assert {step for step, _ in service.answers} >= {
-        f"version {n} is deployed" for n, v in enumerate(versions, 1) if not v.fails
-    }
+    with contextlib.ExitStack() as running:  # PostgreSQL starts once
+        for number, version in enumerate(versions, 1):
+            report = Steps(service)
+            service.step = f"version {number}"
+            assembly = synthesize(version, root)
+            try:
+                with LocalDeployment.deploy(assembly, root, region=REGION, report=report, rollback=rollback):
+                    service.step = f"version {number} is deployed"
+                    service.invoke()
+                    time.sleep(3 * PERIOD)
+                    running.enter_context(LocalCluster(root / ".blocks" / "local" / "main"))
+                assert not version.fails
+            except CommandError as error:
+                assert version.fails, error
+            assert not service.refused, f"version {number}"
+            assert not [note for note in report.notes if "could not be deleted" in note]
+    deployed = {f"version {n} is deployed" for n, version in enumerate(versions, 1) if not version.fails}
+    assert {step for step, _ in service.answers} >= deployed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,6 +52,24 @@ def test_a_running_holder_is_waited_for_and_a_dead_one_is_not(prepared: Deployme
     expire(prepared)
     with prepared.admin().open() as other:
         assert acquire(other, "second").token > 1
+
+
+def test_two_first_migrators_insert_the_row_at_once(
+    prepared: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one found no row, and its INSERT is refused with SQLSTATE 23505."""
+    find, take, attempts = lease.FIND, lease._take, 0
+
+    def too_early(*arguments: Any) -> object:
+        nonlocal attempts
+        attempts += 1
+        monkeypatch.setattr(lease, "FIND", sql(f"{find.text} AND false" if attempts == 1 else find.text))
+        return take(*arguments)
+
+    monkeypatch.setattr(lease, "_take", too_early)
+    with prepared.admin().open() as admin:
+        assert acquire(admin, "second").token > 1
+    assert attempts == 2
 
 
 def test_a_migrator_without_the_lease_cannot_write(prepared: Deployment) -> None:

@@ -98,6 +98,22 @@ def test_batches_as_large_as_a_transaction_allows(deployment: Deployment) -> Non
     assert deployment.rows("SELECT count(*) FROM t") == [(7000,)]
 
 
+def test_a_refused_batch_says_that_the_runs_before_it_stay(deployment: Deployment) -> None:
+    deployment.write(
+        {
+            "001_t": "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n < 3));",
+            "002_rows": "INSERT INTO t VALUES (1, 0);",
+            "003_more": "-- blocks: batch\nUPDATE t SET n = n + 1 WHERE id = 1;",
+        }
+    )
+    with pytest.raises(MigrationFailedError) as refused:
+        deployment.migrate()
+    assert deployment.rows("SELECT n FROM t") == [(2,)]
+    assert refused.value.remedy == (
+        "correct the file and migrate again; this run had no effect, and every run before it stays committed"
+    )
+
+
 def test_a_unique_index_over_duplicates_is_dropped(deployment: Deployment) -> None:
     deployment.write(
         {

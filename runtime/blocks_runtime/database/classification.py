@@ -163,6 +163,11 @@ def autocommit_failure(error: DatabaseError, statement: Sql) -> DatabaseError:
     if isinstance(error, errors.ServerUnavailable):
         error.retryable = False
         return error
+    return unknown_statement(error)
+
+
+def unknown_statement(error: DatabaseError) -> errors.CommitOutcomeUnknown:
+    """Return the error for an autocommit statement whose reply was lost with `error`."""
     return errors.CommitOutcomeUnknown(
         f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
         "have taken effect",

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from .. import signing
-from ..errors import ConnectionFailed, DatabaseError, SerializationFailure
+from ..errors import ConnectionFailed, DatabaseError, SerializationFailure, ServerUnavailable
 from ..shared.deadline import earliest
 from ..shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from .classification import autocommit_failure
+from .classification import autocommit_failure, unknown_statement
 from .instrumentation import Instrumentation
 from .location import Location, locate
 from .pool import Pool
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     C = TypeVar("C")
     R = TypeVar("R")
     T = TypeVar("T")
+
+_READ_ONLY = "25006"
+"""SQLSTATE of a statement that would write in a READ ONLY transaction."""
 
 CONNECT_PATIENCE = 20.0
 """Seconds for which a login is retried while the cluster wakes or limits connections."""
@@ -66,7 +69,8 @@ class Engine:
         """Execute an autocommit statement.
 
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
-        connection or `server unavailable` only if it is read-only.
+        connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
+        may have written before is not written twice.
         """
         rows = factory(row_type)
 
@@ -91,16 +95,25 @@ class Engine:
         retries: int,
     ) -> R:
         attempt = 1
+        lost: DatabaseError | None = None
         while True:
-            session, used = self.pool.take(Session.ping_if_idle, until)
+            check = Session.ping_if_idle if lost is None else Session.begin_read_only
+            session, used = self.pool.take(check, until)
             try:
                 result = act(session)
+                if lost is not None:
+                    session.rollback()
             except BaseException as error:
                 self._release_after_error(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = autocommit_failure(error, statement)
+                if lost is not None and error.sqlstate == _READ_ONLY:
+                    failure: DatabaseError = unknown_statement(lost)
+                else:
+                    failure = autocommit_failure(error, statement)
                 failure.attempts = attempt
+                if isinstance(failure, (ConnectionFailed, ServerUnavailable)):
+                    lost = failure
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
                     _replace_retry_advice(failure)

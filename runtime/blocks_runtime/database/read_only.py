@@ -1,7 +1,8 @@
-"""Detection of statements that are obviously read-only, which may be sent again after a lost reply.
+"""Detection of statements that look read-only, which may be sent again after a lost reply.
 
 Every other statement counts as a write: a lost reply is then an error, so no change is applied twice. A function may
-write, so only PostgreSQL functions without side effects are accepted.
+write, so only PostgreSQL functions without side effects are accepted. What the text does not show, such as a function
+in a view, the server refuses: the statement is sent again in a READ ONLY transaction.
 """
 
 from __future__ import annotations
@@ -47,13 +48,22 @@ _SIDE_EFFECT_FREE = frozenset(_WORDS.split())
 
 
 def is_read_only(statement: Sql) -> bool:
-    """Return whether a statement is obviously read-only; one with WITH is not, as it may contain an INSERT."""
+    """Return whether a statement looks read-only; one with WITH does not, as it may contain an INSERT."""
     import re
 
     plain = strip_literals("0".join(statement.texts)).strip().removesuffix(";")
     verb = re.match(r"\w*", plain)
     if ";" in plain or verb is None or verb[0].upper() not in _VERBS:
         return False
-    if re.search(r"\banaly[sz]e\b", plain, re.IGNORECASE):  # EXPLAIN ANALYZE runs what it explains
+    # EXPLAIN ANALYZE runs what it explains; a READ ONLY transaction may refuse to lock.
+    if re.search(r"\banaly[sz]e\b|\bfor\s+(update|no\s+key|share|key\s+share)\b", plain, re.IGNORECASE):
         return False
     return all(call.lower() in _SIDE_EFFECT_FREE for call in re.findall(r"([\w$.\"]+)\s*\(", plain))
+
+
+def changes_session(statement: Sql) -> bool:
+    """Return whether SET, RESET or a call of set_config() may last beyond the transaction."""
+    import re
+
+    plain = strip_literals("0".join(statement.texts)).strip().lower()
+    return "set_config" in plain or not re.match(r"set\s+(local|transaction)\b", plain)

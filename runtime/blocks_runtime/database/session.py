@@ -25,6 +25,7 @@ from ..errors import ConnectionFailed, DeadlineExceeded, QueryFailed, Transactio
 from ..shared.deadline import earliest
 from .classification import manual_transaction_control, translate, unknown_commit
 from .primitives import Connection
+from .read_only import changes_session
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 _CHUNKED = psycopg.capabilities.has_stream_chunked()
 _STALE_PLAN = "cached plan must not change result type"
 _NO_SUCH_PLAN = "26000"
+_SETTING = (b"SET", b"RESET")
+"""Command tags of statements that set parameters of the session."""
 
 
 def open_session(
@@ -179,6 +182,9 @@ class Session:
         self._used = time.monotonic(), time.time()
         if self._connection.pgconn.transaction_status != before:
             raise manual_transaction_control(cursor.statusmessage or "")
+        tag = cursor.pgresult.command_status if cursor.pgresult is not None else None
+        if (tag in _SETTING or "set_config" in statement.text.lower()) and changes_session(statement):
+            self._stale = True  # closed on release: the next user gets the default settings
         return cursor
 
     def copy(self, statement: Sql, body: bytes) -> int:
@@ -314,6 +320,10 @@ class Session:
             self._promptly("BEGIN", until)
         else:
             self._command("BEGIN", until)
+
+    def begin_read_only(self, until: float | None = None) -> None:
+        """Open a transaction that cannot write."""
+        self._promptly("BEGIN READ ONLY", until)
 
     def commit(self, until: float | None = None) -> None:
         """Commit, and check that the reply is COMMIT.

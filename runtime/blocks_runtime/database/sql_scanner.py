@@ -45,7 +45,7 @@ def _step(text: str, at: int) -> tuple[int, str | None]:
         after = text.find(char, at + 1) + 1 or -1  # a doubled quote reads as a close and an open
         return after, _LITERAL if char == "'" else _NAME
     if text.startswith("--", at):
-        return text.find("\n", at), LINE_COMMENT
+        return _line_end(text, at), LINE_COMMENT
     if text.startswith("/*", at):
         return _past_comment(text, at), "a /* comment"
     if char == "$":
@@ -95,10 +95,17 @@ def _continuation(text: str, at: int) -> int:
             line_ended = line_ended or text[at] in "\n\r"
             at += 1
         elif text.startswith("--", at):
-            at = min(end for end in (text.find("\n", at), text.find("\r", at), len(text)) if end >= 0)
+            end = _line_end(text, at)
+            at = end if end >= 0 else len(text)
         else:
             break
     return at if line_ended and text.startswith("'", at) else -1
+
+
+def _line_end(text: str, at: int) -> int:
+    """Return the position of the next line feed or carriage return, which both end a line comment, or -1."""
+    ends = [end for end in (text.find("\n", at), text.find("\r", at)) if end >= 0]
+    return min(ends, default=-1)
 
 
 def _past_comment(text: str, at: int) -> int:
@@ -120,7 +127,7 @@ def _past_dollar(text: str, at: int) -> int:
         raise ValueError(f"a parameter {number}… written by hand; write {{name}} and pass name=…")
     end = text.find("$", at + 1)
     tag = text[at + 1 : end]
-    if end < 0 or not (tag == "" or tag.isidentifier()):
+    if end < 0 or not all(map(is_word, tag)):
         return at + 1
     closing = text.find(text[at : end + 1], end + 1)
     return closing + len(tag) + 2 if closing >= 0 else -1

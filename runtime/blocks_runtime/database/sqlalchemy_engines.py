@@ -26,7 +26,10 @@ except ImportError as missing:
 
 from psycopg import Error, pq
 
-from ..errors import TransactionAborted
+from ..errors import ConnectionFailed, TransactionAborted
+from .classification import translate, unknown_commit, unknown_statement
+from .fragments import Sql
+from .read_only import is_read_only
 from .session import IDLE, LIFETIME, readability_check
 
 if TYPE_CHECKING:
@@ -36,13 +39,16 @@ if TYPE_CHECKING:
     import psycopg
     import sqlalchemy.ext.asyncio
     from sqlalchemy import URL, Connection, Dialect
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
     AlchemyEngine: TypeAlias = sqlalchemy.Engine
     AsyncAlchemyEngine: TypeAlias = sqlalchemy.ext.asyncio.AsyncEngine
 
+    from ..errors import DatabaseError
+
 _EXPIRES, _USED, _READABLE = "blocks_expires", "blocks_used", "blocks_readable"
+_COMMITTING = "blocks_committing"
 
 
 class AsyncDialect(PGDialectAsync_psycopg, AuroraDSQLDialect_psycopg):  # type: ignore[misc]  # has no types
@@ -90,11 +96,13 @@ def _defaults(size: int) -> dict[str, object]:
 
 
 def _add_listeners(engine: AlchemyEngine) -> None:
-    """Check connections at checkout, and transactions before COMMIT."""
+    """Check connections at checkout, transactions before COMMIT, and errors for an outcome that is unknown."""
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "checkin", _on_checkin)
     event.listen(engine, "checkout", lambda dbapi, record, _: _on_checkout(engine.dialect, dbapi, record))
     event.listen(engine, "commit", _on_commit)
+    event.listen(engine, "begin", _on_begin)
+    event.listen(engine, "handle_error", _on_error)
 
 
 def _on_connect(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -136,3 +144,32 @@ def _on_commit(connection: Connection) -> None:
         raise TransactionAborted(
             "a statement of the transaction had failed, so nothing of it can be committed", sqlstate="25P02"
         )
+    connection.info[_COMMITTING] = True
+
+
+def _on_begin(connection: Connection) -> None:
+    connection.info.pop(_COMMITTING, None)
+
+
+def _on_error(context: ExceptionContext) -> DatabaseError | None:
+    """Return the error to raise for a lost reply to COMMIT, or to a write in autocommit mode; else None."""
+    connection, original = context.connection, context.original_exception
+    if connection is None or not isinstance(original, Error):
+        return None
+    failure = translate(original, lost=context.is_disconnect)
+    committing = connection.info.pop(_COMMITTING, False) and context.statement is None
+    if not isinstance(failure, ConnectionFailed):
+        return None
+    if committing:
+        return unknown_commit(failure)
+    if context.statement is None or _only_reads(context.statement):
+        return None
+    driver: Any = connection.connection.driver_connection
+    return unknown_statement(failure) if driver.autocommit else None
+
+
+def _only_reads(statement: str) -> bool:
+    try:
+        return is_read_only(Sql((statement,)))
+    except ValueError:  # a parameter written by hand
+        return False

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from local_dsql import LocalCluster
+from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,10 @@ CREATE TABLE accounts (
 @pytest.fixture(scope="session")
 def dsql_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with LocalCluster(
-        tmp_path_factory.mktemp("clients"), regions=["us-east-1", "us-east-2"], dialect="2026-09"
+        tmp_path_factory.mktemp("clients"),
+        regions=["us-east-1", "us-east-2"],
+        dialect="2026-09",
+        suspend_always=SUSPEND_ALWAYS,
     ) as cluster:
         yield cluster
 

@@ -201,3 +201,33 @@ def test_index_of_the_dialect_for_dsql_is_built_in_the_background(
             sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t_name'::regclass")
         ).scalar_one()
     engine.dispose()
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_a_schema_with_indexes_and_its_fixtures_in_one_session(
+    dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Tables, asynchronous indexes and rows one right behind the other never meet the session's own index jobs."""
+    metadata = sa.MetaData()
+    tables = [
+        sa.Table(
+            f"shelf{number}",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("n", sa.Integer, index=True),
+            sa.Column("name", sa.Text, unique=True),
+        )
+        for number in range(6)
+    ]
+    engine = aws_engine(dsql, monkeypatch)
+    for _ in range(times):
+        with engine.connect() as connection:
+            metadata.create_all(connection)
+            for table in tables:
+                connection.execute(sa.insert(table), [{"id": n, "n": n, "name": str(n)} for n in range(9)])
+                connection.execute(sa.update(table).values(n=table.c.n + 1))
+            connection.commit()
+            metadata.drop_all(connection)
+            connection.commit()
+    engine.dispose()
+    assert dsql.conflicts() == ()

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from ... import signing
-from ...errors import ConnectionFailed, DatabaseError, SerializationFailure
+from ...errors import ConnectionFailed, DatabaseError, SerializationFailure, ServerUnavailable
 from ...shared.deadline import earliest
 from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
-from ..classification import autocommit_failure
+from ..classification import autocommit_failure, unknown_statement
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
 from ..results import Counters, Stats, TransactionInfo
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     C = TypeVar("C")
     R = TypeVar("R")
     T = TypeVar("T")
+
+_READ_ONLY = "25006"
+"""SQLSTATE of a statement that would write in a READ ONLY transaction."""
 
 CONNECT_PATIENCE = 20.0
 """Seconds for which a login is retried while the cluster wakes or limits connections."""
@@ -65,7 +68,8 @@ class AsyncEngine:
         """Execute an autocommit statement.
 
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
-        connection or `server unavailable` only if it is read-only.
+        connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
+        may have written before is not written twice.
         """
         rows = factory(row_type)
 
@@ -90,16 +94,25 @@ class AsyncEngine:
         retries: int,
     ) -> R:
         attempt = 1
+        lost: DatabaseError | None = None
         while True:
-            session, used = await self.pool.take(AsyncSession.ping_if_idle, until)
+            check = AsyncSession.ping_if_idle if lost is None else AsyncSession.begin_read_only
+            session, used = await self.pool.take(check, until)
             try:
                 result = await act(session)
+                if lost is not None:
+                    await session.rollback()
             except BaseException as error:
                 await self._release_after_error(session, error)
                 if not isinstance(error, DatabaseError):
                     raise
-                failure = autocommit_failure(error, statement)
+                if lost is not None and error.sqlstate == _READ_ONLY:
+                    failure: DatabaseError = unknown_statement(lost)
+                else:
+                    failure = autocommit_failure(error, statement)
                 failure.attempts = attempt
+                if isinstance(failure, (ConnectionFailed, ServerUnavailable)):
+                    lost = failure
                 wait = self._wait(failure, statement, used, attempt, RetryPolicy(retries, until))
                 if wait is None:
                     _replace_retry_advice(failure)

@@ -14,7 +14,7 @@ import time
 import psycopg
 from psycopg import pq
 
-from ...errors import CommitOutcomeUnknown, ConnectionFailed
+from ...errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError
 from ...shared.deadline import expires_at
 from ...shared.retry import RetryPolicy
 from ..classification import translate
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, TypeVar
 
-    from ...errors import DatabaseError
     from ...shared.deadline import Deadline
     from ..target import Target
 
@@ -104,8 +103,13 @@ async def transaction(
         attempt += 1
 
 
-def failure_of(error: DBAPIError) -> DatabaseError:
-    """Return the runtime's error for one of SQLAlchemy, with class, SQLSTATE and `retryable`."""
+def failure_of(error: DBAPIError | DatabaseError) -> DatabaseError:
+    """Return the runtime's error for one of SQLAlchemy, with class, SQLSTATE and `retryable`.
+
+    An error of the runtime is returned as it is: engines raise `CommitOutcomeUnknown` for a lost reply to COMMIT.
+    """
+    if isinstance(error, DatabaseError):
+        return error
     original = error.orig
     if not isinstance(original, psycopg.Error):
         original = psycopg.Error(str(original))
