@@ -6,9 +6,7 @@ import re
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
-
-_CONTEXT = b"W"
-"""The field code of the context: the stack of calls, innermost first, one in a line (PostgreSQL, error fields)."""
+from local_dsql.wire.message_types import CONTEXT_FIELD
 
 _INTERNAL = re.compile(
     rb"^(?:PL/pgSQL function (?:(?:sys|local_dsql|local_dsql_engine)\.|set_config\(text,text,boolean\))"
@@ -23,15 +21,15 @@ def without_internal_context(raw: bytes) -> bytes:
 
     What such a function calls is left out as well. The calls of a client's functions that led there stay.
     """
-    if b"\0" + _CONTEXT not in raw:
+    if b"\0" + CONTEXT_FIELD not in raw:
         return raw
     parts = raw[BODY:].split(b"\0")
-    kept = [each for each in map(_cleaned, parts[:-2]) if each != _CONTEXT]
+    kept = [each for each in map(_cleaned, parts[:-2]) if each != CONTEXT_FIELD]
     return messages.frame(raw[:1], b"\0".join([*kept, *parts[-2:]]))
 
 
 def _cleaned(field: bytes) -> bytes:
-    if field[:1] != _CONTEXT:
+    if field[:1] != CONTEXT_FIELD:
         return field
     calls = field[1:]
-    return _CONTEXT + calls[max((found.end() for found in _INTERNAL.finditer(calls)), default=0) :]
+    return CONTEXT_FIELD + calls[max((found.end() for found in _INTERNAL.finditer(calls)), default=0) :]
