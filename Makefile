@@ -41,7 +41,8 @@ test: $(READY)  ## Run all tests but the slow ones, in about six minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
-	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
+	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/bytecode \
+	  $(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
 
 test-slow: $(READY)  ## Run the tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow

@@ -1,9 +1,11 @@
-"""CDK constructs for Aurora DSQL: a cluster, its migrations on `cdk deploy`, and least-privilege grants.
+"""CDK constructs for Aurora DSQL and DynamoDB: a cluster, its migrations on `cdk deploy`, a table, and their grants.
 
-    from blocks import DistributedDatabase
+    from blocks import AtomicTable, DistributedDatabase
 
     db = DistributedDatabase(self, "main", migrations="migrations/")
     db.grant_connect(function)
+    table = AtomicTable(self, "locks")
+    table.grant_read_write(function)
 
 Names are imported when first used, so that `blocks.bundling` works without aws_cdk, whose import takes a second.
 """
@@ -15,6 +17,10 @@ from typing import TYPE_CHECKING
 from blocks_runtime.shared.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from blocks.atomic_table.grants import TableGrants as TableGrants
+    from blocks.atomic_table.imported import ImportedTable as ImportedTable
+    from blocks.atomic_table.interface import IAtomicTable as IAtomicTable
+    from blocks.atomic_table.table import AtomicTable as AtomicTable
     from blocks.database.backups import BackupPolicy as BackupPolicy
     from blocks.database.backups import DatabaseBackup as DatabaseBackup
     from blocks.database.database import DistributedDatabase as DistributedDatabase
@@ -35,6 +41,7 @@ else:
         __name__,
         {
             "Access": "database.roles",
+            "AtomicTable": "atomic_table.table",
             "BackupPolicy": "database.backups",
             "ConstructError": "shared.errors",
             "DatabaseBackup": "database.backups",
@@ -42,12 +49,15 @@ else:
             "DatabaseGrants": "database.grants",
             "DatabaseRole": "database.roles",
             "DistributedDatabase": "database.database",
+            "IAtomicTable": "atomic_table.interface",
             "IDistributedDatabase": "database.interface",
             "ImportedDatabase": "database.imported",
+            "ImportedTable": "atomic_table.imported",
             "Migrator": "database.migrator",
             "MultiRegion": "database.multi_region",
             "PeerCluster": "database.peer",
             "Peering": "database.peering",
             "Privilege": "database.roles",
+            "TableGrants": "atomic_table.grants",
         },
     )

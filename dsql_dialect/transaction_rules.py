@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsql_dialect.rule import Finding
@@ -38,7 +38,8 @@ class TransactionRules:
         """Return the state after the statement; BEGIN, COMMIT and ROLLBACK start a new transaction."""
         if statement.transaction in ("BEGIN", "COMMIT", "ROLLBACK"):
             return TransactionRules()
-        return replace(self, ddl=self.ddl or statement.is_ddl, dml=self.dml or statement.is_dml)
+        ddl, dml = self.ddl or statement.is_ddl, self.dml or statement.is_dml
+        return self if (ddl, dml) == (self.ddl, self.dml) else TransactionRules(ddl, dml)
 
     def first_refusal(self, statements: Iterable[Statement]) -> Finding | None:
         """Return the first refusal in statements run in turn, as in one simple-protocol string."""

@@ -16,7 +16,7 @@ from custom_resource.cloudformation import Request
 from custom_resource.continuation import Work
 from custom_resource.deadline import OutOfTime
 
-from .clusters import Clusters
+from .control_plane import Clusters
 from .errors import PeeringError, TransientError
 from .pair import Pair
 from .steps import Action, Step, next_peer_step, next_unpeer_step
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from custom_resource.continuation import Context
     from custom_resource.deadline import Deadline
 
-    from .clusters import Cluster
+    from .control_plane import Cluster
 
 _logger = logging.getLogger("lambda_peering")
 _logger.setLevel(logging.INFO)

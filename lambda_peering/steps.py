@@ -10,7 +10,7 @@ from .errors import PeeringError
 from .pair import identifier_of, region_of
 
 if TYPE_CHECKING:
-    from .clusters import Cluster
+    from .control_plane import Cluster
     from .pair import Pair
 
 USABLE = frozenset({"ACTIVE", "IDLE", "INACTIVE"})

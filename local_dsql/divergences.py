@@ -40,10 +40,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "conflict-before-commit",
-        "A transaction that has lost a conflict may be told so by a statement: 40001 in place of the answer, or 23505 "
-        "for a key that only newer rows have.",
-        "Its changes are written again over newer rows, and PostgreSQL cannot always tell which of two rows with one "
-        "key the statement would have met.",
+        "A transaction that has lost a conflict may get the error at a statement before COMMIT: 40001 instead of the "
+        "result, or 23505 for a key that only newer rows have.",
+        "Its changes are applied again over newer rows. If two rows then have one key, PostgreSQL cannot always tell "
+        "which of them the statement would have changed.",
         "The transaction fails a statement earlier than on Aurora DSQL; it never commits. Run it again from its start.",
     ),
     Divergence(
@@ -53,22 +53,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Such a transaction may commit on Aurora DSQL.",
     ),
     Divergence(
-        "long-text-delays-others",
-        "A statement text of many thousand nested comments, brackets or operators delays other sessions while it is "
-        "parsed.",
-        "The parser runs on the event loop, and its time for such texts grows with the square of their length.",
-        "Only such texts; an INSERT of many rows takes linear time.",
-    ),
-    Divergence(
         "one-loser",
-        "Of two transactions that conflict in several rows exactly one fails.",
+        "If two transactions conflict in several rows, exactly one of them fails.",
         "On Aurora DSQL sometimes both fail (recorded 2026-09-17), which is not predictable.",
         "Code with retries sees fewer conflicts locally; use fault injection for more.",
     ),
     Divergence(
         "losers-take-turns",
         "A session that has lost a conflict begins its next transactions one after the other with other such sessions: "
-        "its BEGIN waits up to 0.1 s for the transaction of another one.",
+        "its BEGIN waits up to 0.15 s for the transaction of another one.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",
         "Transactions that are run again fail less often here; use fault injection for more conflicts.",
@@ -92,14 +85,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "places-change",
         "The values of ctid that a transaction sees, and the order of rows without ORDER BY, may change between its "
         "statements while others run.",
-        "A transaction that is in the way of another one is suspended: its rows are made again, in other places.",
+        "A transaction that blocks another one is suspended. Resuming it makes its rows again, in other places.",
         "None for statements that use keys and ORDER BY; Aurora DSQL promises neither order nor places.",
     ),
     Divergence(
         "portal-kept-in-part",
-        "Of a portal that a client reads with a row limit while another transaction needs the locks of its own, 16 MiB "
-        "are kept; where the client reads on after these, it gets OC000.",
-        "To give its locks away, a transaction has to close its portals in PostgreSQL.",
+        "If a client reads a portal with a row limit, and another transaction needs its locks, 16 MiB of the remaining "
+        "rows are kept. A client that reads further gets OC000.",
+        "Suspending a transaction releases its locks and closes its portals in PostgreSQL.",
         "Fetch large results outside of transactions that write.",
     ),
     Divergence(
@@ -165,7 +158,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "sys-functions-few",
-        "The schema sys has the functions uuid_to_base32_str, base32_str_to_uuid, cluster_size, cluster_size_limit and "
+        "The schema sys has the functions uuid_to_base32_str, base32_str_to_uuid, cluster_size, cluster_size_limit, "
         "iam_session_user and current_session_id; their types are guesses.",
         "AWS does not document the functions; only their names are known, and only these names are self-explanatory.",
         "A call of another function of sys fails with 42883.",

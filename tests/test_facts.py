@@ -14,7 +14,7 @@ from dsql_dialect.profiles import DEFAULT, NAMES
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     *("benchmarks", "blocks", "blocks_cli", "custom_resource", "dsql_dialect"),
-    *("lambda_migrator", "lambda_peering", "local_dsql", "migration_manifest"),
+    *("lambda_migrator", "lambda_peering", "local_dsql", "local_dynamodb", "migration_manifest"),
     "runtime/blocks_runtime",
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

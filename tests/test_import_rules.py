@@ -32,6 +32,7 @@ OURS = {
     "lambda_migrator": ROOT / "lambda_migrator",
     "lambda_peering": ROOT / "lambda_peering",
     "local_dsql": ROOT / "local_dsql",
+    "local_dynamodb": ROOT / "local_dynamodb",
     "migration_manifest": ROOT / "migration_manifest",
 }
 
@@ -89,16 +90,28 @@ RULES = [
     ),
     PackageRule(
         "blocks_runtime",
-        entries=("blocks_runtime.database.database", "blocks_runtime.signing"),
+        entries=(
+            *("blocks_runtime.database.database", "blocks_runtime.atomic_table.table"),
+            "blocks_runtime.signing",
+        ),
         may_name=frozenset(
             {
-                *("psycopg", "boto3", "botocore", "local_dsql", "opentelemetry"),
+                *("psycopg", "boto3", "botocore", "local_dsql", "local_dynamodb", "opentelemetry"),
                 *("sqlalchemy", "aurora_dsql_sqlalchemy"),
             }
         ),
         must_not_load=frozenset(
-            {"aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast", "local_dsql", "dsql_dialect"}
+            {
+                *("aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast"),
+                *("local_dsql", "local_dynamodb", "dsql_dialect"),
+            }
         ),
+    ),
+    PackageRule(
+        "local_dynamodb",
+        entries=("local_dynamodb.dynamo", "local_dynamodb.server"),
+        may_name=frozenset({"blocks_runtime", "local_dsql", "pytest"}),
+        must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "pytest", "dsql_dialect"}),
     ),
     PackageRule(
         "local_dsql",
@@ -129,6 +142,7 @@ RULES = [
                     "dsql_dialect",
                     "lambda_migrator",
                     "local_dsql",
+                    "local_dynamodb",
                     "migration_manifest",
                 ),
                 *("click", "awslambdaric"),

@@ -1,6 +1,6 @@
 """Derive the modules for threads from those for asyncio, so that nothing is written twice.
 
-    python tools/async_to_sync.py            writes `database/<module>.py` from `database/aio/<module>.py`
+    python tools/async_to_sync.py            writes `<block>/<module>.py` from `<block>/aio/<module>.py`
     python tools/async_to_sync.py --check    lists modules that are not up to date, and exits with 1
 
 The derived modules are checked in: they are imported, shown in tracebacks, and type-checked.
@@ -13,8 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "runtime" / "blocks_runtime" / "database"
-MODULES = ("bulk", "database", "engine", "orm", "pool", "session", "statements", "transaction")
+PACKAGE = Path(__file__).parent.parent / "runtime" / "blocks_runtime"
+BLOCKS = {
+    "atomic_table": (
+        *("client", "connect", "counter", "dynamodb", "engine", "lease", "queue", "sql", "store", "table"),
+        "transaction",
+    ),
+    "database": ("bulk", "database", "engine", "orm", "pool", "session", "statements", "transaction"),
+}
+MODULES = tuple(f"{block}/{name}" for block, names in BLOCKS.items() for name in names)
 
 _HEADER = "# Auto-generated from aio/{name}.py by tools/async_to_sync.py: DO NOT EDIT, change that one.\n"
 
@@ -29,16 +36,24 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"\basync_sessionmaker\b", "sessionmaker"),
     (r"\b(a)(?=(?:close|next|iter)\()", ""),
     (r"\b__a(?=enter__|exit__|iter__|next__)", "__"),
+    (r"(?m)^(\s*from \.+\w+)\.aio(?=\.\w+ import)", r"\1"),
     (r"(?m)^(\s*from )\.(\.+)(?=\w| )", r"\1\2"),
 )
 
 
-def derived(name: str) -> str:
+def source(module: str) -> Path:
+    """Return the module for asyncio, by the name of the derived one, as in `database/engine`."""
+    path = PACKAGE / f"{module}.py"
+    return path.parent / "aio" / path.name
+
+
+def derived(module: str) -> str:
     """Return the text of the module for threads."""
-    text = (PACKAGE / "aio" / f"{name}.py").read_text(encoding="utf-8")
+    text = source(module).read_text(encoding="utf-8")
     for pattern, replacement in _RULES:
         text = re.sub(pattern, replacement, text)
-    return _laid_out(_HEADER.format(name=name) + _awaited(text), PACKAGE / f"{name}.py")
+    header = _HEADER.format(name=source(module).stem)
+    return _laid_out(header + _awaited(text), PACKAGE / f"{module}.py")
 
 
 def _awaited(text: str) -> str:

@@ -53,6 +53,5 @@ def _layer_refused(function: lambda_.Function, error: Exception) -> ConstructErr
     return ConstructError(
         f"the runtime layer cannot be added to {function.node.path}",
         str(error),
-        "join two of its layers; or package blocks-dsql with its code, grant to its role instead, and set the "
-        "variables that environment() of the database returns",
+        "join two of its layers; or package blocks-dsql with its code, and grant with layer=False",
     )

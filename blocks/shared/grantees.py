@@ -50,15 +50,23 @@ def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
     if arn is None or not hasattr(principal, "node"):
         raise _no_role(name)
     _check_arn(name, arn)
-    role = cast("iam.IRole | iam.IUser", principal)
+    role, behind = cast("iam.IRole | iam.IUser", principal), function_behind(grantee)
+    if isinstance(behind, lambda_.Function):
+        return Grantee(name, arn, role, Stack.of(behind), behind, is_foreign_function=False)
+    stack = Stack.of(cast("IConstruct", grantee) if hasattr(grantee, "node") else role)
+    return Grantee(name, arn, role, stack, None, is_foreign_function=behind is not None)
+
+
+def function_behind(grantee: iam.IGrantable) -> lambda_.IFunction | None:
+    """Return the function that a grantee is, or is an alias or a version of; None for another construct.
+
+    One that is not a `lambda_.Function` is not of this app, and cannot be configured.
+    """
     # An alias and a version have their function as `lambda_`.
     behind = getattr(grantee, "lambda_", grantee)
     if isinstance(behind, lambda_.SingletonFunction):
         behind = _function_of(behind)
-    if isinstance(behind, lambda_.Function):
-        return Grantee(name, arn, role, Stack.of(behind), behind, is_foreign_function=False)
-    stack = Stack.of(cast("IConstruct", grantee) if hasattr(grantee, "node") else role)
-    return Grantee(name, arn, role, stack, None, is_foreign_function=hasattr(behind, "function_arn"))
+    return cast("lambda_.IFunction", behind) if hasattr(behind, "function_arn") else None
 
 
 def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:

@@ -28,7 +28,8 @@ REFUSED_TYPES = {
 class Resource:
     """One resource of a template; its properties are not evaluated.
 
-    `path` is the construct path without a trailing `/Resource` or `/Default` (`BankStack/Transfer`).
+    `path` is the construct path without a trailing `/Resource` or `/Default` (`BankStack/Transfer`). It is `retained`
+    when it leaves the stack, and `retained_on_failure` when the deploy that creates it fails.
     """
 
     logical_id: str
@@ -38,6 +39,7 @@ class Resource:
     condition: str | None
     retained: bool
     path: str
+    retained_on_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,15 @@ def _resource(logical_id: str, raw: Mapping[str, Json], stack: str, paths: Mappi
     type_name = text(raw.get("Type"))
     if refusal := REFUSED_TYPES.get(type_name):
         raise CommandError(f"stack {stack}: {logical_id} is an {type_name}", *refusal)
-    condition = raw.get("Condition")
+    condition, policy = raw.get("Condition"), text(raw.get("DeletionPolicy"))
     return Resource(
         logical_id=logical_id,
         type=type_name,
         properties=mapping(raw.get("Properties")),
         depends_on=tuple(text(name) for name in sequence(raw.get("DependsOn"))),
         condition=text(condition) if condition else None,
-        retained=text(raw.get("DeletionPolicy")).startswith("Retain"),
+        retained=policy.startswith("Retain"),
+        retained_on_failure=policy == "Retain",
         path=_path(raw) or paths.get(logical_id, f"{stack}/{logical_id}"),
     )
 

@@ -24,6 +24,7 @@ from blocks_cli.local.plan import (
     resolved_properties,
 )
 from blocks_cli.local.resources import HANDLERS
+from blocks_cli.local.resources.handler import KEPT
 from blocks_cli.local.rollback import Rollback, roll_back
 from blocks_cli.local.stack_resources import StackResources
 from blocks_cli.local.state import DeployedResource, StackState
@@ -108,7 +109,7 @@ class StackDeployment:
             if self._rollback is not Rollback.NONE:
                 touched = {change.logical_id for change in done if change.action is not Action.KEEP}
                 roll_back(self._resources, before, touched, self._rollback)
-                error.remedy = "correct the cause and deploy again; the stack was rolled back"
+                error.remedy = f"{error.remedy.removesuffix(KEPT)}; the stack was rolled back"
             raise
         return done
 
@@ -138,13 +139,18 @@ class StackDeployment:
             physical_id="",
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
+            retained_on_failure=resource.retained_on_failure,
         )
 
 
 def _kept(deployed: DeployedResource, wanted: DeployedResource) -> DeployedResource:
     """Return an unchanged resource with the path, dependencies and deletion policy of the template."""
     return dataclasses.replace(
-        deployed, path=wanted.path, depends_on=wanted.depends_on, retained=wanted.retained
+        deployed,
+        path=wanted.path,
+        depends_on=wanted.depends_on,
+        retained=wanted.retained,
+        retained_on_failure=wanted.retained_on_failure,
     )
 
 

@@ -15,11 +15,12 @@ from blocks_cli.assembly.resource_types import CLUSTER, is_custom
 from blocks_cli.errors import CommandError
 from blocks_cli.local.cleanup import clean_up
 from blocks_cli.local.placeholders import is_placeholder
-from blocks_cli.local.plan import plan_removal
+from blocks_cli.local.plan import Action, plan_removal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from blocks_cli.local.plan import Change
     from blocks_cli.local.stack_resources import StackResources
     from blocks_cli.local.state import DeployedResource, StackState
 
@@ -54,7 +55,8 @@ def roll_back(
         account.note(f"stack {name}: the rollback failed and ends here: {error.what}: {error.why}")
         return
     leftovers = [each for each in resources.state.leftovers if not before.has_leftover(each)]
-    clean_up(account, name, leftovers, plan_removal(resources.state, keep=before.resources))
+    removals = plan_removal(resources.state, keep=before.resources)
+    clean_up(account, name, leftovers, [_discarded(change, resources.state) for change in removals])
     if not before.resources and not before.leftovers:
         account.forget(name)
 
@@ -116,6 +118,12 @@ class _Undo:
     def _drop(self, old: DeployedResource) -> None:
         """Take the resource from before the deploy from the leftovers: it is current again, or unused and forgotten."""
         self._resources.account.save(self._resources.state.without_leftover(old))
+
+
+def _discarded(change: Change, state: StackState) -> Change:
+    """Return the removal of a created resource; a policy of Retain keeps it, RetainExceptOnCreate does not."""
+    kept = state.resources[change.logical_id].retained_on_failure
+    return dataclasses.replace(change, action=Action.RETAIN if kept else Action.DELETE)
 
 
 def _is_updated(old: DeployedResource, now: DeployedResource) -> bool:

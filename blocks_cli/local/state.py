@@ -37,6 +37,7 @@ class DeployedResource:
     attributes: Mapping[str, Json] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     retained: bool = False
+    retained_on_failure: bool = False
     local: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -175,5 +176,6 @@ def _decode_resource(body: dict[str, Json]) -> DeployedResource:
         attributes=mapping(body["attributes"]),
         depends_on=tuple(cast("list[str]", body["depends_on"])),
         retained=bool(body["retained"]),
+        retained_on_failure=bool(body.get("retained_on_failure")),
         local=cast("dict[str, str]", mapping(body["local"])),
     )

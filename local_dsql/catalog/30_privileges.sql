@@ -16,7 +16,7 @@ BEGIN
     END IF;
     applied := pg_catalog.postgres_set_config(CASE pg_catalog.lower(setting_name)
         WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END, new_value, is_local);
-    -- For the engine: a function may have called this, and a suspension takes the value back (local_dsql/engine/replay.py).
+    -- For the engine: a function may have called this, and a suspension resets the value (local_dsql/engine/hidden_settings.py).
     PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
         pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb
         OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('name', setting_name, 'value', applied, 'is_local', is_local)

@@ -71,7 +71,7 @@ class PredicateServer:
         return await asyncio.shield(self._answer)
 
     def cancel(self) -> None:
-        """Close the connection; a COMMIT that waits goes on without a fault."""
+        """Close the connection; a COMMIT that waits for the predicate continues without a fault."""
         self._cancelled = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_result({"verdict": False})

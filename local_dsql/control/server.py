@@ -68,7 +68,7 @@ class ControlServer:
 
     Args:
         handlers: functions that answer a request, by method.
-        hosts: what takes a connection over.
+        stream_handlers: functions that take over the connection, by method.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], stream_handlers: Mapping[str, StreamHandler]) -> None:

@@ -91,5 +91,6 @@ Modules, from bottom to top. A module imports only modules above it in this list
     autocommit         a statement in autocommit
     commit_preview     the changes of a COMMIT for fault injection
     commit             conflict check and COMMIT
+    exchanges          usual writes, BEGIN and COMMIT in one request without a task
     engine             start and stop; background work on the log
 """

@@ -11,7 +11,7 @@ import logging
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.errors import CONCURRENT, CONFLICT, is_of_locks
+from local_dsql.engine.errors import CONCURRENT, CONFLICT, SCHEMA_CHANGED, is_of_locks
 from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
@@ -57,6 +57,22 @@ def real(response: Response, finding: Finding) -> Answer:
         return refused(CONFLICT, response.status)
     _log.debug("%s is real: %s", error["C"], finding.value)
     return Answer(response.frames, response.status)
+
+
+def of_read(response: Response) -> Answer:
+    """Return the answer to a statement that neither changes nor locks rows.
+
+    Such a statement waits for changes of the catalog alone, so an error of locks is one of a change that others make.
+    """
+    error = response.error
+    if error is not None and is_of_locks(error):
+        return refused(SCHEMA_CHANGED, response.status)
+    return Answer(response.frames, response.status)
+
+
+def relayed_error(frame: bytes) -> bytes:
+    """Return the ErrorResponse to relay in place of one of PostgreSQL, as `of_read`."""
+    return SCHEMA_CHANGED.encode() if is_of_locks(messages.read_fields(frame)) else frame
 
 
 def passed_on(response: Response) -> Answer:

@@ -74,12 +74,13 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
     if parts is None:
         return None
     services.commits.begin()
-    session.preemptions = 0
+    if held.answered is None:
+        session.preemptions = 0
     counts = _may_be_large(held, request)
     ran, began = _Run(None, wrote=True), time.monotonic()
     try:
         for attempt in range(_MOST_TRIES):
-            preemptions = session.preemptions
+            preemptions = session.preemptions if held.answered is None else 0
             body, surplus = (parts.again, parts.surplus_again) if attempt else (parts.body, parts.surplus)
             ran = await (_run_counted(held, request, body) if counts else _run_checked(held, body))
             if (answer := ran.answer) is None:
@@ -114,6 +115,8 @@ def _may_be_large(held: HeldSession, request: Request) -> bool:
 async def _run_checked(held: HeldSession, body: bytes) -> _Run:
     """Run the statement with the check after it."""
     session, log = held.session, held.services.log
+    if (answered := held.take_answer()) is not None:
+        return _read_run(held, answered.frames)
     check = log_distance.check(log.end + log_distance.allowance(held.services.limits))
     prepare = b"" if session.prepared else prepared.PREPARE
     session.interruptible = True
@@ -122,11 +125,15 @@ async def _run_checked(held: HeldSession, body: bytes) -> _Run:
     frames = answer.frames
     if prepare:
         session.prepared, frames = True, frames[prepared.PREPARED :]
+    return _read_run(held, frames)
+
+
+def _read_run(held: HeldSession, frames: list[Frame]) -> _Run:
     frames, distance = log_distance.read(frames)
     if distance is not None:
-        log.end = distance.position
-        _note_committed(held, distance.xid)
-        return _Run(Response(frames, answer.status), wrote=distance.xid is not None)
+        held.services.log.end = distance.position
+        note_committed(held, distance.xid)
+        return _Run(Response(frames, messages.IDLE), wrote=distance.xid is not None)
     return _failed(held, frames)
 
 
@@ -208,11 +215,11 @@ async def _end(held: HeldSession, answer: Response) -> _Run:
         return _Run(_refused(error))
     notices = [frame for frame in end.frames if frame[0] == b"N"]
     xid, held.services.log.end = _told(end)
-    _note_committed(held, xid)
+    note_committed(held, xid)
     return _Run(Response([*answer.frames, *notices], messages.IDLE), wrote=xid is not None)
 
 
-def _note_committed(held: HeldSession, xid: int | None) -> None:
+def note_committed(held: HeldSession, xid: int | None) -> None:
     """Record for the conflict log which session has committed a transaction."""
     if xid is not None:
         held.services.conflict_log.committed(xid, held.session.label)
@@ -222,8 +229,13 @@ def _as_of_query(request: Request, failed: Response) -> Response:
     """Return the answer to a failed statement as to a Query: a write describes its rows only after it has run."""
     if request.statement is None or not request.statement.is_dml:
         return failed
-    frames = [frame for frame in failed.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
-    return Response(frames, failed.status)
+    return without_description(failed)
+
+
+def without_description(answer: Response) -> Response:
+    """Return an answer without RowDescription."""
+    frames = [frame for frame in answer.frames if frame[0] != BackendMessage.ROW_DESCRIPTION]
+    return Response(frames, answer.status)
 
 
 def _refused(error: ServerMessage | Mapping[str, str]) -> Response:

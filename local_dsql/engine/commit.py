@@ -32,6 +32,7 @@ from local_dsql.engine.deferred_checks import (
 )
 from local_dsql.engine.error_causes import find_child
 from local_dsql.engine.errors import (
+    CONCURRENT,
     CONFLICT,
     CONFLICT_CODES,
     FOREIGN_KEY_VIOLATION,
@@ -56,9 +57,12 @@ from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_dsql.engine.commit_preview import CommitPreview
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.wire.response import Response
 
 _log = logging.getLogger(__name__)
 
@@ -150,19 +154,55 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
         except ConnectionLost:
             _committed(held, None)  # perhaps; a commit that was none can only add conflicts
             raise
-        if (error := answer.error) is not None:
-            wrote = False
-            conflict = error["C"] == SERIALIZATION_FAILURE or is_interruption(error)
-            return Outcome(CONFLICT.encode() if conflict else messages.error(error))
-        if tell:
-            ((xid,),) = answer.rows()
-            wrote = xid is not None
-            if xid is not None:
-                services.conflict_log.committed(int(xid), held.session.label)
-        _committed(held, relations)
-        return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+        outcome = conclude(held, answer, relations, fault, tell=tell)
+        wrote = outcome.wrote
+        return outcome
     finally:
         services.commits.finish(wrote=wrote)
+
+
+def _error_of_commit(held: HeldSession, error: Mapping[str, str]) -> bytes:
+    """Return the error of a COMMIT that PostgreSQL has failed; the rows can no longer be looked at."""
+    commits = held.services.commits
+    others = commits.pending > 1 or commits.ended != held.transaction.commits
+    if is_interruption(error) or error["C"] == SERIALIZATION_FAILURE or (others and error["C"] in CONCURRENT):
+        return CONFLICT.encode()
+    return messages.error(error)
+
+
+def conclude(
+    held: HeldSession,
+    answer: Response,
+    relations: frozenset[int] | None = None,
+    fault: Fault | None = None,
+    *,
+    tell: bool,
+) -> Outcome:
+    """Return the outcome of a COMMIT that PostgreSQL has answered."""
+    if (error := answer.error) is not None:
+        return Outcome(_error_of_commit(held, error), wrote=False)
+    wrote = True
+    if tell:
+        ((xid,),) = answer.rows()
+        wrote = xid is not None
+        if xid is not None:
+            held.services.conflict_log.committed(int(xid), held.session.label)
+    _committed(held, relations)
+    return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+
+
+def is_undisputed(held: HeldSession) -> bool:
+    """Return whether an open transaction can be committed without a look at what it and others have done."""
+    transaction, services = held.transaction, held.services
+    return (
+        transaction.doomed is None
+        and is_ready(held)
+        and not transaction.changes_catalog
+        and not services.commits.has_moved(transaction.commits)
+        and services.catalog.is_known_to_defer_nothing
+        and not transaction.rules.ddl
+        and is_small(services.limits, transaction.rows)
+    )
 
 
 def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
@@ -225,7 +265,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
             return _Decision(violation)
-    if deferrable and (stale or services.others_are_open(held.session)):
+    if deferrable and (stale or len(services.sessions) > 1):
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return decision

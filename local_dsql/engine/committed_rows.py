@@ -62,19 +62,19 @@ class _File:
         self.places.append(place.block * _OFFSETS + place.offset)
         self.kinds.append(kind)
 
-    def newer(self, snapshot: Snapshot, kind: int) -> Iterator[Place]:
+    def _entries(self, snapshot: Snapshot) -> Iterator[tuple[int, Place]]:
         for at in range(bisect_left(self.tops, snapshot.xmin), len(self.tops)):
-            if self.kinds[at] & kind and not snapshot.shows(self.xids[at]):
-                yield Place(*divmod(self.places[at], _OFFSETS))
+            if not snapshot.shows(self.xids[at]):
+                yield self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+
+    def newer(self, snapshot: Snapshot, kind: int) -> Iterator[Place]:
+        return (place for each, place in self._entries(snapshot) if each & kind)
 
     def keyed(self, snapshot: Snapshot) -> dict[Place, None]:
         """Return the rows whose keys a snapshot does not show, and all their versions since."""
         found: dict[Place, None] = {}
         made = None
-        for at in range(bisect_left(self.tops, snapshot.xmin), len(self.tops)):
-            if snapshot.shows(self.xids[at]):
-                continue
-            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+        for kind, place in self._entries(snapshot):
             if kind & _KEYED:
                 found[place] = None
             elif kind & _MADE:
@@ -84,6 +84,17 @@ class _File:
                 found[made] = None
             if not kind & _MADE or kind & _KEYED:
                 made = None
+        return found
+
+    def versions(self, snapshot: Snapshot, of: Iterable[Place]) -> dict[Place, None]:
+        """Return rows that a snapshot shows, and all their versions since."""
+        found, made = dict.fromkeys(of), None
+        for kind, place in self._entries(snapshot):
+            if kind & _MADE:
+                found.pop(place, None)  # PostgreSQL has used the place of a removed row again
+                made = place
+            elif kind & _REPLACED and place in found and made is not None:
+                found[made] = None
         return found
 
     def forget(self, xmin: int) -> int:
@@ -178,6 +189,11 @@ class CommittedRows:
         rows = self._files.get(file)
         return rows.keyed(snapshot) if rows is not None else ()
 
+    def versions(self, file: int, snapshot: Snapshot, of: Collection[Place]) -> Collection[Place]:
+        """Return places of rows that a snapshot shows, with those of their next versions."""
+        rows = self._files.get(file)
+        return rows.versions(snapshot, of) if rows is not None else of
+
     @property
     def files(self) -> Collection[int]:
         """The files with rows."""
@@ -246,6 +262,10 @@ class Newer:
     def keyed(self, file: int) -> Collection[Place]:
         """Return those whose keys were not there before: inserts, updates of a key, and what became of both since."""
         return self._rows.keyed(file, self._snapshot)
+
+    def versions(self, file: int, of: Collection[Place]) -> Collection[Place]:
+        """Return rows that the snapshot shows, and what they have made of them."""
+        return self._rows.versions(file, self._snapshot, of)
 
     def gone(self, file: int) -> Iterator[Place]:
         """Return the rows updated or deleted in a file."""

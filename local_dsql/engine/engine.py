@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.answers import relayed_error
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
 from local_dsql.engine.control import CONTROL_ROLE, ControlConnections
@@ -149,6 +150,7 @@ class Engine:
     ) -> EngineSession:
         """Add the session of a backend that is logged in as `role`, until `leave`."""
         session = EngineSession(self.services, backend, role, region, portals)
+        backend.replace_errors(relayed_error)
         self.services.sessions[backend.pid] = session
         return session
 

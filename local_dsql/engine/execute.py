@@ -44,6 +44,7 @@ from local_dsql.wire.response import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.wire.messages import ServerMessage
@@ -94,7 +95,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         refusal = await _uninterrupted(held, request, _violation_at_once)
     if refusal is not None:
         return refused(refusal)
-    held.session.preemptions = 0
+    if held.answered is None:
+        held.session.preemptions = 0
     return await _uninterrupted(held, request, _execute)
 
 
@@ -146,7 +148,7 @@ async def _execute(held: HeldSession, request: Request) -> Answer:
         Interrupted: it was stopped under its guard.
     """
     transaction = held.transaction
-    guarded = not _is_alone(held) or transaction.doomed is not None
+    guarded = held.answered is not None or not _is_alone(held) or transaction.doomed is not None
     answer = await _run(held, request, guarded=guarded)
     if (error := answer.error) is not None:
         if _concerns_catalog(held, error):
@@ -188,7 +190,7 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
         (answer,) = await held.ask(request.data, bulk=True)
     else:
         session = held.session
-        preemptions = session.preemptions
+        preemptions = session.preemptions if held.answered is None else 0
         session.interruptible = not request.continues  # rows of its portal may have been sent
         answer = await _ask_guarded(held, request)
         session.interruptible = False
@@ -199,6 +201,8 @@ async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Respons
 
 async def _ask_guarded(held: HeldSession, request: Request) -> Response:
     """Send a guard and the statement in one pipeline, and return the answer to the statement."""
+    if (answered := held.take_answer()) is not None:
+        return answered
     if request.simple or not held.session.prepared:
         _, answer = await ask_unblocked(held, savepoints.SET_GUARD + request.data, 2, bulk=True)
         return answer
@@ -269,19 +273,25 @@ async def _after_success(held: HeldSession, request: Request, response: Response
 
 
 def _note(held: HeldSession, request: Request) -> None:
-    """Record a statement that has succeeded in the state of its transaction."""
-    transaction, services = held.transaction, held.services
+    """Record a request that has succeeded in the state of its transaction."""
+    transaction = held.transaction
     if request.statement is not None:
-        transaction.locks_keys |= request.statement.for_key_share
-        if request.statement.is_dml or request.statement.is_ddl:
-            transaction.rules = transaction.rules.after(request.statement)
-        if services.injector.has_predicates and request.statement.kind is not Kind.SESSION:
-            transaction.statements.append(request.statement.text)
+        note_statement(held, request.statement)
     transaction.changes_catalog |= request.is_ddl
     if prepared.forgets(request.statement):
         held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
         transaction.replay.append(request)
+
+
+def note_statement(held: HeldSession, statement: Statement) -> None:
+    """Record a statement that has succeeded in the state of its transaction."""
+    transaction = held.transaction
+    transaction.locks_keys |= statement.for_key_share
+    if statement.is_dml or statement.is_ddl:
+        transaction.rules = transaction.rules.after(statement)
+    if held.services.injector.has_predicates and statement.kind is not Kind.SESSION:
+        transaction.statements.append(statement.text)
 
 
 async def _check_duplicates(

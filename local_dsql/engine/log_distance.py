@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine.errors import DIVISION_BY_ZERO, INVALID_STATEMENT_NAME
 from local_dsql.wire import messages
+from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage, ObjectKind
 
 if TYPE_CHECKING:
@@ -79,6 +80,32 @@ def read(frames: list[Frame]) -> tuple[list[Frame], Distance | None]:
     position, length = _POSITION(frames[end - 2][1])
     distance = Distance(position, _XID(frames[end - 2][1])[0] if length > 0 else None)
     return frames[: end - _ANSWER] + frames[end:], distance
+
+
+_ROW_SIZES = (39, 31)
+"""Bytes of the check's row: with a transaction's number, and without."""
+_HEADS = [
+    messages.BIND_COMPLETE + messages.frame(BackendMessage.DATA_ROW, bytes(size - BODY))[:BODY] + b"\0\3"
+    for size in _ROW_SIZES
+]
+_TAIL_OF_ANSWER = messages.command_complete("SELECT 1") + messages.READY[messages.IDLE]
+
+
+def split(raw: bytes) -> tuple[bytes, Distance | None]:
+    """As `read`, of the bytes of an answer up to ReadyForQuery; None also where it has messages of the COMMIT.
+
+    No other answer has this end: a row or an error ends otherwise.
+    """
+    if not raw.endswith(_TAIL_OF_ANSWER):
+        return raw, None
+    end = len(raw) - len(_TAIL_OF_ANSWER)
+    for size, head in zip(_ROW_SIZES, _HEADS, strict=True):
+        start = end - size - len(messages.BIND_COMPLETE)
+        if raw.startswith(head, max(start, 0)):
+            row = raw[end - size : end]
+            position, length = _POSITION(row)
+            return raw[:start], Distance(position, _XID(row)[0] if length > 0 else None)
+    return raw, None
 
 
 class Failure(Enum):

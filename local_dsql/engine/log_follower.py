@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.changes import TableChanges
     from local_dsql.write_ahead_log.operations import RowOperation
     from local_dsql.write_ahead_log.reader import LogReader
+    from local_dsql.write_ahead_log.snapshot import Snapshot
 
 MOST_KEPT = 1_500_000
 """Locks and rows of others that are kept for open transactions: 500,000 updates of one row, in 95 MB. Beyond that, no
@@ -93,10 +94,15 @@ class LogFollower:
         Raises:
             EngineError: they are no longer known.
         """
+        snapshot = transaction.first_snapshot if than_first else transaction.snapshot
+        return await self.newer_than(transaction, snapshot)
+
+    async def newer_than(self, transaction: Transaction, snapshot: Snapshot) -> Newer:
+        """Return the changes by others that a snapshot of the transaction does not show, as `newer`."""
         await self.catch_up()
         if transaction.log_lost:
             raise EngineError("what others have committed since the snapshot of a transaction is not known")
-        return Newer(self._committed, transaction.first_snapshot if than_first else transaction.snapshot)
+        return Newer(self._committed, snapshot)
 
     async def catch_up(self) -> None:
         """Read the log up to now."""

@@ -11,8 +11,39 @@ from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from local_dsql.engine.session import HeldSession, Services
     from local_dsql.wire.response import Response
+
+
+class Opening:
+    """A BEGIN in progress: what is known before it is sent."""
+
+    __slots__ = ("_alone", "_held", "_keeps", "_mark")
+
+    def __init__(self, held: HeldSession) -> None:
+        services = held.services
+        self._held = held
+        self._keeps, self._mark = services.log.position, services.commits.mark
+        self._alone = not services.others_are_open(held.session)
+        services.opening += 1
+
+    def answered(self) -> None:
+        """Note that PostgreSQL has answered, or will not."""
+        self._held.services.opening -= 1
+
+    def open(self, begin: bytes, opened: Sequence[str | None], *, implicit: bool) -> None:
+        """Open the transaction, given the BEGIN and the row of `savepoints.OPENED`."""
+        held, keeps, mark = self._held, self._keeps, self._mark
+        services = held.services
+        snapshot, start = _read_opened(opened)
+        if self._alone and mark >= 0 and not services.commits.has_moved(mark):
+            services.log.skip(start)  # no transaction is open that could have written before
+            keeps = start
+        held.session.transaction = Transaction(
+            implicit, begin, snapshot, keeps, start, mark, services.catalog.version
+        )
 
 
 async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Response:
@@ -22,24 +53,15 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
     """
     services = held.services
     await services.turns.take(held.session)
-    keeps, mark = services.log.position, services.commits.mark
-    alone = not services.others_are_open(held.session)
-    services.opening += 1
+    opening = Opening(held)
     try:
         answer, opened = await _ask(held, request)
     finally:
-        services.opening -= 1
+        opening.answered()
     if answer.error is not None:
         services.turns.give_back(held.session)
         return answer
-    snapshot, start = read_opened(opened)
-    quiet = mark >= 0 and not services.commits.has_moved(mark)
-    if alone and quiet:
-        services.log.skip(start)  # no transaction is open that could have written before
-        keeps = start
-    held.session.transaction = Transaction(
-        implicit, request, snapshot, keeps, start, mark, services.catalog.version
-    )
+    opening.open(request, *opened.rows(), implicit=implicit)
     return answer
 
 
@@ -62,7 +84,11 @@ def read_opened(answer: Response) -> tuple[Snapshot, int]:
     Raises:
         BackendError: it is an error.
     """
-    ((snapshot, position),) = answer.rows()
+    return _read_opened(*answer.rows())
+
+
+def _read_opened(row: Sequence[str | None]) -> tuple[Snapshot, int]:
+    snapshot, position = row
     return Snapshot.parse(str(snapshot)), parse_lsn(str(position))
 
 

@@ -17,8 +17,14 @@ from local_dsql.wire.message_types import ObjectKind
 if TYPE_CHECKING:
     from dsql_dialect import Statement
 
-_BASE, _OPENED, _GUARD = b"local_dsql_base", b"local_dsql_opened", b"local_dsql_guard"
+_BEGIN, _BASE, _OPENED, _GUARD = (
+    b"local_dsql_begin",
+    b"local_dsql_base",
+    b"local_dsql_opened",
+    b"local_dsql_guard",
+)
 _TEXTS = {
+    _BEGIN: "BEGIN",
     _BASE: f"SAVEPOINT {BASE}",
     _OPENED: OPENED,
     _GUARD: f"SAVEPOINT {GUARD}",
@@ -41,6 +47,8 @@ OPEN = (
     + messages.SYNC
 )
 """The same as `savepoints.OPEN`. No portal of the client can be open after a BEGIN, so the unnamed one is free."""
+BEGIN = messages.bind(b"", _BEGIN) + messages.execute() + OPEN
+"""A BEGIN, and `OPEN`, with one ReadyForQuery."""
 SET_GUARD = (
     messages.bind(_GUARD, _GUARD) + messages.execute(_GUARD) + messages.close(ObjectKind.PORTAL, _GUARD)
 )

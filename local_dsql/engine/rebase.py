@@ -15,6 +15,7 @@ from local_dsql.engine.unblock import run_unblocked
 
 if TYPE_CHECKING:
     from local_dsql.engine.commands import Command, Parameter
+    from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.row_changes import RowChanges
     from local_dsql.engine.session import HeldSession
 
@@ -30,13 +31,16 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         EngineError: others commit changes of the same rows at every try, or PostgreSQL refuses the changes.
     """
     transaction = held.transaction
+    base = transaction.snapshot
     for _ in range(_MOST_TRIES):
         mark = held.services.commits.mark
         *_, opened = await held.ask(savepoints.ROLLBACK + transaction.begin + savepoints.OPEN, 3)
         transaction.snapshot, _ = read_opened(opened)
         transaction.commits = mark
         transaction.restored = True
-        wanted = _commands(held.services.token, changes)
+        wanted = _commands(
+            held.services.token, changes, await held.services.log.newer_than(transaction, base)
+        )
         error = first_error(await run_unblocked(held, wanted)) if wanted else None
         if error is None:
             await replay(held)
@@ -48,15 +52,19 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
     raise EngineError("others commit over the rows of a transaction all the time")
 
 
-def _commands(token: Parameter, changes: RowChanges) -> list[Command]:
-    """Return the commands that apply changes to newer rows: delete rows with the same place or key, then insert."""
+def _commands(token: Parameter, changes: RowChanges, newer: Newer) -> list[Command]:
+    """Return the commands that apply changes to newer rows: delete rows with the same base or key, then insert.
+
+    The log tells the versions of a base row. PostgreSQL does not: it may use the place of a row again once no snapshot
+    shows the row.
+    """
     evict: list[Command] = []
     insert: list[Command] = []
     for each in changes.tables:
         table = each.table
         gone = [*each.changes.updates, *each.changes.deletes]
         if gone:
-            evict.append(write_rows(token, table, table.delete_newest, gone))
+            evict.append(write_rows(token, table, table.delete, newer.versions(table.file, gone)))
         for images in each.images:
             evict += [
                 write_rows(token, table, table.delete_images(index), images=images) for index in table.unique

@@ -26,7 +26,7 @@ FORGET_UNNAMED = messages.close(ObjectKind.STATEMENT)
 """Drops the unnamed statement, as a Query does."""
 _NULL, _SHORT = b"\xff\xff\xff\xff", struct.Struct("!H")
 _NOTHING: Mapping[bytes, int] = {}
-_SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
+QUERY_SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
 """Frames that the answer to a Query does not have."""
 
 
@@ -166,11 +166,15 @@ def as_autocommit(request: Request) -> AutocommitRequest | None:
         if request.undone:
             return AutocommitRequest(again, again, request.surplus, request.surplus)
         return AutocommitRequest(request.body + rows, again, _NOTHING, request.surplus)
-    text = request.body[BODY:]
+    body = as_extended(request.body[BODY:-1], rows)
+    return None if body is None else AutocommitRequest(body, body, QUERY_SURPLUS, QUERY_SURPLUS)
+
+
+def as_extended(text: bytes, rows: bytes = b"") -> bytes | None:
+    """Return the extended messages that run the text of a Query, None if they cannot."""
     if b"$" in text:
         return None
-    body = messages.frame(b"P", b"\0" + text + b"\0\0") + _AS_EXTENDED + rows + FORGET_UNNAMED
-    return AutocommitRequest(body, body, _SURPLUS, _SURPLUS)
+    return messages.parse(text) + _AS_EXTENDED + rows + FORGET_UNNAMED
 
 
 def strip_surplus(answer: Response, surplus: Mapping[bytes, int]) -> Response:

@@ -119,6 +119,8 @@ class EngineSession:
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
+        answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
+            executes the statement from there on.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
     """
 
@@ -143,6 +145,7 @@ class EngineSession:
         self.withheld: dict[str, str] = {}
         self.prepared = False
         self.takes_turns = 0
+        self.answered: Response | None = None
         self.counted = ""
         self._released = 0.0
 
@@ -195,6 +198,10 @@ class EngineSession:
         """Return a context manager that waits for the lock and gives the held session."""
         return _Exclusive(self)
 
+    def exclusive_after_exchange(self) -> _Exclusive:
+        """As `exclusive`; if an exchange has left its answer, take over the lock that is held for it."""
+        return _Continued(self) if self.answered is not None else _Exclusive(self)
+
     def try_exclusive(self) -> HeldSession | None:
         """Return the held session if its lock is free; the caller must `release` it."""
         return HeldSession(self) if self.backend.lock.try_acquire() else None
@@ -214,12 +221,26 @@ class _Exclusive:
         self._session.release()
 
 
-class HeldSession:
-    """Exclusive access to a session: the owner of this object holds the session's lock."""
+class _Continued(_Exclusive):
+    __slots__ = ()
 
-    __slots__ = ("backend", "services", "session")
+    async def __aenter__(self) -> HeldSession:
+        held = HeldSession(self._session)
+        held.answered, self._session.answered = self._session.answered, None
+        await self._session.wait_for_cancellation()
+        return held
+
+
+class HeldSession:
+    """Exclusive access to a session: the owner of this object holds the session's lock.
+
+    `answered` is PostgreSQL's answer to the first run of the statement, where an exchange has sent that.
+    """
+
+    __slots__ = ("answered", "backend", "services", "session")
 
     def __init__(self, session: EngineSession) -> None:
+        self.answered: Response | None = None
         self.session = session
         self.services = session.services
         self.backend = session.backend
@@ -230,6 +251,11 @@ class HeldSession:
         transaction = self.session.transaction
         assert transaction is not None
         return transaction
+
+    def take_answer(self) -> Response | None:
+        """Return `answered`, once."""
+        answer, self.answered = self.answered, None
+        return answer
 
     @property
     def must_give_way(self) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FEW_ROWS = 5
 """A row has at most 2 MiB, so five rows never exceed the limit."""
 
-_LARGE_REQUEST = BYTES_PER_VALUE
+LARGE_REQUEST = BYTES_PER_VALUE
 """A statement with fewer bytes, parameters or rows included, cannot bring a value that is too large."""
 
 _TYPE_NAMES = (
@@ -65,7 +65,7 @@ def is_small(limits: Limits, rows: int) -> bool:
 def is_large(request: Request) -> bool:
     """Return whether a statement has so many bytes that it may bring a value or a row that is too large."""
     statement = request.statement
-    return statement is not None and statement.writes and len(request.data) >= _LARGE_REQUEST
+    return statement is not None and statement.writes and len(request.data) >= LARGE_REQUEST
 
 
 async def too_large(held: HeldSession, request: Request) -> ServerMessage | None:

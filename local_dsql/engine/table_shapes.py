@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from local_dsql.wire.sql import identifier, literal
+from local_dsql.wire.sql import identifier
 from local_dsql.write_ahead_log.operations import LockStrength, Place
 
 LOCK_CLAUSES = {
@@ -100,15 +100,6 @@ class Table:
     def delete(self) -> str:
         """Deletes rows."""
         return f"DELETE FROM ONLY {self.name} WHERE ctid = ANY ($1)"
-
-    @cached_property
-    def delete_newest(self) -> str:
-        """Deletes the newest versions of rows, also if the snapshot does not show them."""
-        newest = f"pg_catalog.currtid2({literal(self.name)}, place)"
-        return (
-            f"DELETE FROM ONLY {self.name} WHERE ctid ="
-            f" ANY (ARRAY(SELECT {newest} FROM pg_catalog.unnest($1) place))"
-        )
 
     @cached_property
     def _same_identity(self) -> str:

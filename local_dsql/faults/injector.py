@@ -82,6 +82,11 @@ class Injector:
     def _changed(self) -> None:
         self.has_predicates = any(each.evaluator is not None for each in self._armed.values())
 
+    @property
+    def is_armed(self) -> bool:
+        """Return whether any injection is armed."""
+        return bool(self._armed)
+
     def armed(self) -> dict[int, Injection]:
         """Return the armed injections by number."""
         return {number: each.injection for number, each in self._armed.items()}

@@ -1,4 +1,4 @@
-"""Submit a job: what runs within the transaction that asks for it."""
+"""Submit a job: the part that runs within the transaction that asks for it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """One client session: relay plain reads, pass all other batches to the protocol handler.
 
 Most statements of an application are plain reads. Two callbacks of the event loop relay their bytes to PostgreSQL and
-the response to the client, without a task. Batches that lock, change or control something are processed by
-`QueryProtocol` in a task, and so are all batches while a transaction is in an unusual state.
+the response to the client, without a task. So do exchanges (`engine.exchanges`) with prepared writes, BEGIN and COMMIT,
+while nothing unusual happens. Other batches that lock, change or control something are processed by `QueryProtocol` in
+a task, and so are all batches while a transaction is in an unusual state.
 
 The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
 `PreparedStatements` in two steps: *register* records the definitions of its messages before they are sent, and after
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.suspend import give_way
 from local_dsql.engine.unblock import begin_watch
+from local_dsql.parsing.long_texts import TooComplex, is_long
 from local_dsql.proxy import errors
 from local_dsql.proxy.executor import Executor
 from local_dsql.proxy.local_statements import LocalStatements
+from local_dsql.proxy.message_checks import check_message
 from local_dsql.proxy.message_group import is_in_order
 from local_dsql.proxy.message_queue import MessageQueue
 from local_dsql.proxy.passthrough import Passthrough
@@ -30,12 +33,13 @@ from local_dsql.proxy.session import ClientSession
 from local_dsql.proxy.transaction_control import TransactionControl
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.wire.frames import BODY
+from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import EXTENDED, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
+    from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.unblock import Watch
     from local_dsql.proxy.connection import ClientConnection
@@ -62,6 +66,7 @@ class Dispatcher:
         self._backend = backend
         self._services = context.engine.services
         self._leave = context.engine.leave
+        self._long_texts = context.long_texts
         self._statements = PreparedStatements(context.profile)
         self._portals = self._statements.portals
         self._engine = context.engine.join(backend, role, context.region, self._portals)
@@ -69,12 +74,13 @@ class Dispatcher:
         self._queue = MessageQueue(client)
         passthrough = Passthrough(self._session)
         self._control = TransactionControl(self._session, passthrough, context.commit_latency)
-        executor = Executor(self._session, passthrough, self._control, self._queue)
+        self._executor = Executor(self._session, passthrough, self._control, self._queue)
         local = LocalStatements(self._session, passthrough, self._control, context.job_committed)
         self._protocol = QueryProtocol(
-            self._session, self._queue, passthrough, self._control, executor, local
+            self._session, self._queue, passthrough, self._control, self._executor, local
         )
         self._watch: Watch | None = None
+        self._running: Exchange | None = None
         self._busy = True
         self._task: asyncio.Task[None] | None = None
         self._expired = False
@@ -119,17 +125,43 @@ class Dispatcher:
 
     def _begin(self, batch: list[Frame]) -> None:
         self._busy = True
+        texts = [text for kind, raw in batch if is_long(raw) and (text := _text(kind, raw))]
+        if texts:
+            self._run(self._parse_and_process(texts, batch))
+            return
         if self._can_relay(batch):
             held = self._engine.try_exclusive()
             if held is not None:
                 self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
                 return
             self._statements.forget_batch()
-        self._task = asyncio.get_running_loop().create_task(self._protocol.process(batch))
+        elif len(batch) == 1 and self._exchange_query(*batch[0]):
+            return
+        self._process(batch)
+
+    def _process(self, batch: list[Frame]) -> None:
+        self._run(self._protocol.process(batch))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
         self._task.add_done_callback(self._on_processed)
+
+    async def _parse_and_process(self, texts: list[bytes], batch: list[Frame]) -> None:
+        """Process a batch after its long texts have been parsed elsewhere."""
+        try:
+            for text in texts:
+                await self._statements.parse_ahead(text, self._long_texts)
+            await self._protocol.process(batch)
+        except TooComplex as error:
+            raise errors.CloseConnection(errors.TOO_COMPLEX) from error
+        finally:
+            self._statements.forget_ahead()
 
     def _on_processed(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        if self._engine.answered is not None:  # a message was refused before its statement was executed
+            self._engine.answered = None
+            self._engine.release()
         error = task.exception()
         if error is None:
             self._busy = False
@@ -145,20 +177,22 @@ class Dispatcher:
 
     # relayed reads
 
-    def try_relay_prepared(self, data: bytes) -> bool:
-        """Relay the most frequent batch, the execution of a prepared read, without cutting it into frames.
+    def try_prepared(self, data: bytes) -> bool:
+        """Process the most frequent batch, the execution of a prepared statement, without cutting it into frames.
 
         Returns:
-            Whether `data` was such a batch and is relayed; if not, nothing has been done.
+            Whether `data` was such a batch and is sent to PostgreSQL; if not, nothing has been done.
         """
         if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._queue.frames:
             return False
         if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1 or data[5]:
             return False  # several messages, or a named portal
-        if not self._relays_reads:
-            return False
         query = self._statements.accepted(data[6 : data.index(0, 6)])
-        if query is None or not self._is_plain(query):
+        if query is None:
+            return False
+        if query.writes:
+            return self._exchange_prepared(query, data)
+        if not (self._relays_reads and self._is_plain(query)):
             return False
         held = self._engine.try_exclusive()
         if held is None:
@@ -173,6 +207,86 @@ class Dispatcher:
         if end.failed:
             self._session.fail()
         self._end_relay(held)
+
+    # exchanges
+
+    def _exchange_prepared(self, query: ParsedQuery, data: bytes) -> bool:
+        """Exchange the messages that execute a prepared write; return False if they have to be processed."""
+        if self._protocol.skipping or self._portals.drained or not self._is_well_formed(data):
+            return False
+        held = self._engine.try_exclusive()
+        if held is None:
+            return False
+        exchange = self._executor.exchange(held, query, data)
+        if exchange is None:
+            held.release()
+            return False
+        self._busy = True
+        if self._session.transaction is not None:
+            self._statements.register_read(query)
+        self._exchange(held, exchange, data)
+        return True
+
+    def _is_well_formed(self, data: bytes) -> bool:
+        if data.isascii():
+            return True
+        bind = data[: -len(_PREPARED_READ)]
+        return check_message(FrontendMessage.BIND, bind, self._statements.codec) is None
+
+    def _exchange_query(self, kind: bytes, raw: bytes) -> bool:
+        """Exchange a Query that writes, begins or commits; return False if it has to be processed."""
+        if kind != FrontendMessage.QUERY or raw[-1:] != b"\0" or self._protocol.skipping:
+            return False
+        query = self._statements.parse(raw[BODY:-1])
+        held = self._engine.try_exclusive() if query.control or query.writes else None
+        if held is None:
+            return False
+        if query.control:
+            exchange = self._control.begin_exchange(held, query)
+        else:
+            exchange = self._executor.exchange_query(held, query)
+        if exchange is None:
+            held.release()
+            return False
+        self._statements.forget_unnamed()
+        self._statements.forget_unnamed_portal()
+        self._exchange(held, exchange, raw)
+        return True
+
+    def _exchange(self, held: HeldSession, exchange: Exchange, data: bytes) -> None:
+        self._running = exchange
+        self._watch = begin_watch(self._engine)
+        self._engine.preemptions = 0
+        self._engine.interruptible = exchange.interruptible
+        try:
+            self._backend.exchange(exchange.request, partial(self._on_exchanged, held, exchange, data))
+        except ConnectionLost:
+            self._backend_lost()
+
+    def _on_exchanged(
+        self, held: HeldSession, exchange: Exchange, data: bytes, answer: bytes, end: EndFinder
+    ) -> None:
+        self._running = None
+        self._engine.interruptible = False
+        reply = exchange.settle(answer, failed=end.failed)
+        if reply is not None:
+            self._control.end_exchange()
+            self._client.send(reply)
+            self._end_relay(held)
+            return
+        self._stop_watch()
+        batch = FrameReader().feed(data)
+        if exchange.undo:
+            self._run(self._begin_again(held, exchange.undo, batch))
+        else:
+            self._process(batch)
+
+    async def _begin_again(self, held: HeldSession, undo: bytes, batch: list[Frame]) -> None:
+        try:
+            await held.ask(undo)
+        finally:
+            held.release()
+        await self._protocol.process(batch)
 
     @property
     def _relays_reads(self) -> bool:
@@ -254,17 +368,20 @@ class Dispatcher:
 
     def _end_relay(self, held: HeldSession) -> None:
         """End the relay: suspend the transaction if another session waits for it, release the session, and continue."""
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
-        if self._session.transaction is not None and held.must_give_way:
-            self._task = asyncio.get_running_loop().create_task(_give_way(held))
-            self._task.add_done_callback(self._on_processed)
+        self._stop_watch()
+        gives_way = self._session.transaction is not None and held.must_give_way
+        if gives_way or self._engine.cancelling is not None:
+            self._run(_give_way(held))
             return
         held.release()
         self._busy = False
         if self._queue.frames:
             self._next()
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
 
     # output
 
@@ -297,8 +414,10 @@ class Dispatcher:
         self._queue.close()
         if self._age is not None:
             self._age.cancel()
-        if self._watch is not None:
-            self._watch.stop()
+        self._stop_watch()
+        if self._running is not None:
+            self._running.abandon()
+            self._running = None
         self._backend.on_lost = lambda: None
         self._leave(self._engine)
 
@@ -309,9 +428,23 @@ _NEEDS_NAME = (FrontendMessage.BIND, FrontendMessage.EXECUTE, FrontendMessage.DE
 
 async def _give_way(held: HeldSession) -> None:
     try:
-        await give_way(held)
+        await held.session.wait_for_cancellation()
+        if held.session.transaction is not None:
+            await give_way(held)
     finally:
         held.release()
+
+
+def _text(kind: bytes, raw: bytes) -> bytes:
+    """Return the text in a message, empty if it has none or is malformed."""
+    if kind == FrontendMessage.QUERY:
+        return raw[BODY:-1]
+    if kind != FrontendMessage.PARSE:
+        return b""
+    try:
+        return messages.parse_parts(raw)[1]
+    except ValueError:
+        return b""
 
 
 def _is_one_batch(frames: list[Frame]) -> bool:

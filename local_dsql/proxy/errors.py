@@ -48,6 +48,12 @@ TOO_MANY_CONNECTIONS = ServerMessage(
 FUNCTION_CALL = ServerMessage(
     "0A000", "unsupported message: FunctionCall", hint="Call the function by SELECT."
 )
+TOO_COMPLEX = ServerMessage(
+    "54001",
+    "statement too complex",
+    hint="Its text takes too long to parse: use parameters, or several statements.",
+    severity="FATAL",
+)
 DATABASE_STOPPED = ServerMessage(
     "57P01",
     "terminating connection because the local database stopped",

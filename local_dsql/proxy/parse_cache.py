@@ -73,7 +73,11 @@ def parse_query(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
 
 
 def _parse(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
-    script = parse(sql.decode(codec, "surrogateescape"), profile)
+    return parsed(parse(sql.decode(codec, "surrogateescape"), profile))
+
+
+def parsed(script: Script) -> ParsedQuery:
+    """Return the text that a script was read from."""
     plain = len(script.statements) <= 1 and all(map(is_plain, script.statements))
     only = script.statements[0] if len(script.statements) == 1 else None
     if plain or only is None or only.findings:

@@ -7,6 +7,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import of_read
 from local_dsql.engine.execute import ensure_active, execute
 from local_dsql.engine.prepared import forgets
 from local_dsql.engine.suspend import give_way
@@ -70,7 +71,8 @@ class Passthrough:
 
     async def _forward(self, held: HeldSession, execution: StatementExecution, warning: bytes = b"") -> bool:
         (response,) = await ask_unblocked(held, execution.request(), bulk=True)
-        done = self.send_response(_with_warning(execution.client_response(response), warning))
+        answer = of_read(response)
+        done = self.send_response(_with_warning(execution.client_response(answer), warning))
         await give_way(held)
         return done
 

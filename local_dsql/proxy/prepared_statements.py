@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.proxy.encodings import UTF8
-from local_dsql.proxy.parse_cache import ParsedQuery, parse_query
+from local_dsql.proxy.parse_cache import ParsedQuery, parse_query, parsed
 from local_dsql.proxy.portals import Portals
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
@@ -13,6 +13,7 @@ from local_dsql.wire.message_types import FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from dsql_dialect import Profile
+    from local_dsql.parsing.long_texts import LongTexts
 
 
 def parses_unnamed(kind: bytes, raw: bytes) -> bool:
@@ -36,6 +37,7 @@ class PreparedStatements:
     """
 
     __slots__ = (
+        "_ahead",
         "_defined",
         "_parses",
         "_parsing",
@@ -55,6 +57,7 @@ class PreparedStatements:
         self._tentative: dict[bytes, ParsedQuery] = {}
         self._parses: dict[bytes, bytes] = {}
         self._defined: list[bytes] = []
+        self._ahead: dict[bytes, ParsedQuery] = {}
         self.portals = Portals()
         self._parsing = b""
         self.codec = UTF8
@@ -64,7 +67,20 @@ class PreparedStatements:
 
     def parse(self, sql: bytes) -> ParsedQuery:
         """Parse a text in the client's encoding."""
-        return parse_query(sql, self._profile, self.codec)
+        return self._ahead.get(sql) or parse_query(sql, self._profile, self.codec)
+
+    async def parse_ahead(self, sql: bytes, parser: LongTexts) -> None:
+        """Parse a long text in another process for `parse`, which then has it until `forget_ahead`.
+
+        Raises:
+            TooComplex: it cannot be parsed.
+        """
+        script = await parser.parse(sql.decode(self.codec, "surrogateescape"), self._profile)
+        self._ahead[sql] = parsed(script)
+
+    def forget_ahead(self) -> None:
+        """Forget the long texts: their batch has been processed."""
+        self._ahead.clear()
 
     def for_backend(self, raw: bytes) -> bytes:
         """Return a Parse as PostgreSQL is to receive it; a malformed one as it is."""

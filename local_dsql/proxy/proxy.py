@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.engine import Engine
 from local_dsql.jobs.worker import Worker
+from local_dsql.parsing.long_texts import LongTexts
 from local_dsql.proxy.listener import Endpoint
 from local_dsql.proxy.roles import SUPERUSER
 from local_dsql.proxy.server_context import BackendAddress, ServerContext
@@ -53,6 +54,7 @@ class Proxy:
         self.profile = profile
         self.tls = tls
         self.engine = Engine(self._connect, data_directory, limits, suspend_always=suspend_always)
+        self._long_texts = LongTexts()
         self.jobs = Worker(lambda: self._connect(SUPERUSER))
         self._login_secret = secrets.token_hex(16)
         self._authenticator = authenticator
@@ -67,6 +69,7 @@ class Proxy:
             profile=self.profile,
             authenticator=self._authenticator,
             address=self._address,
+            long_texts=self._long_texts,
             job_committed=self.jobs.wake,
             region=region,
             login_secret=self._login_secret,
@@ -143,4 +146,5 @@ class Proxy:
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         self._endpoints.clear()
         await self.jobs.close()
+        await self._long_texts.close()
         await self.engine.close()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from local_dsql.access import Principal
     from local_dsql.engine.engine import Engine
     from local_dsql.jobs.submit import JobCommitted
+    from local_dsql.parsing.long_texts import LongTexts
 
 
 class Authenticator(Protocol):
@@ -54,6 +55,7 @@ class ServerContext:
         profile: dialect that statements must keep to.
         authenticator: verifies login tokens.
         address: PostgreSQL's socket.
+        long_texts: parses long texts.
         job_committed: starts the worker after a job has been submitted.
         region: AWS Region that tokens must be signed for.
         login_secret: proves to the database which principal the proxy has authenticated.
@@ -65,6 +67,7 @@ class ServerContext:
     profile: Profile
     authenticator: Authenticator
     address: BackendAddress
+    long_texts: LongTexts
     job_committed: JobCommitted
     region: str
     login_secret: str = field(repr=False)

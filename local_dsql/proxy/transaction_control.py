@@ -9,6 +9,7 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Command
 from local_dsql.engine.commit import commit, rollback
 from local_dsql.engine.commit_preview import preview_commit
+from local_dsql.engine.exchanges import Begin, Commit
 from local_dsql.engine.opening import begin
 from local_dsql.faults.injector import PredicateFailed
 from local_dsql.proxy import errors
@@ -16,7 +17,10 @@ from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
+    from local_dsql.engine.exchanges import Exchange
+    from local_dsql.engine.session import HeldSession
     from local_dsql.engine.transaction import Transaction
+    from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.passthrough import Passthrough
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
@@ -66,6 +70,25 @@ class TransactionControl:
         # `rebase` sends the BEGIN again, and a Parse with a name would fail then.
         self._session.transaction.begin = messages.query(execution.statement.backend_sql)
         return True
+
+    def begin_exchange(self, held: HeldSession, query: ParsedQuery) -> Exchange | None:
+        """Return the exchange for a BEGIN or COMMIT without options, None if it has to be run here."""
+        transaction = self._session.transaction
+        only = query.only
+        if only is None or self.commit_latency or self._session.backend.parameters:
+            return None
+        if query.control == "BEGIN" and transaction is None and Begin.is_possible(held):
+            return Begin(held, messages.query(only.backend_sql))
+        if query.control == "COMMIT" and transaction is not None and not transaction.implicit:
+            return Commit(held) if not transaction.replay and Commit.is_possible(held) else None
+        return None
+
+    def end_exchange(self) -> None:
+        """Start or stop the clock after an exchange."""
+        if self._session.transaction is None:
+            self._ended()
+        elif self._age is None:
+            self._start_clock()
 
     async def _make_explicit(self, execution: StatementExecution, transaction: Transaction) -> bool:
         """Turn the implicit transaction into an explicit one: BEGIN came after other statements of its batch."""

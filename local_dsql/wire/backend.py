@@ -41,7 +41,7 @@ class Backend(Receiver):
         self.on_lost: Callable[[], None] = lambda: None
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
-        self._end = EndFinder()
+        self._end = EndFinder(without_internal_context)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
@@ -106,6 +106,10 @@ class Backend(Receiver):
         await self._waiter
         return self._collector.responses
 
+    def replace_errors(self, replace: Callable[[bytes], bytes]) -> None:
+        """Pass each ErrorResponse that is relayed through a function."""
+        self._end = EndFinder(lambda frame: without_internal_context(replace(frame)))
+
     async def rows(self, sql: str) -> list[list[str | None]]:
         """Run statements of the proxy and return all rows.
 
@@ -135,6 +139,25 @@ class Backend(Receiver):
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
+
+    def exchange(self, data: bytes, at_end: Callable[[bytes, EndFinder], None]) -> None:
+        """Send bytes that cause one ReadyForQuery, and call `at_end` with the whole response.
+
+        Raises:
+            ConnectionLost: the connection is lost.
+        """
+        parts: list[bytes] = []
+        self.relay(data, parts.append, lambda end: at_end(b"".join(parts), end))
+        self._end.begin(b"")  # other messages follow the statement: a probe would come after these
+
+    def read_response(self, raw: bytes) -> Response:
+        """Return the response in bytes up to ReadyForQuery; note the parameters reported in it."""
+        collector = self._collector
+        collector.begin(1)
+        collector.feed(raw)
+        self._learn(collector.reported)
+        (response,) = collector.responses
+        return response
 
     def pause_reading(self) -> None:
         """Stop reading because the client reads too slowly; ignored during `drain`."""
@@ -173,11 +196,7 @@ class Backend(Receiver):
         """Relay or collect."""
         if self._sink is not None:
             end = self._end
-            relayed = end.feed(data)
-            if end.error:
-                relayed = relayed.replace(end.error, without_internal_context(end.error))
-                end.error = b""
-            self._sink(relayed)
+            self._sink(end.feed(data))
             if end.probe and self._transport is not None:
                 self._transport.write(end.probe)
             if end.status:

@@ -148,14 +148,14 @@ class Collector:
 
 def _rows_and_end(data: bytes, status: bytes) -> list[Frame]:
     """Return the rows as one frame and the frame after them; all frame by frame if the end cannot be located."""
-    at = _last_frame(data, status)
+    at = last_frame(data, status)
     if at is None:
         return FrameReader().feed(data)
     return [(BackendMessage.DATA_ROW, data[:at]), (data[at : at + 1], data[at:])]
 
 
-def _last_frame(data: bytes, status: bytes) -> int | None:
-    """Return the offset of the last frame if it ends a statement, else None.
+def last_frame(data: bytes, status: bytes) -> int | None:
+    """Return the offset of the last frame before ReadyForQuery if it ends a statement, else None.
 
     No row is mistaken for it: a tag has a NUL at its end only, unlike bytes within a row that look like one, and no
     response ends with a row.

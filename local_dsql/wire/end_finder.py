@@ -6,11 +6,15 @@ Frames are followed header by header up to a limit; when more rows come, Postgre
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage
 from local_dsql.wire.probe import ERROR, LONG, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LENGTH = struct.Struct("!I")
 # Numbers instead of bytes: indexing bytes yields numbers.
@@ -25,24 +29,27 @@ class EndFinder:
     """Follows a response, without taking it apart, until ReadyForQuery.
 
     It counts ParseComplete, because a name refers to a statement only once PostgreSQL has confirmed it, and notes
-    whether there was an error.
+    whether there was an error. `replace_error` returns the frame to relay in place of an ErrorResponse.
     """
 
     __slots__ = (
         "_followed",
+        "_fragment",
         "_held",
         "_last",
         "_probe",
+        "_replace_error",
         "_request",
         "_skip",
-        "error",
         "failed",
         "parsed",
         "probe",
         "status",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, replace_error: Callable[[bytes], bytes] = bytes) -> None:
+        self._replace_error = replace_error
+        self._fragment = b""
         self._probe: Probe | None = None
         self._skip = 0
         self._held = b""
@@ -56,8 +63,6 @@ class EndFinder:
         self.status = b""
         """The transaction status, once the end is found."""
         self.failed = False
-        self.error = b""
-        """The ErrorResponse, if one piece of bytes has all of it."""
         self.parsed = 0
         self._request = request
         self._followed = 0
@@ -66,6 +71,7 @@ class EndFinder:
         """Read on; return the bytes to relay: all but the answer to a probe."""
         if self._probe is not None:
             return self._look(self._probe, data)
+        data, self._fragment = self._fragment + data, b""
         given = data
         position, self._skip = self._skip, 0
         end = len(data)
@@ -89,20 +95,38 @@ class EndFinder:
                 self.status = data[position + BODY : position + BODY + 1]
             elif kind == _ERROR_RESPONSE:
                 self.failed = True
-                self.error = data[position : position + length_at(data, position + 1)[0] + 1]
+                given = self._replaced(data[position:], given)
+                if self._fragment:
+                    self._followed += position
+                    return given
             elif kind == _PARSE_COMPLETE:
                 self.parsed += 1
             position += length_at(data, position + 1)[0] + 1
+        self._followed += end
         if position >= end:
             self._skip = position - end
+            return given
+        return self._without_tail(data[position:], given)
+
+    def _without_tail(self, tail: bytes, given: bytes) -> bytes:
+        """Return the bytes to relay, at whose end are fewer than six that may begin a frame."""
+        if len(tail) == BODY and _LENGTH.unpack_from(tail, 1)[0] == 4:  # a whole frame, such as ParseComplete
+            self.parsed += tail[0] == _PARSE_COMPLETE
+        elif tail[0] == _ERROR_RESPONSE:
+            self._fragment = tail
+            return given[: -len(tail)]
         else:
-            # Fewer than six bytes are left. A frame of five (such as ParseComplete) may be whole among them.
-            if end - position == BODY and length_at(data, position + 1)[0] == 4:
-                self.parsed += data[position] == _PARSE_COMPLETE
-            else:
-                self._held = data[position:]
-        self._followed += end
+            self._held = tail
         return given
+
+    def _replaced(self, rest: bytes, given: bytes) -> bytes:
+        """Return the bytes to relay, at whose end are `rest`: an ErrorResponse, whole or not, and what follows it."""
+        before = given[: len(given) - len(rest)]
+        size = _LENGTH.unpack_from(rest, 1)[0] + 1
+        if size > len(rest):
+            self._fragment = rest
+            return before
+        return before + self._replace_error(rest[:size]) + rest[size:]
 
     def _may_probe(self) -> bool:
         """Return whether no ParseComplete can follow the rows."""

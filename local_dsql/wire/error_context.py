@@ -1,4 +1,4 @@
-"""Remove from errors where in the functions of the local database they were raised: DSQL has no such functions."""
+"""Remove internal functions of the local database from the context of errors: DSQL has no such functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
-from local_dsql.wire.message_types import CONTEXT_FIELD
+
+_CONTEXT = messages.CONTEXT_FIELD
+"""The stack of calls, innermost first, one in a line."""
 
 _INTERNAL = re.compile(
     rb"^(?:PL/pgSQL function (?:(?:sys|local_dsql|local_dsql_engine)\.|set_config\(text,text,boolean\))"
@@ -19,17 +21,17 @@ _INTERNAL = re.compile(
 def without_internal_context(raw: bytes) -> bytes:
     """Return an ErrorResponse or NoticeResponse without the calls in functions of the local database.
 
-    What such a function calls is left out as well. The calls of a client's functions that led there stay.
+    Calls that such a function makes are left out as well. The calls of a client's functions that led there stay.
     """
-    if b"\0" + CONTEXT_FIELD not in raw:
+    if b"\0" + _CONTEXT not in raw:
         return raw
     parts = raw[BODY:].split(b"\0")
-    kept = [each for each in map(_cleaned, parts[:-2]) if each != CONTEXT_FIELD]
+    kept = [each for each in map(_cleaned, parts[:-2]) if each != _CONTEXT]
     return messages.frame(raw[:1], b"\0".join([*kept, *parts[-2:]]))
 
 
 def _cleaned(field: bytes) -> bytes:
-    if field[:1] != CONTEXT_FIELD:
+    if field[:1] != _CONTEXT:
         return field
     calls = field[1:]
-    return CONTEXT_FIELD + calls[max((found.end() for found in _INTERNAL.finditer(calls)), default=0) :]
+    return _CONTEXT + calls[max((found.end() for found in _INTERNAL.finditer(calls)), default=0) :]

@@ -117,6 +117,3 @@ EXTENDED: Final = frozenset(kind for kind, role in FRONTEND_ROLES.items() if rol
 COPY: Final = frozenset(kind for kind, role in FRONTEND_ROLES.items() if role.batch is BatchRole.COPY)
 CONTINUES_BATCH: Final = EXTENDED | COPY
 """Messages after which a client sends more; any other, an unknown one too, ends a batch."""
-
-CONTEXT_FIELD = b"W"
-"""The field of an error with its context: the calls, innermost first, one in a line (PostgreSQL, error fields)."""

@@ -21,6 +21,9 @@ PROTOCOL_3 = 196608
 ENCRYPTION_ACCEPTED = b"S"
 ENCRYPTION_REFUSED = b"N"
 
+CONTEXT_FIELD = b"W"
+"""Code of the field of an error that has its context (PostgreSQL documentation, error and notice message fields)."""
+
 TEXT_OID = 25
 BOOL_OID = 16
 

@@ -1,17 +1,30 @@
-"""Runtime of an application that uses Aurora DSQL, in a Lambda function or anywhere else.
+"""Runtime of an application that uses Aurora DSQL or DynamoDB, in a Lambda function or anywhere else.
 
 from blocks_runtime import DistributedDatabase, sql
 
 db = DistributedDatabase("main")
 rows = db.query(sql("SELECT * FROM accounts WHERE id = {id}", id=account_id))
 
-`AsyncDistributedDatabase` is the same for asyncio. Public modules: `errors`, `contract`, `signing`, `orm`, `aio.orm`.
+table = AtomicTable("locks")
+table.set_atomic(item, table.get_lock(item))
+
+`AsyncDistributedDatabase` and `AsyncAtomicTable` are the same for asyncio. Public modules: `errors`, `contract`,
+`signing`, `orm`, `aio.orm`.
 """
 
 from .shared.lazy_exports import lazy_exports
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from .atomic_table.aio.table import AsyncAtomicTable as AsyncAtomicTable
+    from .atomic_table.aio.transaction import AsyncTableTransaction as AsyncTableTransaction
+    from .atomic_table.items import Item as Item
+    from .atomic_table.items import Lock as Lock
+    from .atomic_table.keys import Key as Key
+    from .atomic_table.messages import Message as Message
+    from .atomic_table.once import Once as Once
+    from .atomic_table.table import AtomicTable as AtomicTable
+    from .atomic_table.transaction import TableTransaction as TableTransaction
     from .database.aio.database import AsyncDistributedDatabase as AsyncDistributedDatabase
     from .database.aio.transaction import AsyncTransaction as AsyncTransaction
     from .database.database import DistributedDatabase as DistributedDatabase
@@ -27,25 +40,36 @@ if TYPE_CHECKING:
     from .database.transaction import Transaction as Transaction
     from .errors import DatabaseError as DatabaseError
     from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
+    from .errors import RaceCondition as RaceCondition
     from .errors import is_blocks_error as is_blocks_error
 else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "AsyncAtomicTable": "atomic_table.aio.table",
             "AsyncDistributedDatabase": "database.aio.database",
+            "AsyncTableTransaction": "atomic_table.aio.transaction",
             "AsyncTransaction": "database.aio.transaction",
+            "AtomicTable": "atomic_table.table",
             "DatabaseError": "errors",
             "DistributedDatabase": "database.database",
             "DistributedDatabaseErrors": "errors",
             "Health": "database.results",
             "is_blocks_error": "errors",
+            "Item": "atomic_table.items",
+            "Key": "atomic_table.keys",
             "Loaded": "database.loading",
+            "Lock": "atomic_table.items",
+            "Message": "atomic_table.messages",
+            "Once": "atomic_table.once",
             "Plan": "database.plans",
             "PlanNode": "database.plans",
+            "RaceCondition": "errors",
             "Row": "database.results",
             "Sql": "database.fragments",
             "sql": "database.fragments",
             "Stats": "database.results",
+            "TableTransaction": "atomic_table.transaction",
             "Transaction": "database.transaction",
             "TransactionInfo": "database.results",
         },

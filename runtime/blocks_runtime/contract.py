@@ -32,6 +32,7 @@ __all__ = [
     "ROWS_PER_TRANSACTION",
     "TRANSACTION_SECONDS",
     "Access",
+    "TableVariables",
     "Variables",
     "custom_role",
     "custom_role_prefix",
@@ -140,3 +141,28 @@ class Variables:
             return None
         endpoint, region, role = (environ[variable] for variable in required)
         return cls(endpoint, region, role, environ.get(f"{prefix}_CA"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableVariables:
+    """Name and Region of a DynamoDB table, as environment variables carry them."""
+
+    table: str
+    region: str
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the environment variables of a function that uses the table of the `AtomicTable` `name`."""
+        prefix = variable_prefix(name)
+        return {f"{prefix}_TABLE": self.table, f"{prefix}_REGION": self.region}
+
+    @classmethod
+    def read(cls, name: str, environ: Mapping[str, str]) -> TableVariables | None:
+        """Return the variables of the table `name` in `environ`, or None if there are none.
+
+        Raises:
+            KeyError: the table is set and its Region is missing; its argument is the missing name.
+        """
+        prefix = variable_prefix(name)
+        if f"{prefix}_TABLE" not in environ:
+            return None
+        return cls(environ[f"{prefix}_TABLE"], environ[f"{prefix}_REGION"])

@@ -13,15 +13,22 @@
     │   ├── PermissionDenied                 42501
     │   ├── FeatureNotSupported              0A000
     │   ├── LimitExceeded                    53xxx, 54xxx
+    │   │   └── TableLimitExceeded           AtomicTable: a limit of DynamoDB, before the call where it can be known
     │   ├── ServerUnavailable                XX000 `server unavailable`
+    │   │   └── Throttled                    AtomicTable: more requests than the table or one key takes now
+    │   ├── LeaseHeld                        AtomicTable: another process has the lease
+    │   ├── LeaseLost                        AtomicTable: the lease has expired, or another process has taken it over
+    │   ├── MessageLost                      AtomicTable: the visibility timeout of a message has passed
+    │   ├── OnceMismatch                     AtomicTable: the same `once` with another payload
     │   └── DeadlineExceeded                 no answer in time; the connection was closed
     └── TransactionFailed             nothing of the transaction was committed
         ├── SerializationFailure             40001 (OC000, OC001)
+        │   └── RaceCondition                AtomicTable: an item or lock was changed since it was read
         ├── TransactionAborted               25P02, or COMMIT answered ROLLBACK
         ├── TransactionRowLimitExceeded      54000, more than `contract.ROWS_PER_TRANSACTION`
         ├── TransactionSizeLimitExceeded     54000, more than `contract.BYTES_PER_TRANSACTION`
         ├── TransactionAgeLimitExceeded      54000, older than `contract.TRANSACTION_SECONDS`
-        └── CommitOutcomeUnknown             the reply to COMMIT was lost
+        └── CommitOutcomeUnknown             the reply to COMMIT, or to a write of AtomicTable, was lost
 
 Each has `sqlstate` (None without a server error), `retryable` (running the same transaction again may succeed),
 `status` (the HTTP status that a handler may answer with: 409 for a conflict, 503 for a database that cannot answer now,
@@ -49,12 +56,19 @@ __all__ = [
     "DistributedDatabaseErrors",
     "FeatureNotSupported",
     "ForeignKeyViolation",
+    "LeaseHeld",
+    "LeaseLost",
     "LimitExceeded",
+    "MessageLost",
     "NotNullViolation",
+    "OnceMismatch",
     "PermissionDenied",
     "QueryFailed",
+    "RaceCondition",
     "SerializationFailure",
     "ServerUnavailable",
+    "TableLimitExceeded",
+    "Throttled",
     "TransactionAborted",
     "TransactionAgeLimitExceeded",
     "TransactionFailed",
@@ -193,12 +207,54 @@ class LimitExceeded(QueryFailed):
     advice = "see the quotas of Aurora DSQL; some can be raised"
 
 
+class TableLimitExceeded(LimitExceeded):
+    """A key, an item or an atomic write is over a limit of DynamoDB; nothing was written."""
+
+    advice = "see blocks_runtime.atomic_table.limits; these quotas cannot be raised"
+
+
 class ServerUnavailable(QueryFailed):
     """The server could not run the statement now; AWS advises to run the whole transaction again."""
 
     advice = "run the whole transaction again, or pass retry_on_conflict=True"
     retryable = True
     status = 503
+
+
+class Throttled(ServerUnavailable):
+    """DynamoDB refused a request because of its rate, on every attempt; nothing was written."""
+
+    advice = "spread the writes over more keys (a counter: more shards), or send fewer at once"
+
+
+class LeaseHeld(QueryFailed):
+    """Another process has the lease. `until` is the time, in seconds since the epoch, at which it expires."""
+
+    advice = "try again later, or pass wait= to lease()"
+    retryable = True
+    status = 409
+    until: float = 0.0
+
+
+class LeaseLost(QueryFailed):
+    """The lease has expired, or another process has taken it over: the work must stop."""
+
+    advice = "stop the work and acquire the lease again; give it more seconds, or renew it more often"
+    status = 409
+
+
+class MessageLost(QueryFailed):
+    """The visibility timeout of a message has passed, and another consumer may have received it."""
+
+    advice = "leave the message to its new consumer; pass a longer visibility to pull(), or extend it"
+    status = 409
+
+
+class OnceMismatch(QueryFailed):
+    """The same `once` was used before with another payload."""
+
+    advice = "use one id for one request; the payload of a repeated request must be the same"
+    status = 409
 
 
 class DeadlineExceeded(QueryFailed):
@@ -223,6 +279,16 @@ class SerializationFailure(TransactionFailed):
     name = DistributedDatabaseErrors.SerializationFailure
     retryable = True
     status = 409
+
+
+class RaceCondition(SerializationFailure):
+    """An item or a lock was changed by another writer since it was read; nothing was written.
+
+    `keys` are the keys whose version was not the expected one.
+    """
+
+    advice = "read again and run the whole transaction again, or pass retry_on_conflict=True"
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 class TransactionAborted(TransactionFailed):

@@ -20,7 +20,7 @@ from .contract import ADMIN_ROLE
 LIFETIME = 900
 """Seconds that a token is valid, as with the AWS SDKs; it is checked only when a connection is opened."""
 
-_ALGORITHM = "AWS4-HMAC-SHA256"
+ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "dsql"
 _EMPTY_PAYLOAD = sha256(b"").hexdigest()
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
@@ -50,9 +50,9 @@ def token(
     604,800 at most; `at` is the time of signing in seconds since the epoch, by default now.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
-    scope = f"{stamp[:8]}/{region}/{_SERVICE}/aws4_request"
+    scope = scope_of(stamp, region, _SERVICE)
     first = (
-        f"Action={'DbConnectAdmin' if role == ADMIN_ROLE else 'DbConnect'}&X-Amz-Algorithm={_ALGORITHM}"
+        f"Action={'DbConnectAdmin' if role == ADMIN_ROLE else 'DbConnect'}&X-Amz-Algorithm={ALGORITHM}"
         f"&X-Amz-Credential={_encoded(f'{credentials.access_key_id}/{scope}')}"
         f"&X-Amz-Date={stamp}&X-Amz-Expires={lifetime}"
     )
@@ -62,16 +62,22 @@ def token(
     signed = "&X-Amz-SignedHeaders=host"
     # The signed text is in alphabetical order; boto3 writes the session token last.
     canonical = f"GET\n/\n{first}{secured}{signed}\nhost:{host}\n\nhost\n{_EMPTY_PAYLOAD}"
-    signature = _signature(canonical, credentials.secret_access_key, stamp, scope)
-    return f"{host}/?{first}{signed}{secured}&X-Amz-Signature={signature}"
+    proof = signature(canonical, credentials.secret_access_key, stamp, scope)
+    return f"{host}/?{first}{signed}{secured}&X-Amz-Signature={proof}"
 
 
-def _signature(canonical: str, secret: str, stamp: str, scope: str) -> str:
+def scope_of(stamp: str, region: str, service: str) -> str:
+    """Return the scope of a signature made at `stamp`, as in `20261129T120000Z`."""
+    return f"{stamp[:8]}/{region}/{service}/aws4_request"
+
+
+def signature(canonical: str, secret: str, stamp: str, scope: str) -> str:
+    """Return the signature of a canonical request, in hexadecimal digits."""
     hashed = sha256(canonical.encode()).hexdigest()
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = digest(key, part.encode(), "sha256")
-    return digest(key, f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashed}".encode(), "sha256").hex()
+    return digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{hashed}".encode(), "sha256").hex()
 
 
 def _encoded(text: str) -> str:

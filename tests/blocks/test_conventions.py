@@ -13,6 +13,7 @@ import pytest
 
 import blocks
 from blocks import (
+    AtomicTable,
     BackupPolicy,
     ConstructError,
     DatabaseBackup,
@@ -21,10 +22,12 @@ from blocks import (
     DatabaseRole,
     DistributedDatabase,
     ImportedDatabase,
+    ImportedTable,
     Migrator,
     MultiRegion,
     PeerCluster,
     Peering,
+    TableGrants,
 )
 from blocks.database.migrator import MigratorOptions
 
@@ -32,13 +35,8 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 CONSTRUCTS = [
-    DatabaseBackup,
-    DatabaseGrant,
-    DistributedDatabase,
-    ImportedDatabase,
-    Migrator,
-    PeerCluster,
-    Peering,
+    *(AtomicTable, DatabaseBackup, DatabaseGrant, DistributedDatabase, ImportedDatabase, ImportedTable),
+    *(Migrator, PeerCluster, Peering),
 ]
 VALUES = [BackupPolicy, DatabaseRole, MultiRegion]
 SOURCES = sorted(Path(blocks.__file__).parent.rglob("*.py"))
@@ -65,7 +63,7 @@ def own_callables(owner: type) -> list[tuple[str, inspect.Signature]]:
 
 SIGNATURES = [
     pytest.param(owner, name, signature, id=f"{owner.__name__}.{name}")
-    for owner in [*CONSTRUCTS, *VALUES, DatabaseGrants]
+    for owner in [*CONSTRUCTS, *VALUES, DatabaseGrants, TableGrants]
     for name, signature in own_callables(owner)
     if name != "__init__" or owner not in VALUES  # their classes say what their fields are
 ]
@@ -80,8 +78,9 @@ def test_constructors_take_scope_and_id_and_then_names(construct: type[Construct
     assert all(option.kind in named for option in options)
 
 
-def test_a_database_needs_nothing_but_an_id() -> None:
-    for option in parameters(DistributedDatabase)[3:]:
+@pytest.mark.parametrize("construct", [AtomicTable, DistributedDatabase])
+def test_a_block_needs_nothing_but_an_id(construct: type[Construct]) -> None:
+    for option in parameters(construct)[3:]:
         assert option.default is not inspect.Parameter.empty, option.name
 
 
@@ -113,7 +112,7 @@ def test_every_option_says_what_happens_without_it(
             assert said[1] != "None"
 
 
-@pytest.mark.parametrize("construct", [*CONSTRUCTS, DatabaseGrants], ids=lambda it: it.__name__)
+@pytest.mark.parametrize("construct", [*CONSTRUCTS, DatabaseGrants, TableGrants], ids=lambda it: it.__name__)
 def test_attributes_are_read_only(construct: type) -> None:
     for name, attribute in inspect.getmembers_static(construct, lambda it: isinstance(it, property)):
         if attribute.fget.__module__.startswith("blocks"):
@@ -121,9 +120,9 @@ def test_attributes_are_read_only(construct: type) -> None:
 
 
 def test_grants_take_a_grantee_first_and_return_a_grant() -> None:
-    for owner in (DatabaseGrants, DistributedDatabase):
+    for owner in (AtomicTable, DatabaseGrants, DistributedDatabase, TableGrants):
         for name, signature in own_callables(owner):
-            if name.startswith(("grant", "connect", "actions")):
+            if name.startswith(("grant", "connect", "actions", "read")):
                 first = list(signature.parameters.values())[1]
                 assert (first.name, first.annotation) == ("grantee", "iam.IGrantable"), name
                 assert signature.return_annotation == "iam.Grant", name
@@ -205,6 +204,8 @@ def test_ids_of_warnings_are_stable() -> None:
             "@blocks/dsql:roleMappingByHand",
             "@blocks/dsql:unknownRegionSet",
             "@blocks/dsql:variablesByHand",
+            "@blocks/table:eventualReplication",
+            "@blocks/table:variablesByHand",
         }
     )
 

@@ -94,6 +94,27 @@ def test_a_grant_has_the_properties_that_the_migrator_reads(stack: cdk.Stack) ->
     ]
 
 
+def test_the_migrator_connects_by_its_own_variables(stack: cdk.Stack) -> None:
+    """The identity that may invoke it can then not point it at another cluster."""
+    db = DistributedDatabase(stack, "my-db")
+    properties = Template.of(stack).named(db.migrator.function)["Properties"]
+    assert properties["Environment"]["Variables"] == {
+        "BLOCKS_MY_DB_ENDPOINT": {"Fn::GetAtt": [logical_id(db.cluster), "Endpoint"]},
+        "BLOCKS_MY_DB_REGION": {"Ref": "AWS::Region"},
+        "BLOCKS_MY_DB_ROLE": "admin",
+    }
+
+
+def test_thirty_functions_fit_many_times_into_a_template(stack: cdk.Stack) -> None:
+    """Each has function, role, grant and policy. A template has 500 resources and 1 MB at most."""
+    db = DistributedDatabase(stack, "main", migrations=MIGRATIONS)
+    for number in range(30):
+        db.grant_connect(function(stack, f"Fn{number}"))
+    document = Template.of(stack).document
+    assert len(document["Resources"]) <= 30 * 4 + 10
+    assert len(json.dumps(document, indent=1)) < 100_000
+
+
 def test_the_migrator_has_exactly_the_permissions_it_needs(stack: cdk.Stack) -> None:
     DistributedDatabase(stack, "main")
     template = Template.of(stack)

@@ -57,24 +57,33 @@ def test_a_singleton_function_is_configured_like_any_function(stack: cdk.Stack) 
     template.order()
 
 
-def test_fails_for_a_function_with_the_maximum_of_layers(stack: cdk.Stack) -> None:
+def layers_of(stack: cdk.Stack, number: int) -> list[lambda_.ILayerVersion]:
     arn = "arn:aws:lambda:us-east-1:123456789012:layer:other"
-    layers = [lambda_.LayerVersion.from_layer_version_arn(stack, f"Layer{n}", f"{arn}:{n}") for n in range(5)]
-    db, fn = DistributedDatabase(stack, "main"), function(stack, layers=layers)
+    return [
+        lambda_.LayerVersion.from_layer_version_arn(stack, f"Layer{n}", f"{arn}:{n}") for n in range(number)
+    ]
+
+
+def test_fails_for_a_function_with_the_maximum_of_layers(stack: cdk.Stack) -> None:
+    db, fn = DistributedDatabase(stack, "main"), function(stack, layers=layers_of(stack, 5))
     with pytest.raises(ConstructError, match="the runtime layer cannot be added to Bank/Fn") as refused:
         db.grant_connect(fn)
-    assert "grant to its role" in refused.value.remedy
+    assert "grant with layer=False" in refused.value.remedy
 
 
-def test_a_function_with_the_maximum_of_layers_is_granted_by_its_role(stack: cdk.Stack) -> None:
-    """The remedy of the refusal above."""
-    db, fn = DistributedDatabase(stack, "main"), function(stack)
-    assert fn.role is not None
-    db.grant_connect(fn.role)
-    for name, value in db.environment().items():
-        fn.add_environment(name, value)
+@pytest.mark.parametrize("after", [False, True], ids=["layers before the grant", "layers after the grant"])
+def test_a_function_with_the_maximum_of_layers_is_granted_without_the_runtime_layer(
+    stack: cdk.Stack, after: bool
+) -> None:
+    """The remedy of the refusal above, and of CDK's own for layers that are added later."""
+    layers = layers_of(stack, 5)
+    db, fn = DistributedDatabase(stack, "main"), function(stack, layers=[] if after else layers)
+    db.grant_connect(fn, layer=False)
+    if after:
+        fn.add_layers(*layers)
     template = Template.of(stack)
-    assert "Layers" not in template.named(fn)["Properties"]
+    assert len(template.named(fn)["Properties"]["Layers"]) == 5
+    assert "BLOCKS_MAIN_ROLE" in template.named(fn)["Properties"]["Environment"]["Variables"]
     assert len(template.mappings()) == 1
     template.order()
 

@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 
-from blocks import ConstructError, DistributedDatabase
+from blocks import ConstructError, DatabaseRole, DistributedDatabase, Privilege
 from blocks.bundling import BundlingError
 from blocks_runtime.contract import Access
 from tests.support.template_reader import Json, Template, function, logical_id
@@ -155,6 +155,27 @@ def test_grants_are_listed_once_and_whatever_their_order(app: cdk.App) -> None:
     first = listed("First", [0, 1, 2])
     assert [mapping["RoleArn"][-1] for mapping in first] == ["1", "2", "3"]
     assert first == listed("Second", [2, 1, 0, 0, 2])
+
+
+def test_several_grants_of_one_grantee_are_one_resource(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    made = role(stack)
+    auditor = DatabaseRole("auditor", {"t": {Privilege.SELECT}})
+    fn = function(stack, role=made)
+    for grantee, access in (
+        (made, Access.READ_WRITE),
+        (made, auditor),
+        (fn, Access.READ_ONLY),
+        (made, auditor),
+    ):
+        db.grant_connect(grantee, access)
+    template = Template.of(stack)
+    (grant,) = template.grants()
+    assert grant["Roles"] == [
+        {"DatabaseRole": "blocks_main__auditor", "Privileges": {"public.t": ["SELECT"]}},
+        {"DatabaseRole": "blocks_main_read_only", "Access": "READ_ONLY"},
+        {"DatabaseRole": "blocks_main_read_write", "Access": "READ_WRITE"},
+    ]
+    assert len(template.ids("AWS::IAM::RolePolicy")) == 1
 
 
 def test_grants_may_come_after_others_have_read_the_template(

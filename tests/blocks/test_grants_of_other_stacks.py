@@ -185,6 +185,20 @@ def test_removing_the_last_grant_removes_no_export(app: cdk.App, assembly: Path)
     assert after[1].grants() == []
 
 
+@pytest.mark.parametrize("strength", ["strong", "weak", "both"])
+def test_every_strength_of_references_between_stacks(assembly: Path, strength: str) -> None:
+    context = {"@aws-cdk/core:defaultCrossStackReferences": strength}
+    app = cdk.App(outdir=str(assembly / strength), context=context)
+    data, shop = cdk.Stack(app, "Data"), cdk.Stack(app, "Shop")
+    db = DistributedDatabase(data, "main")
+    db.grant_connect(function(shop))
+    db.grant_connect(function(shop, "Old", role=role(data)))
+    for stack in (data, shop):
+        Template.of(stack).order()
+    assert len(Template.of(shop).grants()) == 2
+    assert shop.dependencies == [data]
+
+
 def test_an_exported_resource_can_get_another_logical_id(data: cdk.Stack, db: DistributedDatabase) -> None:
     db.cluster.override_logical_id("Cluster")
     assert "Cluster" in Template.of(data).resources

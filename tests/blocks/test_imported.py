@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
@@ -105,6 +106,35 @@ def test_its_migrator_has_the_same_options(stack: cdk.Stack) -> None:
     properties = Template.of(stack).named(db.migrator.function)["Properties"]
     assert properties["MemorySize"] == 1024
     assert "VpcConfig" in properties
+
+
+@pytest.mark.parametrize("with_endpoint", [True, False])
+def test_a_cluster_of_another_stack_is_granted_like_an_own_one(app: cdk.App, with_endpoint: bool) -> None:
+    platform, notes = cdk.Stack(app, "Platform"), cdk.Stack(app, "Notes")
+    cluster = dsql.CfnCluster(platform, "Cluster")
+    db = DistributedDatabase.from_cluster_attributes(
+        notes,
+        "main",
+        cluster_identifier=cluster.attr_identifier,
+        cluster_endpoint=cluster.attr_endpoint if with_endpoint else None,
+        migrations=MIGRATIONS,
+        migrator_service_timeout=cdk.Duration.minutes(30),
+    )
+    fn = function(notes)
+    db.grant_connect(fn)
+    template = Template.of(notes)
+    template.order()
+    assert isinstance(db, ImportedDatabase)
+    assert db.migrator is not None
+    variables = template.named(db.migrator.function)["Properties"]["Environment"]["Variables"]
+    (grant,) = template.grants()
+    assert grant["Endpoint"] == variables["BLOCKS_MAIN_ENDPOINT"]
+    assert variables["BLOCKS_MAIN_ROLE"] == "admin"
+    assert template.the("Custom::DsqlGrant")["Properties"]["ServiceTimeout"] == "1800"
+    later = function(cdk.Stack(app, "Later"))
+    db.grant_connect(later)
+    Template.of(cdk.Stack.of(later)).order()
+    Template.of(platform).order()
 
 
 def test_fails_for_options_without_a_migrator(stack: cdk.Stack) -> None:

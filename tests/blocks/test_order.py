@@ -195,17 +195,23 @@ def test_layer_and_order_of_a_function_can_be_left_out(stack: cdk.Stack, wait: b
     assert "BLOCKS_MAIN_ROLE" in resource["Properties"]["Environment"]["Variables"]
 
 
-def test_a_role_with_an_inline_policy_on_another_granted_function(stack: cdk.Stack) -> None:
+@pytest.mark.parametrize("kind", ["inline", "managed"])
+def test_a_role_with_a_policy_on_another_granted_function(stack: cdk.Stack, kind: str) -> None:
     """The grant needs the role, which needs the other function; neither needs the grant of the first."""
     db = DistributedDatabase(stack, "main")
     called = function(stack, "Called")
     statement = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[called.function_arn])
-    role = iam.Role(
-        stack,
-        "Role",
-        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        inline_policies={"Call": iam.PolicyDocument(statements=[statement])},
-    )
-    db.grant_connect(called)
-    db.grant_connect(function(stack, role=role))
-    Template.of(stack).order()
+    principal = iam.ServicePrincipal("lambda.amazonaws.com")
+    if kind == "inline":
+        document = iam.PolicyDocument(statements=[statement])
+        role = iam.Role(stack, "Role", assumed_by=principal, inline_policies={"Call": document})
+    else:
+        managed = iam.ManagedPolicy(stack, "Call", statements=[statement])
+        role = iam.Role(stack, "Role", assumed_by=principal, managed_policies=[managed])
+    caller = function(stack, "Caller", role=role)
+    for fn in (called, caller):
+        db.grant_connect(fn)
+    template = Template.of(stack)
+    template.order()
+    assert logical_id(called) in template.needs(logical_id(caller))
+    assert len(template.grants()) == 2

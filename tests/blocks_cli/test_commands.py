@@ -14,6 +14,7 @@ import pytest
 
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import INTERRUPTED, main
+from tests.support.handler_app import HandlerApp, Thing
 from tests.support.processes import processes_of, wait_until
 from tests.support.sample_app import SampleApp, synthesize
 
@@ -44,6 +45,20 @@ def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     (tmp_path / "cdk.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path, capfd)
+
+
+def test_a_failed_deploy_is_rolled_back_if_asked(shell: Shell) -> None:
+    app = HandlerApp(shell.folder)
+    assembly = app.assembly({"S": {"Resources": app.resources({"A": Thing(fails="new")})}})
+    deploy = ("deploy", "--local", "--assembly", str(assembly), "--rollback")
+    code, _, err = shell.run(*deploy, "delete")
+    assert code == ExitCode.MIGRATION_FAILED
+    assert "its completed steps are undone (--rollback delete)" in err
+    assert err.splitlines()[-1].endswith("correct the cause and deploy again; the stack was rolled back")
+    assert app.events() == ["Create A: none -> A#1 FAILED", "Delete A: A#1"]
+    code, _, err = shell.run(*deploy, "everything")
+    assert code == ExitCode.USAGE
+    assert "'none', 'delete', 'update'" in err
 
 
 def test_deploy_invoke_destroy(shell: Shell) -> None:

@@ -48,10 +48,13 @@ def test_picklable(kind: type[DatabaseError]) -> None:
 
 
 STATUSES = {
-    409: {errors.UniqueConstraintViolation, errors.ForeignKeyViolation, errors.SerializationFailure},
+    409: {
+        *(errors.UniqueConstraintViolation, errors.ForeignKeyViolation, errors.SerializationFailure),
+        *(errors.RaceCondition, errors.LeaseHeld, errors.LeaseLost, errors.MessageLost, errors.OnceMismatch),
+    },
     503: {
         *(errors.ConnectionFailed, errors.ConnectionLimitExceeded),
-        *(errors.ServerUnavailable, errors.DeadlineExceeded),
+        *(errors.ServerUnavailable, errors.Throttled, errors.DeadlineExceeded),
     },
 }
 

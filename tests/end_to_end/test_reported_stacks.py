@@ -72,8 +72,9 @@ def synthesize(root: Path, granted: Iterable[str]) -> Path:
         definition_body=stepfunctions.DefinitionBody.from_chainable(stepfunctions.Pass(shop, "Pass")),
     )
     callers = [caller(shop, id, called, managed=id == "ByManaged") for id in ("ByInline", "ByManaged")]
-    for construct in (orders, called, *callers, build):
-        if construct.node.id in granted:
+    grantees: list[iam.IGrantable] = [orders, called, *callers, build]
+    for construct in grantees:
+        if construct.node.id in granted:  # type: ignore[attr-defined]
             db.grant_connect(construct, access=Access.READ_ONLY)
     if granted:
         for waiting in (build, machine):

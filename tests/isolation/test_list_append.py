@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from local_dsql.divergences import BY_ID
 from tests.isolation.checker import check
 from tests.isolation.history import json_lines
 from tests.isolation.list_append import LONGEST_STATEMENT, run
@@ -31,13 +29,6 @@ WAYS = (
     "upsert by second key",
 )
 
-_REPORTED_EARLY = pytest.mark.xfail(
-    raises=(psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure),
-    reason=BY_ID["conflict-before-commit"].sentence,
-    strict=False,
-)
-"""A statement may report the conflict; a history that violates snapshot isolation still fails the test."""
-
 
 def judge(
     cluster: LocalCluster, folder: Path, transactions: int, seed: int, *, lone_loses: bool = False
@@ -59,7 +50,6 @@ def judge(
     assert all(json.loads(line)["value"] for line in file.read_text().splitlines()[:10])
 
 
-@_REPORTED_EARLY
 def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
     """The short run."""
     judge(cluster, tmp_path, transactions=420, seed=1)
@@ -68,7 +58,6 @@ def test_snapshot_isolation(cluster: LocalCluster, tmp_path: Path) -> None:
 BESIDE = [(210, 2), pytest.param(5_000, 104, marks=pytest.mark.slow)]
 
 
-@_REPORTED_EARLY
 @pytest.mark.parametrize(("transactions", "seed"), BESIDE)
 def test_snapshot_isolation_beside_a_predicate(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
@@ -82,20 +71,18 @@ def test_snapshot_isolation_beside_a_predicate(
         cluster.clear_injections(number)
 
 
-@_REPORTED_EARLY
 @pytest.mark.parametrize(("transactions", "seed"), BESIDE)
 def test_snapshot_isolation_beside_a_key(
     cluster: LocalCluster, tmp_path: Path, transactions: int, seed: int
 ) -> None:
-    """An injection by key reads rows under the commit lock, so a statement in autocommit mode cannot fail by that."""
+    """While an injection is armed, a statement in autocommit mode is a transaction that can lose at its COMMIT."""
     number = cluster.inject(table="keyed", key="none", times=None)
     try:
-        judge(cluster, tmp_path, transactions, seed)
+        judge(cluster, tmp_path, transactions, seed, lone_loses=True)
     finally:
         cluster.clear_injections(number)
 
 
-@_REPORTED_EARLY
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 104))
 def test_snapshot_isolation_in_a_long_run(cluster: LocalCluster, tmp_path: Path, seed: int) -> None:

@@ -11,13 +11,13 @@ import pytest
 from custom_resource.cloudformation import Request
 from custom_resource.deadline import Deadline
 from lambda_peering import handler
-from lambda_peering.clusters import Clusters
+from lambda_peering.control_plane import Clusters
 from tests.support.control_plane_recorder import ControlPlaneRecorder, Killed, control_plane_recorder, event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from lambda_peering.clusters import Client
+    from lambda_peering.control_plane import Client
 
 # The calls of an unharmed run, see the files of `test_sequences.py`.
 CALLS = {"Create": 7, "Delete": 5}

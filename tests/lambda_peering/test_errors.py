@@ -12,7 +12,7 @@ import pytest
 from blocks_cli.control_plane.cluster import ClusterId, Status
 from blocks_cli.control_plane.errors import ApiError, conflict, denied, validation
 from custom_resource.deadline import OutOfTime
-from lambda_peering import clusters
+from lambda_peering import control_plane
 from lambda_peering.errors import PeeringError
 from lambda_peering.pair import Pair
 from tests.support.control_plane_recorder import (
@@ -108,7 +108,7 @@ def test_clusters_that_cannot_be_peered_fail_at_once(
 
 
 def test_a_missing_permission_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "GRACE", 0.0)
+    monkeypatch.setattr(control_plane, "GRACE", 0.0)
     with control_plane_recorder() as recorder:
         recorder.may = lambda _, action, arn, __: action != "dsql:PutWitnessRegion"
         with pytest.raises(PeeringError, match="not authorized to perform: dsql:PutWitnessRegion") as problem:
@@ -118,7 +118,7 @@ def test_a_missing_permission_is_reported_with_a_remedy(monkeypatch: pytest.Monk
 
 def test_every_operation_has_its_own_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was late says nothing about the next one, which is asked for longer than that afterwards."""
-    monkeypatch.setattr(clusters, "GRACE", 0.2)
+    monkeypatch.setattr(control_plane, "GRACE", 0.2)
     late = {"GetCluster", "UpdateCluster"}
 
     def before(_: int, asked: str) -> None:

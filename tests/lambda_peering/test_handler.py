@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from custom_resource import continuation
-from lambda_peering import clusters, handler
+from lambda_peering import control_plane, handler
 from tests.support.cloudformation_stub import response_server
 from tests.support.control_plane_recorder import ControlPlaneRecorder, control_plane_recorder, event
 from tests.support.lambda_invocation import Context
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlaneRecorder]:
     with control_plane_recorder() as recorder:
-        monkeypatch.setattr(clusters, "_client", recorder.clients)
+        monkeypatch.setattr(control_plane, "_client", recorder.clients)
         yield recorder
 
 
@@ -50,7 +50,7 @@ def test_an_unexpected_error_sends_a_response(
     def broken(region: str) -> None:
         raise RuntimeError(f"no client for {region}")
 
-    monkeypatch.setattr(clusters, "_client", broken)
+    monkeypatch.setattr(control_plane, "_client", broken)
     with response_server() as stub:
         handler.handler(event(recorder) | {"ResponseURL": stub.url}, Context())
     assert "RuntimeError: no client for us-east-1" in stub.bodies[0]["Reason"]

@@ -17,7 +17,7 @@ from blocks_cli.control_plane.states import ControlPlane
 from custom_resource.cloudformation import Request
 from custom_resource.deadline import Deadline
 from lambda_peering import handler
-from lambda_peering.clusters import Client, Clusters
+from lambda_peering.control_plane import Client, Clusters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,11 +15,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from blocks import Access, BackupPolicy, DatabaseRole, DistributedDatabase, Privilege
+from blocks import Access, AtomicTable, BackupPolicy, DatabaseRole, DistributedDatabase, Privilege
 from blocks.database import backups, migrator
 from examples.bank.stack import BankStack
 from examples.ecs.stack import WorkerStack
 from examples.existing_cluster.stacks import NotesStack, PlatformStack
+from examples.rate_limit.stack import LimitsStack
 from examples.two_regions.stacks import add_hotel
 
 if TYPE_CHECKING:
@@ -106,6 +107,15 @@ def hardened(stack: cdk.Stack) -> None:
     )
 
 
+def with_table(stack: cdk.Stack) -> None:
+    """A table with its grants, its key and its alarms."""
+    table = AtomicTable(stack, "locks", encryption_key=kms.Key(stack, "Key", enable_key_rotation=True))
+    table.grant_read(role(stack, "A"))
+    table.grant_read_write(role(stack, "B"))
+    table.grant(role(stack, "C"), "dynamodb:Scan")
+    table.recommended_alarms()
+
+
 def role(stack: cdk.Stack, id: str) -> iam.Role:
     return iam.Role(stack, id, assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
 
@@ -118,6 +128,8 @@ SPECIAL: Mapping[str, Callable[[cdk.Stack], object]] = {
         stack, "main", cluster_identifier=IDENTIFIER, migrations=MIGRATIONS
     ),
     "hardened": hardened,
+    "table": lambda stack: AtomicTable(stack, "locks"),
+    "table_options": with_table,
     "metrics": lambda stack: (
         DistributedDatabase(stack, "main")
         .metric_occ_conflicts()
@@ -159,6 +171,7 @@ def examples(app: cdk.App) -> None:
         cluster_endpoint=platform.cluster.attr_endpoint,
     )
     add_hotel(app, "123456789012")
+    LimitsStack(app, "LimitsStack")
 
 
 PACKS = (cdk_nag.AwsSolutionsChecks, cdk_nag.HIPAASecurityChecks, cdk_nag.ServerlessChecks)

@@ -51,11 +51,15 @@ class ResourceResult:
     local: Mapping[str, str] = field(default_factory=dict)
 
 
+KEPT = "; completed steps are kept"
+"""End of a remedy, for a deploy without a rollback."""
+
+
 class HandlerFailedError(CommandError):
     """The handler of a custom resource failed; `physical_id` is that of its response, "" if there was none."""
 
     def __init__(self, what: str, why: str, physical_id: str) -> None:
-        remedy = "correct the cause and deploy again; completed steps are kept"
+        remedy = f"correct the cause and deploy again{KEPT}"
         super().__init__(what, why, remedy, ExitCode.MIGRATION_FAILED)
         self.physical_id = physical_id
 

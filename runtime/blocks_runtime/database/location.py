@@ -8,14 +8,13 @@ from pathlib import Path
 from ..contract import ADMIN_ROLE, Variables, variable_prefix
 from ..errors import ConfigurationError
 from ..shared import credentials
+from ..shared.project import project_folder
 from ..signing import Credentials
 from .target import AMAZON_ROOTS, Target
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_ROOT_MARKERS = (".blocks", "cdk.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,12 @@ def local_folder(name: str, directory: Path) -> Path:
 
     The project is the nearest folder upwards with `.blocks` or `cdk.json`, else `directory`.
     """
-    upwards = (directory, *directory.parents)
-    project = next(
-        (one for one in upwards if any((one / mark).exists() for mark in _ROOT_MARKERS)), directory
+    return (
+        project_folder(directory)
+        / ".blocks"
+        / "local"
+        / variable_prefix(name).removeprefix("BLOCKS_").lower()
     )
-    return project / ".blocks" / "local" / variable_prefix(name).removeprefix("BLOCKS_").lower()
 
 
 def inject(location: Location, code: str, times: int, table: str | None) -> None:

@@ -294,6 +294,21 @@ def test_a_rollback_restores_code_and_variables_of_functions(tmp_path: Path, mod
         assert sorted(each.path for each in deployment.functions) == ["S/Fn", "S/Handler"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "deleted"),
+    [("Delete", True), ("Retain", False), ("RetainExceptOnCreate", True)],
+)
+def test_a_rollback_keeps_created_resources_by_their_policy(
+    tmp_path: Path, policy: str, deleted: bool
+) -> None:
+    app = HandlerApp(tmp_path)
+    kept = app.resource(ONE)
+    assert isinstance(kept, dict)
+    failed = app.deploy({"B": BROKEN}, more={"A": {**kept, "DeletionPolicy": policy}}, rollback="delete")
+    assert failed
+    assert ("Delete A: A#1" in app.events()) is deleted
+
+
 def test_an_update_to_another_handler_is_refused(tmp_path: Path) -> None:
     app = HandlerApp(tmp_path)
     assert app.deploy({"A": ONE}) is None

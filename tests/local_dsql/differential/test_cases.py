@@ -29,7 +29,6 @@ LONGEST = 0.25
 
 DIVERGENT = {
     "Q1: child updated twice while its parent's other key moves": "child-updated-twice",
-    "a key that others have taken since, twice": "conflict-before-commit",
 }
 """Cases that the local database answers otherwise, and the entry of the registry; some only in one of the two modes."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from local_dsql.engine.committed_rows import CommittedRows, Newer, holdings
 from local_dsql.write_ahead_log import LockStrength, OperationKind, Place, RowOperation, Snapshot, net_changes
-from local_dsql.write_ahead_log.packed import INSERT, NO_LOCK, UPDATE, pack
+from local_dsql.write_ahead_log.packed import DELETE, INSERT, NO_LOCK, UPDATE, pack
 from local_dsql.write_ahead_log.retention import DROP
 from local_dsql.write_ahead_log.transactions import CommittedTransaction
 
@@ -54,6 +54,39 @@ def test_one_operation_is_taken_as_several_are() -> None:
     assert newer.writers([FILE, 8]) == (3, 4)
     assert Newer(rows, Snapshot(4, 4, frozenset())).writers([FILE]) == (4,)
     assert Newer(rows, Snapshot(3, 5, frozenset({3}))).writers([FILE]) == (3,)
+
+
+def changed(
+    xid: int, old: Place | None, new: Place | None, *, keys_unchanged: bool = True
+) -> CommittedTransaction:
+    """Return a transaction that has inserted, updated or deleted one row."""
+    kind = INSERT if old is None else DELETE if new is None else UPDATE
+    strength = NO_LOCK if old is None else LockStrength.UPDATE
+    old, new = old or Place(0, 0), new or Place(0, 0)
+    operation = pack(
+        xid, FILE, old.block, new.block, 0, old.offset, new.offset, kind, strength, keys_unchanged
+    )
+    return CommittedTransaction(xid, frozenset(), xid, (operation,))
+
+
+def test_versions_of_a_row_are_followed_from_place_to_place() -> None:
+    rows = CommittedRows()
+    history = (
+        changed(2, place(1), place(90)),  # shown by the snapshot
+        changed(3, None, place(10), keys_unchanged=False),
+        changed(4, place(1), place(2)),
+        changed(5, place(10), place(11)),
+        changed(6, place(2), place(3), keys_unchanged=False),
+        changed(7, place(11), None),
+        changed(8, place(50), place(10)),  # the place of a row that is gone is used again
+        changed(9, place(60), place(1)),
+    )
+    for each in history:
+        rows.add(each)
+    newer = Newer(rows, Snapshot(3, 3, frozenset()))
+    assert list(newer.keyed(FILE)) == [place(11), place(3)]
+    assert list(newer.versions(FILE, [place(1), place(40)])) == [place(40), place(2), place(3)]
+    assert list(newer.versions(8, [place(1)])) == [place(1)]
 
 
 def test_a_comparison_costs_what_the_transaction_has_changed() -> None:

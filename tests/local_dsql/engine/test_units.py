@@ -53,7 +53,6 @@ def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> No
     texts = [
         table.images,
         table.delete,
-        table.delete_newest,
         table.insert,
         table.keys_at,
         table.size,

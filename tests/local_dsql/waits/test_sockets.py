@@ -191,7 +191,7 @@ def test_one_connection_too_many_gets_the_text_of_dsql(local: LocalCluster, crow
 
 @pytest.fixture
 def resident(local: LocalCluster) -> Callable[[], int]:
-    """What returns the bytes of memory that the server process has."""
+    """Return a function that returns the bytes of memory of the server process."""
     server = Path(f"/proc/{local.status.pid}/statm")
     if not server.exists():
         pytest.skip("this system has no /proc")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.divergences import BY_ID
 from tests.local_dsql.differential.wire_session import Protocol, Request, WireSession
 from tests.local_dsql.waits.sessions import LONGEST, Pulse, at_once, opened, said, within
 
@@ -154,13 +153,11 @@ NESTED: dict[str, Callable[[int], str]] = {
     "dollars": lambda depth: "SELECT " + "$a$" * (depth // 2 * 2) + " AS x",
     "semicolons": lambda depth: ";" * depth + "SELECT 1",
     "dashes": lambda depth: "--\n" * depth + "SELECT 1",
+    "additions": lambda depth: "SELECT " + "1+" * (depth // 10) + "1",
+    "operators": lambda depth: "SELECT 1 " + "+-" * (depth // 10) + "1",
 }
 
 
-_LONG_TEXTS = pytest.mark.xfail(reason=BY_ID["long-text-delays-others"].sentence, strict=False)
-
-
-@_LONG_TEXTS
 @pytest.mark.parametrize("kind", NESTED)
 def test_a_long_text_holds_up_no_session(local: LocalCluster, kind: str) -> None:
     """While a text of 10,000 and of 60,000 repetitions is read, another session's SELECT 1 answers at once."""
@@ -177,12 +174,11 @@ def test_a_long_text_holds_up_no_session(local: LocalCluster, kind: str) -> None
     within(LONGEST, measure)
 
 
-@_LONG_TEXTS
 def test_the_time_for_nested_comments_is_linear(local: LocalCluster) -> None:
     """Four times the comments take less than nine times the time; quadratic would be sixteen."""
 
     def seconds(session: WireSession, depth: int) -> float:
-        return min(session.ask(NESTED["comments"](depth)).seconds for _ in range(3))
+        return min(session.ask(NESTED["comments"](depth + number)).seconds for number in range(3))
 
     with opened(local, count=1) as (session,):
         assert seconds(session, 20_000) < max(0.02, 9 * seconds(session, 5_000))

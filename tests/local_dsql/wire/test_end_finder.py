@@ -108,3 +108,17 @@ def test_what_is_parsed_after_many_rows_is_counted() -> None:
     finder.begin(PARSE + BIND + EXECUTE + PARSE + PARSE + messages.SYNC)
     assert follow(finder, [answer]) == answer
     assert (finder.parsed, finder.failed) == (2, True)
+
+
+@pytest.mark.parametrize("rows", [b"", ROW], ids=["at once", "after a row"])
+def test_an_error_is_replaced_however_it_is_cut(rows: bytes) -> None:
+    said = messages.PARSE_COMPLETE + COLUMNS + rows
+    answer, other = (
+        said + ERROR + messages.READY[messages.FAILED],
+        messages.error({"C": "40001", "M": "other"}),
+    )
+    finder = EndFinder(lambda frame: other if frame == ERROR else frame)
+    for cut in range(1, len(answer)):
+        finder.begin(EXTENDED)
+        assert follow(finder, [answer[:cut], answer[cut:]]) == said + other + messages.READY[messages.FAILED]
+        assert (finder.status, finder.failed, finder.parsed) == (messages.FAILED, True, 1)

@@ -1,0 +1,1 @@
+"""The constructs of `AtomicTable`: a DynamoDB table with its grants and alarms."""

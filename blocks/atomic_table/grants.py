@@ -1,0 +1,116 @@
+"""Grants on a table: IAM permissions with exact actions, and configuration of functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+from blocks.database.function_variables import FunctionVariables
+from blocks.shared.functions import add_runtime_layer
+from blocks.shared.grantees import function_behind, stack_of
+from blocks_runtime.contract import Access, TableVariables
+
+if TYPE_CHECKING:
+    from blocks.atomic_table.base import TableBase
+
+READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+"""Actions of the runtime's reads; GetItem includes TransactGetItems."""
+
+WRITE = (
+    *("dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem"),
+    *("dynamodb:PutItem", "dynamodb:UpdateItem"),
+)
+"""Actions of its writes; TransactWriteItems needs those of its parts, ConditionCheckItem among them."""
+
+KEY_READ = ("kms:Decrypt", "kms:DescribeKey")
+KEY_WRITE = (*KEY_READ, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+"""Actions on a customer managed key (AWS developer guide, "DynamoDB encryption at rest", use of the key)."""
+
+
+class TableGrants:
+    """The grants on one table; `table.grant_read_write(function)` calls `table.grants.read_write(function)`."""
+
+    def __init__(self, table: TableBase) -> None:
+        self._table = table
+
+    @classmethod
+    def from_table(cls, table: TableBase) -> TableGrants:
+        """Return the grants on `table`."""
+        return cls(table)
+
+    def read(self, grantee: iam.IGrantable, *, layer: bool = True) -> iam.Grant:
+        """Allow `grantee` to read the table; one in a Region with a replica reads the replica.
+
+        A Lambda function also gets the variables that `blocks_runtime` reads, and the runtime layer if it is written
+        in Python.
+
+        Args:
+            grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
+            layer: whether a Python function gets the runtime layer. Default: True.
+
+        Raises:
+            ConstructError: the grantee has no IAM principal, or two tables or databases of a function have the same
+                variables.
+            BundlingError: there is no runtime layer for the function's Python version.
+        """
+        region = self._table.region_for(stack_of(grantee))
+        self._configure_function(grantee, Access.READ_ONLY, region, layer=layer)
+        return self._allow(grantee, READ, region)
+
+    def read_write(self, grantee: iam.IGrantable, *, layer: bool = True) -> iam.Grant:
+        """Allow `grantee` to read and write the table, in its home Region whatever the grantee's is.
+
+        Replication between Regions is eventual: two Regions that write would overwrite each other's changes, with locks
+        as without. So all who write use one Region.
+
+        Args:
+            grantee: as for `read`.
+            layer: whether a Python function gets the runtime layer. Default: True.
+
+        Raises:
+            ConstructError: as for `read`.
+            BundlingError: there is no runtime layer for the function's Python version.
+        """
+        self._configure_function(grantee, Access.READ_WRITE, self._table.home_region, layer=layer)
+        return self._allow(grantee, (*READ, *WRITE), self._table.home_region)
+
+    def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
+        """Allow `grantee` the IAM `actions` on this table alone, in its home Region."""
+        arn = self._table.arn_in(self._table.home_region)
+        return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
+
+    def _allow(self, grantee: iam.IGrantable, actions: tuple[str, ...], region: str) -> iam.Grant:
+        key = self._table.encryption_key
+        if key is not None:
+            key.grant(grantee, *(KEY_READ if actions == READ else KEY_WRITE))
+        return iam.Grant.add_to_principal(
+            grantee=grantee, actions=sorted(actions), resource_arns=[self._table.arn_in(region)]
+        )
+
+    def _configure_function(
+        self, grantee: iam.IGrantable, access: Access, region: str, *, layer: bool
+    ) -> None:
+        function = function_behind(grantee)
+        if not isinstance(function, lambda_.Function):
+            if function is not None:
+                _warn_of_foreign_function(self._table)
+            return
+        known = FunctionVariables.of(function, self._table)
+        if known.role != Access.READ_WRITE.value:  # a function that may write reads there, too
+            known.role = access.value
+            variables = TableVariables(self._table.table_name, region)
+            for name, value in variables.environment(self._table.node.id).items():
+                function.add_environment(name, value)
+        if layer:
+            add_runtime_layer(function)
+
+
+def _warn_of_foreign_function(table: TableBase) -> None:
+    Annotations.of(table).add_warning_v2(
+        "@blocks/table:variablesByHand",
+        f"a function that is not a Function of this app is granted {table.node.path}, so its variables and layer "
+        "cannot be set here: set the variables that environment() of the table returns",
+    )

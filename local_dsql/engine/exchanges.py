@@ -1,0 +1,252 @@
+"""Exchanges: the usual course of a write, a BEGIN and a COMMIT, in two callbacks of the event loop and without a task.
+
+An exchange sends PostgreSQL one request with one ReadyForQuery. If the answer is the usual one, `settle` does what is
+left to do and returns the bytes for the client. If not, nothing is sent: the statement is executed by `execute` or
+`autocommit`, which take the answer that is there already for that of their first run (`HeldSession.answered`).
+
+Each class says by `is_possible` when its course is the usual one. What it leaves out then has no effect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from local_dsql.engine import log_distance, prepared, savepoints
+from local_dsql.engine.autocommit import note_committed, without_description
+from local_dsql.engine.commit import conclude, is_undisputed
+from local_dsql.engine.execute import is_ready, note_statement
+from local_dsql.engine.opening import Opening, close
+from local_dsql.engine.requests import QUERY_SURPLUS, strip_surplus
+from local_dsql.engine.size import LARGE_REQUEST
+from local_dsql.wire import messages
+from local_dsql.wire.collector import last_frame
+from local_dsql.wire.frames import BODY
+from local_dsql.wire.response import Response
+
+if TYPE_CHECKING:
+    from dsql_dialect import Statement
+    from local_dsql.engine.session import HeldSession
+
+_GUARDED = messages.BIND_COMPLETE + messages.command_complete("SAVEPOINT") + messages.CLOSE_COMPLETE
+_PREPARED = messages.PARSE_COMPLETE + messages.BIND_COMPLETE
+_BEGUN = (
+    messages.BIND_COMPLETE
+    + messages.command_complete("BEGIN")
+    + messages.BIND_COMPLETE
+    + messages.command_complete("SAVEPOINT")
+    + messages.BIND_COMPLETE
+)
+_OPENED = messages.command_complete("SELECT 1") + messages.READY[messages.IN_TRANSACTION]
+_BEGIN_ANSWER = messages.command_complete("BEGIN") + messages.READY[messages.IN_TRANSACTION]
+_COMMIT_COMPLETE = messages.command_complete("COMMIT")
+_COMMIT_ANSWER = _COMMIT_COMPLETE + messages.READY[messages.IDLE]
+_IN_TRANSACTION = messages.READY[messages.IN_TRANSACTION]
+
+
+class Exchange(Protocol):
+    """One request and what to do with its answer.
+
+    Attributes:
+        request: messages, with one ReadyForQuery in the answer.
+        interruptible: the request may be cancelled, and its statement run again.
+        undo: messages that undo it where the answer is not the usual one; empty if `HeldSession.answered` takes it.
+    """
+
+    request: bytes
+    interruptible: bool
+    undo: bytes
+
+    def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
+        """Return the client's answer, given PostgreSQL's; None if that is not the usual one."""
+
+    def abandon(self) -> None:
+        """End it without an answer: the connection is lost."""
+
+
+class AutocommitWrite:
+    """A write outside of a transaction, with `log_distance.check` behind it."""
+
+    interruptible = True
+    undo = b""
+
+    def __init__(self, held: HeldSession, body: bytes, *, of_query: bool = False) -> None:
+        services = held.services
+        self._of_query = of_query
+        limit = services.log.end + log_distance.allowance(services.limits)
+        self.request = body + log_distance.check(limit) + messages.SYNC
+        self._held = held
+        services.commits.begin()
+
+    @staticmethod
+    def is_possible(held: HeldSession, statement: Statement, size: int) -> bool:
+        """Return whether a statement of so many bytes can be tried."""
+        session, services = held.session, held.services
+        return (
+            session.prepared
+            and size < LARGE_REQUEST
+            and statement.text != session.counted
+            and not services.injector.is_armed
+        )
+
+    def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
+        """Note the commit."""
+        services = self._held.services
+        answer: bytes | None
+        answer, distance = (raw, None) if failed else log_distance.split(raw)
+        if self._of_query and distance is not None:
+            answer = _as_of_query(answer)
+        if distance is None or answer is None:
+            services.commits.finish()
+            self._held.session.answered = self._held.backend.read_response(raw)
+            return None
+        services.log.end = distance.position
+        note_committed(self._held, distance.xid)
+        services.commits.finish(wrote=distance.xid is not None)
+        return answer + messages.READY[messages.IDLE]
+
+    def abandon(self) -> None:
+        """Take it for committed, which can only add conflicts."""
+        self._held.services.commits.finish()
+
+
+class Write:
+    """A write in an open transaction, behind a guard."""
+
+    interruptible = True
+    undo = b""
+
+    def __init__(
+        self, held: HeldSession, statement: Statement, body: bytes, *, of_query: bool = False
+    ) -> None:
+        self._of_query = of_query
+        self.request = prepared.SET_GUARD + body + messages.SYNC
+        self._held = held
+        self._statement = statement
+
+    @staticmethod
+    def is_possible(held: HeldSession, statement: Statement, size: int) -> bool:
+        """Return whether a statement of so many bytes can be tried: no other session is known to be in its way."""
+        transaction, services = held.transaction, held.services
+        return (
+            held.session.prepared
+            and size < LARGE_REQUEST
+            and is_ready(held)
+            and transaction.doomed is None
+            and not (transaction.implicit or transaction.changes_catalog or transaction.replay)
+            and not services.commits.has_moved(transaction.commits)
+            and services.catalog.is_known_to_write_nothing_beside
+            and not services.injector.has_predicates
+            and transaction.rules.refusal(statement) is None
+        )
+
+    def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
+        """Count the rows."""
+        held = self._held
+        transaction, services = held.transaction, held.services
+        answer = None if failed or services.commits.has_moved(transaction.commits) else self._usual(raw)
+        rows = _changed_rows(answer) if answer is not None else None
+        if answer is None or rows is None or transaction.rows + rows > services.limits.rows:
+            held.session.answered = self._left(raw)
+            return None
+        transaction.rows += rows
+        transaction.uncounted += rows
+        note_statement(held, self._statement)
+        return answer + _IN_TRANSACTION
+
+    def _usual(self, raw: bytes) -> bytes | None:
+        """Return the answer to the statement; None if it is not the usual one."""
+        if not (raw.startswith(_GUARDED) and raw.endswith(_IN_TRANSACTION)):
+            return None
+        answer = raw[len(_GUARDED) : -len(_IN_TRANSACTION)]
+        return _as_of_query(answer) if self._of_query else answer
+
+    def _left(self, raw: bytes) -> Response:
+        """Return the answer as `execute` expects it."""
+        response = self._held.backend.read_response(raw)
+        answer = Response(response.frames[prepared.GUARDED :], response.status)
+        if not self._of_query:
+            return answer
+        answer = strip_surplus(answer, QUERY_SURPLUS)
+        return answer if answer.error is None else without_description(answer)
+
+    def abandon(self) -> None:
+        """Do nothing: PostgreSQL rolls back."""
+
+
+def _changed_rows(answer: bytes) -> int | None:
+    """Return the number in the tag at the end of an answer; None if it does not end with one."""
+    at = last_frame(answer, messages.IN_TRANSACTION)
+    number = answer[at + BODY : -1].rpartition(b" ")[2] if at is not None else b""
+    return int(number) if number.isdigit() else None
+
+
+def _as_of_query(answer: bytes) -> bytes | None:
+    """Return the answer to `requests.as_extended` as that to a Query; None if it is not the usual one."""
+    if not (answer.startswith(_PREPARED) and answer.endswith(messages.CLOSE_COMPLETE)):
+        return None
+    return answer[len(_PREPARED) : -len(messages.CLOSE_COMPLETE)].removeprefix(messages.NO_DATA)
+
+
+class Begin:
+    """A BEGIN without options."""
+
+    interruptible = False
+    undo = savepoints.ROLLBACK
+    request = prepared.BEGIN
+
+    def __init__(self, held: HeldSession, begin: bytes) -> None:
+        self._held = held
+        self._begin = begin
+        self._opening = Opening(held)
+
+    @staticmethod
+    def is_possible(held: HeldSession) -> bool:
+        """Return whether it can be tried."""
+        return held.session.prepared and not held.session.takes_turns
+
+    def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
+        """Open the transaction."""
+        self._opening.answered()
+        if failed or not (raw.startswith(_BEGUN) and raw.endswith(_OPENED)):
+            self._held.session.prepared = False
+            return None
+        self._opening.open(self._begin, messages.read_row(raw[len(_BEGUN) : -len(_OPENED)]), implicit=False)
+        return _BEGIN_ANSWER
+
+    def abandon(self) -> None:
+        """Note that the transaction does not open."""
+        self._opening.answered()
+
+
+class Commit:
+    """The COMMIT of a transaction that nothing can be wrong with."""
+
+    interruptible = False
+    undo = b""
+
+    def __init__(self, held: HeldSession) -> None:
+        self._held = held
+        self._tell = held.services.others_are_open(held.session)
+        self.request = savepoints.COMMIT_AND_TELL if self._tell else savepoints.COMMIT
+        held.services.commits.begin()
+
+    @staticmethod
+    def is_possible(held: HeldSession) -> bool:
+        """Return whether it can be tried."""
+        return is_undisputed(held) and not held.services.injector.is_armed
+
+    def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
+        """Close the transaction; an error that PostgreSQL itself has found is the answer, too."""
+        held = self._held
+        usual = raw == _COMMIT_ANSWER
+        answer = (
+            Response([(b"C", _COMMIT_COMPLETE)], messages.IDLE) if usual else held.backend.read_response(raw)
+        )
+        outcome = conclude(held, answer, tell=self._tell)
+        held.services.commits.finish(wrote=outcome.wrote)
+        close(held)
+        return (outcome.error or _COMMIT_COMPLETE) + messages.READY[messages.IDLE]
+
+    def abandon(self) -> None:
+        """Take it for committed, which can only add conflicts."""
+        self._held.services.commits.finish()

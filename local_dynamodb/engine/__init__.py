@@ -1,0 +1,1 @@
+"""DynamoDB's operations on items in SQLite: expressions, conditions, transactions, limits."""

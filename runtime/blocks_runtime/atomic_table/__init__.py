@@ -1,0 +1,1 @@
+"""The runtime of `AtomicTable`: items with versions, atomic writes and optimistic locks."""

@@ -1,0 +1,82 @@
+"""Counters that many writers add to, spread over several items."""
+
+from __future__ import annotations
+
+import random
+
+from ..keys import COUNTERS, own_key
+from ..once import once_of
+from ..values import decode_number, encode
+from ..writes import Add
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ...shared.deadline import Deadline
+    from ..once import Once
+    from .store import AsyncStore
+
+
+class AsyncCounter:
+    """A number that is added to without reading it, spread over `shards` items.
+
+    DynamoDB writes one item about a thousand times a second; more shards allow more additions, and make `value` read
+    more items. The number of shards may be changed at any time.
+    """
+
+    def __init__(self, store: AsyncStore, name: str, shards: int) -> None:
+        if not 1 <= shards <= 10_000:
+            raise ValueError(f"shards is {shards}; give 1 to 10,000")
+        self.name = name
+        self.shards = shards
+        self._store = store
+        self._partition = own_key(COUNTERS, name, "0").pk
+
+    async def add(
+        self, amount: int | Decimal = 1, *, once: str | Once | None = None, deadline: Deadline | None = None
+    ) -> None:
+        """Add a number, which may be negative.
+
+        With `once` a repetition with the same id adds nothing.
+
+        Raises:
+            CommitOutcomeUnknown: the answer was lost, so the number may or may not be added; not with `once`, where
+                the call can be repeated.
+            TypeError: the amount is a float.
+        """
+        from ...shared.deadline import expires_at
+
+        encode(amount, "amount")
+        shard = random.randrange(self.shards)  # noqa: S311
+        write, until = Add(own_key(COUNTERS, self.name, f"{shard:04d}"), amount), expires_at(deadline)
+        identity = once_of(once)
+        if identity is None:
+            await self._store.add(write, until)
+            return
+        await self._add_once(write, identity, until)
+
+    async def _add_once(self, write: Add, identity: Once, until: float | None) -> None:
+        from ...errors import RaceCondition
+        from ..items import live
+
+        try:
+            await self._store.write([write, identity.put(None)], until)
+        except RaceCondition:
+            (record,) = await self._store.read([identity.key], until)
+            if live(record) is None or record is None:
+                raise
+            identity.result_in(record)  # refuses another payload
+
+    async def value(self, *, deadline: Deadline | None = None) -> int | Decimal:
+        """Return the sum of all shards; they are read one after the other, so additions meanwhile may be missing."""
+        from ...shared.deadline import expires_at
+        from ..items import live
+
+        until, after = expires_at(deadline), None
+        total: int | Decimal = 0
+        while True:
+            records, after = await self._store.page(self._partition, "", until, after=after)
+            total = sum((decode_number(each.data["N"]) for each in records if live(each)), total)
+            if after is None:
+                return total

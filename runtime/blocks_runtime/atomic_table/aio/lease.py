@@ -1,0 +1,128 @@
+"""Leases: one process at a time does a job, without a thread that keeps it alive."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ...errors import LeaseHeld, LeaseLost, RaceCondition
+from ..leases import POLL, Term, held_until, lease_key, lease_put
+from .primitives import sleep
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from ..keys import Key
+    from .store import AsyncStore
+
+
+class AsyncLease:
+    """A lease on a name, acquired at the beginning of a `with` block and released at its end.
+
+    It does not renew itself: call `renew` between the steps of long work. A write that is conditional on
+    the lease (`tx.require(lease)`, or `set_atomic(items, [lease])`) fails once another process has taken it over.
+    """
+
+    def __init__(self, store: AsyncStore, name: str, seconds: float, wait: float, owner: str | None) -> None:
+        if not seconds > 0:
+            raise ValueError(f"seconds is {seconds}; give a positive number")
+        self.name = name
+        self.seconds = seconds
+        self.stored_key: Key = lease_key(name)
+        self._store = store
+        self._wait = wait
+        self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
+        self._term: Term | None = None
+        self._token = 0
+
+    @property
+    def token(self) -> int:
+        """Fencing token: a number that grows with each acquisition and renewal, by any process.
+
+        Raises:
+            LeaseLost: the lease is not held, or has expired.
+        """
+        self.check()
+        return self._token
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that are left of the lease; 0 if it is not held."""
+        return 0.0 if self._term is None else self._term.remaining
+
+    def check(self) -> None:
+        """Do nothing while the lease is held.
+
+        Raises:
+            LeaseLost: it is not held, or has expired.
+        """
+        if self.remaining <= 0:
+            raise LeaseLost(f"the lease {self.name!r} is not held, or has expired")
+
+    async def acquire(self) -> None:
+        """Acquire the lease; wait for another holder as long as `wait` allows.
+
+        Raises:
+            LeaseHeld: another process has it.
+        """
+        patience = time.monotonic() + self._wait
+        while True:
+            held = await self._try()
+            if held is None:
+                return
+            left = patience - time.monotonic()
+            if left <= 0:
+                error = LeaseHeld(f"the lease {self.name!r} is held by another process")
+                error.until = held
+                raise error
+            await sleep(max(0.01, min(POLL, left, held - time.time())))
+
+    async def renew(self, seconds: float | None = None) -> None:
+        """Make the lease last `seconds` from now, by default as long as at first. The token grows.
+
+        Raises:
+            LeaseLost: it has expired, or another process has taken it over.
+        """
+        self.check()
+        term = Term(self.seconds if seconds is None else seconds)
+        put = lease_put(self.stored_key, None, self._token, term.until, self._owner)
+        try:
+            await self._store.write([put], None)
+        except RaceCondition as race:
+            self._term = None
+            raise LeaseLost(f"the lease {self.name!r} was taken over by another process") from race
+        self._token, self._term = put.record.version, term
+
+    async def release(self) -> None:
+        """Give the lease back, so that another process need not wait for its end; safe to repeat."""
+        term, self._term = self._term, None
+        if term is None:
+            return
+        try:
+            await self._store.write([lease_put(self.stored_key, None, self._token, 0, "")], None)
+        except RaceCondition:  # it has expired, and another process has it
+            return
+
+    async def _try(self) -> float | None:
+        """Try to acquire the lease; return None, or the time at which that of another holder ends."""
+        (record,) = await self._store.read([self.stored_key], None)
+        until = held_until(record)
+        if until > time.time():
+            return until
+        term = Term(self.seconds)
+        put = lease_put(self.stored_key, record, 0, term.until, self._owner)
+        try:
+            await self._store.write([put], None)
+        except RaceCondition:  # another process was faster; its end is not known yet
+            return time.time() + POLL
+        self._token, self._term = put.record.version, term
+        return None
+
+    async def __aenter__(self) -> AsyncLease:
+        await self.acquire()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.release()
+
+    def __repr__(self) -> str:
+        return f"AsyncLease({self.name!r}, remaining={self.remaining:.1f})"

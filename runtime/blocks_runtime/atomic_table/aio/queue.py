@@ -1,0 +1,178 @@
+"""A FIFO queue: messages in order, each to one consumer at a time, and one waiting message for an id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...errors import MessageLost, RaceCondition
+from ..items import live, typed
+from ..keys import Key
+from ..messages import LAST, PAGE, Message, Row, id_key, last_key, row_key
+from ..values import decode, encode
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from typing import Any, TypeVar, overload
+
+    from .engine import AsyncTableEngine
+    from .transaction import AsyncTableTransaction
+
+    T = TypeVar("T")
+else:
+
+    def overload(declaration: object) -> object:
+        """Stand in for `typing.overload`."""
+        return declaration
+
+
+_RETRIES = 50
+"""Retries of one step of a queue: all that push write the number of the last message."""
+
+
+class AsyncQueue:
+    """A queue in a table.
+
+    `push` appends. `pull` returns the first message that no consumer has, and gives it to this one for a time. `ack`
+    deletes it; without it the message becomes visible again. A message that is busy does not hold up those behind it,
+    except those with its id.
+    """
+
+    def __init__(self, engine: AsyncTableEngine, name: str) -> None:
+        self.name = name
+        self._engine = engine
+        self._rows = last_key(name).pk
+
+    async def push(self, id: str, data: object) -> None:
+        """Append a message.
+
+        If one with this id is waiting, it gets the new data and keeps its place. If one is being processed, another one
+        is appended, which is received after that one.
+
+        Raises:
+            TypeError: the data cannot be stored.
+        """
+        encode(data)
+        index, last = id_key(self.name, id), last_key(self.name)
+
+        async def append(tx: AsyncTableTransaction) -> None:
+            known = await self._places(tx, index)
+            if known:
+                key = Key(self._rows, known[-1])
+                row = await self._row(tx, key)
+                if row is not None and not row.busy:
+                    tx._put(key, replace(row, data=data).stored)
+                    return
+            counted = await tx._get(last)
+            number = 1 if counted is None else int(str(decode(counted.data))) + 1
+            key = row_key(self.name, number)
+            tx._put(last, number)
+            tx._put(key, Row(id, data).stored)
+            tx._put(index, [*known, key.sk])
+
+        await self._engine.transaction(append, _RETRIES)
+
+    @overload
+    async def pull(self, *, visibility: float = 300) -> Message[Any] | None: ...
+    @overload
+    async def pull(self, data_type: type[T], *, visibility: float = 300) -> Message[T] | None: ...
+    async def pull(
+        self, data_type: type[Any] | None = None, *, visibility: float = 300
+    ) -> Message[Any] | None:
+        """Return the first message that no consumer has, None if there is none.
+
+        It is invisible to others for `visibility` seconds; then another consumer may receive it, and this one's receipt
+        is not valid any more.
+        """
+        if not visibility > 0:
+            raise ValueError(f"visibility is {visibility} s; give a positive number")
+        after: str | None = None
+        busy: set[str] = set()
+        while True:
+            records, after = await self._engine.store.page(self._rows, "", None, limit=PAGE, after=after)
+            for record in records:
+                if record.key.sk == LAST or live(record) is None:
+                    continue
+                row = Row.of(decode(record.data))
+                if row.busy or row.id in busy:
+                    busy.add(row.id)
+                    continue
+                taken = await self._take(record.key, visibility)
+                if taken is None:  # another consumer was faster
+                    busy.add(row.id)
+                    continue
+                data = typed(taken.data, data_type)
+                return Message(taken.id, data, taken.receipt, taken.deliveries, record.key.sk)
+            if after is None:
+                return None
+
+    async def ack(self, message: Message[Any]) -> None:
+        """Delete a message: its work is done.
+
+        Raises:
+            MessageLost: the visibility timeout has passed, and another consumer has or had it.
+        """
+
+        async def finish(tx: AsyncTableTransaction) -> None:
+            key, _ = await self._held(tx, message)
+            index = id_key(self.name, message.id)
+            rest = [place for place in await self._places(tx, index) if place != message.sk]
+            tx._delete(key)
+            if rest:
+                tx._put(index, rest)
+            else:
+                tx._delete(index)
+
+        await self._engine.transaction(finish, _RETRIES)
+
+    async def release(self, message: Message[Any]) -> None:
+        """Make a message visible again at once, in its place; errors are those of `ack`."""
+
+        async def give_back(tx: AsyncTableTransaction) -> None:
+            key, row = await self._held(tx, message)
+            tx._put(key, replace(row, visible_at=0, receipt="").stored)
+
+        await self._engine.transaction(give_back, _RETRIES)
+
+    async def extend(self, message: Message[Any], visibility: float) -> None:
+        """Keep a message for `visibility` seconds from now; errors are those of `ack`."""
+
+        async def keep(tx: AsyncTableTransaction) -> None:
+            key, row = await self._held(tx, message)
+            longer = row.received(visibility)
+            tx._put(key, replace(longer, receipt=row.receipt, deliveries=row.deliveries).stored)
+
+        await self._engine.transaction(keep, _RETRIES)
+
+    async def _take(self, key: Key, visibility: float) -> Row | None:
+        """Give a message to this consumer; None if it is gone or busy."""
+
+        async def take(tx: AsyncTableTransaction) -> Row | None:
+            row = await self._row(tx, key)
+            if row is None or row.busy:
+                return None
+            taken = row.received(visibility)
+            tx._put(key, taken.stored)
+            return taken
+
+        try:
+            return await self._engine.transaction(take, 0)
+        except RaceCondition:
+            return None
+
+    async def _held(self, tx: AsyncTableTransaction, message: Message[Any]) -> tuple[Key, Row]:
+        key = Key(self._rows, message.sk)
+        row = await self._row(tx, key)
+        if row is None or row.receipt != message.receipt:
+            raise MessageLost("the message was received by another consumer since, or is acknowledged")
+        return key, row
+
+    async def _row(self, tx: AsyncTableTransaction, key: Key) -> Row | None:
+        record = await tx._get(key)
+        return None if record is None else Row.of(decode(record.data))
+
+    async def _places(self, tx: AsyncTableTransaction, index: Key) -> list[str]:
+        record = await tx._get(index)
+        return [] if record is None else [str(place["S"]) for place in record.data["L"]]
+
+    def __repr__(self) -> str:
+        return f"AsyncQueue({self.name!r})"

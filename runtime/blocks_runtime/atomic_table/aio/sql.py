@@ -1,0 +1,241 @@
+"""Store of records in a table of a `DistributedDatabase`."""
+
+from __future__ import annotations
+
+import time
+
+from ...errors import (
+    CommitOutcomeUnknown,
+    DeadlineExceeded,
+    RaceCondition,
+    TransactionAborted,
+    UniqueConstraintViolation,
+)
+from ...shared.retry import CONFLICTS
+from ..items import ABSENT
+from ..requests import PATIENCE
+from ..rows import (
+    delete,
+    delete_expired,
+    failed,
+    lock,
+    new_versions,
+    record_of,
+    records_after,
+    select,
+    select_page,
+    storable,
+    upsert,
+)
+from ..writes import Check
+from .primitives import sleep
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...database.aio.database import AsyncDistributedDatabase
+    from ...database.aio.transaction import AsyncTransaction
+    from ..items import Record
+    from ..keys import Key
+    from ..writes import Add, Write
+
+_ROWS = 500
+"""Rows of one statement, well below the limits of a transaction."""
+
+_CONFLICTS = 50
+"""Retries of a write after conflicts; its conditions are evaluated anew each time."""
+
+_LOST = 5
+"""Repetitions of a write whose answer was lost."""
+
+
+class AsyncSqlStore:
+    """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
+
+    def __init__(self, database: AsyncDistributedDatabase, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    async def read(
+        self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
+    ) -> list[Record | None]:
+        """Return the records of distinct keys, in their order; every read sees all that was committed."""
+        del consistent
+        storable(keys)
+        found: dict[Key, Record] = {}
+        for start in range(0, len(keys), _ROWS):
+            statement = select(self._table, keys[start : start + _ROWS])
+            rows = await self._database.query(statement, deadline=_seconds(until))
+            found |= {record.key: record for record in map(record_of, rows)}
+        return [found.get(key) for key in keys]
+
+    async def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+        """Return the records of keys as they were at one moment, in the order of the keys: one query."""
+        return await self.read(keys, until)
+
+    async def write(self, writes: Sequence[Write], until: float | None) -> None:
+        """Carry out all actions or none.
+
+        A COMMIT whose answer was lost is repeated: the versions that it writes are unique, so it is recognized if it
+        had taken effect.
+
+        Raises:
+            RaceCondition: a condition failed, so nothing was written.
+            CommitOutcomeUnknown: no answer arrived, and others have written the rows since.
+        """
+        storable([write.key for write in writes])
+        attempt = _Attempt(self._table, writes)
+        lost = refused = 0
+        while True:
+            try:
+                await self._database.transaction(
+                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=_seconds(until)
+                )
+                return
+            except CommitOutcomeUnknown:
+                attempt.lost = True
+                lost += 1
+                if attempt.undecided or lost > _LOST or (until is not None and time.monotonic() >= until):
+                    raise
+            except (
+                UniqueConstraintViolation,
+                TransactionAborted,
+            ):  # nothing was written; a row was inserted meanwhile
+                refused += 1
+                if refused > _CONFLICTS:
+                    raise
+            except RaceCondition as race:
+                race.retryable = True  # by reading again; the statements alone are not worth repeating
+                raise
+            await sleep(CONFLICTS.wait(lost + refused))
+
+    async def put_all(self, records: Sequence[Record], until: float | None) -> None:
+        """Write records of distinct keys in any order, in chunks that are each atomic."""
+        storable([record.key for record in records])
+        for start in range(0, len(records), _ROWS):
+            await self._repeated(records[start : start + _ROWS], (), until)
+
+    async def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
+        """Delete items of distinct keys in any order, in chunks that are each atomic."""
+        storable(keys)
+        for start in range(0, len(keys), _ROWS):
+            await self._repeated((), keys[start : start + _ROWS], until)
+
+    async def add(self, write: Add, until: float | None) -> None:
+        """Carry out an addition.
+
+        Raises:
+            CommitOutcomeUnknown: the answer was lost, and others have added since.
+        """
+        await self.write([write], until)
+
+    async def page(
+        self,
+        pk: str,
+        prefix: str,
+        until: float | None,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+    ) -> tuple[list[Record], str | None]:
+        """Return some records of a partition in order, and the `sk` to go on after; None at the end."""
+        del consistent
+        size = _ROWS if limit is None else min(limit, _ROWS)
+        statement = select_page(self._table, pk, prefix, reverse=reverse, limit=size, after=after)
+        records = [record_of(row) for row in await self._database.query(statement, deadline=_seconds(until))]
+        return records, records[-1].key.sk if len(records) == size else None
+
+    async def purge(self, until: float | None) -> int:
+        """Delete expired rows, and return their number."""
+        total = 0
+        while True:
+            statement = delete_expired(self._table, int(time.time()), _ROWS)
+            count = await self._database.execute(statement, deadline=_seconds(until))
+            total += count
+            if not count:
+                return total
+
+    @property
+    def forked(self) -> bool:
+        """False: the database sees to its own connections."""
+        return False
+
+    @property
+    def usage(self) -> tuple[int, int, int]:
+        """Statements sent, connections replaced, connections idle: those of the database."""
+        stats = self._database.stats
+        return stats.statements, stats.replaced, stats.idle
+
+    def close(self) -> None:
+        """Do nothing: the database belongs to the caller."""
+
+    async def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
+        """Write or delete rows; a lost answer is no reason to stop, as the same is written once more."""
+        statement = upsert(self._table, records) if records else delete(self._table, keys)
+        for lost in range(_LOST + 1):
+            try:
+                await self._database.execute(statement, deadline=_seconds(until))
+                return
+            except CommitOutcomeUnknown:
+                if lost == _LOST:
+                    raise
+            await sleep(0.05 * 2**lost)
+
+
+class _Attempt:
+    """An atomic write, which runs in as many transactions as it takes."""
+
+    def __init__(self, table: str, writes: Sequence[Write]) -> None:
+        self._table = table
+        self._writes = writes
+        self._keys = [write.key for write in writes]
+        self._versions = new_versions(writes)
+        self._seen: dict[Key, int] | None = None
+        self.lost = False
+        """True once the answer to a COMMIT was lost."""
+        self.undecided = False
+        """True once it cannot be found out any more."""
+
+    async def run(self, tx: AsyncTransaction) -> None:
+        """Evaluate the conditions and write, in one transaction."""
+        now = time.time()
+        rows = await tx.query(select(self._table, self._keys))
+        found = {record.key: record for record in map(record_of, rows)}
+        versions = {key: record.version for key, record in found.items()}
+        if any(versions.get(key) == version for key, version in self._versions.items()):
+            return  # an earlier COMMIT has written this
+        if self.lost and versions != self._seen:
+            self.undecided = True
+            raise CommitOutcomeUnknown(
+                "the answer to a COMMIT was lost, and others have written the items since"
+            )
+        self._seen = versions
+        if changed := failed(self._writes, found, now):
+            error = RaceCondition(
+                f"{len(changed)} of the {len(self._writes)} items were changed by another writer since read"
+            )
+            error.keys, error.retryable = tuple(changed), False
+            raise error
+        for write in self._writes:
+            if isinstance(write, Check) and write.expects != ABSENT:
+                await tx.query(lock(self._table, write.key))
+        records = records_after(self._writes, found, self._versions, now)
+        if records:
+            await tx.execute(upsert(self._table, records))
+
+
+def _seconds(until: float | None) -> float:
+    """Return the seconds until a `time.monotonic()`.
+
+    Raises:
+        DeadlineExceeded: it has passed.
+    """
+    if until is None:
+        return PATIENCE
+    left = until - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("the deadline passed before the statement was sent")
+    return left

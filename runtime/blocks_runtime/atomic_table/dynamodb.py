@@ -1,0 +1,182 @@
+# Auto-generated from aio/dynamodb.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""Store of records in a DynamoDB table."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..errors import DeadlineExceeded, RaceCondition, Throttled
+from .client import Client, Request, RequestFailed
+from .expressions import (
+    add_parameters,
+    attributes_of,
+    is_own_write,
+    key_attributes,
+    query_parameters,
+    record_of,
+    transaction_parameters,
+    with_keys,
+)
+from .limits import ACTIONS, BATCH_READS, BATCH_WRITES
+from .primitives import sleep
+from .requests import BACKOFF, PATIENCE
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .items import Record
+    from .keys import Key
+    from .writes import Add, Write
+
+
+class DynamoStore:
+    """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
+
+    def __init__(self, client: Client, table: str) -> None:
+        self.client = client
+        self._table = table
+
+    def read(
+        self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
+    ) -> list[Record | None]:
+        """Return the records of distinct keys, in their order."""
+        if len(keys) == 1:
+            parameters = {
+                "TableName": self._table,
+                "Key": key_attributes(keys[0]),
+                "ConsistentRead": consistent,
+            }
+            answer = self._call(Request.of("GetItem", parameters), until)
+            return [record_of(answer["Item"]) if answer.get("Item") else None]
+        found: dict[Key, Record] = {}
+        for start in range(0, len(keys), BATCH_READS):
+            part = [key_attributes(key) for key in keys[start : start + BATCH_READS]]
+            wanted: dict[str, Any] = {self._table: {"Keys": part, "ConsistentRead": consistent}}
+            for answer in self._batch("BatchGetItem", wanted, "UnprocessedKeys", until):
+                for attributes in answer.get("Responses", {}).get(self._table, ()):
+                    record = record_of(attributes)
+                    found[record.key] = record
+        return [found.get(key) for key in keys]
+
+    def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+        """Return the records of at most `ACTIONS` keys as they were at one moment, in the order of the keys."""
+        items = [{"Get": {"TableName": self._table, "Key": key_attributes(key)}} for key in keys[:ACTIONS]]
+        answer = self._call(Request.of("TransactGetItems", {"TransactItems": items}), until)
+        return [record_of(each["Item"]) if each.get("Item") else None for each in answer["Responses"]]
+
+    def write(self, writes: Sequence[Write], until: float | None) -> None:
+        """Carry out all actions or none.
+
+        Raises:
+            RaceCondition: a condition failed, so nothing was written.
+            CommitOutcomeUnknown: no answer arrived, also after repetitions with the same token.
+        """
+        request = Request.of("TransactWriteItems", transaction_parameters(self._table, writes), writes=True)
+        try:
+            self.client.call(request, until)
+        except RequestFailed as failed:
+            if not isinstance(failed.error, RaceCondition):
+                raise failed.error from failed.error.__cause__
+            if is_own_write(writes, failed.failure.reasons):
+                return
+            raise with_keys(failed.error, writes, failed.failure.reasons) from None
+
+    def put_all(self, records: Sequence[Record], until: float | None) -> None:
+        """Write records of distinct keys in any order, each by itself."""
+        if len(records) == 1:
+            parameters = {"TableName": self._table, "Item": attributes_of(records[0])}
+            self._call(Request.of("PutItem", parameters, writes=True), until)
+            return
+        self._write_batches([{"PutRequest": {"Item": attributes_of(each)}} for each in records], until)
+
+    def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
+        """Delete items of distinct keys in any order, each by itself."""
+        self._write_batches([{"DeleteRequest": {"Key": key_attributes(each)}} for each in keys], until)
+
+    def add(self, write: Add, until: float | None) -> None:
+        """Carry out an addition; it is not repeated if its answer is lost.
+
+        Raises:
+            CommitOutcomeUnknown: the answer was lost.
+        """
+        parameters = add_parameters(self._table, write)
+        self._call(Request.of("UpdateItem", parameters, writes=True, repeatable=False), until)
+
+    def page(
+        self,
+        pk: str,
+        prefix: str,
+        until: float | None,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+    ) -> tuple[list[Record], str | None]:
+        """Return some records of a partition in order, and the `sk` to go on after; None at the end."""
+        parameters = query_parameters(
+            self._table, pk, prefix, reverse=reverse, consistent=consistent, after=after
+        )
+        if limit is not None:
+            parameters["Limit"] = limit
+        answer = self._call(Request.of("Query", parameters), until)
+        last = answer.get("LastEvaluatedKey")
+        return [record_of(each) for each in answer.get("Items", ())], last["sk"]["S"] if last else None
+
+    def purge(self, until: float | None) -> int:
+        """Return 0: DynamoDB deletes expired items by itself."""
+        del until
+        return 0
+
+    @property
+    def forked(self) -> bool:
+        """True in a forked process, which must not use its parent's connections."""
+        return self.client.forked
+
+    @property
+    def usage(self) -> tuple[int, int, int]:
+        """Requests sent, connections replaced, connections idle."""
+        return self.client.requests, self.client.replaced, self.client.idle
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+    def _write_batches(self, requests: Sequence[dict[str, Any]], until: float | None) -> None:
+        for start in range(0, len(requests), BATCH_WRITES):
+            wanted: dict[str, Any] = {self._table: requests[start : start + BATCH_WRITES]}
+            self._batch("BatchWriteItem", wanted, "UnprocessedItems", until, writes=True)
+
+    def _batch(
+        self, operation: str, wanted: dict[str, Any], rest: str, until: float | None, *, writes: bool = False
+    ) -> list[dict[str, Any]]:
+        """Send a batch, and what DynamoDB left unprocessed of it again, until nothing is left.
+
+        Raises:
+            Throttled: something is left after `PATIENCE` seconds.
+            DeadlineExceeded: something is left at `until`.
+        """
+        limit = time.monotonic() + PATIENCE
+        answers, attempt = [], 1
+        while wanted:
+            request = Request.of(operation, {"RequestItems": wanted}, writes=writes)
+            answers.append(self._call(request, until))
+            wanted = answers[-1].get(rest) or {}
+            if not wanted:
+                break
+            wait = BACKOFF.wait(attempt)
+            if until is not None and time.monotonic() + wait >= until:
+                raise DeadlineExceeded("DynamoDB left a part of the batch unprocessed until the deadline")
+            if time.monotonic() + wait >= limit:
+                raise Throttled("DynamoDB left a part of the batch unprocessed, on every attempt")
+            sleep(wait)
+            attempt += 1
+        return answers
+
+    def _call(self, request: Request, until: float | None) -> dict[str, Any]:
+        try:
+            return self.client.call(request, until)
+        except RequestFailed as failed:
+            raise failed.error from failed.error.__cause__

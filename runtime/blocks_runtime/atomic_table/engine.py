@@ -1,0 +1,238 @@
+# Auto-generated from aio/engine.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""Operations of a table on its store, and the retries of transactions. Imported with the first operation."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from ..database.results import Counters, TransactionInfo
+from ..errors import DatabaseError, RaceCondition
+from ..shared.retry import RetryPolicy
+from .items import ABSENT, Item, Lock, item_of, live, record_of
+from .keys import Key, key_of
+from .locks import is_fresh, lock_key, lock_of, renewed
+from .once import once_of
+from .primitives import ensure_result, sleep
+from .transaction import TableTransaction
+from .values import decode
+from .writes import Check, Put, check_atomic, check_distinct, check_record
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, TypeVar
+
+    from ..database.instrumentation import Instrumentation
+    from .items import Record
+    from .keys import KeyLike
+    from .leases import LeaseToken
+    from .once import Once
+    from .store import Store
+    from .writes import Write
+
+    T = TypeVar("T")
+
+_LOCK_ATTEMPTS = 100
+"""Attempts to read or write a lock that others write at the same time."""
+
+
+class TableEngine:
+    """The store of one table, and the retry rules."""
+
+    def __init__(self, store: Store, counters: Counters, instrumentation: Instrumentation) -> None:
+        self.store = store
+        self.counters = counters
+        self._instrumentation = instrumentation
+
+    def get_many(
+        self, keys: Iterable[KeyLike], data_type: type[Any] | None, consistent: bool, until: float | None
+    ) -> list[Item[Any] | None]:
+        """Return items in the order of their keys; a key may come twice."""
+        wanted = [key_of(key) for key in keys]
+        distinct = list(dict.fromkeys(wanted))
+        if not distinct:
+            return []
+        records = self.store.read(distinct, until, consistent=consistent)
+        found = dict(zip(distinct, records, strict=True))
+        return [item_of(found[key], data_type) for key in wanted]
+
+    def set(self, items: Iterable[Item[Any]], until: float | None) -> None:
+        """Write items, each by itself."""
+        records = [record_of(item) for item in items]
+        check_distinct(record.key for record in records)
+        for record in records:
+            check_record(record)
+        if records:
+            self.store.put_all(records, until)
+
+    def delete(self, keys: Iterable[KeyLike], until: float | None) -> None:
+        """Delete items and their locks, each by itself."""
+        wanted = dict.fromkeys(key_of(key) for key in keys)
+        if wanted:
+            self.store.delete_all([each for key in wanted for each in (key, lock_key(key))], until)
+
+    def get_lock(self, given: KeyLike, until: float | None) -> Lock:
+        """Return the lock of a key; create it, or renew it at the end of its life."""
+        key = key_of(given)
+        stored = lock_key(key)
+        for _ in range(_LOCK_ATTEMPTS):
+            (record,) = self.store.read([stored], until)
+            if record is not None and is_fresh(record, time.time()):
+                return lock_of(key, record)
+            put = renewed(key, ABSENT if record is None else record.version)
+            try:
+                self.store.write([put], until)
+            except RaceCondition:  # another process created or wrote it: that one counts
+                continue
+            return lock_of(key, put.record)
+        raise RaceCondition("the lock was written by others on every attempt")
+
+    def set_atomic(
+        self,
+        items: Sequence[Item[Any]],
+        guards: Sequence[Lock | LeaseToken],
+        once: str | Once | None,
+        until: float | None,
+    ) -> list[Lock]:
+        """Write items and locks, all or none; return the locks with their new versions."""
+        writes: list[Write] = []
+        locks: list[Lock] = []
+        for guard in guards:
+            if isinstance(guard, Lock):
+                _refuse_expired(guard)
+                put = renewed(guard.key, guard.version)
+                locks.append(lock_of(guard.key, put.record))
+                writes.append(put)
+            else:
+                writes.append(Check(guard.stored_key, guard.token))
+        writes += [Put(record_of(item, item.version or ABSENT), item.version) for item in items]
+        identity = once_of(once)
+        if identity is not None:
+            writes.append(identity.put(None))
+        check_atomic(writes)
+        try:
+            self.store.write(writes, until)
+        except RaceCondition:
+            record = None if identity is None else self._result(identity, until)
+            if identity is None or record is None:
+                self.counters.add(conflicts=1)
+                raise
+            identity.result_in(record)  # refuses another payload
+            return [self.get_lock(lock.key, until) for lock in locks]
+        self.counters.add(commits=1)
+        return locks
+
+    def transaction(
+        self,
+        fn: Callable[[TableTransaction], T],
+        max_retries: int,
+        until: float | None = None,
+        once: str | Once | None = None,
+    ) -> T:
+        """Run `fn` until it commits or the policy gives up."""
+        policy, identity = RetryPolicy(max_retries, until), once_of(once)
+        started, info = time.monotonic(), TransactionInfo()
+        while True:
+            info.attempts += 1
+            try:
+                result = self._attempt(fn, info, until, identity)
+            except DatabaseError as error:
+                error.attempts = info.attempts
+                info.conflicts.append(error.sqlstate or type(error).__name__)
+                wait = policy.wait(error, info.attempts, time.monotonic())
+                if wait is None and identity is not None and _lost_to(error, identity.key):
+                    wait = 0.0  # the other one has committed: its result is returned
+                self._count(error, wait is not None)
+                if wait is None:
+                    _replace_retry_advice(error)
+                    info.milliseconds = (time.monotonic() - started) * 1000
+                    self._instrumentation.gave_up(error, time.monotonic() - started)
+                    raise
+            else:
+                self._committed(info, started)
+                return result
+            sleep(wait)
+
+    @contextlib.contextmanager
+    def block(self, until: float | None) -> Iterator[TableTransaction]:
+        """Run the body of a `with` as one attempt; it cannot be run again."""
+        started, info = time.monotonic(), TransactionInfo()
+        info.attempts = 1
+        tx = TableTransaction(self.store, info, until)
+        try:
+            yield tx
+            tx._commit()
+        except DatabaseError as error:
+            info.conflicts.append(error.sqlstate or type(error).__name__)
+            self._count(error, False)
+            self._instrumentation.gave_up(error, time.monotonic() - started)
+            raise
+        finally:
+            tx._end()
+        self._committed(info, started)
+
+    def _attempt(
+        self,
+        fn: Callable[[TableTransaction], T],
+        info: TransactionInfo,
+        until: float | None,
+        once: Once | None,
+    ) -> T:
+        if once is not None and (record := self._result(once, until)) is not None:
+            result: Any = once.result_in(record)
+            return result  # type: ignore[no-any-return]
+        tx = TableTransaction(self.store, info, until)
+        try:
+            result = ensure_result(fn(tx))
+            put = None if once is None else once.put(result)
+            tx._commit(*([] if put is None else [put]))
+        except DatabaseError:
+            raise
+        except Exception:
+            # What the function saw may never have been so at one moment, and its error a consequence.
+            tx._validate()
+            raise
+        finally:
+            tx._end()
+        if put is None:
+            return result  # type: ignore[no-any-return]
+        return decode(put.record.data["M"]["result"])  # type: ignore[return-value]
+
+    def _result(self, once: Once, until: float | None) -> Record | None:
+        (record,) = self.store.read([once.key], until)
+        return live(record)
+
+    def _committed(self, info: TransactionInfo, started: float) -> None:
+        seconds = time.monotonic() - started
+        info.milliseconds = seconds * 1000
+        self.counters.add(commits=1)
+        self._instrumentation.committed(info.attempts, seconds)
+
+    def _count(self, error: DatabaseError, again: bool) -> None:
+        self.counters.add(conflicts=isinstance(error, RaceCondition), retries=again)
+
+
+def _lost_to(error: DatabaseError, key: Key) -> bool:
+    """Return whether a conflict was on the item with this key."""
+    return isinstance(error, RaceCondition) and key in error.keys
+
+
+def _refuse_expired(lock: Lock) -> None:
+    """Refuse a lock whose life has ended.
+
+    Raises:
+        RaceCondition: it has expired; another process may have written since without a conflict on it.
+    """
+    if lock.expires_at <= time.time():
+        error = RaceCondition(
+            "the lock has expired", advice="get the lock again, read again, and repeat the work"
+        )
+        error.keys = (lock.key,)
+        raise error
+
+
+def _replace_retry_advice(error: DatabaseError) -> None:
+    """Replace the advice to retry after retries were exhausted."""
+    if isinstance(error, RaceCondition) and error.attempts > 1:
+        error.advice = "others keep changing the same items: run fewer of them at once, or allow more retries"

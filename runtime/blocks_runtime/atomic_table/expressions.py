@@ -1,0 +1,144 @@
+"""Parameters of DynamoDB's operations for records and atomic writes, and records from its answers."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from .items import ABSENT, Record
+from .keys import Key
+from .values import encode
+from .writes import Add, Delete, Put
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..errors import RaceCondition
+    from .writes import Write
+
+
+def attributes_of(record: Record) -> dict[str, Any]:
+    """Return the attributes of an item."""
+    attributes: dict[str, Any] = {
+        **key_attributes(record.key),
+        "data": record.data,
+        "version": {"N": str(record.version)},
+    }
+    if record.expires_at is not None:
+        attributes["ttl"] = {"N": str(record.expires_at)}
+    return attributes
+
+
+def key_attributes(key: Key) -> dict[str, Any]:
+    """Return the attributes of a key."""
+    return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
+
+
+def record_of(attributes: Mapping[str, Any]) -> Record:
+    """Return the record of an item's attributes; an item of another program has the version 1 and its own data."""
+    key = Key(attributes["pk"]["S"], attributes["sk"]["S"])
+    expiry = attributes.get("ttl", {}).get("N")
+    version = int(attributes.get("version", {}).get("N", "1"))
+    return Record(
+        key, attributes.get("data", {"NULL": True}), version, None if expiry is None else int(float(expiry))
+    )
+
+
+def transaction_parameters(table: str, writes: Sequence[Write]) -> dict[str, object]:
+    """Return the parameters of TransactWriteItems, with a token of its own.
+
+    With the token a repeated request is carried out once (AWS developer guide, "Idempotency"). A failed condition
+    returns the item, which shows whether this very write has made it.
+    """
+    now = int(time.time())
+    return {
+        "ClientRequestToken": uuid.uuid4().hex,
+        "TransactItems": [_action(table, write, now) for write in writes],
+    }
+
+
+def add_parameters(table: str, write: Add) -> dict[str, Any]:
+    """Return the parameters of UpdateItem for an addition."""
+    return {
+        "TableName": table,
+        "Key": key_attributes(write.key),
+        "UpdateExpression": "SET #version = if_not_exists(#version, :now) + :one ADD #data :amount",
+        "ExpressionAttributeNames": {"#version": "version", "#data": "data"},
+        "ExpressionAttributeValues": {
+            ":now": {"N": str(time.time_ns())},
+            ":one": {"N": "1"},
+            ":amount": encode(write.amount, "amount"),
+        },
+    }
+
+
+def query_parameters(
+    table: str, pk: str, prefix: str, *, reverse: bool, consistent: bool, after: str | None
+) -> dict[str, object]:
+    """Return the parameters of Query for the items of a partition whose `sk` begins with `prefix`."""
+    condition, values = "pk = :pk", {":pk": {"S": pk}}
+    if prefix:
+        condition += " AND begins_with(sk, :prefix)"
+        values[":prefix"] = {"S": prefix}
+    parameters: dict[str, object] = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        "ScanIndexForward": not reverse,
+        "ConsistentRead": consistent,
+    }
+    if after is not None:
+        parameters["ExclusiveStartKey"] = key_attributes(Key(pk, after))
+    return parameters
+
+
+def _action(table: str, write: Write, now: int) -> dict[str, object]:
+    if isinstance(write, Add):
+        return {"Update": add_parameters(table, write)}
+    condition = {} if write.expects is None else _condition(write.expects, now)
+    if isinstance(write, Put):
+        return {"Put": {"TableName": table, "Item": attributes_of(write.record), **condition}}
+    name = "Delete" if isinstance(write, Delete) else "ConditionCheck"
+    return {name: {"TableName": table, "Key": key_attributes(write.key), **condition}}
+
+
+def _condition(expects: int, now: int) -> dict[str, object]:
+    """Return the condition that an item has a version, or is absent; an expired one counts as absent."""
+    if expects == ABSENT:
+        expression, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
+        values = {":now": {"N": str(now)}}
+    else:
+        expression, names = "#version = :version", {"#version": "version"}
+        values = {":version": {"N": str(expects)}}
+    return {
+        "ConditionExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def is_own_write(writes: Sequence[Write], reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the conditions failed because this very write was carried out before.
+
+    It is the case where an answer was lost and the endpoint does not know tokens. Versions are unique, so an item that
+    has the version of this write was written by it, and with it all others.
+    """
+    for write, reason in zip(writes, reasons, strict=False):
+        item = reason.get("Item")
+        if isinstance(write, Put) and item and item.get("version") == {"N": str(write.record.version)}:
+            return True
+    return False
+
+
+def with_keys(
+    error: RaceCondition, writes: Sequence[Write], reasons: Sequence[Mapping[str, Any]]
+) -> RaceCondition:
+    """Return the error with the keys whose conditions failed."""
+    error.keys = tuple(
+        write.key
+        for write, reason in zip(writes, reasons, strict=False)
+        if reason.get("Code") in ("ConditionalCheckFailed", None) and not isinstance(write, Add)
+    )
+    return error

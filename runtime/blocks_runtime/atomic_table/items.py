@@ -1,0 +1,147 @@
+"""Items, locks and records: what callers write and read, and how it is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from .keys import Key, key_of
+from .values import AttributeValue, decode, encode
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+ABSENT = 0
+"""The version of an item that does not exist, or has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[T]):
+    """One item: key, data, version, and the time at which it expires."""
+
+    pk: str
+    sk: str
+    data: T
+    version: int | None = None
+    """Changes with every write and grows; None for an item that was not read from the table."""
+    expires_at: int | None = None
+    """Seconds since the epoch from which on reads do not see the item; None: never."""
+
+    @property
+    def key(self) -> Key:
+        """The key."""
+        return Key(self.pk, self.sk)
+
+    def with_data(self, data: U) -> Item[U]:
+        """Return the item with other data, and the version that it was read with.
+
+        `set_atomic` and transactions write it only if it still has this version.
+        """
+        return Item(self.pk, self.sk, data, self.version, self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """An optimistic lock: `set_atomic` succeeds only if it still has this version."""
+
+    pk: str
+    sk: str
+    version: int
+    """A fencing token: it grows with every write under the lock, and is never reset."""
+    expires_at: int
+    """Seconds since the epoch from which on the lock is not accepted any more."""
+
+    @property
+    def key(self) -> Key:
+        """The key of the lock, as it was given to `get_lock`."""
+        return Key(self.pk, self.sk)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An item as it is stored, expired or not."""
+
+    key: Key
+    data: AttributeValue
+    version: int
+    expires_at: int | None = None
+
+    def expired(self, now: float) -> bool:
+        """Return whether reads at the time `now` (seconds since the epoch) must not see it."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+def next_version(known: int = ABSENT) -> int:
+    """Return a version that is greater than `known`, and that no earlier state of any item has had.
+
+    It is the time in nanoseconds, so that an item that is deleted and made again does not get an old version.
+    """
+    return max(known + 1, time.time_ns())
+
+
+def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
+    """Return the record that stores an item over one with the version `known`; errors are those of `encode`."""
+    expiry = item.expires_at
+    if expiry is not None and (isinstance(expiry, bool) or not isinstance(expiry, int)):
+        raise TypeError(
+            f"expires_at is of type {type(expiry).__name__}; give whole seconds since the epoch as an int"
+        )
+    return Record(key_of(item), encode(item.data), next_version(known), expiry)
+
+
+def live(record: Record | None, now: float | None = None) -> Record | None:
+    """Return the record, or None if it has expired: DynamoDB deletes expired items days later."""
+    if record is None or record.expired(time.time() if now is None else now):
+        return None
+    return record
+
+
+def item_of(record: Record | None, data_type: type[typing.Any] | None) -> Item[typing.Any] | None:
+    """Return the item of a record, its data as an instance of `data_type`; None for an absent or expired one.
+
+    Raises:
+        TypeError: the data does not fit the type.
+    """
+    found = live(record)
+    if found is None:
+        return None
+    data = typed(decode(found.data), data_type)
+    return Item(found.key.pk, found.key.sk, data, found.version, found.expires_at)
+
+
+def typed(data: object, data_type: type[typing.Any] | None) -> typing.Any:
+    """Return data as an instance of a class: a dataclass, NamedTuple or TypedDict is called with its entries.
+
+    A field that is annotated as Decimal gets a Decimal for a number without a fraction, too.
+
+    Raises:
+        TypeError: the data does not fit.
+    """
+    kind = typing.get_origin(data_type) or data_type
+    if kind is None or (isinstance(kind, type) and kind is not dict and type(data) is kind):
+        return data
+    if kind is Decimal and isinstance(data, int):
+        return Decimal(data)
+    if not isinstance(data, dict):
+        raise TypeError(f"the data is of type {type(data).__name__}, which does not fit {kind.__name__}")
+    if kind is dict:
+        return data
+    decimals = _decimal_fields(kind)
+    fields = {name: Decimal(each) if name in decimals else each for name, each in data.items()}
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise TypeError(
+            f"data with the entries {', '.join(data)} does not fit {kind.__name__}: {error}; "
+            "give its new fields default values, or read the data without a type"
+        ) from error
+
+
+def _decimal_fields(kind: type) -> set[str]:
+    if not (dataclasses.is_dataclass(kind) or hasattr(kind, "__annotations__")):
+        return set()
+    return {name for name, hint in typing.get_type_hints(kind).items() if hint is Decimal}

@@ -1,0 +1,100 @@
+"""Keys of items, and the partitions that this library keeps for itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, TypeAlias
+
+from ..errors import TableLimitExceeded
+from .limits import PARTITION_KEY_BYTES, SORT_KEY_BYTES
+
+
+class Key(NamedTuple):
+    """Key of an item: partition key and sort key."""
+
+    pk: str
+    sk: str
+
+
+class Keyed(Protocol):
+    """An item or a lock, which has a key."""
+
+    @property
+    def pk(self) -> str: ...
+    @property
+    def sk(self) -> str: ...
+
+
+KeyLike: TypeAlias = tuple[str, str] | Keyed
+"""A key: a `Key`, a pair of strings, or an item or lock that has one."""
+
+LOCKS = "__LOCK__"
+LEASES = "__LEASE__"
+COUNTERS = "__COUNTER__"
+ONCE = "__ONCE__"
+QUEUES = "__FIFO__"
+QUEUE_IDS = "__FIFO_DEDUP__"
+
+RESERVED = (LOCKS, LEASES, COUNTERS, ONCE, QUEUES, QUEUE_IDS)
+"""Beginnings of `pk` of items that this library makes."""
+
+
+def key_of(given: object) -> Key:
+    """Return the key that a caller gave.
+
+    Raises:
+        TypeError: it is no key, or a part of it is not text.
+        ValueError: a part is empty, cannot be written in UTF-8, or `pk` begins as those of this library.
+        TableLimitExceeded: a part is too long.
+    """
+    pair = given if isinstance(given, tuple) else (getattr(given, "pk", None), getattr(given, "sk", None))
+    if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise TypeError(
+            f"a key is a pair of strings, such as ('user#1', 'profile'), not {type(given).__name__}"
+        )
+    key = Key(*pair)
+    if key.pk.startswith(RESERVED):
+        raise ValueError(
+            f"pk begins with one of {', '.join(RESERVED)}, which are kept for locks, leases, counters and queues; "
+            "choose another beginning"
+        )
+    return checked(key)
+
+
+def own_key(partition: str, pk: str, sk: str) -> Key:
+    """Return a key in one of the partitions of this library; errors are those of `key_of`."""
+    return checked(Key(partition + pk, sk))
+
+
+def checked(key: Key) -> Key:
+    """Return the key if DynamoDB accepts it; errors are those of `key_of`."""
+    for name, value, limit in (("pk", key.pk, PARTITION_KEY_BYTES), ("sk", key.sk, SORT_KEY_BYTES)):
+        if not value:
+            raise ValueError(
+                f"{name} is empty; DynamoDB has no empty keys, so give it at least one character"
+            )
+        size = len(utf8(value, name))
+        if size > limit:
+            raise TableLimitExceeded(
+                f"{name} has {size:,} bytes, and a key may have {limit:,}",
+                advice="shorten it, or use a digest of it",
+            )
+    return key
+
+
+def utf8(text: str, name: str) -> bytes:
+    """Return text in UTF-8.
+
+    Raises:
+        ValueError: it has half of a surrogate pair, which UTF-8 cannot represent.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} is not Unicode text: {error.reason} at character {error.start}") from None
+
+
+def is_one_key(given: object) -> bool:
+    """Return whether a caller gave one key, and not several."""
+    if isinstance(given, tuple):
+        return len(given) == 2 and all(isinstance(part, str) for part in given)
+    return hasattr(given, "pk") and hasattr(given, "sk")

@@ -1,0 +1,138 @@
+"""Location of a table: from the variables that the grants set, or the project's local DynamoDB."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..contract import TableVariables, variable_prefix
+from ..errors import ConfigurationError
+from ..shared import credentials
+from ..shared.project import project_folder
+from ..signing import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
+"""Variables of all AWS SDKs (AWS SDKs reference guide, "Service-specific endpoints")."""
+
+LOCAL_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Host and port of DynamoDB, the value of the header `host`, the path, and the Region to sign for."""
+
+    host: str
+    port: int
+    header: str
+    path: str
+    region: str
+    tls: bool
+    ca: str | None = None
+    """File of the accepted certificate authorities; None: Amazon's roots."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableLocation:
+    """Endpoint and name of a table, provider of credentials, and a function to detach."""
+
+    endpoint: Endpoint
+    table: str
+    credentials: Callable[[], Credentials]
+    release: Callable[[], None]
+
+
+def locate(name: str, environ: Mapping[str, str], directory: Path) -> TableLocation:
+    """Return the location of the table `name` for an environment and a working directory.
+
+    Raises:
+        ConfigurationError: the variables are missing in Lambda or incomplete, or the local DynamoDB is not installed or
+            does not start.
+    """
+    try:
+        variables = TableVariables.read(name, environ)
+    except KeyError as missing:
+        raise ConfigurationError(_missing(name, str(missing.args[0]))) from None
+    if variables is None:
+        if "AWS_LAMBDA_FUNCTION_NAME" in environ:
+            raise ConfigurationError(_missing(name, f"{variable_prefix(name)}_TABLE"))
+        return _local(name, project_folder(directory) / ".blocks" / "dynamodb")
+    endpoint = endpoint_of(variables.region, environ)
+    return TableLocation(endpoint, variables.table, credentials.provider(environ), lambda: None)
+
+
+def endpoint_of(region: str, environ: Mapping[str, str]) -> Endpoint:
+    """Return DynamoDB's endpoint in a Region, or the one that the environment names for all AWS SDKs.
+
+    Raises:
+        ConfigurationError: the URL in the environment is none.
+    """
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        for variable in _ENDPOINTS:
+            if url := environ.get(variable):
+                return parse_endpoint(url, region, variable, environ.get("AWS_CA_BUNDLE"))
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    host = f"dynamodb.{region}.{suffix}"
+    return Endpoint(host, 443, host, "/", region, True, environ.get("AWS_CA_BUNDLE"))
+
+
+def parse_endpoint(url: str, region: str, source: str, ca: str | None = None) -> Endpoint:
+    """Return the endpoint of a URL; `source` names it in errors.
+
+    Raises:
+        ConfigurationError: it is no URL of HTTP.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+        parts = parts._replace(scheme="")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"{source} is {url!r}, which is not a URL; set it as in http://127.0.0.1:8000, or unset it"
+        )
+    tls = parts.scheme == "https"
+    return Endpoint(
+        parts.hostname, port or (443 if tls else 80), parts.netloc, parts.path or "/", region, tls, ca
+    )
+
+
+def _local(name: str, folder: Path) -> TableLocation:
+    """Attach to the project's local DynamoDB, or start it, and create the table if it does not exist."""
+    absent = f"no variable {variable_prefix(name)}_TABLE, and the local DynamoDB"
+    try:
+        from local_dynamodb import LocalDynamo, LocalDynamoError
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"{absent} is not installed here; run `pip install blocks-dsql`, or set the variables of a table"
+        ) from missing
+    dynamo = LocalDynamo(folder)
+    table = variable_prefix(name).removeprefix("BLOCKS_").lower()
+    try:
+        dynamo.start()
+        dynamo.create_table(table)
+    except LocalDynamoError as error:
+        raise ConfigurationError(
+            f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a table"
+        ) from error
+    endpoint = parse_endpoint(dynamo.url, LOCAL_REGION, "the local DynamoDB")
+    keys = Credentials("local", "local")
+    return TableLocation(endpoint, table, lambda: keys, dynamo.close)
+
+
+def located_here(name: str) -> TableLocation:
+    """Return the location of the table `name` for this process's environment and working directory."""
+    return locate(name, os.environ, Path.cwd())
+
+
+def _missing(name: str, variable: str) -> str:
+    return (
+        f"environment variable {variable} is not set, so this function cannot find the table {name!r}; "
+        "call table.grant_read_write(fn) for it in the stack and deploy again"
+    )

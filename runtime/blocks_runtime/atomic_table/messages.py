@@ -1,0 +1,84 @@
+"""Rows of a queue: its messages, the index of their ids, and the number of the last one."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from .keys import QUEUE_IDS, QUEUES, Key, own_key
+
+T = TypeVar("T")
+
+LAST = "last"
+"""Sort key of the item that has the number of the last message; it comes after all numbers."""
+
+PAGE = 25
+"""Messages that are read at once to find one that is not busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[T]):
+    """A message that was received: its id and data, and the receipt to acknowledge it with."""
+
+    id: str
+    data: T
+    receipt: str
+    deliveries: int
+    """Number of times that it was received, this time included."""
+    sk: str
+    """Its place in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message as it is stored; `visible_at` is in milliseconds since the epoch, 0 while it waits."""
+
+    id: str
+    data: object
+    visible_at: int = 0
+    receipt: str = ""
+    deliveries: int = 0
+
+    @classmethod
+    def of(cls, stored: object) -> Row:
+        """Return the row of an item's data."""
+        assert isinstance(stored, dict)
+        return cls(**stored)
+
+    @property
+    def stored(self) -> dict[str, object]:
+        """The data of the item."""
+        return {
+            "id": self.id,
+            "data": self.data,
+            "visible_at": self.visible_at,
+            "receipt": self.receipt,
+            "deliveries": self.deliveries,
+        }
+
+    @property
+    def busy(self) -> bool:
+        """True while a consumer has the message, and its visibility timeout has not passed."""
+        return self.visible_at > time.time() * 1000
+
+    def received(self, visibility: float) -> Row:
+        """Return the row for a consumer that has `visibility` seconds."""
+        until = int((time.time() + visibility) * 1000)
+        return replace(self, visible_at=until, receipt=uuid.uuid4().hex, deliveries=self.deliveries + 1)
+
+
+def row_key(queue: str, number: int) -> Key:
+    """Return the key of the message with a number."""
+    return own_key(QUEUES, queue, f"{number:019d}")
+
+
+def last_key(queue: str) -> Key:
+    """Return the key of the item with the number of the last message."""
+    return own_key(QUEUES, queue, LAST)
+
+
+def id_key(queue: str, id: str) -> Key:
+    """Return the key of the item that lists the messages with an id."""
+    return own_key(QUEUE_IDS, queue, id)

@@ -1,0 +1,70 @@
+"""Idempotent work: a record of its result, written in the same atomic write as the work itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import OnceMismatch
+from .items import ABSENT, Record, next_version
+from .keys import ONCE, own_key
+from .values import decode, encode
+from .writes import Put
+
+if TYPE_CHECKING:
+    from .keys import Key
+
+LIFETIME = 24 * 3600
+"""Seconds for which a result is kept, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Identity of a piece of work that must take effect once.
+
+    `id` names it, such as the id of a request or of a queue's message. A repetition with another `payload` (any value
+    that can be stored) is refused. The result is kept for `lifetime` seconds.
+    """
+
+    id: str
+    payload: object = None
+    lifetime: int = LIFETIME
+
+    @property
+    def key(self) -> Key:
+        """Key of the record."""
+        return own_key(ONCE, self.id, "result")
+
+    def put(self, result: object) -> Put:
+        """Return the action that records a result, and fails if there is one.
+
+        Raises:
+            TypeError: the result cannot be stored.
+        """
+        content = {
+            "M": {"payload": {"S": self._digest()}, "result": encode(result, "the result of the function")}
+        }
+        return Put(Record(self.key, content, next_version(), int(time.time()) + self.lifetime), ABSENT)
+
+    def result_in(self, record: Record) -> object:
+        """Return the result in a record.
+
+        Raises:
+            OnceMismatch: it was recorded for another payload.
+        """
+        content = record.data["M"]
+        if content["payload"]["S"] != self._digest():
+            raise OnceMismatch("this id of `once` was used before, with another payload")
+        return decode(content["result"])
+
+    def _digest(self) -> str:
+        encoded = json.dumps(encode(self.payload, "payload"), sort_keys=True)
+        return hashlib.sha256(encoded.encode()).hexdigest()
+
+
+def once_of(given: str | Once | None) -> Once | None:
+    """Return the `Once` that a caller gave, perhaps as its id."""
+    return Once(given) if isinstance(given, str) else given

@@ -1,0 +1,89 @@
+"""Times and errors of requests to DynamoDB, the same for threads and asyncio."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+from ..database.target import AMAZON_ROOTS
+from ..errors import (
+    CommitOutcomeUnknown,
+    ConfigurationError,
+    ConnectionFailed,
+    DatabaseError,
+    DeadlineExceeded,
+)
+from ..shared.retry import Backoff
+from .failures import Failure, Next
+
+if TYPE_CHECKING:
+    from .location import Endpoint
+
+PATIENCE = 20.0
+"""Seconds for which a request is repeated without a deadline of the caller: far less than `limits.TOKEN_SECONDS`."""
+
+RESPONSE_SECONDS = 5.0
+"""Seconds to connect, and to wait for the response of one attempt; DynamoDB answers in milliseconds."""
+
+REPEATS = 10
+"""Repetitions of one request."""
+
+BACKOFF = Backoff(base=0.025, cap=1.0)
+"""Waits between them: a throttled key recovers within a second."""
+
+
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """Return the TLS settings for an endpoint, with verification; None for plain HTTP.
+
+    Raises:
+        ConfigurationError: the file of certificate authorities cannot be read.
+    """
+    if not endpoint.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=endpoint.ca or str(AMAZON_ROOTS))
+    except OSError as error:
+        raise ConfigurationError(
+            f"AWS_CA_BUNDLE names {endpoint.ca!r}, which cannot be read: {error}"
+        ) from error
+
+
+def unanswered(error: Exception, host: str) -> Failure:
+    """Return the failure of a request that was sent, at least in part, and not answered."""
+    said = "no response in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    lost = ConnectionFailed(f"the answer of {host} was lost: {said}")
+    lost.__cause__ = error
+    return Failure(lost, Next.FIND_OUT)
+
+
+def unreachable(error: Exception, host: str) -> Failure:
+    """Return the failure of a connection that could not be opened, so that nothing was sent."""
+    said = "no connection in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    failed = ConnectionFailed(
+        f"cannot connect to {host}: {said}", advice="check the network, Region and endpoint"
+    )
+    failed.__cause__ = error
+    return Failure(failed, Next.REPEAT)
+
+
+def final_error(failure: Failure, *, writes: bool, lost: bool, until: float | None) -> DatabaseError:
+    """Return the error to raise for the last failure of a request.
+
+    Args:
+        failure: the last failure.
+        writes: whether the request changes items.
+        lost: whether an answer to it was lost; a failed condition proves that it was not carried out then either.
+        until: the deadline of the caller, a `time.monotonic()`.
+    """
+    if writes and lost and failure.next is not Next.CONFLICT:
+        unknown = CommitOutcomeUnknown(
+            "the answer to a write was lost, and it is not known whether it was made"
+        )
+        unknown.__cause__ = failure.error
+        return unknown
+    if until is not None and time.monotonic() >= until and failure.next is not Next.CONFLICT:
+        late = DeadlineExceeded("no answer before the deadline, and nothing was written")
+        late.__cause__ = failure.error
+        return late
+    return failure.error

@@ -1,0 +1,73 @@
+# Auto-generated from aio/store.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""Interface of the stores of a table: a DynamoDB table, or a table of a `DistributedDatabase`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .items import Record
+    from .keys import Key
+    from .writes import Add, Write
+
+
+class Store(Protocol):
+    """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
+
+    def read(
+        self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
+    ) -> list[Record | None]:
+        """Return the records of distinct keys, in their order."""
+
+    def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+        """Return the records of keys as they were at one moment, in the order of the keys."""
+
+    def write(self, writes: Sequence[Write], until: float | None) -> None:
+        """Carry out all actions or none.
+
+        Raises:
+            RaceCondition: a condition failed, so nothing was written.
+            CommitOutcomeUnknown: no answer arrived, and the outcome could not be found out.
+        """
+
+    def put_all(self, records: Sequence[Record], until: float | None) -> None:
+        """Write records of distinct keys in any order, each by itself."""
+
+    def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
+        """Delete items of distinct keys in any order, each by itself."""
+
+    def add(self, write: Add, until: float | None) -> None:
+        """Carry out an addition.
+
+        Raises:
+            CommitOutcomeUnknown: the answer was lost.
+        """
+
+    def page(
+        self,
+        pk: str,
+        prefix: str,
+        until: float | None,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+    ) -> tuple[list[Record], str | None]:
+        """Return some records of a partition in order, and the `sk` to go on after; None at the end."""
+
+    def purge(self, until: float | None) -> int:
+        """Delete expired items that the service does not delete by itself, and return their number."""
+
+    @property
+    def forked(self) -> bool:
+        """True in a forked process, which must not use its parent's connections."""
+
+    @property
+    def usage(self) -> tuple[int, int, int]:
+        """Requests sent, connections replaced, connections idle."""
+
+    def close(self) -> None:
+        """Detach from the service."""

@@ -1,0 +1,478 @@
+# Auto-generated from aio/table.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""`AtomicTable`: items with versions, atomic writes and optimistic locks."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock  # `threading` itself is loaded with the first call
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+
+    from ..database.database import DistributedDatabase
+    from ..database.results import Stats
+    from ..shared.deadline import Deadline
+    from .counter import Counter
+    from .engine import TableEngine
+    from .items import Item, Lock
+    from .keys import KeyLike
+    from .lease import Lease
+    from .leases import LeaseToken
+    from .once import Once
+    from .queue import Queue
+    from .transaction import TableTransaction
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+else:
+
+    def overload(declaration: object) -> object:
+        """Stand in for `typing.overload`."""
+        return declaration
+
+
+class AtomicTable:
+    """The table that the stack calls `name`: items with a partition key, a sort key and data.
+
+    Create it once, at the top of the module: it connects with the first call, and keeps its connections. It reads the
+    environment variables that `grant_read_write` has set on the function; on a laptop without them it starts the
+    project's local DynamoDB. With `database` the items are rows of a table of that database instead.
+
+    Every method takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
+    second is left to the handler. Without one it gives up after `requests.PATIENCE` seconds.
+    """
+
+    def __init__(
+        self, name: str, *, database: DistributedDatabase | None = None, max_connections: int = 50
+    ) -> None:
+        """Store the options; nothing is read or connected yet.
+
+        Args:
+            name: id of the construct, or with `database` the name of the table.
+            database: keeps the items in this database, in the table that `atomic_table.schema` creates.
+            max_connections: connections to DynamoDB that are kept open while they are idle.
+        """
+        if max_connections < 1:
+            raise ValueError(f"max_connections is {max_connections}; give at least 1")
+        self.name = name
+        self._database = database
+        self._max_connections = max_connections
+        self._engine: TableEngine | None = None
+        self._lock = allocate_lock()
+
+    @overload
+    def get(
+        self, key: KeyLike, *, consistent: bool = True, deadline: Deadline | None = None
+    ) -> Item[Any] | None: ...
+    @overload
+    def get(
+        self, key: KeyLike, data_type: type[T], *, consistent: bool = True, deadline: Deadline | None = None
+    ) -> Item[T] | None: ...
+    def get(
+        self,
+        key: KeyLike,
+        data_type: type[Any] | None = None,
+        *,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> Item[Any] | None:
+        """Return an item, None if there is none or it has expired.
+
+        Args:
+            key: partition key and sort key, as a pair or as an item that has them.
+            data_type: class of the data, such as a dataclass with its entries as fields. Default: a dict as stored.
+            consistent: whether the newest write is seen for sure. False costs half, may be late, and must not be the
+                basis of a write.
+            deadline: time limit.
+
+        Raises:
+            DatabaseError: see `blocks_runtime.errors`.
+        """
+        (item,) = self._connected().get_many([key], data_type, consistent, _until(deadline))
+        return item
+
+    @overload
+    def get_many(
+        self, keys: Iterable[KeyLike], *, consistent: bool = True, deadline: Deadline | None = None
+    ) -> list[Item[Any] | None]: ...
+    @overload
+    def get_many(
+        self,
+        keys: Iterable[KeyLike],
+        data_type: type[T],
+        *,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> list[Item[T] | None]: ...
+    def get_many(
+        self,
+        keys: Iterable[KeyLike],
+        data_type: type[Any] | None = None,
+        *,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> list[Item[Any] | None]:
+        """Return any number of items in the order of their keys, None for each missing one.
+
+        They are read in batches, so not of one moment; a transaction reads up to 100 of one moment. Otherwise as `get`.
+        """
+        return self._connected().get_many(keys, data_type, consistent, _until(deadline))
+
+    def set(self, items: Item[Any] | Iterable[Item[Any]], *, deadline: Deadline | None = None) -> None:
+        """Write one item, or any number of items, whatever is stored.
+
+        Several are written in batches, so after an error some may be written and some not; a repetition writes the same
+        once more. Versions are not compared: use `set_atomic` or `transaction` where another writer's change must not
+        be lost.
+
+        Raises:
+            TableLimitExceeded: an item or a key is too large; nothing was written.
+            TypeError: data cannot be stored, see `blocks_runtime.atomic_table.values`.
+            ValueError: two items have the same key.
+            DatabaseError: see `blocks_runtime.errors`.
+        """
+        from .items import Item
+
+        self._connected().set([items] if isinstance(items, Item) else items, _until(deadline))
+
+    def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
+        """Delete one item, or any number of items, and their locks; missing ones are no error.
+
+        Several are deleted in batches, as `set` writes them.
+        """
+        from .keys import is_one_key
+
+        wanted: Any = [keys] if is_one_key(keys) else keys
+        self._connected().delete(wanted, _until(deadline))
+
+    def get_lock(self, key: KeyLike, *, deadline: Deadline | None = None) -> Lock:
+        """Return the lock of a key; it is created if there is none.
+
+        A lock is an item of its own, and needs no item under its key. It is accepted for 24 hours after it was last
+        written. In its last hour, and later, it is renewed: it gets a new version, which grows and is never reset.
+        """
+        return self._connected().get_lock(key, _until(deadline))
+
+    def set_atomic(
+        self,
+        items: Item[Any] | Sequence[Item[Any]],
+        locks: Lock | LeaseToken | Sequence[Lock | LeaseToken] = (),
+        *,
+        once: str | Once | None = None,
+        deadline: Deadline | None = None,
+    ) -> list[Lock]:
+        """Write all items, if every lock still has its version; return the locks with their new versions.
+
+        Items that were read from the table (`item.with_data(…)`) must still have their own version, too. Locks and
+        items need not be of the same number. Leases may be given among the locks. With `once` a repetition with the
+        same id writes nothing.
+
+        Raises:
+            RaceCondition: a lock or an item was changed since it was read; nothing was written.
+            CommitOutcomeUnknown: no answer arrived within the deadline.
+            TableLimitExceeded: more than 100 items and locks, or too many bytes; nothing was written.
+            DatabaseError: see `blocks_runtime.errors`.
+        """
+        from .items import Item
+
+        wanted = [items] if isinstance(items, Item) else list(items)
+        guards: Any = list(locks) if isinstance(locks, (list, tuple)) else [locks]
+        return self._connected().set_atomic(wanted, guards, once, _until(deadline))
+
+    @overload
+    def query(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> list[Item[Any]]: ...
+    @overload
+    def query(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        data_type: type[T],
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> list[Item[T]]: ...
+    def query(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        data_type: type[Any] | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> list[Item[Any]]:
+        """Return the items of a partition in the order of `sk`, by the bytes of UTF-8.
+
+        Args:
+            pk: partition key.
+            prefix: beginning of `sk`. Default: all items.
+            data_type: class of the data, as in `get`.
+            reverse: whether the order is descending.
+            limit: largest number of items. Default: all.
+            after: `sk` of the last item of the page before; the item itself is left out.
+            consistent: as in `get`.
+            deadline: time limit.
+
+        Raises:
+            ValueError: the limit is negative.
+            DatabaseError: see `blocks_runtime.errors`.
+        """
+        found: list[Item[Any]] = []
+        if limit == 0:
+            return found
+        pages = self._pages(pk, prefix, data_type, reverse, limit, after, consistent, deadline)
+        for item in pages:
+            found.append(item)
+        return found
+
+    @overload
+    def stream(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        reverse: bool = False,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> Iterator[Item[Any]]: ...
+    @overload
+    def stream(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        data_type: type[T],
+        reverse: bool = False,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> Iterator[Item[T]]: ...
+    def stream(
+        self,
+        pk: str,
+        prefix: str = "",
+        *,
+        data_type: type[Any] | None = None,
+        reverse: bool = False,
+        after: str | None = None,
+        consistent: bool = True,
+        deadline: Deadline | None = None,
+    ) -> Iterator[Any]:
+        """Yield all items of a partition, page by page (1 MB); otherwise as `query`.
+
+        The pages are not of one moment: an item that is written meanwhile may be seen or not.
+        """
+        return self._pages(pk, prefix, data_type, reverse, None, after, consistent, deadline)
+
+    @overload
+    def transaction(
+        self, *, deadline: Deadline | None = None
+    ) -> AbstractContextManager[TableTransaction]: ...
+    @overload
+    def transaction(
+        self,
+        fn: Callable[[TableTransaction], T],
+        retry_on_conflict: bool = False,
+        max_retries: int = 3,
+        *,
+        once: str | Once | None = None,
+        deadline: Deadline | None = None,
+    ) -> T: ...
+    def transaction(
+        self,
+        fn: Callable[[TableTransaction], T] | None = None,
+        retry_on_conflict: bool = False,
+        max_retries: int = 3,
+        *,
+        once: str | Once | None = None,
+        deadline: Deadline | None = None,
+    ) -> Any:
+        """Run `fn(tx)`, commit what it wrote, and return what it returned.
+
+        Transactions are serializable: all that `fn` has read is unchanged when its writes take effect, all in one
+        moment. An exception from `fn` writes nothing and passes through, unless something that it read had changed. By
+        default a conflict is raised. With `retry_on_conflict` all of `fn` is run again, up to `max_retries` more times
+        and not beyond `deadline`, after a random wait that grows; so `fn` must be safe to run more than once.
+
+        With `once` the result is recorded in the same write. A call with the same id returns that result, and does not
+        run `fn`, or discards what it wrote.
+
+        Without `fn` it is a context manager for `with`: the block is the transaction, and cannot be run again.
+
+        Raises:
+            RaceCondition: something that was read has changed, at the last attempt.
+            CommitOutcomeUnknown: no answer arrived; this is never retried.
+            TableLimitExceeded: `fn` read and wrote more than 100 items, or too many bytes.
+            OnceMismatch: the id of `once` was used before, with another payload.
+            TypeError: retries were asked for without a function to run again.
+            DatabaseError: anything else, see `blocks_runtime.errors`.
+        """
+        if fn is None:
+            if retry_on_conflict or once is not None:
+                raise TypeError(
+                    "a with block cannot be run again, so it has neither retry_on_conflict nor once; "
+                    "put it into a function and pass that to transaction()"
+                )
+            return self._connected().block(_until(deadline))
+        retries = max_retries if retry_on_conflict else 0
+        return self._connected().transaction(fn, retries, _until(deadline), once)
+
+    def transactional(
+        self,
+        *,
+        retry_on_conflict: bool = False,
+        max_retries: int = 3,
+        deadline: float | None = None,
+    ) -> Callable[[Callable[Concatenate[TableTransaction, P], T]], Callable[P, T]]:
+        """Return a decorator for a function whose first parameter is a transaction; each call runs one.
+
+        The options and errors are those of `transaction`.
+        """
+        import functools
+
+        def decorate(
+            fn: Callable[Concatenate[TableTransaction, P], T],
+        ) -> Callable[P, T]:
+            @functools.wraps(fn)
+            def run(*args: P.args, **kwargs: P.kwargs) -> T:
+                return self.transaction(
+                    lambda tx: fn(tx, *args, **kwargs), retry_on_conflict, max_retries, deadline=deadline
+                )
+
+            return run
+
+        return decorate
+
+    def lease(self, name: str, *, seconds: float = 60, wait: float = 0, owner: str | None = None) -> Lease:
+        """Return a lease, for `with`: one process at a time has it.
+
+        Args:
+            name: name of the job.
+            seconds: time after which another process may take it over; `renew` starts it again.
+            wait: seconds to wait for another holder. Default: none.
+            owner: text that the item shows. Default: log stream and number of the process.
+        """
+        from .lease import Lease
+
+        return Lease(self._connected().store, name, seconds, wait, owner)
+
+    def counter(self, name: str, *, shards: int = 1) -> Counter:
+        """Return a counter, spread over `shards` items."""
+        from .counter import Counter
+
+        return Counter(self._connected().store, name, shards)
+
+    def queue(self, name: str) -> Queue:
+        """Return a FIFO queue."""
+        from .queue import Queue
+
+        return Queue(self._connected(), name)
+
+    def purge(self, *, deadline: Deadline | None = None) -> int:
+        """Delete expired rows of a table in a `DistributedDatabase`, and return their number; run it once a day.
+
+        DynamoDB deletes expired items by itself, and the number is 0.
+        """
+        return self._connected().store.purge(_until(deadline))
+
+    @property
+    def stats(self) -> Stats:
+        """Counters of this process for this table; `statements` are requests."""
+        from ..database.results import Stats
+        from .connect import stats_of
+
+        engine = self._engine
+        return Stats() if engine is None else stats_of(engine)
+
+    def close(self) -> None:
+        """Close every connection; safe to repeat. The next call connects again. `database` stays open."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.store.close()
+
+    def __enter__(self) -> AtomicTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"AtomicTable({self.name!r})"
+
+    def _pages(
+        self,
+        pk: str,
+        prefix: str,
+        data_type: type[Any] | None,
+        reverse: bool,
+        limit: int | None,
+        after: str | None,
+        consistent: bool,
+        deadline: Deadline | None,
+    ) -> Iterator[Item[Any]]:
+        from .items import item_of
+        from .keys import key_of
+
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit}; give 0 or more")
+        key_of((pk, prefix or "-"))
+        engine, until, left = self._connected(), _until(deadline), limit
+        while True:
+            records, after = engine.store.page(
+                pk, prefix, until, reverse=reverse, limit=left, after=after, consistent=consistent
+            )
+            for record in records:
+                item = item_of(record, data_type)
+                if item is None:
+                    continue
+                yield item
+                if left is not None:
+                    left -= 1
+                    if not left:
+                        return
+            if after is None:
+                return
+
+    def _connected(self) -> TableEngine:
+        engine = self._engine
+        if engine is None or engine.store.forked:
+            return self._connect()
+        return engine
+
+    def _connect(self) -> TableEngine:
+        from ..shared.gc_pause import GcPaused
+
+        with GcPaused():
+            from .connect import engine_for
+        with self._lock:
+            if self._engine is None or self._engine.store.forked:
+                self._engine = engine_for(self.name, self._database, self._max_connections)
+            return self._engine
+
+
+def _until(deadline: Deadline | None) -> float | None:
+    """Return the `time.monotonic()` at which a deadline passes."""
+    if deadline is None:
+        return None
+    from ..shared.deadline import expires_at
+
+    return expires_at(deadline)

@@ -1,0 +1,206 @@
+# Auto-generated from aio/transaction.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
+"""The transaction that a callback uses: consistent reads, and writes that are collected until its end."""
+
+from __future__ import annotations
+
+from ..errors import RaceCondition, TransactionAborted
+from .items import ABSENT, Item, Lock, Record, item_of, live, next_version, record_of
+from .keys import Key, key_of
+from .limits import ACTIONS
+from .locks import lock_key
+from .values import encode
+from .writes import Check, Delete, Put, check_atomic
+
+TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, TypeVar, overload
+
+    from ..database.results import TransactionInfo
+    from .keys import KeyLike
+    from .leases import LeaseToken
+    from .store import Store
+    from .writes import Write
+
+    T = TypeVar("T")
+else:
+
+    def overload(declaration: object) -> object:
+        """Stand in for `typing.overload`."""
+        return declaration
+
+
+class TableTransaction:
+    """One attempt of a transaction on a table.
+
+    Reads are consistent, and read the same item once. Writes are sent at the end, in one atomic write that is
+    conditional on every item read: if one of them has changed, nothing is written. So a transaction that commits has
+    run as if no other one had run at the same time (serializable).
+    """
+
+    def __init__(self, store: Store, info: TransactionInfo, until: float | None) -> None:
+        self._store = store
+        self._until = until
+        self.info = info
+        """The course of the transaction over all its attempts."""
+        self.attempt = info.attempts
+        """Number of this run of the callback, from 1."""
+        self._read: dict[Key, Record | None] = {}
+        self._written: dict[Key, Put | Delete] = {}
+        self._required: dict[Key, Check] = {}
+        self._moments = 0
+        self._over = False
+
+    @overload
+    def get(self, key: KeyLike) -> Item[Any] | None: ...
+    @overload
+    def get(self, key: KeyLike, data_type: type[T]) -> Item[T] | None: ...
+    def get(self, key: KeyLike, data_type: type[Any] | None = None) -> Item[Any] | None:
+        """Return an item, None if there is none. The transaction's own writes are seen.
+
+        The transaction commits only if the item is unchanged then, or still missing.
+        """
+        (item,) = self._items([key], data_type)
+        return item
+
+    @overload
+    def get_many(self, keys: Iterable[KeyLike]) -> list[Item[Any] | None]: ...
+    @overload
+    def get_many(self, keys: Iterable[KeyLike], data_type: type[T]) -> list[Item[T] | None]: ...
+    def get_many(self, keys: Iterable[KeyLike], data_type: type[Any] | None = None) -> list[Item[Any] | None]:
+        """Return items in the order of their keys, None for each missing one; otherwise as `get`."""
+        return self._items(keys, data_type)
+
+    def _items(self, keys: Iterable[KeyLike], data_type: type[Any] | None) -> list[Item[Any] | None]:
+        self._check()
+        wanted = [key_of(key) for key in keys]
+        missing = [key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read]
+        if missing:
+            self._fetch(missing)
+        return [item_of(self._current(key), data_type) for key in wanted]
+
+    def set(self, *items: Item[Any]) -> None:
+        """Write items at the end of the transaction.
+
+        An item that was read, here or before, is written only if it is unchanged; any other one in any case.
+
+        Raises:
+            TypeError: the data cannot be stored, see `blocks_runtime.atomic_table.values`.
+        """
+        self._check()
+        for item in items:
+            key = key_of(item)
+            expects = self._expected(key, item.version)
+            self._written[key] = Put(record_of(item, expects or ABSENT), expects)
+
+    def delete(self, *keys: KeyLike) -> None:
+        """Delete items at the end of the transaction; those that were read here only if they are unchanged."""
+        self._check()
+        for given in keys:
+            self._delete(key_of(given))
+
+    def require(self, *guards: Lock | LeaseToken) -> None:
+        """Commit only if locks or leases still have the version with which they were acquired."""
+        self._check()
+        for guard in guards:
+            key = lock_key(guard.key) if isinstance(guard, Lock) else guard.stored_key
+            version = guard.version if isinstance(guard, Lock) else guard.token
+            self._required[key] = Check(key, version)
+
+    def _get(self, key: Key) -> Record | None:
+        """Return the record of a key of this library, None if there is none."""
+        self._check()
+        if key not in self._written and key not in self._read:
+            self._fetch([key])
+        return live(self._current(key))
+
+    def _put(self, key: Key, data: object) -> None:
+        """Write a value under a key of this library."""
+        expects = self._expected(key, None)
+        self._written[key] = Put(Record(key, encode(data), next_version(expects or ABSENT)), expects)
+
+    def _delete(self, key: Key) -> None:
+        """Delete an item with a key of this library."""
+        self._written[key] = Delete(key, self._expected(key, None))
+
+    def _fetch(self, keys: list[Key]) -> None:
+        """Read items, of one moment where they fit into one atomic read."""
+        if len(keys) == 1:
+            found = self._store.read(keys, self._until)
+        elif len(keys) <= ACTIONS:
+            found = self._store.snapshot(keys, self._until)
+        else:
+            found = self._store.read(keys, self._until)
+            self._moments += 1
+        self._moments += 1
+        self._read.update(zip(keys, found, strict=True))
+
+    def _current(self, key: Key) -> Record | None:
+        written = self._written.get(key)
+        if written is None:
+            return self._read.get(key)
+        return written.record if isinstance(written, Put) else None
+
+    def _expected(self, key: Key, version: int | None) -> int | None:
+        """Return the version that the item must have, None for any.
+
+        The one that was read first counts: an item that was written here before has a version that is not stored yet.
+        """
+        if key in self._read:
+            return _version(self._read[key])
+        written = self._written.get(key)
+        return written.expects if written is not None else version
+
+    def _commit(self, *further: Write) -> None:
+        """Write everything, conditional on everything read; called after the callback."""
+        self._check()
+        self._over = True
+        writes = [*self._written.values(), *further]
+        if not writes and not self._required:
+            self._validate()
+            return
+        only_read = [
+            Check(key, _version(record)) for key, record in self._read.items() if key not in self._written
+        ]
+        actions = [*writes, *only_read, *self._required.values()]
+        check_atomic(actions)
+        self._store.write(actions, self._until)
+
+    def _validate(self) -> None:
+        """Check that everything read was so at one moment.
+
+        Raises:
+            RaceCondition: an item has changed since it was read.
+        """
+        if self._moments < 2:
+            return
+        keys = list(self._read)
+        check_atomic([Check(key, ABSENT) for key in keys])
+        found = self._store.snapshot(keys, self._until)
+        changed = [
+            key
+            for key, record in zip(keys, found, strict=True)
+            if _version(record) != _version(self._read[key])
+        ]
+        if changed:
+            error = RaceCondition(
+                f"{len(changed)} of the {len(keys)} items read changed during the transaction"
+            )
+            error.keys = tuple(changed)
+            raise error
+
+    def _end(self) -> None:
+        """Refuse further calls."""
+        self._over = True
+
+    def _check(self) -> None:
+        if self._over:
+            raise TransactionAborted(
+                "the transaction is over", advice="use `tx` only inside the callback or the block"
+            )
+
+
+def _version(record: Record | None) -> int:
+    """Return the version of a record; that of an absent or expired one is `ABSENT`."""
+    found = live(record)
+    return ABSENT if found is None else found.version

@@ -1,0 +1,204 @@
+"""A cut connection or lost answer at every message: no half-written pair, and no wrong verdict."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from blocks_runtime import AtomicTable, DistributedDatabase, Item, RaceCondition, TableTransaction
+from blocks_runtime.errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DeadlineExceeded,
+    SerializationFailure,
+    ServerUnavailable,
+    Throttled,
+)
+from tests.support.relay import Direction, Relay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_dynamodb import LocalDynamo
+
+
+def move(tx: TableTransaction) -> int:
+    """Move one from an item to the other; the sum stays zero."""
+    one, other = tx.get_many([("pair", "a"), ("pair", "b")])
+    assert one is not None
+    assert other is not None
+    tx.set(one.with_data(one.data + 1), other.with_data(other.data - 1))
+    return int(one.data) + 1
+
+
+def state(table: AtomicTable) -> tuple[Any, ...]:
+    return tuple(item.data for item in table.query("pair"))
+
+
+def start(table: AtomicTable) -> None:
+    table.set([Item("pair", "a", 0), Item("pair", "b", 0)])
+
+
+CUTS = ["connection-lost", "outcome-unknown"]
+
+
+@pytest.mark.parametrize("fault", CUTS)
+@pytest.mark.parametrize("operation", ["TransactGetItems", "TransactWriteItems"])
+def test_a_cut_transaction_takes_effect_once(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, fault: str, operation: str
+) -> None:
+    start(dynamodb_table)
+    dynamo.inject(fault, operation=operation, times=2)
+    assert dynamodb_table.transaction(move) == 1
+    assert state(dynamodb_table) == (1, -1)
+    assert dynamodb_table.stats.conflicts == 0
+    assert not dynamo.armed()
+
+
+@pytest.mark.parametrize("fault", CUTS)
+def test_a_lost_answer_is_settled_by_version_without_tokens(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, fault: str
+) -> None:
+    """Some emulators ignore tokens: the repetition meets the transaction's own versions."""
+    start(dynamodb_table)
+    dynamo.inject("token-forgotten", times=None)
+    dynamo.inject(fault, operation="TransactWriteItems")
+    dynamodb_table.transaction(move)
+    assert state(dynamodb_table) == (1, -1)
+
+
+def test_a_lost_answer_is_no_race_though_others_write(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo
+) -> None:
+    """The item has been written again when the request is repeated: the token still tells that it took effect."""
+    start(dynamodb_table)
+    dynamo.inject("outcome-unknown", operation="TransactWriteItems")
+    lock = dynamodb_table.get_lock(("pair", "lock"))
+    assert dynamo.armed() == {}
+    dynamo.inject("outcome-unknown", operation="TransactWriteItems")
+    (written,) = dynamodb_table.set_atomic([Item("pair", "a", 7), Item("pair", "b", -7)], lock)
+    assert dynamodb_table.get_lock(("pair", "lock")) == written
+    assert state(dynamodb_table) == (7, -7)
+
+
+@pytest.mark.parametrize("fault", CUTS)
+def test_batches_survive_cuts(dynamodb_table: AtomicTable, dynamo: LocalDynamo, fault: str) -> None:
+    dynamo.inject(fault, every=2, times=3)
+    dynamodb_table.set([Item("many", f"{n:02d}", n) for n in range(60)])
+    assert [item.data for item in dynamodb_table.query("many")] == list(range(60))
+
+
+def test_unprocessed_items_and_keys_are_sent_again(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
+    dynamo.inject("unprocessed", times=6)
+    dynamodb_table.set([Item("many", f"{n:02d}", n) for n in range(30)])
+    dynamo.inject("unprocessed", times=6)
+    items = dynamodb_table.get_many([("many", f"{n:02d}") for n in range(30)])
+    assert [item and item.data for item in items] == list(range(30))
+    dynamo.inject("unprocessed", times=None)
+    with pytest.raises(DeadlineExceeded, match="unprocessed"):
+        dynamodb_table.set([Item("many", f"{n:02d}", n) for n in range(30)], deadline=0.3)
+
+
+PASSING = {
+    "TransactionConflict": SerializationFailure,
+    "Throttling": Throttled,
+}
+
+
+@pytest.mark.parametrize(("fault", "error"), PASSING.items(), ids=PASSING)
+def test_passing_reasons_are_repeated_and_no_race(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, fault: str, error: type[Exception]
+) -> None:
+    start(dynamodb_table)
+    dynamo.inject(fault, operation="TransactWriteItems", times=3)
+    dynamodb_table.transaction(move)
+    assert (dynamodb_table.stats.retries, dynamodb_table.stats.conflicts) == (3, 0)
+    dynamo.inject(fault, operation="TransactWriteItems", times=None)
+    with pytest.raises((error, DeadlineExceeded)) as caught:
+        dynamodb_table.transaction(move, deadline=0.5)
+    assert not isinstance(caught.value, RaceCondition)
+    assert isinstance(caught.value.__cause__ or caught.value, error)
+    assert state(dynamodb_table) == (1, -1)
+
+
+def test_an_addition_is_not_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
+    counter = dynamodb_table.counter("hits")
+    counter.add()
+    dynamo.inject("outcome-unknown", operation="UpdateItem")
+    with pytest.raises(CommitOutcomeUnknown):
+        counter.add()
+    assert counter.value() == 2
+    dynamo.inject("outcome-unknown", operation="TransactWriteItems")
+    counter.add(once="third")
+    assert counter.value() == 3
+    assert dynamodb_table.stats.unknown == 1
+
+
+def test_a_write_without_any_answer_is_unknown(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
+    start(dynamodb_table)
+    dynamo.inject("outcome-unknown", operation="TransactWriteItems", times=None)
+    with pytest.raises(CommitOutcomeUnknown) as caught:
+        dynamodb_table.transaction(move, retry_on_conflict=True, deadline=0.5)
+    assert caught.value.commit_unknown
+    dynamo.inject("connection-lost", operation="GetItem", times=None)
+    with pytest.raises((ConnectionFailed, DeadlineExceeded)):
+        dynamodb_table.get(("pair", "a"), deadline=0.3)
+
+
+def test_an_unreachable_endpoint_writes_nothing(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    with AtomicTable("locks") as table, pytest.raises(ConnectionFailed, match="cannot connect"):
+        table.set_atomic(Item("p", "s", 1), deadline=0.3)
+
+
+def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
+    start(dynamodb_table)
+    dynamo.inject("InternalServerError", times=3)
+    dynamodb_table.transaction(move)
+    assert state(dynamodb_table) == (1, -1)
+    assert issubclass(Throttled, ServerUnavailable)
+
+
+# The same over Aurora DSQL, with the connection cut at every message.
+
+
+@pytest.fixture
+def through(
+    table_in_cluster: object, wire: Relay, dsql_table: AtomicTable
+) -> Iterator[Callable[[], AtomicTable]]:
+    """Return a function that makes tables which are connected through the relay."""
+    made: list[DistributedDatabase] = []
+
+    def make() -> AtomicTable:
+        made.append(DistributedDatabase("main"))
+        made[-1].warm_up()
+        return AtomicTable("items_of_table", database=made[-1])
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_a_cut_at_every_message_of_dsql(
+    through: Callable[[], AtomicTable], wire: Relay, dsql_table: AtomicTable, direction: Direction
+) -> None:
+    for number in itertools.count(1):
+        start(dsql_table)
+        table = through()
+        wire.lose_next(direction, number)
+        try:
+            assert table.transaction(move, retry_on_conflict=True) == 1
+        except RaceCondition:
+            pytest.fail(f"message {number}: a race was reported, though there is only one writer")
+        except (CommitOutcomeUnknown, ConnectionFailed):
+            assert state(dsql_table) in ((0, 0), (1, -1)), f"message {number}"
+        else:
+            assert state(dsql_table) == (1, -1), f"message {number}"
+        if wire.armed:
+            break
+    assert number > 4

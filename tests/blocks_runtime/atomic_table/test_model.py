@@ -1,0 +1,158 @@
+"""A state machine: random calls, faults in between, compared with a model that runs them one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from blocks_runtime import AtomicTable, Item, Lock, RaceCondition
+
+if TYPE_CHECKING:
+    from local_dynamodb import LocalDynamo
+
+keys = st.sampled_from([(pk, sk) for pk in ("p", "q") for sk in ("1", "2", "10")])
+data = st.one_of(st.integers(-5, 5), st.text(max_size=2), st.lists(st.booleans(), max_size=2))
+SURVIVED = (
+    "TransactionConflict",
+    "Throttling",
+    "connection-lost",
+    "outcome-unknown",
+    "unprocessed",
+    "InternalServerError",
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """Calls on a table, with a dict as the model. `changed` counts the writes of each key since it was read."""
+
+    table: AtomicTable
+    dynamo: LocalDynamo | None
+
+    @initialize()
+    def begin(self) -> None:
+        self.model: dict[tuple[str, str], Any] = {}
+        self.locks: dict[tuple[str, str], Lock] = {}
+        self.seen: dict[tuple[str, str], tuple[Item[Any], int]] = {}
+        self.changes: dict[tuple[str, str], int] = {}
+        self.lock_changes: dict[tuple[str, str], int] = {}
+        self.table.delete([(pk, sk) for pk in ("p", "q") for sk in ("1", "2", "10")])
+
+    def write(self, key: tuple[str, str], value: Any) -> None:
+        self.changes[key] = self.changes.get(key, 0) + 1
+        self.model[key] = value
+
+    @rule(fault=st.sampled_from(SURVIVED), every=st.integers(1, 3))
+    def disturb(self, fault: str, every: int) -> None:
+        if self.dynamo is not None:
+            self.dynamo.inject(fault, every=every)
+
+    @rule(values=st.dictionaries(keys, data, max_size=4))
+    def set(self, values: dict[tuple[str, str], Any]) -> None:
+        self.table.set([Item(*key, value) for key, value in values.items()])
+        for key, value in values.items():
+            self.write(key, value)
+
+    @rule(wanted=st.lists(keys, max_size=5))
+    def get_many(self, wanted: list[tuple[str, str]]) -> None:
+        items = self.table.get_many(wanted)
+        assert [item and item.data for item in items] == [self.model.get(key) for key in wanted]
+
+    @rule(key=keys)
+    def read(self, key: tuple[str, str]) -> None:
+        item = self.table.get(key)
+        assert (item is None) is (key not in self.model)
+        if item is not None:
+            self.seen[key] = item, self.changes.get(key, 0)
+
+    @rule(key=keys, value=data)
+    def write_what_was_read(self, key: tuple[str, str], value: Any) -> None:
+        if key not in self.seen:
+            return
+        item, at = self.seen.pop(key)
+        if self.changes.get(key, 0) == at:
+            self.table.set_atomic(item.with_data(value))
+            self.write(key, value)
+        else:
+            with pytest.raises(RaceCondition):
+                self.table.set_atomic(item.with_data(value))
+
+    @rule(key=keys)
+    def lock(self, key: tuple[str, str]) -> None:
+        lock = self.table.get_lock(key)
+        if key in self.locks and self.lock_changes.get(key, 0) == 0:
+            assert lock == self.locks[key]
+        self.locks[key] = lock
+        self.lock_changes[key] = 0
+
+    @rule(key=keys, values=st.dictionaries(keys, data, min_size=1, max_size=3), keep=st.booleans())
+    def write_under_lock(self, key: tuple[str, str], values: dict[tuple[str, str], Any], keep: bool) -> None:
+        if key not in self.locks:
+            return
+        items = [Item(*each, value) for each, value in values.items()]
+        if self.lock_changes[key]:
+            with pytest.raises(RaceCondition):
+                self.table.set_atomic(items, self.locks[key])
+            return
+        (renewed,) = self.table.set_atomic(items, self.locks[key])
+        assert renewed.version > self.locks[key].version
+        if keep:
+            self.locks[key] = renewed
+        else:
+            self.lock_changes[key] = 1
+        for each, value in values.items():
+            self.write(each, value)
+
+    @rule(key=keys, other=keys)
+    def swap(self, key: tuple[str, str], other: tuple[str, str]) -> None:
+        def exchange(tx: Any) -> None:
+            one, two = tx.get_many([key, other])
+            for place, item in ((other, one), (key, two)):
+                if item is None:
+                    tx.delete(place)
+                else:
+                    tx.set(Item(*place, item.data))
+
+        self.table.transaction(exchange)
+        before = dict(self.model)
+        for place, source in ((other, key), (key, other)):
+            self.changes[place] = self.changes.get(place, 0) + 1
+            if source in before:
+                self.model[place] = before[source]
+            else:
+                self.model.pop(place, None)
+
+    @rule(key=keys)
+    def delete(self, key: tuple[str, str]) -> None:
+        self.table.delete(key)
+        self.changes[key] = self.changes.get(key, 0) + 1
+        self.model.pop(key, None)
+        if key in self.locks:
+            self.lock_changes[key] = 1
+
+    @invariant()
+    def queries_agree(self) -> None:
+        for pk in ("p", "q"):
+            found = {item.key: item.data for item in self.table.query(pk)}
+            assert list(found.items()) == sorted(
+                (key, value) for key, value in self.model.items() if key[0] == pk
+            )
+
+
+@pytest.mark.parametrize("store", ["dynamodb", "dsql"])
+def test_random_calls_agree_with_the_model(request: pytest.FixtureRequest, store: str) -> None:
+    table: AtomicTable = request.getfixturevalue(f"{store}_table")
+    dynamo = request.getfixturevalue("dynamo") if store == "dynamodb" else None
+    machine = type("Bound", (Machine,), {"table": table, "dynamo": dynamo})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=25 if store == "dynamodb" else 10,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
