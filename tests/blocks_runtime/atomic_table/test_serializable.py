@@ -32,7 +32,7 @@ Lists = dict[tuple[str, str], tuple[int, ...]]
 
 @dataclass
 class History:
-    """What each committed transaction has read, and those whose outcome is unknown."""
+    """The reads of each committed transaction, and the transactions whose outcome is unknown."""
 
     reads: dict[int, Lists] = field(default_factory=dict)
     unknown: set[int] = field(default_factory=set)
