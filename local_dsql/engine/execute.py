@@ -30,8 +30,9 @@ from local_dsql.engine.errors import (
     too_old,
 )
 from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
+from local_dsql.engine.owner_functions import roles_dropped
 from local_dsql.engine.rebase import rebase
-from local_dsql.engine.requests import strip_surplus
+from local_dsql.engine.requests import renamed, strip_surplus
 from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
@@ -95,6 +96,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         refusal = await _uninterrupted(held, request, _violation_at_once)
     if refusal is not None:
         return refused(refusal)
+    if statement is not None and (roles := roles_dropped(statement)):
+        await held.services.owner_functions.remove(roles)
     if held.answered is None:
         held.session.preemptions = 0
     return await _uninterrupted(held, request, _execute)
@@ -281,7 +284,7 @@ def _note(held: HeldSession, request: Request) -> None:
     if prepared.forgets(request.statement):
         held.session.prepared = False
     if request.sets_parameters or request.is_ddl:
-        transaction.replay.append(request)
+        transaction.replay.append(renamed(request))
 
 
 def note_statement(held: HeldSession, statement: Statement) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from dsql_dialect import libpg_query
+from local_dsql.wire.sql import literal
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dsql_dialect import Statement
     from local_dsql.wire.backend import Backend
 
 _MAKE = """
@@ -38,6 +42,16 @@ $do$;
 REVOKE EXECUTE ON FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarray) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION local_dsql_engine.as_{owner}(text, text, tid[], anyarray) TO local_dsql_engine;
 """
+_OWNED = (
+    "SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname IN ({roles})"
+    " AND pg_catalog.to_regprocedure('local_dsql_engine.as_' || r.oid || '(text, text, tid[], anyarray)') IS NOT NULL"
+)
+_DROP = """
+DELETE FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND deptype = 'e'
+    AND objid = pg_catalog.to_regprocedure('local_dsql_engine.as_{owner}(text, text, tid[], anyarray)');
+DROP FUNCTION IF EXISTS local_dsql_engine.as_{owner}(text, text, tid[], anyarray);
+"""
+"""It is a member of an extension, so that dumps leave it out (`catalog/80_dumps.sql`)."""
 
 
 class OwnerFunctions:
@@ -57,10 +71,26 @@ class OwnerFunctions:
             await self._superuser.exclusive_rows(_MAKE.format(owner=int(owner)))
             self._made.add(owner)
 
+    async def remove(self, roles: Sequence[str]) -> None:
+        """Drop the functions of roles: a role that owns one cannot be dropped. They are created again when needed."""
+        found = await self._superuser.exclusive_rows(_OWNED.format(roles=", ".join(map(literal, roles))))
+        for (owner,) in found:
+            self._made.discard(int(str(owner)))
+            await self._superuser.exclusive_rows(_DROP.format(owner=int(str(owner))))
+
     async def repair(self, owners: Iterable[int]) -> bool:
-        """Create functions of owners again; return whether there were any."""
-        spoilt = self._made & set(owners)
+        """Create the functions of owners again; return whether there are any."""
+        spoilt = set(owners)
         self._made -= spoilt
         for owner in spoilt:
             await self.ensure(owner)
         return bool(spoilt)
+
+
+def roles_dropped(statement: Statement) -> list[str]:
+    """Return the names of the roles that a statement drops."""
+    if statement.node != "DropRole":
+        return []
+    (tree,) = libpg_query.parse(statement.backend_sql.encode())
+    roles = tree["stmt"]["DropRoleStmt"]["roles"]
+    return [name for each in roles if (name := each["RoleSpec"].get("rolename"))]

@@ -95,14 +95,39 @@ def with_text(request: Request, sql: str) -> Request | None:
     used = _parameters(sql)
     types = _types(parse[BODY:].split(b"\0", 2)[2], used)
     values = _values(bind[BODY:].split(b"\0", 2)[2], used)
-    body = (
+    return Request(_under_own_name(messages.cstring(sql) + types, values), statement=statement)
+
+
+def renamed(request: Request) -> Request:
+    """Return the request under names of the engine's own, whatever the client does with its names meanwhile.
+
+    One that goes on in a portal of an earlier request is returned as it is.
+    """
+    if request.simple:
+        return request
+    frames = FrameReader().feed(request.again or request.body)
+    bind = next((raw for kind, raw in frames if kind == b"B"), None)
+    if bind is None:
+        return request
+    _, name, values = bind[BODY:].split(b"\0", 2)
+    parses = [raw[BODY:].split(b"\0", 1) for kind, raw in frames if kind == b"P"] or [
+        request.parse[BODY:].split(b"\0", 1)
+    ]
+    text = next((parse[1] for parse in reversed(parses) if parse[0] == name and len(parse) > 1), None)
+    if text is None:
+        return request
+    return Request(_under_own_name(text, values), rows=request.rows, statement=request.statement)
+
+
+def _under_own_name(text: bytes, values: bytes) -> bytes:
+    """Return messages that run a statement once: text and types as in a Parse, formats and values as in a Bind."""
+    return (
         _FORGET
-        + messages.frame(b"P", _NAME + messages.cstring(sql) + types)
+        + messages.frame(b"P", _NAME + text)
         + messages.frame(b"B", _NAME + _NAME + values)
         + messages.frame(b"E", _NAME + b"\0\0\0\0")
         + messages.frame(b"C", b"P" + _NAME)
     )
-    return Request(body, statement=statement)
 
 
 def _parameters(sql: str) -> frozenset[int]:

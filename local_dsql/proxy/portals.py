@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import passed_on
 from local_dsql.engine.errors import CONFLICT
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
@@ -166,6 +167,7 @@ async def _read_rest(backend: Backend, portal: bytes) -> list[Frame]:
         (response,) = await backend.request(messages.execute(portal, _PIECE) + messages.SYNC)
         if response.error is not None:
             await backend.request(savepoints.TO_GUARD)
+            response = passed_on(response)
         more = bool(response.frames) and response.frames[-1][0] == BackendMessage.PORTAL_SUSPENDED
         frames += response.frames[:-1] if more else response.frames
         if not more:

@@ -138,3 +138,61 @@ def test_a_function_cannot_change_who_one_is(cluster: Cluster) -> None:
             with pytest.raises(psycopg.errors.FeatureNotSupported):
                 admin.execute(f"CREATE FUNCTION escape() RETURNS void LANGUAGE sql AS $$ {body} $$")
         assert admin.execute("SELECT current_user, session_user").fetchone() == ("admin", "admin")
+
+
+def test_a_role_that_owns_nothing_more_can_be_dropped(cluster: Cluster) -> None:
+    """The engine's function that runs code as the role does not keep it; before that it is made again when needed."""
+    identity = "arn:aws:iam::000000000000:role/maker"
+    token = cluster.token(cluster.credentials(identity, "dsql:DbConnect"), "DbConnect")
+    with cluster.connect() as admin:
+        admin.execute("CREATE ROLE maker WITH LOGIN")
+        admin.execute(f"AWS IAM GRANT maker TO '{identity}'")
+        admin.execute("CREATE SCHEMA made")
+        admin.execute("GRANT CREATE, USAGE ON SCHEMA made TO maker")
+        makers = [cluster.connect(user="maker", password=token) for _ in range(2)]
+        with makers[0] as maker, makers[1] as other:
+            maker.execute(
+                "CREATE FUNCTION made.positive(n int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT n > 0'"
+            )
+            maker.execute("CREATE TABLE made.t (id int PRIMARY KEY, n int CHECK (made.positive(n)))")
+            maker.execute("INSERT INTO made.t VALUES (1, 1)")
+            for number in (2, 3):
+                maker.execute("BEGIN")
+                maker.execute("UPDATE made.t SET n = %s", (number,))
+                with other.transaction(force_rollback=True):
+                    other.execute("UPDATE made.t SET n = 9")
+                with pytest.raises(psycopg.errors.DependentObjectsStillExist, match=r"made\.t") as refused:
+                    admin.execute("DROP ROLE maker")
+                assert "as_" not in str(refused.value)
+                assert maker.execute("SELECT n FROM made.t").fetchone() == (number,)
+                maker.execute("COMMIT")
+        admin.execute("DROP TABLE made.t")
+        admin.execute("DROP FUNCTION made.positive(int)")
+        admin.execute("DROP SCHEMA made")
+        admin.execute(f"AWS IAM REVOKE maker FROM '{identity}'")
+        admin.execute("DROP ROLE maker")
+
+
+@pytest.mark.parametrize("parameter", [(), (1,)], ids=["simple", "extended"])
+@pytest.mark.parametrize("block", [False, True], ids=["alone", "in a transaction"])
+def test_a_client_may_drop_all_prepared_statements(
+    cluster: Cluster, parameter: tuple[int, ...], *, block: bool
+) -> None:
+    """Those of the engine are among them, and are prepared again."""
+    where = "WHERE id = %s" if parameter else "WHERE id = 1"
+    with cluster.connect() as client, cluster.connect() as other:
+        client.execute("CREATE TABLE deallocated (id int PRIMARY KEY, n int)")
+        client.execute("INSERT INTO deallocated VALUES (1, 0)")
+        for _ in range(2):
+            client.execute("BEGIN")
+            client.execute(f"UPDATE deallocated SET n = n + 1 {where}", parameter)
+            if block:
+                client.execute("DEALLOCATE ALL")
+            client.execute(f"UPDATE deallocated SET n = n + 1 {where}", parameter)
+            client.execute("COMMIT")
+            if not block:
+                client.execute("DEALLOCATE ALL")
+            client.execute(f"UPDATE deallocated SET n = n + 1 {where}", parameter)
+            assert other.execute(f"UPDATE deallocated SET n = n + 1 {where}", parameter).rowcount == 1
+        assert client.execute("SELECT n FROM deallocated").fetchone() == (8,)
+        client.execute("DROP TABLE deallocated")
