@@ -37,6 +37,11 @@ class Workspace:
         return self.folder / "local"
 
     @property
+    def dynamodb(self) -> Path:
+        """Return the folder of the local DynamoDB."""
+        return self.folder / "dynamodb"
+
+    @property
     def stacks(self) -> Path:
         """Return the folder of the deployed stacks, with a state file for each."""
         return self.folder / "stacks"

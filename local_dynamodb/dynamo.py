@@ -114,7 +114,11 @@ class LocalDynamo:
             ttl = {"Enabled": True, "AttributeName": "ttl"}
             self.request("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": ttl}, region)
         if replicas:
-            self._command("replicate", table=name, regions=[region, *replicas])
+            self.replicate(name, [region, *replicas])
+
+    def replicate(self, table: str, regions: Sequence[str]) -> None:
+        """Make a table that exists in one Region a replicated table in all of `regions`."""
+        self._command("replicate", table=table, regions=list(regions))
 
     def reset(self) -> None:
         """Delete all items and injections, in milliseconds; tables, port and Regions stay."""

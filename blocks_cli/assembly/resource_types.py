@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CLUSTER = "AWS::DSQL::Cluster"
 FUNCTION = "AWS::Lambda::Function"
+TABLE = "AWS::DynamoDB::Table"
+GLOBAL_TABLE = "AWS::DynamoDB::GlobalTable"
 LAYER = "AWS::Lambda::LayerVersion"
 ROLE = "AWS::IAM::Role"
 POLICY = "AWS::IAM::Policy"

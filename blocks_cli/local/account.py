@@ -22,6 +22,7 @@ from blocks_cli.local.placeholders import is_placeholder
 from blocks_cli.local.policies import permissions_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
+from blocks_cli.local.tables import Tables
 from blocks_runtime.signing import Credentials
 from local_dsql.access import LOCAL_ACCOUNT, Permission, allowed
 
@@ -50,6 +51,7 @@ class LocalAccount:
         self.report = report
         self.store = CodeStore(workspace.code)
         self.clusters = Clusters(workspace.clusters)
+        self.tables = Tables(workspace.dynamodb)
         self.responses = ResponseServer()
         self.functions = LambdaService(
             self.store, workspace.packages, workspace.temporary, self.credentials_of, report.output
@@ -109,6 +111,8 @@ class LocalAccount:
         extra = authorities(base.environment, self.clusters.ca_files()) | self._added_environment.get(
             base.arn, {}
         )
+        if self.tables.url is not None:
+            extra["AWS_ENDPOINT_URL_DYNAMODB"] = self.tables.url
         local = dataclasses.replace(base, environment={**base.environment, **extra})
         try:
             notes = self.functions.put(local)
@@ -140,13 +144,17 @@ class LocalAccount:
         return None
 
     def credentials_of(self, role_arn: str) -> Credentials:
-        """Return the credentials of a role, after registering its permissions with all clusters."""
+        """Return the credentials of a role, after registering its permissions with all clusters and tables."""
         role = self._role(role_arn)
         given = None if role is None else self._register(role)
-        return given or self._credentials_without_cluster(role_arn)
+        credentials = given or self._credentials_without_cluster(role_arn)
+        self.tables.register(
+            credentials.access_key_id, role_arn, () if role is None else self._permissions(role)
+        )
+        return credentials
 
     def publish_permissions(self) -> None:
-        """Register the permissions of all roles with all clusters, after a role or policy changed.
+        """Register the permissions of all roles with all clusters and tables, after a role or policy changed.
 
         A role that was deleted loses all of them.
         """
@@ -155,6 +163,8 @@ class LocalAccount:
             self._register(role)
         for arn in self._registered - roles.keys():
             self._share(arn, ())
+        for key_id, arn in self._owners.items():
+            self.tables.register(key_id, arn, self._permissions(roles[arn]) if arn in roles else ())
 
     def _register(self, role: DeployedResource) -> Credentials | None:
         """Register a role with all clusters; it has the same credentials in each, as on AWS. None without clusters."""
@@ -170,12 +180,13 @@ class LocalAccount:
         return shared
 
     def close(self) -> None:
-        """Close functions, endpoints and clusters."""
+        """Close functions, endpoints, clusters and tables."""
         self.functions.close()
         self._endpoint.close()
         self._control_endpoint.close()
         self.responses.close()
         self.clusters.close()
+        self.tables.close()
 
     def _permissions(
         self, role: DeployedResource, context: Mapping[str, str] | None = None

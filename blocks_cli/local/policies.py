@@ -20,6 +20,7 @@ MANAGED: Mapping[str, tuple[str, ...]] = {
     "AdministratorAccess": ("*",),
     "PowerUserAccess": ("*",),
     "AmazonAuroraDSQLFullAccess": ("dsql:*",),
+    "AmazonDynamoDBFullAccess": ("dynamodb:*",),
     "AmazonAuroraDSQLConsoleFullAccess": ("dsql:*",),
 }
 """Actions of AWS managed policies that allow connecting, by name; others allow nothing locally."""

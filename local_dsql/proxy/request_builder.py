@@ -52,7 +52,10 @@ def _repetition(frames: tuple[Frame, ...], statements: PreparedStatements) -> tu
     bound = {messages.bind_parts(raw)[0] for kind, raw in frames if kind == FrontendMessage.BIND}
     for kind, raw in frames:
         if kind == FrontendMessage.PARSE and (name := messages.parse_parts(raw)[0]):
-            closes.append(messages.close(ObjectKind.STATEMENT, name))
+            if (
+                statements.accepted(name) is None
+            ):  # one of an earlier batch stays: PostgreSQL refuses the name
+                closes.append(messages.close(ObjectKind.STATEMENT, name))
         elif kind == FrontendMessage.EXECUTE:
             portal, _ = messages.execute_parts(raw)
             if portal not in bound and (bind := statements.portals.bind_of(portal)):

@@ -20,6 +20,7 @@ from blocks.database import backups, migrator
 from examples.bank.stack import BankStack
 from examples.ecs.stack import WorkerStack
 from examples.existing_cluster.stacks import NotesStack, PlatformStack
+from examples.rate_limit.stack import LimitsStack
 from examples.two_regions.stacks import add_hotel
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def examples(app: cdk.App) -> None:
         cluster_endpoint=platform.cluster.attr_endpoint,
     )
     add_hotel(app, "123456789012")
+    LimitsStack(app, "LimitsStack")
 
 
 PACKS = (cdk_nag.AwsSolutionsChecks, cdk_nag.HIPAASecurityChecks, cdk_nag.ServerlessChecks)

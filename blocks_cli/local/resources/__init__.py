@@ -11,6 +11,7 @@ from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
 from blocks_cli.local.resources.iam import IdentityHandler
 from blocks_cli.local.resources.simple import SIMPLE, PlaceholderHandler, SimpleHandler
+from blocks_cli.local.resources.table import TableHandler
 
 if TYPE_CHECKING:
     from blocks_cli.local.resources.handler import ResourceHandler
@@ -20,6 +21,8 @@ HANDLERS: dict[str, ResourceHandler] = {
     resource_types.CLUSTER: ClusterHandler(),
     resource_types.FUNCTION: FunctionHandler(),
     resource_types.LAYER: LayerHandler(),
+    resource_types.TABLE: TableHandler(),
+    resource_types.GLOBAL_TABLE: TableHandler(),
     resource_types.CUSTOM_RESOURCE: CustomResourceHandler(),
     resource_types.ROLE: IdentityHandler("role"),
     resource_types.MANAGED_POLICY: IdentityHandler("policy"),

@@ -18,6 +18,7 @@ from .http_messages import NotHttp, ResponseReader, post
 from .primitives import Stream, sleep
 from .requests import (
     BACKOFF,
+    IDLE_SECONDS,
     PATIENCE,
     REPEATS,
     RESPONSE_SECONDS,
@@ -91,7 +92,7 @@ class Client:
         self._counters = counters
         self._instrumentation = instrumentation
         self._max_idle = max_connections
-        self._idle: list[Stream] = []
+        self._idle: list[tuple[Stream, float]] = []
         self._tls = tls_context(location.endpoint)
         self._process = os.getpid()
         self.requests = 0
@@ -138,7 +139,7 @@ class Client:
     def close(self) -> None:
         """Close all idle connections, and detach from a local DynamoDB."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
         self._location.release()
 
     def _wait(self, request: Request, failure: Failure, attempt: int, deadline: float) -> float | None:
@@ -193,8 +194,8 @@ class Client:
 
     def _take(self, until: float) -> Stream:
         while self._idle:
-            stream = self._idle.pop()
-            if stream.usable:
+            stream, since = self._idle.pop()
+            if stream.usable and abs(time.time() - since) < IDLE_SECONDS:
                 return stream
             stream.close()
             self.replaced += 1
@@ -207,7 +208,8 @@ class Client:
 
     def _release(self, stream: Stream, *, keep: bool) -> None:
         if keep and len(self._idle) < self._max_idle:
-            self._idle.append(stream)
+            # The wall clock: the monotonic one may stand still while a sandbox is frozen.
+            self._idle.append((stream, time.time()))
         else:
             stream.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -161,6 +162,19 @@ def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo:
     dynamodb_table.transaction(move)
     assert state(dynamodb_table) == (1, -1)
     assert issubclass(Throttled, ServerUnavailable)
+
+
+def test_a_connection_that_was_idle_for_long_is_replaced(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dynamodb_table.set(Item("p", "s", 1))
+    assert (dynamodb_table.stats.connects, dynamodb_table.stats.idle) == (1, 1)
+    dynamodb_table.get(("p", "s"))
+    assert dynamodb_table.stats.connects == 1
+    later = time.time() + 31
+    monkeypatch.setattr(time, "time", lambda: later)
+    dynamodb_table.get(("p", "s"))
+    assert (dynamodb_table.stats.connects, dynamodb_table.stats.replaced) == (2, 1)
 
 
 # The same over Aurora DSQL, with the connection cut at every message.

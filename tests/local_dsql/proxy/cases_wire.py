@@ -106,6 +106,11 @@ CASES: dict[str, list[list[Message]]] = {
         [parse("s", "INSERT INTO k VALUES (9)"), bind("", "s"), execute(""), SYNC],
         [bind("", "s"), execute(""), SYNC],
     ],
+    "the name of a prepared statement that changes the schema is taken": [
+        [parse("s", "COMMENT ON TABLE w IS 'a table'"), SYNC],
+        [parse("s", "SELECT id FROM w"), bind("", "s"), execute(""), SYNC],
+        [bind("", "s"), execute(""), SYNC],
+    ],
     "a portal's name is taken": [
         [query("BEGIN"), query("UPDATE w SET n = n")],
         [parse("", "SHOW TimeZone"), bind("p", ""), SYNC],

@@ -89,10 +89,9 @@ class AsyncSqlStore:
         lost = refused = 0
         while True:
             try:
-                await self._database.transaction(
+                changed = await self._database.transaction(
                     attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=_seconds(until)
                 )
-                return
             except CommitOutcomeUnknown:
                 attempt.lost = True
                 lost += 1
@@ -105,9 +104,10 @@ class AsyncSqlStore:
                 refused += 1
                 if refused > _CONFLICTS:
                     raise
-            except RaceCondition as race:
-                race.retryable = True  # by reading again; the statements alone are not worth repeating
-                raise
+            else:
+                if changed:
+                    raise _race(changed, len(writes))
+                return
             await sleep(CONFLICTS.wait(lost + refused))
 
     async def put_all(self, records: Sequence[Record], until: float | None) -> None:
@@ -199,14 +199,14 @@ class _Attempt:
         self.undecided = False
         """True once it cannot be found out any more."""
 
-    async def run(self, tx: AsyncTransaction) -> None:
-        """Evaluate the conditions and write, in one transaction."""
+    async def run(self, tx: AsyncTransaction) -> list[Key]:
+        """Evaluate the conditions and write, in one transaction; return the keys whose condition does not hold."""
         now = time.time()
         rows = await tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
         if any(versions.get(key) == version for key, version in self._versions.items()):
-            return  # an earlier COMMIT has written this
+            return []  # an earlier COMMIT has written this
         if self.lost and versions != self._seen:
             self.undecided = True
             raise CommitOutcomeUnknown(
@@ -214,17 +214,20 @@ class _Attempt:
             )
         self._seen = versions
         if changed := failed(self._writes, found, now):
-            error = RaceCondition(
-                f"{len(changed)} of the {len(self._writes)} items were changed by another writer since read"
-            )
-            error.keys, error.retryable = tuple(changed), False
-            raise error
+            return changed
         for write in self._writes:
             if isinstance(write, Check) and write.expects != ABSENT:
                 await tx.query(lock(self._table, write.key))
         records = records_after(self._writes, found, self._versions, now)
         if records:
             await tx.execute(upsert(self._table, records))
+        return []
+
+
+def _race(changed: list[Key], count: int) -> RaceCondition:
+    error = RaceCondition(f"{len(changed)} of the {count} items were changed by another writer since read")
+    error.keys = tuple(changed)
+    return error
 
 
 def _seconds(until: float | None) -> float:
