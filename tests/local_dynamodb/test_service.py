@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
@@ -228,6 +229,28 @@ def test_tables(dynamo: LocalDynamo, api: Any) -> None:
             KeyConditionExpression="pk = :p",
             ExpressionAttributeValues={":p": {"S": "a"}},
         )
+
+
+FOREIGN: dict[str, tuple[str, dict[str, str]]] = {
+    "a page's simple request": ("/_local/reset", {}),
+    "another name of this machine": ("/_local/reset", {"host": "rebound.example", "x-local-dynamodb": "1"}),
+    "another name for the API": ("/", {"host": "rebound.example", "authorization": "x"}),
+}
+
+
+@pytest.mark.parametrize(("path", "headers"), FOREIGN.values(), ids=FOREIGN)
+def test_a_page_in_a_browser_is_refused(dynamo: LocalDynamo, path: str, headers: dict[str, str]) -> None:
+    connection = http.client.HTTPConnection(dynamo.url.removeprefix("http://"))
+    try:
+        connection.request("POST", path, "{}", headers)
+        assert connection.getresponse().status == 403
+    finally:
+        connection.close()
+
+
+def test_it_listens_on_loopback_in_a_folder_of_its_owner(dynamo: LocalDynamo) -> None:
+    assert dynamo.url.startswith("http://127.0.0.1:")
+    assert dynamo.folder.stat().st_mode & 0o077 == 0
 
 
 def test_a_reset_is_fast_and_keeps_tables(dynamo: LocalDynamo, api: Any) -> None:
