@@ -188,6 +188,7 @@ def conclude(
         if xid is not None:
             held.services.conflict_log.committed(int(xid), held.session.label)
     _committed(held, relations)
+    held.services.turns.won(held.session)
     return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
 
 
