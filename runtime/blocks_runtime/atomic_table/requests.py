@@ -71,7 +71,10 @@ def unreachable(error: Exception, host: str) -> Failure:
         f"cannot connect to {host}: {said}", advice="check the network, Region and endpoint"
     )
     failed.__cause__ = error
-    return Failure(failed, Next.REPEAT)
+    untrusted = isinstance(
+        error, ssl.SSLCertVerificationError
+    )  # another attempt would find the same certificate
+    return Failure(failed, Next.GIVE_UP if untrusted else Next.REPEAT)
 
 
 def final_error(failure: Failure, *, writes: bool, lost: bool, until: float | None) -> DatabaseError:

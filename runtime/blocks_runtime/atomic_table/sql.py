@@ -54,9 +54,10 @@ _LOST = 5
 class SqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
-    def __init__(self, database: DistributedDatabase, table: str) -> None:
+    def __init__(self, database: DistributedDatabase, table: str, patience: float = PATIENCE) -> None:
         self._database = database
         self._table = table
+        self._patience = patience
 
     def read(
         self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
@@ -67,7 +68,7 @@ class SqlStore:
         found: dict[Key, Record] = {}
         for start in range(0, len(keys), _ROWS):
             statement = select(self._table, keys[start : start + _ROWS])
-            rows = self._database.query(statement, deadline=_seconds(until))
+            rows = self._database.query(statement, deadline=self._seconds(until))
             found |= {record.key: record for record in map(record_of, rows)}
         return [found.get(key) for key in keys]
 
@@ -91,7 +92,7 @@ class SqlStore:
         while True:
             try:
                 changed = self._database.transaction(
-                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=_seconds(until)
+                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=self._seconds(until)
                 )
             except CommitOutcomeUnknown:
                 attempt.lost = True
@@ -146,7 +147,7 @@ class SqlStore:
         del consistent
         size = _ROWS if limit is None else min(limit, _ROWS)
         statement = select_page(self._table, pk, prefix, reverse=reverse, limit=size, after=after)
-        records = [record_of(row) for row in self._database.query(statement, deadline=_seconds(until))]
+        records = [record_of(row) for row in self._database.query(statement, deadline=self._seconds(until))]
         return records, records[-1].key.sk if len(records) == size else None
 
     def purge(self, until: float | None) -> int:
@@ -154,7 +155,7 @@ class SqlStore:
         total = 0
         while True:
             statement = delete_expired(self._table, int(time.time()), _ROWS)
-            count = self._database.execute(statement, deadline=_seconds(until))
+            count = self._database.execute(statement, deadline=self._seconds(until))
             total += count
             if not count:
                 return total
@@ -178,12 +179,25 @@ class SqlStore:
         statement = upsert(self._table, records) if records else delete(self._table, keys)
         for lost in range(_LOST + 1):
             try:
-                self._database.execute(statement, deadline=_seconds(until))
+                self._database.execute(statement, deadline=self._seconds(until))
                 return
             except CommitOutcomeUnknown:
                 if lost == _LOST:
                     raise
             sleep(0.05 * 2**lost)
+
+    def _seconds(self, until: float | None) -> float:
+        """Return the seconds until a `time.monotonic()`, and not more than the patience.
+
+        Raises:
+            DeadlineExceeded: it has passed.
+        """
+        if until is None:
+            return self._patience
+        left = until - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the deadline passed before the statement was sent")
+        return min(left, self._patience)
 
 
 class _Attempt:
@@ -229,17 +243,3 @@ def _race(changed: list[Key], count: int) -> RaceCondition:
     error = RaceCondition(f"{len(changed)} of the {count} items were changed by another writer since read")
     error.keys = tuple(changed)
     return error
-
-
-def _seconds(until: float | None) -> float:
-    """Return the seconds until a `time.monotonic()`.
-
-    Raises:
-        DeadlineExceeded: it has passed.
-    """
-    if until is None:
-        return PATIENCE
-    left = until - time.monotonic()
-    if left <= 0:
-        raise DeadlineExceeded("the deadline passed before the statement was sent")
-    return left

@@ -41,11 +41,16 @@ class AtomicTable:
     project's local DynamoDB. With `database` the items are rows of a table of that database instead.
 
     Every method takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
-    second is left to the handler. Without one it gives up after `requests.PATIENCE` seconds.
+    second is left to the handler. Without one it gives up after `request_deadline`.
     """
 
     def __init__(
-        self, name: str, *, database: DistributedDatabase | None = None, max_connections: int = 50
+        self,
+        name: str,
+        *,
+        database: DistributedDatabase | None = None,
+        max_connections: int = 50,
+        request_deadline: float | None = None,
     ) -> None:
         """Store the options; nothing is read or connected yet.
 
@@ -53,12 +58,17 @@ class AtomicTable:
             name: id of the construct, or with `database` the name of the table.
             database: keeps the items in this database, in the table that `atomic_table.schema` creates.
             max_connections: connections to DynamoDB that are kept open while they are idle.
+            request_deadline: seconds for any single request with its repetitions, also those of leases, queues and
+                counters; a deadline of a call may be shorter. None: `requests.PATIENCE`.
         """
         if max_connections < 1:
             raise ValueError(f"max_connections is {max_connections}; give at least 1")
         self.name = name
         self._database = database
+        if request_deadline is not None and not request_deadline > 0:
+            raise ValueError(f"request_deadline is {request_deadline} s; give a positive number")
         self._max_connections = max_connections
+        self._request_deadline = request_deadline
         self._engine: TableEngine | None = None
         self._lock = allocate_lock()
 
@@ -465,7 +475,9 @@ class AtomicTable:
             from .connect import engine_for
         with self._lock:
             if self._engine is None or self._engine.store.forked:
-                self._engine = engine_for(self.name, self._database, self._max_connections)
+                self._engine = engine_for(
+                    self.name, self._database, self._max_connections, self._request_deadline
+                )
             return self._engine
 
 

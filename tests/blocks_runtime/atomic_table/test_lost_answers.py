@@ -156,6 +156,21 @@ def test_an_unreachable_endpoint_writes_nothing(
         table.set_atomic(Item("p", "s", 1), deadline=0.3)
 
 
+def test_the_deadline_of_a_table_is_that_of_every_request(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo
+) -> None:
+    dynamo.inject("outcome-unknown", times=None)
+    started = time.monotonic()
+    with AtomicTable("locks", request_deadline=0.3) as table:
+        with pytest.raises(CommitOutcomeUnknown):
+            table.set_atomic(Item("p", "s", 1))
+        with pytest.raises(ConnectionFailed):
+            table.queue("mail").pull()
+    assert time.monotonic() - started < 5
+    with pytest.raises(ValueError, match="request_deadline"):
+        AtomicTable("locks", request_deadline=0)
+
+
 def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
     start(dynamodb_table)
     dynamo.inject("InternalServerError", times=3)

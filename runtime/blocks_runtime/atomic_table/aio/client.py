@@ -85,8 +85,15 @@ class AsyncClient:
         counters: Counters,
         instrumentation: Instrumentation,
         max_connections: int,
+        patience: float = PATIENCE,
     ) -> None:
-        """Store the options; `max_connections` is the number of connections that are kept open while idle."""
+        """Store the options.
+
+        `max_connections` is the number of connections that are kept open while idle, `patience` the seconds for a
+        request with its repetitions.
+        """
+        self.patience = patience
+        """Seconds for a request with its repetitions."""
         self._location = location
         self._counters = counters
         self._instrumentation = instrumentation
@@ -112,12 +119,12 @@ class AsyncClient:
     async def call(self, request: Request, until: float | None) -> dict[str, Any]:
         """Send a request until it is answered, and return the answer.
 
-        It is repeated after passing failures until `until` (a `time.monotonic()`), or for `PATIENCE` seconds.
+        It is repeated after passing failures until `until` (a `time.monotonic()`), and not beyond its patience.
 
         Raises:
             RequestFailed: it was refused, or not answered in time.
         """
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + self.patience
         deadline = limit if until is None else min(until, limit)
         attempt, lost = 1, False
         while True:
