@@ -39,6 +39,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "COMMIT.",
     ),
     Divergence(
+        "upsert-locks-key",
+        "INSERT … ON CONFLICT DO UPDATE that assigns a key column conflicts with new rows that refer to the row, also "
+        "if the column keeps its value.",
+        "PostgreSQL locks the row of an upsert before it knows the new values. A plain UPDATE compares them.",
+        "One of the two transactions gets OC000, which Aurora DSQL may not do: assign only the columns that change.",
+    ),
+    Divergence(
         "child-updated-twice",
         "A transaction that changes a row twice gets OC000 if another one has meanwhile changed a unique column of the "
         "row's parent to which the row does not refer.",

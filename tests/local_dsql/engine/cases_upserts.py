@@ -102,4 +102,24 @@ CASES = (
             b("select n from t where id = 1", rows(("200",))),
         ),
     ),
+    *(
+        Case(
+            f"DO UPDATE {name} beside a new child (divergence `upsert-locks-key`)",
+            (
+                "create table p(id int primary key, n int)",
+                "insert into p values (1, 0)",
+                "create table c(id int primary key, p int references p)",
+            ),
+            (
+                a("begin"),
+                a(f"insert into p values (1, 5) on conflict (id) do update set {assignments}", "INSERT 0 1"),
+                b("insert into c values (1, 1)", "INSERT 0 1"),
+                a("commit", ending),
+            ),
+        )
+        for name, assignments, ending in (
+            ("of no key", "n = 7", COMMIT),
+            ("of a key to its old value", "id = excluded.id, n = 7", CONFLICT),
+        )
+    ),
 )
