@@ -104,6 +104,31 @@ CASES = (
     ),
     *(
         Case(
+            f"rows that {name} changes after a lost DO UPDATE",
+            (*_T, "create index on t (n)", "insert into t values (3, 'c', 0)"),
+            (
+                *_STALE,
+                b("begin"),
+                b("select from t where id < 3 for update"),
+                b(change),
+                b("commit", COMMIT),
+                b("update t set n = n + 1 where id = 3"),
+                a(
+                    "insert into t values (3, 'c', 9) on conflict (id) do update set n = t.n + 1",
+                    "INSERT 0 1",
+                ),
+                a("select id from t", rows(*seen)),
+                a("update t set n = n + 1 where id < 3", f"UPDATE {len(seen) - 1}"),
+                a("commit", CONFLICT),
+            ),
+        )
+        for name, change, seen in (
+            ("a locked UPDATE", "update t set n = n + 1 where id < 3", (("1",), ("2",), ("3",))),
+            ("a locked UPDATE of a key", "update t set id = 7 - id where id < 3", (("3",),)),
+        )
+    ),
+    *(
+        Case(
             f"DO UPDATE {name} beside a new child (divergence `upsert-locks-key`)",
             (
                 "create table p(id int primary key, n int)",
