@@ -48,6 +48,7 @@ class TableTransaction:
         self._read: dict[Key, Record | None] = {}
         self._written: dict[Key, Put | Delete] = {}
         self._required: dict[Key, Check] = {}
+        self._made: set[int] = set()
         self._moments = 0
         self._over = False
 
@@ -85,13 +86,16 @@ class TableTransaction:
         An item that was read, here or before, is written only if it is unchanged; any other one in any case.
 
         Raises:
+            RaceCondition: the item was read before the transaction, and has changed until it was read in it.
             TypeError: the data cannot be stored, see `blocks_runtime.atomic_table.values`.
         """
         self._check()
         for item in items:
             key = key_of(item)
             expects = self._expected(key, item.version)
-            self._written[key] = Put(record_of(item, expects or ABSENT), expects)
+            put = Put(record_of(item, expects or ABSENT), expects)
+            self._made.add(put.record.version)
+            self._written[key] = put
 
     def delete(self, *keys: KeyLike) -> None:
         """Delete items at the end of the transaction; those that were read here only if they are unchanged."""
@@ -133,7 +137,9 @@ class TableTransaction:
             found = self._store.read(keys, self._until)
             self._moments += 1
         self._moments += 1
-        self._read.update(zip(keys, found, strict=True))
+        self._read.update(
+            zip(keys, map(live, found), strict=True)
+        )  # as it is now: it may expire before the end
 
     def _current(self, key: Key) -> Record | None:
         written = self._written.get(key)
@@ -142,14 +148,29 @@ class TableTransaction:
         return written.record if isinstance(written, Put) else None
 
     def _expected(self, key: Key, version: int | None) -> int | None:
-        """Return the version that the item must have, None for any.
+        """Return the version that the item must have, None for any; `version` is that of the item to write.
 
-        The one that was read first counts: an item that was written here before has a version that is not stored yet.
+        The one that was read first in the transaction counts: an item that was written in it has a version that is not
+        stored yet.
+
+        Raises:
+            RaceCondition: the item was read before the transaction, and changed by another writer until it was read in
+                it; to write it would undo that change.
         """
-        if key in self._read:
-            return _version(self._read[key])
+        given = None if version in self._made else version
         written = self._written.get(key)
-        return written.expects if written is not None else version
+        known = None if written is None else written.expects
+        if key in self._read:
+            known = _version(self._read[key])
+        if given is None or known is None:
+            return given if known is None else known
+        if given != known:
+            error = RaceCondition(
+                "an item was changed by another writer since it was read, before the transaction"
+            )
+            error.keys = (key,)
+            raise error
+        return known
 
     def _commit(self, *further: Write) -> None:
         """Write everything, conditional on everything read; called after the callback."""
@@ -180,7 +201,7 @@ class TableTransaction:
         changed = [
             key
             for key, record in zip(keys, found, strict=True)
-            if _version(record) != _version(self._read[key])
+            if _version(live(record)) != _version(self._read[key])
         ]
         if changed:
             error = RaceCondition(
@@ -201,6 +222,5 @@ class TableTransaction:
 
 
 def _version(record: Record | None) -> int:
-    """Return the version of a record; that of an absent or expired one is `ABSENT`."""
-    found = live(record)
-    return ABSENT if found is None else found.version
+    """Return the version of a record, `ABSENT` if there is none."""
+    return ABSENT if record is None else record.version

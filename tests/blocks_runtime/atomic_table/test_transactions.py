@@ -264,3 +264,64 @@ def test_pairs_stay_equal_under_set_atomic(table: AtomicTable) -> None:
         list(pool.map(work, range(4)))
     assert [item.data for item in table.query("pair")] == [40, 40]
     assert all(a == b for a, b in seen)
+
+
+def test_an_item_read_before_the_transaction_must_be_unchanged_though_it_is_read_again(
+    table: AtomicTable,
+) -> None:
+    table.set(Item("c", "1", 1))
+    before = table.get(("c", "1"))
+    assert before is not None
+    table.set(Item("c", "1", 100))
+
+    def overwrite(tx: TableTransaction) -> None:
+        tx.get(("c", "1"))
+        tx.set(before.with_data(before.data + 1))
+
+    with pytest.raises(RaceCondition) as caught:
+        table.transaction(overwrite, retry_on_conflict=True, max_retries=1)
+    assert caught.value.keys == (("c", "1"),)
+    assert data_of(table, "c", "1") == 100
+
+    def after_a_write(tx: TableTransaction) -> None:
+        current = table.get(("c", "1"))
+        assert current is not None
+        tx.set(current.with_data(101))
+        tx.set(before.with_data(2))
+
+    with pytest.raises(RaceCondition):
+        table.transaction(after_a_write)
+    assert data_of(table, "c", "1") == 100
+
+
+def test_items_of_the_transaction_itself_may_be_written_again(table: AtomicTable) -> None:
+    def write(tx: TableTransaction) -> None:
+        tx.set(Item("c", "new", 1))
+        own = tx.get(("c", "new"))
+        assert own is not None
+        tx.set(own.with_data(2))
+        tx.set(own.with_data(3))
+        tx.delete(own)
+        tx.set(own.with_data(4))
+
+    for _ in range(2):
+        table.transaction(write)
+        assert data_of(table, "c", "new") == 4
+
+
+def test_an_item_that_expires_in_the_transaction_was_read_alive(
+    table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its removal by another writer is a change, whatever the time says at the end."""
+    table.set(Item("c", "1", 1, expires_at=int(time.time()) + 60))
+    now = time.time
+
+    def write(tx: TableTransaction) -> None:
+        assert tx.get(("c", "1")) is not None
+        table.delete(("c", "1"))
+        monkeypatch.setattr(time, "time", lambda: now() + 120)
+        tx.set(Item("c", "2", "because the other one was there"))
+
+    with pytest.raises(RaceCondition):
+        table.transaction(write)
+    assert data_of(table, "c", "2") is None
