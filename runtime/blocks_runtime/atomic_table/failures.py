@@ -50,11 +50,12 @@ class Failure:
 
 _UNSIGNED = frozenset(
     {
-        *("AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"),
+        *("UnrecognizedClientException", "InvalidSignatureException"),
         *("MissingAuthenticationTokenException", "IncompleteSignatureException", "ExpiredTokenException"),
-        *("InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken"),
+        *("InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"),
     }
 )
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied"})
 _THROTTLING = frozenset(
     {
         *("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"),
@@ -65,15 +66,20 @@ _IN_PROGRESS = frozenset(
     {"TransactionConflictException", "TransactionInProgressException", "TransactionConflict"}
 )
 _GRANT = "allow it with `table.grant_read_write(fn)` (or `grant_read`) and deploy"
+_CREDENTIALS = (
+    "no grant is missing: check the credentials (fetch new ones if they have expired, for instance with "
+    "`aws sso login`) and the clock of this machine"
+)
 _TOO_LARGE = "size has exceeded"
 
 
-def classify(status: int, answer: Mapping[str, Any]) -> Failure:
+def classify(status: int, answer: Mapping[str, Any], table: str = "") -> Failure:
     """Return the failure that an error response reports.
 
     Args:
         status: the HTTP status.
         answer: the body of the response, empty if it was no JSON.
+        table: name and Region of the table, for messages.
     """
     code = str(answer.get("__type", "")).rpartition("#")[2]
     text = str(answer.get("message") or answer.get("Message") or code or f"HTTP status {status}")
@@ -85,17 +91,22 @@ def classify(status: int, answer: Mapping[str, Any]) -> Failure:
         return Failure(Throttled(f"DynamoDB throttled the request: {text}"), Next.REPEAT)
     if code in _IN_PROGRESS:
         return Failure(_in_progress(), Next.REPEAT)
-    if code in _UNSIGNED:
+    if code in _DENIED:
         return Failure(AccessDenied(f"DynamoDB refused the request: {text}", advice=_GRANT), Next.GIVE_UP)
+    if code in _UNSIGNED:
+        refused = AccessDenied(f"DynamoDB refused the credentials: {text}", advice=_CREDENTIALS)
+        return Failure(refused, Next.GIVE_UP)
     if code == "ResourceNotFoundException":
         missing = QueryFailed(
-            f"DynamoDB has no such table: {text}", advice="deploy it, or check name and Region"
+            f"DynamoDB has no table {table}: {text}" if table else f"DynamoDB has no such table: {text}",
+            advice="deploy it, or check name and Region",
         )
         return Failure(missing, Next.GIVE_UP)
     if code == "ItemCollectionSizeLimitExceededException" or (_TOO_LARGE in text and status < 500):
         return Failure(TableLimitExceeded(text), Next.GIVE_UP)
-    if status in (503, 429):
-        return Failure(ServerUnavailable(f"DynamoDB is unavailable: {text}", advice="try again"), Next.REPEAT)
+    if status in (503, 429):  # 503 may come from a gateway after the request was carried out
+        unavailable = ServerUnavailable(f"DynamoDB is unavailable: {text}", advice="try again")
+        return Failure(unavailable, Next.REPEAT if status == 429 else Next.FIND_OUT)
     if status >= 500:
         lost = ConnectionFailed(f"DynamoDB failed: {text}")
         return Failure(lost, Next.FIND_OUT)

@@ -16,6 +16,7 @@ from ..errors import (
 )
 from ..shared.retry import Backoff
 from .failures import Failure, Next
+from .limits import TOKEN_SECONDS
 
 if TYPE_CHECKING:
     from .location import Endpoint
@@ -38,6 +39,14 @@ REPEATS = 10
 
 BACKOFF = Backoff(base=0.025, cap=1.0)
 """Waits between them: a throttled key recovers within a second."""
+
+
+def is_forgotten(began: float, now: float) -> bool:
+    """Return whether DynamoDB may not recognize a repetition any more of a write that was first sent at `began`.
+
+    Both are times of the wall clock: the monotonic one may stand still while a sandbox is frozen.
+    """
+    return abs(now - began) > TOKEN_SECONDS - RESPONSE_SECONDS
 
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:

@@ -190,7 +190,8 @@ CASES: dict[str, tuple[int, dict[str, Any], type[DatabaseError], Next]] = {
     "validation": (400, error("ValidationException"), QueryFailed, Next.GIVE_UP),
     "another token": (400, error("IdempotentParameterMismatchException"), QueryFailed, Next.GIVE_UP),
     "failure": (500, error("InternalServerError"), ConnectionFailed, Next.FIND_OUT),
-    "unavailable": (503, {}, ServerUnavailable, Next.REPEAT),
+    "unavailable": (503, {}, ServerUnavailable, Next.FIND_OUT),
+    "too many requests": (429, {}, ServerUnavailable, Next.REPEAT),
     "proxy": (502, {}, ConnectionFailed, Next.FIND_OUT),
 }
 

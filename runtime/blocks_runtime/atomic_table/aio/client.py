@@ -21,6 +21,7 @@ from ..requests import (
     REPEATS,
     RESPONSE_SECONDS,
     final_error,
+    is_forgotten,
     tls_context,
     unanswered,
     unreachable,
@@ -124,7 +125,7 @@ class AsyncClient:
         Raises:
             RequestFailed: it was refused, or not answered in time.
         """
-        limit = time.monotonic() + self.patience
+        limit, began = time.monotonic() + self.patience, time.time()
         deadline = limit if until is None else min(until, limit)
         attempt, lost = 1, False
         while True:
@@ -133,19 +134,20 @@ class AsyncClient:
                 return answer
             lost = lost or answer.next is Next.FIND_OUT
             wait = self._wait(request, answer, attempt, deadline)
-            if wait is None:
+            if wait is not None:
+                self._instrumentation.repeated(request.operation, answer.error, attempt)
+                await sleep(wait)
+            if wait is None or (lost and request.writes and is_forgotten(began, time.time())):
                 error = final_error(answer, writes=request.writes, lost=lost, until=until)
                 error.attempts = attempt
                 self._counters.add(unknown=error.commit_unknown)
                 raise RequestFailed(error, answer)
-            self._instrumentation.repeated(request.operation, answer.error, attempt)
-            await sleep(wait)
             attempt += 1
 
     def close(self) -> None:
         """Close all idle connections, and detach from a local DynamoDB."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        while (found := self._pop_idle()) is not None:
+            found[0].close()
         self._location.release()
 
     def _wait(self, request: Request, failure: Failure, attempt: int, deadline: float) -> float | None:
@@ -159,6 +161,7 @@ class AsyncClient:
     async def _exchange(self, request: Request, deadline: float) -> dict[str, Any] | Failure:
         """Send a request once, and return the answer or the failure."""
         host = self._location.endpoint.host
+        message = self._bytes_of(request)  # an error of the credentials is no lost answer: nothing was sent
         until = earliest(deadline, time.monotonic() + RESPONSE_SECONDS) or deadline
         try:
             stream = await self._take(until)
@@ -167,7 +170,7 @@ class AsyncClient:
             return unreachable(error, host)
         reader = ResponseReader()
         try:
-            await stream.send(self._bytes_of(request), until)
+            await stream.send(message, until)
             self.requests += 1
             while not reader.feed(await self._received(stream, until)):
                 pass
@@ -178,7 +181,7 @@ class AsyncClient:
             stream.close()
             raise
         self._release(stream, keep=reader.keeps_connection)
-        return _read(reader)
+        return _read(reader, self._location)
 
     def _bytes_of(self, request: Request) -> bytes:
         endpoint = self._location.endpoint
@@ -199,8 +202,10 @@ class AsyncClient:
         return data
 
     async def _take(self, until: float) -> Stream:
-        while self._idle:
-            stream, since = self._idle.pop()
+        if self.forked:  # the parent uses them: two processes would receive each other's answers
+            self._idle, self._process = [], os.getpid()
+        while (found := self._pop_idle()) is not None:
+            stream, since = found
             if stream.usable and abs(time.time() - since) < IDLE_SECONDS:
                 return stream
             stream.close()
@@ -212,6 +217,12 @@ class AsyncClient:
         self._instrumentation.connected(time.monotonic() - started, 1)
         return stream
 
+    def _pop_idle(self) -> tuple[Stream, float] | None:
+        try:  # in one step: another thread may take the last one after a look at the list
+            return self._idle.pop()
+        except IndexError:
+            return None
+
     def _release(self, stream: Stream, *, keep: bool) -> None:
         if keep and len(self._idle) < self._max_idle:
             # The wall clock: the monotonic one may stand still while a sandbox is frozen.
@@ -220,11 +231,17 @@ class AsyncClient:
             stream.close()
 
 
-def _read(reader: ResponseReader) -> dict[str, Any] | Failure:
+def _read(reader: ResponseReader, location: TableLocation) -> dict[str, Any] | Failure:
     try:
-        answer = json.loads(reader.body or b"{}")
+        answer = json.loads(reader.body)
     except ValueError:
-        answer = {}
-    if reader.status == 200 and isinstance(answer, dict):
-        return answer
-    return classify(reader.status, answer if isinstance(answer, dict) else {})
+        answer = None
+    if reader.status == 200:
+        if isinstance(answer, dict):
+            return answer
+        # The page of a proxy or of another server: neither an empty item, nor a write that succeeded.
+        return unanswered(
+            NotHttp("its response is not DynamoDB's JSON; check the endpoint"), location.endpoint.host
+        )
+    found = answer if isinstance(answer, dict) else {}
+    return classify(reader.status, found, f"{location.table!r} in {location.endpoint.region}")

@@ -1,0 +1,156 @@
+"""Answers that are not DynamoDB's, tokens that it has forgotten, credentials that fail, forks and threads."""
+
+from __future__ import annotations
+
+import os
+import socketserver
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from blocks_runtime import AtomicTable, Item
+from blocks_runtime.atomic_table import client
+from blocks_runtime.atomic_table.failures import classify
+from blocks_runtime.errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError, DeadlineExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_dynamodb import LocalDynamo
+
+
+class Foreign(socketserver.StreamRequestHandler):
+    """A server that sends the same bytes to every request."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.wfile.write(self.server.answer)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def foreign(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[bytes], None]]:
+    """Point the endpoint to a server that sends the given body with status 200."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Foreign)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_address[1]}")
+
+    def answer(body: bytes) -> None:
+        head = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        server.answer = head.encode() + body  # type: ignore[attr-defined]
+
+    yield answer
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b"[]", b'"ok"', b"\xff", b'{"Item": {'])
+def test_a_page_of_another_server_is_neither_a_success_nor_an_absent_item(
+    foreign: Callable[[bytes], None], body: bytes
+) -> None:
+    foreign(body)
+    with AtomicTable("locks", request_deadline=0.15) as table:
+        for write in (
+            lambda: table.set(Item("a", "b", 1)),
+            lambda: table.set([Item("a", "b", 1), Item("a", "c", 1)]),
+            lambda: table.set_atomic(Item("a", "b", 1)),
+            lambda: table.delete(("a", "b")),
+            lambda: table.counter("hits").add(),
+        ):
+            with pytest.raises(CommitOutcomeUnknown):
+                write()
+        for read in (
+            lambda: table.get(("a", "b")),
+            lambda: table.get_many([("a", "b"), ("a", "c")]),
+            lambda: table.query("a"),
+        ):
+            with pytest.raises((ConnectionFailed, DeadlineExceeded)):
+                read()
+
+
+@pytest.mark.parametrize("write", ["set", "set_atomic"])
+def test_a_write_is_not_repeated_after_its_token_is_forgotten(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """The sandbox is frozen between a lost answer and the repetition, while another writer goes on."""
+    now = time.time
+
+    def frozen(seconds: float) -> None:
+        del seconds
+        dynamo.inject("token-forgotten", times=None)
+        monkeypatch.setattr(time, "time", lambda: now() + 3600)
+        with AtomicTable("locks") as other:
+            other.set(Item("a", "b", "newer"))
+
+    dynamo.inject("outcome-unknown", times=1)
+    monkeypatch.setattr(client, "sleep", frozen)
+    with pytest.raises(CommitOutcomeUnknown):
+        getattr(dynamodb_table, write)(Item("a", "b", "older"))
+    item = dynamodb_table.get(("a", "b"))
+    assert item is not None
+    assert item.data == "newer"
+
+
+def test_credentials_that_cannot_be_read_are_no_lost_answer(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: Any, **__: Any) -> Any:
+        raise PermissionError("~/.aws/credentials")
+
+    dynamodb_table.get(("a", "b"))
+    monkeypatch.setattr(client, "signed_headers", unreadable)
+    with pytest.raises(PermissionError):
+        dynamodb_table.set(Item("a", "b", 1))
+    assert dynamodb_table.stats.unknown == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("AccessDeniedException", "grant_read_write"),
+        ("ExpiredTokenException", "check the credentials"),
+        ("UnrecognizedClientException", "check the credentials"),
+        ("InvalidSignatureException", "clock"),
+    ],
+)
+def test_only_a_missing_permission_advises_a_grant(code: str, advice: str) -> None:
+    error = classify(400, {"__type": code, "message": "said"}).error
+    assert advice in str(error)
+    assert ("grant_read_write" in str(error)) == (code == "AccessDeniedException")
+
+
+def test_a_missing_table_is_named_with_its_region(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOCKS_LOCKS_TABLE", "nowhere")
+    with AtomicTable("locks") as table, pytest.raises(DatabaseError, match="no table 'nowhere' in us-east-1"):
+        table.get(("a", "b"))
+
+
+def test_objects_made_before_a_fork_do_not_share_connections(dynamodb_table: AtomicTable) -> None:
+    counter = dynamodb_table.counter("hits")
+    counter.add(0)
+    before = dynamodb_table.stats.connects
+    child = os.fork()
+    if not child:
+        counter.add(1)
+        os._exit(dynamodb_table.stats.connects != before + 1)
+    assert os.waitpid(child, 0)[1] == 0
+    counter.add(1)
+    assert counter.value() == 2
+
+
+def test_an_idle_connection_that_another_thread_takes_first_is_no_error(dynamodb_table: AtomicTable) -> None:
+    class Emptied(list[Any]):
+        """A list that another thread empties between the look at it and the removal."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    dynamodb_table.get(("a", "b"))
+    dynamodb_table._connected().store.client._idle = Emptied()  # type: ignore[attr-defined]
+    assert dynamodb_table.get(("a", "b")) is None
