@@ -7,7 +7,7 @@ import random
 
 from .keys import COUNTERS, own_key
 from .once import once_of
-from .values import decode_number, encode
+from .values import decode_number, encode, exact_sum
 from .writes import Add
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -78,6 +78,6 @@ class Counter:
         total: int | Decimal = 0
         while True:
             records, after = self._store.page(self._partition, "", until, after=after)
-            total = sum((decode_number(each.data["N"]) for each in records if live(each)), total)
+            total = exact_sum([total, *(decode_number(each.data["N"]) for each in records if live(each))])
             if after is None:
                 return total

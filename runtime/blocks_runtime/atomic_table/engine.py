@@ -104,9 +104,13 @@ class TableEngine:
                 put = renewed(guard.key, guard.version)
                 locks.append(lock_of(guard.key, put.record))
                 writes.append(put)
-            else:
+            elif hasattr(guard, "stored_key"):
                 writes.append(Check(guard.stored_key, guard.token))
-        writes += [Put(record_of(item, item.version or ABSENT), item.version) for item in items]
+            else:
+                raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
+        for item in items:
+            known = getattr(item, "version", None)
+            writes.append(Put(record_of(item, known or ABSENT), known))
         identity = once_of(once)
         if identity is not None:
             writes.append(identity.put(None))

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from .items import ABSENT, Record
-from .keys import Key
+from .keys import Key, shown
 from .values import encode
 from .writes import Add, Delete, Put
 
@@ -137,7 +137,7 @@ def with_keys(
 ) -> RaceCondition:
     """Return the error with the keys whose conditions failed."""
     error.keys = tuple(
-        write.key
+        shown(write.key)
         for write, reason in zip(writes, reasons, strict=False)
         if reason.get("Code") in ("ConditionalCheckFailed", None) and not isinstance(write, Add)
     )

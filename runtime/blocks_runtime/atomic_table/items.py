@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import typing
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Generic, TypeVar
 
 from .keys import Key, key_of
+from .typed import typed
 from .values import AttributeValue, decode, encode
 
 T = TypeVar("T")
@@ -85,6 +84,8 @@ def next_version(known: int = ABSENT) -> int:
 
 def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
     """Return the record that stores an item over one with the version `known`; errors are those of `encode`."""
+    if not isinstance(item, Item):
+        raise TypeError(f"an item is given as Item(pk, sk, data), not as {type(item).__name__}")
     expiry = item.expires_at
     if expiry is not None and (isinstance(expiry, bool) or not isinstance(expiry, int)):
         raise TypeError(
@@ -111,37 +112,3 @@ def item_of(record: Record | None, data_type: type[typing.Any] | None) -> Item[t
         return None
     data = typed(decode(found.data), data_type)
     return Item(found.key.pk, found.key.sk, data, found.version, found.expires_at)
-
-
-def typed(data: object, data_type: type[typing.Any] | None) -> typing.Any:
-    """Return data as an instance of a class: a dataclass, NamedTuple or TypedDict is called with its entries.
-
-    A field that is annotated as Decimal gets a Decimal for a number without a fraction, too.
-
-    Raises:
-        TypeError: the data does not fit.
-    """
-    kind = typing.get_origin(data_type) or data_type
-    if kind is None or (isinstance(kind, type) and kind is not dict and type(data) is kind):
-        return data
-    if kind is Decimal and isinstance(data, int):
-        return Decimal(data)
-    if not isinstance(data, dict):
-        raise TypeError(f"the data is of type {type(data).__name__}, which does not fit {kind.__name__}")
-    if kind is dict:
-        return data
-    decimals = _decimal_fields(kind)
-    fields = {name: Decimal(each) if name in decimals else each for name, each in data.items()}
-    try:
-        return kind(**fields)
-    except TypeError as error:
-        raise TypeError(
-            f"data with the entries {', '.join(data)} does not fit {kind.__name__}: {error}; "
-            "give its new fields default values, or read the data without a type"
-        ) from error
-
-
-def _decimal_fields(kind: type) -> set[str]:
-    if not (dataclasses.is_dataclass(kind) or hasattr(kind, "__annotations__")):
-        return set()
-    return {name for name, hint in typing.get_type_hints(kind).items() if hint is Decimal}

@@ -60,6 +60,11 @@ def key_of(given: object) -> Key:
     return checked(key)
 
 
+def shown(key: Key) -> Key:
+    """Return the key to name in errors: that of a lock is the one that was given to `get_lock`."""
+    return Key(key.pk.removeprefix(LOCKS), key.sk)
+
+
 def own_key(partition: str, pk: str, sk: str) -> Key:
     """Return a key in one of the partitions of this library; errors are those of `key_of`."""
     return checked(Key(partition + pk, sk))

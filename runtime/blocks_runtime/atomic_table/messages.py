@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from .durations import seconds
 from .keys import QUEUE_IDS, QUEUES, Key, own_key
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Row:
 
     def received(self, visibility: float) -> Row:
         """Return the row for a consumer that has `visibility` seconds."""
-        until = int((time.time() + visibility) * 1000)
+        until = int((time.time() + seconds("visibility", visibility)) * 1000)
         return replace(self, visible_at=until, receipt=uuid.uuid4().hex, deliveries=self.deliveries + 1)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import OnceMismatch
+from .durations import seconds
 from .items import ABSENT, Record, next_version
 from .keys import ONCE, own_key
 from .values import decode, encode
@@ -32,6 +33,10 @@ class Once:
     id: str
     payload: object = None
     lifetime: int = LIFETIME
+
+    def __post_init__(self) -> None:
+        if int(seconds("lifetime", self.lifetime)) != self.lifetime:
+            raise ValueError(f"lifetime is {self.lifetime} s; give whole seconds")
 
     @property
     def key(self) -> Key:

@@ -200,6 +200,11 @@ class Reads:
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; give 0 or more")
         key_of((pk, prefix or "-"))
+        if after is not None and not (after and after.startswith(prefix)):
+            # DynamoDB refuses a place outside of the prefix: all of the items come after it, or none.
+            if (after <= prefix) == reverse:
+                return
+            after = None
         engine, until, left = self._connected(), until_of(deadline), limit
         while True:
             records, after = engine.store.page(

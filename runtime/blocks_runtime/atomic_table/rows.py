@@ -8,13 +8,12 @@ transactions write, and there is no row otherwise.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..database.fragments import Sql, sql
 from .items import ABSENT, Record, live, next_version
 from .keys import Key
-from .values import decode_number, encode
+from .values import decode_number, encode, exact_sum
 from .writes import Add, Check, Delete, Put
 
 if TYPE_CHECKING:
@@ -162,8 +161,8 @@ def _after(write: Write, current: Record | None, version: int) -> Record:
 
 
 def _sum(write: Add, current: Record | None) -> dict[str, object]:
-    before = Decimal(0) if current is None else Decimal(decode_number(current.data["N"]))
-    return encode(before + Decimal(write.amount), "the sum")
+    before = 0 if current is None else decode_number(current.data["N"])
+    return encode(exact_sum([before, write.amount]), "the sum")
 
 
 def _holds(write: Write, current: Record | None, now: float) -> bool:

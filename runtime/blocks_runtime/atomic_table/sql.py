@@ -14,6 +14,7 @@ from ..errors import (
 )
 from ..shared.retry import CONFLICTS
 from .items import ABSENT
+from .keys import shown
 from .primitives import sleep
 from .requests import PATIENCE
 from .rows import (
@@ -241,5 +242,5 @@ class _Attempt:
 
 def _race(changed: list[Key], count: int) -> RaceCondition:
     error = RaceCondition(f"{len(changed)} of the {count} items were changed by another writer since read")
-    error.keys = tuple(changed)
+    error.keys = tuple(map(shown, changed))
     return error

@@ -92,7 +92,7 @@ class TableTransaction:
         self._check()
         for item in items:
             key = key_of(item)
-            expects = self._expected(key, item.version)
+            expects = self._expected(key, getattr(item, "version", None))
             put = Put(record_of(item, expects or ABSENT), expects)
             self._made.add(put.record.version)
             self._written[key] = put

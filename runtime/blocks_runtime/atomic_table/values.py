@@ -96,6 +96,14 @@ def decode_number(text: str) -> int | Decimal:
     return int(whole) if whole == number else number
 
 
+def exact_sum(numbers: Iterable[int | Decimal]) -> int | Decimal:
+    """Return a sum without rounding it; Python's own context rounds to 28 digits."""
+    total = Decimal(0)
+    for number in numbers:
+        total = _EXACT.add(total, Decimal(number))
+    return decode_number(str(total))
+
+
 def size(attribute: Mapping[str, Any]) -> int:
     """Return the bytes of an attribute value, as DynamoDB counts them.
 
@@ -133,6 +141,7 @@ def _encode_document(value: object, place: str, depth: int) -> AttributeValue:
                 raise TypeError(
                     f"{place} has a key of type {type(name).__name__}; DynamoDB's maps have text as keys"
                 )
+            utf8(name, f"a key of {place}")
         return {"M": {name: encode(each, f"{place}.{name}", depth) for name, each in value.items()}}
     if isinstance(value, (list, tuple)):
         return {"L": [encode(each, f"{place}[{index}]", depth) for index, each in enumerate(value)]}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import pytest
 
 from blocks_runtime import AtomicTable, Item, Key, RaceCondition
-from blocks_runtime.atomic_table.locks import LIFETIME, lock_key
+from blocks_runtime.atomic_table.locks import LIFETIME
 from blocks_runtime.errors import TableLimitExceeded
 
 DAY, HOUR = 24 * 3600, 3600
@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "reserved": (Item("__LOCK__p", "s", 1), ValueError, "kept for locks"),
     "twice": ([Item("p", "s", 1), Item("p", "s", 2)], ValueError, "written twice"),
     "expiry": (Item("p", "s", 1, expires_at=1.5), TypeError, "expires_at"),  # type: ignore[arg-type]
-    "no item": ([("p", "s")], AttributeError, "data|expires_at"),
+    "no item": ([("p", "s")], TypeError, "given as Item"),
 }
 
 
@@ -213,7 +213,7 @@ def test_the_same_lock_serves_one_of_two_writers(table: AtomicTable) -> None:
     (next_lock,) = table.set_atomic(Item("user#1", "counter", "first"), lock)
     with pytest.raises(RaceCondition) as caught:
         table.set_atomic(Item("user#1", "counter", "second"), lock)
-    assert caught.value.keys == (lock_key(lock.key),)
+    assert caught.value.keys == (lock.key,)
     found = table.get(("user#1", "counter"))
     assert found is not None
     assert found.data == "first"
@@ -300,3 +300,48 @@ def test_limits_are_named_before_the_call(table: AtomicTable) -> None:
     assert table.stats.statements == before
     table.set_atomic([Item("p", str(n), n) for n in range(100)])
     assert len(table.query("p")) == 100
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("after", ["", "a", "b", "b1", "b2x", "b\U0010ffff", "c", "\U0010ffff"])
+@pytest.mark.parametrize("prefix", ["", "b", "b\uffff"])
+def test_pages_begin_after_any_place(table: AtomicTable, prefix: str, after: str, reverse: bool) -> None:
+    """DynamoDB refuses a place outside of the prefix, and an empty one; the order is that of code points."""
+    stored = ["a", "b1", "b2", "b\ue000", "b\uffff", "b\U0010ffff", "c"]
+    table.set([Item("p", sk, 1) for sk in stored])
+    places = sorted((sk for sk in stored if sk.startswith(prefix)), reverse=reverse)
+    expected = [sk for sk in places if (sk < after if reverse else sk > after)]
+    assert [item.sk for item in table.query("p", prefix, reverse=reverse, after=after)] == expected
+    assert [item.sk for item in table.query("p", prefix, reverse=reverse, after=after, limit=1)] == expected[
+        :1
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda table: table.set({"pk": "a", "sk": "b"}), "given as Item"),
+        (lambda table: table.set_atomic(("a", "b")), "given as Item"),
+        (lambda table: table.set_atomic(Item("a", "b", 1), ["lock"]), "a lock is a Lock or a Lease"),
+        (lambda table: table.set_atomic(Item("a", "b", 1), None), "not iterable"),
+        (lambda table: table.transaction(lambda tx: tx.set(("a", "b"))), "given as Item"),
+    ],
+)
+def test_values_of_other_types_are_named(table: AtomicTable, call: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        call(table)
+    assert table.get(("a", "b")) is None
+
+
+def test_locks_may_come_from_a_generator(table: AtomicTable) -> None:
+    locks = table.set_atomic(
+        (Item("a", str(n), n) for n in range(2)), (table.get_lock(("a", str(n))) for n in range(2))
+    )
+    assert [lock.sk for lock in locks] == ["0", "1"]
+
+
+def test_a_counter_with_many_digits_is_exact(table: AtomicTable) -> None:
+    counter = table.counter("c")
+    counter.add(Decimal("12345678901234567890123456789012345.5"))
+    counter.add(1)
+    assert counter.value() == Decimal("12345678901234567890123456789012346.5")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -13,11 +14,14 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blocks_runtime import Once
+from blocks_runtime.atomic_table.durations import seconds
 from blocks_runtime.atomic_table.failures import Next, classify
 from blocks_runtime.atomic_table.http_messages import NotHttp, ResponseReader, post
 from blocks_runtime.atomic_table.location import endpoint_of, locate
 from blocks_runtime.atomic_table.signature import signed_headers
-from blocks_runtime.atomic_table.values import decode, encode, size
+from blocks_runtime.atomic_table.typed import typed
+from blocks_runtime.atomic_table.values import decode, encode, exact_sum, size
 from blocks_runtime.contract import TableVariables
 from blocks_runtime.errors import (
     AccessDenied,
@@ -255,3 +259,79 @@ def test_variables_name_table_and_region(tmp_path: Any) -> None:
     environ = TableVariables("Stack-Table1", "eu-west-1").environment("my-locks") | LAMBDA
     location = locate("my-locks", environ, tmp_path)
     assert (location.table, location.endpoint.region) == ("Stack-Table1", "eu-west-1")
+
+
+@dataclass
+class Line:
+    price: Decimal
+    note: str | None = None
+
+
+class Place(NamedTuple):
+    x: int
+    y: Decimal
+
+
+@dataclass
+class Order:
+    price: Decimal | None
+    lines: list[Line] = field(default_factory=list)
+    first: Line | None = None
+    by_name: dict[str, Line] = field(default_factory=dict)
+    place: Place | None = None
+    pair: tuple[int, Decimal] | None = None
+    several: tuple[Decimal, ...] = ()
+    marks: frozenset[Decimal] | None = None
+
+
+def test_classes_inside_classes_are_read_as_they_were_written() -> None:
+    line = Line(Decimal(2), "gift")
+    order = Order(
+        Decimal(3), [line, Line(Decimal("0.5"))], line, {"a": line}, Place(1, Decimal(2)), (1, Decimal(2))
+    )
+    order.several, order.marks = (Decimal(1), Decimal("1.5")), frozenset({Decimal(7)})
+    found = typed(decode(encode(order)), Order)
+    assert found == order
+    assert [type(each) for each in (found.price, found.first.price, found.place.y, found.pair[1])] == [
+        Decimal
+    ] * 4
+    assert {type(each) for each in (*found.several, *found.marks)} == {Decimal}
+    assert typed(decode(encode(Order(None))), Order) == Order(None)
+    assert typed([{"price": 1}], list[Line]) == [Line(Decimal(1))]
+
+
+@pytest.mark.parametrize("value", [True, None, "abc", [1], {"a": 1}])
+def test_a_value_that_is_no_number_does_not_become_a_decimal(value: object) -> None:
+    """Neither `True` becomes 1, nor does Decimal's own error escape."""
+    assert typed({"price": value}, Line).price == value
+    assert type(typed({"price": value}, Line).price) is type(value)
+    with pytest.raises(TypeError, match="does not fit Decimal"):
+        typed(value, Decimal)
+
+
+@pytest.mark.parametrize(("data", "said"), [({"zzz": 1}, "keep removed ones"), ("text", "is of type str")])
+def test_data_that_does_not_fit_its_class(data: object, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        typed(data, Line)
+
+
+def test_sums_are_exact() -> None:
+    largest, smallest = Decimal("9" * 38 + "E87"), Decimal("1E-130")
+    assert exact_sum([Decimal("12345678901234567890123456789012345.5"), 1]) == Decimal(
+        "12345678901234567890123456789012346.5"
+    )
+    total = exact_sum([largest, smallest, largest.copy_negate()])
+    assert total == smallest
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e300])
+def test_durations(value: float) -> None:
+    with pytest.raises(ValueError, match="positive number of at most"):
+        seconds("visibility", value)
+    with pytest.raises(ValueError, match="lifetime is"):
+        Once("id", lifetime=value)  # type: ignore[arg-type]
+
+
+def test_half_a_surrogate_pair_in_a_name_is_named() -> None:
+    with pytest.raises(ValueError, match="a key of data is not Unicode text"):
+        encode({"\ud800": 1})

@@ -6,6 +6,7 @@ import os
 import time
 
 from ...errors import LeaseHeld, LeaseLost, RaceCondition
+from ..durations import seconds as checked_seconds
 from ..leases import POLL, Term, held_until, lease_key, lease_put
 from .primitives import sleep
 
@@ -23,13 +24,11 @@ class AsyncLease:
     """
 
     def __init__(self, store: AsyncStore, name: str, seconds: float, wait: float, owner: str | None) -> None:
-        if not seconds > 0:
-            raise ValueError(f"seconds is {seconds}; give a positive number")
         self.name = name
-        self.seconds = seconds
+        self.seconds = checked_seconds("seconds", seconds)
         self.stored_key: Key = lease_key(name)
         self._store = store
-        self._wait = wait
+        self._wait = wait and checked_seconds("wait", wait)
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
         self._term: Term | None = None
         self._token = 0
@@ -83,7 +82,7 @@ class AsyncLease:
             LeaseLost: it has expired, or another process has taken it over.
         """
         self.check()
-        term = Term(self.seconds if seconds is None else seconds)
+        term = Term(self.seconds if seconds is None else checked_seconds("seconds", seconds))
         put = lease_put(self.stored_key, None, self._token, term.until, self._owner)
         try:
             await self._store.write([put], None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import MessageLost, RaceCondition
-from ..items import live, typed
+from ..durations import seconds
+from ..items import live
 from ..keys import Key
 from ..messages import LAST, PAGE, Message, Row, id_key, last_key, row_key
+from ..typed import typed
 from ..values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -83,8 +85,7 @@ class AsyncQueue:
         It is invisible to others for `visibility` seconds; then another consumer may receive it, and this one's receipt
         is not valid any more.
         """
-        if not visibility > 0:
-            raise ValueError(f"visibility is {visibility} s; give a positive number")
+        seconds("visibility", visibility)
         after: str | None = None
         busy: set[str] = set()
         while True:

@@ -13,6 +13,7 @@ from ...errors import (
 )
 from ...shared.retry import CONFLICTS
 from ..items import ABSENT
+from ..keys import shown
 from ..requests import PATIENCE
 from ..rows import (
     delete,
@@ -242,5 +243,5 @@ class _Attempt:
 
 def _race(changed: list[Key], count: int) -> RaceCondition:
     error = RaceCondition(f"{len(changed)} of the {count} items were changed by another writer since read")
-    error.keys = tuple(changed)
+    error.keys = tuple(map(shown, changed))
     return error

@@ -8,7 +8,7 @@ from .reads import AsyncReads, until_of
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -110,8 +110,8 @@ class AsyncAtomicTable(AsyncReads):
 
     async def set_atomic(
         self,
-        items: Item[Any] | Sequence[Item[Any]],
-        locks: Lock | LeaseToken | Sequence[Lock | LeaseToken] = (),
+        items: Item[Any] | Iterable[Item[Any]],
+        locks: Lock | LeaseToken | Iterable[Lock | LeaseToken] = (),
         *,
         once: str | Once | None = None,
         deadline: Deadline | None = None,
@@ -128,10 +128,10 @@ class AsyncAtomicTable(AsyncReads):
             TableLimitExceeded: more than 100 items and locks, or too many bytes; nothing was written.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from ..items import Item
+        from ..items import Item, Lock
 
         wanted = [items] if isinstance(items, Item) else list(items)
-        guards: Any = list(locks) if isinstance(locks, (list, tuple)) else [locks]
+        guards: Any = [locks] if isinstance(locks, Lock) or hasattr(locks, "stored_key") else list(locks)
         return await self._connected().set_atomic(wanted, guards, once, until_of(deadline))
 
     @overload
