@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from ..errors import QueryFailed
 from .items import ABSENT, Record
 from .keys import Key, shown
 from .values import encode
@@ -36,13 +37,21 @@ def key_attributes(key: Key) -> dict[str, Any]:
 
 
 def record_of(attributes: Mapping[str, Any]) -> Record:
-    """Return the record of an item's attributes; an item of another program has the version 1 and its own data."""
+    """Return the record of an item's attributes.
+
+    Raises:
+        QueryFailed: another program has written it. Its data would be lost by the next write, and its changes unseen.
+    """
     key = Key(attributes["pk"]["S"], attributes["sk"]["S"])
     expiry = attributes.get("ttl", {}).get("N")
-    version = int(attributes.get("version", {}).get("N", "1"))
-    return Record(
-        key, attributes.get("data", {"NULL": True}), version, None if expiry is None else int(float(expiry))
-    )
+    version = attributes.get("version", {}).get("N", "")
+    if "data" not in attributes or not version.isdecimal():
+        raise QueryFailed(
+            "the item was not written by AtomicTable: it has no attribute data, or no whole number as version",
+            detail=repr(tuple(key)),
+            advice="keep items of other programs in a table of their own, or read them with boto3",
+        )
+    return Record(key, attributes["data"], int(version), None if expiry is None else int(float(expiry)))
 
 
 def transaction_parameters(table: str, writes: Sequence[Write]) -> dict[str, object]:

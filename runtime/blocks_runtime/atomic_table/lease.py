@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import LeaseHeld, LeaseLost, RaceCondition
+from ..errors import DatabaseError, LeaseHeld, LeaseLost, RaceCondition
 from .durations import seconds as checked_seconds
 from .leases import POLL, Term, held_until, lease_key, lease_put
 from .primitives import sleep
@@ -122,7 +122,14 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        try:
+            self.release()
+        except DatabaseError as failed:
+            # The block is over: its result or its own error counts, and the lease ends by itself.
+            from logging import getLogger
+
+            text = "the lease %r was not given back, and ends by itself within %g s: %s"
+            getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
 
     def __repr__(self) -> str:
         return f"Lease({self.name!r}, remaining={self.remaining:.1f})"

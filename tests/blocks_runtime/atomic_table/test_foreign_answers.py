@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_runtime import AtomicTable, Item
+from blocks_runtime import AtomicTable, Item, TableTransaction
 from blocks_runtime.atomic_table import client
 from blocks_runtime.atomic_table.failures import classify
-from blocks_runtime.errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError, DeadlineExceeded
+from blocks_runtime.errors import (
+    CommitOutcomeUnknown,
+    ConnectionFailed,
+    DatabaseError,
+    DeadlineExceeded,
+    QueryFailed,
+)
+from tests.blocks_runtime.atomic_table.conftest import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,3 +161,36 @@ def test_an_idle_connection_that_another_thread_takes_first_is_no_error(dynamodb
     dynamodb_table.get(("a", "b"))
     dynamodb_table._connected().store.client._idle = Emptied()  # type: ignore[attr-defined]
     assert dynamodb_table.get(("a", "b")) is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"name": {"S": "Ann"}},
+        {"name": {"S": "Ann"}, "version": {"N": "1"}},
+        {"data": {"S": "x"}},
+        {"data": {"S": "x"}, "version": {"N": "1.5"}},
+        {"data": {"S": "x"}, "version": {"S": "v1"}},
+    ],
+)
+def test_an_item_of_another_program_is_refused_and_kept(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, attributes: dict[str, Any]
+) -> None:
+    """It has no version: a condition on one would fail for ever, as if others wrote all the time."""
+    key = {"pk": {"S": "a"}, "sk": {"S": "b"}}
+    dynamo.request("PutItem", {"TableName": TABLE, "Item": {**key, **attributes}})
+    table = dynamodb_table
+
+    def read_and_write(tx: TableTransaction) -> None:
+        item = tx.get(("a", "b"))
+        tx.set(Item("a", "b", item and item.data))
+
+    for call in (
+        lambda: table.get(("a", "b")),
+        lambda: table.get_many([("a", "b"), ("a", "c")]),
+        lambda: table.query("a"),
+        lambda: table.transaction(read_and_write, retry_on_conflict=True),
+    ):
+        with pytest.raises(QueryFailed, match="not written by AtomicTable"):
+            call()
+    assert dynamo.request("GetItem", {"TableName": TABLE, "Key": key})["Item"] == {**key, **attributes}

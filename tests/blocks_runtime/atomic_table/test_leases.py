@@ -123,3 +123,23 @@ def test_the_clock_that_leaves_less_time_counts() -> None:
 def test_seconds_must_be_positive(table: AtomicTable) -> None:
     with pytest.raises(ValueError, match="seconds is 0"):
         table.lease("job", seconds=0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_release_that_fails_hides_neither_result_nor_error(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, caplog: pytest.LogCaptureFixture, fails: bool
+) -> None:
+    def work(table: AtomicTable) -> str:
+        with table.lease("job", seconds=30):
+            dynamo.inject("InternalServerError", times=None)
+            if fails:
+                raise KeyError("mine")
+        return "done"
+
+    with AtomicTable("locks", request_deadline=0.2) as table:
+        if fails:
+            with pytest.raises(KeyError, match="mine"):
+                work(table)
+        else:
+            assert work(table) == "done"
+    assert "the lease 'job' was not given back, and ends by itself within 30 s" in caplog.text

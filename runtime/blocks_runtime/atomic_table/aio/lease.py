@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ...errors import LeaseHeld, LeaseLost, RaceCondition
+from ...errors import DatabaseError, LeaseHeld, LeaseLost, RaceCondition
 from ..durations import seconds as checked_seconds
 from ..leases import POLL, Term, held_until, lease_key, lease_put
 from .primitives import sleep
@@ -121,7 +121,14 @@ class AsyncLease:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.release()
+        try:
+            await self.release()
+        except DatabaseError as failed:
+            # The block is over: its result or its own error counts, and the lease ends by itself.
+            from logging import getLogger
+
+            text = "the lease %r was not given back, and ends by itself within %g s: %s"
+            getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
 
     def __repr__(self) -> str:
         return f"AsyncLease({self.name!r}, remaining={self.remaining:.1f})"
