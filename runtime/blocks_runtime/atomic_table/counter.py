@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from .keys import COUNTERS, own_key
 from .once import once_of
@@ -39,7 +40,8 @@ class Counter:
     ) -> None:
         """Add a number, which may be negative.
 
-        With `once` a repetition with the same id adds nothing.
+        With `once` a repetition with the same id adds nothing to this counter; another counter, or a transaction, may
+        use the same id.
 
         Raises:
             CommitOutcomeUnknown: the answer was lost, so the number may or may not be added; not with `once`, where
@@ -55,7 +57,7 @@ class Counter:
         if identity is None:
             self._store.add(write, until)
             return
-        self._add_once(write, identity, until)
+        self._add_once(write, replace(identity, scope=f"counter#{self.name}"), until)
 
     def _add_once(self, write: Add, identity: Once, until: float | None) -> None:
         from ..errors import RaceCondition

@@ -95,11 +95,18 @@ def parse_endpoint(url: str, region: str, source: str, ca: str | None = None) ->
         parts = parts._replace(scheme="")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
-            f"{source} is {url!r}, which is not a URL; set it as in http://127.0.0.1:8000, or unset it"
+            f"{source} is {url.rpartition('@')[2]!r}, which is not a URL; set it as in http://127.0.0.1:8000, "
+            "or unset it"
         )
     tls = parts.scheme == "https"
     return Endpoint(
-        parts.hostname, port or (443 if tls else 80), parts.netloc, parts.path or "/", region, tls, ca
+        parts.hostname,
+        port or (443 if tls else 80),
+        parts.netloc.rpartition("@")[2],
+        parts.path or "/",
+        region,
+        tls,
+        ca,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import OnceMismatch
@@ -33,6 +33,8 @@ class Once:
     id: str
     payload: object = None
     lifetime: int = LIFETIME
+    scope: str = field(default="result", repr=False)
+    """Kind of work: the same id may be used once in each. Counters set their own."""
 
     def __post_init__(self) -> None:
         if int(seconds("lifetime", self.lifetime)) != self.lifetime:
@@ -41,7 +43,7 @@ class Once:
     @property
     def key(self) -> Key:
         """Key of the record."""
-        return own_key(ONCE, self.id, "result")
+        return own_key(ONCE, self.id, self.scope)
 
     def put(self, result: object) -> Put:
         """Return the action that records a result, and fails if there is one.

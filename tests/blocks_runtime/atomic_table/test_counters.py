@@ -44,3 +44,13 @@ def test_arguments(table: AtomicTable) -> None:
         table.counter("hits").add(0.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shards is 0"):
         table.counter("hits", shards=0)
+
+
+def test_each_counter_has_ids_of_its_own(table: AtomicTable) -> None:
+    """One request adds to two counters and runs a transaction, all with the id of the request."""
+    hits, sizes = table.counter("hits"), table.counter("sizes")
+    for _ in range(2):
+        hits.add(1, once="request-1")
+        sizes.add(200, once="request-1")
+        assert table.transaction(lambda _: "ran", once="request-1") == "ran"
+    assert (hits.value(), sizes.value()) == (1, 200)

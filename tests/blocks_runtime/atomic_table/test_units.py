@@ -335,3 +335,13 @@ def test_durations(value: float) -> None:
 def test_half_a_surrogate_pair_in_a_name_is_named() -> None:
     with pytest.raises(ValueError, match="a key of data is not Unicode text"):
         encode({"\ud800": 1})
+
+
+def test_a_password_in_the_endpoint_is_neither_told_nor_sent() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        endpoint_of("us-east-1", {"AWS_ENDPOINT_URL": "ftp://ann:secret@127.0.0.1:1"})
+    assert "secret" not in str(caught.value)
+    assert (
+        endpoint_of("us-east-1", {"AWS_ENDPOINT_URL": "http://ann:secret@127.0.0.1:1"}).header
+        == "127.0.0.1:1"
+    )

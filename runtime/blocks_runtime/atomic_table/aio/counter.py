@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from ..keys import COUNTERS, own_key
 from ..once import once_of
@@ -38,7 +39,8 @@ class AsyncCounter:
     ) -> None:
         """Add a number, which may be negative.
 
-        With `once` a repetition with the same id adds nothing.
+        With `once` a repetition with the same id adds nothing to this counter; another counter, or a transaction, may
+        use the same id.
 
         Raises:
             CommitOutcomeUnknown: the answer was lost, so the number may or may not be added; not with `once`, where
@@ -54,7 +56,7 @@ class AsyncCounter:
         if identity is None:
             await self._store.add(write, until)
             return
-        await self._add_once(write, identity, until)
+        await self._add_once(write, replace(identity, scope=f"counter#{self.name}"), until)
 
     async def _add_once(self, write: Add, identity: Once, until: float | None) -> None:
         from ...errors import RaceCondition
