@@ -18,6 +18,10 @@ ABSENT = 0
 """The version of an item that does not exist, or has expired."""
 
 
+_LATEST = 100_000_000_000
+"""Largest time to live: a greater one is a time in milliseconds, and the item would stay for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item(Generic[T]):
     """One item: key, data, version, and the time at which it expires."""
@@ -90,6 +94,10 @@ def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
     if expiry is not None and (isinstance(expiry, bool) or not isinstance(expiry, int)):
         raise TypeError(
             f"expires_at is of type {type(expiry).__name__}; give whole seconds since the epoch as an int"
+        )
+    if expiry is not None and expiry > _LATEST:
+        raise ValueError(
+            f"expires_at is {expiry}, after the year 5000; give seconds since the epoch, not milliseconds"
         )
     return Record(key_of(item), encode(item.data), next_version(known), expiry)
 

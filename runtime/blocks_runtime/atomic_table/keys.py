@@ -67,6 +67,9 @@ def shown(key: Key) -> Key:
 
 def own_key(partition: str, pk: str, sk: str) -> Key:
     """Return a key in one of the partitions of this library; errors are those of `key_of`."""
+    for name in (pk, sk):
+        if not isinstance(name, str):
+            raise TypeError(f"a name or an id is text, not {type(name).__name__}; convert it with str()")
     return checked(Key(partition + pk, sk))
 
 

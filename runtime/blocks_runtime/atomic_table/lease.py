@@ -6,15 +6,17 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import DatabaseError, LeaseHeld, LeaseLost, RaceCondition
+from ..errors import CommitOutcomeUnknown, DatabaseError, LeaseHeld, LeaseLost, RaceCondition
 from .durations import seconds as checked_seconds
 from .leases import POLL, Term, held_until, lease_key, lease_put
 from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from .items import Record
     from .keys import Key
     from .store import Store
+    from .writes import Put
 
 
 class Lease:
@@ -33,6 +35,8 @@ class Lease:
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
         self._term: Term | None = None
         self._token = 0
+        self._unsettled: tuple[int, Term] | None = None
+        """Version and term of a write of this lease whose answer was lost."""
 
     @property
     def token(self) -> int:
@@ -82,11 +86,12 @@ class Lease:
         Raises:
             LeaseLost: it has expired, or another process has taken it over.
         """
+        self._settle()
         self.check()
         term = Term(self.seconds if seconds is None else checked_seconds("seconds", seconds))
         put = lease_put(self.stored_key, None, self._token, term.until, self._owner)
         try:
-            self._store.write([put], None)
+            self._write(put, term)
         except RaceCondition as race:
             self._term = None
             raise LeaseLost(f"the lease {self.name!r} was taken over by another process") from race
@@ -94,6 +99,7 @@ class Lease:
 
     def release(self) -> None:
         """Give the lease back, so that another process need not wait for its end; safe to repeat."""
+        self._settle()
         term, self._term = self._term, None
         if term is None:
             return
@@ -105,17 +111,41 @@ class Lease:
     def _try(self) -> float | None:
         """Try to acquire the lease; return None, or the time at which that of another holder ends."""
         (record,) = self._store.read([self.stored_key], None)
+        if self._adopt(record):
+            return None
         until = held_until(record)
         if until > time.time():
             return until
         term = Term(self.seconds)
         put = lease_put(self.stored_key, record, 0, term.until, self._owner)
         try:
-            self._store.write([put], None)
+            self._write(put, term)
         except RaceCondition:  # another process was faster; its end is not known yet
             return time.time() + POLL
         self._token, self._term = put.record.version, term
         return None
+
+    def _write(self, put: Put, term: Term) -> None:
+        """Write the lease, and keep in mind what was written if the answer is lost."""
+        try:
+            self._store.write([put], None)
+        except CommitOutcomeUnknown:
+            self._unsettled = put.record.version, term
+            raise
+
+    def _settle(self) -> None:
+        """Find out whether a write whose answer was lost was made."""
+        if self._unsettled is not None:
+            (record,) = self._store.read([self.stored_key], None)
+            self._adopt(record)
+
+    def _adopt(self, record: Record | None) -> bool:
+        """Return whether the stored lease is the one whose answer was lost; then it is held, by that write."""
+        unsettled, self._unsettled = self._unsettled, None
+        if unsettled is None or record is None or record.version != unsettled[0]:
+            return False
+        self._token, self._term = unsettled
+        return True
 
     def __enter__(self) -> Lease:
         self.acquire()

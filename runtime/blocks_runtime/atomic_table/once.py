@@ -74,4 +74,8 @@ class Once:
 
 def once_of(given: str | Once | None) -> Once | None:
     """Return the `Once` that a caller gave, perhaps as its id."""
+    if given is not None and not isinstance(given, (str, Once)):
+        raise TypeError(
+            f"once is of type {type(given).__name__}; give the id of the work as text, or Once(id)"
+        )
     return Once(given) if isinstance(given, str) else given

@@ -80,7 +80,17 @@ class Stream:
 
 
 def ensure_result(result: R) -> R:
-    """Return the result of a callback."""
+    """Return the result of a callback.
+
+    Raises:
+        TypeError: it is a coroutine, which nothing here would run.
+    """
+    if hasattr(result, "__await__"):
+        if hasattr(result, "close"):
+            result.close()
+        raise TypeError(
+            "the function is asynchronous, so nothing of it has run; use AsyncAtomicTable, or a plain function"
+        )
     return result
 
 

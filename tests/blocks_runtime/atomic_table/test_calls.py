@@ -317,6 +317,10 @@ def test_pages_begin_after_any_place(table: AtomicTable, prefix: str, after: str
     ]
 
 
+async def asynchronous(tx: Any) -> None:
+    tx.set(Item("a", "b", 1))
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -325,6 +329,14 @@ def test_pages_begin_after_any_place(table: AtomicTable, prefix: str, after: str
         (lambda table: table.set_atomic(Item("a", "b", 1), ["lock"]), "a lock is a Lock or a Lease"),
         (lambda table: table.set_atomic(Item("a", "b", 1), None), "not iterable"),
         (lambda table: table.transaction(lambda tx: tx.set(("a", "b"))), "given as Item"),
+        (lambda table: table.transaction(lambda _: 1, once=5), "once is of type int"),
+        (lambda table: table.transaction(asynchronous), "is asynchronous"),
+        (lambda table: table.counter("c").add(True), "amount is of type bool"),
+        (lambda table: table.counter("c").add("1"), "amount is of type str"),
+        (lambda table: table.counter("c").add(None), "amount is of type NoneType"),
+        (lambda table: table.counter(None), "is text, not NoneType"),
+        (lambda table: table.queue("q").push(5, 1), "is text, not int"),
+        (lambda table: table.query("a", after=Item("a", "b", 1)), "after is of type Item"),
     ],
 )
 def test_values_of_other_types_are_named(table: AtomicTable, call: Any, said: str) -> None:
@@ -345,3 +357,9 @@ def test_a_counter_with_many_digits_is_exact(table: AtomicTable) -> None:
     counter.add(Decimal("12345678901234567890123456789012345.5"))
     counter.add(1)
     assert counter.value() == Decimal("12345678901234567890123456789012346.5")
+
+
+def test_a_time_in_milliseconds_is_refused(table: AtomicTable) -> None:
+    with pytest.raises(ValueError, match="not milliseconds"):
+        table.set(Item("a", "b", 1, expires_at=int(time.time() * 1000)))
+    assert table.get(("a", "b")) is None

@@ -10,7 +10,7 @@ import pytest
 
 from blocks_runtime import AtomicTable, Item, RaceCondition
 from blocks_runtime.atomic_table.leases import Term
-from blocks_runtime.errors import LeaseHeld, LeaseLost
+from blocks_runtime.errors import CommitOutcomeUnknown, LeaseHeld, LeaseLost
 
 if TYPE_CHECKING:
     from local_dynamodb import LocalDynamo
@@ -143,3 +143,41 @@ def test_a_release_that_fails_hides_neither_result_nor_error(
         else:
             assert work(table) == "done"
     assert "the lease 'job' was not given back, and ends by itself within 30 s" in caplog.text
+
+
+@pytest.mark.parametrize("step", ["acquire", "renew"])
+def test_a_lease_whose_answer_was_lost_is_held(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, step: str
+) -> None:
+    """A repetition must not blame another process, and the release must free the lease."""
+    with AtomicTable("locks", request_deadline=0.2) as table:
+        lease = table.lease("job", seconds=30)
+        if step == "renew":
+            lease.acquire()
+        number = dynamo.inject("outcome-unknown", operation="TransactWriteItems", times=None)
+        with pytest.raises(CommitOutcomeUnknown):
+            getattr(lease, step)()
+        dynamo.remove(number)
+        getattr(lease, step)()
+        table.set_atomic(Item("a", "b", 1), [lease])
+        dynamo.inject("outcome-unknown", operation="TransactWriteItems", times=None)
+        with pytest.raises(CommitOutcomeUnknown):
+            lease.renew()
+        for armed in list(dynamo.armed()):
+            dynamo.remove(armed)
+        lease.release()
+        with table.lease("job"):
+            pass
+
+
+def test_a_lost_answer_of_one_that_was_not_made_is_no_lease(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo
+) -> None:
+    with AtomicTable("locks", request_deadline=0.2) as table:
+        lease = table.lease("job", seconds=30)
+        number = dynamo.inject("connection-lost", operation="TransactWriteItems", times=None)
+        with pytest.raises(CommitOutcomeUnknown):
+            lease.acquire()
+        dynamo.remove(number)
+        with table.lease("job"), pytest.raises(LeaseHeld):
+            lease.acquire()

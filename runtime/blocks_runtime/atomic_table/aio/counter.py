@@ -45,11 +45,12 @@ class AsyncCounter:
         Raises:
             CommitOutcomeUnknown: the answer was lost, so the number may or may not be added; not with `once`, where
                 the call can be repeated.
-            TypeError: the amount is a float.
+            TypeError: the amount is no number, or a float.
         """
         from ...shared.deadline import expires_at
 
-        encode(amount, "amount")
+        if isinstance(amount, (str, bool)) or "N" not in encode(amount, "amount"):
+            raise TypeError(f"amount is of type {type(amount).__name__}; give an int or a Decimal")
         shard = random.randrange(self.shards)  # noqa: S311
         write, until = Add(own_key(COUNTERS, self.name, f"{shard:04d}"), amount), expires_at(deadline)
         identity = once_of(once)

@@ -199,6 +199,8 @@ class AsyncReads:
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; give 0 or more")
         key_of((pk, prefix or "-"))
+        if after is not None and not isinstance(after, str):
+            raise TypeError(f"after is of type {type(after).__name__}; give the sk of the last item")
         if after is not None and not (after and after.startswith(prefix)):
             # DynamoDB refuses a place outside of the prefix: all of the items come after it, or none.
             if (after <= prefix) == reverse:
