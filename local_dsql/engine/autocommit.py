@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
+from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
@@ -20,7 +21,6 @@ from local_dsql.engine.errors import (
     EngineError,
 )
 from local_dsql.engine.log_distance import Failure
-from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_large, is_small
