@@ -154,8 +154,8 @@ def _of_paths(paths: Sequence[Path], profile: Profile) -> tuple[int, Sequence[Mi
 
 
 def _below(path: Path) -> list[Path]:
-    """Return the files of a path: itself, or the SQL files in a folder and its sub-folders."""
-    if path == _STDIN or path.is_file():
+    """Return the files of a path: itself, also if it is a pipe, or the SQL files in a folder and its sub-folders."""
+    if path == _STDIN or (path.exists() and not path.is_dir()):
         return [path]
     if not path.exists():
         raise CommandError(

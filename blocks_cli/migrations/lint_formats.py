@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -116,7 +117,7 @@ def _row(finding: MigrationFinding) -> Json:
 
 def _result(finding: MigrationFinding) -> Json:
     where: Json = {
-        "artifactLocation": {"uri": quote(Path(console.display_path(finding.path)).as_posix())},
+        "artifactLocation": {"uri": quote(os.fsencode(Path(console.display_path(finding.path)).as_posix()))},
         "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     text = f"{finding.rule.title}: {finding.why}{_sqlstate(finding)}. {finding.remedy}"

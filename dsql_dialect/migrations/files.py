@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 _BOM = "\ufeff"
 _NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", re.ASCII)
-_UNDOES = re.compile(r".*[.](?:down|undo|rollback)[.]sql|U[0-9][0-9._]*__.*[.]sql", re.IGNORECASE | re.DOTALL)
-"""Names of files that undo a migration, for golang-migrate, sqlx, yoyo and Flyway."""
+_UNDOES = re.compile(
+    r"(?:.*[.])?(?:down|undo|rollback|revert)[.]sql"
+    r"|[0-9]+[.](?:down|undo|rollback|revert)[.].*[.]sql"
+    r"|U[0-9][0-9._]*__.*[.]sql",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of files that undo a migration, for golang-migrate, sqlx, yoyo, Diesel, Postgrator and Flyway."""
 _DOWN = re.compile(r"(?P<before>.*[_-])down(?P<behind>[.]sql)", re.IGNORECASE | re.DOTALL)
 _NOT_MIGRATIONS = frozenset({"node_modules", "site-packages", "cdk.out"})
 _DEEPEST = 4
-"""Levels of sub-folders that are looked into for files that nothing reads."""
+"""Levels of sub-folders that are looked into for files that no migrator reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,37 +120,31 @@ def undoes(name: str, others: Iterable[str] = ()) -> bool:
 
 
 def nested(folder: Path) -> list[Path]:
-    """Return the folders below a folder that have `.sql` files: nothing reads these."""
-    found: list[Path] = []
-    _look_below(folder, found, _DEEPEST)
-    return found
+    """Return the folders below a folder, at most `_DEEPEST` levels down, that have `.sql` files."""
+    return [each for each in _below(folder, _DEEPEST) if any(map(_is_sql, _entries(each)))]
 
 
 def sql_files(folder: Path) -> list[Path]:
-    """Return the `.sql` files of a folder and of those below it, in the order of their paths."""
-    folders = [folder, *nested(folder)]
-    return sorted(file for each in folders for file in _entries(each) if _is_sql(file))
+    """Return the `.sql` files of a folder and of all folders below it, in the order of their paths."""
+    return sorted(file for each in (folder, *_below(folder)) for file in _entries(each) if _is_sql(file))
 
 
-def _look_below(folder: Path, found: list[Path], levels: int) -> None:
-    try:
-        below = sorted(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink())
-    except OSError:
-        return  # its files cannot be read either
-    for each in below:
-        if each.name.startswith(".") or each.name in _NOT_MIGRATIONS:
-            continue
-        if any(map(_is_sql, _entries(each))):
-            found.append(each)
-        if levels > 1:
-            _look_below(each, found, levels - 1)
+def _below(folder: Path, levels: int | None = None) -> Iterator[Path]:
+    """Yield the folders below a folder, each before its own; hidden ones, links and packages are left out."""
+    if levels == 0:
+        return
+    for each in sorted(_entries(folder)):
+        hidden = each.name.startswith(".") or each.name in _NOT_MIGRATIONS
+        if not hidden and each.is_dir() and not each.is_symlink():
+            yield each
+            yield from _below(each, None if levels is None else levels - 1)
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
         return [*folder.iterdir()]
     except OSError:
-        return []
+        return []  # what is in it cannot be read either
 
 
 def _listed(folder: Path, below: Sequence[Path]) -> str:

@@ -179,20 +179,28 @@ def test_files_that_undo_a_migration(tmp_path: Path) -> None:
             "000001_init.down.sql": "DROP TABLE t; TRUNCATE x",
             "2_x.rollback.sql": "DROP TABLE t",
             "U3__x.sql": "DROP TABLE t",
+            "005.undo.b.sql": "DROP TABLE b",
+            "6_c.revert.sql": "DROP TABLE c",
+            "down.sql": "DROP TABLE d",
             "4_a_up.sql": "CREATE TABLE a (id int)",
             "4_a_down.sql": "DROP TABLE a",
         },
     )
     assert sorted((each.path.name, each.rule.id) for each in found) == [
         ("000001_init.down.sql", "down-file"),
+        ("005.undo.b.sql", "down-file"),
         ("2_x.rollback.sql", "down-file"),
         ("4_a_down.sql", "down-file"),
+        ("6_c.revert.sql", "down-file"),
         ("U3__x.sql", "down-file"),
+        ("down.sql", "down-file"),
     ]
     assert all("do not run its statements under another name" in each.remedy for each in found)
 
 
 def test_a_word_that_ends_with_down_undoes_nothing() -> None:
+    assert not undoes("006_shutdown.sql")
+    assert not undoes("007_a.undo.b.sql"), "a name of its own, behind the number"
     assert not undoes("005_scale_down.sql", {"005_scale_down.sql"})
     assert undoes("005_scale_down.sql", {"005_scale_up.sql"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -107,6 +108,42 @@ def test_standard_input(
     code, out, _ = lint(capsys, "-")
     assert code == ExitCode.USAGE
     assert out.startswith("<stdin>:1:20: Serial types are not supported")
+
+
+def test_files_far_below_a_folder_are_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, {"src/main/resources/db/migration/tenants/V1__a.sql": SERIAL})
+    code, out, _ = lint(capsys, ".")
+    assert code == ExitCode.USAGE
+    assert out.startswith("src/main/resources/db/migration/tenants/V1__a.sql:1:20: Serial types")
+
+
+def test_a_pipe_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, SERIAL.encode())
+        os.close(writer)
+        code, out, _ = lint(capsys, f"/dev/fd/{reader}")
+    finally:
+        os.close(reader)
+    assert code == ExitCode.USAGE
+    assert ":1:20: Serial types are not supported" in out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes any bytes as a name")
+@pytest.mark.parametrize("style", ["text", "json", "sarif", "github"])
+def test_a_file_whose_name_is_not_utf8(folder: Path, style: str) -> None:
+    (folder / os.fsdecode(b"a\xff,%\n.sql")).write_text(SERIAL)
+    command = [sys.executable, "-m", "blocks_cli.main", "lint", ".", "--format", style]
+    ran = subprocess.run(command, capture_output=True, check=False)
+    assert ran.returncode == ExitCode.USAGE, ran.stderr
+    printed = ran.stdout.decode("utf-8", "surrogateescape")
+    if style == "sarif":
+        (result,) = json.loads(printed)["runs"][0]["results"]
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%FF%2C%25%0A.sql"
+    elif style == "json":
+        assert [each["rule"] for each in json.loads(printed)["findings"]] == ["serial"]
+    else:
+        assert "Serial types are not supported" in printed
 
 
 @pytest.mark.parametrize(
