@@ -95,7 +95,7 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)
-                return real(strip_surplus(answer, surplus), Finding.LONE)
+                return real(strip_surplus(answer, surplus), Finding.AUTOCOMMIT)
             if time.monotonic() - began > _PATIENCE:
                 break
             await let_others_first(held, error)
