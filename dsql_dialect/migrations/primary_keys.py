@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dsql_dialect.definitions import constraints
 from dsql_dialect.json_tree import words
+from dsql_dialect.migrations.names import DEFAULT_SCHEMA, chosen
 from dsql_dialect.migrations.probe import tree_of
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from dsql_dialect.statement import Statement
 
 _LOOKED_AT = frozenset({"Create", "CreateSchema", "AlterTable", "AlterObjectSchema", "Rename", "Drop"})
-_DEFAULT_SCHEMA = "public"
-_SUFFIX = "_pkey"
-_LONGEST_NAME = 63
-"""Bytes."""
 
 Table: TypeAlias = "tuple[str, str]"
 """Schema and name of a table."""
@@ -36,15 +33,16 @@ class PrimaryKeys:
             return False
         name, root = tree_of(statement)
         if name == "CreateStmt":
-            self._create(root, _DEFAULT_SCHEMA)
+            self._create(root, DEFAULT_SCHEMA)
         elif name == "CreateSchemaStmt":
+            schema = root.get("schemaname") or root["authrole"].get("rolename", DEFAULT_SCHEMA)
             for each in root.get("schemaElts", ()):
                 if "CreateStmt" in each:
-                    self._create(each["CreateStmt"], root.get("schemaname", _DEFAULT_SCHEMA))
+                    self._create(each["CreateStmt"], schema)
         elif name == "DropStmt" and root["removeType"] == "OBJECT_TABLE":
             for each in root["objects"]:
                 *schema, table = words(each["List"]["items"])
-                self._names.pop((schema[-1] if schema else _DEFAULT_SCHEMA, table), None)
+                self._names.pop((schema[-1] if schema else DEFAULT_SCHEMA, table), None)
         elif name == "RenameStmt":
             self._rename(root)
         elif name == "AlterObjectSchemaStmt" and root["objectType"] == "OBJECT_TABLE":
@@ -81,14 +79,13 @@ class PrimaryKeys:
         return self._names.get(table, _default(table)) in dropped
 
 
-def _table(relation: Node, schema: str = _DEFAULT_SCHEMA) -> Table:
+def _table(relation: Node, schema: str = DEFAULT_SCHEMA) -> Table:
     return relation.get("schemaname", schema), relation["relname"]
 
 
 def _default(table: Table) -> str:
-    """Return the name that PostgreSQL gives to the primary key of a table: cut to the length of a name."""
     _, name = table
-    return name.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX
+    return chosen(name, "_pkey")
 
 
 def _constraint(table: Table, create: Node) -> str | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from dsql_dialect.json_tree import unwrap, walk, words
 from dsql_dialect.libpg_query import SqlSyntaxError
+from dsql_dialect.migrations.names import chosen
 from dsql_dialect.migrations.probe import tree_of
 
 if TYPE_CHECKING:
     from dsql_dialect.rule import Node
     from dsql_dialect.statement import Statement
 
-_LONGEST_NAME = 63
 _LONGEST_BIGINT = 19
 """Digits."""
 
@@ -25,11 +25,9 @@ def index_name(statement: Statement) -> dict[str, str]:
     keys = [_key(each["IndexElem"]) for each in root["indexParams"]]
     table: str = root["relation"]["relname"]
     schema = root["relation"].get("schemaname")
-    longest = _LONGEST_NAME - len("_idx")
-    name = "_".join([table, *keys]).encode()[:longest].decode(errors="ignore") + "_idx"
     return {
         "unique": "UNIQUE " if root.get("unique") else "",
-        "name": _quoted(name),
+        "name": _quoted(chosen("_".join([table, *keys]), "_idx")),
         "table": ".".join(_quoted(each) for each in (schema, table) if each is not None),
     }
 
