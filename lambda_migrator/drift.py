@@ -38,16 +38,20 @@ class Fault:
 
 
 class DriftError(MigrationFailedError):
-    """The files do not match the applied migrations; `faults` are all contradictions."""
+    """The files do not match the applied migrations; `faults` are all contradictions.
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    `others` are the other databases that have grants on the cluster: their migrations are in the same journal.
+    """
+
+    def __init__(self, faults: Sequence[Fault], others: Sequence[str] = ()) -> None:
         self.faults = tuple(faults)
+        shared = [f"the cluster has one journal, and also serves {', '.join(others)}"] if others else []
         if len(faults) == 1:
-            super().__init__(faults[0].what, faults[0].why, faults[0].remedy)
+            super().__init__(faults[0].what, "; ".join([faults[0].why, *shared]), faults[0].remedy)
         else:
             super().__init__(
                 f"{len(faults)} migrations do not match what the database has applied",
-                "\n".join(f"{fault.what}; {fault.why}" for fault in faults),
+                "\n".join([*(f"{fault.what}; {fault.why}" for fault in faults), *shared]),
                 "\n".join(fault.remedy for fault in faults),
             )
 

@@ -57,6 +57,22 @@ def read_or_empty(reader: Reader) -> dict[str, Row]:
     return {} if tables.LEDGER in tables.missing(reader) else read(reader)
 
 
+def other_databases(reader: Reader, database: str) -> list[str]:
+    """Return the other databases with live grants on this cluster, each with its stacks, for a message."""
+    stacks: dict[str, set[str]] = {}
+    for row in read(reader).values():
+        if row.state is State.LIVE and row.database != database:
+            stacks.setdefault(row.database, set()).add(_stack_name(row.stack))
+    return [
+        f"database `{other}` of stack {', '.join(sorted(names))}" for other, names in sorted(stacks.items())
+    ]
+
+
+def _stack_name(stack_id: str) -> str:
+    """Return the name in an id of a stack, `arn:aws:cloudformation:…:stack/NAME/UUID`."""
+    return stack_id.partition(":stack/")[2].partition("/")[0] or stack_id
+
+
 def carry_out(admin: AdminConnection, lease: Lease, database: str, rule: Rule) -> Change:
     """Apply a rule to the ledger, change the database to what the ledger then says, and finish the row.
 

@@ -12,6 +12,7 @@ from custom_resource.deadline import OutOfTime
 
 from . import journal, ledger_table, tables
 from .admin import OutcomeUnknown
+from .drift import DriftError
 from .errors import MigrationFailedError
 from .execute import execute, log_step
 from .lease import acquire
@@ -78,7 +79,7 @@ def migrate(
         DatabaseError: the database cannot be reached.
     """
     with holding_lease(admin, f"{holder} {process}".rstrip(), queue) as lease:
-        todo = plan(manifest, journal.read(admin))
+        todo = _plan(admin, manifest, database)
         todo = todo if to is None else todo.up_to(to)
         _logger.info("%s", todo.render())
         if todo.ahead:
@@ -90,6 +91,14 @@ def migrate(
         else:
             id = ledger_table.carry_out(admin, lease, database, rule).id
         return replace(_outcome(journal.read(admin), holder, todo), id=id)
+
+
+def _plan(admin: AdminConnection, manifest: Manifest, database: str) -> Plan:
+    """Return the pending steps; an error names the other databases that use the cluster."""
+    try:
+        return plan(manifest, journal.read(admin))
+    except DriftError as error:
+        raise DriftError(error.faults, ledger_table.other_databases(admin, database)) from None
 
 
 @contextmanager

@@ -39,18 +39,20 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "COMMIT.",
     ),
     Divergence(
-        "conflict-before-commit",
-        "A transaction that has lost a conflict may get the error at a statement before COMMIT: 40001 instead of the "
-        "result, or 23505 for a key that only newer rows have.",
-        "Its changes are applied again over newer rows. If two rows then have one key, PostgreSQL cannot always tell "
-        "which of them the statement would have changed.",
-        "The transaction fails a statement earlier than on Aurora DSQL; it never commits. Run it again from its start.",
+        "upsert-locks-key",
+        "INSERT … ON CONFLICT DO UPDATE that assigns a key column conflicts with new rows that refer to the row, also "
+        "if the column keeps its value.",
+        "PostgreSQL locks the row of an upsert before it knows the new values. A plain UPDATE compares them.",
+        "One of the two transactions gets OC000, which Aurora DSQL may not do: assign only the columns that change.",
     ),
     Divergence(
         "child-updated-twice",
-        "A transaction that updates a child row twice while another one changes a key of its parent fails with OC000.",
-        "PostgreSQL checks the foreign key again for a row that the transaction has updated, and locks the parent.",
-        "Such a transaction may commit on Aurora DSQL.",
+        "A transaction that changes a row twice gets OC000 if another one has meanwhile changed a unique column of the "
+        "row's parent to which the row does not refer.",
+        "PostgreSQL checks a foreign key again for a row that the transaction has made itself, and locks the parent, "
+        "though the reference is the same as before.",
+        "Such a transaction commits on Aurora DSQL. Here, change the row in one statement, or run the transaction "
+        "again.",
     ),
     Divergence(
         "one-loser",
@@ -60,8 +62,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "losers-take-turns",
-        "A session that has lost a conflict begins its next transactions one after the other with other such sessions: "
-        "its BEGIN waits up to 0.15 s for the transaction of another one.",
+        "A session that has lost three conflicts in a row begins its next transactions one after the other with other "
+        "such sessions: its BEGIN waits up to 0.15 s for the transaction of another one.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",
         "Transactions that are run again fail less often here; use fault injection for more conflicts.",

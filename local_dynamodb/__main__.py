@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="serve without users, until Ctrl-C")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(folder / SERVER_LOCK)
     if not lock.try_lock_exclusive():
         print(f"error: {folder} is served by another process", file=sys.stderr)

@@ -50,7 +50,7 @@ class LocalDynamo:
             LocalDynamoError: the server does not start.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._users.lock_shared(START_TIMEOUT)
         except (OSError, TimeoutError) as error:
             raise LocalDynamoError(
@@ -217,7 +217,7 @@ class LocalDynamo:
         return self._post("/", parameters, headers)[1]
 
     def _command(self, command: str, /, **parameters: object) -> Any:
-        status, answer = self._post(f"/_local/{command}", parameters, {})
+        status, answer = self._post(f"/_local/{command}", parameters, {"x-local-dynamodb": "1"})
         if status != 200:
             raise LocalDynamoError(
                 f"the local DynamoDB refused the command {command}", answer["message"], "check its arguments"

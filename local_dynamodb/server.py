@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 COMMANDS = "/_local/"
 """Beginning of the paths of commands."""
 
+COMMAND_HEADER = "x-local-dynamodb"
+"""Header that a command must have. A page in a browser cannot send it without permission, which is never given."""
+
+_HOSTS = ("127.0.0.1", "localhost")
+"""Host names that are served: a page under another name that resolves to this machine is refused."""
+
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
@@ -57,13 +63,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a request, or a command."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        is_command = self.path.startswith(COMMANDS)
+        foreign = self.headers.get("host", "").partition(":")[0] not in _HOSTS
+        if foreign or (is_command and COMMAND_HEADER not in self.headers):
+            self._answer(403, ApiError("Forbidden", "Not a request of this machine's programs").body)
+            return
         try:
             parameters = json.loads(body or b"{}")
         except ValueError:
             self._answer(400, ApiError("SerializationException", "The body is not JSON").body)
             return
         try:
-            if self.path.startswith(COMMANDS):
+            if is_command:
                 self._answer(200, _command(self.server.service, self.path.removeprefix(COMMANDS), parameters))
             else:
                 self._answer(200, self._call(parameters))

@@ -16,8 +16,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "runtime" / "blocks_runtime"
 BLOCKS = {
     "atomic_table": (
-        *("client", "connect", "counter", "dynamodb", "engine", "lease", "queue", "sql", "store", "table"),
-        "transaction",
+        *("client", "connect", "counter", "dynamodb", "engine", "lease", "queue", "reads", "sql", "store"),
+        *("table", "transaction"),
     ),
     "database": ("bulk", "database", "engine", "orm", "pool", "session", "statements", "transaction"),
 }

@@ -42,7 +42,7 @@ class DatabaseGrant(Construct):
         grantee: Grantee,
         place: Place,
         mapper: RoleMapper | None,
-        mapping_scope: Construct,
+        mapping_scope: Construct | None,
         mapping_id: str,
     ) -> None:
         """Create the custom resource; the policy is created by `allow`.
@@ -53,22 +53,20 @@ class DatabaseGrant(Construct):
             grantee: role or user.
             place: stack of the mapping, and the ARN as that stack can refer to it.
             mapper: creator of the mappings of the database; None without a migrator.
-            mapping_scope: parent construct of the custom resource, if it is in another stack.
-            mapping_id: its construct id there.
+            mapping_scope: parent construct of the custom resource; the grant itself, unless it is in another stack.
+            mapping_id: construct id of the custom resource there.
         """
         super().__init__(scope, id)
         self._is_deployed_before_mapping = place.is_deployed_before_mapping
-        self._own_policy = OwnPolicy(self, grantee, place.home)
+        self._own_policy = OwnPolicy(self, grantee, place.home, is_first=place.is_deployed_before_mapping)
         self._mapping: RoleMapping | None = None
         self.mapped = None
         if mapper is not None:
-            is_here = place.mapped_in is place.stack
-            owner, name = (self, "Resource") if is_here else (mapping_scope, mapping_id)
-            self._mapping, self.mapped = mapper.map(owner, name, place.role_arn)
+            self._mapping, self.mapped = mapper.map(mapping_scope or self, mapping_id, place.role_arn)
 
     @property
     def policy(self) -> CfnResource | None:
-        """The policy with the IAM permission; None for a role that this app does not create, or may not change."""
+        """The policy with the IAM permission; None for a user, and for a role that this app may not change."""
         return self._own_policy.policy
 
     def map(self, access: Rights) -> None:
@@ -97,29 +95,43 @@ def make_grant(
     database: Construct, grantee: Grantee, place: Place, mapper: RoleMapper | None
 ) -> DatabaseGrant:
     """Create the grant of `grantee` on `database`; its logical id depends on these two alone, not on the access."""
+    scope, mapped_in = _container(place.stack, database), place.mapped_in
+    if mapped_in is place.stack:
+        mapping_scope, mapping_id = None, "Resource"
+    else:
+        # One role may have grants in several stacks, so the stack is a part of the path.
+        mapping_scope = _child(_container(mapped_in, database), _id_in(mapped_in, place.stack))
+        mapping_id = _id_in(mapped_in, grantee.principal)
     return DatabaseGrant(
-        _container(place.stack),
-        _id_in(place.stack, database, grantee.principal),
+        scope,
+        _id_in(place.stack, grantee.principal),
         grantee=grantee,
         place=place,
         mapper=mapper,
-        mapping_scope=_container(place.mapped_in),
-        mapping_id=_id_in(place.mapped_in, database, grantee.principal),
+        mapping_scope=mapping_scope,
+        mapping_id=mapping_id,
     )
 
 
-def _container(stack: Stack) -> Construct:
-    """Return the construct with all grants in `stack`; create it on first use."""
-    existing = stack.node.try_find_child(_CONTAINER)
-    return Construct(stack, _CONTAINER) if existing is None else cast("Construct", existing)
+def _container(stack: Stack, database: Construct) -> Construct:
+    """Return the construct with all grants on `database` in `stack`; create it on first use."""
+    return _child(_child(stack, _CONTAINER), _id_in(stack, database))
 
 
-def _id_in(stack: Stack, *constructs: IConstruct) -> str:
-    """Return an id from the paths of constructs in `stack`, or in its stage: all stages have the same logical ids."""
-    return "-".join(_path_in(stack, each) for each in constructs).replace("/", "-")
+def _child(scope: Construct, id: str) -> Construct:
+    existing = scope.node.try_find_child(id)
+    return Construct(scope, id) if existing is None else cast("Construct", existing)
 
 
-def _path_in(stack: Stack, construct: IConstruct) -> str:
+def _id_in(stack: Stack, construct: IConstruct) -> str:
+    """Return an id from the path of a construct in `stack`, or in its stage: all stages have the same logical ids.
+
+    Two constructs never have the same id: a path with dashes is escaped, and that of another stack begins with a dash.
+    """
     stage = Stage.of(construct)
-    path = construct.node.path.removeprefix(f"{stack.node.path}/")
-    return path if stage is None else path.removeprefix(f"{stage.node.path}/")
+    inside, path = f"{stack.node.path}/", construct.node.path
+    if path.startswith(inside):
+        path = path.removeprefix(inside)
+    else:
+        path = f"/{path if stage is None else path.removeprefix(f'{stage.node.path}/')}"
+    return path.replace("~", "~0").replace("-", "~1").replace("/", "-")  # as RFC 6901 escapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
+from aws_cdk import Stack, Stage
 
 from blocks.database.places import Place
 from blocks.shared.errors import ConstructError
@@ -41,14 +41,16 @@ class RegionalEndpoint:
         stack of the database.
 
         Raises:
-            ConstructError: the grantee is in another environment.
+            ConstructError: the grantee is in another environment or stage, or a function in a stack that the database
+                needs.
         """
         home, stack = Stack.of(self._database), grantee.stack
-        is_other = stack.environment != home.environment
+        is_other = stack.environment != home.environment or Stage.of(stack) is not Stage.of(home)
         if is_other and not can_be_named(grantee.arn, home):
             raise self._in_other_environment(grantee)
-        needed = {*outermost(home).dependencies, *self._database.needed_stacks} - {outermost(home)}
-        is_needed = grantee.function is None and outermost(stack) in needed
+        is_needed = outermost(stack) in self._stacks_before(outermost(home))
+        if is_needed and grantee.function is not None:
+            raise self._needed_by_database(grantee)
         here = home if is_other or is_needed else stack
         return Place(stack=here, mapped_in=here, role_arn=grantee.arn, home=home)
 
@@ -58,8 +60,34 @@ class RegionalEndpoint:
             if self._database.migrated is not None:
                 resource.add_resource_dependency(self._database.migrated)
 
+    def _stacks_before(self, home: Stack) -> set[Stack]:
+        """Return the stacks that are deployed before `home`, as far as is known yet."""
+        found: set[Stack] = set()
+        waiting = [*home.dependencies, *self._database.needed_stacks]
+        while waiting:
+            stack = waiting.pop()
+            if stack is not home and stack not in found:
+                found.add(stack)
+                waiting += stack.dependencies
+        return found
+
+    def _needed_by_database(self, grantee: Grantee) -> ConstructError:
+        home = Stack.of(self._database)
+        return ConstructError(
+            f"{grantee.name} is in the stack {grantee.stack.node.path}, which is deployed before {home.node.path} with "
+            "the database",
+            "a function waits for its grant and the migrations, so its stack is deployed after the database's",
+            "create the function in the stack of the database, or in one that the database does not need",
+        )
+
     def _in_other_environment(self, grantee: Grantee) -> ConstructError:
         home = Stack.of(self._database)
+        if Stage.of(grantee.stack) is not Stage.of(home):
+            return ConstructError(
+                f"{grantee.name} and {home.node.path} with the database are in different stages",
+                "the CDK allows no dependency between stages, and a grant is deployed after the migrations",
+                "create both stacks in one Stage",
+            )
         return ConstructError(
             f"{grantee.name} is in the stack {grantee.stack.node.path} ({grantee.stack.environment}), but the "
             f"database is in {home.node.path} ({home.environment})",

@@ -8,6 +8,7 @@ from aws_cdk import CfnResource, CustomResource, Duration
 
 from blocks.database.role_mapping import RoleMapping
 from blocks.database.roles import DatabaseRole
+from blocks.shared.removal import always_delete
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -81,5 +82,6 @@ class RoleMapper:
         )
         mapped = cast("CfnResource", resource.node.default_child)
         mapped.add_resource_dependency(self._migrator.migrated)
+        always_delete(mapped)
         self._elsewhere.add(scope, mapping)
         return mapping, mapped

@@ -2,8 +2,8 @@
 
 The CDK adds permissions to the default policy of a role, an `AWS::IAM::Policy`, which is changed in place before the
 functions that depend on it. So a function that still runs would lose a permission before its new code is deployed.
-`AWS::IAM::RolePolicy` has the create-only properties RoleName and PolicyName: a policy of a role with a new name is
-another resource, and CloudFormation deletes the former one in its cleanup.
+`AWS::IAM::RolePolicy` has the create-only properties RoleName and PolicyName: a policy of a role with a new name, or
+of another role, is another resource, and CloudFormation deletes the former one in its cleanup.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import jsii
 from aws_cdk import Aspects, CfnResource, Fn, IAspect, Names, Stack, Token
 from aws_cdk import aws_iam as iam
 
-from blocks.shared.permissions import warn_of_missing_permissions
+from blocks.shared.permissions import attach_policy, is_attached, warn_of_missing_permissions
+from blocks.shared.removal import always_delete
 
 if TYPE_CHECKING:
     from constructs import Construct, IConstruct
@@ -27,17 +28,21 @@ _LONGEST_NAME = 128
 
 @jsii.implements(iam.IPrincipal)
 class OwnPolicy:
-    """Principal of a grantee whose statements are a policy of their own, if its role is of this app and may be changed.
+    """Principal of a grantee whose statements are a policy of their own, if its role may be changed.
 
-    Imported roles, users, and roles that `iam.Role.customize_roles` replaces get statements as the CDK adds them. A
-    role that ignores them gives a warning.
+    Users, and roles that `iam.Role.customize_roles` replaces, get statements as the CDK adds them. A role that ignores
+    them gives a warning.
     """
 
-    def __init__(self, scope: Construct, grantee: Grantee, home: Stack) -> None:
+    def __init__(self, scope: Construct, grantee: Grantee, home: Stack, *, is_first: bool = False) -> None:
+        """Take the scope of the policy, and the stack of the resource that the statements are about.
+
+        `is_first` tells that the stack of `scope` is deployed before `home`. Default: it is `home`, or deployed after.
+        """
         self._scope = scope
         self._grantee = grantee
-        self._home = home
-        self._role = _changeable_role(grantee.principal)
+        self._home = None if is_first else home
+        self._role = _changeable_role(scope, grantee.principal)
         self.policy: iam.CfnRolePolicy | None = None
 
     @property
@@ -64,7 +69,7 @@ class OwnPolicy:
             self.policy = self._make_policy(self._role, statement)
         return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.policy)
 
-    def _make_policy(self, role: iam.Role, statement: iam.PolicyStatement) -> iam.CfnRolePolicy:
+    def _make_policy(self, role: iam.IRole, statement: iam.PolicyStatement) -> iam.CfnRolePolicy:
         here, theirs = Stack.of(self._scope), Stack.of(role)
         policy = iam.CfnRolePolicy(
             self._scope,
@@ -73,6 +78,7 @@ class OwnPolicy:
             policy_name=Names.unique_resource_name(self._scope, max_length=_LONGEST_NAME),
             policy_document=iam.PolicyDocument(statements=[statement]),
         )
+        always_delete(policy)
         if theirs is here:
             Aspects.of(policy).add(_BeforeDefaultPolicy(role, policy))
         elif theirs is self._home:
@@ -90,18 +96,32 @@ class OwnPolicy:
         return result
 
 
-def _changeable_role(principal: iam.IRole | iam.IUser) -> iam.Role | None:
-    """Return the role if this app creates it; None if it is imported, or replaced by `iam.Role.customize_roles`."""
+def _changeable_role(scope: Construct, principal: iam.IRole | iam.IUser) -> iam.IRole | None:
+    """Return the role if its policies may be changed; None for a user, and for a role that ignores policies."""
     role = principal.node.default_child if isinstance(principal, iam.LazyRole) else principal
-    is_created = isinstance(role, iam.Role) and isinstance(role.node.default_child, iam.CfnRole)
-    return cast("iam.Role", role) if is_created else None
+    if isinstance(role, iam.Role):
+        return role if isinstance(role.node.default_child, iam.CfnRole) else None
+    if not hasattr(role, "role_arn"):
+        return None
+    imported = cast("iam.IRole", role)
+    return imported if _accepts_policies(scope, imported) else None
 
 
-def _name_in_arn(role: iam.Role) -> str:
+def _accepts_policies(scope: Construct, role: iam.IRole) -> bool:
+    """Return whether an imported role would attach a policy; the CDK tells it by attaching one only."""
+    policy = attach_policy(scope, "Attached", role, [])
+    attached = is_attached(policy)
+    scope.node.try_remove_child(policy.node.id)
+    return attached
+
+
+def _name_in_arn(role: iam.IRole) -> str:
     """Return the name of a role of another stack by its ARN, which is exported for the functions of this stack anyway.
 
     An export of the name alone could not be deleted together with the policy.
     """
+    if not isinstance(role, iam.Role):
+        return role.role_name
     path = cast("iam.CfnRole", role.node.default_child).path or "/"
     if Token.is_unresolved(path):
         return role.role_name
@@ -110,17 +130,17 @@ def _name_in_arn(role: iam.Role) -> str:
 
 @jsii.implements(IAspect)
 class _BeforeDefaultPolicy:
-    """Makes the default policy of a role wait for its policy here.
+    """Makes the policies that the CDK created for a role wait for its policy here.
 
-    An earlier release had the statement in the default policy: it must not go before it is here.
+    An earlier release had the statement in one of them: it must not go before it is here.
     """
 
-    def __init__(self, role: iam.Role, policy: iam.CfnRolePolicy) -> None:
+    def __init__(self, role: iam.IRole, policy: iam.CfnRolePolicy) -> None:
         self._role = role
         self._policy = policy
 
     def visit(self, node: IConstruct) -> None:
         del node
-        default = self._role.node.try_find_child("DefaultPolicy")
-        if default is not None:
-            cast("CfnResource", default.node.default_child).add_resource_dependency(self._policy)
+        for child in self._role.node.children:
+            if isinstance(child, iam.Policy) and Stack.of(child) is Stack.of(self._policy):
+                cast("CfnResource", child.node.default_child).add_resource_dependency(self._policy)

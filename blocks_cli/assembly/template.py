@@ -29,7 +29,8 @@ class Resource:
     """One resource of a template; its properties are not evaluated.
 
     `path` is the construct path without a trailing `/Resource` or `/Default` (`BankStack/Transfer`). It is `retained`
-    when it leaves the stack, and `retained_on_failure` when the deploy that creates it fails.
+    when it leaves the stack, `retained_on_failure` when the deploy that creates it fails, and
+    `retained_on_replacement` when another one takes its place.
     """
 
     logical_id: str
@@ -40,6 +41,7 @@ class Resource:
     retained: bool
     path: str
     retained_on_failure: bool = False
+    retained_on_replacement: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _resource(logical_id: str, raw: Mapping[str, Json], stack: str, paths: Mappi
         condition=text(condition) if condition else None,
         retained=policy.startswith("Retain"),
         retained_on_failure=policy == "Retain",
+        retained_on_replacement=raw.get("UpdateReplacePolicy") == "Retain",
         path=_path(raw) or paths.get(logical_id, f"{stack}/{logical_id}"),
     )
 

@@ -23,13 +23,19 @@ TRIES = 3
 
 
 def clean_up(
-    account: LocalAccount, stack: str, leftovers: Sequence[DeployedResource], removals: Sequence[Change]
+    account: LocalAccount,
+    stack: str,
+    leftovers: Sequence[DeployedResource],
+    removals: Sequence[Change],
+    *,
+    retain: bool = True,
 ) -> list[Change]:
     """Delete replaced and removed resources together, dependents first; return the changes of the removed ones.
 
+    Replaced ones whose `UpdateReplacePolicy` is Retain are kept and forgotten, unless `retain` is false.
     A resource that cannot be deleted is noted and forgotten, as by CloudFormation: the deploy is complete without it.
     """
-    cleanup = _Deletion(account, stack, removals)
+    cleanup = _Deletion(account, stack, removals, retain=retain)
     for resource in dependents_first([*cleanup.removed(), *reversed(leftovers)]):
         cleanup.delete(resource, tolerant=True)
     return cleanup.done
@@ -44,7 +50,7 @@ def destroy(account: LocalAccount, stack: str, *, purge: bool) -> list[Change]:
     state = account.states[stack]
     changes = [_purged(change) if purge else change for change in plan_removal(state)]
     account.report.planned(stack, changes)
-    deletion = _Deletion(account, stack, changes, purge)
+    deletion = _Deletion(account, stack, changes, purge=purge, retain=not purge)
     for resource in dependents_first([*deletion.removed(), *reversed(state.leftovers)]):
         deletion.delete(resource)
     account.forget(stack)
@@ -86,12 +92,19 @@ class _Deletion:
     """Deletes resources of one stack; `done` are the changes that were made."""
 
     def __init__(
-        self, account: LocalAccount, stack: str, changes: Sequence[Change], purge: bool = False
+        self,
+        account: LocalAccount,
+        stack: str,
+        changes: Sequence[Change],
+        *,
+        purge: bool = False,
+        retain: bool,
     ) -> None:
         self._account = account
         self._stack = stack
         self._changes = {change.logical_id: change for change in changes}
         self._purge = purge
+        self._retain = retain
         self.done: list[Change] = []
 
     def removed(self) -> list[DeployedResource]:
@@ -101,7 +114,12 @@ class _Deletion:
     def delete(self, resource: DeployedResource, *, tolerant: bool = False) -> None:
         """Delete one resource, or note after some tries that it cannot be deleted if `tolerant`."""
         if self._state.has_leftover(resource):
-            self._send(resource, tolerant)
+            if self._retain and resource.retained_on_replacement:
+                self._account.note(
+                    f"{resource.path}: {resource.physical_id} was replaced and is kept (UpdateReplacePolicy)"
+                )
+            else:
+                self._send(resource, tolerant)
             self._save(self._state.without_leftover(resource), resource)
             return
         started, change = time.monotonic(), self._changes[resource.logical_id]

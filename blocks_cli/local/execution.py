@@ -140,6 +140,7 @@ class StackDeployment:
             depends_on=tuple(dependencies(resource, self._stack.template.resources)),
             retained=resource.retained,
             retained_on_failure=resource.retained_on_failure,
+            retained_on_replacement=resource.retained_on_replacement,
         )
 
 
@@ -151,6 +152,7 @@ def _kept(deployed: DeployedResource, wanted: DeployedResource) -> DeployedResou
         depends_on=wanted.depends_on,
         retained=wanted.retained,
         retained_on_failure=wanted.retained_on_failure,
+        retained_on_replacement=wanted.retained_on_replacement,
     )
 
 

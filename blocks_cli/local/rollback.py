@@ -56,7 +56,8 @@ def roll_back(
         return
     leftovers = [each for each in resources.state.leftovers if not before.has_leftover(each)]
     removals = plan_removal(resources.state, keep=before.resources)
-    clean_up(account, name, leftovers, [_discarded(change, resources.state) for change in removals])
+    discarded = [_discarded(change, resources.state) for change in removals]
+    clean_up(account, name, leftovers, discarded, retain=False)
     if not before.resources and not before.leftovers:
         account.forget(name)
 

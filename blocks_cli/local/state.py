@@ -38,6 +38,7 @@ class DeployedResource:
     depends_on: tuple[str, ...] = ()
     retained: bool = False
     retained_on_failure: bool = False
+    retained_on_replacement: bool = False
     local: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -177,5 +178,6 @@ def _decode_resource(body: dict[str, Json]) -> DeployedResource:
         depends_on=tuple(cast("list[str]", body["depends_on"])),
         retained=bool(body["retained"]),
         retained_on_failure=bool(body.get("retained_on_failure")),
+        retained_on_replacement=bool(body.get("retained_on_replacement")),
         local=cast("dict[str, str]", mapping(body["local"])),
     )

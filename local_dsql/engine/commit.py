@@ -188,6 +188,7 @@ def conclude(
         if xid is not None:
             held.services.conflict_log.committed(int(xid), held.session.label)
     _committed(held, relations)
+    held.services.turns.won(held.session)
     return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
 
 
@@ -264,11 +265,11 @@ async def _decide_once(held: HeldSession) -> _Decision:
     if deferrable and transaction.restored:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
-            return _Decision(violation)
+            return await _conflict_first(held, _Decision(violation))
     if deferrable and (stale or len(services.sessions) > 1):
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
-            return decision
+            return await _conflict_first(held, decision)
     if not is_small(services.limits, transaction.rows) and (excess := await excess_bytes(held)) is not None:
         return _Decision(excess)
     return await _check_conflicts(held) if stale else _MAY_COMMIT
@@ -297,6 +298,18 @@ async def _run_deferred_checks(held: HeldSession) -> _Decision:
         finding = await find_child(held, error, newer)
         return _Decision(CONFLICT if finding is None else messages.error(error))
     return _Decision(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
+
+
+async def _conflict_first(held: HeldSession, violation: _Decision) -> _Decision:
+    """Return the conflict of a transaction whose deferred checks have failed, if it has one.
+
+    A referential action acts on the newest children: the row that violates the constraint may be one of another
+    transaction, which conflicts with this one by its parent.
+    """
+    if not held.services.commits.has_moved(held.transaction.commits):
+        return violation
+    decision = await _check_conflicts(held)
+    return violation if decision.error is None else decision
 
 
 async def _check_conflicts(held: HeldSession) -> _Decision:

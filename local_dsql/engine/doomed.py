@@ -29,7 +29,7 @@ from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -102,7 +102,7 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
         raise Interrupted(error)
     await held.ask(savepoints.TO_GUARD)
     if error["C"] == UNIQUE_VIOLATION:
-        return await _switch_off(held, answer, error, course)
+        return await _switch_off(held, request, answer, course)
     if error["C"] == INVALID_COLUMN_REFERENCE and course.violated is not None and not course.needs_indexes:
         # An ON CONFLICT clause needs its index: newer rows are taken out of its way by place.
         course.needs_indexes, course.off = True, []
@@ -114,12 +114,19 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
 
 
 async def _switch_off(
-    held: HeldSession, answer: Response, error: Mapping[str, str], course: _Course
+    held: HeldSession, request: Request, answer: Response, course: _Course
 ) -> Answer | None:
-    """Note that the index of a violation stands in the way; return the answer if it cannot be switched off."""
-    _, index = await violated_index(held, error)
-    if index is None or index in course.off or course.needs_indexes:
+    """Note that the index of a violation stands in the way; return the answer if it cannot be switched off.
+
+    Raises:
+        Interrupted: the row in the way is newer than the snapshot.
+    """
+    table, index = await violated_index(held, answer.error or {})
+    if table is None or index is None or index in course.off:
         return refused(CONFLICT)
+    if course.needs_indexes:  # all newer rows of the table that the snapshot shows are out of the way
+        await _be_current(held, [table.file], answer, course)
+        return real(strip_surplus(answer, request.surplus), Finding.VISIBLE)
     course.off.append(index)
     course.violated = answer
     return None
@@ -146,12 +153,17 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
         return Finding.VISIBLE
     if evicted:
         return None
-    newer = await held.services.log.newer(held.transaction)
-    if not course.is_current and any(map(newer.has_made, tables)):
-        course.is_current = True
-        assert course.violated is not None
-        raise Interrupted(course.violated.error or {})
+    assert course.violated is not None
+    await _be_current(held, tables, course.violated, course)
     return Finding.OWN_ROWS
+
+
+async def _be_current(held: HeldSession, files: Iterable[int], violated: Response, course: _Course) -> None:
+    """Ask once for a newer snapshot if others have committed rows into tables that the snapshot does not show."""
+    newer = await held.services.log.newer(held.transaction)
+    if not course.is_current and any(map(newer.has_made, files)):
+        course.is_current = True
+        raise Interrupted(violated.error or {})
 
 
 async def _evict_new_keys(held: HeldSession, request: Request) -> None:

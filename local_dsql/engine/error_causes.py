@@ -25,7 +25,7 @@ from local_dsql.engine.errors import (
     is_interruption,
 )
 from local_dsql.engine.powers import set_unique, write_rows
-from local_dsql.engine.unblock import ask_unblocked
+from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -109,10 +109,16 @@ async def run_without(
 
 
 async def _switch(held: HeldSession, indexes: Collection[UniqueIndex], *, value: bool) -> None:
+    """Switch unique indexes off or on, for this backend only: until it rolls that back, no other one can do so.
+
+    Raises:
+        Interrupted: another transaction has switched one, and could not be suspended.
+    """
     if indexes:
-        error = first_error(await held.run([set_unique(held.services.token, indexes, value=value)]))
+        found = await run_unblocked(held, [set_unique(held.services.token, indexes, value=value)])
+        error = first_error(found)
         if error is not None:
-            raise EngineError(dict(error))
+            raise Interrupted(error) if is_interruption(error) else EngineError(dict(error))
 
 
 async def violated_key(

@@ -38,7 +38,8 @@ class Opening:
         held, keeps, mark = self._held, self._keeps, self._mark
         services = held.services
         snapshot, start = _read_opened(opened)
-        if self._alone and mark >= 0 and not services.commits.has_moved(mark):
+        alone = self._alone and not services.others_are_open(held.session)  # one may have opened since
+        if alone and mark >= 0 and not services.commits.has_moved(mark):
             services.log.skip(start)  # no transaction is open that could have written before
             keeps = start
         held.session.transaction = Transaction(

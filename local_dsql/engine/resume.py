@@ -23,6 +23,7 @@ from local_dsql.engine.replay import replay
 from local_dsql.engine.row_changes import NO_CHANGES
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.table_shapes import LOCK_CLAUSES
+from local_dsql.engine.transaction import GUARD
 from local_dsql.engine.unblock import run_unblocked
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _MOST_TRIES = 50
 """A try is repeated after a preemption or a deadlock (10 ms each), and once for each remedy in `_restore`. After 50 the
 transaction gets a conflict, which the client can retry, rather than a loop without end."""
+_APART = Command(f"SAVEPOINT {GUARD}")
+"""Separates the updates from the locks of the same rows: the log shows then whether an update has changed a key."""
 _REFUSALS = ("42501", "42883")
 _SEE_CATALOG = Command("SELECT FROM pg_catalog.pg_class LIMIT 0")
 """Locks a relation: then a backend processes the changes of the catalog by others."""
@@ -151,6 +154,8 @@ def commands(token: Parameter, changes: RowChanges, replacing: bool) -> list[Com
     third: list[Command] = []
     for each in changes.tables:
         first += _locks(token, each)
+    if any(each.changes.locks.keys() & each.changes.updates.keys() for each in changes.tables):
+        first.append(_APART)
     for each in changes.tables:
         table = each.table
         if each.changes.deletes:

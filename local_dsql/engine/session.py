@@ -118,6 +118,7 @@ class EngineSession:
         withheld: values of parameters that PostgreSQL has reported because of a suspension. The client does not receive
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
+        losses: number of conflicts that it has lost since its last commit.
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
@@ -144,6 +145,7 @@ class EngineSession:
         self.cancelling: asyncio.Future[None] | None = None
         self.withheld: dict[str, str] = {}
         self.prepared = False
+        self.losses = 0
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""

@@ -45,6 +45,7 @@ class Transaction:
         commits: count of commits that its snapshot covers; -1 if a COMMIT was in progress.
         catalog_version: version of the catalog when it began.
         replay: statements that set parameters or change the catalog, in order, for `engine.replay`.
+        reports_settings: the client was told a parameter's new value, which has to be reset if the transaction fails.
         settings: commands that repeat what functions have set with set_config(), found by the last suspension.
         relations: OIDs of the relations that it had locked before a suspension.
         rows: rows that its statements have changed.
@@ -75,6 +76,7 @@ class Transaction:
     doomed: ServerMessage | None = None
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
+    reports_settings: bool = False
     settings: tuple[Command, ...] = ()
     relations: set[int] = field(default_factory=set)
     rows: int = 0

@@ -1,8 +1,9 @@
 """Turns: sessions that lose conflicts begin their next transactions one after the other (adaptive scheduling).
 
 Where several sessions change one row in transactions, each commit makes all others lose, and most of the work is done
-for nothing. So a session that has lost a conflict takes a turn at each of its next BEGINs: it waits until the session
-whose turn it is has ended its transaction. That changes no result, only the time at which a snapshot is taken.
+for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs: it waits until
+the session whose turn it is has ended its transaction. That changes no result, only the time at which a snapshot is
+taken. A session that loses now and then never waits.
 
 A turn is over early if its session does nothing for 15 ms, or has it for 60 ms. No BEGIN waits longer than 150 ms.
 """
@@ -14,8 +15,10 @@ import time
 from collections import deque
 from typing import Protocol
 
-TRANSACTIONS = 64
-"""Number of transactions for which a session takes turns after a lost conflict."""
+LOSSES = 3
+"""Number of conflicts that a session loses in a row before it takes turns."""
+TRANSACTIONS = 48
+"""Number of transactions for which it takes turns then."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
@@ -29,6 +32,7 @@ _PATIENCE = 0.150
 class Participant(Protocol):
     """A session as far as turns are concerned."""
 
+    losses: int
     takes_turns: int
 
     def idle_for(self, now: float) -> float:
@@ -45,7 +49,7 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self, session: Participant) -> None:
-        """Wait for the turn if the session has lost a conflict recently; it keeps it until `give_back`."""
+        """Wait for the turn if the session takes turns; it keeps it until `give_back`."""
         if not session.takes_turns:
             return
         session.takes_turns -= 1
@@ -60,7 +64,13 @@ class Turns:
 
     def lost(self, session: Participant) -> None:
         """Note that a session has lost a conflict."""
-        session.takes_turns = TRANSACTIONS
+        session.losses += 1
+        if session.losses >= LOSSES:
+            session.takes_turns = TRANSACTIONS
+
+    def won(self, session: Participant) -> None:
+        """Note that a session has committed a transaction."""
+        session.losses = 0
 
     def give_back(self, session: Participant) -> None:
         """End the turn of a session, if it has it: its transaction is over."""

@@ -377,6 +377,8 @@ class Dispatcher:
         self._busy = False
         if self._queue.frames:
             self._next()
+        if self._expired:
+            self._close_if_expired()
 
     def _stop_watch(self) -> None:
         if self._watch is not None:

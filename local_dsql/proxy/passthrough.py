@@ -156,10 +156,16 @@ class Passthrough:
         return self._session.fail() if served.failed else True
 
     async def reset_settings(self) -> None:
-        """Reset the parameters that the failed transaction has set, so that the client is told their values."""
+        """Reset the parameters that the failed transaction has set, so that the client is told their values.
+
+        A function of a client can set one, too: then only PostgreSQL's report of the new value shows it.
+        """
         transaction = self._session.transaction
-        if transaction is not None and transaction.replay:
+        if transaction is None:
+            return
+        if transaction.replay or transaction.reports_settings or self._backend.parameters:
             transaction.replay.clear()
+            transaction.reports_settings = False
             async with self._engine.exclusive() as held:
                 await held.ask(savepoints.TO_BASE)
             self._engine.report_withheld()

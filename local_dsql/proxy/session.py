@@ -70,6 +70,8 @@ class ClientSession:
             return b""
         self.update_encoding()
         changed = reported.items() - self._reported.items()
+        if changed and self.transaction is not None:
+            self.transaction.reports_settings = True
         self._reported |= reported
         reported.clear()
         return b"".join(messages.parameter_status(name, value) for name, value in changed)

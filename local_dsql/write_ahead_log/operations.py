@@ -48,7 +48,8 @@ class RowOperation(NamedTuple):
             `strength` is then the strongest of all members. 0 otherwise.
         lsn: position of the record in the log.
         keys_unchanged: an UPDATE that kept all columns of unique indexes to which a foreign key could refer, whatever
-            its lock. HOT updates keep all indexed columns.
+            its lock. HOT updates keep all indexed columns. False if the log does not show it: the same subtransaction
+            has locked the row FOR UPDATE before.
     """
 
     kind: OperationKind

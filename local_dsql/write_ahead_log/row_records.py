@@ -91,9 +91,10 @@ class RowRecords:
             (offset,) = INSERTION.unpack_from(data, main)
             operations += pack(lsn, file, 0, block, 0, 0, offset, INSERT, NO_LOCK, False)
         elif change in _UPDATES:
-            _, offset, infobits, _, _, new_offset = REPLACEMENT.unpack_from(data, main)
-            moved = infobits & KEYS_UPDATED
-            strength, kept = (_UPDATE, change == HEAP_HOT_UPDATE) if moved else (_NO_KEY_UPDATE, True)
+            xmax, offset, infobits, _, _, new_offset = REPLACEMENT.unpack_from(data, main)
+            strength, kept = _NO_KEY_UPDATE, True
+            if infobits & KEYS_UPDATED:
+                strength, kept = _UPDATE, change == HEAP_HOT_UPDATE or self._keeps_keys(xmax, xid, infobits)
             operations += pack(lsn, file, old_block, block, 0, offset, new_offset, UPDATE, strength, kept)
         elif change == HEAP_DELETE:
             _, offset, _ = DELETION.unpack_from(data, main)
@@ -116,6 +117,14 @@ class RowRecords:
                 operations += pack(lsn, file, 0, block, 0, 0, offset, INSERT, NO_LOCK, False)
         elif change == HEAP2_LOCK_UPDATED:
             operations += self._lock(LOCK_UPDATED, lsn, xid, file, block, data, where.main)
+
+    def _keeps_keys(self, xmax: int, xid: int, infobits: int) -> bool:
+        """Return whether an update is known to keep the keys, although its row has a lock as strong as FOR UPDATE.
+
+        An earlier subtransaction has taken that lock then, and the update shares the row with it.
+        """
+        own = self._transactions.strength(xmax, xid) if infobits & XMAX_IS_MULTI else None
+        return own is LockStrength.NO_KEY_UPDATE
 
     def _lock(self, kind: int, lsn: int, xid: int, file: int, block: int, data: bytes, main: int) -> bytes:
         """Return a lock, with the transaction's own strength if it shares the row lock with others."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.template_reader import Json
+
 CLUSTER = {"Fn::GetAtt": ["main7AD10839", "ResourceArn"]}
 EC2 = iam.ServicePrincipal("ec2.amazonaws.com")
 ARN = "arn:aws:iam::123456789012:role/team/app"
@@ -66,7 +68,7 @@ def an_imported_user(stack: cdk.Stack) -> iam.IGrantable:
     [
         (a_role, 1, 0, False),
         (a_lazy_role, 1, 0, False),
-        (an_imported_role, 0, 1, False),
+        (an_imported_role, 1, 0, False),
         (an_immutable_role, 0, 0, True),
         (a_role_without_policy_updates, 0, 0, True),
         (a_user, 0, 1, False),
@@ -107,6 +109,30 @@ def test_a_policy_is_replaced_with_its_role_and_has_a_name_of_its_own(stack: cdk
     names = {each["PolicyName"] for each in properties}
     assert len(names) == 2
     assert all(name.isalnum() and len(name) <= 128 for name in names)
+
+
+def test_another_imported_role_gets_a_policy_of_its_own(assembly: Path) -> None:
+    """The former role keeps its permission until the cleanup, since the former code still runs as it."""
+
+    def made(name: str) -> dict[str, Json]:
+        stack = cdk.Stack(cdk.App(outdir=str(assembly / name)), "Bank")
+        role = iam.Role.from_role_arn(stack, "Role", f"{ARN}-{name}")
+        DistributedDatabase(stack, "main").grant_connect(function(stack, role=role))
+        template = Template.of(stack)
+        return {id: template.resources[id]["Properties"] for id in own_policies(template)}
+
+    (before,), (after,) = made("a").values(), made("b").values()
+    assert (before["RoleName"], after["RoleName"]) == ("app-a", "app-b")
+
+
+def test_no_removal_policy_retains_a_grant(app: cdk.App, stack: cdk.Stack, db: DistributedDatabase) -> None:
+    db.grant_connect(function(stack))
+    cdk.RemovalPolicies.of(app).retain()
+    template = Template.of(stack)
+    for type in ("Custom::DsqlGrant", "AWS::IAM::RolePolicy"):
+        (id,) = template.ids(type)
+        assert template.resources[id]["DeletionPolicy"] == "Delete"
+        assert template.resources[id]["UpdateReplacePolicy"] == "Delete"
 
 
 def test_the_access_changes_neither_policy_nor_logical_id(assembly: Path) -> None:

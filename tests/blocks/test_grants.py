@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aws_cdk as cdk
 import pytest
@@ -14,6 +14,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
+from constructs import Construct
 
 from blocks import ConstructError, DatabaseRole, DistributedDatabase, Privilege
 from blocks.bundling import BundlingError
@@ -155,6 +156,28 @@ def test_grants_are_listed_once_and_whatever_their_order(app: cdk.App) -> None:
     first = listed("First", [0, 1, 2])
     assert [mapping["RoleArn"][-1] for mapping in first] == ["1", "2", "3"]
     assert first == listed("Second", [2, 1, 0, 0, 2])
+
+
+def test_grantees_whose_paths_look_alike_have_a_grant_each(app: cdk.App) -> None:
+    def below(scope: Construct, *ids: str) -> Construct:
+        for id in ids:
+            known = scope.node.try_find_child(id)
+            scope = Construct(scope, id) if known is None else cast("Construct", known)
+        return scope
+
+    home, other = cdk.Stack(app, "Home"), cdk.Stack(app, "Other")
+    databases = [
+        DistributedDatabase(scope, "main")
+        for scope in (home, below(home, "a"), below(home, "Other"), other, below(other, "Home"))
+    ]
+    roles = [
+        iam.Role(below(other, *path), "Role", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+        for path in (("a", "b-c"), ("a-b", "c"), ("a~1b", "c"), ("a-", "b"), ("a", "-b"))
+    ]
+    for database in databases:
+        for role in roles:
+            database.grant_connect(role)
+    assert len(Template.of(other).grants()) == len(databases) * len(roles)
 
 
 def test_several_grants_of_one_grantee_are_one_resource(stack: cdk.Stack, db: DistributedDatabase) -> None:

@@ -289,6 +289,34 @@ def test_a_grantee_in_a_stack_that_the_database_needs_is_granted_beside_the_data
     assert network.dependencies == []
 
 
+def test_a_grantee_in_a_stack_that_the_database_needs_by_way_of_another_is_granted_beside_it(
+    app: cdk.App, data: cdk.Stack, db: DistributedDatabase
+) -> None:
+    network, between = cdk.Stack(app, "Network"), cdk.Stack(app, "Between")
+    between.add_stack_dependency(network)
+    data.add_stack_dependency(between)
+    db.grant_connect(role(network))
+    assert len(written(app, data).grants()) == 1
+
+
+def test_fails_for_a_function_in_a_stack_that_the_database_needs(
+    app: cdk.App, data: cdk.Stack, db: DistributedDatabase
+) -> None:
+    network = cdk.Stack(app, "Network")
+    data.add_stack_dependency(network)
+    with pytest.raises(
+        ConstructError, match="Network/Fn is in the stack Network, which is deployed before Data"
+    ):
+        db.grant_connect(function(network))
+
+
+def test_fails_for_a_function_in_another_stage(app: cdk.App) -> None:
+    data, shop = (cdk.Stack(cdk.Stage(app, id), id) for id in ("Data", "Shop"))
+    db = DistributedDatabase(data, "main")
+    with pytest.raises(ConstructError, match="Shop/Shop/Fn and Data/Data with the database are in different"):
+        db.grant_connect(function(shop))
+
+
 @pytest.mark.parametrize("region", ["eu-west-1", None])
 def test_fails_for_a_function_in_another_environment(app: cdk.App, region: str | None) -> None:
     account = "123456789012"

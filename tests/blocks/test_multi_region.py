@@ -225,6 +225,16 @@ def test_a_role_of_the_peers_stack_is_read_from_there(virginia: cdk.Stack, ohio:
     assert outputs[place["OutputName"]]["Value"] == {"Fn::GetAtt": [logical_id(fn.role), "Arn"]}
 
 
+def test_functions_of_both_stacks_may_share_an_imported_role(virginia: cdk.Stack, ohio: cdk.Stack) -> None:
+    db = database(virginia, ohio)
+    role = iam.Role.from_role_arn(ohio, "Role", f"arn:aws:iam::{ACCOUNT}:role/app")
+    for stack in (virginia, ohio):
+        db.grant_connect(function(stack, role=role))
+    home, peer = templates(virginia, ohio)
+    assert [grant["RoleArn"] for grant in home.grants()] == [f"arn:aws:iam::{ACCOUNT}:role/app"] * 2
+    assert [len(each.ids("AWS::IAM::RolePolicy")) for each in (home, peer)] == [1, 1]
+
+
 @pytest.mark.parametrize("own_role", [True, False])
 def test_a_function_nested_in_the_peers_stack_belongs_to_it(
     virginia: cdk.Stack, ohio: cdk.Stack, own_role: bool

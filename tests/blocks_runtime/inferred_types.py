@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, assert_type
 
 from blocks_runtime import (
+    AsyncAtomicTable,
     AsyncDistributedDatabase,
     AsyncTransaction,
+    AtomicTable,
     DistributedDatabase,
+    Item,
     Loaded,
+    Lock,
+    Message,
     Plan,
     Sql,
     Transaction,
@@ -96,3 +101,23 @@ def failures(error: DatabaseError) -> None:
     assert_type(error.attempts, int)
     if isinstance(error, SerializationFailure):
         assert_type(error, SerializationFailure)
+
+
+def tables(table: AtomicTable) -> None:
+    assert_type(table.get(("a", "b")), Item[Any] | None)
+    assert_type(table.get(("a", "b"), Account), Item[Account] | None)
+    assert_type(table.get_many([("a", "b")], Record), list[Item[Record] | None])
+    assert_type(table.query("a", data_type=Account), list[Item[Account]])
+    assert_type(table.stream("a"), Iterator[Item[Any]])
+    assert_type(table.get_lock(("a", "b")), Lock)
+    assert_type(table.set_atomic([Item("a", "b", 1)], table.get_lock(("a", "b"))), list[Lock])
+    assert_type(table.transaction(lambda tx: 1, retry_on_conflict=True, once="id"), int)
+    assert_type(Item("a", "b", 1).with_data("text"), Item[str])
+    assert_type(table.queue("q").pull(int), Message[int] | None)
+
+
+async def tables_of_tasks(table: AsyncAtomicTable) -> None:
+    assert_type(await table.get(("a", "b"), Account), Item[Account] | None)
+    assert_type(table.stream("a", data_type=Account), AsyncIterator[Item[Account]])
+    async with table.lease("job") as lease:
+        assert_type(lease.token, int)

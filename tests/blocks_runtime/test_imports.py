@@ -44,10 +44,23 @@ def test_import_pulls_in_nothing_else() -> None:
         "import blocks_runtime",
         "from blocks_runtime import DistributedDatabase, sql; db = DistributedDatabase('main')",
         "from blocks_runtime import sql; sql('SELECT {x}', x=1).text",
+        "from blocks_runtime import AtomicTable; table = AtomicTable('locks')",
     ],
 )
 def test_nothing_heavy_before_the_first_statement(code: str) -> None:
     assert not modules_after(code) & FORBIDDEN
+
+
+def test_a_table_needs_no_boto3_and_no_driver() -> None:
+    code = "import blocks_runtime.atomic_table.connect"
+    assert not modules_after(code) & {
+        "boto3",
+        "botocore",
+        "aws_cdk",
+        "local_dynamodb",
+        "psycopg",
+        "http.client",
+    }
 
 
 def test_contract_needs_only_the_standard_library() -> None:

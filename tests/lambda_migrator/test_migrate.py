@@ -143,6 +143,27 @@ def test_an_applied_file_must_not_change(deployment: Deployment) -> None:
     assert "add a new migration" in caught.value.remedy
 
 
+def test_the_error_names_the_other_databases_of_a_cluster(deployment: Deployment) -> None:
+    """Two apps on one cluster: the second one's file was never changed, and the journal is of the first."""
+    deployment.write(BANK)
+    deployment.migrate()
+    stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/{}/1"
+    states = {"Prod": ("prod", "live"), "Gone": ("gone", "gone"), "Shop": ("main", "live")}
+    for name, (database, state) in states.items():
+        deployment.run(
+            "INSERT INTO public._grants (id, database_name, grants, state, revoked, stack, owner, request, seen, "
+            f"changed_at) VALUES ('{database}/x/y', '{database}', '[]', '{state}', false, '{stack.format(name)}', "
+            "'x', 'r', 0, now())"
+        )
+    deployment.write({"001_accounts": "CREATE TABLE of_another_app (id INT PRIMARY KEY);"})
+    with pytest.raises(MigrationFailedError, match="also serves") as caught:
+        deployment.migrate()
+    assert caught.value.why.endswith(
+        "; the cluster has one journal, and also serves database `prod` of stack Prod"
+    )
+    assert "give each app a cluster of its own" in caught.value.remedy
+
+
 def test_an_older_manifest_leaves_the_database_ahead(deployment: Deployment) -> None:
     deployment.write(BANK)
     deployment.migrate()

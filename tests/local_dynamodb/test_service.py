@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import pytest
@@ -16,12 +18,26 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local_dsql.access import Effect, Permission
 from local_dynamodb import Fault, LocalDynamo, LocalDynamoError
+from local_dynamodb.divergences import DIVERGENCES
 from local_dynamodb.faults import Injection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EAST, OHIO = "us-east-1", "us-east-2"
+Test = TypeVar("Test", bound="Callable[..., None]")
+CITED: set[str] = set()
+
+
+def divergence(id: str) -> Callable[[Test], Test]:
+    """Cite an entry of `local_dynamodb.divergences` that a test shows."""
+    CITED.add(id)
+    return lambda test: test
+
+
+def test_every_known_difference_is_shown_by_a_test() -> None:
+    assert {each.id for each in DIVERGENCES} == CITED
 
 
 def client(dynamo: LocalDynamo, region: str = EAST, key: str = "local") -> Any:
@@ -86,6 +102,7 @@ def test_a_broken_connection_before_and_after(
     assert stored(api, "a") == kept
 
 
+@divergence("never-throttled")
 def test_half_of_a_batch_comes_back(dynamo: LocalDynamo, api: Any) -> None:
     requests = [{"PutRequest": {"Item": item(str(n), n=n)}} for n in range(5)]
     dynamo.inject("unprocessed", times=2)
@@ -96,6 +113,7 @@ def test_half_of_a_batch_comes_back(dynamo: LocalDynamo, api: Any) -> None:
     assert (len(answer["Responses"]["t"]), len(answer["UnprocessedKeys"]["t"]["Keys"])) == (1, 1)
 
 
+@divergence("reads-never-stale")
 def test_a_stale_read_sees_the_state_before(dynamo: LocalDynamo, api: Any) -> None:
     for number in (1, 2):
         api.put_item(TableName="t", Item=item("a", n=number))
@@ -132,6 +150,7 @@ def test_injections_that_cannot_be(dynamo: LocalDynamo) -> None:
         Injection(fault=Fault.LOST, times=0)
 
 
+@divergence("ttl-on-request")
 def test_expired_items_stay_until_they_are_deleted(dynamo: LocalDynamo, api: Any) -> None:
     now = int(time.time())
     api.put_item(TableName="t", Item=item("old", n=1, ttl=now - 10))
@@ -141,6 +160,7 @@ def test_expired_items_stay_until_they_are_deleted(dynamo: LocalDynamo, api: Any
     assert (stored(api, "old"), stored(api, "young")) == (None, 1)
 
 
+@divergence("replication-by-clock")
 def test_the_last_writer_wins_between_regions(dynamo: LocalDynamo) -> None:
     dynamo.create_table("t", replicas=[OHIO])
     dynamo.set_replication_delay(60)
@@ -187,6 +207,7 @@ def allow(action: str, effect: Effect = Effect.ALLOW) -> Permission:
     return Permission(action, "arn:aws:dynamodb:us-east-1:123456789012:table/t", effect)
 
 
+@divergence("signature-not-checked")
 def test_a_registered_key_may_do_what_its_permissions_say(dynamo: LocalDynamo, api: Any) -> None:
     own = client(dynamo, key="ASIA1")
     dynamo.identity("ASIA1", "arn:aws:iam::1:role/fn", [allow("dynamodb:GetItem"), allow("dynamodb:PutItem")])
@@ -214,6 +235,7 @@ def test_a_registered_key_may_do_what_its_permissions_say(dynamo: LocalDynamo, a
     assert stored(api, "a") == 1  # a key of no identity
 
 
+@divergence("no-indexes")
 def test_tables(dynamo: LocalDynamo, api: Any) -> None:
     assert "us-east-1/t" in dynamo.tables()
     assert "t" in api.list_tables()["TableNames"]
@@ -228,6 +250,28 @@ def test_tables(dynamo: LocalDynamo, api: Any) -> None:
             KeyConditionExpression="pk = :p",
             ExpressionAttributeValues={":p": {"S": "a"}},
         )
+
+
+FOREIGN: dict[str, tuple[str, dict[str, str]]] = {
+    "a page's simple request": ("/_local/reset", {}),
+    "another name of this machine": ("/_local/reset", {"host": "rebound.example", "x-local-dynamodb": "1"}),
+    "another name for the API": ("/", {"host": "rebound.example", "authorization": "x"}),
+}
+
+
+@pytest.mark.parametrize(("path", "headers"), FOREIGN.values(), ids=FOREIGN)
+def test_a_page_in_a_browser_is_refused(dynamo: LocalDynamo, path: str, headers: dict[str, str]) -> None:
+    connection = http.client.HTTPConnection(dynamo.url.removeprefix("http://"))
+    try:
+        connection.request("POST", path, "{}", headers)
+        assert connection.getresponse().status == 403
+    finally:
+        connection.close()
+
+
+def test_it_listens_on_loopback_in_a_folder_of_its_owner(dynamo: LocalDynamo) -> None:
+    assert dynamo.url.startswith("http://127.0.0.1:")
+    assert dynamo.folder.stat().st_mode & 0o077 == 0
 
 
 def test_a_reset_is_fast_and_keeps_tables(dynamo: LocalDynamo, api: Any) -> None:
@@ -325,3 +369,36 @@ def test_a_project_gets_a_table_without_variables(tmp_path: Path) -> None:
     )
     assert done.stdout == "1\n"
     assert (tmp_path / ".blocks" / "dynamodb" / "items.sqlite").exists()
+
+
+@divergence("one-request-at-a-time")
+def test_transactions_never_meet(api: Any, dynamo: LocalDynamo) -> None:
+    api.put_item(TableName="t", Item=item("a", n=0))
+    update = {
+        "TableName": "t",
+        "Key": item("a"),
+        "UpdateExpression": "ADD n :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+
+    def work(_: int) -> None:
+        own = client(dynamo)
+        for _ in range(10):
+            own.transact_write_items(TransactItems=[{"Update": update}])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert stored(api, "a") == 80
+
+
+@divergence("no-capacity")
+def test_capacity_is_not_counted(api: Any) -> None:
+    answer = api.put_item(TableName="t", Item=item("a", n=0), ReturnConsumedCapacity="TOTAL")
+    assert "ConsumedCapacity" not in answer
+
+
+@divergence("texts-of-errors")
+def test_codes_of_errors_are_those_of_the_service(api: Any) -> None:
+    with pytest.raises(ClientError) as caught:
+        api.get_item(TableName="t", Key={"pk": {"S": "a"}})
+    assert caught.value.response["Error"]["Code"] == "ValidationException"

@@ -18,6 +18,7 @@ from .http_messages import NotHttp, ResponseReader, post
 from .primitives import Stream, sleep
 from .requests import (
     BACKOFF,
+    IDLE_SECONDS,
     PATIENCE,
     REPEATS,
     RESPONSE_SECONDS,
@@ -85,13 +86,20 @@ class Client:
         counters: Counters,
         instrumentation: Instrumentation,
         max_connections: int,
+        patience: float = PATIENCE,
     ) -> None:
-        """Store the options; `max_connections` is the number of connections that are kept open while idle."""
+        """Store the options.
+
+        `max_connections` is the number of connections that are kept open while idle, `patience` the seconds for a
+        request with its repetitions.
+        """
+        self.patience = patience
+        """Seconds for a request with its repetitions."""
         self._location = location
         self._counters = counters
         self._instrumentation = instrumentation
         self._max_idle = max_connections
-        self._idle: list[Stream] = []
+        self._idle: list[tuple[Stream, float]] = []
         self._tls = tls_context(location.endpoint)
         self._process = os.getpid()
         self.requests = 0
@@ -112,12 +120,12 @@ class Client:
     def call(self, request: Request, until: float | None) -> dict[str, Any]:
         """Send a request until it is answered, and return the answer.
 
-        It is repeated after passing failures until `until` (a `time.monotonic()`), or for `PATIENCE` seconds.
+        It is repeated after passing failures until `until` (a `time.monotonic()`), and not beyond its patience.
 
         Raises:
             RequestFailed: it was refused, or not answered in time.
         """
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + self.patience
         deadline = limit if until is None else min(until, limit)
         attempt, lost = 1, False
         while True:
@@ -138,7 +146,7 @@ class Client:
     def close(self) -> None:
         """Close all idle connections, and detach from a local DynamoDB."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
         self._location.release()
 
     def _wait(self, request: Request, failure: Failure, attempt: int, deadline: float) -> float | None:
@@ -193,8 +201,8 @@ class Client:
 
     def _take(self, until: float) -> Stream:
         while self._idle:
-            stream = self._idle.pop()
-            if stream.usable:
+            stream, since = self._idle.pop()
+            if stream.usable and abs(time.time() - since) < IDLE_SECONDS:
                 return stream
             stream.close()
             self.replaced += 1
@@ -207,7 +215,8 @@ class Client:
 
     def _release(self, stream: Stream, *, keep: bool) -> None:
         if keep and len(self._idle) < self._max_idle:
-            self._idle.append(stream)
+            # The wall clock: the monotonic one may stand still while a sandbox is frozen.
+            self._idle.append((stream, time.time()))
         else:
             stream.close()
 

@@ -9,6 +9,7 @@ from .client import Client
 from .dynamodb import DynamoStore
 from .engine import TableEngine
 from .location import located_here
+from .requests import PATIENCE
 from .sql import SqlStore
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
     from ..database.results import Stats
 
 
-def engine_for(name: str, database: DistributedDatabase | None, max_connections: int) -> TableEngine:
+def engine_for(
+    name: str,
+    database: DistributedDatabase | None,
+    max_connections: int,
+    request_deadline: float | None,
+) -> TableEngine:
     """Return the engine for the table `name` of this process's environment, or of a database."""
     counters, instrumentation = Counters(), Instrumentation(name)
+    patience = request_deadline or PATIENCE
     if database is not None:
-        return TableEngine(SqlStore(database, name), counters, instrumentation)
+        return TableEngine(SqlStore(database, name, patience), counters, instrumentation)
     location = located_here(name)
-    client = Client(location, counters, instrumentation, max_connections)
+    client = Client(location, counters, instrumentation, max_connections, patience)
     return TableEngine(DynamoStore(client, location.table), counters, instrumentation)
 
 

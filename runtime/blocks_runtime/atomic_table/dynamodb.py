@@ -20,7 +20,7 @@ from .expressions import (
 )
 from .limits import ACTIONS, BATCH_READS, BATCH_WRITES
 from .primitives import sleep
-from .requests import BACKOFF, PATIENCE
+from .requests import BACKOFF
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -155,10 +155,10 @@ class DynamoStore:
         """Send a batch, and what DynamoDB left unprocessed of it again, until nothing is left.
 
         Raises:
-            Throttled: something is left after `PATIENCE` seconds.
+            Throttled: something is left after the patience of the client.
             DeadlineExceeded: something is left at `until`.
         """
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + self.client.patience
         answers, attempt = [], 1
         while wanted:
             request = Request.of(operation, {"RequestItems": wanted}, writes=writes)

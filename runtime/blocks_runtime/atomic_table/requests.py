@@ -26,6 +26,13 @@ PATIENCE = 20.0
 RESPONSE_SECONDS = 5.0
 """Seconds to connect, and to wait for the response of one attempt; DynamoDB answers in milliseconds."""
 
+IDLE_SECONDS = 30.0
+"""Seconds after which an idle connection is not used any more.
+
+A gateway may have forgotten it meanwhile, without a word: while a Lambda sandbox is frozen, for instance. A request
+would wait for nothing, and its outcome be unknown.
+"""
+
 REPEATS = 10
 """Repetitions of one request."""
 
@@ -64,7 +71,10 @@ def unreachable(error: Exception, host: str) -> Failure:
         f"cannot connect to {host}: {said}", advice="check the network, Region and endpoint"
     )
     failed.__cause__ = error
-    return Failure(failed, Next.REPEAT)
+    untrusted = isinstance(
+        error, ssl.SSLCertVerificationError
+    )  # another attempt would find the same certificate
+    return Failure(failed, Next.GIVE_UP if untrusted else Next.REPEAT)
 
 
 def final_error(failure: Failure, *, writes: bool, lost: bool, until: float | None) -> DatabaseError:

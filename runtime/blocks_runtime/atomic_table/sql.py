@@ -54,9 +54,10 @@ _LOST = 5
 class SqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
-    def __init__(self, database: DistributedDatabase, table: str) -> None:
+    def __init__(self, database: DistributedDatabase, table: str, patience: float = PATIENCE) -> None:
         self._database = database
         self._table = table
+        self._patience = patience
 
     def read(
         self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
@@ -67,7 +68,7 @@ class SqlStore:
         found: dict[Key, Record] = {}
         for start in range(0, len(keys), _ROWS):
             statement = select(self._table, keys[start : start + _ROWS])
-            rows = self._database.query(statement, deadline=_seconds(until))
+            rows = self._database.query(statement, deadline=self._seconds(until))
             found |= {record.key: record for record in map(record_of, rows)}
         return [found.get(key) for key in keys]
 
@@ -90,10 +91,9 @@ class SqlStore:
         lost = refused = 0
         while True:
             try:
-                self._database.transaction(
-                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=_seconds(until)
+                changed = self._database.transaction(
+                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=self._seconds(until)
                 )
-                return
             except CommitOutcomeUnknown:
                 attempt.lost = True
                 lost += 1
@@ -106,9 +106,10 @@ class SqlStore:
                 refused += 1
                 if refused > _CONFLICTS:
                     raise
-            except RaceCondition as race:
-                race.retryable = True  # by reading again; the statements alone are not worth repeating
-                raise
+            else:
+                if changed:
+                    raise _race(changed, len(writes))
+                return
             sleep(CONFLICTS.wait(lost + refused))
 
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
@@ -146,7 +147,7 @@ class SqlStore:
         del consistent
         size = _ROWS if limit is None else min(limit, _ROWS)
         statement = select_page(self._table, pk, prefix, reverse=reverse, limit=size, after=after)
-        records = [record_of(row) for row in self._database.query(statement, deadline=_seconds(until))]
+        records = [record_of(row) for row in self._database.query(statement, deadline=self._seconds(until))]
         return records, records[-1].key.sk if len(records) == size else None
 
     def purge(self, until: float | None) -> int:
@@ -154,7 +155,7 @@ class SqlStore:
         total = 0
         while True:
             statement = delete_expired(self._table, int(time.time()), _ROWS)
-            count = self._database.execute(statement, deadline=_seconds(until))
+            count = self._database.execute(statement, deadline=self._seconds(until))
             total += count
             if not count:
                 return total
@@ -178,12 +179,25 @@ class SqlStore:
         statement = upsert(self._table, records) if records else delete(self._table, keys)
         for lost in range(_LOST + 1):
             try:
-                self._database.execute(statement, deadline=_seconds(until))
+                self._database.execute(statement, deadline=self._seconds(until))
                 return
             except CommitOutcomeUnknown:
                 if lost == _LOST:
                     raise
             sleep(0.05 * 2**lost)
+
+    def _seconds(self, until: float | None) -> float:
+        """Return the seconds until a `time.monotonic()`, and not more than the patience.
+
+        Raises:
+            DeadlineExceeded: it has passed.
+        """
+        if until is None:
+            return self._patience
+        left = until - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the deadline passed before the statement was sent")
+        return min(left, self._patience)
 
 
 class _Attempt:
@@ -200,14 +214,14 @@ class _Attempt:
         self.undecided = False
         """True once it cannot be found out any more."""
 
-    def run(self, tx: Transaction) -> None:
-        """Evaluate the conditions and write, in one transaction."""
+    def run(self, tx: Transaction) -> list[Key]:
+        """Evaluate the conditions and write, in one transaction; return the keys whose condition does not hold."""
         now = time.time()
         rows = tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
         if any(versions.get(key) == version for key, version in self._versions.items()):
-            return  # an earlier COMMIT has written this
+            return []  # an earlier COMMIT has written this
         if self.lost and versions != self._seen:
             self.undecided = True
             raise CommitOutcomeUnknown(
@@ -215,28 +229,17 @@ class _Attempt:
             )
         self._seen = versions
         if changed := failed(self._writes, found, now):
-            error = RaceCondition(
-                f"{len(changed)} of the {len(self._writes)} items were changed by another writer since read"
-            )
-            error.keys, error.retryable = tuple(changed), False
-            raise error
+            return changed
         for write in self._writes:
             if isinstance(write, Check) and write.expects != ABSENT:
                 tx.query(lock(self._table, write.key))
         records = records_after(self._writes, found, self._versions, now)
         if records:
             tx.execute(upsert(self._table, records))
+        return []
 
 
-def _seconds(until: float | None) -> float:
-    """Return the seconds until a `time.monotonic()`.
-
-    Raises:
-        DeadlineExceeded: it has passed.
-    """
-    if until is None:
-        return PATIENCE
-    left = until - time.monotonic()
-    if left <= 0:
-        raise DeadlineExceeded("the deadline passed before the statement was sent")
-    return left
+def _race(changed: list[Key], count: int) -> RaceCondition:
+    error = RaceCondition(f"{len(changed)} of the {count} items were changed by another writer since read")
+    error.keys = tuple(changed)
+    return error

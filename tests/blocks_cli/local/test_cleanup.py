@@ -309,6 +309,31 @@ def test_a_rollback_keeps_created_resources_by_their_policy(
     assert ("Delete A: A#1" in app.events()) is deleted
 
 
+@pytest.mark.parametrize(("policy", "deleted"), [("Delete", True), ("Retain", False)])
+@pytest.mark.parametrize("rollback", ["none", "delete", "update"])
+def test_a_replaced_resource_is_kept_by_its_policy(
+    tmp_path: Path, policy: str, deleted: bool, rollback: str
+) -> None:
+    """After a rollback, the policy is not asked: what the failed deploy made is deleted."""
+    app = HandlerApp(tmp_path)
+
+    def a(version: Thing) -> dict[str, Json]:
+        return {"A": {**mapping(app.resource(version)), "UpdateReplacePolicy": policy}}
+
+    assert app.deploy({}, more=a(ONE)) is None
+    if rollback != "none":
+        assert app.deploy({"B": BROKEN}, more=a(TWO), rollback=rollback)
+        assert "Delete A: A#2" in app.events()
+    report = RecordingReport()
+    assert app.deploy({}, more=a(Thing("4")), report=report) is None
+    (replaced,) = re.findall(r"^Update A .>4: (A#\d)", "\n".join(events := app.events()), re.MULTILINE)
+    assert (f"Delete A: {replaced}" in events) is deleted
+    kept = f"S/A: {replaced} was replaced and is kept (UpdateReplacePolicy)"
+    assert (kept in report.notes) is not deleted
+    assert app.destroy() is None
+    assert (f"Delete A: {replaced}" in app.events()) is False
+
+
 def test_an_update_to_another_handler_is_refused(tmp_path: Path) -> None:
     app = HandlerApp(tmp_path)
     assert app.deploy({"A": ONE}) is None

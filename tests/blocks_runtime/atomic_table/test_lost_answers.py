@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,12 +156,40 @@ def test_an_unreachable_endpoint_writes_nothing(
         table.set_atomic(Item("p", "s", 1), deadline=0.3)
 
 
+def test_the_deadline_of_a_table_is_that_of_every_request(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo
+) -> None:
+    dynamo.inject("outcome-unknown", times=None)
+    started = time.monotonic()
+    with AtomicTable("locks", request_deadline=0.3) as table:
+        with pytest.raises(CommitOutcomeUnknown):
+            table.set_atomic(Item("p", "s", 1))
+        with pytest.raises(ConnectionFailed):
+            table.queue("mail").pull()
+    assert time.monotonic() - started < 5
+    with pytest.raises(ValueError, match="request_deadline"):
+        AtomicTable("locks", request_deadline=0)
+
+
 def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
     start(dynamodb_table)
     dynamo.inject("InternalServerError", times=3)
     dynamodb_table.transaction(move)
     assert state(dynamodb_table) == (1, -1)
     assert issubclass(Throttled, ServerUnavailable)
+
+
+def test_a_connection_that_was_idle_for_long_is_replaced(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dynamodb_table.set(Item("p", "s", 1))
+    assert (dynamodb_table.stats.connects, dynamodb_table.stats.idle) == (1, 1)
+    dynamodb_table.get(("p", "s"))
+    assert dynamodb_table.stats.connects == 1
+    later = time.time() + 31
+    monkeypatch.setattr(time, "time", lambda: later)
+    dynamodb_table.get(("p", "s"))
+    assert (dynamodb_table.stats.connects, dynamodb_table.stats.replaced) == (2, 1)
 
 
 # The same over Aurora DSQL, with the connection cut at every message.

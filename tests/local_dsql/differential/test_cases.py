@@ -30,13 +30,13 @@ LONGEST = 0.25
 DIVERGENT = {
     "Q1: child updated twice while its parent's other key moves": "child-updated-twice",
 }
-"""Cases that the local database answers otherwise, and the entry of the registry; some only in one of the two modes."""
+"""Cases that the local database answers otherwise, and the entry of the registry."""
 
 
 def marked(case: Case) -> object:
     """Return the case as a parameter, expected to fail where the registry says so."""
     entry = DIVERGENT.get(case.name)
-    marks = [] if entry is None else [pytest.mark.xfail(reason=BY_ID[entry].sentence, strict=False)]
+    marks = [] if entry is None else [pytest.mark.xfail(reason=BY_ID[entry].sentence, strict=True)]
     return pytest.param(case, marks=marks, id=case.name)
 
 

@@ -430,6 +430,23 @@ CASES = (
         }.items()
     ),
     Case(
+        "keys of one index that two transactions take which have lost",
+        KEYS,
+        (
+            a("begin"),
+            a("table t"),
+            c("begin"),
+            c("table t"),
+            b("insert into t values (4, 0), (5, 0)"),
+            a("insert into t values (4, 1)", "INSERT 0 1"),
+            c("insert into t values (5, 2)", "INSERT 0 1"),
+            a("insert into t values (4, 1)", "23505"),
+            c("insert into t values (1, 2)", "23505"),
+            a("rollback"),
+            c("commit", "ROLLBACK"),
+        ),
+    ),
+    Case(
         "of two rows of a transaction that has lost, one has a key that its snapshot shows",
         KEYS,
         (

@@ -102,4 +102,49 @@ CASES = (
             b("select n from t where id = 1", rows(("200",))),
         ),
     ),
+    *(
+        Case(
+            f"rows that {name} changes after a lost DO UPDATE",
+            (*_T, "create index on t (n)", "insert into t values (3, 'c', 0)"),
+            (
+                *_STALE,
+                b("begin"),
+                b("select from t where id < 3 for update"),
+                b(change),
+                b("commit", COMMIT),
+                b("update t set n = n + 1 where id = 3"),
+                a(
+                    "insert into t values (3, 'c', 9) on conflict (id) do update set n = t.n + 1",
+                    "INSERT 0 1",
+                ),
+                a("select id from t", rows(*seen)),
+                a("update t set n = n + 1 where id < 3", f"UPDATE {len(seen) - 1}"),
+                a("commit", CONFLICT),
+            ),
+        )
+        for name, change, seen in (
+            ("a locked UPDATE", "update t set n = n + 1 where id < 3", (("1",), ("2",), ("3",))),
+            ("a locked UPDATE of a key", "update t set id = 7 - id where id < 3", (("3",),)),
+        )
+    ),
+    *(
+        Case(
+            f"DO UPDATE {name} beside a new child (divergence `upsert-locks-key`)",
+            (
+                "create table p(id int primary key, n int)",
+                "insert into p values (1, 0)",
+                "create table c(id int primary key, p int references p)",
+            ),
+            (
+                a("begin"),
+                a(f"insert into p values (1, 5) on conflict (id) do update set {assignments}", "INSERT 0 1"),
+                b("insert into c values (1, 1)", "INSERT 0 1"),
+                a("commit", ending),
+            ),
+        )
+        for name, assignments, ending in (
+            ("of no key", "n = 7", COMMIT),
+            ("of a key to its old value", "id = excluded.id, n = 7", CONFLICT),
+        )
+    ),
 )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.engine import savepoints
 from local_dsql.engine.committed_rows import CommittedRows, Newer, holdings
+from local_dsql.engine.opening import Opening
 from local_dsql.write_ahead_log import LockStrength, OperationKind, Place, RowOperation, Snapshot, net_changes
 from local_dsql.write_ahead_log.packed import DELETE, INSERT, NO_LOCK, UPDATE, pack
 from local_dsql.write_ahead_log.retention import DROP
@@ -107,6 +109,26 @@ def test_a_comparison_costs_what_the_transaction_has_changed() -> None:
     assert newer.conflicts(mine) == []
     rows.forget(MANY)
     assert (len(rows), rows._locks) == (0, {})
+
+
+def test_a_late_answer_to_begin_leaves_the_log_of_others(laboratory: Laboratory) -> None:
+    """A session opens and writes while PostgreSQL has not answered the BEGIN of another one yet."""
+
+    async def run() -> None:
+        late, writer, other = [await laboratory.client() for _ in range(3)]
+        await writer.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)")
+        async with late.session.exclusive() as held:
+            opening = Opening(held)
+            await writer.ok("begin", "update t set n = 1")
+            _, opened = await held.ask(savepoints.BEGIN + savepoints.OPEN, 2)
+            opening.answered()
+            opening.open(savepoints.BEGIN, *opened.rows(), implicit=False)
+        await other.ok("begin", "update t set n = 2", "rollback")  # suspends the writer
+        assert (await writer.run("select n from t")).rows == [("1",)]
+        await writer.ok("commit")
+        assert (await other.run("select n from t")).rows == [("1",)]
+
+    laboratory.run(run())
 
 
 @pytest.mark.slow

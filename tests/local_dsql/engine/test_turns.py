@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.divergences import BY_ID
+from local_dsql.engine.turns import LOSSES
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
 
 SETUP = ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
-SESSIONS, EACH = 8, 12
+SESSIONS, EACH = 8, 20
 
 
 async def _increment(client: Client) -> int:
@@ -33,10 +34,11 @@ async def _increment(client: Client) -> int:
             await client.ok("rollback")
 
 
-async def _lose(loser: Client, winner: Client) -> None:
-    await loser.ok("begin", "update t set n = n + 1 where id = 1")
-    await winner.ok("update t set n = n + 1 where id = 1")
-    assert (await loser.run("commit")).sqlstate == "40001"
+async def _lose(loser: Client, winner: Client, times: int = LOSSES) -> None:
+    for _ in range(times):
+        await loser.ok("begin", "update t set n = n + 1 where id = 1")
+        await winner.ok("update t set n = n + 1 where id = 1")
+        assert (await loser.run("commit")).sqlstate == "40001"
 
 
 @pytest.mark.parametrize("laboratory", [False], indirect=True, ids=["on demand"])
@@ -86,6 +88,20 @@ def test_a_session_that_ends_passes_its_turn_on(laboratory: Laboratory) -> None:
         await laboratory.leave(one)
         assert not (await waiting).sqlstate
         await other.ok("update t set n = 6 where id = 2", "commit")
+
+    laboratory.run(run())
+
+
+def test_a_session_that_loses_now_and_then_takes_no_turns(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok(*SETUP)
+        for _ in range(2):
+            await _lose(one, other, LOSSES - 1)
+            assert not one.session.takes_turns
+            await one.ok("begin", "update t set n = n + 1 where id = 1", "commit")
+        await _lose(one, other)
+        assert one.session.takes_turns
 
     laboratory.run(run())
 

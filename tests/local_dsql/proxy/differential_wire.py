@@ -164,6 +164,11 @@ class DifferentialRunner:
         assert frames[-1][0] == BackendMessage.READY_FOR_QUERY, (sql, frames)
         return frames
 
+    def both(self, sql: str) -> None:
+        """Run a statement on both sides before sequences."""
+        for side in (self._proxy, self._direct):
+            assert self._ask(side, sql)[0][0] == BackendMessage.COMMAND_COMPLETE, sql
+
     def _rebuild(self, *, drop: bool) -> None:
         for side in (self._proxy, self._direct):
             for sql in (*(blocks.DROPS if drop else ()), *blocks.TABLES):

@@ -169,6 +169,25 @@ def test_connection_grows_too_old(impatient: Cluster) -> None:
         connection.close()
 
 
+def test_a_connection_that_is_too_old_is_closed_at_its_commit(impatient: Cluster) -> None:
+    """Without a further statement."""
+    connection = impatient.connect()
+    connection.execute("CREATE TABLE kept_open (id int)")
+    work = (b"BEGIN", b"INSERT INTO kept_open VALUES (1)")
+    for sql in (*work, b"COMMIT") * 2:  # the catalog is known then, so that no task runs the COMMIT
+        connection.pgconn.exec_(sql)
+    time.sleep(1.8)
+    for sql in work:
+        connection.pgconn.exec_(sql)
+    time.sleep(0.4)
+    assert connection.pgconn.exec_(b"COMMIT").command_status == b"COMMIT"
+    with pytest.raises(psycopg.OperationalError):
+        for _ in range(500):
+            connection.pgconn.consume_input()
+            time.sleep(0.01)
+    connection.close()
+
+
 @pytest.mark.parametrize("way", ["autocommit", "in a transaction", "copy"])
 def test_a_value_of_more_than_1_mib(cluster: Cluster, admin: psycopg.Connection[Any], way: str) -> None:
     """As it is stored: what compresses well is smaller."""

@@ -72,6 +72,40 @@ def _differs(request: pytest.FixtureRequest, divergence: str) -> None:
     )
 
 
+ZONE = (
+    "CREATE FUNCTION zone(z text) RETURNS text LANGUAGE SQL AS $$ SELECT set_config('TimeZone', z, true) $$"
+)
+SET_BY_FUNCTION: dict[str, list[list[Message]]] = {
+    "an unknown name": [
+        [query("UPDATE w SET t = zone('Asia/Tokyo') WHERE id = 2")],
+        [bind("", "missing"), SYNC],
+    ],
+    "a text that cannot be parsed": [[query("SELECT zone('Asia/Tokyo')")], [query("SELEC 1")]],
+    "the same batch": [
+        [*[parse("", "SELECT zone('Asia/Tokyo')"), bind("", ""), execute("")], parse("", "SELEC 1"), SYNC]
+    ],
+    "an error of PostgreSQL": [
+        [query("SELECT zone('Asia/Tokyo')")],
+        [query("SELECT 1 / 0")],
+        [query("SELECT 1")],
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", SET_BY_FUNCTION.values(), ids=SET_BY_FUNCTION)
+def test_an_error_takes_back_what_a_function_has_set(
+    runner: DifferentialRunner, steps: list[list[Message]]
+) -> None:
+    """Nothing in the texts shows the setting; the client is told of it, and told at the error that it is gone."""
+    runner.both(ZONE)
+    try:
+        outcome = runner.play(Script([[query("BEGIN")], *steps, [query("ROLLBACK")]]))
+        assert not outcome.mismatch, outcome.mismatch
+        assert outcome.steps == len(steps) + 2
+    finally:
+        runner.both("DROP FUNCTION zone")
+
+
 LAST_WORDS: dict[str, bytes] = {
     "a Query": messages.query("UPDATE w SET n = 5; COMMIT"),
     "a pipeline": b"".join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...database.instrumentation import Instrumentation
 from ...database.results import Counters
 from ..location import located_here
+from ..requests import PATIENCE
 from .client import AsyncClient
 from .dynamodb import AsyncDynamoStore
 from .engine import AsyncTableEngine
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 
 
 def engine_for(
-    name: str, database: AsyncDistributedDatabase | None, max_connections: int
+    name: str,
+    database: AsyncDistributedDatabase | None,
+    max_connections: int,
+    request_deadline: float | None,
 ) -> AsyncTableEngine:
     """Return the engine for the table `name` of this process's environment, or of a database."""
     counters, instrumentation = Counters(), Instrumentation(name)
+    patience = request_deadline or PATIENCE
     if database is not None:
-        return AsyncTableEngine(AsyncSqlStore(database, name), counters, instrumentation)
+        return AsyncTableEngine(AsyncSqlStore(database, name, patience), counters, instrumentation)
     location = located_here(name)
-    client = AsyncClient(location, counters, instrumentation, max_connections)
+    client = AsyncClient(location, counters, instrumentation, max_connections, patience)
     return AsyncTableEngine(AsyncDynamoStore(client, location.table), counters, instrumentation)
 
 

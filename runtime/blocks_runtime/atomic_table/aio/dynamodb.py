@@ -17,7 +17,7 @@ from ..expressions import (
     with_keys,
 )
 from ..limits import ACTIONS, BATCH_READS, BATCH_WRITES
-from ..requests import BACKOFF, PATIENCE
+from ..requests import BACKOFF
 from .client import AsyncClient, Request, RequestFailed
 from .primitives import sleep
 
@@ -154,10 +154,10 @@ class AsyncDynamoStore:
         """Send a batch, and what DynamoDB left unprocessed of it again, until nothing is left.
 
         Raises:
-            Throttled: something is left after `PATIENCE` seconds.
+            Throttled: something is left after the patience of the client.
             DeadlineExceeded: something is left at `until`.
         """
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + self.client.patience
         answers, attempt = [], 1
         while wanted:
             request = Request.of(operation, {"RequestItems": wanted}, writes=writes)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first call
 
+from .reads import AsyncReads, until_of
+
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -32,7 +34,7 @@ else:
         return declaration
 
 
-class AsyncAtomicTable:
+class AsyncAtomicTable(AsyncReads):
     """The table that the stack calls `name`: items with a partition key, a sort key and data.
 
     Create it once, at the top of the module: it connects with the first call, and keeps its connections. It reads the
@@ -40,11 +42,16 @@ class AsyncAtomicTable:
     project's local DynamoDB. With `database` the items are rows of a table of that database instead.
 
     Every method takes a `deadline`, in seconds from now or as the context of a Lambda invocation, of which half a
-    second is left to the handler. Without one it gives up after `requests.PATIENCE` seconds.
+    second is left to the handler. Without one it gives up after `request_deadline`.
     """
 
     def __init__(
-        self, name: str, *, database: AsyncDistributedDatabase | None = None, max_connections: int = 50
+        self,
+        name: str,
+        *,
+        database: AsyncDistributedDatabase | None = None,
+        max_connections: int = 50,
+        request_deadline: float | None = None,
     ) -> None:
         """Store the options; nothing is read or connected yet.
 
@@ -52,72 +59,19 @@ class AsyncAtomicTable:
             name: id of the construct, or with `database` the name of the table.
             database: keeps the items in this database, in the table that `atomic_table.schema` creates.
             max_connections: connections to DynamoDB that are kept open while they are idle.
+            request_deadline: seconds for any single request with its repetitions, also those of leases, queues and
+                counters; a deadline of a call may be shorter. None: `requests.PATIENCE`.
         """
         if max_connections < 1:
             raise ValueError(f"max_connections is {max_connections}; give at least 1")
         self.name = name
         self._database = database
+        if request_deadline is not None and not request_deadline > 0:
+            raise ValueError(f"request_deadline is {request_deadline} s; give a positive number")
         self._max_connections = max_connections
+        self._request_deadline = request_deadline
         self._engine: AsyncTableEngine | None = None
         self._lock = allocate_lock()
-
-    @overload
-    async def get(
-        self, key: KeyLike, *, consistent: bool = True, deadline: Deadline | None = None
-    ) -> Item[Any] | None: ...
-    @overload
-    async def get(
-        self, key: KeyLike, data_type: type[T], *, consistent: bool = True, deadline: Deadline | None = None
-    ) -> Item[T] | None: ...
-    async def get(
-        self,
-        key: KeyLike,
-        data_type: type[Any] | None = None,
-        *,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> Item[Any] | None:
-        """Return an item, None if there is none or it has expired.
-
-        Args:
-            key: partition key and sort key, as a pair or as an item that has them.
-            data_type: class of the data, such as a dataclass with its entries as fields. Default: a dict as stored.
-            consistent: whether the newest write is seen for sure. False costs half, may be late, and must not be the
-                basis of a write.
-            deadline: time limit.
-
-        Raises:
-            DatabaseError: see `blocks_runtime.errors`.
-        """
-        (item,) = await self._connected().get_many([key], data_type, consistent, _until(deadline))
-        return item
-
-    @overload
-    async def get_many(
-        self, keys: Iterable[KeyLike], *, consistent: bool = True, deadline: Deadline | None = None
-    ) -> list[Item[Any] | None]: ...
-    @overload
-    async def get_many(
-        self,
-        keys: Iterable[KeyLike],
-        data_type: type[T],
-        *,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> list[Item[T] | None]: ...
-    async def get_many(
-        self,
-        keys: Iterable[KeyLike],
-        data_type: type[Any] | None = None,
-        *,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> list[Item[Any] | None]:
-        """Return any number of items in the order of their keys, None for each missing one.
-
-        They are read in batches, so not of one moment; a transaction reads up to 100 of one moment. Otherwise as `get`.
-        """
-        return await self._connected().get_many(keys, data_type, consistent, _until(deadline))
 
     async def set(self, items: Item[Any] | Iterable[Item[Any]], *, deadline: Deadline | None = None) -> None:
         """Write one item, or any number of items, whatever is stored.
@@ -134,7 +88,7 @@ class AsyncAtomicTable:
         """
         from ..items import Item
 
-        await self._connected().set([items] if isinstance(items, Item) else items, _until(deadline))
+        await self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
 
     async def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
         """Delete one item, or any number of items, and their locks; missing ones are no error.
@@ -144,7 +98,7 @@ class AsyncAtomicTable:
         from ..keys import is_one_key
 
         wanted: Any = [keys] if is_one_key(keys) else keys
-        await self._connected().delete(wanted, _until(deadline))
+        await self._connected().delete(wanted, until_of(deadline))
 
     async def get_lock(self, key: KeyLike, *, deadline: Deadline | None = None) -> Lock:
         """Return the lock of a key; it is created if there is none.
@@ -152,7 +106,7 @@ class AsyncAtomicTable:
         A lock is an item of its own, and needs no item under its key. It is accepted for 24 hours after it was last
         written. In its last hour, and later, it is renewed: it gets a new version, which grows and is never reset.
         """
-        return await self._connected().get_lock(key, _until(deadline))
+        return await self._connected().get_lock(key, until_of(deadline))
 
     async def set_atomic(
         self,
@@ -178,108 +132,7 @@ class AsyncAtomicTable:
 
         wanted = [items] if isinstance(items, Item) else list(items)
         guards: Any = list(locks) if isinstance(locks, (list, tuple)) else [locks]
-        return await self._connected().set_atomic(wanted, guards, once, _until(deadline))
-
-    @overload
-    async def query(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> list[Item[Any]]: ...
-    @overload
-    async def query(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        data_type: type[T],
-        reverse: bool = False,
-        limit: int | None = None,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> list[Item[T]]: ...
-    async def query(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        data_type: type[Any] | None = None,
-        reverse: bool = False,
-        limit: int | None = None,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> list[Item[Any]]:
-        """Return the items of a partition in the order of `sk`, by the bytes of UTF-8.
-
-        Args:
-            pk: partition key.
-            prefix: beginning of `sk`. Default: all items.
-            data_type: class of the data, as in `get`.
-            reverse: whether the order is descending.
-            limit: largest number of items. Default: all.
-            after: `sk` of the last item of the page before; the item itself is left out.
-            consistent: as in `get`.
-            deadline: time limit.
-
-        Raises:
-            ValueError: the limit is negative.
-            DatabaseError: see `blocks_runtime.errors`.
-        """
-        found: list[Item[Any]] = []
-        if limit == 0:
-            return found
-        pages = self._pages(pk, prefix, data_type, reverse, limit, after, consistent, deadline)
-        async for item in pages:
-            found.append(item)
-        return found
-
-    @overload
-    def stream(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        reverse: bool = False,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> AsyncIterator[Item[Any]]: ...
-    @overload
-    def stream(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        data_type: type[T],
-        reverse: bool = False,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> AsyncIterator[Item[T]]: ...
-    def stream(
-        self,
-        pk: str,
-        prefix: str = "",
-        *,
-        data_type: type[Any] | None = None,
-        reverse: bool = False,
-        after: str | None = None,
-        consistent: bool = True,
-        deadline: Deadline | None = None,
-    ) -> AsyncIterator[Any]:
-        """Yield all items of a partition, page by page (1 MB); otherwise as `query`.
-
-        The pages are not of one moment: an item that is written meanwhile may be seen or not.
-        """
-        return self._pages(pk, prefix, data_type, reverse, None, after, consistent, deadline)
+        return await self._connected().set_atomic(wanted, guards, once, until_of(deadline))
 
     @overload
     def transaction(
@@ -330,9 +183,9 @@ class AsyncAtomicTable:
                     "a with block cannot be run again, so it has neither retry_on_conflict nor once; "
                     "put it into a function and pass that to transaction()"
                 )
-            return self._connected().block(_until(deadline))
+            return self._connected().block(until_of(deadline))
         retries = max_retries if retry_on_conflict else 0
-        return self._connected().transaction(fn, retries, _until(deadline), once)
+        return self._connected().transaction(fn, retries, until_of(deadline), once)
 
     def transactional(
         self,
@@ -392,7 +245,7 @@ class AsyncAtomicTable:
 
         DynamoDB deletes expired items by itself, and the number is 0.
         """
-        return await self._connected().store.purge(_until(deadline))
+        return await self._connected().store.purge(until_of(deadline))
 
     @property
     def stats(self) -> Stats:
@@ -419,40 +272,6 @@ class AsyncAtomicTable:
     def __repr__(self) -> str:
         return f"AsyncAtomicTable({self.name!r})"
 
-    async def _pages(
-        self,
-        pk: str,
-        prefix: str,
-        data_type: type[Any] | None,
-        reverse: bool,
-        limit: int | None,
-        after: str | None,
-        consistent: bool,
-        deadline: Deadline | None,
-    ) -> AsyncIterator[Item[Any]]:
-        from ..items import item_of
-        from ..keys import key_of
-
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit is {limit}; give 0 or more")
-        key_of((pk, prefix or "-"))
-        engine, until, left = self._connected(), _until(deadline), limit
-        while True:
-            records, after = await engine.store.page(
-                pk, prefix, until, reverse=reverse, limit=left, after=after, consistent=consistent
-            )
-            for record in records:
-                item = item_of(record, data_type)
-                if item is None:
-                    continue
-                yield item
-                if left is not None:
-                    left -= 1
-                    if not left:
-                        return
-            if after is None:
-                return
-
     def _connected(self) -> AsyncTableEngine:
         engine = self._engine
         if engine is None or engine.store.forked:
@@ -466,14 +285,7 @@ class AsyncAtomicTable:
             from .connect import engine_for
         with self._lock:
             if self._engine is None or self._engine.store.forked:
-                self._engine = engine_for(self.name, self._database, self._max_connections)
+                self._engine = engine_for(
+                    self.name, self._database, self._max_connections, self._request_deadline
+                )
             return self._engine
-
-
-def _until(deadline: Deadline | None) -> float | None:
-    """Return the `time.monotonic()` at which a deadline passes."""
-    if deadline is None:
-        return None
-    from ...shared.deadline import expires_at
-
-    return expires_at(deadline)
