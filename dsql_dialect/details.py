@@ -156,6 +156,13 @@ def roles(name: str, root: Node) -> frozenset[str]:
     return frozenset({*granted, *_role_names(root)})
 
 
+def new_role(name: str, root: Node) -> str | None:
+    """Return the name that a statement gives to a role, by CREATE or by RENAME; None if it gives none."""
+    if root.get("renameType") == "OBJECT_ROLE":
+        return str(root["newname"])
+    return str(root["role"]) if name == "CreateRoleStmt" else None
+
+
 def _role_names(tree: object) -> Iterator[str]:
     """Yield the name of each RoleSpec in a tree; PUBLIC and CURRENT_USER have none."""
     if isinstance(tree, dict):

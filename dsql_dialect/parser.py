@@ -109,6 +109,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         functions=details.functions(seen).union(*(part.functions for part in body)),
         types=details.types(seen),
         roles=details.roles(name, root) if kind is Kind.DDL else frozenset(),
+        new_role=details.new_role(name, root) if kind is Kind.DDL else None,
         has_parameters=details.has_parameters(seen),
         routines=routines,
         routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))

@@ -143,7 +143,8 @@ class Statement:
 
     Names are in lower case and without schema. `relations` and `functions` are all that the text mentions, those in
     the body of a function included; `types` those outside of it. `roles` are those that a statement on roles, owners or
-    privileges refers to, as written. `has_parameters` is true where it has a $1.
+    privileges refers to, as written; `new_role` is the name that it gives to one by CREATE or RENAME.
+    `has_parameters` is true where it has a $1.
     `routines` are the functions and views that it creates, `routine_traits` the actions of these when they are used.
     `altered_tables` are those whose columns or constraints a DDL statement makes or changes; None: unknown ones.
     `parameter` is that of SET, RESET or SHOW, in lower case. `sets_for_transaction` is true where the parameters that
@@ -164,6 +165,7 @@ class Statement:
     types: frozenset[str] = frozenset()
     has_parameters: bool = False
     roles: frozenset[str] = frozenset()
+    new_role: str | None = None
     routines: frozenset[str] = frozenset()
     routine_traits: Traits = NO_TRAITS
     altered_tables: frozenset[str] | None = frozenset()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dsql_dialect.rule import Rule
     from dsql_dialect.statement import Statement
 
+BOUNDARIES = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
+"""Transaction statements behind which nothing has been done; SAVEPOINT and the others change nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransactionRules:
@@ -35,8 +38,8 @@ class TransactionRules:
         return None
 
     def after(self, statement: Statement) -> TransactionRules:
-        """Return the state after the statement; BEGIN, COMMIT and ROLLBACK start a new transaction."""
-        if statement.transaction in ("BEGIN", "COMMIT", "ROLLBACK"):
+        """Return the state after the statement; the `BOUNDARIES` start a new transaction."""
+        if statement.transaction in BOUNDARIES:
             return TransactionRules()
         ddl, dml = self.ddl or statement.is_ddl, self.dml or statement.is_dml
         return self if (ddl, dml) == (self.ddl, self.dml) else TransactionRules(ddl, dml)

@@ -50,6 +50,7 @@ def verify(
       blocks verify --endpoint abc….dsql.eu-central-1.on.aws
 
     Runs the files up to the newest applied one (or up to --to) on an empty local database and compares the two schemas.
+    Roles, privileges and rows are not compared.
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 

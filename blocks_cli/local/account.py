@@ -7,7 +7,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import FUNCTION, ROLE
+from blocks_cli.assembly.resource_types import FUNCTION
 from blocks_cli.control_plane.endpoint import ControlPlaneEndpoint
 from blocks_cli.control_plane.states import ControlPlane
 from blocks_cli.errors import CommandError
@@ -19,7 +19,7 @@ from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
 from blocks_cli.local.functions import authorities, configuration, missing_layers
 from blocks_cli.local.placeholders import is_placeholder
-from blocks_cli.local.policies import permissions_of
+from blocks_cli.local.policies import permissions_of, roles_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
 from blocks_cli.local.tables import Tables
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from blocks_cli.control_plane.cluster import Cluster
+    from blocks_cli.local.policies import Role
     from blocks_cli.local.report import Report
     from blocks_cli.local.state import DeployedResource, StackState
     from blocks_cli.workspace import Workspace
@@ -146,7 +147,7 @@ class LocalAccount:
     def credentials_of(self, role_arn: str) -> Credentials:
         """Return the credentials of a role, after registering its permissions with all clusters and tables."""
         role = self._role(role_arn)
-        given = None if role is None else self._register(role)
+        given = None if role is None else self._share(role_arn, self._permissions(role))
         credentials = given or self._credentials_without_cluster(role_arn)
         self.tables.register(
             credentials.access_key_id, role_arn, () if role is None else self._permissions(role)
@@ -158,19 +159,16 @@ class LocalAccount:
 
         A role that was deleted loses all of them.
         """
-        roles = {text(each.attributes["Arn"]): each for each in self.existing() if each.type == ROLE}
-        for role in roles.values():
-            self._register(role)
+        roles = roles_of(self.existing())
+        for arn, role in roles.items():
+            self._share(arn, self._permissions(role))
         for arn in self._registered - roles.keys():
             self._share(arn, ())
         for key_id, arn in self._owners.items():
             self.tables.register(key_id, arn, self._permissions(roles[arn]) if arn in roles else ())
 
-    def _register(self, role: DeployedResource) -> Credentials | None:
-        """Register a role with all clusters; it has the same credentials in each, as on AWS. None without clusters."""
-        return self._share(text(role.attributes["Arn"]), self._permissions(role))
-
     def _share(self, arn: str, permissions: Sequence[Permission]) -> Credentials | None:
+        """Register a role with all clusters; it has the same credentials in each, as on AWS. None without clusters."""
         shared: Credentials | None = None
         for cluster in dict.fromkeys(self.clusters.by_arn().values()):
             shared = cluster.identity(arn, permissions, shared)
@@ -188,13 +186,11 @@ class LocalAccount:
         self.clusters.close()
         self.tables.close()
 
-    def _permissions(
-        self, role: DeployedResource, context: Mapping[str, str] | None = None
-    ) -> tuple[Permission, ...]:
+    def _permissions(self, role: Role, context: Mapping[str, str] | None = None) -> tuple[Permission, ...]:
         return permissions_of(role, self.existing(), self.clusters.by_arn(), context)
 
-    def _role(self, arn: str) -> DeployedResource | None:
-        return next((role for role in self.existing() if role.attributes.get("Arn") == arn), None)
+    def _role(self, arn: str) -> Role | None:
+        return roles_of(self.existing()).get(arn)
 
     def _credentials_without_cluster(self, role_arn: str) -> Credentials:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly import resource_types
@@ -28,8 +29,43 @@ MANAGED: Mapping[str, tuple[str, ...]] = {
 _DSQL_ARN = re.compile(r"arn:aws[a-z-]*:dsql:([^:]*):[0-9]{12}:")
 
 
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role and what itself gives it: `inline` documents, and ARNs of `managed` policies.
+
+    A role that no stack deploys (an imported one) has only what policies of the stacks give it by its name.
+    """
+
+    name: str
+    inline: tuple[Json, ...] = ()
+    managed: tuple[str, ...] = ()
+
+
+def roles_of(resources: Iterable[DeployedResource]) -> dict[str, Role]:
+    """Return the deployed roles, and the imported roles that deployed functions run as, by ARN."""
+    everything = tuple(resources)
+    imported = {
+        text(each.properties.get("Role")): Role(text(each.properties.get("Role")).rpartition("/")[2])
+        for each in everything
+        if each.type == resource_types.FUNCTION
+    }
+    return imported | {
+        text(each.attributes["Arn"]): _deployed(each)
+        for each in everything
+        if each.type == resource_types.ROLE
+    }
+
+
+def _deployed(role: DeployedResource) -> Role:
+    return Role(
+        role.physical_id,
+        tuple(mapping(each).get("PolicyDocument") for each in sequence(role.properties.get("Policies"))),
+        tuple(text(arn) for arn in sequence(role.properties.get("ManagedPolicyArns"))),
+    )
+
+
 def permissions_of(
-    role: DeployedResource,
+    role: Role,
     resources: Iterable[DeployedResource],
     known_arns: Iterable[str],
     context: Mapping[str, str] | None = None,
@@ -42,7 +78,7 @@ def permissions_of(
     """
     everything = tuple(resources)
     arns = tuple(known_arns)
-    documents = [*_inline(role), *_attached(role, everything)]
+    documents = [*role.inline, *_attached(role, everything)]
     return tuple(
         permission
         for document in documents
@@ -51,28 +87,25 @@ def permissions_of(
     )
 
 
-def _inline(role: DeployedResource) -> Iterator[Json]:
-    for policy in sequence(role.properties.get("Policies")):
-        yield mapping(policy).get("PolicyDocument")
-
-
-def _attached(role: DeployedResource, resources: Iterable[DeployedResource]) -> Iterator[Json]:
-    arns = [text(arn) for arn in sequence(role.properties.get("ManagedPolicyArns"))]
-    for arn in arns:
+def _attached(role: Role, resources: Iterable[DeployedResource]) -> Iterator[Json]:
+    for arn in role.managed:
         yield _managed(arn)
     for resource in resources:
-        if _is_attached(resource, role.physical_id, arns):
+        if _is_attached(resource, role):
             yield resource.properties.get("PolicyDocument")
 
 
-def _is_attached(resource: DeployedResource, role_name: str, arns: list[str]) -> bool:
+def _is_attached(resource: DeployedResource, role: Role) -> bool:
     match resource.type:
         case resource_types.POLICY:
-            return role_name in sequence(resource.properties.get("Roles"))
+            return role.name in sequence(resource.properties.get("Roles"))
         case resource_types.MANAGED_POLICY:
-            return role_name in sequence(resource.properties.get("Roles")) or resource.physical_id in arns
+            return (
+                role.name in sequence(resource.properties.get("Roles"))
+                or resource.physical_id in role.managed
+            )
         case resource_types.ROLE_POLICY:
-            return resource.properties.get("RoleName") == role_name
+            return resource.properties.get("RoleName") == role.name
     return False
 
 

@@ -17,7 +17,7 @@ from dsql_dialect.parser import parse
 from dsql_dialect.position import Position, Source
 from dsql_dialect.rules import INTERNAL_ERROR
 from dsql_dialect.statement import Kind
-from dsql_dialect.transaction_rules import TransactionRules
+from dsql_dialect.transaction_rules import BOUNDARIES, TransactionRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -104,7 +104,7 @@ def faults_of_files(files: Sequence[ReadFile]) -> Iterator[MigrationFinding]:
             if refusal is not None:
                 yield _told(file, refusal, refusal.remedy)
             state = state.after(statement)
-            if statement.transaction is not None:
+            if statement.transaction in BOUNDARIES:
                 in_block = statement.transaction == "BEGIN"
 
 

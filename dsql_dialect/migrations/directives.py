@@ -22,6 +22,7 @@ _SECTION = re.compile(
     r"[\W_]*(?:goose|micrate|migrate|rambler|dbmate|shmig)\W+(?P<of_tool>downs?|undo|ups?)\b.*"
     r"|\W*@(?P<at>undo)\b.*"
     r"|[\W_]*(?P<plain>downs?|undo|ups?)(?:\W+(?:migrations?|section|script))?\W*"
+    r"|[\W_]*(?P<titled>down|up)\s+migration\s*[^\w\s].*"
     r"|\W*create above / (?P<below>drop) below\W*",
     re.IGNORECASE,
 )

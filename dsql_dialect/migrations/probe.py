@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect import libpg_query
 from dsql_dialect.json_tree import unwrap, words
+from dsql_dialect.migrations.names import DEFAULT_SCHEMA
 from dsql_dialect.type_names import shown
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Probe: TypeAlias = "dict[str, Json]"
 
-_DEFAULT_SCHEMA = "public"
 _KINDS = {
     "OBJECT_TABLE": "table",
     "OBJECT_VIEW": "view",
@@ -91,7 +91,7 @@ def tree_of(statement: Statement) -> tuple[str, Node]:
 def _relation(kind: str, relation: Node, *, present: bool = True) -> Probe:
     return {
         "object": kind,
-        "schema": relation.get("schemaname", _DEFAULT_SCHEMA),
+        "schema": relation.get("schemaname", DEFAULT_SCHEMA),
         "name": relation["relname"],
         "present": present,
     }
@@ -101,12 +101,12 @@ def _part(kind: str, relation: Node, name: str | None, *, present: bool = True) 
     """Return the probe of what belongs to a table: a column and what is set on it, a constraint, an index."""
     if not name:
         return None
-    schema = relation.get("schemaname", _DEFAULT_SCHEMA)
+    schema = relation.get("schemaname", DEFAULT_SCHEMA)
     return {"object": kind, "schema": schema, "table": relation["relname"], "name": name, "present": present}
 
 
 def _named(kind: str, names: list[str], *, present: bool = True, **more: Json) -> Probe:
-    schema = names[-2] if len(names) > 1 else _DEFAULT_SCHEMA
+    schema = names[-2] if len(names) > 1 else DEFAULT_SCHEMA
     return {"object": kind, "schema": schema, "name": names[-1], **more, "present": present}
 
 

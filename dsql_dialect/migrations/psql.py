@@ -14,8 +14,9 @@ _LEXEME = re.compile(
     r"(?P<comment>/\*)|--[^\n]*"
     r"|[eE]'(?:[^'\\]|\\[\s\S]|'')*+'?|'[^']*+'?|\"[^\"]*+\"?"
     r"|(?P<quote>\$(?:[^\W\d]\w*)?\$)"
-    r"|(?P<word>[^\W\d][\w$]*+)|(?P<end>;)|(?P<command>\\[^\n]*)|\S"
+    r"|(?P<word>[^\W\d][\w$]*+)|(?P<end>\\?;)|(?P<command>\\(?:'[^'\n]*'|(?!\\\\)[^\n])*+(?:\\\\)?)|\S"
 )
+_COPIES_ROWS = re.compile(r"\\copy\s.*\bfrom\s+p?stdin\b.*", re.IGNORECASE)
 _EDGE = re.compile(r"/\*|\*/")
 _END_OF_ROWS = re.compile(r"^\\\.[ \t]*$", re.MULTILINE)
 _NOT_A_LINE_END = re.compile(r"[^\n]")
@@ -46,11 +47,17 @@ def read(text: str) -> PsqlText:
             at = closed + len(found["quote"]) if closed >= 0 else len(text)
         elif found["command"]:
             commands.append((found.start(), found["command"].rstrip()))
-            parts += [text[kept : found.start()], ";" if words else " ", _blank(found["command"][1:])]
-            kept, words = at, []
+            rows = _rows(text, at) if _COPIES_ROWS.fullmatch(found["command"]) else at
+            parts += [
+                text[kept : found.start()],
+                ";" if words else " ",
+                _blank(text[found.start() + 1 : rows]),
+            ]
+            at = kept = rows
+            words = []
         elif found["end"]:
             rows = _rows(text, at) if _takes_rows(words) else at
-            parts += [text[kept:at], _blank(text[at:rows])]
+            parts += [text[kept : found.start()], found["end"].replace("\\", " "), _blank(text[at:rows])]
             at = kept = rows
             words = []
         elif not found[0].startswith("--") and len(words) < _MOST_WORDS:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from dsql_dialect import libpg_query
 from dsql_dialect.json_tree import unwrap, walk, words
+from dsql_dialect.libpg_query import SqlSyntaxError
+from dsql_dialect.migrations.names import chosen
 from dsql_dialect.migrations.probe import tree_of
 
 if TYPE_CHECKING:
     from dsql_dialect.rule import Node
     from dsql_dialect.statement import Statement
 
-_LONGEST_NAME = 63
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*", re.ASCII)
+_LONGEST_BIGINT = 19
+"""Digits."""
 
 
 def index_name(statement: Statement) -> dict[str, str]:
@@ -22,10 +25,9 @@ def index_name(statement: Statement) -> dict[str, str]:
     keys = [_key(each["IndexElem"]) for each in root["indexParams"]]
     table: str = root["relation"]["relname"]
     schema = root["relation"].get("schemaname")
-    name = "_".join([table, *keys])[: _LONGEST_NAME - len("_idx")] + "_idx"
     return {
         "unique": "UNIQUE " if root.get("unique") else "",
-        "name": _quoted(name),
+        "name": _quoted(chosen("_".join([table, *keys]), "_idx")),
         "table": ".".join(_quoted(each) for each in (schema, table) if each is not None),
     }
 
@@ -38,7 +40,18 @@ def _key(element: Node) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    """Return a name as SQL: with quotes if PostgreSQL would read it differently without them, as a reserved word."""
+    return name if _is_plain(name) else '"' + name.replace('"', '""') + '"'
+
+
+def _is_plain(name: str) -> bool:
+    if not name.isidentifier():
+        return False
+    try:
+        statement = libpg_query.parse(f"DROP INDEX {name}".encode())[0]["stmt"]
+    except SqlSyntaxError:
+        return False
+    return bool(words(statement["DropStmt"]["objects"][0]["List"]["items"]) == [name])
 
 
 def sequence_value(statement: Statement) -> dict[str, str]:
@@ -68,5 +81,6 @@ def _constant(node: Node) -> str | int | bool | None:
     if "boolval" in constant:
         return bool(constant["boolval"].get("boolval", False))
     if "fval" in constant:
-        return int(float(constant["fval"]["fval"]))
+        number = Decimal(constant["fval"]["fval"])
+        return int(number) if number.adjusted() < _LONGEST_BIGINT else None
     return int(constant["ival"].get("ival", 0)) if "ival" in constant else None

@@ -177,7 +177,7 @@ RULES = (
     ),
     refusal(
         "column-collation",
-        "Collation of a column other than C",
+        "Collation of a column is not supported",
         "Leave out COLLATE: text is compared byte by byte. Sort for people in the application.",
         text="COLLATE clause not supported",
         nodes=(COLUMN,),

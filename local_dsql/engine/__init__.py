@@ -71,7 +71,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     opening            begin and end a transaction
     hidden_settings    settings that functions have changed
     suspend            suspend a transaction
-    precedence         let the other statements of a deadlock end first
+    deadlocks         let the other statements of a deadlock end first
     unblock            suspend or preempt the transactions that block a statement
     replay             run settings and DDL again
     rebase             put a doomed transaction on a fresh snapshot

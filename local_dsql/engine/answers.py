@@ -25,7 +25,9 @@ class Finding(Enum):
     """The reason why an error holds by the snapshot of the transaction, too."""
 
     ALONE = "no other session was there while the statement ran"
-    LONE = "the statement is a transaction by itself, whose snapshot shows all that was committed before it"
+    AUTOCOMMIT = (
+        "the statement is a transaction by itself, whose snapshot shows all that was committed before it"
+    )
     NOTHING_NEWER = "no row was committed into the table since the snapshot"
     VISIBLE = "the snapshot shows the row that is in the way"
     BY_SNAPSHOT = "PostgreSQL makes this check on the snapshot itself"

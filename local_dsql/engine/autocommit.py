@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
+from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
@@ -20,7 +21,6 @@ from local_dsql.engine.errors import (
     EngineError,
 )
 from local_dsql.engine.log_distance import Failure
-from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
 from local_dsql.engine.row_count import CHANGING, rows_of_tag, tag_is_exact
 from local_dsql.engine.size import is_large, is_small
@@ -95,7 +95,7 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)
-                return real(strip_surplus(answer, surplus), Finding.LONE)
+                return real(strip_surplus(answer, surplus), Finding.AUTOCOMMIT)
             if time.monotonic() - began > _PATIENCE:
                 break
             await let_others_first(held, error)

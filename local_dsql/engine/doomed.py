@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.commands import first_error
+from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.error_causes import run_without, violated_key
 from local_dsql.engine.errors import (
@@ -21,7 +22,6 @@ from local_dsql.engine.errors import (
     is_interruption,
 )
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.suspend import capture, tables_of

@@ -59,7 +59,7 @@ _MULTIXACT_RACE = "new multixact has more than one updating member"
 
 
 def is_of_locks(fields: Mapping[str, str]) -> bool:
-    """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a ring, or a race.
+    """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a deadlock, or a race.
 
     The race is PostgreSQL's own: a statement that locks a row while an updater of that row rolls back to a savepoint
     takes the updater for aborted first, and for running a moment later.

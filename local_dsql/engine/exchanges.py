@@ -4,7 +4,8 @@ An exchange sends PostgreSQL one request with one ReadyForQuery. If the answer i
 left to do and returns the bytes for the client. If not, nothing is sent: the statement is executed by `execute` or
 `autocommit`, which take the answer that is there already for that of their first run (`HeldSession.answered`).
 
-Each class says by `is_possible` when its course is the usual one. What it leaves out then has no effect.
+Each class stands for a longer function: `AutocommitWrite` for `execute_autocommit`, `Write` for `execute`, `Begin` for
+`begin`, `Commit` for `commit`. `is_possible` returns whether the steps that it leaves out would have no effect.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ class Write:
         answer = None if failed or services.commits.has_moved(transaction.commits) else self._usual(raw)
         rows = _changed_rows(answer) if answer is not None else None
         if answer is None or rows is None or transaction.rows + rows > services.limits.rows:
-            held.session.answered = self._left(raw)
+            held.session.answered = self._for_execute(raw)
             return None
         transaction.rows += rows
         transaction.uncounted += rows
@@ -160,8 +161,8 @@ class Write:
         answer = raw[len(_GUARDED) : -len(_IN_TRANSACTION)]
         return _as_of_query(answer) if self._of_query else answer
 
-    def _left(self, raw: bytes) -> Response:
-        """Return the answer as `execute` expects it."""
+    def _for_execute(self, raw: bytes) -> Response:
+        """Return an answer that is not the usual one as `execute` expects it in `HeldSession.answered`."""
         response = self._held.backend.read_response(raw)
         answer = Response(response.frames[prepared.GUARDED :], response.status)
         if not self._of_query:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import first_error
+from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.errors import SERIALIZATION_FAILURE, EngineError, is_interruption
 from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.replay import replay
 from local_dsql.engine.unblock import run_unblocked
 

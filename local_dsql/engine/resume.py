@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Command, first_error
+from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.deferred_checks import moved_references
 from local_dsql.engine.errors import (
     CONFLICT,
@@ -17,7 +18,6 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.precedence import let_others_first
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.replay import replay
 from local_dsql.engine.row_changes import NO_CHANGES
@@ -68,7 +68,7 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
 
 
 async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
-    """Suspend a transaction whose statement was stopped under its guard, and let the others of the ring go first."""
+    """Suspend a transaction whose statement was stopped under its guard, and let the others of a deadlock end first."""
     await held.ask(savepoints.TO_GUARD)
     await suspend(held)
     await let_others_first(held, fields)

@@ -16,7 +16,7 @@ SETTINGS: dict[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     **LOG_SETTINGS,
-    # Statements that block each other in a ring are found by PostgreSQL; the engine then runs one of them again.
+    # PostgreSQL stops one statement of a deadlock; the engine then runs it again.
     "deadlock_timeout": "10ms",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",

@@ -1,9 +1,9 @@
 """One client session: relay plain reads, pass all other batches to the protocol handler.
 
 Most statements of an application are plain reads. Two callbacks of the event loop relay their bytes to PostgreSQL and
-the response to the client, without a task. So do exchanges (`engine.exchanges`) with prepared writes, BEGIN and COMMIT,
-while nothing unusual happens. Other batches that lock, change or control something are processed by `QueryProtocol` in
-a task, and so are all batches while a transaction is in an unusual state.
+the response to the client, without a task. So do exchanges (`engine.exchanges`) with prepared writes, and with Queries
+that write, begin or commit, while nothing unusual happens. Other batches that lock, change or control something are
+processed by `QueryProtocol` in a task, and so are all batches while a transaction is in an unusual state.
 
 The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
 `PreparedStatements` in two steps: *register* records the definitions of its messages before they are sent, and after

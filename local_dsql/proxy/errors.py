@@ -92,6 +92,11 @@ def unknown_role(role: str) -> ServerMessage:
     )
 
 
+def reserved_role(role: str) -> ServerMessage:
+    """Return the error for a new role whose name is reserved for the local database, in PostgreSQL's words."""
+    return ServerMessage("42939", f'role name "{role}" is reserved', hint="Choose another name.")
+
+
 def unknown_portal(name: bytes) -> ServerMessage:
     """Return the error for a portal that does not exist."""
     text = f'portal "{name.decode(errors="replace")}" does not exist'

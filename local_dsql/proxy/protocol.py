@@ -19,7 +19,7 @@ from local_dsql.proxy.message_checks import check_message
 from local_dsql.proxy.message_group import MessageGroup, is_several
 from local_dsql.proxy.parse_cache import is_local, is_plain, shows_version
 from local_dsql.proxy.passthrough import ReadResult
-from local_dsql.proxy.roles import is_internal
+from local_dsql.proxy.roles import is_internal, is_reserved_name
 from local_dsql.proxy.statement_execution import StatementExecution, simple_execution
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
@@ -310,6 +310,8 @@ class QueryProtocol:
             return errors.refusal(statement.finding)
         if (role := next(filter(is_internal, sorted(statement.roles)), None)) is not None:
             return errors.unknown_role(role)
+        if statement.new_role is not None and is_reserved_name(statement.new_role):
+            return errors.reserved_role(statement.new_role)
         transaction = self._session.transaction
         if transaction is None:
             return None

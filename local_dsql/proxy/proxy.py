@@ -16,7 +16,9 @@ from local_dsql.wire.sql import literal
 from local_dsql.wire.tls import remember_server_names
 
 if TYPE_CHECKING:
+    import socket
     import ssl
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dsql_dialect import Profile
@@ -104,13 +106,20 @@ class Proxy:
         superuser.close()
         await self.jobs.start(self.engine.services)
 
-    async def listen(self, region: str, port: int = 0, commit_latency: float = 0.0) -> int:
+    async def listen(
+        self,
+        region: str,
+        port: int = 0,
+        commit_latency: float = 0.0,
+        sockets: Sequence[socket.socket] = (),
+    ) -> int:
         """Open the endpoint of a Region and return its port.
 
         Args:
             region: AWS Region that tokens must be signed for.
             port: port on the loopback addresses; 0 takes a free one.
             commit_latency: seconds that a COMMIT with changes takes longer.
+            sockets: those that `detach` of another proxy has returned, instead of `port`.
 
         Raises:
             ValueError: the Region already has an endpoint.
@@ -119,9 +128,17 @@ class Proxy:
         if region in self._endpoints:
             raise ValueError(f"{region} already has an endpoint")
         endpoint = Endpoint(self.context(region, commit_latency), self.tls)
-        await endpoint.open(port)
+        await endpoint.open(port, sockets)
         self._endpoints[region] = endpoint
         return endpoint.port
+
+    def register(self, region: str, port: int, commit_latency: float) -> None:
+        """Add the endpoint of a stopped Region, which does not listen."""
+        self._endpoints[region] = Endpoint(self.context(region, commit_latency), self.tls, port)
+
+    def detach(self) -> dict[str, list[socket.socket]]:
+        """Return the listening sockets by Region. They keep their ports after `close`, and clients wait."""
+        return {region: endpoint.detach() for region, endpoint in self._endpoints.items()}
 
     async def stop_region(self, region: str) -> None:
         """Make a Region unreachable: drop its clients and refuse new ones.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from blocks_runtime.contract import ADMIN_ROLE as ADMIN
 from local_dsql.engine.engine import SUPERUSER
 
-__all__ = ["ADMIN", "SUPERUSER", "is_internal", "is_reserved"]
+__all__ = ["ADMIN", "SUPERUSER", "is_internal", "is_reserved", "is_reserved_name"]
 
 _ENGINE = "local_dsql_"
 _POSTGRESQL = "pg_"
@@ -14,6 +14,11 @@ _POSTGRESQL = "pg_"
 def is_internal(role: str) -> bool:
     """Return whether a role is one of the local database alone, which a cluster does not have."""
     return role == SUPERUSER or role.startswith(_ENGINE)
+
+
+def is_reserved_name(role: str) -> bool:
+    """Return whether no client may give a role this name. PostgreSQL refuses the other names that are reserved."""
+    return role.startswith(_ENGINE)
 
 
 def is_reserved(role: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -80,15 +81,24 @@ class Endpoints:
                 await self._listen(missing)
 
     async def reset(self) -> None:
-        """Replace the database by an empty one; all sessions end, all endpoints keep their ports."""
+        """Replace the database by an empty one; all sessions end.
+
+        All endpoints keep their ports: clients that connect meanwhile wait.
+        """
         async with self._changing:
-            await self.close()
-            await self._instance.reset()
-            self._proxy = await self._start_proxy()
-            for region, port in self.ports.items():
-                await self._proxy.listen(region, port, self._latency)
-            for region in self.stopped:
-                await self._proxy.stop_region(region)
+            sockets = self._proxy.detach() if self._proxy is not None else {}
+            try:
+                await self.close()
+                await self._instance.reset()
+                self._proxy = await self._start_proxy()
+                for region, port in self.ports.items():
+                    if region in self.stopped:
+                        self._proxy.register(region, port, self._latency)
+                    else:
+                        await self._proxy.listen(region, port, self._latency, sockets.pop(region, ()))
+            finally:
+                for each in itertools.chain(*sockets.values()):
+                    each.close()
 
     async def stop_region(self, region: str) -> None:
         """Close the connections of a Region and refuse new ones; no effect if it is stopped."""

@@ -74,6 +74,12 @@ ROWS = {
     "two tables": "copy a from STDIN;\n1\n\\.\nCOPY b (v) FROM stdin WITH (FORMAT csv);\n'\n\\.\n",
     "to a client": "COPY a TO stdout; SELECT 1;",
     "a query buffer": "SELECT 1 \\gexec\nSELECT 2;",
+    "rows of psql's own copy": "\\copy a from stdin\n1\tO'Brien\n\\.\nSELECT 1;",
+    "rows of psql's own copy in CSV": "\\COPY a (v) FROM PSTDIN with (format csv)\n'\n\\.\nSELECT 1;",
+    "psql's own copy to a client": "\\copy a to stdout\nSELECT 1;",
+    "psql's own copy of a file": "\\copy a from 'stdin'\nSELECT 1;",
+    "statements in one message": "SELECT 1 \\; SELECT 2;",
+    "SQL behind a command": "\\x \\\\ SELECT 1;\n\\echo 'a \\\\ b' \\\\SELECT 2;",
     "a name": "SELECT stdin FROM copy;",
 }
 STATEMENTS = {
@@ -82,6 +88,12 @@ STATEMENTS = {
     "two tables": ["copy a from STDIN", "COPY b (v) FROM stdin WITH (FORMAT csv)"],
     "to a client": ["COPY a TO stdout", "SELECT 1"],
     "a query buffer": ["SELECT 1", "SELECT 2"],
+    "rows of psql's own copy": ["SELECT 1"],
+    "rows of psql's own copy in CSV": ["SELECT 1"],
+    "psql's own copy to a client": ["SELECT 1"],
+    "psql's own copy of a file": ["SELECT 1"],
+    "statements in one message": ["SELECT 1", "SELECT 2"],
+    "SQL behind a command": ["SELECT 1", "SELECT 2"],
 }
 
 
@@ -127,6 +139,7 @@ def test_findings_of_one_kind_are_folded(tmp_path: Path) -> None:
 
 DOWN_MARKS = {
     "node-pg-migrate": "-- Down Migration",
+    "node-pg-migrate with a title": "-- Down Migration: remove the table t",
     "rambler": "-- rambler down",
     "goose": "-- +goose Down",
     "dbmate": "-- migrate:down transaction:false",
@@ -155,6 +168,7 @@ def test_a_part_that_undoes_a_migration_is_told_and_nothing_advises_to_run_it(
 NO_DOWN_MARKS = [
     "-- down the road",
     "-- undo is not possible",
+    "-- down migration is not possible",
     "--rollback DROP TABLE t;",
     "-- shutdown",
     "-- Up Migration",

@@ -19,6 +19,9 @@ UNNAMED = {
     "CREATE INDEX ASYNC ON t (c)": "CREATE INDEX ASYNC t_c_idx ON t",
     "CREATE INDEX ASYNC ON app.t (a, lower(b), (c + 1))": "CREATE INDEX ASYNC t_a_lower_expr_idx ON app.t",
     'CREATE UNIQUE INDEX ASYNC ON "T" (c)': 'CREATE UNIQUE INDEX ASYNC "T_c_idx" ON "T"',
+    'CREATE INDEX ASYNC ON "order" ("user")': 'CREATE INDEX ASYNC order_user_idx ON "order"',
+    'CREATE INDEX ASYNC ON "left"."day" (c)': 'CREATE INDEX ASYNC day_c_idx ON "left".day',
+    f'CREATE INDEX ASYNC ON t ("{"ü" * 31}")': f"CREATE INDEX ASYNC t_{'ü' * 28}_idx ON t",
 }
 
 
@@ -26,12 +29,16 @@ UNNAMED = {
 def test_a_name_is_proposed_for_an_index(tmp_path: Path, sql: str, name: str) -> None:
     (fault,) = faults(tmp_path, {"1_a.sql": sql})
     assert (fault.rule.id, fault.remedy) == ("unnamed-index", f"Name it: {name} ….")
+    (statement,) = parse(f"{name} (c)", profile("2026-09")).statements
+    assert statement.findings == (), "the remedy is SQL"
 
 
 SETVAL = {
     "SELECT pg_catalog.setval('public.orders_id_seq', 42, true)": ("public.orders_id_seq", "43"),
     "SELECT setval('s'::regclass, 7, false)": ("s", "7"),
     "SELECT setval('s', 99999999999)": ("s", "100000000000"),
+    "SELECT setval('s', 9223372036854775800)": ("s", "9223372036854775801"),
+    "SELECT setval('s', 1e400)": ("s", "the next value"),
     "SELECT setval('s', (SELECT max(id) FROM t))": ("s", "the next value"),
 }
 
@@ -107,8 +114,40 @@ KEYS = {
         "ALTER TABLE t RENAME CONSTRAINT a TO b",
         "ALTER TABLE t DROP CONSTRAINT b",
     ],
+    "a table of that name in another schema": [
+        "CREATE TABLE s.t (id int CONSTRAINT k PRIMARY KEY)",
+        "CREATE TABLE t (id int)",
+        "ALTER TABLE s.t DROP CONSTRAINT k",
+    ],
+    "a table of the schema public": [
+        "CREATE TABLE t (id int CONSTRAINT k PRIMARY KEY)",
+        "ALTER TABLE public.t DROP CONSTRAINT k",
+    ],
+    "a table in another schema than before": [
+        "CREATE TABLE t (id int CONSTRAINT k PRIMARY KEY)",
+        "ALTER TABLE t SET SCHEMA s",
+        "ALTER TABLE s.t DROP CONSTRAINT k",
+    ],
+    "a table that is there already": [
+        "CREATE TABLE t (id int CONSTRAINT k PRIMARY KEY)",
+        "CREATE TABLE IF NOT EXISTS t (id int)",
+        "ALTER TABLE t DROP CONSTRAINT k",
+    ],
+    "a table of CREATE SCHEMA": [
+        "CREATE SCHEMA s CREATE TABLE t (id int CONSTRAINT k PRIMARY KEY)",
+        "ALTER TABLE s.t DROP CONSTRAINT k",
+    ],
+    "a name that is cut": [
+        f"CREATE TABLE {'t' * 63} (id int PRIMARY KEY)",
+        f"ALTER TABLE {'t' * 63} DROP CONSTRAINT {'t' * 58}_pkey",
+    ],
 }
 NO_KEYS = {
+    "a check in another schema": [
+        "CREATE TABLE s.t (id int CONSTRAINT k PRIMARY KEY)",
+        "CREATE TABLE t (id int CONSTRAINT k CHECK (id > 0))",
+        "ALTER TABLE t DROP CONSTRAINT k",
+    ],
     "another constraint": [
         "CREATE TABLE t (id int PRIMARY KEY, CHECK (id > 0))",
         "ALTER TABLE t DROP CONSTRAINT t_id_check",
@@ -156,6 +195,13 @@ def test_a_file_is_checked_without_the_rules_of_a_folder(tmp_path: Path) -> None
         (8, "ddl-with-dml"),
         (10, "create-index-sync"),
     ]
+
+
+@pytest.mark.parametrize("between", ["SAVEPOINT x", "ROLLBACK TO x", "RELEASE x", "PREPARE TRANSACTION 'x'"])
+def test_a_block_goes_on_after_what_is_refused_in_it(tmp_path: Path, between: str) -> None:
+    text = f"BEGIN;\nCREATE TABLE a (id int);\n{between};\nCREATE TABLE b (id int);\nCOMMIT;\nDROP TABLE c;\n"
+    found = check_files([SqlFile(tmp_path / "schema.sql", text)], profile("2026-09"))
+    assert [(each.line, each.rule.id) for each in found] == [(3, "savepoint"), (4, "multiple-ddl")]
 
 
 DELETED = {

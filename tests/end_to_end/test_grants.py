@@ -73,7 +73,9 @@ class Office:
             ),
             handler="statement.handler",
             timeout=cdk.Duration.seconds(30),
-            role=iam.Role(
+            role=iam.Role.from_role_arn(stack, f"{id}Imported", role)
+            if role.startswith("arn:")
+            else iam.Role(
                 stack, role, path="/team/", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
             ),
         )
@@ -152,3 +154,14 @@ def test_a_grant_is_made_reduced_moved_and_revoked(office: Office) -> None:
             assert "unable to accept connection, access denied" in answer(third, function, "SELECT 1")
         assert mappings(third) == []
         assert ask(third, "SELECT count(*) FROM orders") == [("2",)]
+
+
+def test_imported_roles_log_in_and_are_replaced(office: Office) -> None:
+    office.roles = {"App": "arn:aws:iam::123456789012:role/team/First"}
+    office.grants = {"App": Access.READ_WRITE}
+    with office.deploy() as first:
+        assert answer(first, "App", ADD.format("orders")) == "ok"
+    office.roles = {"App": "arn:aws:iam::123456789012:role/team/Second"}
+    with office.deploy() as second:
+        assert answer(second, "App", ADD.format("orders")) == "ok"
+        assert mappings(second) == [("blocks_main_read_write", "team/Second")]

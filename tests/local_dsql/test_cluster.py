@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -135,6 +137,34 @@ def test_reset_empties_everything_but_the_keys(folder: Path) -> None:
 def maintenance(folder: Path) -> psycopg.Connection:
     """Connect to PostgreSQL directly, without the proxy."""
     return psycopg.connect(host=str(folder / "run"), user="postgres", dbname="template1", autocommit=True)
+
+
+def test_a_reset_leaves_its_ports_to_no_other_program(folder: Path) -> None:
+    with LocalCluster(folder, regions=("us-east-1", "us-east-2")) as cluster:
+        cluster.stop_region("us-east-2")
+        port = int(cluster.endpoint("us-east-1").rpartition(":")[2])
+        taken, over = threading.Event(), threading.Event()
+
+        def take() -> None:
+            while not over.is_set():
+                with socket.socket() as other:
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    with contextlib.suppress(OSError):
+                        other.bind(("127.0.0.1", port))
+                        taken.set()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        try:
+            for _ in range(3):
+                cluster.reset()
+        finally:
+            over.set()
+            thread.join()
+        assert not taken.is_set()
+        assert value(cluster.dsn("us-east-1"), "SELECT 1") == 1
+        cluster.start_region("us-east-2")
+        assert value(cluster.dsn("us-east-2"), "SELECT 1") == 1
 
 
 def test_a_reset_database_has_the_privileges_of_the_first(folder: Path) -> None:

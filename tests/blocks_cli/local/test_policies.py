@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.local.policies import permissions_of
+from blocks_cli.local.policies import permissions_of, roles_of
 from blocks_cli.local.state import DeployedResource
 from local_dsql import Effect, Permission
 from local_dsql.access import allowed
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 CLUSTER = "arn:aws:dsql:us-east-1:000000000000:cluster/abcdefghijklmnopqrstuvwxyz"
 OTHER = "arn:aws:dsql:us-east-1:000000000000:cluster/zyxwvutsrqponmlkjihgfedcba"
 CONNECT = "dsql:DbConnect"
+ARN = "arn:aws:iam::000000000000:role/team/the-role"
 
 
 def role(**properties: Json) -> DeployedResource:
-    return DeployedResource("Role", "AWS::IAM::Role", "S/Role", "the-role", properties)
+    return DeployedResource("Role", "AWS::IAM::Role", "S/Role", "the-role", properties, {"Arn": ARN})
 
 
 def document(effect: str, action: Json, resource: Json, **more: Json) -> dict[str, Json]:
@@ -144,12 +145,35 @@ CASES: dict[str, tuple[DeployedResource, list[DeployedResource], bool]] = {
 }
 
 
+def function(role_arn: str) -> DeployedResource:
+    return DeployedResource("F", "AWS::Lambda::Function", "S/F", "f", {"Role": role_arn})
+
+
+IMPORTED: dict[str, tuple[DeployedResource, bool]] = {
+    "policy by name": (policy("Policy", Roles=["the-role"], PolicyDocument=ALLOW), True),
+    "role policy by name": (policy("RolePolicy", RoleName="the-role", PolicyDocument=ALLOW), True),
+    "policy of another role": (policy("Policy", Roles=["x"], PolicyDocument=ALLOW), False),
+}
+
+
+@pytest.mark.parametrize(("attached", "expected"), IMPORTED.values(), ids=IMPORTED)
+def test_an_imported_role_has_what_policies_give_it_by_name(
+    attached: DeployedResource, expected: bool
+) -> None:
+    resources = [function(ARN), attached]
+    assert (
+        allowed(permissions_of(roles_of(resources)[ARN], resources, [CLUSTER]), CONNECT, CLUSTER) is expected
+    )
+
+
 @pytest.mark.parametrize(("who", "others", "expected"), CASES.values(), ids=CASES)
 def test_may_connect(who: DeployedResource, others: list[DeployedResource], expected: bool) -> None:
-    permissions = permissions_of(who, [who, *others], [CLUSTER, OTHER])
+    permissions = permissions_of(roles_of([who])[ARN], [who, *others], [CLUSTER, OTHER])
     assert allowed(permissions, CONNECT, CLUSTER) is expected
 
 
 def test_deny_is_kept_as_deny() -> None:
     who = role(Policies=[{"PolicyDocument": document("Deny", CONNECT, CLUSTER)}])
-    assert permissions_of(who, [who], [CLUSTER]) == (Permission(CONNECT, CLUSTER, Effect.DENY),)
+    assert permissions_of(roles_of([who])[ARN], [who], [CLUSTER]) == (
+        Permission(CONNECT, CLUSTER, Effect.DENY),
+    )

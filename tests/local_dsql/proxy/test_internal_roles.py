@@ -40,6 +40,18 @@ def test_a_role_that_a_cluster_does_not_have(cluster: Cluster, sql: str, role: s
     assert raised.value.diag.message_primary == f'role "{role}" does not exist'
 
 
+@pytest.mark.parametrize(
+    "sql", ["CREATE ROLE {role}", "CREATE USER {role}", "ALTER ROLE poster RENAME TO {role}"]
+)
+def test_a_name_that_no_client_may_give(cluster: Cluster, sql: str) -> None:
+    with cluster.connect() as admin:
+        admin.execute("CREATE ROLE poster")
+        with pytest.raises(psycopg.errors.ReservedName) as raised:
+            admin.execute(sql.format(role="local_dsql_new"))
+        admin.execute("DROP ROLE poster")
+    assert raised.value.diag.message_primary == 'role name "local_dsql_new" is reserved'
+
+
 def test_roles_of_a_client_are_named_as_before(cluster: Cluster) -> None:
     with cluster.connect() as admin:
         admin.execute("CREATE ROLE poster")

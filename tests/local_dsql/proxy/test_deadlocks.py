@@ -1,4 +1,4 @@
-"""A read that waits in a ring for a change of the catalog: the client is told of the change, not of the ring."""
+"""A read in a deadlock with a change of the catalog: the client is told of the change, not of the deadlock."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Statements that wait for each other in a ring: PostgreSQL stops one, it runs again, and no client is told.
+"""Statements in a deadlock: PostgreSQL stops one, it runs again, and no client is told.
 
-The engine's own connections are kept busy, so that PostgreSQL finds the ring before the engine sees who waits.
+The engine's own connections are kept busy, so that PostgreSQL finds the deadlock before the engine sees who waits.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def _clients(laboratory: Laboratory, names: str) -> dict[str, Client]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class Deadlock:
     """Statements that run in order first, then one of each client at once; `a` and `b` may get these answers."""
 
     before: tuple[tuple[str, str], ...]
@@ -59,17 +59,17 @@ class Ring:
     answers: tuple[object, ...] = ("",)
 
 
-RINGS = {
-    "lone statements": Ring((), "select in_order(1, 2)", "select in_order(2, 1)"),
-    "a lone statement and one of a transaction": Ring(
+DEADLOCKS = {
+    "lone statements": Deadlock((), "select in_order(1, 2)", "select in_order(2, 1)"),
+    "a lone statement and one of a transaction": Deadlock(
         (("b", "begin"),), "select in_order(1, 2)", "select in_order(2, 1)"
     ),
-    "statements of transactions": Ring(
+    "statements of transactions": Deadlock(
         (("a", "begin"), ("b", "begin"), ("a", "select bump(1)"), ("b", "select bump(2)")),
         "update t set n = 5 where id = 2",
         "update t set n = 6 where id = 1",
     ),
-    "locks that become stronger": Ring(
+    "locks that become stronger": Deadlock(
         (
             ("a", "begin"),
             ("b", "begin"),
@@ -79,7 +79,7 @@ RINGS = {
         "select from t where id = 1 for update",
         "select from t where id = 1 for update",
     ),
-    "a suspended transaction": Ring(
+    "a suspended transaction": Deadlock(
         (
             ("a", "begin"),
             ("b", "begin"),
@@ -90,7 +90,7 @@ RINGS = {
         "select in_order(1, 2)",
         "select in_order(2, 1)",
     ),
-    "a doomed transaction": Ring(
+    "a doomed transaction": Deadlock(
         (
             ("a", "begin"),
             ("a", "select bump(3)"),
@@ -101,7 +101,7 @@ RINGS = {
         "select in_order(1, 2)",
         "select in_order(2, 1)",
     ),
-    "a statement that is judged": Ring(
+    "a statement that is judged": Deadlock(
         (
             ("a", "begin"),
             ("c", "insert into t values (4, 0)"),
@@ -110,7 +110,7 @@ RINGS = {
         "insert into t select 4, in_order(1, 2)",
         "select in_order(2, 1)",
     ),
-    "deferred checks at COMMIT": Ring(
+    "deferred checks at COMMIT": Deadlock(
         (
             ("a", "begin"),
             ("b", "begin"),
@@ -132,26 +132,26 @@ async def _occupy(laboratory: Laboratory, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("busy", [0, 0.05], ids=["idle engine", "busy engine"])
-@pytest.mark.parametrize("ring", RINGS.values(), ids=RINGS)
-def test_no_client_is_told_of_a_ring(laboratory: Laboratory, ring: Ring, busy: float) -> None:
+@pytest.mark.parametrize("deadlock", DEADLOCKS.values(), ids=DEADLOCKS)
+def test_no_client_is_told_of_a_deadlock(laboratory: Laboratory, deadlock: Deadlock, busy: float) -> None:
     async def run() -> list[Reply]:
         clients = await _clients(laboratory, "abc")
-        for name, sql in ring.before:
+        for name, sql in deadlock.before:
             await clients[name].ok(sql)
         occupied = asyncio.ensure_future(_occupy(laboratory, busy)) if busy else None
         await asyncio.sleep(0.005 if busy else 0)
-        found = await asyncio.gather(clients["a"].run(ring.a), clients["b"].run(ring.b))
+        found = await asyncio.gather(clients["a"].run(deadlock.a), clients["b"].run(deadlock.b))
         if occupied is not None:
             await occupied
         return list(found)
 
     found = laboratory.run(run())
-    assert all(each.sqlstate in ring.answers for each in found), found
+    assert all(each.sqlstate in deadlock.answers for each in found), found
 
 
 @pytest.mark.parametrize("count", [3, 6])
 def test_locks_of_many_that_become_stronger(laboratory: Laboratory, count: int) -> None:
-    """All share a lock, so a ring is left when one gives it back; if it takes it again at once there is no end."""
+    """All share a lock, so a deadlock is left when one gives it back; if it takes it again at once there is no end."""
 
     async def rounds(client: Client) -> list[Reply]:
         wanted = (

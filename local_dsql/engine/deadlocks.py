@@ -1,10 +1,11 @@
-"""Let the other statements of a ring end first, so that the one that PostgreSQL has stopped does not close it again.
+"""After a deadlock: let the other statements end first, so that the stopped one does not cause the same deadlock again.
 
-Transactions that hold a lock in common (FOR KEY SHARE) and each want a stronger one are in a ring. The one that is
-stopped gives its locks back. If it took them again at once, the others would still be in a ring with it, and each would
-be stopped in turn, without end. So it holds nothing and waits until the statements of the others have ended.
+PostgreSQL ends a deadlock by stopping one of its statements (40P01). The engine undoes that statement and runs it
+again. Transactions that hold a lock in common (FOR KEY SHARE) and each want a stronger one are in a deadlock. If the
+stopped one took its locks again at once, the others would still be in a deadlock with it, and each would be stopped in
+turn, without end. So it holds no lock and waits until the statements of the others have ended.
 
-No two wait for each other here: the others run at that moment, and one that waits is in no ring.
+No two wait for each other here: the others run at that moment, and one that waits here is in no deadlock.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _PAUSE = 0.001
 
 
 async def let_others_first(held: HeldSession, fields: Mapping[str, str]) -> None:
-    """Wait for the statements that an error of PostgreSQL names in a ring, if it is one of a ring.
+    """Wait until the other statements of a deadlock have ended; do nothing if an error of PostgreSQL reports none.
 
-    The session must hold no lock that the others want.
+    The error names the processes in the deadlock. The session must hold no lock that the others want.
     """
     if fields["C"] != DEADLOCK_DETECTED:
         return
