@@ -114,6 +114,8 @@ class TableEngine:
         identity = once_of(once)
         if identity is not None:
             writes.append(identity.put(None))
+        if not writes:
+            return []
         check_atomic(writes)
         try:
             self.store.write(writes, until)

@@ -6,6 +6,8 @@ imports a hundred modules for the rest.
 
 from __future__ import annotations
 
+from ..errors import ConfigurationError
+
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,17 @@ class NotHttp(Exception):
 
 
 def post(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return the bytes of a POST request; the headers must include `host`."""
+    """Return the bytes of a POST request; the headers must include `host`.
+
+    Raises:
+        ConfigurationError: a value would end its header, or is no ASCII: credentials with a line break, for instance.
+    """
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigurationError(
+                f"the header {name} of the request would have a line break or a character that is not ASCII; "
+                "check the AWS credentials and the endpoint in the environment"
+            )
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 

@@ -363,3 +363,8 @@ def test_a_time_in_milliseconds_is_refused(table: AtomicTable) -> None:
     with pytest.raises(ValueError, match="not milliseconds"):
         table.set(Item("a", "b", 1, expires_at=int(time.time() * 1000)))
     assert table.get(("a", "b")) is None
+
+
+def test_an_atomic_write_of_nothing_is_none(table: AtomicTable) -> None:
+    assert table.set_atomic([]) == []
+    assert table.set_atomic([], once="nothing") == []

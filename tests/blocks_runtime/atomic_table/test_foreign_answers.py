@@ -15,6 +15,7 @@ from blocks_runtime.atomic_table import client
 from blocks_runtime.atomic_table.failures import classify
 from blocks_runtime.errors import (
     CommitOutcomeUnknown,
+    ConfigurationError,
     ConnectionFailed,
     DatabaseError,
     DeadlineExceeded,
@@ -194,3 +195,21 @@ def test_an_item_of_another_program_is_refused_and_kept(
         with pytest.raises(QueryFailed, match="not written by AtomicTable"):
             call()
     assert dynamo.request("GetItem", {"TableName": TABLE, "Key": key})["Item"] == {**key, **attributes}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_SESSION_TOKEN", "token\r\nx-other: 1"),
+        ("AWS_SESSION_TOKEN", "IQoJb3JpZ2lu\n"),
+        ("AWS_ACCESS_KEY_ID", "k\u00e9y"),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n"),
+    ],
+)
+def test_credentials_add_no_header_and_are_not_told(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match="check the AWS credentials") as caught:
+        dynamodb_table.set(Item("a", "b", 1))
+    assert value.strip() not in str(caught.value)

@@ -113,6 +113,8 @@ class AsyncTableEngine:
         identity = once_of(once)
         if identity is not None:
             writes.append(identity.put(None))
+        if not writes:
+            return []
         check_atomic(writes)
         try:
             await self.store.write(writes, until)
