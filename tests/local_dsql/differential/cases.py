@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from tests.local_dsql.differential.wire_session import Answer, Protocol, Request
+from tests.support.timing import TooSlowError
 
 if TYPE_CHECKING:
     from tests.local_dsql.differential.oracle import Lock
@@ -113,7 +114,8 @@ def play(
         longest: seconds that a statement may take; None: it does not count.
 
     Raises:
-        AssertionError: an answer is not as expected, or took too long; with all that was said.
+        AssertionError: an answer is not as expected; with all that was said.
+        TooSlowError: an answer took too long.
     """
     said: list[str] = []
     for step in flat(steps):
@@ -121,7 +123,8 @@ def play(
         said.append(f"  {step.session}: {step.sql}\n      -> {answer}")
         story = "\n".join(said)
         assert matches(answer, step.expected), f"expected {step.expected!r}\n{story}"
-        assert longest is None or answer.seconds < longest, f"took {answer.seconds:.3f} s\n{story}"
+        if longest is not None and answer.seconds > longest:
+            raise TooSlowError(f"took {answer.seconds:.3f} s\n{story}")
 
 
 def matches(answer: Answer, expected: Expected) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tests.support.timing import LONGEST
+
 if TYPE_CHECKING:
     from tests.local_dsql.differential.wire_session import Answer, Request
 
-LONGEST = 0.25
-"""Seconds that a statement may wait for another transaction."""
 _NEVER = 2.0
 """Seconds that no busy machine explains."""
 _STALLS = 3

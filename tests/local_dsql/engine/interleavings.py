@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.support.timing import LONGEST, TooSlowError
+
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client
 
@@ -46,9 +48,13 @@ def disturb(sql: str) -> tuple[Step, ...]:
 
 
 async def play(case: Case, clients: dict[str, Client]) -> list[str]:
-    """Run a case; return what was answered wrongly."""
+    """Run a case; return what was answered wrongly.
+
+    Raises:
+        TooSlowError: all answers are right, and one took too long.
+    """
     await clients["b"].ok(*case.setup)
-    wrong = []
+    wrong, slow = [], []
     for number, (client, sql, expected) in enumerate(case.steps):
         reply = await clients[client].run(sql)
         right = reply.short in expected if expected else not reply.sqlstate
@@ -56,6 +62,8 @@ async def play(case: Case, clients: dict[str, Client]) -> list[str]:
             wrong.append(
                 f"{number} {client}: {sql} -> {reply.short!r} {reply.message}, expected {expected!r}"
             )
-        if reply.seconds > 0.25:
-            wrong.append(f"{number} {client}: {sql} took {reply.seconds:.3f} s")
+        if reply.seconds > LONGEST:
+            slow.append(f"{number} {client}: {sql} took {reply.seconds:.3f} s")
+    if slow and not wrong:
+        raise TooSlowError("; ".join(slow))
     return wrong

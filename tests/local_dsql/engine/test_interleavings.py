@@ -8,20 +8,30 @@ import pytest
 
 from tests.local_dsql.engine import cases_conflicts, cases_locks, cases_restore, cases_upserts
 from tests.local_dsql.engine.interleavings import play
+from tests.local_dsql.engine.laboratory import Laboratory
+from tests.support.timing import unless_busy
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.interleavings import Case
-    from tests.local_dsql.engine.laboratory import Laboratory
+    from tests.local_dsql.engine.laboratory import Server
 
 
+@pytest.mark.parametrize("suspend_always", [False, True], ids=["on demand", "suspend always"])
 @pytest.mark.parametrize(
     "case",
     (*cases_restore.CASES, *cases_conflicts.CASES, *cases_locks.CASES, *cases_upserts.CASES),
     ids=lambda case: case.name,
 )
-def test_interleaving(laboratory: Laboratory, case: Case) -> None:
-    async def run() -> list[str]:
+def test_interleaving(server: Server, suspend_always: bool, case: Case) -> None:
+    def run() -> list[str]:
+        laboratory = Laboratory(server, suspend_always=suspend_always)
+        try:
+            return laboratory.run(play_with(laboratory))
+        finally:
+            laboratory.close()
+
+    async def play_with(laboratory: Laboratory) -> list[str]:
         clients = {name: await laboratory.client() for name in "abc"}
         return await play(case, clients)
 
-    assert laboratory.run(run()) == []
+    assert unless_busy(run) == []

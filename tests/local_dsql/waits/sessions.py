@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.local_dsql.differential.wire_session import Request, WireSession
+from tests.support.timing import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from local_dsql import LocalCluster
     from tests.local_dsql.differential.wire_session import Answer
 
-LONGEST = 0.25
-"""Seconds that a statement may wait for another transaction."""
 _TRIES = 3
 _NEVER = 3.0
 """Seconds after which a statement that must not wait counts as one that waits."""

@@ -17,7 +17,8 @@ from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.differential.wire_session import Request, WireSession
 from tests.local_dsql.raw_endpoint import RawEndpoint
-from tests.local_dsql.waits.sessions import LONGEST, Pulse, opened, said
+from tests.local_dsql.waits.sessions import Pulse, opened, said
+from tests.support.timing import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.local_dsql.differential.wire_session import Protocol, Request, WireSession
-from tests.local_dsql.waits.sessions import LONGEST, Pulse, at_once, opened, said, within
+from tests.local_dsql.waits.sessions import Pulse, at_once, opened, said, within
+from tests.support.timing import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
