@@ -166,7 +166,7 @@ def test_a_region_whose_port_was_taken_meanwhile_is_a_clear_error(failing: Local
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(LocalDatabaseError, match=f"cannot listen .* {WEST}, port {port}") as failure:
             failing.start_region(WEST)
-    assert "address already in use" in failure.value.why
+    assert "Address already in use" in failure.value.why
     assert "another program" in failure.value.remedy
     failing.start_region(WEST)
     psycopg.connect(failing.dsn(WEST)).close()
