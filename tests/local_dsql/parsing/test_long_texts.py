@@ -73,7 +73,7 @@ def test_a_text_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_that_is_killed() -> None:
     async def work(parser: LongTexts) -> None:
         parsing = asyncio.ensure_future(parser.parse(SLOW, DIALECT))
-        while not parser.processes:
+        while not (parser.processes or parsing.done()):
             await asyncio.sleep(0.01)
         for pid in parser.processes:
             os.kill(pid, signal.SIGKILL)
