@@ -8,6 +8,8 @@ from aws_cdk import Size
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from blocks.shared.alarms import make_alarm
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -102,13 +104,4 @@ class Alarms(Construct):
     def _alarm(
         self, id: str, metric: cloudwatch.IMetric, threshold: float, description: str
     ) -> cloudwatch.Alarm:
-        return cloudwatch.Alarm(
-            self,
-            id,
-            metric=metric,
-            threshold=threshold,
-            evaluation_periods=PERIODS,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=description,
-        )
+        return make_alarm(self, id, metric, threshold, description, periods=PERIODS)
