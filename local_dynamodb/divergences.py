@@ -5,18 +5,7 @@ Tests that show a difference cite its id; `python -m local_dynamodb.divergences`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """One known difference: the behaviour, the reason, and the consequence for an application."""
-
-    id: str
-    sentence: str
-    reason: str
-    consequence: str
-
+from local_dsql.divergences import Divergence
 
 DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
