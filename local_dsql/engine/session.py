@@ -19,7 +19,7 @@ from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from local_dsql.engine.commands import Parameter, Result
     from local_dsql.engine.commits import CommitCounter
@@ -123,6 +123,7 @@ class EngineSession:
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
+        stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class EngineSession:
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""
+        self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
 
     @property
