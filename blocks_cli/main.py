@@ -29,7 +29,7 @@ OUTPUT_CLOSED = 141
 
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
-    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
+    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
@@ -145,11 +145,14 @@ def _print_error(error: CommandError, *, as_json: bool) -> int:
 
 def _as_command_error(error: Exception, given: list[str]) -> CommandError:
     """Convert any exception to a CommandError."""
+    from blocks_settings import SettingsError
     from local_dsql.errors import LocalDatabaseError
 
     match error:
         case CommandError():
             return error
+        case SettingsError():
+            return CommandError(error.what, error.why, error.remedy)
         case LocalDatabaseError():
             return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
         case click.ClickException():

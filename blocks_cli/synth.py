@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.workspace import Workspace
+from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:

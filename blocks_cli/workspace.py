@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
-from blocks_runtime.database.location import local_folder
+from blocks_runtime.shared.project import project_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def project_root() -> Path:
     """Return the root of the project around the current folder, by the runtime's rule."""
-    return local_folder("main", Path.cwd()).parents[2]
+    return project_folder(Path.cwd())
 
 
 @dataclass(frozen=True, slots=True)

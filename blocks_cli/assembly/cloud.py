@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.asset import Asset
-from blocks_cli.assembly.dialect import with_dialects
+from blocks_cli.assembly.dialect import with_dialects, with_folders
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.nested import Source, expand
 from blocks_cli.assembly.template import OWN_ID, Template, read_template
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-DEFAULT_REGION = "us-east-1"
-"""Region of environment-agnostic stacks if the caller passes none."""
 
 _SYNTH_AGAIN = "run the synth again, then deploy"
 
@@ -109,15 +107,17 @@ def _stack(
     account, stack_region = _environment(text(artifact.get("environment")), region)
     dependencies = tuple(text(item) for item in sequence(artifact.get("dependencies")))
     assets = _assets(directory, [mapping(artifacts.get(item)) for item in dependencies])
-    paths = _construct_paths(_metadata(directory, artifact))
+    metadata = _metadata(directory, artifact)
+    paths = _construct_paths(metadata)
     source = Source(name, lambda key: _read_json(assets[key].source), paths)
     body = expand(_read_json(directory / text(properties.get("templateFile"))), source)
+    template = read_template(body, name, _own_paths(paths))
     return Stack(
         artifact_id=artifact_id,
         name=name,
         account=account,
         region=stack_region,
-        template=with_dialects(read_template(body, name, _own_paths(paths)), assets),
+        template=with_folders(with_dialects(template, assets), metadata),
         assets=assets,
         dependencies=dependencies,
     )

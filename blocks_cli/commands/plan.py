@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.plan import Plan, Step
 
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def plan(
     context: click.Context,
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
@@ -51,12 +52,12 @@ def plan(
         context.exit(ExitCode.PENDING)
 
 
-def make_plan(target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None) -> Plan:
+def make_plan(target_options: TargetOptions, folder: Path, dialect: Setting[str], to: int | None) -> Plan:
     """Compile the folder, read the journal, and return the plan."""
     from lambda_migrator.journal import read_or_empty
     from lambda_migrator.plan import plan as planned
 
-    manifest = compile_manifest(folder, dialect, to)
+    manifest = compile_manifest(folder, dialect.value, to)
     with connected(find_target(target_options), dialect) as admin:
         todo = planned(manifest, read_or_empty(admin))
     return todo if to is None else todo.up_to(to)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def status(
     context: click.Context,
-    folder: Path | None,
+    folder: Path,
     target_options: TargetOptions,
     exit_code: bool,
     as_json: bool,

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
+from blocks_cli.assembly.cloud import CloudAssembly
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
@@ -26,6 +26,7 @@ from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
 from blocks_cli.workspace import Workspace
+from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

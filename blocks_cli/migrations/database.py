@@ -14,6 +14,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
+from blocks_settings import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
     from blocks_cli.migrations.target import DatabaseTarget
     from blocks_runtime.errors import DatabaseError
+    from blocks_settings import Setting
     from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
 
 
 @contextlib.contextmanager
-def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[AdminConnection]:
+def connected(target: DatabaseTarget, dialect: Setting[str] | None = None) -> Iterator[AdminConnection]:
     """Print the target and connect to it as `admin`; start the local database if it is not running.
 
     Raises:
@@ -54,7 +56,7 @@ def readable(target: DatabaseTarget) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
-def scratch(dialect: str | None) -> Iterator[AdminConnection]:
+def scratch(dialect: Setting[str]) -> Iterator[AdminConnection]:
     """Connect to an empty database in `.blocks/verify`, which one command at a time may use."""
     folder = Workspace(project_root()).folder / "verify"
     with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
@@ -96,7 +98,7 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
+def _login(target: DatabaseTarget, dialect: Setting[str] | None) -> Iterator[Login]:
     console.print_message(f"target   {target}")
     if target.folder is None:
         yield _cluster(target)
@@ -117,12 +119,13 @@ def _mention_others(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
+def _local_cluster(folder: Path, dialect: Setting[str] | None, *, empty: bool = False) -> Iterator[Login]:
     """Run the local database in `folder`; `empty` resets it, and replaces one of another version."""
     from local_dsql import LocalCluster
     from local_dsql.errors import FolderError
 
-    cluster = LocalCluster(folder, dialect=dialect)
+    stated = None if dialect is None or dialect.source is Source.DEFAULT else dialect.value
+    cluster = LocalCluster(folder, dialect=stated)
     try:
         cluster.start()
     except FolderError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
 
-DEFAULT_DATABASE = "main"
+if TYPE_CHECKING:
+    from blocks_settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,6 @@ class TargetOptions:
         """True if the options select a local database."""
         return self.endpoint is None and (self.stack is None or self.local)
 
-    @property
-    def name(self) -> str:
-        """Given id of the database, else the default."""
-        return self.database or DEFAULT_DATABASE
+    def named(self, settings: Settings) -> str:
+        """Return the given id of the database, else that of the settings."""
+        return self.database or settings.database

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks_settings.regions import DEFAULT_REGION
 from dsql_dialect.profiles import DEFAULT
 from local_dsql.control.protocol import ControlConnection, decode
 from local_dsql.errors import LocalDatabaseError, ServerError, ServerMismatchError
@@ -27,7 +28,7 @@ START_TIMEOUT = 120.0
 """Seconds; a start takes one or two, more on a loaded machine."""
 
 DEFAULT_DIALECT = DEFAULT.name
-DEFAULT_REGIONS = ("us-east-1",)
+DEFAULT_REGIONS = (DEFAULT_REGION,)
 STOP_TIMEOUT = 15.0
 """Seconds to wait for the end of a server."""
 

@@ -7,9 +7,10 @@ import itertools
 import logging
 from typing import TYPE_CHECKING
 
+from blocks_settings.regions import check_region
 from dsql_dialect import profile
 from local_dsql.access import TokenAuthenticator
-from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
+from local_dsql.access.cluster_name import LOOPBACK_HOSTS
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
