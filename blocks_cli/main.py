@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import sys
@@ -19,6 +18,7 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
 from blocks_cli import console
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.file_errors import file_error, is_full_disk
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
@@ -35,10 +35,6 @@ COMMANDS = (
 
 Only the module of the called command is imported: a deploy needs many modules that `blocks status` does not.
 """
-
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class _OutputClosed(Exception):
@@ -158,13 +154,8 @@ def _as_command_error(error: Exception, given: list[str]) -> CommandError:
         case click.ClickException():
             command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
             return CommandError(command, error.format_message(), f"see `{command} --help`")
-        case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
-            return CommandError(
-                f"{name}: cannot be written or read",
-                error.strerror or "permission denied",
-                "grant this user access to the folder and free space on its disk, then run the command again",
-                ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
-            )
+        case OSError() if error.filename is not None or is_full_disk(error):
+            return file_error(error)
     return CommandError(
         f"{type(error).__name__}: {error}",
         "internal error",

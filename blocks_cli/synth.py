@@ -62,7 +62,8 @@ def synthesize(
             "the file is missing or has no `app`",
             'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
         )
-    shutil.rmtree(output, ignore_errors=True)
+    if output.exists():
+        shutil.rmtree(output)
     output.mkdir(parents=True)
     environment = _environment(root, settings, output, region)
     status = _run(command, root, environment)

@@ -47,6 +47,7 @@ class LocalCluster:
         regions: Sequence[str] | None = None,
         dialect: str | None = None,
         commit_latency: float | None = None,
+        port: int | None = None,
         suspend_always: bool = False,
     ) -> None:
         """Configure the cluster; nothing is started yet.
@@ -59,6 +60,8 @@ class LocalCluster:
                 the default one.
             commit_latency: seconds added to each COMMIT, as between Regions; by default that of the running server,
                 else 0.
+            port: port of the first Region; further Regions have the next ones. By default that of the project's
+                settings, else a free one, which the cluster keeps.
             suspend_always: for tests of the engine: suspend every open transaction after each of its statements. This
                 shows nowhere but in the time that statements take.
 
@@ -72,10 +75,12 @@ class LocalCluster:
             profile(dialect)
         self.folder = Folder.at(path)
         options = cluster_options(
-            self.folder.path, dialect, [check_region(region) for region in regions or ()]
+            self.folder.path, dialect, [check_region(region) for region in regions or ()], port
         )
         self._regions = options.regions
-        requested = RequestedOptions(self._regions, options.dialect, commit_latency, suspend_always or None)
+        requested = RequestedOptions(
+            self._regions, options.dialect, commit_latency, suspend_always or None, options.port
+        )
         self._server = ServerHandle(self.folder, requested)
         self._predicate_client = PredicateClient()
 

@@ -25,7 +25,10 @@ _SYNTH_AGAIN = "run the synth again, then deploy"
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One stack of the assembly; `assets` maps the S3 object keys in its template to file assets."""
+    """One stack of the assembly; `assets` maps the S3 object keys in its template to file assets.
+
+    `any_region` is true if the app names no Region for it.
+    """
 
     artifact_id: str
     name: str
@@ -34,6 +37,7 @@ class Stack:
     template: Template
     assets: Mapping[str, Asset]
     dependencies: tuple[str, ...]
+    any_region: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +124,23 @@ def _stack(
         template=with_folders(with_dialects(template, assets), metadata),
         assets=assets,
         dependencies=dependencies,
+        any_region=not _region_of(text(artifact.get("environment"))),
     )
 
 
 def _environment(environment: str, region: str) -> tuple[str, str]:
     """Return account and Region of `aws://account/region`, with the local ones as defaults."""
-    account, _, stack_region = environment.removeprefix("aws://").partition("/")
+    account = environment.removeprefix("aws://").partition("/")[0]
     return (
         LOCAL_ACCOUNT if account in {"", "unknown-account"} else account,
-        region if stack_region in {"", "unknown-region"} else stack_region,
+        _region_of(environment) or region,
     )
+
+
+def _region_of(environment: str) -> str:
+    """Return the Region of `aws://account/region`; empty if the stack names none."""
+    region = environment.removeprefix("aws://").partition("/")[2]
+    return "" if region == "unknown-region" else region
 
 
 def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -15,6 +15,8 @@ from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment, Rollback
+from blocks_cli.local.checks import check_regions
+from blocks_cli.local.state import StateFolder
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
 from blocks_settings import REGIONS, Settings, Source
@@ -80,7 +82,7 @@ def deploy(
     console.print_target(workspace.folder)
     given = _pairs(parameters, "--parameter NAME=VALUE")
     imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
-    region = _region(region)
+    region = _region(region, workspace)
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
     report = ConsoleReport()
     with LocalDeployment.deploy(
@@ -102,12 +104,22 @@ def deploy(
         _conclude(deployment)
 
 
-def _region(given: str | None) -> str:
-    """Return the Region of stacks without one: the option's, else that of environment or settings, else the default.
+def _region(given: str | None, workspace: Workspace) -> str:
+    """Return the Region of stacks without one: of option, environment, settings or the last deploy, else the default.
 
     Raises:
-        CommandError: it is not the name of a Region.
+        CommandError: it is not the name of a Region, or such stacks are deployed in another one.
     """
+    states = StateFolder(workspace.stacks).load()
+    before = {name: state.region for name, state in states.items() if state.any_region}
+    chosen = _stated_region(given)
+    if chosen is None:
+        return next(iter(before.values()), DEFAULT_REGION)
+    check_regions(states, dict.fromkeys(before, chosen))
+    return chosen
+
+
+def _stated_region(given: str | None) -> str | None:
     stated = Settings.of().stated(REGIONS)
     variable = os.environ.get("AWS_REGION")
     place = "--region" if given else "AWS_REGION"
@@ -117,7 +129,7 @@ def _region(given: str | None) -> str:
     except ValueError as error:
         why, _, remedy = str(error).partition("; ")
         raise CommandError(f"{place}: invalid Region", why, remedy) from None
-    return stated.value[0] if stated else DEFAULT_REGION
+    return stated.value[0] if stated else None
 
 
 def _pairs(values: Sequence[str], usage: str) -> dict[str, str]:

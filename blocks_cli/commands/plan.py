@@ -10,7 +10,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.database import connected, is_missing, mention_missing
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.target import find_target
 
@@ -58,8 +58,13 @@ def make_plan(target_options: TargetOptions, folder: Path, dialect: Setting[str]
     from lambda_migrator.plan import plan as planned
 
     manifest = compile_manifest(folder, dialect.value, to)
-    with connected(find_target(target_options), dialect) as admin:
-        todo = planned(manifest, read_or_empty(admin))
+    target = find_target(target_options)
+    if is_missing(target):
+        mention_missing(target)
+        todo = planned(manifest, ())
+    else:
+        with connected(target, dialect) as admin:
+            todo = planned(manifest, read_or_empty(admin))
     return todo if to is None else todo.up_to(to)
 
 

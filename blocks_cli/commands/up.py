@@ -76,7 +76,7 @@ def _apply(
 
     manifest = compile_manifest(folder, dialect.value, to)
     target = find_target(target_options)
-    with connected(target, dialect) as admin:
+    with connected(target, dialect, creates=True) as admin:
         return migrate(
             admin,
             manifest,

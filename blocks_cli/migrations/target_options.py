@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_settings import DATABASE
 
 if TYPE_CHECKING:
     from blocks_settings import Settings
@@ -34,6 +36,14 @@ class TargetOptions:
         Raises:
             CommandError: they contradict each other.
         """
+        if database is not None:
+            try:
+                DATABASE.read(database, Path())
+            except ValueError as error:
+                why, _, remedy = str(error).partition("; ")
+                raise CommandError(
+                    f"--database {database}", why, remedy or "pass the id of a database"
+                ) from None
         given = cls(database, stack, local, endpoint, region)
         for one, other, remedy in (
             (stack and "--stack", endpoint and "--endpoint", "pass only one of the two"),
