@@ -40,7 +40,7 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
     if variables is None:
         if "AWS_LAMBDA_FUNCTION_NAME" in environ:
             raise ConfigurationError(_missing(name, f"{variable_prefix(name)}_ENDPOINT"))
-        return _local(name, local_folder(name, directory))
+        return _local(name, directory)
     try:
         target = Target.of(variables)
     except ValueError as error:
@@ -87,23 +87,25 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
         cluster.inject(code, times=times, table=table)
 
 
-def _local(name: str, folder: Path) -> Location:
+def _local(name: str, directory: Path) -> Location:
     """Attach to the project's local database, or start it, and log in as `admin`.
 
     Functions of a local deploy have the variables and their own identities, so they do not use this.
     """
     absent = f"no variable {variable_prefix(name)}_ENDPOINT, and the local database"
     try:
+        from blocks_settings import Settings, SettingsError
         from local_dsql import LocalCluster, LocalDatabaseError
     except ImportError as missing:
         raise ConfigurationError(
             f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
         ) from missing
-    _warn_if_new(name, folder)
-    cluster = LocalCluster(folder)
     try:
+        folder = Settings.of(directory).folder_of(name)
+        _warn_if_new(name, folder)
+        cluster = LocalCluster(folder)
         cluster.start()
-    except LocalDatabaseError as error:
+    except (LocalDatabaseError, SettingsError) as error:
         raise ConfigurationError(
             f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a cluster"
         ) from error
