@@ -36,6 +36,7 @@ class DynamoStore:
 
     def __init__(self, client: Client, table: str) -> None:
         self.client = client
+        self.table = f"{table!r} in {client.region}"
         self._table = table
 
     def read(
@@ -79,7 +80,7 @@ class DynamoStore:
         except RequestFailed as failed:
             if not isinstance(failed.error, RaceCondition):
                 raise failed.error from failed.error.__cause__
-            if is_own_write(writes, failed.failure.reasons):
+            if failed.lost and is_own_write(writes, failed.failure.reasons):
                 return
             raise with_keys(failed.error, writes, failed.failure.reasons) from None
 

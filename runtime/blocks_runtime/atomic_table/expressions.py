@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryFailed
-from .items import ABSENT, Record
+from .items import ABSENT, Record, next_version
 from .keys import Key, shown
 from .values import encode
 from .writes import Add, Delete, Put
@@ -75,7 +75,7 @@ def add_parameters(table: str, write: Add) -> dict[str, Any]:
         "UpdateExpression": "SET #version = if_not_exists(#version, :now) + :one ADD #data :amount",
         "ExpressionAttributeNames": {"#version": "version", "#data": "data"},
         "ExpressionAttributeValues": {
-            ":now": {"N": str(time.time_ns())},
+            ":now": {"N": str(next_version())},
             ":one": {"N": "1"},
             ":amount": encode(write.amount, "amount"),
         },
@@ -131,8 +131,9 @@ def _condition(expects: int, now: int) -> dict[str, object]:
 def is_own_write(writes: Sequence[Write], reasons: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the conditions failed because this very write was carried out before.
 
-    It is the case where an answer was lost and the endpoint does not know tokens. Versions are unique, so an item that
-    has the version of this write was written by it, and with it all others.
+    To be asked only after a lost answer: it is the case where the endpoint does not know tokens. An item that has the
+    version of this write was written by it, and with it all others. Another writer may have drawn the same version in
+    the same nanosecond; then this write has failed, without a lost answer.
     """
     for write, reason in zip(writes, reasons, strict=False):
         item = reason.get("Item")

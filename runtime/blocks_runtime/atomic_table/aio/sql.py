@@ -55,6 +55,7 @@ class AsyncSqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
     def __init__(self, database: AsyncDistributedDatabase, table: str, patience: float = PATIENCE) -> None:
+        self.table = f"{table!r} in the database {database.name!r}"
         self._database = database
         self._table = table
         self._patience = patience
@@ -222,8 +223,8 @@ class _Attempt:
         rows = await tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
-        if any(versions.get(key) == version for key, version in self._versions.items()):
-            return []  # an earlier COMMIT has written this
+        if self.lost and any(versions.get(key) == version for key, version in self._versions.items()):
+            return []  # the COMMIT whose answer was lost has written this
         if self.lost and versions != self._seen:
             self.undecided = True
             raise CommitOutcomeUnknown(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
 
+from ...shared.pickling import PickledUnconnected
 from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -35,7 +36,7 @@ else:
         return declaration
 
 
-class AsyncDistributedDatabase(AsyncStatements):
+class AsyncDistributedDatabase(PickledUnconnected, AsyncStatements):
     """The Aurora DSQL database that the stack calls `name`.
 
     Create it once, at the top of the module: it connects with the first statement, keeps the connection warm
