@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ..database.results import Counters, TransactionInfo
+from ..database.course import Course
 from ..errors import DatabaseError, LeaseLost, RaceCondition
 from ..shared.retry import RetryPolicy
 from .items import ABSENT, Item, Lock, check_table, item_of, live, record_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..database.instrumentation import Instrumentation
+    from ..database.results import Counters, TransactionInfo
     from .items import Record
     from .keys import KeyLike
     from .once import Once
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from .writes import Write
 
     T = TypeVar("T")
+
+_EXHAUSTED = "others keep changing the same items: run fewer of them at once, or allow more retries"
 
 _LOCK_ATTEMPTS = 100
 """Attempts to read or write a lock that others write at the same time."""
@@ -181,45 +184,37 @@ class TableEngine:
     ) -> T:
         """Run `fn` until it commits or the policy gives up."""
         policy, identity = RetryPolicy(max_retries, until), once_of(once)
-        started, info = time.monotonic(), TransactionInfo()
+        course = self._course()
         while True:
-            info.attempts += 1
+            info = course.attempt()
             try:
                 result = self._attempt(fn, info, until, identity)
             except DatabaseError as error:
-                error.attempts = info.attempts
-                info.conflicts.append(error.sqlstate or type(error).__name__)
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 if wait is None and identity is not None and _lost_to(error, identity.key):
                     wait = 0.0  # the other one has committed: its result is returned
-                self._count(error, wait is not None)
+                course.failed(error, wait)
                 if wait is None:
-                    _replace_retry_advice(error)
-                    info.milliseconds = (time.monotonic() - started) * 1000
-                    self._instrumentation.gave_up(error, time.monotonic() - started)
                     raise
             else:
-                self._committed(info, started)
+                course.committed()
                 return result
             sleep(wait)
 
     @contextlib.contextmanager
     def block(self, until: float | None) -> Iterator[TableTransaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
-        started, info = time.monotonic(), TransactionInfo()
-        info.attempts = 1
-        tx = TableTransaction(self.store, info, until)
+        course = self._course()
+        tx = TableTransaction(self.store, course.attempt(), until)
         try:
             yield tx
             tx._commit()
         except DatabaseError as error:
-            info.conflicts.append(error.sqlstate or type(error).__name__)
-            self._count(error, False)
-            self._instrumentation.gave_up(error, time.monotonic() - started)
+            course.failed(error, None)
             raise
         finally:
             tx._end()
-        self._committed(info, started)
+        course.committed()
 
     def _attempt(
         self,
@@ -252,11 +247,8 @@ class TableEngine:
         (record,) = self.store.read([once.key], until)
         return live(record)
 
-    def _committed(self, info: TransactionInfo, started: float) -> None:
-        seconds = time.monotonic() - started
-        info.milliseconds = seconds * 1000
-        self.counters.add(commits=1)
-        self._instrumentation.committed(info.attempts, seconds)
+    def _course(self) -> Course:
+        return Course(self.counters, self._count, self._instrumentation, _EXHAUSTED)
 
     def _count(self, error: DatabaseError, again: bool) -> None:
         self.counters.add(conflicts=isinstance(error, RaceCondition), retries=again)
@@ -271,9 +263,3 @@ def _always_written() -> RaceCondition:
     return RaceCondition(
         "the lock was written by others on every attempt", advice="use more locks, or fewer writers"
     )
-
-
-def _replace_retry_advice(error: DatabaseError) -> None:
-    """Replace the advice to retry after retries were exhausted."""
-    if isinstance(error, RaceCondition) and error.attempts > 1:
-        error.advice = "others keep changing the same items: run fewer of them at once, or allow more retries"

@@ -14,7 +14,7 @@ from tests.blocks_runtime.atomic_table.conftest import TABLE
 from tests.support.queries import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local_dsql import LocalCluster
     from local_dynamodb import LocalDynamo
@@ -52,7 +52,7 @@ def test_what_is_of_another_table_is_named(tables: tuple[AtomicTable, AtomicTabl
     assert message is not None
     new = Item("p", "s", 2)
     with lease, other.transaction() as tx:
-        calls = {
+        calls: dict[str, list[Callable[[], object]]] = {
             "lock": [lambda: other.set_atomic(new, lock), lambda: tx.require(lock)],
             "item": [lambda: other.set_atomic(item.with_data(2)), lambda: tx.set(item.with_data(2))],
             "lease": [lambda: other.set_atomic(new, [lease])],
