@@ -148,9 +148,13 @@ class Client:
             if wait is None or (lost and request.writes and is_forgotten(began, time.time())):
                 error = final_error(answer, writes=request.writes, lost=lost, until=until)
                 error.attempts = attempt
-                self._counters.add(unknown=error.commit_unknown)
                 raise RequestFailed(error, answer, lost)
             attempt += 1
+
+    def final(self, failed: RequestFailed) -> DatabaseError:
+        """Count a failed request, and return the error to raise."""
+        self._counters.add(unknown=failed.error.commit_unknown)
+        return failed.error
 
     def close(self) -> None:
         """Close all idle connections, and detach from a local DynamoDB."""

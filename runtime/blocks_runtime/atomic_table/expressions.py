@@ -102,6 +102,34 @@ def query_parameters(
     return parameters
 
 
+def unless_newer(table: str, entry: Mapping[str, Any], before: int) -> tuple[str, dict[str, Any]]:
+    """Return an operation and its parameters that make one write of BatchWriteItem, unless the item is newer.
+
+    A put is compared by its own version, a delete by `before`, a version that was drawn before it was first sent.
+    """
+    if put := entry.get("PutRequest"):
+        item = put["Item"]
+        condition = _where("attribute_not_exists(#version) OR #version < :version", item["version"]["N"])
+        return "PutItem", {"TableName": table, "Item": item, **condition}
+    key = entry["DeleteRequest"]["Key"]
+    condition = _where("#version < :version", str(before))
+    return "DeleteItem", {"TableName": table, "Key": key, **condition}
+
+
+def is_undecided(entry: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether `unless_newer` has left an item that should be deleted: it may be older by another clock."""
+    return "DeleteRequest" in entry and any(reason.get("Item") for reason in reasons)
+
+
+def _where(expression: str, version: str) -> dict[str, object]:
+    return {
+        "ConditionExpression": expression,
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":version": {"N": version}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
 def _action(table: str, write: Write, now: int) -> dict[str, object]:
     if isinstance(write, Add):
         return {"Update": add_parameters(table, write)}
@@ -114,16 +142,12 @@ def _action(table: str, write: Write, now: int) -> dict[str, object]:
 
 def _condition(expects: int, now: int) -> dict[str, object]:
     """Return the condition that an item has a version, or is absent; an expired one counts as absent."""
-    if expects == ABSENT:
-        expression, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
-        values = {":now": {"N": str(now)}}
-    else:
-        expression, names = "#version = :version", {"#version": "version"}
-        values = {":version": {"N": str(expects)}}
+    if expects != ABSENT:
+        return _where("#version = :version", str(expects))
     return {
-        "ConditionExpression": expression,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
+        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
+        "ExpressionAttributeNames": {"#ttl": "ttl"},
+        "ExpressionAttributeValues": {":now": {"N": str(now)}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 

@@ -13,7 +13,7 @@ from ..errors import (
     UniqueConstraintViolation,
 )
 from ..shared.retry import CONFLICTS
-from .items import ABSENT
+from .items import ABSENT, live, next_version
 from .keys import shown
 from .primitives import sleep
 from .requests import PATIENCE
@@ -177,15 +177,26 @@ class SqlStore:
         """Do nothing: the database belongs to the caller."""
 
     def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
-        """Write or delete rows; a lost answer is no reason to stop, as the same is written once more."""
-        statement = upsert(self._table, records) if records else delete(self._table, keys)
+        """Write or delete rows; after a lost answer those that no other writer has written since.
+
+        Raises:
+            CommitOutcomeUnknown: no answer arrived, or it cannot be found out.
+        """
+        before = next_version()
         for lost in range(_LOST + 1):
+            if records:
+                statement = upsert(self._table, records, unless_newer=lost > 0)
+            else:
+                statement = delete(self._table, keys, before=before if lost else None)
             try:
                 self._database.execute(statement, deadline=self._seconds(until))
-                return
             except CommitOutcomeUnknown:
                 if lost == _LOST:
                     raise
+            else:
+                if lost and keys and any(map(live, self.read(keys, until))):
+                    raise CommitOutcomeUnknown("an item was written since the answer to its delete was lost")
+                return
             sleep(0.05 * 2**lost)
 
     def _seconds(self, until: float | None) -> float:
