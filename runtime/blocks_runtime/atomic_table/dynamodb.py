@@ -169,7 +169,7 @@ class DynamoStore:
         BatchWriteItem names them.
 
         Raises:
-            CommitOutcomeUnknown: this cannot be found out.
+            CommitOutcomeUnknown: this cannot be found out, as another writer has written an item since.
         """
         before, limit = next_version(), earliest(until, time.monotonic() + self.client.patience)
         request = Request.of(operation, parameters, writes=True, repeatable=False)
@@ -178,14 +178,17 @@ class DynamoStore:
         except RequestFailed as failed:
             if not failed.lost:
                 raise self.client.final(failed) from failed.error.__cause__
-            unknown = failed
+            unknown, undecided = failed, False
         for entry in entries:
             request = Request.of(*unless_newer(self._table, entry, before), writes=True)
             try:
                 self.client.call(request, limit)
             except RequestFailed as failed:
-                if failed.failure.next is not Next.CONFLICT or is_undecided(entry, failed.failure.reasons):
+                if failed.failure.next is not Next.CONFLICT:
                     raise self.client.final(unknown) from failed.error
+                undecided = undecided or is_undecided(entry, failed.failure.reasons)
+        if undecided:
+            raise self.client.final(unknown) from unknown.error.__cause__
         return {}
 
     def _batch(

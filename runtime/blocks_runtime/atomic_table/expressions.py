@@ -117,8 +117,9 @@ def unless_newer(table: str, entry: Mapping[str, Any], before: int) -> tuple[str
 
 
 def is_undecided(entry: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether `unless_newer` has left an item that should be deleted: it may be older by another clock."""
-    return "DeleteRequest" in entry and any(reason.get("Item") for reason in reasons)
+    """Return whether `unless_newer` has left the item of a writer that came later, or whose clock is ahead."""
+    own = entry["PutRequest"]["Item"]["version"] if "PutRequest" in entry else None
+    return any(found["version"] != own for reason in reasons if (found := reason.get("Item")))
 
 
 def _where(expression: str, version: str) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first call
 
-from ..shared.pickling import PickledUnconnected
 from .reads import Reads, until_of
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -35,7 +34,7 @@ else:
         return declaration
 
 
-class AtomicTable(PickledUnconnected, Reads):
+class AtomicTable(Reads):
     """The table that the stack calls `name`: items with a partition key, a sort key and data.
 
     Create it once, at the top of the module: it connects with the first call, and keeps its connections. It reads the
@@ -269,6 +268,11 @@ class AtomicTable(PickledUnconnected, Reads):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"AtomicTable({self.name!r})"

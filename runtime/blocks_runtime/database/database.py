@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
 
-from ..shared.pickling import PickledUnconnected
 from .statements import Statements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -37,7 +36,7 @@ else:
         return declaration
 
 
-class DistributedDatabase(PickledUnconnected, Statements):
+class DistributedDatabase(Statements):
     """The Aurora DSQL database that the stack calls `name`.
 
     Create it once, at the top of the module: it connects with the first statement, keeps the connection warm
@@ -261,6 +260,11 @@ class DistributedDatabase(PickledUnconnected, Statements):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"DistributedDatabase({self.name!r})"

@@ -168,7 +168,7 @@ class AsyncDynamoStore:
         BatchWriteItem names them.
 
         Raises:
-            CommitOutcomeUnknown: this cannot be found out.
+            CommitOutcomeUnknown: this cannot be found out, as another writer has written an item since.
         """
         before, limit = next_version(), earliest(until, time.monotonic() + self.client.patience)
         request = Request.of(operation, parameters, writes=True, repeatable=False)
@@ -177,14 +177,17 @@ class AsyncDynamoStore:
         except RequestFailed as failed:
             if not failed.lost:
                 raise self.client.final(failed) from failed.error.__cause__
-            unknown = failed
+            unknown, undecided = failed, False
         for entry in entries:
             request = Request.of(*unless_newer(self._table, entry, before), writes=True)
             try:
                 await self.client.call(request, limit)
             except RequestFailed as failed:
-                if failed.failure.next is not Next.CONFLICT or is_undecided(entry, failed.failure.reasons):
+                if failed.failure.next is not Next.CONFLICT:
                     raise self.client.final(unknown) from failed.error
+                undecided = undecided or is_undecided(entry, failed.failure.reasons)
+        if undecided:
+            raise self.client.final(unknown) from unknown.error.__cause__
         return {}
 
     async def _batch(

@@ -33,7 +33,7 @@ from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...database.aio.database import AsyncDistributedDatabase
     from ...database.aio.transaction import AsyncTransaction
@@ -181,9 +181,10 @@ class AsyncSqlStore:
         """Write or delete rows; after a lost answer those that no other writer has written since.
 
         Raises:
-            CommitOutcomeUnknown: no answer arrived, or it cannot be found out.
+            CommitOutcomeUnknown: no answer arrived, or another writer has written a row since.
         """
         before = next_version()
+        own = {record.key: record.version for record in records}
         for lost in range(_LOST + 1):
             if records:
                 statement = upsert(self._table, records, unless_newer=lost > 0)
@@ -195,10 +196,17 @@ class AsyncSqlStore:
                 if lost == _LOST:
                     raise
             else:
-                if lost and keys and any(map(live, await self.read(keys, until))):
-                    raise CommitOutcomeUnknown("an item was written since the answer to its delete was lost")
+                if lost and await self._is_undecided([*own, *keys], own, until):
+                    raise CommitOutcomeUnknown(
+                        "the answer to a write was lost, and another writer has written since"
+                    )
                 return
             await sleep(0.05 * 2**lost)
+
+    async def _is_undecided(self, keys: Sequence[Key], own: Mapping[Key, int], until: float | None) -> bool:
+        """Return whether a row is of another writer: one that came later, or whose clock is ahead."""
+        found = map(live, await self.read(keys, until))
+        return any(record is not None and own.get(record.key) != record.version for record in found)
 
     def _seconds(self, until: float | None) -> float:
         """Return the seconds until a `time.monotonic()`, and not more than the patience.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first call
 
-from ...shared.pickling import PickledUnconnected
 from .reads import AsyncReads, until_of
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -34,7 +33,7 @@ else:
         return declaration
 
 
-class AsyncAtomicTable(PickledUnconnected, AsyncReads):
+class AsyncAtomicTable(AsyncReads):
     """The table that the stack calls `name`: items with a partition key, a sort key and data.
 
     Create it once, at the top of the module: it connects with the first call, and keeps its connections. It reads the
@@ -270,6 +269,11 @@ class AsyncAtomicTable(PickledUnconnected, AsyncReads):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ...shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"AsyncAtomicTable({self.name!r})"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
 
-from ...shared.pickling import PickledUnconnected
 from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -36,7 +35,7 @@ else:
         return declaration
 
 
-class AsyncDistributedDatabase(PickledUnconnected, AsyncStatements):
+class AsyncDistributedDatabase(AsyncStatements):
     """The Aurora DSQL database that the stack calls `name`.
 
     Create it once, at the top of the module: it connects with the first statement, keeps the connection warm
@@ -262,6 +261,11 @@ class AsyncDistributedDatabase(PickledUnconnected, AsyncStatements):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ...shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"AsyncDistributedDatabase({self.name!r})"
