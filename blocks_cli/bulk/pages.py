@@ -1,0 +1,89 @@
+"""Pages of a table in key order: each query continues after the last key of the one before.
+
+A page is a short query, whatever the size of the table: DSQL ends a transaction after `TRANSACTION_SECONDS`. Pages that
+fit into `SNAPSHOT_SECONDS` are of one transaction, and so of one snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blocks_runtime import sql
+from blocks_runtime.database.fragments import Sql
+from blocks_runtime.limits import TRANSACTION_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks_cli.bulk.table import Column, Table
+
+SNAPSHOT_SECONDS = TRANSACTION_SECONDS * 0.8
+"""Seconds for which pages are read in one transaction."""
+
+FIRST = 100
+MOST = 20_000
+"""Rows of the first page, and of the largest."""
+
+BYTES = 4 * 1024 * 1024
+"""Bytes that a page should have; the size of the rows so far gives the number of rows."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Queries for the pages of a table.
+
+    Args:
+        table: the table.
+        columns: columns to read.
+        key: columns of a unique key.
+        as_json: one JSON object for a row, instead of one text for each value.
+    """
+
+    table: Table
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    as_json: bool
+
+    def query(self, after: Key | None, rows: int | None) -> Sql:
+        """Return the query of the page after a key; the key's texts are the first columns of the result."""
+        # With the prefix: a bare name in ORDER BY is that of a result column, here the text of the value.
+        names = [f"t.{_name(each)}" for each in self.key]
+        where = ""
+        if after is not None:
+            types = [self.table.column(each).type for each in self.key]
+            given = ", ".join(f"{{k{number}}}::{each}" for number, each in enumerate(types))
+            where = f" WHERE ({', '.join(names)}) > ({given})"
+        order = f" ORDER BY {', '.join(names)}" if self.key else ""
+        limit = "" if rows is None else f" LIMIT {rows:d}"
+        results = ", ".join([*(f"{each}::text" for each in names), *self._values])
+        text = f"SELECT {results} FROM {self.table.sql.text} AS t{where}{order}{limit}"  # noqa: S608 (all quoted)
+        return _bound(text, after or ())
+
+    @property
+    def _values(self) -> list[str]:
+        names = [_name(each.name) for each in self.columns]
+        if not self.as_json:
+            return [f"t.{each}::text" for each in names]
+        pairs = ", ".join(f"t.{each} AS {each}" for each in names)
+        return [f"(SELECT row_to_json(r)::text FROM (SELECT {pairs}) AS r)"]  # noqa: S608 (all quoted)
+
+
+def next_size(rows: int, size: int) -> int:
+    """Return the number of rows of the next page, given rows so far and their bytes."""
+    return max(1, min(MOST, BYTES * rows // max(size, 1)))
+
+
+def _bound(text: str, values: Sequence[str]) -> Sql:
+    """Return the statement with values for its `{kN}`."""
+    texts = []
+    for number in range(len(values)):
+        before, _, text = text.partition(f"{{k{number}}}")
+        texts.append(before)
+    return Sql((*texts, text), tuple(values))
+
+
+def _name(name: str) -> str:
+    return sql.identifier(name).text
