@@ -78,12 +78,14 @@ class Dump:
     def _snapshot(self, session: Session, progress: Progress) -> None:
         """Write the pages that one transaction has time for."""
         until = time.monotonic() + SNAPSHOT_SECONDS
-        while not self._complete and time.monotonic() < until:
+        while True:
             if self._pages.key:
                 self._page(session)
             else:
                 self._all(session)
             progress.show(self._rows, 0)
+            if self._complete or time.monotonic() >= until:
+                return
 
     def _page(self, session: Session) -> None:
         wanted = next_size(self._rows, self._size) if self._rows else FIRST

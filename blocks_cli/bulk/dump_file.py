@@ -9,8 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, BinaryIO
+
+import click
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
@@ -35,7 +36,7 @@ class DumpFile:
         self.rows = 0
         self.after: Key | None = None
         self._identity = identity
-        self._file: BinaryIO = sys.stdout.buffer
+        self._file: BinaryIO | None = None
         if path is not None:
             self.partial = path.with_name(f"{path.name}.partial")
             self._journal = path.with_name(f"{path.name}.journal")
@@ -48,14 +49,14 @@ class DumpFile:
         """
         if self.path is None:
             return
-        self._file = self.partial.open("ab")
+        self._file = file = self.partial.open("ab")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             shown = console.display_path(self.partial.resolve())
             raise CommandError(f"{shown}: in use", "another process writes it", "wait for its end") from None
         size = 0 if restart else self._read()
-        self._file.truncate(size)
+        file.truncate(size)
 
     def _read(self) -> int:
         if not self._journal.exists():
@@ -73,15 +74,18 @@ class DumpFile:
 
     def write(self, text: str) -> None:
         """Write text that belongs to no row, such as a header."""
-        self._file.write(text.encode())
+        if self._file is None:
+            click.echo(text, nl=False)
+        else:
+            self._file.write(text.encode())
 
     def add(self, texts: str, rows: int, after: Key) -> None:
         """Write rows, and record that they are there."""
-        self._file.write(texts.encode())
+        self.write(texts)
         self.rows += rows
         self.after = after
-        self._file.flush()
-        if self.path is not None and after:
+        if self._file is not None and after:
+            self._file.flush()
             new = self._journal.with_name(f"{self._journal.name}.new")
             state = {"dump": self._identity, "rows": self.rows, "after": [*after], "bytes": self._file.tell()}
             new.write_text(json.dumps(state), "utf-8")
@@ -89,13 +93,13 @@ class DumpFile:
 
     def finish(self) -> None:
         """Move the complete file to its place."""
-        self._file.flush()
-        if self.path is not None:
+        if self._file is not None and self.path is not None:
+            self._file.flush()
             os.fsync(self._file.fileno())
             self.partial.replace(self.path)
             self._journal.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file."""
-        if self.path is not None:
+        if self._file is not None:
             self._file.close()

@@ -14,8 +14,6 @@ from blocks_runtime.database.fragments import Sql
 from blocks_runtime.limits import TRANSACTION_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from blocks_cli.bulk.table import Column, Table
 
 SNAPSHOT_SECONDS = TRANSACTION_SECONDS * 0.8
@@ -51,16 +49,16 @@ class Pages:
         """Return the query of the page after a key; the key's texts are the first columns of the result."""
         # With the prefix: a bare name in ORDER BY is that of a result column, here the text of the value.
         names = [f"t.{_name(each)}" for each in self.key]
-        where = ""
-        if after is not None:
-            types = [self.table.column(each).type for each in self.key]
-            given = ", ".join(f"{{k{number}}}::{each}" for number, each in enumerate(types))
-            where = f" WHERE ({', '.join(names)}) > ({given})"
-        order = f" ORDER BY {', '.join(names)}" if self.key else ""
-        limit = "" if rows is None else f" LIMIT {rows:d}"
         results = ", ".join([*(f"{each}::text" for each in names), *self._values])
-        text = f"SELECT {results} FROM {self.table.sql.text} AS t{where}{order}{limit}"  # noqa: S608 (all quoted)
-        return _bound(text, after or ())
+        begin = f"SELECT {results} FROM {self.table.sql.text} AS t"  # noqa: S608 (all quoted)
+        end = f" ORDER BY {', '.join(names)}" if self.key else ""
+        end += "" if rows is None else f" LIMIT {rows:d}"
+        if after is None:
+            return Sql((begin + end,))
+        types = [f"::{self.table.column(each).type}" for each in self.key]
+        between = [f"{each}, " for each in types[:-1]]
+        first = f"{begin} WHERE ({', '.join(names)}) > ("
+        return Sql((first, *between, f"{types[-1]}){end}"), after)
 
     @property
     def _values(self) -> list[str]:
@@ -74,15 +72,6 @@ class Pages:
 def next_size(rows: int, size: int) -> int:
     """Return the number of rows of the next page, given rows so far and their bytes."""
     return max(1, min(MOST, BYTES * rows // max(size, 1)))
-
-
-def _bound(text: str, values: Sequence[str]) -> Sql:
-    """Return the statement with values for its `{kN}`."""
-    texts = []
-    for number in range(len(values)):
-        before, _, text = text.partition(f"{{k{number}}}")
-        texts.append(before)
-    return Sql((*texts, text), tuple(values))
 
 
 def _name(name: str) -> str:

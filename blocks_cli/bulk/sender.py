@@ -133,7 +133,7 @@ class Sender:
             return
         ((_, record),) = records
         piece.sent.rejects.append(
-            Reject(piece.statements.source.name, record, str(error.args[0]).strip(), error.sqlstate or "")
+            Reject(piece.statements.source.name, record, _reason(error), error.sqlstate or "")
         )
 
     def _copy(self, piece: Piece, records: Numbered) -> int:
@@ -193,3 +193,9 @@ def _is_of_the_data(error: DatabaseError) -> bool:
         return True
     state = error.sqlstate or ""
     return state[:2] in _OF_THE_DATA or state in _LIMITS_OF_A_ROW
+
+
+def _reason(error: DatabaseError) -> str:
+    """Return the server's message with its values, which the runtime's error leaves out; the reject file has them."""
+    said = getattr(getattr(error.__cause__, "diag", None), "message_primary", None)
+    return said if isinstance(said, str) else str(error.args[0]).strip()

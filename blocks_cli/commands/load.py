@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,9 @@ def load(
     sources = [Source(each, given) for each in files]
     run = RunOptions(parallel, max_rejects, dry_run, restart, journal, rejects)
     target = find_target(target_options)
-    with reachable(target) as connect:
+    with contextlib.ExitStack() as opened, reachable(target) as connect:
+        for source in sources:
+            opened.callback(source.close)
         with connect().open() as admin:
             table = read_table(admin, name)
         statements = bulk_options.statements(table, sources)
