@@ -65,7 +65,8 @@ def dump(
     from blocks_cli.bulk.table import read_table
 
     kind = bulk_options.output_format(output, format)
-    dialect = bulk_options.dialect(delimiter, null)
+    tabs = "\t" if output is not None and output.suffix.lower() == ".tsv" else None
+    dialect = bulk_options.dialect(delimiter or tabs, null)
     if as_json and output is None:
         raise CommandError("--json without --output", "both would print to standard output", "pass --output")
     target = find_target(target_options)
