@@ -56,7 +56,9 @@ def kill_between(project: Project, process: subprocess.Popen[bytes], least: int,
     process.communicate()
 
 
-def check_load(project: Project, rows: int, key: str, kills: Sequence[tuple[int, int]], bad: int) -> list[int]:
+def check_load(
+    project: Project, rows: int, key: str, kills: Sequence[tuple[int, int]], bad: int
+) -> list[int]:
     """Load with kills at numbers of rows; return how many rows there were after each."""
     project.run(f"CREATE TABLE accounts (id uuid {key}, balance int)")
     write(project.folder / "accounts.csv", rows, bad)
