@@ -149,20 +149,27 @@ async def _cancel(other: EngineSession) -> None:
     await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
 
 
-def begin_watch(session: EngineSession) -> Watch | None:
-    """Watch the statement that is sent next; None if no other session can block it."""
-    return Watch(session) if len(session.services.sessions) > 1 else None
+def begin_watch(session: EngineSession) -> None:
+    """Watch the statement that is sent next, until `end_watch`, if another session can block it."""
+    if len(session.services.sessions) > 1:
+        session.stop_watch = Watch(session).stop
+
+
+def end_watch(session: EngineSession) -> None:
+    """End the watch of a session, if any: its statement has ended."""
+    if session.stop_watch is not None:
+        session.stop_watch()
+        session.stop_watch = None
 
 
 @contextlib.contextmanager
 def watched(session: EngineSession) -> Iterator[None]:
     """Watch the statement that the block sends and waits for."""
-    watch = begin_watch(session)
+    begin_watch(session)
     try:
         yield
     finally:
-        if watch is not None:
-            watch.stop()
+        end_watch(session)
 
 
 async def ask_unblocked(
