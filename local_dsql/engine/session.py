@@ -19,7 +19,7 @@ from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from local_dsql.engine.commands import Parameter, Result
     from local_dsql.engine.commits import CommitCounter
@@ -66,6 +66,10 @@ class Services:
     opening: int = 0
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    running: dict[EngineSession, float] = field(default_factory=dict)
+    """The statements that may be blocked, by session, with the time when each was sent (`unblock`)."""
+    next_look: asyncio.TimerHandle | None = None
+    """The timer of `unblock`."""
 
     def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end."""
@@ -98,6 +102,10 @@ class Services:
             if session.transaction is not None:
                 session.transaction.log_lost = True
 
+    def others_exist(self, session: EngineSession) -> bool:
+        """Return whether there is another session of a client."""
+        return len(self.sessions) > (session.backend.pid in self.sessions)
+
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
         return self.opening > 0 or any(
@@ -122,6 +130,7 @@ class EngineSession:
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
+        stop_watch: ends the watch of its running statement, if that takes long (`unblock`).
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
     """
 
@@ -149,6 +158,7 @@ class EngineSession:
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""
+        self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
 
     @property

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.suspend import give_way
-from local_dsql.engine.unblock import begin_watch
+from local_dsql.engine.unblock import begin_watch, end_watch
 from local_dsql.parsing.long_texts import TooComplex, is_long
 from local_dsql.proxy import errors
 from local_dsql.proxy.executor import Executor
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.session import HeldSession
-    from local_dsql.engine.unblock import Watch
     from local_dsql.proxy.connection import ClientConnection
     from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.server_context import ServerContext
@@ -79,7 +78,6 @@ class Dispatcher:
         self._protocol = QueryProtocol(
             self._session, self._queue, passthrough, self._control, self._executor, local
         )
-        self._watch: Watch | None = None
         self._running: Exchange | None = None
         self._busy = True
         self._task: asyncio.Task[None] | None = None
@@ -255,7 +253,7 @@ class Dispatcher:
 
     def _exchange(self, held: HeldSession, exchange: Exchange, data: bytes) -> None:
         self._running = exchange
-        self._watch = begin_watch(self._engine)
+        begin_watch(self._engine)
         self._engine.preemptions = 0
         self._engine.interruptible = exchange.interruptible
         try:
@@ -274,7 +272,7 @@ class Dispatcher:
             self._client.send(reply)
             self._end_relay(held)
             return
-        self._stop_watch()
+        end_watch(self._engine)
         batch = FrameReader().feed(data)
         if exchange.undo:
             self._run(self._begin_again(held, exchange.undo, batch))
@@ -352,7 +350,7 @@ class Dispatcher:
         return True
 
     def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
-        self._watch = begin_watch(self._engine)
+        begin_watch(self._engine)
         try:
             self._backend.relay(data, self._client.send, at_end)
         except ConnectionLost:
@@ -368,7 +366,7 @@ class Dispatcher:
 
     def _end_relay(self, held: HeldSession) -> None:
         """End the relay: suspend the transaction if another session waits for it, release the session, and continue."""
-        self._stop_watch()
+        end_watch(self._engine)
         gives_way = self._session.transaction is not None and held.must_give_way
         if gives_way or self._engine.cancelling is not None:
             self._run(_give_way(held))
@@ -379,11 +377,6 @@ class Dispatcher:
             self._next()
         if self._expired:
             self._close_if_expired()
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
 
     # output
 
@@ -416,7 +409,7 @@ class Dispatcher:
         self._queue.close()
         if self._age is not None:
             self._age.cancel()
-        self._stop_watch()
+        end_watch(self._engine)
         if self._running is not None:
             self._running.abandon()
             self._running = None

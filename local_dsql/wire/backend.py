@@ -36,6 +36,8 @@ class Backend(Receiver):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """Each ParameterStatus received with collected responses: value by name."""
+        self.packets = 0
+        """Number of packets received since the last request was sent."""
         self.encoding = "UTF8"
         """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
@@ -100,6 +102,7 @@ class Backend(Receiver):
     ) -> list[Response]:
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._collector.begin(wanted, stop=stop, bulk=bulk)
         self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(data)
@@ -136,6 +139,7 @@ class Backend(Receiver):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
@@ -194,6 +198,7 @@ class Backend(Receiver):
 
     def received(self, data: bytes) -> None:
         """Relay or collect."""
+        self.packets += 1
         if self._sink is not None:
             end = self._end
             self._sink(end.feed(data))
