@@ -88,6 +88,8 @@ _HEADS = [
     messages.BIND_COMPLETE + messages.frame(BackendMessage.DATA_ROW, bytes(size - BODY))[:BODY] + b"\0\3"
     for size in _ROW_SIZES
 ]
+_CHECKED = b" and the check"
+"""No whole answer ends so."""
 _TAIL_OF_ANSWER = messages.command_complete("SELECT 1") + messages.READY[messages.IDLE]
 
 
@@ -106,6 +108,15 @@ def split(raw: bytes) -> tuple[bytes, Distance | None]:
             position, length = _POSITION(row)
             return raw[:start], Distance(position, _XID(row)[0] if length > 0 else None)
     return raw, None
+
+
+def identify(raw: bytes) -> bytes:
+    """Return the part of an answer that makes it a whole one: all but the result of the check.
+
+    What comes before the check is whole messages if it was so once, and the check's answer has a fixed length.
+    """
+    answer, distance = split(raw)
+    return raw if distance is None else answer + _CHECKED
 
 
 class Failure(Enum):

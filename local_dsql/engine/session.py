@@ -130,8 +130,8 @@ class EngineSession:
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
-        stop_watch: ends the watch of its running statement, if that takes long (`unblock`).
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
+        stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
 
     def __init__(

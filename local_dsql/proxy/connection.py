@@ -37,8 +37,8 @@ _OUTPUT_BUFFER = 8192
 class ConnectionHandler(Protocol):
     """Processes the frames of a logged-in client."""
 
-    def try_prepared(self, data: bytes) -> bool:
-        """Process the bytes if they are one execution of a prepared statement; return whether they were."""
+    def try_usual(self, data: bytes) -> bool:
+        """Process the bytes if they are one of the most frequent batches; return whether they were."""
 
     def receive(self, frames: list[Frame]) -> None:
         """Process frames from the client."""
@@ -107,7 +107,7 @@ class ClientConnection(Receiver):
                 self.close()
                 return
         handler = self._handler
-        if handler is not None and not self._reader.rest and handler.try_prepared(data):
+        if handler is not None and not self._reader.rest and handler.try_usual(data):
             return
         if not data:
             return
