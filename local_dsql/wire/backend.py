@@ -12,7 +12,6 @@ from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
-from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.response import BackendError, Response
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class ConnectionLost(Exception):
     """The connection to PostgreSQL is closed."""
 
 
-class Backend(Receiver):
+class Backend(asyncio.Protocol):
     """A backend connection, used by the holder of its `lock`.
 
     `request` sends bytes and collects whole responses; `relay` passes a response on as it arrives and calls back at
@@ -244,7 +243,7 @@ class Backend(Receiver):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Relay or collect."""
         self.packets += 1
         if self._exchanged is not None:
