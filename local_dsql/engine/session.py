@@ -66,6 +66,10 @@ class Services:
     opening: int = 0
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    running: dict[EngineSession, float] = field(default_factory=dict)
+    """The statements that may be blocked, by session, with the time when each was sent (`unblock`)."""
+    next_look: asyncio.TimerHandle | None = None
+    """The timer of `unblock`."""
 
     def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end."""
@@ -97,6 +101,10 @@ class Services:
         for session in self.sessions.values():
             if session.transaction is not None:
                 session.transaction.log_lost = True
+
+    def others_exist(self, session: EngineSession) -> bool:
+        """Return whether there is another session of a client."""
+        return len(self.sessions) > (session.backend.pid in self.sessions)
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""

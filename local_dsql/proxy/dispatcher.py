@@ -205,7 +205,7 @@ class Dispatcher:
         held = self._engine.try_exclusive()
         if held is None:
             return False
-        if self._session.transaction is not None:
+        if self._engine.transaction is not None:
             self._statements.register_read(query)
         self._relay(data, partial(self._on_prepared_relayed, held))
         return True
@@ -259,11 +259,11 @@ class Dispatcher:
     def end(self, held: HeldSession) -> None:
         """End a relay or an exchange: suspend the transaction if another session waits for it, and continue."""
         end_watch(self._engine)
-        gives_way = self._session.transaction is not None and held.must_give_way
-        if gives_way or self._engine.cancelling is not None:
+        engine = self._engine
+        if engine.cancelling is not None or (engine.transaction is not None and held.must_give_way):
             self.run(_give_way(held))
             return
-        held.release()
+        engine.release()
         self._busy = False
         if self._queue.frames:
             self._next()

@@ -51,7 +51,11 @@ class PlainReads:
 
     def can_relay(self, query: ParsedQuery) -> bool:
         """Return whether a text can be relayed: a Query, or an execution of a prepared statement."""
-        return self._is_plain(query) and self._are_relayed()
+        if self._engine.transaction is not None:
+            return self._is_plain(query) and self._are_relayed()
+        # as `_are_relayed`, without a call: most statements of an application are just this
+        known = self._catalog.reads_are_known_not_to_write
+        return query.plain and known and not (self._protocol.skipping or self._portals.drained)
 
     def register(self, batch: list[Frame]) -> bool:
         """Return whether a batch can be relayed. If so, its messages are registered; if not, none is."""

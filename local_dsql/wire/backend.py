@@ -12,7 +12,6 @@ from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
-from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.response import BackendError, Response
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class ConnectionLost(Exception):
     """The connection to PostgreSQL is closed."""
 
 
-class Backend(Receiver):
+class Backend(asyncio.Protocol):
     """A backend connection, used by the holder of its `lock`.
 
     `request` sends bytes and collects whole responses; `relay` passes a response on as it arrives and calls back at
@@ -46,6 +45,8 @@ class Backend(Receiver):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """Each ParameterStatus received with collected responses: value by name."""
+        self.packets = 0
+        """Number of packets received since the last request was sent."""
         self.encoding = "UTF8"
         """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
@@ -114,6 +115,7 @@ class Backend(Receiver):
     ) -> list[Response]:
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._collector.begin(wanted, stop=stop, bulk=bulk)
         self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(data)
@@ -150,6 +152,7 @@ class Backend(Receiver):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
@@ -175,6 +178,7 @@ class Backend(Receiver):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._exchanged, self._identify = at_end, identify or _itself
         self._transport.write(data)
 
@@ -239,8 +243,9 @@ class Backend(Receiver):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Relay or collect."""
+        self.packets += 1
         if self._exchanged is not None:
             self._receive_exchanged(self._exchanged, data)
             return
