@@ -23,6 +23,11 @@ class CodeStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def bytecode(self) -> Path:
+        """Folder for the compiled modules of all entries, which are read-only for functions."""
+        return self._folder.with_name("bytecode")
+
     def path(self, key: str) -> Path:
         """Return the path of the entry `key`."""
         return self._folder / key

@@ -73,9 +73,14 @@ class LambdaService:
         )
         self._functions[configuration.arn] = fresh
         if current:
-            self._retired.append(current)
             current.retire()
+            self._retired = [each for each in (*self._retired, current) if not each.is_unused]
         return fresh.notes
+
+    def trim(self, seconds: float) -> None:
+        """End the sandboxes that were idle for `seconds`, except one for each function."""
+        for function in [*self._functions.values()]:
+            function.trim(seconds)
 
     def remove(self, arn: str) -> None:
         """Remove a function and end its sandboxes."""
