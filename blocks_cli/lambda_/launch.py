@@ -47,7 +47,9 @@ def exit_with_parent(parent: str) -> None:
     if parent == "-":
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
         return
-    _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl(PR_SET_PDEATHSIG)")
+    _check(
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl(PR_SET_PDEATHSIG)"
+    )
     if os.getppid() != int(parent):  # the parent ended before the request
         os._exit(1)
 

@@ -83,9 +83,7 @@ class Spawner:
         self, program: Program, environment: Mapping[str, str], temporary: Path, output: int
     ) -> subprocess.Popen[bytes]:
         """Start `program` with stdout and stderr on the descriptor `output`; `temporary` is its folder."""
-        return self._executor.submit(
-            _start, program, environment, temporary, output, self.on_linux
-        ).result()
+        return self._executor.submit(_start, program, environment, temporary, output, self.on_linux).result()
 
     def close(self) -> None:
         """End the thread, and with it its child processes."""

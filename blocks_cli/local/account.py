@@ -202,9 +202,13 @@ class LocalAccount:
                 self._owners[key_id] = role_arn
             return self._credentials[role_arn]
 
-    def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
+    def may(self, access_key_id: str, action: str, arn: str) -> bool:
+        """Return whether the owner of an access key may call this action on this resource."""
         role = self._role(self._owners.get(access_key_id, ""))
-        return role is not None and allowed(self._permissions(role), INVOKE, function_arn)
+        return role is not None and allowed(self._permissions(role), action, arn)
+
+    def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
+        return self.may(access_key_id, INVOKE, function_arn)
 
     def _may_configure(self, access_key_id: str, action: str, arn: str, witness: str | None) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))

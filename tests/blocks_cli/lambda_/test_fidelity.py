@@ -91,7 +91,9 @@ def test_the_event_is_limited(plain_bench: Workbench) -> None:
     assert function.invoke("x" * (limit - 2)).payload == limit - 2, "two quotes belong to the payload"
     result = function.invoke("x" * (limit - 1))
     assert result.error_type == "RequestTooLargeException"
-    assert result.error_message == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    assert (
+        result.error_message == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    )
 
 
 def test_the_response_is_limited(bench: Workbench) -> None:
