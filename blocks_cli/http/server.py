@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks_cli.http.message import HttpRequest, HttpResponse
+from blocks_cli.http.message import HttpRequest
 from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _EndpointHandler(RequestHandler):
             self.wfile.write(response.body)
         self.wfile.flush()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - names required by http.server
 
     def _request(self) -> HttpRequest:
         headers: dict[str, str] = {}

@@ -98,6 +98,12 @@ class LocalFunction:
             self._idle = [each for each in self._idle if each not in ended]
         _close(ended)
 
+    def recycle(self) -> None:
+        """End the idle sandboxes."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+        _close(idle)
+
     def retire(self) -> None:
         """End the sandboxes of a version that was replaced: idle ones now, busy ones after their invocation."""
         with self._changed:

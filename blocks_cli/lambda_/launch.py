@@ -1,4 +1,4 @@
-"""The first code of a sandbox: limit what it may write, arrange its end with the parent process, run the runtime client.
+"""The first code of a sandbox: limit what it writes, arrange its end with the parent, run the runtime client.
 
 Runs under the function's interpreter (3.10 and newer), which cannot import this package: standard library only.
 
@@ -17,6 +17,7 @@ import site
 import stat
 import sys
 import threading
+from pathlib import Path
 
 TEMPORARY = "/tmp"  # noqa: S108 - Lambda's own name for the only folder that a function may write into
 
@@ -83,7 +84,7 @@ def mount_read_only(writable: str, megabytes: int) -> None:
     options = f"size={megabytes}m,mode=1777"
     _mount(libc, "tmpfs", TEMPORARY, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     for folder, descriptor in needed.items():
-        os.mkdir(folder)
+        Path(folder).mkdir()
         _mount(libc, f"/proc/self/fd/{descriptor}", folder, None, _MS_BIND | _MS_REC)
         os.close(descriptor)
 
@@ -92,12 +93,11 @@ def _needed_below(parent: str) -> set[str]:
     """Return the folders directly below `parent` with anything that an environment variable or Python names."""
     texts = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.values()]
     paths = (path for text in texts for path in text.split(os.pathsep) if path.startswith(f"{parent}/"))
-    return {folder for path in paths if os.path.isdir(folder := "/".join(path.split("/")[:3]))}
+    return {folder for path in paths if Path(folder := "/".join(path.split("/")[:3])).is_dir()}
 
 
 def _write(file: str, text: str) -> None:
-    with open(file, "w") as opened:
-        opened.write(text)
+    Path(file).write_text(text, "ascii")
 
 
 def _mount(
@@ -130,10 +130,9 @@ def use_copy(code: str, copy: str) -> None:
     import shutil
 
     shutil.copytree(code, copy, symlinks=True)
-    for folder, _, files in os.walk(copy, topdown=False):
-        for path in (*(os.path.join(folder, name) for name in files), folder):
-            if not os.path.islink(path):
-                os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & ~0o222)
+    for path in (*Path(copy).rglob("*"), Path(copy)):
+        if not path.is_symlink():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
     sys.path[:] = [copy + path[len(code) :] if _is_below(path, code) else path for path in sys.path]
     os.environ["LAMBDA_TASK_ROOT"] = copy
     os.chdir(copy)

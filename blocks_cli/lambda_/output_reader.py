@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import selectors
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LONGEST_LINE = 256 * 1024
+"""Bytes after which a line is broken, as CloudWatch does (CloudWatch Logs guide, "Quotas")."""
+
+LINES_PER_SECOND = 10_000
+"""Lines that are passed on; more are counted, so that a function does not wait for a terminal."""
 
 TAIL = 4096
 """Maximum bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
@@ -28,6 +35,7 @@ class OutputReader:
         self._tail = bytearray()
         self._line = bytearray()
         self._open = True
+        self._second, self._passed, self._left_out = 0, 0, 0
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
@@ -66,7 +74,23 @@ class OutputReader:
         chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._tail += chunk
         del self._tail[:-TAIL]
-        *lines, rest = bytes(self._line + chunk).split(b"\n")
-        self._line = bytearray(rest)
-        for line in lines if self._open else [*lines, *filter(None, [rest])]:
-            self._on_line(line.decode("utf-8", "replace"))
+        first, *others = chunk.split(b"\n")
+        self._line += first
+        for other in others:
+            self._end_line()
+            self._line += other
+        if self._line and (not self._open or len(self._line) >= LONGEST_LINE):
+            self._end_line()
+
+    def _end_line(self) -> None:
+        line, self._line = self._line.decode("utf-8", "replace"), bytearray()
+        now = int(time.monotonic())
+        if now != self._second:
+            if self._left_out:
+                self._on_line(f"({self._left_out} lines left out: more than {LINES_PER_SECOND} in a second)")
+            self._second, self._passed, self._left_out = now, 0, 0
+        self._passed += 1
+        if self._passed <= LINES_PER_SECOND:
+            self._on_line(line)
+        else:
+            self._left_out += 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from blocks_cli.json_value import Json, mapping, sequence, text
 
-
 EXIT_ERROR = "Runtime.ExitError"
 """Error type of an invocation whose process ended."""
 

@@ -120,8 +120,8 @@ class Sandbox:
     """A warm or warming execution environment of one function.
 
     The constructor returns at once; the first `invoke` waits for the end of the init phase. Not for concurrent use: the
-    pool uses a sandbox for one invocation at a time. `on_line` gets the temporary folder of the sandbox with every line.
-    `is_unused` is True until the first invocation.
+    pool uses a sandbox for one invocation at a time. `on_line` gets the temporary folder of the sandbox with
+    every line. `is_unused` is True until the first invocation.
     """
 
     def __init__(self, program: Program, spawner: Spawner, on_line: Callable[[str, str], None]) -> None:
@@ -163,7 +163,7 @@ class Sandbox:
         return answer.naming(invocation.request_id), time.monotonic() - started
 
     def wait_for_init(self, timeout: float) -> bool:
-        """Wait until the init phase has ended, at most until `timeout` seconds after its start; return whether it has."""
+        """Wait for the end of the init phase, until `timeout` seconds after its start; return whether it has ended."""
         deadline = self._started + timeout
         while not self._api.fetched.is_set():
             if (left := deadline - time.monotonic()) <= 0:

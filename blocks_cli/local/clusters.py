@@ -55,6 +55,20 @@ class Clusters:
         """Return the cluster in the folder `name` if it is running."""
         return self._running.get(name)
 
+    def restart_stopped(self) -> list[str]:
+        """Start the clusters again whose server has ended; return their folder names.
+
+        Raises:
+            CommandError: one cannot be started.
+        """
+        stopped = [name for name, cluster in self._running.items() if not _responds(cluster)]
+        for name in stopped:
+            try:
+                self._running[name].start()
+            except LocalDatabaseError as error:
+                raise CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT) from error
+        return stopped
+
     def stop(self, name: str) -> None:
         """Close a cluster; its server ends unless another process uses it."""
         if running := self._running.pop(name, None):
@@ -78,6 +92,13 @@ class Clusters:
         """Close all clusters."""
         for name in [*self._running]:
             self.stop(name)
+
+
+def _responds(cluster: LocalCluster) -> bool:
+    try:
+        return bool(cluster.status.regions)
+    except LocalDatabaseError:
+        return False
 
 
 def purge_workspace(workspace: Workspace) -> None:

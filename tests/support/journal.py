@@ -9,11 +9,11 @@ from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 
 class _JournalHandler(RequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - name required by http.server
+    def do_GET(self) -> None:
         file = Path(self.path)
         self.reply(200, file.read_bytes() if file.exists() else b"")
 
-    def do_POST(self) -> None:  # noqa: N802 - name required by http.server
+    def do_POST(self) -> None:
         with Path(self.path).open("ab") as file:
             file.write(self.body())
         self.reply(200)
