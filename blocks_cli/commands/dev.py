@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -14,9 +15,10 @@ from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.dev.report import DevReport, print_endpoints, print_outcome
 from blocks_cli.dev.session import DevSession
 from blocks_cli.dev.watch import Watcher
-from blocks_cli.errors import CommandError
+from blocks_cli.errors import CommandError, as_command_error
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
+from local_dsql.errors import LocalDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -69,16 +71,16 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _serve(session: DevSession, watcher: Watcher, report: DevReport) -> None:
     served: list[Served] = []
     _attempt(session.deploy, ())
-    report.steps = False
+    report.steps, report.handlers = False, session.handlers()
     report.conclude()
     threading.Thread(target=session.warm_up, daemon=True).start()
     served = _show(session, served)
     console.print_message("ready    each saved change is deployed; Ctrl-C ends", "green")
     for files in watcher.groups():
         if not files:
-            _attempt(lambda: _maintain(session), ())
+            _attempt(functools.partial(_maintain, session), ())
         elif relevant := [each for each in files if _may_matter(each)]:
-            _attempt(lambda changed=relevant: session.change(changed), relevant)
+            _attempt(functools.partial(session.change, relevant), relevant)
             served = _show(session, served)
 
 
@@ -93,9 +95,9 @@ def _attempt(update: Callable[[], Outcome | None], files: Collection[str]) -> No
     """Run an update and print its outcome or its error."""
     try:
         outcome = update()
-    except CommandError as error:
+    except (CommandError, LocalDatabaseError, OSError) as error:
         console.clear()
-        console.print_error(error)
+        console.print_error(as_command_error(error))
         return
     if outcome is not None and files:
         print_outcome(outcome, files)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import FUNCTION, LAYER
-from blocks_cli.dev.files import files_below
-from blocks_cli.dev.sources import find_source
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import mapping, text
 from blocks_cli.migrations.folder import compile_manifest, read_names
+from blocks_cli.sources.files import files_below
+from blocks_cli.sources.match import find_source
 from migration_manifest import Manifest
 
 if TYPE_CHECKING:

@@ -21,11 +21,15 @@ _MOST_NAMES = 3
 
 
 class DevReport(ConsoleReport):
-    """Prints the steps of the first deploy, then only one line for each change."""
+    """Prints the steps of the first deploy, then only one line for each change.
+
+    `handlers` are the ARNs of functions whose output is then left out: `blocks logs` prints it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.steps = True
+        self.handlers: frozenset[str] = frozenset()
         self._colours: dict[str, str] = {}
         self._next = itertools.cycle(_COLOURS)
 
@@ -46,6 +50,8 @@ class DevReport(ConsoleReport):
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Print a line of a function's output; each function has a colour."""
+        if not self.steps and function.arn in self.handlers:
+            return
         with self._lock:
             name = function.short_name
             colour = self._colours.get(name) or self._colours.setdefault(name, next(self._next))

@@ -118,6 +118,11 @@ class DevSession:
             account.functions.restart()
         return restarted
 
+    def handlers(self) -> frozenset[str]:
+        """Return the ARNs of the functions that handle custom resources."""
+        tokens = (text(each.properties.get("ServiceToken")) for each in self._account.resources())
+        return frozenset(filter(None, tokens))
+
     def warm_up(self) -> None:
         """Start a sandbox of each function."""
         self._account.functions.warm_up()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from watchfiles import Change, DefaultFilter, watch
 
-from blocks_cli.dev.files import files_below, is_ignored
+from blocks_cli.sources.files import files_below, is_ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 _STEP, _DEBOUNCE, _TICK = 40, 400, 1000
@@ -61,7 +61,7 @@ class Watcher:
         return found
 
 
-def _watch(folders: frozenset[Path]) -> Iterator[object]:
+def _watch(folders: frozenset[Path]) -> Generator[set[tuple[Change, str]], None, None]:
     return watch(
         *sorted(folders),
         step=_STEP,

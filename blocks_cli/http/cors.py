@@ -33,9 +33,18 @@ class Cors:
         """Return the configuration in `Cors` or `CorsConfiguration` of a template, or None."""
         if not (given := mapping(properties)):
             return None
-        lists = {name: tuple(map(text, sequence(given.get(name)))) for name in _LISTS}
-        credentials = text(given.get("AllowCredentials")) == "true"
-        return cls(*(lists[name] for name in _LISTS), text(given.get("MaxAge")), credentials)
+
+        def texts(name: str) -> tuple[str, ...]:
+            return tuple(map(text, sequence(given.get(name))))
+
+        return cls(
+            origins=texts("AllowOrigins"),
+            methods=texts("AllowMethods"),
+            headers=texts("AllowHeaders"),
+            exposed=texts("ExposeHeaders"),
+            max_age=text(given.get("MaxAge")),
+            credentials=text(given.get("AllowCredentials")) == "true",
+        )
 
     def of_response(self, request: HttpRequest) -> dict[str, str]:
         """Return the headers of a response to an allowed origin, else none."""
@@ -64,9 +73,6 @@ class Cors:
             found[f"{PREFIX}allow-headers"] = _listed(self.headers, asked["headers"])
             found |= {f"{PREFIX}max-age": self.max_age} if self.max_age else {}
         return {name: value for name, value in found.items() if value}
-
-
-_LISTS = ("AllowOrigins", "AllowMethods", "AllowHeaders", "ExposeHeaders")
 
 
 def is_preflight(request: HttpRequest) -> bool:

@@ -18,6 +18,10 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 TEMPORARY = "/tmp"  # noqa: S108 - Lambda's own name for the only folder that a function may write into
 
@@ -146,7 +150,7 @@ def cache_bytecode(folders: "list[str]", cache: str) -> None:
     """Read and write the bytecode of modules in `folders`, which are read-only, in the folder `cache`."""
 
     class Loader(importlib.machinery.SourceFileLoader):
-        def get_code(self, fullname: str) -> object:
+        def get_code(self, fullname: str) -> "CodeType | None":
             sys.pycache_prefix = cache
             try:
                 return super().get_code(fullname)

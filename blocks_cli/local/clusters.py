@@ -96,7 +96,7 @@ class Clusters:
 
 def _responds(cluster: LocalCluster) -> bool:
     try:
-        return bool(cluster.status.regions)
+        return cluster.status.pid > 0
     except LocalDatabaseError:
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blocks_cli.dev.files import files_below
+from blocks_cli.sources.files import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
