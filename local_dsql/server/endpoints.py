@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
 from local_dsql.proxy import Proxy
+from local_dsql.proxy.ports import ReservedPort
 from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
@@ -35,7 +35,7 @@ class Endpoints:
     """The proxy and its listening ports.
 
     Attributes:
-        ports: port of each Region, on the loopback addresses.
+        ports: port of each Region, on the loopback addresses; reserved until `close`.
         stopped: Regions that refuse connections until they are started again.
     """
 
@@ -63,7 +63,7 @@ class Endpoints:
         self._changing = asyncio.Lock()
         self._proxy: Proxy | None = None
         self._job_delay = 0.0
-        self.ports: dict[str, int] = {}
+        self.ports: dict[str, ReservedPort] = {}
         self.stopped: set[str] = set()
 
     async def open(self, regions: Sequence[str]) -> None:
@@ -86,19 +86,11 @@ class Endpoints:
         All endpoints keep their ports: clients that connect meanwhile wait.
         """
         async with self._changing:
-            sockets = self._proxy.detach() if self._proxy is not None else {}
-            try:
-                await self.close()
-                await self._instance.reset()
-                self._proxy = await self._start_proxy()
-                for region, port in self.ports.items():
-                    if region in self.stopped:
-                        self._proxy.register(region, port, self._latency)
-                    else:
-                        await self._proxy.listen(region, port, self._latency, sockets.pop(region, ()))
-            finally:
-                for each in itertools.chain(*sockets.values()):
-                    each.close()
+            await self._close_proxy()
+            await self._instance.reset()
+            self._proxy = await self._start_proxy()
+            for region in self.ports.keys() - self.stopped:
+                await self._proxy.listen(region, self.ports[region], self._latency)
 
     async def stop_region(self, region: str) -> None:
         """Close the connections of a Region and refuse new ones; no effect if it is stopped."""
@@ -112,10 +104,11 @@ class Endpoints:
             proxy = self.proxy_for(region)
             if region not in self.stopped:
                 return
+            port = self.ports[region]
             try:
-                await proxy.start_region(region)
+                await proxy.listen(region, port, self._latency)
             except OSError as error:
-                raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
+                raise _no_endpoint(f"{region}, port {port.number}", error) from None
             self.stopped.discard(region)
 
     def delay_jobs(self, seconds: float) -> None:
@@ -123,7 +116,13 @@ class Endpoints:
         self.proxy.jobs.delay = self._job_delay = seconds
 
     async def close(self) -> None:
-        """End all sessions and stop listening."""
+        """End all sessions and give the ports up."""
+        await self._close_proxy()
+        for port in self.ports.values():
+            port.close()
+
+    async def _close_proxy(self) -> None:
+        """End all sessions; clients that connect wait."""
         proxy, self._proxy = self._proxy, None
         if proxy is None:
             return
@@ -157,16 +156,20 @@ class Endpoints:
         """Listen for each Region on its previous port, or on another one if that is taken."""
         assert self._proxy is not None
         for region in regions:
-            usual = self._record.ports.get(region, 0)
-            try:
-                port = await self._proxy.listen(region, usual, self._latency)
-            except OSError as error:
-                if not usual:
-                    raise _no_endpoint(region, error) from None
-                log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
-                port = await self._proxy.listen(region, 0, self._latency)
-            self.ports[region] = self._record.ports[region] = port
+            self.ports[region] = port = self._reserve(region)
+            await self._proxy.listen(region, port, self._latency)
+            self._record.ports[region] = port.number
         self._record.save(self._folder)
+
+    def _reserve(self, region: str) -> ReservedPort:
+        usual = self._record.ports.get(region, 0)
+        try:
+            return ReservedPort(usual)
+        except OSError as error:
+            if not usual:
+                raise _no_endpoint(region, error) from None
+        log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
+        return ReservedPort()
 
     def _ensure_certificate(self, regions: Sequence[str]) -> None:
         self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))

@@ -124,7 +124,7 @@ class Server:
             "identifier": self._record.identifier,
             "dialect": self._options.dialect,
             "commit_latency": self._options.commit_latency,
-            "ports": self._endpoints.ports,
+            "ports": {region: port.number for region, port in self._endpoints.ports.items()},
             "stopped_regions": sorted(self._endpoints.stopped),
             "admin": asdict(self._admin.credentials),
         }
