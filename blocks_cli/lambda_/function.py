@@ -14,6 +14,7 @@ from blocks_cli.lambda_.result import InvocationResult, RuntimeResponse, error_r
 from blocks_cli.lambda_.runtime_api import Invocation
 from blocks_cli.lambda_.sandbox import INIT_LIMIT, Sandbox, Spawner
 from blocks_cli.lambda_.source_names import SourceNames
+from blocks_runtime.shared.explained_error import ExplainedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.runtime import PreparedFunction
     from blocks_runtime.signing import Credentials
+
+_THROTTLED = "TooManyRequestsException"
 
 _INIT_PHASES = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 """Init phases at the same time: more of them would only take longer each, until they exceed Lambda's limit."""
@@ -57,6 +60,7 @@ class LocalFunction:
         self._busy: set[Sandbox] = set()
         self._waiting = 0
         self._starting = 0
+        self._failures: list[RuntimeResponse] = []
         self._retired = self._closed = False
 
     def invoke(self, event: Json, request_id: str | None = None) -> InvocationResult:
@@ -67,8 +71,8 @@ class LocalFunction:
             refused = error_response(EVENT_TOO_LARGE, event_too_large())
             return refused.result(request_id, "", 0.0, cold=False)
         sandbox = self._acquire()
-        if sandbox is None:
-            return _throttled().result(request_id, "", 0.0, cold=False)
+        if isinstance(sandbox, RuntimeResponse):
+            return sandbox.result(request_id, "", 0.0, cold=False)
         cold = sandbox.take_cold()
         invocation = Invocation(request_id, body, self.deployed.arn, self.deployed.timeout)
         try:
@@ -80,7 +84,10 @@ class LocalFunction:
 
     def warm_up(self) -> RuntimeResponse | None:
         """Start a sandbox for the next invocation; return the error of its init phase, or None."""
-        sandbox = self._new_sandbox()
+        try:
+            sandbox = self._new_sandbox()
+        except (ExplainedError, OSError) as error:
+            return _not_started(error)
         with _INIT_PHASES:
             is_ready = sandbox.wait_for_init(self._init_limit)
         if failure := sandbox.failure:
@@ -113,7 +120,7 @@ class LocalFunction:
 
     @property
     def is_unused(self) -> bool:
-        """True if a retired version has no invocation any more."""
+        """True if there is no sandbox and no invocation."""
         with self._changed:
             return not (self._busy or self._waiting or self._starting or self._idle)
 
@@ -130,15 +137,17 @@ class LocalFunction:
     def _init_limit(self) -> float:
         return INIT_LIMIT + self.deployed.timeout
 
-    def _acquire(self) -> Sandbox | None:
-        """Return a sandbox, None if the reserved concurrency is used up or the function is closed."""
+    def _acquire(self) -> Sandbox | RuntimeResponse:
+        """Return a sandbox, or the error if none can be started."""
         with self._changed:
             limit = self.deployed.concurrency
             if limit is not None and len(self._busy) + self._waiting >= limit:
-                return None
+                return error_response(_THROTTLED, "Rate Exceeded.: the reserved concurrency is used up")
             self._waiting += 1
             try:
-                while (sandbox := self._take()) is None and not self._closed:
+                while (sandbox := self._take()) is None:
+                    if self._failures or self._closed:
+                        return self._failures.pop() if self._failures else _not_started("it was removed")
                     self._start_missing()
                     self._changed.wait()
             finally:
@@ -167,6 +176,10 @@ class LocalFunction:
                     sandbox = self._new_sandbox()
                     sandbox.wait_for_init(self._init_limit)
                     self._release(sandbox)
+        except (ExplainedError, OSError) as error:  # of the database that gives credentials, or of the system
+            with self._changed:
+                self._failures.append(_not_started(error))
+                self._changed.notify_all()
         finally:
             with self._changed:
                 self._starting -= 1
@@ -200,5 +213,6 @@ def _close(sandboxes: Collection[Sandbox]) -> None:
             list(executor.map(Sandbox.close, sandboxes))
 
 
-def _throttled() -> RuntimeResponse:
-    return error_response("TooManyRequestsException", "Rate Exceeded.: the reserved concurrency is used up")
+def _not_started(reason: object) -> RuntimeResponse:
+    """Return the error of Lambda's API for a sandbox that could not be started."""
+    return error_response("ServiceException", f"The execution environment could not be started: {reason}")

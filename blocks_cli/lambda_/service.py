@@ -117,8 +117,9 @@ class LambdaService:
 
     def warm_up(self) -> None:
         """Start a sandbox of each function that has none, so that the first invocation does not wait."""
+        cold = [each for each in [*self._functions.values()] if each.is_unused]
         with ThreadPoolExecutor() as executor:
-            list(executor.map(LocalFunction.warm_up, [*self._functions.values()]))
+            list(executor.map(LocalFunction.warm_up, cold))
 
     def restart(self) -> None:
         """End the sandboxes of all functions, so that the next ones get new credentials."""

@@ -61,13 +61,16 @@ class Clusters:
         Raises:
             CommandError: one cannot be started.
         """
-        stopped = [name for name, cluster in self._running.items() if not _responds(cluster)]
-        for name in stopped:
+        restarted = []
+        for name, cluster in self._running.items():
+            before = cluster.status.pid
             try:
-                self._running[name].start()
+                cluster.start()
             except LocalDatabaseError as error:
                 raise CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT) from error
-        return stopped
+            if cluster.status.pid != before:
+                restarted.append(name)
+        return restarted
 
     def stop(self, name: str) -> None:
         """Close a cluster; its server ends unless another process uses it."""
@@ -92,13 +95,6 @@ class Clusters:
         """Close all clusters."""
         for name in [*self._running]:
             self.stop(name)
-
-
-def _responds(cluster: LocalCluster) -> bool:
-    try:
-        return cluster.status.pid > 0
-    except LocalDatabaseError:
-        return False
 
 
 def purge_workspace(workspace: Workspace) -> None:

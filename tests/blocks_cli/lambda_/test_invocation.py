@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.errors import CommandError
 from tests.support.lambda_functions import THIS_PYTHON, Workbench
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
+    from blocks_runtime.signing import Credentials
 
 ECHO = """
 import os, sys, logging
@@ -245,3 +247,19 @@ def handler(event, context):
 def _field(payload: Json, name: str) -> Json:
     assert isinstance(payload, dict)
     return payload[name]
+
+
+def test_a_sandbox_that_cannot_be_started_is_an_error_of_the_service(plain_bench: Workbench) -> None:
+    """As when the database that gives credentials has ended; the invocation does not wait for ever."""
+    function = plain_bench.function("def handler(e, c): return 1")
+
+    def fail() -> Credentials:
+        raise CommandError("the local database has stopped", "it was killed", "start it again")
+
+    working, function._credentials = function._credentials, fail
+    result = function.invoke(None)
+    assert result.error_type == "ServiceException"
+    assert "the local database has stopped" in str(result.error_message)
+    assert function.warm_up() is not None
+    function._credentials = working
+    assert function.invoke(None).payload == 1
