@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-
 from blocks_cli.exit_codes import ExitCode
 from blocks_runtime.shared.explained_error import ExplainedError
 
@@ -30,31 +28,3 @@ class CommandError(ExplainedError):
 
 class NothingDeployed(CommandError):
     """There is no local deployment."""
-
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-def as_command_error(error: Exception) -> CommandError:
-    """Convert an exception: of the local database, of a file, or of this program."""
-    from local_dsql.errors import LocalDatabaseError
-
-    match error:
-        case CommandError():
-            return error
-        case LocalDatabaseError():
-            return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
-        case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
-            return CommandError(
-                f"{name}: cannot be written or read",
-                error.strerror or "permission denied",
-                "grant this user access to the folder and free space on its disk, then run the command again",
-                ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
-            )
-    return CommandError(
-        f"{type(error).__name__}: {error}",
-        "internal error",
-        "run the command with --debug and report the traceback",
-        ExitCode.INTERNAL_ERROR,
-    )

@@ -16,7 +16,8 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
     missing_extra("blocks", "cli")
 
 from blocks_cli import console
-from blocks_cli.errors import CommandError, as_command_error
+from blocks_cli.error_conversion import as_command_error
+from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 
 INTERRUPTED = 130
@@ -28,7 +29,8 @@ OUTPUT_CLOSED = 141
 
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
-    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
+    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config"),
+    *("load", "dump", "explain"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
-from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.dev.report import DevReport, print_endpoints, print_outcome
 from blocks_cli.dev.session import DevSession
 from blocks_cli.dev.watch import Watcher
-from blocks_cli.errors import CommandError, as_command_error
+from blocks_cli.error_conversion import as_command_error
+from blocks_cli.errors import CommandError
+from blocks_cli.region import region_of_stacks
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
 from local_dsql.errors import LocalDatabaseError
@@ -35,7 +35,10 @@ _NO_APP_FILES = (".md", ".rst")
 @click.option(
     "--app", metavar="COMMAND", help="Command that synthesizes the app (default: `app` of cdk.json)."
 )
-@click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
+@click.option(
+    "--region",
+    help="Region of stacks without one (default: AWS_REGION, else that of the settings).",
+)
 def dev(app: str | None, region: str | None) -> None:
     """Deploy the app on this machine, then each change of it; serve its function URLs and HTTP APIs.
 
@@ -47,7 +50,7 @@ def dev(app: str | None, region: str | None) -> None:
     """
     workspace = Workspace(project_root())
     console.print_target(workspace.folder)
-    where = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
+    where = region_of_stacks(region, workspace)
     watcher, report = Watcher(workspace.root), DevReport()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)

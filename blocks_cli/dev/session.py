@@ -110,13 +110,8 @@ class DevSession:
         Raises:
             CommandError: a database cannot be started.
         """
-        account = self._account
-        account.functions.trim(IDLE)
-        restarted = account.clusters.restart_stopped()
-        if restarted:
-            account.publish_permissions()
-            account.functions.restart()
-        return restarted
+        self._account.functions.trim(IDLE)
+        return self._deployment.restart_databases()
 
     def handlers(self) -> frozenset[str]:
         """Return the ARNs of the functions that handle custom resources."""

@@ -7,25 +7,26 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
+from blocks_cli.assembly.cloud import CloudAssembly
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.account import LocalAccount
-from blocks_cli.local.checks import check_clusters, check_parameters, skipped
+from blocks_cli.local.checks import check_clusters, check_parameters, check_regions, skipped
 from blocks_cli.local.cleanup import destroy
 from blocks_cli.local.execution import StackDeployment
 from blocks_cli.local.function_names import find
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
-from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
+from blocks_cli.local.reset_detection import check_resets, migrate_reset_databases, record_databases
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
 from blocks_cli.workspace import Workspace
+from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ class LocalDeployment:
 
     def __init__(self, account: LocalAccount) -> None:
         self._account = account
+        self._is_current = False
         self.changes: dict[str, list[Change]] = {}
 
     @classmethod
@@ -81,6 +83,7 @@ class LocalDeployment:
         with workspace.deploying():
             deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
             try:
+                check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
                 record_imports(deployment._account, clusters or {}, region)
                 deployment.update(chosen, parameters or {}, left_out, Rollback(rollback))
             except BaseException:
@@ -104,6 +107,7 @@ class LocalDeployment:
         """
         account, self.changes = self._account, {}
         check_clusters(account.states, stacks)
+        check_regions(account.states, {stack.name: stack.region for stack in stacks})
         migrate_reset_databases(account, {stack.name for stack in stacks})
         with _kept_steps(account):
             for stack in stacks:
@@ -119,6 +123,20 @@ class LocalDeployment:
             CommandError: a cluster cannot be started.
         """
         return cls(_restore(LocalAccount(Workspace(root), report), deploying=True))
+
+    def restart_databases(self) -> list[str]:
+        """Start the databases again whose server has ended, and give their endpoints to the functions.
+
+        Returns the names of their folders.
+
+        Raises:
+            CommandError: one cannot be started.
+        """
+        restarted = self._account.clusters.restart_stopped()
+        if restarted:
+            self._account.functions.restart()
+            _restore_all(self._account, deploying=False)
+        return restarted
 
     @property
     def account(self) -> LocalAccount:
@@ -183,7 +201,8 @@ class LocalDeployment:
         function; `stack` limits the search to one stack.
 
         Raises:
-            CommandError: the name matches no function or several, or `event` is not JSON. Errors of the function itself
+            CommandError: the name matches no function or several, `event` is not JSON, or a database was reset since
+                the deploy. Errors of the function itself
                 are in the result.
         """
         found = self._find(function, stack)
@@ -191,6 +210,9 @@ class LocalDeployment:
             json.dumps(event)
         except (TypeError, ValueError) as error:
             raise CommandError("the event is not JSON", str(error), "pass plain JSON values") from None
+        if not self._is_current:
+            check_resets(self._account)
+            self._is_current = True
         return self._account.functions.invoke(found.arn, event)
 
     def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:
@@ -246,17 +268,21 @@ def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
     removed from the state, so that the deploy creates it again.
     """
     try:
-        restore_imports(account)
-        for name in [*account.states]:
-            _restore_clusters(account, name, deploying)
-        for resource in account.existing():
-            if resource.type != CLUSTER:
-                handler_of(resource).restore(resource, account)
-        account.publish_permissions()
+        _restore_all(account, deploying)
     except BaseException:
         account.close()
         raise
     return account
+
+
+def _restore_all(account: LocalAccount, deploying: bool) -> None:
+    restore_imports(account)
+    for name in [*account.states]:
+        _restore_clusters(account, name, deploying)
+    for resource in account.existing():
+        if resource.type != CLUSTER:
+            handler_of(resource).restore(resource, account)
+    account.publish_permissions()
 
 
 def _restore_clusters(account: LocalAccount, stack: str, deploying: bool) -> None:
