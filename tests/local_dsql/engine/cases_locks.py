@@ -17,6 +17,12 @@ _VERSIONS = (
     "create table c(id int primary key, p int references p(id))",
     "insert into p values (1, 0), (2, 0)",
 )
+_DEFERRED = (
+    "create table p(id int primary key)",
+    "create table c(id int primary key, p int references p(id) deferrable initially deferred, n int)",
+    "insert into p values (1), (2), (3)",
+    "insert into c values (1, 1, 0), (2, 2, 0)",
+)
 _UNUSED = "insert into p values (1, 9) on conflict (id) do update set n = 9 where false"
 _KEY_SHARE = "select from p where id = 1 for key share"
 _SHARED = b("begin"), b("select id from t where id = 1 for key share"), b("commit", COMMIT)
@@ -212,5 +218,40 @@ CASES = (
             b("delete from p where id = 1", "DELETE 1"),
             b("commit", COMMIT),
         ),
+    ),
+    Case(
+        "a deferred check locks the parents of those rows alone whose references an UPDATE has changed",
+        _DEFERRED,
+        (
+            a("begin"),
+            a("update c set n = 1, p = p where id = 1"),
+            a("update c set p = null where id = 2"),
+            *disturb("update c set n = 2"),
+            b("begin"),
+            b("select id from p where id = 1 for update"),
+            b("commit", COMMIT),
+            a("commit", COMMIT),
+            b("select * from c", rows(("1", "1", "1"), ("2", None, "0"))),
+        ),
+    ),
+    *(
+        Case(
+            f"a deferred check meets a parent that others have deleted, in {encoding}, {when}",
+            _DEFERRED,
+            (
+                a(f"set client_encoding = '{encoding}'"),
+                a("begin"),
+                a("update c set p = 3 where id = 1"),
+                *disturb("update c set n = 2"),
+                b("delete from p where id = 3", "DELETE 1"),
+                *end,
+                b("select p from c where id = 1", rows(("1",))),
+            ),
+        )
+        for encoding in ("UTF8", "LATIN1")
+        for when, end in (
+            ("at COMMIT", (a("commit", CONFLICT),)),
+            ("at SET CONSTRAINTS", (a("set constraints all immediate", CONFLICT), a("commit", "ROLLBACK"))),
+        )
     ),
 )
