@@ -12,6 +12,9 @@ from .keys import Key, key_of
 from .typed import typed
 from .values import AttributeValue, decode, encode
 
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterable
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -105,6 +108,19 @@ def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
             f"expires_at is {expiry}, after the year 5000; give seconds since the epoch, not milliseconds"
         )
     return Record(key_of(item), encode(item.data), next_version(known), expiry)
+
+
+def several(given: Item[typing.Any] | Iterable[Item[typing.Any]]) -> Iterable[Item[typing.Any]]:
+    """Return the items that a caller gave, one or many.
+
+    Raises:
+        TypeError: they are none, such as a dict.
+    """
+    if isinstance(given, Item):
+        return [given]
+    if isinstance(given, (str, dict)) or not hasattr(given, "__iter__"):
+        raise TypeError(f"an item is given as Item(pk, sk, data), not as {type(given).__name__}")
+    return given
 
 
 def live(record: Record | None, now: float | None = None) -> Record | None:
