@@ -57,8 +57,8 @@ class Add:
 
 Write: TypeAlias = "Check | Put | Delete | Add"
 
-_OF_EVERY_ITEM = len("pkskdataversionttl") + 2 * 12
-"""Bytes of the names of the attributes, and of the two numbers beside the data."""
+_OF_EVERY_ITEM = len("pkskdataversionttlwrite_id") + 2 * 12 + 32
+"""Bytes of the names of the attributes, and of the two numbers and the identity of the write beside the data."""
 
 
 def record_size(record: Record) -> int:
