@@ -67,7 +67,7 @@ class Services:
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
     running: dict[EngineSession, float] = field(default_factory=dict)
-    """The statements that may be blocked, by session, with the time when each was sent (`unblock`)."""
+    """The statements that may be blocked, by session, with the time of the next look at each (`unblock`)."""
     next_look: asyncio.TimerHandle | None = None
     """The timer of `unblock`."""
 
@@ -131,6 +131,7 @@ class EngineSession:
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
+        sent: time when its last statement that may be blocked was sent (time.monotonic).
         stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
 
@@ -158,6 +159,7 @@ class EngineSession:
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""
+        self.sent = 0.0
         self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
 
