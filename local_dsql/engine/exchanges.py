@@ -55,7 +55,6 @@ class Exchange(Protocol):
         request: messages, with one ReadyForQuery in the answer.
         interruptible: the request may be cancelled, and its statement run again.
         undo: messages that undo it where the answer is not the usual one; empty if `HeldSession.answered` takes it.
-        identify: as in `Backend.exchange`.
         controls: it begins or ends a transaction.
     """
 
@@ -63,7 +62,10 @@ class Exchange(Protocol):
     request: bytes
     interruptible: bool
     undo: bytes
-    identify: Callable[[bytes], bytes] | None
+
+    @property
+    def identify(self) -> Callable[[bytes], bytes] | None:
+        """As in `Backend.exchange`."""
 
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Return the client's answer, given PostgreSQL's; None if that is not the usual one."""
@@ -78,11 +80,11 @@ class AutocommitWrite:
     controls = False
     interruptible = True
     undo = b""
-    identify = staticmethod(log_distance.identify)
 
     def __init__(self, held: HeldSession, body: bytes, *, of_query: bool = False) -> None:
         services = held.services
         self._of_query = of_query
+        self._read: tuple[bytes, bytes, log_distance.Distance | None] = b"", b"", None
         limit = services.log.end + log_distance.allowance(services.limits)
         self.request = body + log_distance.check(limit) + messages.SYNC
         self._held = held
@@ -99,21 +101,28 @@ class AutocommitWrite:
             and not services.injector.is_armed
         )
 
+    def identify(self, raw: bytes) -> bytes:
+        """Return the part of the response that makes it a whole one: all but the result of the check."""
+        self._read = raw, *log_distance.split(raw)
+        return log_distance.identify(*self._read)
+
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Note the commit."""
         services = self._held.services
-        answer: bytes | None
-        answer, distance = (raw, None) if failed else log_distance.split(raw)
-        if self._of_query and distance is not None:
-            answer = _as_of_query(answer)
-        if distance is None or answer is None:
+        read, answer, distance = self._read
+        if read is not raw:
+            answer, distance = log_distance.split(raw)
+        if failed or distance is None or (usual := self._usual(answer)) is None:
             services.commits.finish()
             self._held.session.answered = self._held.backend.read_response(raw)
             return None
         services.log.end = distance.position
         note_committed(self._held, distance.xid)
         services.commits.finish(wrote=distance.xid is not None)
-        return answer + messages.READY[messages.IDLE]
+        return usual + messages.READY[messages.IDLE]
+
+    def _usual(self, answer: bytes) -> bytes | None:
+        return _as_of_query(answer) if self._of_query else answer
 
     def abandon(self) -> None:
         """Take it for committed, which can only add conflicts."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 
-_FAR = 16 * 1024
+_FAR = 2 * 1024
 """Bytes of unread log that are skipped at a BEGIN; fewer are read when they are needed."""
 
 

@@ -126,10 +126,11 @@ class EngineSession:
         withheld: values of parameters that PostgreSQL has reported because of a suspension. The client does not receive
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
-        losses: number of conflicts that it has lost since its last commit.
+        losses: number of conflicts that it has lost in a row (`turns`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
+        label: role, Region and PostgreSQL's process number, for the logs.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
         sent: time when its last statement that may be blocked was sent (time.monotonic).
         stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
@@ -162,11 +163,7 @@ class EngineSession:
         self.sent = 0.0
         self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
-
-    @property
-    def label(self) -> str:
-        """Role, Region and PostgreSQL's process number, for the logs."""
-        return f"{self.role}@{self.region}#{self.backend.pid}"
+        self.label = f"{role}@{region}#{backend.pid}"
 
     def withhold(self, before: Mapping[str, str]) -> None:
         """Withhold the values that PostgreSQL has reported since the parameters were `before`."""

@@ -130,10 +130,10 @@ class Dispatcher:
             self.process(batch)
 
     def _exchange_batch(self, batch: list[Frame]) -> bool:
-        if len(batch) > 1 or not is_query(batch[0][1]):
-            return False
+        if len(batch) > 1:
+            return self._exchanger.try_batch(batch)
         raw = batch[0][1]
-        return self._exchanger.try_query(self._statements.parse(raw[BODY:-1]), raw)
+        return is_query(raw) and self._exchanger.try_query(self._statements.parse(raw[BODY:-1]), raw)
 
     def process(self, batch: list[Frame]) -> None:
         """Process a batch in a task."""

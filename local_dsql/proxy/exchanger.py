@@ -10,7 +10,7 @@ from local_dsql.proxy.message_checks import check_message
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 from local_dsql.wire.frames import FrameReader
-from local_dsql.wire.message_types import FrontendMessage
+from local_dsql.wire.message_types import FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.transaction_control import TransactionControl
     from local_dsql.wire.frames import Frame
+
+
+_EXECUTIONS = frozenset(
+    parse + FrontendMessage.BIND + describe + FrontendMessage.EXECUTE + FrontendMessage.SYNC
+    for parse in (b"", FrontendMessage.PARSE)
+    for describe in (b"", FrontendMessage.DESCRIBE)
+)
+"""The types of messages of a batch that executes one statement."""
+_DESCRIBE, _EXECUTE = messages.describe(ObjectKind.PORTAL), messages.execute()
 
 
 class Continuation(Protocol):
@@ -61,6 +70,7 @@ class Exchanger:
         self._control = control
         self._continuation = continuation
         self._running: Exchange | None = None
+        self._parses = False
 
     def try_prepared(self, query: ParsedQuery, data: bytes, behind: bytes) -> bool:
         """Exchange the messages that execute a prepared write: Bind, and those that are the same for each.
@@ -106,6 +116,54 @@ class Exchanger:
         self._begin(held, exchange, raw)
         return True
 
+    def try_batch(self, batch: list[Frame]) -> bool:
+        """Exchange a batch that executes one write; return as `try_prepared`.
+
+        It may parse the statement, and may leave the description out.
+        """
+        if b"".join([kind for kind, _ in batch]) not in _EXECUTIONS or self._protocol.skipping:
+            return False
+        query = self._write_of(batch)
+        if query is None or self._statements.portals.drained:
+            return False
+        held = self._engine.try_exclusive()
+        if held is None:
+            return False
+        data = b"".join([raw for _, raw in batch])
+        exchange = self._executor.exchange(held, query, data)
+        if exchange is None:
+            held.release()
+            return False
+        kind, raw = batch[0]
+        if kind == FrontendMessage.PARSE:
+            self._statements.register(kind, raw)
+            self._parses = True
+        if self._session.transaction is not None:
+            self._statements.register_read(query)
+        self._begin(held, exchange, data)
+        return True
+
+    def _write_of(self, batch: list[Frame]) -> ParsedQuery | None:
+        """Return the write that a batch executes by the unnamed portal; None if it may be anything else."""
+        known = self._statements
+        if any(not raw.isascii() and check_message(kind, raw, known.codec) for kind, raw in batch):
+            return None
+        try:
+            messages_by_kind = dict(batch)
+            portal, name = messages.bind_parts(messages_by_kind[FrontendMessage.BIND])
+            parse = messages_by_kind.get(FrontendMessage.PARSE)
+            parsed_name, text = (name, b"") if parse is None else messages.parse_parts(parse)
+            described = messages_by_kind.get(FrontendMessage.DESCRIBE, _DESCRIBE)
+            query = known.accepted(name) if parse is None else known.parse(text)
+        except ValueError:  # a malformed message
+            return None
+        usual = (portal, parsed_name, described, messages_by_kind[FrontendMessage.EXECUTE])
+        if usual != (b"", name, _DESCRIBE, _EXECUTE) or batch[-1][1] != messages.SYNC:
+            return None
+        if query is None or not query.writes or query.only is None:
+            return None
+        return query if query.only.backend_sql == query.only.text else None
+
     def _begin(self, held: HeldSession, exchange: Exchange, data: bytes) -> None:
         engine = self._engine
         self._running = exchange
@@ -125,12 +183,18 @@ class Exchanger:
         self._engine.interruptible = False
         reply = exchange.settle(answer, failed=failed)
         if reply is not None:
+            if self._parses:
+                self._statements.keep_batch()
+                self._parses = False
             if exchange.controls:
                 self._control.end_exchange()
             self._session.client.send(reply)
             self._continuation.end(held)
             return
         end_watch(self._engine)
+        if self._parses:
+            self._statements.forget_batch()
+            self._parses = False
         batch = FrameReader().feed(data)
         if exchange.undo:
             self._continuation.run(self._begin_again(held, exchange.undo, batch))
