@@ -163,6 +163,7 @@ class EngineSession:
         self.sent = 0.0
         self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
+        self._held = HeldSession(self)
         self.label = f"{role}@{region}#{backend.pid}"
 
     def withhold(self, before: Mapping[str, str]) -> None:
@@ -214,8 +215,8 @@ class EngineSession:
         return _Continued(self) if self.answered is not None else _Exclusive(self)
 
     def try_exclusive(self) -> HeldSession | None:
-        """Return the held session if its lock is free; the caller must `release` it."""
-        return HeldSession(self) if self.backend.lock.try_acquire() else None
+        """Return the held session if its lock is free; the caller must `release` it, and not use it afterwards."""
+        return self._held if self.backend.lock.try_acquire() else None
 
 
 class _Exclusive:
