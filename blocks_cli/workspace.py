@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
-from blocks_runtime.database.location import local_folder
+from blocks_runtime.shared.project import project_folder
+from local_dsql.storage.folder import ignore_in_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+DEV = "dev"
+"""The command that holds the lock on a deployment for as long as it runs."""
+
+
 def project_root() -> Path:
     """Return the root of the project around the current folder, by the runtime's rule."""
-    return local_folder("main", Path.cwd()).parents[2]
+    return project_folder(Path.cwd())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +67,49 @@ class Workspace:
         return self.folder / "tmp"
 
     @property
+    def logs(self) -> Path:
+        """Return the folder of the functions' output."""
+        return self.folder / "logs"
+
+    @property
     def assembly(self) -> Path:
         """Return the output folder of the synth."""
         return self.folder / "cdk.out"
 
+    def create(self) -> None:
+        """Create `.blocks`, which git ignores."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignore_in_git(self.folder)
+
     @contextlib.contextmanager
-    def deploying(self) -> Iterator[None]:
-        """Hold the lock on the deployment.
+    def deploying(self, command: str = "deploy") -> Iterator[None]:
+        """Hold the lock on the deployment; `command` is named in the error of another process that wants it.
 
         Raises:
-            CommandError: another process is deploying or destroying.
+            CommandError: another process is deploying or destroying, or runs `blocks dev`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / ".gitignore").write_text("*\n")  # local files are not shared
-        with (self.folder / "deploy.lock").open("w") as file:
+        self.create()
+        with (self.folder / "deploy.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CommandError(
-                    f"{self.folder}: another deploy is running",
-                    "another process holds deploy.lock",
-                    "wait for its end, then run the command again",
-                ) from None
+                file.seek(0)
+                raise self._locked(file.read()) from None
+            file.truncate(0)
+            file.write(command)
+            file.flush()
             yield
+
+    def _locked(self, command: str) -> CommandError:
+        """Return the error for a lock that a process with this command holds."""
+        if command == DEV:
+            return CommandError(
+                f"{self.folder}: `blocks dev` is running",
+                "it deploys each change of this project; another process holds deploy.lock",
+                "end it with Ctrl-C first, or let it deploy the change",
+            )
+        return CommandError(
+            f"{self.folder}: another deploy is running",
+            "another process holds deploy.lock",
+            "wait for its end, then run the command again",
+        )

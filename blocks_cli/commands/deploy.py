@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
-from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.commands.options import as_json, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment, Rollback
+from blocks_cli.region import region_of_stacks
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
 
@@ -48,7 +47,10 @@ if TYPE_CHECKING:
     default=Rollback.NONE.value,
     help="After a failure, undo the stack's completed steps; see docs/cli.md (default: none, keep them).",
 )
-@click.option("--region", help=f"Region of stacks without one (default: AWS_REGION, else {DEFAULT_REGION}).")
+@click.option(
+    "--region",
+    help="Region of stacks without one (default: AWS_REGION, else that of the settings).",
+)
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
 def deploy(
@@ -76,7 +78,7 @@ def deploy(
     console.print_target(workspace.folder)
     given = _pairs(parameters, "--parameter NAME=VALUE")
     imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
-    region = region or os.environ.get("AWS_REGION") or DEFAULT_REGION
+    region = region_of_stacks(region, workspace)
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
     report = ConsoleReport()
     with LocalDeployment.deploy(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CODE = "code"
 """Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
 
+SOURCE = "source"
+"""Key in `DeployedResource.local`: the folder of the project that the bundle was made from, relative to the project."""
+
 FORMAT = 1
 """Version of the file format; a file with another version is refused, never rewritten."""
 
@@ -47,7 +50,7 @@ class StackState:
     """One deployed stack; `leftovers` are replaced resources that are not deleted yet.
 
     `dependencies` are the stacks that are deployed before it and destroyed after it. `imports` are the names of the
-    exports that it uses.
+    exports that it uses. `any_region` is true for a stack that names no Region itself.
     """
 
     name: str
@@ -59,6 +62,7 @@ class StackState:
     exports: Mapping[str, Json] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    any_region: bool = False
 
     def with_resource(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
@@ -164,6 +168,7 @@ def _decode(body: dict[str, Json]) -> StackState:
         exports=mapping(body["exports"]),
         dependencies=tuple(cast("list[str]", body.get("dependencies", []))),
         imports=tuple(cast("list[str]", body.get("imports", []))),
+        any_region=bool(body.get("any_region")),
     )
 
 

@@ -45,7 +45,7 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
     """
     variables = _DATABASE.variables(name, environ, Variables.read)
     if variables is None:
-        return _local(name, local_folder(name, directory))
+        return _local(name, directory)
     try:
         target = Target.of(variables)
     except ValueError as error:
@@ -87,20 +87,22 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
         cluster.inject(code, times=times, table=table)
 
 
-def _local(name: str, folder: Path) -> Location:
+def _local(name: str, directory: Path) -> Location:
     """Attach to the project's local database, or start it, and log in as `admin`.
 
     Functions of a local deploy have the variables and their own identities, so they do not use this.
     """
     try:
+        from blocks_settings import Settings, SettingsError
         from local_dsql import LocalCluster, LocalDatabaseError
     except ImportError as missing:
         raise _DATABASE.not_installed(name, "'blocks-dsql[local]'") from missing
-    _warn_if_new(name, folder)
-    cluster = LocalCluster(folder)
     try:
+        folder = Settings.of(directory).folder_of(name)
+        _warn_if_new(name, folder)
+        cluster = LocalCluster(folder)
         cluster.start()
-    except LocalDatabaseError as error:
+    except (LocalDatabaseError, SettingsError) as error:
         raise _DATABASE.not_started(name, error.what, error.why, error.remedy) from error
     own = cluster.admin_credentials
     variables = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
