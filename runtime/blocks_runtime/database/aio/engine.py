@@ -18,6 +18,7 @@ from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..classification import autocommit_failure, unknown_statement
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
+from ..open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from ..results import Counters, Stats, TransactionInfo
 from ..row_factories import factory
 from ..table_shapes import TableShapes
@@ -50,6 +51,7 @@ class AsyncEngine:
     """The pool of connections to one database, and the retry rules."""
 
     def __init__(self, name: str, location: Location, max_connections: int) -> None:
+        self.name = name
         self.location = location
         self.pool = AsyncPool(self._connect, max_connections)
         self.counters = Counters()
@@ -93,6 +95,8 @@ class AsyncEngine:
         until: float | None,
         retries: int,
     ) -> R:
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         attempt = 1
         lost: DatabaseError | None = None
         while True:
@@ -129,6 +133,8 @@ class AsyncEngine:
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> AsyncIterator[Any]:
         """Yield the rows of an autocommit statement, which is never retried."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.ping_if_idle, until)
         try:
             async for row in session.stream(statement, factory(row_type), until, size):
@@ -142,6 +148,8 @@ class AsyncEngine:
 
     async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         started, info = time.monotonic(), TransactionInfo()
         while True:
             info.attempts += 1
@@ -168,6 +176,8 @@ class AsyncEngine:
     @contextlib.asynccontextmanager
     async def block(self, until: float | None) -> AsyncIterator[AsyncTransaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         started, info = time.monotonic(), TransactionInfo()
         info.attempts = 1
         try:
@@ -185,6 +195,8 @@ class AsyncEngine:
 
     async def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, and roll its changes back."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
@@ -237,6 +249,7 @@ class AsyncEngine:
     ) -> AsyncIterator[AsyncTransaction]:
         session, _ = await self.pool.take(AsyncSession.begin, until)
         tx = AsyncTransaction(session, info, self.shapes, until)
+        opened = begin(self.name)
         try:
             yield tx
             await tx._commit()
@@ -244,6 +257,8 @@ class AsyncEngine:
             tx._end()
             await self._release_after_error(session, error)
             raise
+        finally:
+            opened.end()
         self.pool.release(session)
 
     async def _release_after_error(self, session: AsyncSession, error: BaseException) -> None:
