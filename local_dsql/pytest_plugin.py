@@ -1,4 +1,4 @@
-"""pytest fixtures: a local cluster per session, an empty database per test. Active once the package is installed.
+"""pytest fixtures: a local cluster per session, a new database per test. Active once the package is installed.
 
     import psycopg
     import pytest
@@ -14,7 +14,8 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` and `dsql_regions` (default us-east-1) configure the cluster.
+The database of `dsql` has the app's migrations (`blocks_cli.pytest_plugin`), that of `dsql_empty` has nothing. The ini
+options `dsql_dialect`, `dsql_regions` (default us-east-1) and `dsql_migrations` configure them.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
 
     from local_dsql.cluster import LocalCluster
 
+pytest_plugins = ["blocks_cli.pytest_plugin"]
+"""Fixtures of the same package that need the migrations of an app: `dsql`, `blocks_app`."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
     parser.addini("dsql_dialect", "SQL dialect of the local Aurora DSQL", default="")
+    parser.addini("dsql_migrations", "folder of the app's migrations (default: migrations)", default="")
     parser.addini(
         "dsql_regions", "Regions of the local Aurora DSQL (default: us-east-1)", type="args", default=[]
     )
@@ -55,7 +60,10 @@ def dsql_cluster(
 
     name = f"local-dsql-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     cached = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
-    folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
+    try:
+        folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
+    except OSError:  # the project is read-only, as in some containers
+        folder = tmp_path_factory.mktemp(name)
     cluster = LocalCluster(
         folder,
         regions=pytestconfig.getini("dsql_regions") or DEFAULT_REGIONS,
@@ -71,13 +79,19 @@ def dsql_cluster(
 
 
 @pytest.fixture
-def dsql(dsql_cluster: LocalCluster) -> LocalCluster:
-    """The cluster with an empty database, in some tens of milliseconds; ports and credentials stay the same.
+def dsql_empty(dsql_cluster: LocalCluster) -> LocalCluster:
+    """The cluster with an empty database; ports and credentials stay the same.
 
     Effects of the previous test are undone: a stopped server or Region is started, injections are disarmed.
     """
-    cluster = dsql_cluster.start()
+    cluster = undisturbed(dsql_cluster)
     cluster.reset()
+    return cluster
+
+
+def undisturbed(cluster: LocalCluster) -> LocalCluster:
+    """Return the cluster with its server and Regions running, and jobs without delay."""
+    cluster.start()
     cluster.delay_jobs(0)
     for region in cluster.status.stopped_regions:
         cluster.start_region(region)

@@ -18,12 +18,15 @@ from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeVar
 
     from local_dsql.access import ClusterName, IdentityStore
     from local_dsql.client.launch import ServerOptions
     from local_dsql.server.cluster_record import ClusterRecord
     from local_dsql.server.instance import Instance
+
+    T = TypeVar("T")
 
 _CLOSE_TIMEOUT = 5.0
 """Seconds that the proxy gets to end its sessions; PostgreSQL ends them anyway when it stops."""
@@ -81,7 +84,19 @@ class Endpoints:
                 await self._listen(missing)
 
     async def reset(self) -> None:
-        """Replace the database by an empty one; all sessions end.
+        """Replace the database by an empty one."""
+        await self._replace(self._instance.reset)
+
+    async def save_snapshot(self, name: str) -> None:
+        """Keep the database as a snapshot, and continue with a copy of it."""
+        await self._replace(lambda: self._instance.save_snapshot(name))
+
+    async def restore_snapshot(self, name: str) -> bool:
+        """Replace the database by a copy of a snapshot, and return whether there is one with this name."""
+        return await self._replace(lambda: self._instance.restore_snapshot(name))
+
+    async def _replace(self, replacement: Callable[[], Awaitable[T]]) -> T:
+        """Run a replacement of the database while no session is open.
 
         All endpoints keep their ports: clients that connect meanwhile wait.
         """
@@ -89,7 +104,7 @@ class Endpoints:
             sockets = self._proxy.detach() if self._proxy is not None else {}
             try:
                 await self.close()
-                await self._instance.reset()
+                result = await replacement()
                 self._proxy = await self._start_proxy()
                 for region, port in self.ports.items():
                     if region in self.stopped:
@@ -99,6 +114,7 @@ class Endpoints:
             finally:
                 for each in itertools.chain(*sockets.values()):
                     each.close()
+            return result
 
     async def stop_region(self, region: str) -> None:
         """Close the connections of a Region and refuse new ones; no effect if it is stopped."""

@@ -95,6 +95,8 @@ class Server:
             "status": self._status,
             "register": self._register,
             "reset": self._reset,
+            "save_snapshot": self._save_snapshot,
+            "restore_snapshot": self._restore_snapshot,
             "stop_region": self._stop_region,
             "start_region": self._start_region,
             "delay_jobs": self._delay_jobs,
@@ -139,6 +141,13 @@ class Server:
     async def _reset(self, _: Json) -> Json:
         await self._endpoints.reset()
         return {}
+
+    async def _save_snapshot(self, parameters: Json) -> Json:
+        await self._endpoints.save_snapshot(str(parameters["name"]))
+        return {}
+
+    async def _restore_snapshot(self, parameters: Json) -> Json:
+        return {"restored": await self._endpoints.restore_snapshot(str(parameters["name"]))}
 
     async def _stop_region(self, parameters: Json) -> Json:
         await self._endpoints.stop_region(str(parameters["region"]))
