@@ -11,24 +11,27 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blocks_runtime.contract import DATABASE
 from local_dsql.postgres.build_record import BuildRecord, catalog_digest
 from local_dsql.postgres.errors import refusal_error
 from local_dsql.postgres.process import PORT, SUPERUSER
+from local_dsql.postgres.undo import Contents, forget_changes, remove_files, save_contents, undo_changes
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
 LIVE = DATABASE
 PRISTINE = "pristine"
 _SPARE = "spare_of_"
 _SNAPSHOT = "snapshot_"
+_FORMAT = 1
+"""Of the record that a snapshot has as its comment; a snapshot with another one is made anew."""
 _MAINTENANCE = "template1"
 """Database to connect to while the others are replaced."""
 
@@ -47,6 +50,9 @@ _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     f"WHERE datname = '{LIVE}' AND pid <> pg_backend_pid()"
 )
+_END_CLIENTS = (
+    f"{_END_SESSIONS} AND (usename IS NULL OR usename NOT IN ('{SUPERUSER}', 'local_dsql_control'))"
+)
 _POLL = 0.002
 
 
@@ -58,6 +64,8 @@ class Databases:
 
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
+        self._counted: str | None = None
+        """Template of the live database, if PostgreSQL has counted all changes of rows since."""
 
     async def build(self, scripts: Sequence[Path]) -> BuildRecord:
         """Run the catalog scripts in a new data directory and create the live database from the result."""
@@ -81,47 +89,77 @@ class Databases:
 
     async def recreate(self, built: BuildRecord) -> None:
         """Replace the live database by a copy of `pristine`; drop all snapshots and later roles. Sessions end."""
+        self._counted = None
         async with self._connection(_MAINTENANCE) as maintenance:
             for snapshot in await _names(maintenance, _SNAPSHOT):
                 await _drop_template(maintenance, snapshot)
-            await _drop_live(maintenance, built.roles)
+            await _drop_live(maintenance)
+            await _drop_roles(maintenance, built.roles)
             await _make_live(maintenance, PRISTINE)
 
     async def save_snapshot(self, name: str) -> None:
         """Copy the live database into a template with this name, the only one; sessions end."""
-        template = _snapshot_template(name)
+        template, self._counted = _snapshot_template(name), None
         async with self._connection(_MAINTENANCE) as maintenance:
             for older in await _names(maintenance, _SNAPSHOT):
                 await _drop_template(maintenance, older)
             await _end_sessions(maintenance)
+            async with self._connection(LIVE) as live:
+                contents = await save_contents(live, template)
+            await _end_sessions(maintenance)
             ((roles, digest),) = await maintenance.rows(_ROLES)
             await _copy(maintenance, LIVE, template)
             await maintenance.rows(f"ALTER DATABASE {template} IS_TEMPLATE true ALLOW_CONNECTIONS false")
-            record = json.dumps({"roles": [int(oid) for oid in (roles or "").split(",")], "digest": digest})
-            await maintenance.rows(
-                f"COMMENT ON DATABASE {template} IS {literal(record)}"
-            )  # complete from here on
+            oids = [int(oid) for oid in (roles or "").split(",")]
+            record = {"format": _FORMAT, "roles": oids, "digest": digest, "contents": contents.document()}
+            await maintenance.rows(  # the record makes the snapshot complete
+                f"COMMENT ON DATABASE {template} IS {literal(json.dumps(record))}"
+            )
+        await self._count_from_here(template)
 
     async def restore_snapshot(self, name: str) -> bool:
-        """Replace the live database by a copy of the snapshot, drop later roles, and return True.
+        """Give the live database the content of the snapshot, drop later roles, and return True; sessions end.
 
-        Return False, with nothing changed but dropped roles, if there is no such snapshot or its roles are no longer
-        the same. Sessions end.
+        Return False, with an empty database, if the roles are no longer those of the snapshot; and with an unchanged
+        one if there is no such snapshot.
         """
-        template = _snapshot_template(name)
+        template, self._counted = _snapshot_template(name), None
         async with self._connection(_MAINTENANCE) as maintenance:
-            found = await maintenance.rows(
-                "SELECT shobj_description(oid, 'pg_database') FROM pg_database "
-                f"WHERE datname = '{template}' AND datconnlimit <> -2"
-            )
-            if not found or found[0][0] is None:
+            record = await _record(maintenance, template)
+            if record is None:
                 return False
-            record = json.loads(found[0][0])
-            await _drop_live(maintenance, record["roles"])
-            ((_, digest),) = await maintenance.rows(_ROLES)
-            same = bool(digest == record["digest"])
+            await _drop_live(maintenance)
+            same = await _restore_roles(maintenance, record)
             await _make_live(maintenance, template if same else PRISTINE)
-            return same
+        if same:
+            await self._count_from_here(template)
+        return same
+
+    def counts_changes(self, name: str) -> bool:
+        """Return whether the live database is a copy of the snapshot and all its changes since are counted."""
+        return self._counted == _snapshot_template(name)
+
+    async def undo_changes(self, name: str) -> bool:
+        """Undo the changes of rows and the new roles, and return whether that is all that has changed.
+
+        Sessions of clients end, those of the engine and of jobs go on.
+        """
+        template, self._counted = _snapshot_template(name), None
+        async with self._connection(LIVE) as live:
+            await _end_sessions(live, _END_CLIENTS)
+            record = await _record(live, template)
+            if record is None or not await undo_changes(live, template, Contents.read(record["contents"])):
+                return False
+            if not await _restore_roles(live, record):
+                return False
+            await forget_changes(live)
+        self._counted = template
+        return True
+
+    async def _count_from_here(self, template: str) -> None:
+        async with self._connection(LIVE) as live:
+            await forget_changes(live)
+        self._counted = template
 
     async def prepare_spare(self) -> None:
         """Copy the template of the next reset or restore; the copy takes most of its time."""
@@ -162,13 +200,33 @@ async def _run_script(live: Backend, script: Path) -> None:
         ) from None
 
 
-async def _drop_live(maintenance: Backend, roles: Sequence[int]) -> None:
-    """Drop the live database, and all roles but those with the OIDs `roles`."""
+async def _drop_live(maintenance: Backend) -> None:
     await _end_sessions(maintenance)
     await maintenance.rows(f"DROP DATABASE IF EXISTS {LIVE} WITH (FORCE)")
-    ((later,),) = await maintenance.rows(_LATER_ROLES.format(known=", ".join(map(str, roles))))
+
+
+async def _drop_roles(maintenance: Backend, known: Sequence[int]) -> None:
+    """Drop all roles but those with the OIDs `known`."""
+    ((later,),) = await maintenance.rows(_LATER_ROLES.format(known=", ".join(map(str, known))))
     if later is not None:
         await maintenance.rows(f"DROP ROLE {later}")
+
+
+async def _restore_roles(maintenance: Backend, record: Mapping[str, Any]) -> bool:
+    """Drop the roles that the snapshot does not have, and return whether its own are as they were."""
+    await _drop_roles(maintenance, record["roles"])
+    ((_, digest),) = await maintenance.rows(_ROLES)
+    return bool(digest == record["digest"])
+
+
+async def _record(maintenance: Backend, template: str) -> dict[str, Any] | None:
+    """Return the record of a complete snapshot, None if there is none."""
+    found = await maintenance.rows(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database "
+        f"WHERE datname = '{template}' AND datconnlimit <> -2"
+    )
+    record = json.loads(found[0][0]) if found and found[0][0] is not None else {}
+    return record if record.get("format") == _FORMAT else None
 
 
 async def _make_live(maintenance: Backend, template: str) -> None:
@@ -188,6 +246,7 @@ async def _drop_template(maintenance: Backend, template: str) -> None:
     await maintenance.rows(f"DROP DATABASE IF EXISTS {_SPARE}{template}")
     await maintenance.rows(f"ALTER DATABASE {template} IS_TEMPLATE false")
     await maintenance.rows(f"DROP DATABASE {template}")
+    await remove_files(maintenance, template)
 
 
 def _snapshot_template(name: str) -> str:
@@ -207,7 +266,7 @@ async def _exists(maintenance: Backend, name: str) -> bool:
     )
 
 
-async def _end_sessions(maintenance: Backend) -> None:
-    """Terminate all sessions and wait for their end; DROP DATABASE would poll only every 100 ms."""
-    while await maintenance.rows(_END_SESSIONS):
+async def _end_sessions(maintenance: Backend, which: str = _END_SESSIONS) -> None:
+    """Terminate sessions and wait for their end; DROP DATABASE would poll only every 100 ms."""
+    while await maintenance.rows(which):
         await asyncio.sleep(_POLL)

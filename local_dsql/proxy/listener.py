@@ -47,12 +47,16 @@ class Endpoint:
         """
         self._sockets = list(sockets) or _listening(port)
         self.port = self._sockets[0].getsockname()[1]
+        await self.resume()
+        return self.port
+
+    async def resume(self) -> None:
+        """Accept clients again after `pause`; no effect on an endpoint that does not listen."""
         loop = asyncio.get_running_loop()
         for each in self._sockets:
             self._servers.append(
                 await loop.create_server(self._connection, sock=each.dup(), backlog=_BACKLOG)
             )
-        return self.port
 
     def detach(self) -> list[socket.socket]:
         """Return the listening sockets for another endpoint; after `close` they keep the port, and clients wait."""
@@ -65,11 +69,15 @@ class Endpoint:
 
     async def close(self) -> None:
         """Stop listening and drop every client, as an unreachable Region does."""
-        for server in self._servers:
-            server.close()
         for each in self._sockets:
             each.close()
         self._sockets.clear()
+        await self.pause()
+
+    async def pause(self) -> None:
+        """Drop every client; the port stays open, and new clients wait."""
+        for server in self._servers:
+            server.close()
         for connection in list(self.connections):
             connection.abort()
         for server in self._servers:

@@ -140,6 +140,16 @@ class Proxy:
         """Return the listening sockets by Region. They keep their ports after `close`, and clients wait."""
         return {region: endpoint.detach() for region, endpoint in self._endpoints.items()}
 
+    async def pause(self) -> None:
+        """Drop all clients and forget injections, conflicts and waits; new clients wait until `resume`."""
+        await asyncio.gather(*(endpoint.pause() for endpoint in self._endpoints.values()))
+        await self.engine.end_sessions()
+
+    async def resume(self) -> None:
+        """Accept clients again."""
+        for endpoint in self._endpoints.values():
+            await endpoint.resume()
+
     async def stop_region(self, region: str) -> None:
         """Make a Region unreachable: drop its clients and refuse new ones.
 

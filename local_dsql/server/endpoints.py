@@ -92,8 +92,22 @@ class Endpoints:
         await self._replace(lambda: self._instance.save_snapshot(name))
 
     async def restore_snapshot(self, name: str) -> bool:
-        """Replace the database by a copy of a snapshot, and return whether there is one with this name."""
+        """Give the database the content of a snapshot, and return whether there is one with this name.
+
+        The database is copied only if a definition has changed. Else the changes of rows are undone.
+        """
+        if self._instance.counts_changes(name) and await self._undo_changes(name):
+            return True
         return await self._replace(lambda: self._instance.restore_snapshot(name))
+
+    async def _undo_changes(self, name: str) -> bool:
+        async with self._changing:
+            proxy = self.proxy
+            await proxy.pause()
+            try:
+                return await self._instance.undo_changes(name)
+            finally:
+                await proxy.resume()
 
     async def _replace(self, replacement: Callable[[], Awaitable[T]]) -> T:
         """Run a replacement of the database while no session is open.

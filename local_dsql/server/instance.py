@@ -124,6 +124,19 @@ class Instance:
         """Replace the live database by a copy of a snapshot, and return whether there was one; errors as `reset`."""
         return await self._replace(self._databases.restore_snapshot(name))
 
+    def counts_changes(self, name: str) -> bool:
+        """Return whether `undo_changes` may restore the snapshot."""
+        return self._databases.counts_changes(name)
+
+    async def undo_changes(self, name: str) -> bool:
+        """Restore a snapshot while the engine goes on, and return whether that was possible; errors as `reset`."""
+        from local_dsql.wire.backend import ConnectionLost
+
+        try:
+            return await self._databases.undo_changes(name)
+        except ConnectionLost:
+            raise self.failure() from None
+
     async def _replace(self, replacement: Coroutine[None, None, T]) -> T:
         import asyncio
 
