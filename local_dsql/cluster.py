@@ -182,6 +182,11 @@ class LocalCluster:
         answer = self._server.call("register", {"arn": arn, "permissions": rows, "credentials": given})
         return Credentials(**cast("dict[str, str]", answer))
 
+    def credentials_of(self, arn: str) -> Credentials | None:
+        """Return the credentials of a registered IAM role or user, None if it is not registered."""
+        known = cast("dict[str, str] | None", self._server.call("identity", {"arn": arn})["credentials"])
+        return None if known is None else Credentials(**known)
+
     def reset(self) -> None:
         """Empty the database: drop tables, roles, IAM mappings, sessions, snapshots; keep endpoints and credentials."""
         self._server.call("reset", {})

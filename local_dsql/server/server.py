@@ -94,6 +94,7 @@ class Server:
             "attach": self._attach,
             "status": self._status,
             "register": self._register,
+            "identity": self._identity,
             "reset": self._reset,
             "save_snapshot": self._save_snapshot,
             "restore_snapshot": self._restore_snapshot,
@@ -137,6 +138,11 @@ class Server:
         given = cast("dict[str, str] | None", parameters.get("credentials"))
         credentials = None if given is None else Credentials(**given)
         return asdict(self._identities.register(str(parameters["arn"]), permissions, credentials).credentials)
+
+    async def _identity(self, parameters: Json) -> Json:
+        """Return the credentials of a principal, `None` if it is not registered."""
+        known = (each for each in self._identities.all() if each.arn == parameters["arn"])
+        return {"credentials": next((asdict(each.credentials) for each in known), None)}
 
     async def _reset(self, _: Json) -> Json:
         await self._endpoints.reset()
