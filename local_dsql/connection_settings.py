@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from local_dsql.access import Credentials
     from local_dsql.cluster import LocalCluster
 
-_MAPPED = "SELECT iam_role_arn FROM sys.iam_pg_role_mappings WHERE pg_role_name = %s ORDER BY 1"
+_MAPPED = "SELECT arn FROM sys.iam_pg_role_mappings WHERE pg_role_name = %s ORDER BY 1"
 
 
 @dataclass(frozen=True, slots=True)

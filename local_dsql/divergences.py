@@ -232,8 +232,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "short-password",
         "Besides tokens, the local database accepts passwords of 35 characters, which `local-dsql … --short-password` "
-        "makes for one role, cluster and Region, valid for a week at most.",
-        "Some tools cut a token of 400 characters, and the local database listens on loopback only.",
+        "makes for one role, cluster and Region, valid for a week at most. A client that sends one needs no SNI.",
+        "Some tools cut a token of 400 characters, Java sends no SNI for the name localhost, and the local database "
+        "listens on loopback only.",
         "A client of Aurora DSQL must be able to send a token, and a new one after 15 minutes.",
     ),
     Divergence(

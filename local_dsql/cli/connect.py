@@ -70,8 +70,11 @@ def dsn(path: Path, role: str, region: str | None, short: bool) -> None:
     help="Kind of client that reads the URL.",
 )
 def url(path: Path, role: str, region: str | None, short: bool, client: str) -> None:
-    """Print a connection URL, valid for a week: postgresql://admin:…@localhost:…/postgres?…"""
-    click.echo(_settings(path, role, region, short).url(client))
+    """Print a connection URL, valid for a week: postgresql://admin:…@localhost:…/postgres?…
+
+    That for JDBC has a short password: Java sends no server name (SNI) for localhost, which a token needs.
+    """
+    click.echo(_settings(path, role, region, short or client == "jdbc").url(client))
 
 
 def _settings(path: Path, role: str, region: str | None, short: bool) -> ConnectionSettings:
