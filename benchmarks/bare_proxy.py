@@ -41,6 +41,7 @@ from local_dsql.postgres.settings import SETTINGS
 from local_dsql.proxy import Proxy
 from local_dsql.proxy.connection import ClientConnection
 from local_dsql.proxy.listener import Endpoint
+from local_dsql.proxy.ports import ReservedPort
 from local_dsql.tls import CertificateStore
 from local_dsql.wire import messages
 
@@ -126,8 +127,10 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
         tls=certificates.context(),
     )
     await proxy.start()
-    plain = Endpoint(proxy.context(REGION), proxy.tls, connection_class=PlainConnection)
-    await plain.open(0)
+    plain = Endpoint(proxy.context(REGION), proxy.tls, ReservedPort(), connection_class=PlainConnection)
+    await plain.open()
+    encrypted = ReservedPort()
+    await proxy.listen(REGION, encrypted)
     direct: dict[str, str | int] = {"user": "postgres", "dbname": "postgres", "port": postgres.port}
     through: dict[str, str | int] = {
         "host": "localhost",
@@ -140,8 +143,8 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     endpoints: Endpoints = {
         "tcp": direct | {"host": "127.0.0.1", "sslmode": "disable"},
         "socket": direct | {"host": str(folder / "sockets")},
-        "tls": through | {"port": await proxy.listen(REGION), "sslmode": "verify-full"},
-        "plain": through | {"port": plain.port, "sslmode": "disable"},
+        "tls": through | {"port": encrypted.number, "sslmode": "verify-full"},
+        "plain": through | {"port": plain.port.number, "sslmode": "disable"},
     }
     gc.freeze()  # as local_dsql.server.__main__ does
     print(json.dumps(endpoints), flush=True)

@@ -57,15 +57,19 @@ def blocks_app(
     The handlers log in as `admin`. Their module-level databases connect to the new database of each test.
     """
     from blocks_cli.testing import App
+    from blocks_settings import DATABASE, Settings
 
-    with App(dsql, pytestconfig.rootpath) as app:
+    root = pytestconfig.rootpath
+    with App(dsql, root, Settings.of(root).get(DATABASE).value) as app:
         for name, value in app.environment.items():
             monkeypatch.setenv(name, value)
         yield app
 
 
 def _migrations(config: pytest.Config) -> Path | None:
-    """Return the folder of migrations; None if there is none and none was named."""
+    """Return the folder of migrations of the settings; None if there is none and none was named."""
+    from blocks_settings import MIGRATIONS, Settings
+
     named = config.getini("dsql_migrations")
-    folder = config.rootpath / (named or "migrations")
+    folder = config.rootpath / named if named else Settings.of(config.rootpath).get(MIGRATIONS).value
     return folder if named or folder.is_dir() else None

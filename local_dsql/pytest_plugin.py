@@ -14,8 +14,9 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The database of `dsql` has the app's migrations (`blocks_cli.pytest_plugin`), that of `dsql_empty` has nothing. The ini
-options `dsql_dialect`, `dsql_regions` (default us-east-1) and `dsql_migrations` configure them.
+The database of `dsql` has the app's migrations (`blocks_cli.pytest_plugin`), that of `dsql_empty` has nothing. The
+settings of the project configure them, such as `[tool.blocks]` in pyproject.toml, or the ini options `dsql_dialect`,
+`dsql_regions` and `dsql_migrations`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local_dsql.cluster import LocalCluster
 
@@ -35,11 +37,10 @@ pytest_plugins = ["blocks_cli.pytest_plugin"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
-    parser.addini("dsql_dialect", "SQL dialect of the local Aurora DSQL", default="")
-    parser.addini("dsql_migrations", "folder of the app's migrations (default: migrations)", default="")
-    parser.addini(
-        "dsql_regions", "Regions of the local Aurora DSQL (default: us-east-1)", type="args", default=[]
-    )
+    settings = "default: that of the settings"
+    parser.addini("dsql_dialect", f"SQL dialect of the local Aurora DSQL ({settings})", default="")
+    parser.addini("dsql_migrations", f"folder of the app's migrations ({settings})", default="")
+    parser.addini("dsql_regions", f"Regions of the local Aurora DSQL ({settings})", type="args", default=[])
 
 
 @pytest.fixture(scope="session")
@@ -54,20 +55,18 @@ def dsql_cluster(
     import os
     import shutil
 
-    from local_dsql.client.launch import DEFAULT_DIALECT, DEFAULT_REGIONS
+    from blocks_settings import DIALECT, REGIONS, Settings
     from local_dsql.cluster import LocalCluster
     from local_dsql.errors import FolderError
 
     name = f"local-dsql-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    cached = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
-    try:
-        folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
-    except OSError:  # the project is read-only, as in some containers
-        folder = tmp_path_factory.mktemp(name)
+    folder = _cached(pytestconfig, name) or tmp_path_factory.mktemp(name)
+    settings = Settings.of(pytestconfig.rootpath)
+    regions = tuple(pytestconfig.getini("dsql_regions")) or None
     cluster = LocalCluster(
         folder,
-        regions=pytestconfig.getini("dsql_regions") or DEFAULT_REGIONS,
-        dialect=pytestconfig.getini("dsql_dialect") or DEFAULT_DIALECT,
+        regions=settings.get(REGIONS, argument=regions).value,
+        dialect=settings.get(DIALECT, argument=pytestconfig.getini("dsql_dialect") or None).value,
     )
     try:
         cluster.start()
@@ -76,6 +75,18 @@ def dsql_cluster(
         cluster.start()
     with cluster:
         yield cluster
+
+
+def _cached(pytestconfig: pytest.Config, name: str) -> Path | None:
+    """Return the folder `name` in pytest's cache, or None if there is no cache or it cannot be written."""
+    import os
+
+    cache = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
+    try:
+        folder = cache.mkdir(name) if cache else None
+    except OSError:  # a read-only project
+        return None
+    return folder if folder and os.access(folder, os.W_OK) else None
 
 
 @pytest.fixture

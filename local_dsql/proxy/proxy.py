@@ -16,13 +16,12 @@ from local_dsql.wire.sql import literal
 from local_dsql.wire.tls import remember_server_names
 
 if TYPE_CHECKING:
-    import socket
     import ssl
-    from collections.abc import Sequence
     from pathlib import Path
 
     from dsql_dialect import Profile
     from local_dsql.engine.limits import Limits
+    from local_dsql.proxy.ports import ReservedPort
     from local_dsql.proxy.server_context import Authenticator
     from local_dsql.wire.backend import Backend
 
@@ -106,67 +105,39 @@ class Proxy:
         superuser.close()
         await self.jobs.start(self.engine.services)
 
-    async def listen(
-        self,
-        region: str,
-        port: int = 0,
-        commit_latency: float = 0.0,
-        sockets: Sequence[socket.socket] = (),
-    ) -> int:
-        """Open the endpoint of a Region and return its port.
+    async def listen(self, region: str, port: ReservedPort, commit_latency: float = 0.0) -> None:
+        """Open the endpoint of a Region.
 
         Args:
             region: AWS Region that tokens must be signed for.
-            port: port on the loopback addresses; 0 takes a free one.
+            port: port on the loopback addresses; it stays the caller's, also after `close`.
             commit_latency: seconds that a COMMIT with changes takes longer.
-            sockets: those that `detach` of another proxy has returned, instead of `port`.
 
         Raises:
             ValueError: the Region already has an endpoint.
-            OSError: the port is in use.
+            OSError: the port cannot be listened on.
         """
         if region in self._endpoints:
             raise ValueError(f"{region} already has an endpoint")
-        endpoint = Endpoint(self.context(region, commit_latency), self.tls)
-        await endpoint.open(port, sockets)
+        endpoint = Endpoint(self.context(region, commit_latency), self.tls, port)
+        await endpoint.open()
         self._endpoints[region] = endpoint
-        return endpoint.port
-
-    def register(self, region: str, port: int, commit_latency: float) -> None:
-        """Add the endpoint of a stopped Region, which does not listen."""
-        self._endpoints[region] = Endpoint(self.context(region, commit_latency), self.tls, port)
-
-    def detach(self) -> dict[str, list[socket.socket]]:
-        """Return the listening sockets by Region. They keep their ports after `close`, and clients wait."""
-        return {region: endpoint.detach() for region, endpoint in self._endpoints.items()}
 
     async def pause(self) -> None:
         """Drop all clients and forget injections, conflicts and waits; new clients wait until `resume`."""
-        await asyncio.gather(*(endpoint.pause() for endpoint in self._endpoints.values()))
+        await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         await self.engine.end_sessions()
 
     async def resume(self) -> None:
         """Accept clients again."""
         for endpoint in self._endpoints.values():
-            await endpoint.resume()
+            await endpoint.open()
 
     async def stop_region(self, region: str) -> None:
-        """Make a Region unreachable: drop its clients and refuse new ones.
-
-        Raises:
-            KeyError: the Region has no endpoint.
-        """
-        await self._endpoints[region].close()
-
-    async def start_region(self, region: str) -> None:
-        """Make a stopped Region reachable again, on the same port.
-
-        Raises:
-            KeyError: the Region has no endpoint.
-            OSError: another program uses the port.
-        """
-        endpoint = self._endpoints[region]
-        await endpoint.open(endpoint.port)
+        """Drop the clients of a Region and refuse new ones; its port stays reserved. No effect if it is stopped."""
+        if (endpoint := self._endpoints.pop(region, None)) is not None:
+            endpoint.port.refuse()
+            await endpoint.close()
 
     async def close(self) -> None:
         """Drop all clients and disconnect from PostgreSQL."""

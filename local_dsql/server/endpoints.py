@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
+from blocks_settings.regions import check_region
 from dsql_dialect import profile
 from local_dsql.access import TokenAuthenticator
-from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
+from local_dsql.access.cluster_name import LOOPBACK_HOSTS
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
 from local_dsql.proxy import Proxy
+from local_dsql.proxy.ports import ReservedPort
 from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
@@ -38,8 +39,9 @@ class Endpoints:
     """The proxy and its listening ports.
 
     Attributes:
-        ports: port of each Region, on the loopback addresses.
+        ports: port of each Region, on the loopback addresses; reserved until `close`.
         stopped: Regions that refuse connections until they are started again.
+        moved: usual ports of Regions, which another program has; the next start tries them again.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Endpoints:
         self._authenticator = TokenAuthenticator(name, identities)
         self._profile = profile(options.dialect)
         self._latency = options.commit_latency
+        self._first_port = options.port
         self._suspend_always = options.suspend_always
         self._certificates = CertificateStore(
             self._folder.certificates, self._folder.authority_file, name.identifier
@@ -66,8 +69,9 @@ class Endpoints:
         self._changing = asyncio.Lock()
         self._proxy: Proxy | None = None
         self._job_delay = 0.0
-        self.ports: dict[str, int] = {}
+        self.ports: dict[str, ReservedPort] = {}
         self.stopped: set[str] = set()
+        self.moved: dict[str, int] = {}
 
     async def open(self, regions: Sequence[str]) -> None:
         """Start the proxy and listen for each Region; PostgreSQL must be ready."""
@@ -78,9 +82,10 @@ class Endpoints:
     async def add(self, regions: Sequence[str]) -> None:
         """Listen for Regions without an endpoint; their host names are added to the certificate."""
         async with self._changing:
-            if missing := [region for region in regions if region not in self.ports]:
-                self._ensure_certificate(missing)
+            missing = [region for region in regions if region not in self.ports]
+            if self._ensure_certificate((*self.ports, *missing)):
                 self._certificates.load_into(self._tls)
+            if missing:
                 await self._listen(missing)
 
     async def reset(self) -> None:
@@ -115,19 +120,11 @@ class Endpoints:
         All endpoints keep their ports: clients that connect meanwhile wait.
         """
         async with self._changing:
-            sockets = self._proxy.detach() if self._proxy is not None else {}
-            try:
-                await self.close()
-                result = await replacement()
-                self._proxy = await self._start_proxy()
-                for region, port in self.ports.items():
-                    if region in self.stopped:
-                        self._proxy.register(region, port, self._latency)
-                    else:
-                        await self._proxy.listen(region, port, self._latency, sockets.pop(region, ()))
-            finally:
-                for each in itertools.chain(*sockets.values()):
-                    each.close()
+            await self._close_proxy()
+            result = await replacement()
+            self._proxy = await self._start_proxy()
+            for region in self.ports.keys() - self.stopped:
+                await self._proxy.listen(region, self.ports[region], self._latency)
             return result
 
     async def stop_region(self, region: str) -> None:
@@ -142,10 +139,11 @@ class Endpoints:
             proxy = self.proxy_for(region)
             if region not in self.stopped:
                 return
+            port = self.ports[region]
             try:
-                await proxy.start_region(region)
+                await proxy.listen(region, port, self._latency)
             except OSError as error:
-                raise _no_endpoint(f"{region}, port {self.ports[region]}", error) from None
+                raise _no_endpoint(f"{region}, port {port.number}", error) from None
             self.stopped.discard(region)
 
     def delay_jobs(self, seconds: float) -> None:
@@ -153,7 +151,13 @@ class Endpoints:
         self.proxy.jobs.delay = self._job_delay = seconds
 
     async def close(self) -> None:
-        """End all sessions and stop listening."""
+        """End all sessions and give the ports up."""
+        await self._close_proxy()
+        for port in self.ports.values():
+            port.close()
+
+    async def _close_proxy(self) -> None:
+        """End all sessions; clients that connect wait."""
         proxy, self._proxy = self._proxy, None
         if proxy is None:
             return
@@ -187,19 +191,33 @@ class Endpoints:
         """Listen for each Region on its previous port, or on another one if that is taken."""
         assert self._proxy is not None
         for region in regions:
-            usual = self._record.ports.get(region, 0)
-            try:
-                port = await self._proxy.listen(region, usual, self._latency)
-            except OSError as error:
-                if not usual:
-                    raise _no_endpoint(region, error) from None
-                log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
-                port = await self._proxy.listen(region, 0, self._latency)
-            self.ports[region] = self._record.ports[region] = port
+            self.ports[region] = port = self._reserve(region)
+            await self._proxy.listen(region, port, self._latency)
+            if region not in self.moved:
+                self._record.ports[region] = port.number
         self._record.save(self._folder)
 
-    def _ensure_certificate(self, regions: Sequence[str]) -> None:
-        self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
+    def _reserve(self, region: str) -> ReservedPort:
+        fixed = None if self._first_port is None else self._first_port + len(self.ports)
+        usual = fixed or self._record.ports.get(region, 0)
+        try:
+            return ReservedPort(usual)
+        except OverflowError as error:  # beyond the last port
+            raise _taken(region, usual, str(error)) from None
+        except OSError as error:
+            if fixed:
+                raise _taken(region, fixed, error.strerror or str(error)) from None
+            if not usual:
+                raise _no_endpoint(region, error) from None
+        log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
+        self.moved[region] = usual
+        return ReservedPort()
+
+    def _ensure_certificate(self, regions: Sequence[str]) -> bool:
+        """Renew certificates that are damaged, expire or lack a host name; return whether that was necessary."""
+        return self._certificates.ensure(
+            (*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions))
+        )
 
     @property
     def proxy(self) -> Proxy:
@@ -225,6 +243,14 @@ class Endpoints:
         if region not in self.ports:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
         return self.proxy
+
+
+def _taken(region: str, port: int, words: str) -> ServerError:
+    return ServerError(
+        f"port {port} is not free for the endpoint of {region}",
+        words,
+        "end the program that listens on the port (`ss -ltnp` lists it), or choose another port",
+    )
 
 
 def _no_endpoint(place: str, error: OSError) -> ServerError:

@@ -16,6 +16,7 @@ from local_dsql.control.server import ControlServer
 from local_dsql.errors import ServerMismatchError
 from local_dsql.server.cluster_record import ClusterRecord
 from local_dsql.server.conflict_handlers import ConflictHandlers
+from local_dsql.server.cost_handlers import CostHandlers
 from local_dsql.server.endpoints import Endpoints
 from local_dsql.storage.locks import FileLock
 
@@ -59,7 +60,9 @@ class Server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
         conflicts = ConflictHandlers(self._endpoints)
-        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.stream_handlers)
+        costs = CostHandlers(self._endpoints)
+        handlers = {**self._handlers(), **conflicts.handlers, **costs.handlers}
+        control = ControlServer(handlers, conflicts.stream_handlers)
         try:
             await self._instance.open()
             await self._endpoints.open(self._options.regions)
@@ -71,6 +74,7 @@ class Server:
         finally:
             self._folder.state_file.unlink(missing_ok=True)
             await control.close()
+            costs.close()
             await self._endpoints.close()
             await self._instance.settle()
 
@@ -116,8 +120,15 @@ class Server:
                 raise ServerMismatchError(
                     f"the server of {self._folder.path} runs with another {option.replace('_', ' ')}",
                     f"process {os.getpid()} runs with {served}, not {wanted}",
-                    f"use {served}, stop the server first, or choose another folder (--path)",
+                    f"use {served}, stop the server first, or choose another folder",
                 )
+        first, wanted = next(iter(self._endpoints.ports.values())).number, parameters.get("port")
+        if wanted is not None and wanted != first:
+            raise ServerMismatchError(
+                f"the server of {self._folder.path} has another port",
+                f"process {os.getpid()} listens on {first}, not {wanted}",
+                f"use {first}, or stop the server first",
+            )
         await self._endpoints.add(cast("list[str]", parameters["regions"]))
         return await self._status({})
 
@@ -127,8 +138,9 @@ class Server:
             "identifier": self._record.identifier,
             "dialect": self._options.dialect,
             "commit_latency": self._options.commit_latency,
-            "ports": self._endpoints.ports,
+            "ports": {region: port.number for region, port in self._endpoints.ports.items()},
             "stopped_regions": sorted(self._endpoints.stopped),
+            "moved_ports": self._endpoints.moved,
             "admin": asdict(self._admin.credentials),
         }
 

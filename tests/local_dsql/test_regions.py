@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ import pytest
 from psycopg.errors import SerializationFailure
 
 from blocks_runtime import signing
-from local_dsql import LocalCluster, LocalDatabaseError
+from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,14 +161,15 @@ def test_a_failed_region_refuses_and_comes_back_on_its_port(failing: LocalCluste
     psycopg.connect(failing.dsn(WEST)).close()
 
 
-def test_a_region_whose_port_was_taken_meanwhile_is_a_clear_error(failing: LocalCluster) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a stopped Region gives up its port")
+def test_no_program_takes_the_port_of_a_stopped_region(failing: LocalCluster) -> None:
     port = failing.status.ports[WEST]
     failing.stop_region(WEST)
-    with socket.create_server(("127.0.0.1", port)):
-        with pytest.raises(LocalDatabaseError, match=f"cannot listen .* {WEST}, port {port}") as failure:
-            failing.start_region(WEST)
-    assert "Address already in use" in failure.value.why
-    assert "another program" in failure.value.remedy
+    with pytest.raises(OSError, match="Address already in use"):
+        socket.create_server(("127.0.0.1", port))
+    failing.reset()
+    with pytest.raises(OSError, match="Address already in use"):
+        socket.create_server(("127.0.0.1", port))
     failing.start_region(WEST)
     psycopg.connect(failing.dsn(WEST)).close()
 

@@ -27,6 +27,7 @@ from local_dsql.access import (
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
 from local_dsql.proxy import Limits, Proxy
+from local_dsql.proxy.ports import ReservedPort
 from local_dsql.tls import CertificateStore
 
 if TYPE_CHECKING:
@@ -100,7 +101,14 @@ class Cluster:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.run(self.proxy.start())
-        self.port = self.run(self.proxy.listen(REGION))
+        self.ports: dict[str, ReservedPort] = {}
+        self.port = self.listen(REGION)
+
+    def listen(self, region: str) -> int:
+        """Open the endpoint of a Region and return its port."""
+        port = self.ports[region] = ReservedPort()
+        self.run(self.proxy.listen(region, port))
+        return port.number
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 30) -> T:
         """Run a coroutine on the proxy's event loop."""
@@ -149,6 +157,8 @@ class Cluster:
     def close(self) -> None:
         """Stop everything and remove the folder."""
         self.run(self.proxy.close())
+        for port in self.ports.values():
+            port.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

@@ -154,7 +154,7 @@ def test_a_role_that_may_only_insert_conflicts_like_any_other(
 
 def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.Connection[Any]) -> None:
     """A token is good for its Region; a conflict crosses Regions; a Region can go away and come back."""
-    port = cluster.run(cluster.proxy.listen("us-east-2"))
+    port = cluster.listen("us-east-2")
     there: dict[str, Any] = {"port": port, "password": cluster.token(region="us-east-2")}
     admin.execute("CREATE TABLE IF NOT EXISTS everywhere (id int PRIMARY KEY, v text)")
     admin.execute("DELETE FROM everywhere")
@@ -171,7 +171,7 @@ def test_regions_are_endpoints_of_one_database(cluster: Cluster, admin: psycopg.
             other.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError):
         cluster.connect(**there)
-    cluster.run(cluster.proxy.start_region("us-east-2"))
+    cluster.run(cluster.proxy.listen("us-east-2", cluster.ports["us-east-2"]))
     with cluster.connect(**there) as again:
         assert again.execute("SELECT v FROM everywhere").fetchall() == [("there",)]
 

@@ -15,6 +15,7 @@ import pytest
 
 from local_dsql.postgres.settings import SETTINGS
 from local_dsql.proxy.listener import Endpoint
+from local_dsql.proxy.ports import ReservedPort
 from local_dsql.wire import messages
 from local_dsql.wire.frames import FrameReader
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage
@@ -145,10 +146,12 @@ def no_password(cluster: Cluster, port: int) -> socket.socket:
 def hasty(cluster: Cluster) -> Iterator[Endpoint]:
     """An endpoint with a login timeout of 0.5 s."""
     context = dataclasses.replace(cluster.proxy.context(REGION), login_timeout=0.5)
-    endpoint = Endpoint(context, cluster.proxy.tls)
-    cluster.run(endpoint.open(0))
+    port = ReservedPort()
+    endpoint = Endpoint(context, cluster.proxy.tls, port)
+    cluster.run(endpoint.open())
     yield endpoint
     cluster.run(endpoint.close())
+    port.close()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_login_timeout(
 ) -> None:
     """A client that stops before it is logged in is dropped; with an error once it has sent a startup message."""
     began = time.monotonic()
-    with begin(cluster, hasty.port) as client:
+    with begin(cluster, hasty.port.number) as client:
         data = received(client)
     assert 0.4 < time.monotonic() - began < 5
     assert (b"canceling authentication due to timeout" in data) == timed_out
@@ -174,7 +177,7 @@ def test_login_timeout(
 
 
 def test_the_timeout_ends_with_the_login(cluster: Cluster, hasty: Endpoint) -> None:
-    with cluster.connect(port=hasty.port) as connection:
+    with cluster.connect(port=hasty.port.number) as connection:
         time.sleep(0.7)
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
