@@ -117,6 +117,7 @@ class Queue:
             MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
             ValueError: it is from another queue.
         """
+        self._check(message)
         index = id_key(self.name, message.id)
 
         def finish(tx: TableTransaction) -> None:
@@ -178,11 +179,7 @@ class Queue:
             ) from error
 
     def _held(self, tx: TableTransaction, message: Message[Any]) -> tuple[Key, Row]:
-        if message.queue not in (None, self._place):
-            raise ValueError(
-                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
-                "acknowledge it where it came from"
-            )
+        self._check(message)
         key = Key(self._rows, message.sk)
         row = self._row(tx, key)
         if row is None or row.receipt != message.receipt:
@@ -190,6 +187,18 @@ class Queue:
                 f"the message {message.id!r} was received by another consumer since, is acknowledged, or has new data"
             )
         return key, row
+
+    def _check(self, message: Message[Any]) -> None:
+        if not isinstance(message, Message):
+            raise TypeError(
+                f"a message is what pull() has returned, not {type(message).__name__}; "
+                "pull() returns None for an empty queue"
+            )
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
 
     def _row(self, tx: TableTransaction, key: Key) -> Row | None:
         record = tx._get(key)

@@ -86,9 +86,9 @@ class AtomicTable(Reads):
             ValueError: two items have the same key.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from .items import Item
+        from .items import several
 
-        self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
+        self._connected().set(several(items), until_of(deadline))
 
     def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
         """Delete one item, or any number of items; missing ones are no error.
@@ -129,12 +129,15 @@ class AtomicTable(Reads):
             TableLimitExceeded: more than 100 items and locks, or too many bytes; nothing was written.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from .items import Item, Lock
+        from .items import Lock, several
         from .lease import Lease
+        from .locks import no_guard
 
-        wanted = [items] if isinstance(items, Item) else list(items)
-        guards = [locks] if isinstance(locks, (Lock, Lease)) else list(locks)
-        return self._connected().set_atomic(wanted, guards, once, until_of(deadline))
+        if isinstance(locks, (Lock, Lease)):
+            locks = [locks]
+        elif not hasattr(locks, "__iter__"):
+            raise no_guard(locks)
+        return self._connected().set_atomic(list(several(items)), list(locks), once, until_of(deadline))
 
     @overload
     def transaction(

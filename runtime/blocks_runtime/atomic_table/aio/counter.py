@@ -71,6 +71,9 @@ class AsyncCounter:
                 raise
             identity.result_in(record)  # refuses another payload
 
+    def __repr__(self) -> str:
+        return f"Counter({self.name!r}, shards={self.shards})"
+
     async def value(self, *, deadline: Deadline | None = None) -> int | Decimal:
         """Return the sum of all shards; they are read one after the other, so additions meanwhile may be missing."""
         from ...shared.deadline import expires_at

@@ -118,6 +118,7 @@ class AsyncQueue:
             MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
             ValueError: it is from another queue.
         """
+        self._check(message)
         index = id_key(self.name, message.id)
 
         async def finish(tx: AsyncTableTransaction) -> None:
@@ -179,11 +180,7 @@ class AsyncQueue:
             ) from error
 
     async def _held(self, tx: AsyncTableTransaction, message: Message[Any]) -> tuple[Key, Row]:
-        if message.queue not in (None, self._place):
-            raise ValueError(
-                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
-                "acknowledge it where it came from"
-            )
+        self._check(message)
         key = Key(self._rows, message.sk)
         row = await self._row(tx, key)
         if row is None or row.receipt != message.receipt:
@@ -191,6 +188,18 @@ class AsyncQueue:
                 f"the message {message.id!r} was received by another consumer since, is acknowledged, or has new data"
             )
         return key, row
+
+    def _check(self, message: Message[Any]) -> None:
+        if not isinstance(message, Message):
+            raise TypeError(
+                f"a message is what pull() has returned, not {type(message).__name__}; "
+                "pull() returns None for an empty queue"
+            )
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
 
     async def _row(self, tx: AsyncTableTransaction, key: Key) -> Row | None:
         record = await tx._get(key)

@@ -85,9 +85,9 @@ class AsyncAtomicTable(AsyncReads):
             ValueError: two items have the same key.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from ..items import Item
+        from ..items import several
 
-        await self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
+        await self._connected().set(several(items), until_of(deadline))
 
     async def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
         """Delete one item, or any number of items; missing ones are no error.
@@ -128,12 +128,15 @@ class AsyncAtomicTable(AsyncReads):
             TableLimitExceeded: more than 100 items and locks, or too many bytes; nothing was written.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from ..items import Item, Lock
+        from ..items import Lock, several
+        from ..locks import no_guard
         from .lease import AsyncLease
 
-        wanted = [items] if isinstance(items, Item) else list(items)
-        guards = [locks] if isinstance(locks, (Lock, AsyncLease)) else list(locks)
-        return await self._connected().set_atomic(wanted, guards, once, until_of(deadline))
+        if isinstance(locks, (Lock, AsyncLease)):
+            locks = [locks]
+        elif not hasattr(locks, "__iter__"):
+            raise no_guard(locks)
+        return await self._connected().set_atomic(list(several(items)), list(locks), once, until_of(deadline))
 
     @overload
     def transaction(
