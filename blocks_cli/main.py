@@ -30,7 +30,7 @@ OUTPUT_CLOSED = 141
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
-    *("load", "dump", "explain"),
+    *("load", "dump", "explain", "cost"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
