@@ -84,7 +84,7 @@ def _run(command: tuple[str, ...]) -> int:
 def _print(found: Cost, price: float | None) -> None:
     console.print_message(
         f"write    {found.write_dpu:.5f} DPU   {found.rows_written:,} rows, {found.index_entries_written:,} index "
-        f"entries, {found.transactions:,} transactions"
+        f"entries, {found.transactions:,} transaction{'s' * (found.transactions != 1)}"
     )
     console.print_message(
         f"read     {found.read_dpu_low:.5f} to {found.read_dpu_high:.5f} DPU   {found.rows_read:,} rows"
