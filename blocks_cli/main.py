@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import sys
@@ -19,6 +18,7 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
 from blocks_cli import console
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.file_errors import file_error, is_full_disk
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
@@ -29,17 +29,13 @@ OUTPUT_CLOSED = 141
 
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
-    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema"),
+    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config"),
     *("load", "dump", "explain", "cost"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
 Only the module of the called command is imported: a deploy needs many modules that `blocks status` does not.
 """
-
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class _OutputClosed(Exception):
@@ -146,23 +142,21 @@ def _print_error(error: CommandError, *, as_json: bool) -> int:
 
 def _as_command_error(error: Exception, given: list[str]) -> CommandError:
     """Convert any exception to a CommandError."""
+    from blocks_settings import SettingsError
     from local_dsql.errors import LocalDatabaseError
 
     match error:
         case CommandError():
             return error
+        case SettingsError():
+            return CommandError(error.what, error.why, error.remedy)
         case LocalDatabaseError():
             return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
         case click.ClickException():
             command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
             return CommandError(command, error.format_message(), f"see `{command} --help`")
-        case OSError(errno=number, filename=str(name)) if number in _NO_ROOM | _NOT_ALLOWED:
-            return CommandError(
-                f"{name}: cannot be written or read",
-                error.strerror or "permission denied",
-                "grant this user access to the folder and free space on its disk, then run the command again",
-                ExitCode.MIGRATION_FAILED if number in _NO_ROOM else ExitCode.USAGE,
-            )
+        case OSError() if error.filename is not None or is_full_disk(error):
+            return file_error(error)
     return CommandError(
         f"{type(error).__name__}: {error}",
         "internal error",

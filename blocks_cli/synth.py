@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.workspace import Workspace
+from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def synthesize(
             "the file is missing or has no `app`",
             'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
         )
-    shutil.rmtree(output, ignore_errors=True)
+    if output.exists():
+        shutil.rmtree(output)
     output.mkdir(parents=True)
     environment = _environment(root, settings, output, region)
     status = _run(command, root, environment)

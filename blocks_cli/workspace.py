@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
-from blocks_runtime.database.location import local_folder
+from blocks_runtime.shared.project import project_folder
+from local_dsql.storage.folder import ignore_in_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def project_root() -> Path:
     """Return the root of the project around the current folder, by the runtime's rule."""
-    return local_folder("main", Path.cwd()).parents[2]
+    return project_folder(Path.cwd())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Workspace:
         """Return the output folder of the synth."""
         return self.folder / "cdk.out"
 
+    def create(self) -> None:
+        """Create `.blocks`, which git ignores."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignore_in_git(self.folder)
+
     @contextlib.contextmanager
     def deploying(self) -> Iterator[None]:
         """Hold the lock on the deployment.
@@ -73,8 +79,7 @@ class Workspace:
         Raises:
             CommandError: another process is deploying or destroying.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / ".gitignore").write_text("*\n")  # local files are not shared
+        self.create()
         with (self.folder / "deploy.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

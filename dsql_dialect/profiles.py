@@ -23,8 +23,8 @@ PROFILES = (
     Profile(
         "portable",
         date(2025, 5, 27),
-        "a cautious subset, without most of what DSQL learned in 2026; if a newer dialect accepts a refused statement, "
-        "the refusal says since when, and names the dialect",
+        "a cautious subset, without most of what DSQL learned in 2026, for tools and Regions that lack it; if a newer "
+        "dialect accepts a refused statement, the refusal says since when, and names the dialect",
     ),
     Profile(
         "2026-09",
@@ -55,6 +55,25 @@ def profile(name: str = DEFAULT.name) -> Profile:
 def first_allowing(lifted: date) -> Profile | None:
     """Return the earliest dialect in which a refusal lifted on that day is over, or None."""
     return next((known for known in PROFILES if known.lifts(lifted)), None)
+
+
+def way_out(lifted: date) -> str:
+    """Return since when DSQL accepts a feature, why an older dialect refuses it, and how to select a newer one.
+
+    Empty if no dialect accepts it yet.
+    """
+    newer = first_allowing(lifted)
+    if newer is None:
+        return ""
+    return (
+        f"Allowed since {lifted.isoformat()}: choose dialect {newer.name}, by {as_setting(newer)}. "
+        f"{DEFAULT.name} leaves out what is newer than its day, for tools and Regions that do not have it yet."
+    )
+
+
+def as_setting(chosen: Profile) -> str:
+    """Return how to select a dialect for everything in a project."""
+    return f'dialect = "{chosen.name}" under [tool.blocks] in pyproject.toml'
 
 
 def allowed_in(lifted: date) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dsql_dialect.profiles import first_allowing
+from dsql_dialect.profiles import way_out
 
 if TYPE_CHECKING:
     from datetime import date
@@ -98,8 +98,5 @@ class Finding:
         return self._dated(self.rule.remedy_in_migration or self.rule.remedy)
 
     def _dated(self, remedy: str) -> str:
-        lifted = self.rule.lifted
-        newer = None if lifted is None else first_allowing(lifted)
-        if lifted is None or newer is None:
-            return remedy
-        return f"{remedy} Allowed since {lifted.isoformat()}: choose dialect {newer.name}."
+        newer = "" if self.rule.lifted is None else way_out(self.rule.lifted)
+        return f"{remedy} {newer}" if newer else remedy

@@ -39,6 +39,13 @@ _ROW_LIMIT = (
     f"repeats it until it changes none; one of the {ROWS_PER_TRANSACTION:,} rows is the journal's"
 )
 
+_EXISTS = ("42P07", "42710", "42P06", "42723")
+"""SQLSTATEs of an object that exists already: table or index, role or other object, schema, function."""
+_BASELINE = (
+    "if the database is older than its migrations, record them with `blocks baseline`, or this one with "
+    "`blocks repair {name} --applied`; else correct the file and migrate again; nothing of this statement took effect"
+)
+
 _logger = logging.getLogger("lambda_migrator")
 
 Report: TypeAlias = "Callable[[Step, float], None]"
@@ -258,6 +265,8 @@ class Execution:
             return error  # the statement itself was not refused
         self._record(self._update(State.FAILED, self._step.first))
         remedy = _BATCH if self._step.action is Action.BATCH else _NOTHING
+        if error.sqlstate in _EXISTS:
+            remedy = _BASELINE.format(name=self._step.migration.name)
         if isinstance(error, TransactionRowLimitExceeded):
             remedy = _ROW_LIMIT
         place = self._step.migration.place(self._at, error.position)

@@ -70,12 +70,12 @@ def baseline(
     """Mark every migration up to number `to` (by default all) as applied, without running them.
 
     Raises:
-        RepairError: the journal is not empty.
+        RepairError: the journal has a migration that is applied or begun; refused attempts do not count.
     """
-    if entries := read(admin):
+    if begun := [entry for entry in read(admin) if not entry.correctable]:
         raise RepairError(
-            "this database has a journal of migrations already",
-            f"{len(entries)} are recorded, the newest is {entries[-1].name}",
+            "this database has a journal with applied migrations already",
+            f"{len(begun)} are applied or begun, the newest is {begun[-1].name}",
             "mark single ones with `blocks repair NAME --applied`; apply pending ones with `blocks up`",
         )
     chosen = [each for each in manifest.migrations if to is None or each.version <= to]

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
+from blocks_settings.regions import check_region
 from local_dsql.access import ClusterName, Credentials, credential_variables
-from local_dsql.access.cluster_name import check_region
 from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.client.launch import stopped_error, wait_for_end
+from local_dsql.client.project_options import cluster_options
 from local_dsql.client.server_handle import RequestedOptions, ServerHandle
 from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
 from local_dsql.control.predicate_client import PredicateClient, predicate_name
@@ -49,30 +50,40 @@ class LocalCluster:
         regions: Sequence[str] | None = None,
         dialect: str | None = None,
         commit_latency: float | None = None,
+        port: int | None = None,
         suspend_always: bool = False,
     ) -> None:
         """Configure the cluster; nothing is started yet.
 
         Args:
             path: folder of the cluster, created if it is missing.
-            regions: Regions with an endpoint each, the default one first; by default those of the running server, else
-                `us-east-1`.
-            dialect: profile of `dsql_dialect`; by default that of the running server, else the default one.
+            regions: Regions with an endpoint each, the default one first; by default those of the project's settings,
+                of the running server, else `us-east-1`.
+            dialect: profile of `dsql_dialect`; by default that of the project's settings, of the running server, else
+                the default one.
             commit_latency: seconds added to each COMMIT, as between Regions; by default that of the running server,
                 else 0.
+            port: port of the first Region; further Regions have the next ones. By default that of the project's
+                settings, else a free one, which the cluster keeps.
             suspend_always: for tests of the engine: suspend every open transaction after each of its statements. This
                 shows nowhere but in the time that statements take.
 
         Raises:
             ValueError: a name in `regions` is not a Region name, or the dialect is unknown.
+            SettingsError: the settings of the project are invalid.
         """
         if dialect is not None:
             from dsql_dialect import profile
 
             profile(dialect)
         self.folder = Folder.at(path)
-        self._regions = tuple(dict.fromkeys(check_region(region) for region in regions or ()))
-        requested = RequestedOptions(self._regions, dialect, commit_latency, suspend_always or None)
+        options = cluster_options(
+            self.folder.path, dialect, [check_region(region) for region in regions or ()], port
+        )
+        self._regions = options.regions
+        requested = RequestedOptions(
+            self._regions, options.dialect, commit_latency, suspend_always or None, options.port
+        )
         self._server = ServerHandle(self.folder, requested)
         self._predicate_client = PredicateClient()
 

@@ -14,7 +14,8 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` and `dsql_regions` (default us-east-1) configure the cluster.
+The ini options `dsql_dialect` and `dsql_regions` configure the cluster; by default the settings of the project do,
+such as `[tool.blocks]` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local_dsql.cluster import LocalCluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
-    parser.addini("dsql_dialect", "SQL dialect of the local Aurora DSQL", default="")
-    parser.addini(
-        "dsql_regions", "Regions of the local Aurora DSQL (default: us-east-1)", type="args", default=[]
-    )
+    settings = "default: that of the settings"
+    parser.addini("dsql_dialect", f"SQL dialect of the local Aurora DSQL ({settings})", default="")
+    parser.addini("dsql_regions", f"Regions of the local Aurora DSQL ({settings})", type="args", default=[])
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +50,18 @@ def dsql_cluster(
     import os
     import shutil
 
-    from local_dsql.client.launch import DEFAULT_DIALECT, DEFAULT_REGIONS
+    from blocks_settings import DIALECT, REGIONS, Settings
     from local_dsql.cluster import LocalCluster
     from local_dsql.errors import FolderError
 
     name = f"local-dsql-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    cached = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
-    folder = cached.mkdir(name) if cached else tmp_path_factory.mktemp(name)
+    folder = _cached(pytestconfig, name) or tmp_path_factory.mktemp(name)
+    settings = Settings.of(pytestconfig.rootpath)
+    regions = tuple(pytestconfig.getini("dsql_regions")) or None
     cluster = LocalCluster(
         folder,
-        regions=pytestconfig.getini("dsql_regions") or DEFAULT_REGIONS,
-        dialect=pytestconfig.getini("dsql_dialect") or DEFAULT_DIALECT,
+        regions=settings.get(REGIONS, argument=regions).value,
+        dialect=settings.get(DIALECT, argument=pytestconfig.getini("dsql_dialect") or None).value,
     )
     try:
         cluster.start()
@@ -68,6 +70,18 @@ def dsql_cluster(
         cluster.start()
     with cluster:
         yield cluster
+
+
+def _cached(pytestconfig: pytest.Config, name: str) -> Path | None:
+    """Return the folder `name` in pytest's cache, or None if there is no cache or it cannot be written."""
+    import os
+
+    cache = pytestconfig.pluginmanager.has_plugin("cacheprovider") and pytestconfig.cache
+    try:
+        folder = cache.mkdir(name) if cache else None
+    except OSError:  # a read-only project
+        return None
+    return folder if folder and os.access(folder, os.W_OK) else None
 
 
 @pytest.fixture

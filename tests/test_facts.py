@@ -13,7 +13,7 @@ from dsql_dialect.profiles import DEFAULT, NAMES
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
-    *("benchmarks", "blocks", "blocks_cli", "custom_resource", "dsql_dialect"),
+    *("benchmarks", "blocks", "blocks_cli", "blocks_settings", "custom_resource", "dsql_dialect"),
     *("lambda_migrator", "lambda_peering", "local_dsql", "local_dynamodb", "migration_manifest"),
     "runtime/blocks_runtime",
 )

@@ -27,6 +27,7 @@ OURS = {
     "blocks": ROOT / "blocks",
     "blocks_cli": ROOT / "blocks_cli",
     "blocks_runtime": ROOT / "runtime" / "blocks_runtime",
+    "blocks_settings": ROOT / "blocks_settings",
     "custom_resource": ROOT / "custom_resource",
     "dsql_dialect": ROOT / "dsql_dialect",
     "lambda_migrator": ROOT / "lambda_migrator",
@@ -57,8 +58,18 @@ RULES = [
     PackageRule(
         "blocks",
         entries=("blocks.database",),
-        may_name=frozenset({"aws_cdk", "constructs", "jsii", "dsql_dialect", "blocks_runtime"}),
+        may_name=frozenset(
+            {"aws_cdk", "constructs", "jsii", "dsql_dialect", "blocks_runtime", "blocks_settings"}
+        ),
         must_not_load=frozenset({"local_dsql", "psycopg", "boto3", "botocore"}),
+    ),
+    PackageRule(
+        "blocks_settings",
+        entries=(),
+        may_name=frozenset({"blocks_runtime", "dsql_dialect"}),
+        must_not_load=frozenset(
+            {"aws_cdk", "postgast", "boto3", "botocore", "psycopg", "asyncio", "click", "local_dsql"}
+        ),
     ),
     PackageRule(
         "custom_resource",
@@ -97,13 +108,14 @@ RULES = [
         may_name=frozenset(
             {
                 *("psycopg", "boto3", "botocore", "local_dsql", "local_dynamodb", "opentelemetry"),
+                *("blocks_settings",),
                 *("sqlalchemy", "aurora_dsql_sqlalchemy"),
             }
         ),
         must_not_load=frozenset(
             {
                 *("aws_cdk", "boto3", "botocore", "psycopg", "asyncio", "postgast"),
-                *("local_dsql", "local_dynamodb", "dsql_dialect"),
+                *("local_dsql", "local_dynamodb", "dsql_dialect", "blocks_settings"),
             }
         ),
     ),
@@ -119,6 +131,7 @@ RULES = [
         may_name=frozenset(
             {
                 "blocks_runtime",
+                "blocks_settings",
                 "uvloop",
                 "dsql_dialect",
                 "psycopg",
@@ -138,6 +151,7 @@ RULES = [
                 *(
                     "blocks",
                     "blocks_runtime",
+                    "blocks_settings",
                     "custom_resource",
                     "dsql_dialect",
                     "lambda_migrator",
@@ -146,11 +160,13 @@ RULES = [
                     "migration_manifest",
                 ),
                 *("click", "awslambdaric"),
+                # Files of `blocks load` and `blocks dump`; installed by the extra `parquet`.
+                "pyarrow",
                 # Where a stack on AWS is named; installed by the extra `aws`.
                 *("boto3", "botocore"),
             }
         ),
-        must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii"}),
+        must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii", "pyarrow"}),
     ),
 ]
 by_package = pytest.mark.parametrize("rule", RULES, ids=[rule.package for rule in RULES])
@@ -210,6 +226,8 @@ def test_the_contract_of_names_needs_the_standard_library_alone() -> None:
 PARTS = {
     ("dsql_dialect", "blocks_runtime"): ("blocks_runtime.contract", "blocks_runtime.shared"),
     ("blocks", "blocks_runtime"): ("blocks_runtime.contract", "blocks_runtime.shared"),
+    ("blocks_settings", "blocks_runtime"): ("blocks_runtime.contract", "blocks_runtime.shared"),
+    ("blocks_settings", "dsql_dialect"): ("dsql_dialect.profiles",),
     ("custom_resource", "blocks_runtime"): ("blocks_runtime.shared",),
     ("lambda_peering", "blocks_runtime"): ("blocks_runtime.shared",),
 }

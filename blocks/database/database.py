@@ -40,7 +40,6 @@ from blocks.shared.arguments import (
 )
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import stacks_of
-from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -99,7 +98,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         id: str,
         *,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
+        dialect: str | None = None,
         removal_policy: RemovalPolicy | None = None,
         deletion_protection: bool | None = None,
         encryption_key: kms.IKey | None = None,
@@ -127,9 +126,10 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             scope: parent construct, usually the stack.
             id: name of the database, with at least one letter or digit.
             migrations: folder of `NNN_name.sql` files, relative to the working directory of the app.
-                Default: no migrations; the migrator only maps the granted roles.
+                Default: the folder of the settings; without them no migrations, and the migrator only maps the
+                granted roles.
             dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
-                Default: portable, without most features that DSQL added in 2026.
+                Default: that of the settings, else portable, without most features that DSQL added in 2026.
             removal_policy: removal policy of the cluster.
                 Default: RETAIN, it is kept with its data.
             deletion_protection: whether DSQL refuses to delete the cluster.
@@ -168,7 +168,8 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
                 and no inbound traffic.
 
         Raises:
-            ConstructError: the arguments contradict each other, or cannot be deployed.
+            ConstructError: the arguments contradict each other or the settings, or cannot be deployed.
+            SettingsError: the settings in pyproject.toml or the environment are invalid.
             MigrationErrors: DSQL would refuse a migration; lists every place, rule and remedy.
             BundlingError: a wheel of the runtime layer cannot be downloaded.
             ValueError: the id has no letter or digit, or there is no such dialect.
@@ -176,7 +177,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         super().__init__(scope, id)
         policy = removal_policy or RemovalPolicy.RETAIN
         check_protection(policy, deletion_protection)
-        compiled = compile_migrations(self, migrations, dialect)
+        compiled = compile_migrations(self, migrations, dialect, use_settings=True)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()
         self._private_endpoint = private_endpoint

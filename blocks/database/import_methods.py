@@ -11,7 +11,6 @@ from blocks.database.imported import ImportedDatabase
 from blocks.database.migrator import MigratorOptions
 from blocks.shared.arguments import checked
 from blocks.shared.errors import ConstructError
-from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -42,7 +41,7 @@ class ImportMethods:
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
+        dialect: str | None = None,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Import an existing cluster in the Region and account of the stack.
@@ -57,7 +56,7 @@ class ImportMethods:
             migrations: folder of `NNN_name.sql` files; with it this app migrates the cluster and maps IAM roles to
                 database roles. Default: the owner of the cluster does both.
             dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
-                Default: portable, without most features that DSQL added in 2026.
+                Default: that of the settings, else portable, without most features that DSQL added in 2026.
             migrator_options: options of the migrator, as for a new cluster, such as `migrator_vpc=`.
 
         Raises:
@@ -88,7 +87,7 @@ class ImportMethods:
         cluster_arn: str,
         *,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
+        dialect: str | None = None,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Import an existing cluster by its ARN; see `from_cluster_attributes`.
@@ -99,7 +98,7 @@ class ImportMethods:
             cluster_arn: ARN of the cluster, which may be a token.
             migrations: folder of `NNN_name.sql` files. Default: the owner of the cluster migrates it.
             dialect: dialect that the migrations are checked against.
-                Default: portable, without most features that DSQL added in 2026.
+                Default: that of the settings, else portable, without most features that DSQL added in 2026.
             migrator_options: options of the migrator, as for a new cluster.
 
         Raises:
@@ -122,7 +121,7 @@ class ImportMethods:
         *,
         cluster_identifier: str,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
+        dialect: str | None = None,
         **migrator_options: Unpack[MigratorOptions],
     ) -> IDistributedDatabase:
         """Import an existing cluster, whose endpoint and service name `cdk synth` reads from the account.
@@ -135,7 +134,7 @@ class ImportMethods:
             cluster_identifier: identifier of the cluster, 26 characters, known at synth.
             migrations: folder of `NNN_name.sql` files. Default: the owner of the cluster migrates it.
             dialect: dialect that the migrations are checked against.
-                Default: portable, without most features that DSQL added in 2026.
+                Default: that of the settings, else portable, without most features that DSQL added in 2026.
             migrator_options: options of the migrator, as for a new cluster.
 
         Raises:

@@ -16,7 +16,6 @@ from blocks.database.role_mapper import RoleMapper
 from blocks.shared.arguments import FOLDER, MIGRATOR, checked
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import stacks_of
-from dsql_dialect.profiles import DEFAULT
 
 if TYPE_CHECKING:
     import os
@@ -47,7 +46,7 @@ class ImportedDatabase(IDistributedDatabase):
         cluster_endpoint: str | None = None,
         vpc_endpoint_service_name: str | None = None,
         migrations: str | os.PathLike[str] | None = None,
-        dialect: str = DEFAULT.name,
+        dialect: str | None = None,
         **migrator_options: Unpack[MigratorOptions],
     ) -> None:
         """Import the cluster.
@@ -63,7 +62,7 @@ class ImportedDatabase(IDistributedDatabase):
                 app migrates the cluster and maps IAM roles to database roles, as its `admin`.
                 Default: the owner of the cluster does both.
             dialect: dialect that the migrations are checked against, a name in `dsql_dialect.PROFILES`.
-                Default: portable, without most features that DSQL added in 2026.
+                Default: that of the settings, else portable, without most features that DSQL added in 2026.
             migrator_options: options of the migrator, as for a new cluster, such as `migrator_vpc=`.
 
         Raises:
@@ -126,7 +125,7 @@ class ImportedDatabase(IDistributedDatabase):
         return None if self.migrator is None else self.migrator.migrated
 
     def _migrator(
-        self, migrations: str | os.PathLike[str], dialect: str, options: MigratorOptions
+        self, migrations: str | os.PathLike[str], dialect: str | None, options: MigratorOptions
     ) -> Migrator:
         compiled = compile_migrations(self, migrations, dialect)
         elsewhere = GrantsElsewhere(self)

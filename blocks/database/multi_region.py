@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Stage, Token
 
 from blocks.database.backups import BACKUP_KIND, BackupPolicy
-from blocks.database.region_sets import REGION_SETS, is_known, set_of
 from blocks.shared.arguments import KEY, POLICY, Kind, check, one_of
 from blocks.shared.errors import ConstructError
+from blocks_settings.regions import REGION_SETS, is_known, set_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,27 +7,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.asset import Asset
-from blocks_cli.assembly.dialect import with_dialects
+from blocks_cli.assembly.dialect import with_dialects, with_folders
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.nested import Source, expand
 from blocks_cli.assembly.template import OWN_ID, Template, read_template
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-DEFAULT_REGION = "us-east-1"
-"""Region of environment-agnostic stacks if the caller passes none."""
-
 _SYNTH_AGAIN = "run the synth again, then deploy"
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One stack of the assembly; `assets` maps the S3 object keys in its template to file assets."""
+    """One stack of the assembly; `assets` maps the S3 object keys in its template to file assets.
+
+    `any_region` is true if the app names no Region for it.
+    """
 
     artifact_id: str
     name: str
@@ -36,6 +37,7 @@ class Stack:
     template: Template
     assets: Mapping[str, Asset]
     dependencies: tuple[str, ...]
+    any_region: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +111,36 @@ def _stack(
     account, stack_region = _environment(text(artifact.get("environment")), region)
     dependencies = tuple(text(item) for item in sequence(artifact.get("dependencies")))
     assets = _assets(directory, [mapping(artifacts.get(item)) for item in dependencies])
-    paths = _construct_paths(_metadata(directory, artifact))
+    metadata = _metadata(directory, artifact)
+    paths = _construct_paths(metadata)
     source = Source(name, lambda key: _read_json(assets[key].source), paths)
     body = expand(_read_json(directory / text(properties.get("templateFile"))), source)
+    template = read_template(body, name, _own_paths(paths))
     return Stack(
         artifact_id=artifact_id,
         name=name,
         account=account,
         region=stack_region,
-        template=with_dialects(read_template(body, name, _own_paths(paths)), assets),
+        template=with_folders(with_dialects(template, assets), metadata),
         assets=assets,
         dependencies=dependencies,
+        any_region=not _region_of(text(artifact.get("environment"))),
     )
 
 
 def _environment(environment: str, region: str) -> tuple[str, str]:
     """Return account and Region of `aws://account/region`, with the local ones as defaults."""
-    account, _, stack_region = environment.removeprefix("aws://").partition("/")
+    account = environment.removeprefix("aws://").partition("/")[0]
     return (
         LOCAL_ACCOUNT if account in {"", "unknown-account"} else account,
-        region if stack_region in {"", "unknown-region"} else stack_region,
+        _region_of(environment) or region,
     )
+
+
+def _region_of(environment: str) -> str:
+    """Return the Region of `aws://account/region`; empty if the stack names none."""
+    region = environment.removeprefix("aws://").partition("/")[2]
+    return "" if region == "unknown-region" else region
 
 
 def _metadata(directory: Path, artifact: Mapping[str, Json]) -> Mapping[str, Json]:

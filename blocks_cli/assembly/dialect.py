@@ -1,4 +1,4 @@
-"""The SQL dialect of each cluster in the assembly, taken from its compiled migrations."""
+"""The SQL dialect and the migrations folder of each cluster in the assembly."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import CLUSTER, MIGRATIONS
 from blocks_cli.json_value import Json, mapping, text
+from blocks_settings.app_record import DIALECT_PROPERTY, MIGRATIONS_PROPERTY, database_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,22 +16,33 @@ if TYPE_CHECKING:
     from blocks_cli.assembly.asset import Asset
     from blocks_cli.assembly.template import Resource, Template
 
-DIALECT = "blocks:dialect"
-"""Property added to clusters; it sets the dialect of the local cluster."""
-
 
 def with_dialects(template: Template, assets: Mapping[str, Asset]) -> Template:
-    """Return the template with the property `DIALECT` on each cluster that has migrations."""
+    """Return the template with the property `blocks:dialect` on each cluster that has migrations."""
     found = dict(_dialects(template, migrations, assets) for migrations in template.resources.values())
     resources = {
-        name: _speaking(resource, found[name]) if found.get(name) else resource
+        name: _with(resource, DIALECT_PROPERTY, found[name]) if found.get(name) else resource
         for name, resource in template.resources.items()
     }
     return dataclasses.replace(template, resources=resources)
 
 
-def _speaking(cluster: Resource, dialect: str) -> Resource:
-    return dataclasses.replace(cluster, properties={**cluster.properties, DIALECT: dialect})
+def with_folders(template: Template, metadata: Mapping[str, Json]) -> Template:
+    """Return the template with the migrations folder on each cluster whose construct names it in the metadata."""
+    folders = {
+        path.strip("/"): data.get("migrations", "") for path, data in database_metadata(metadata).items()
+    }
+    resources = {
+        name: _with(resource, MIGRATIONS_PROPERTY, folders[resource.path])
+        if resource.type == CLUSTER and folders.get(resource.path)
+        else resource
+        for name, resource in template.resources.items()
+    }
+    return dataclasses.replace(template, resources=resources)
+
+
+def _with(cluster: Resource, name: str, value: str) -> Resource:
+    return dataclasses.replace(cluster, properties={**cluster.properties, name: value})
 
 
 def _dialects(template: Template, migrations: Resource, assets: Mapping[str, Asset]) -> tuple[str, str]:

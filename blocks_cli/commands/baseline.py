@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.repair import Correction
 
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 @options.wait
 @as_json
 def baseline(
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     to: int | None,
     wait: float,
@@ -54,12 +55,12 @@ def baseline(
 
 
 def _baseline(
-    target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None, wait: float
+    target_options: TargetOptions, folder: Path, dialect: Setting[str], to: int | None, wait: float
 ) -> tuple[Correction, ...]:
     from lambda_migrator.migrate import holding_lease
     from lambda_migrator.repair import baseline
 
-    manifest, by = compile_manifest(folder, dialect, to), run_name()
+    manifest, by = compile_manifest(folder, dialect.value, to), run_name()
     target = find_target(target_options)
     with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:
         return baseline(admin, lease, manifest, by, to)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +11,9 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.migrations.target_options import DEFAULT_DATABASE
-from blocks_runtime.database.location import local_folder
+from blocks_cli.migrations.database import metered
+from blocks_cli.migrations.target import find_target
+from blocks_cli.migrations.target_options import TargetOptions
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND…")
-@click.option(
-    "--database", default=DEFAULT_DATABASE, show_default=True, help="Id of the DistributedDatabase."
-)
+@click.option("--database", help="Id of the DistributedDatabase (default: that of the settings).")
 @click.option("--budget", type=click.FloatRange(min=0), metavar="DPU", help="Fail if it costs more.")
 @click.option(
     "--price",
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 def cost(
     context: click.Context,
     command: tuple[str, ...],
-    database: str,
+    database: str | None,
     budget: float | None,
     price: float | None,
     as_json: bool,
@@ -51,13 +49,8 @@ def cost(
     Counts what all clients of the project's local database commit and read while the command runs, by AWS's formulas:
     WriteDPU, and bounds of ReadDPU. ComputeDPU is left out. Exits with the command's exit code, or 3 above the budget.
     """
-    from local_dsql import LocalCluster
-
-    folder = local_folder(database, Path.cwd())
-    console.print_target(folder)
-    with LocalCluster(folder) as cluster:
-        with cluster.cost() as found:
-            code = _run(command)
+    with metered(find_target(TargetOptions.of(database, None, False, None, None))) as found:
+        code = _run(command)
     if as_json:
         console.print_json(_summary(found, price))
     _print(found, price)

@@ -14,10 +14,12 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import lint_formats, options
 from blocks_cli.migrations.folder import find_folder
+from blocks_settings import DIALECT, MIGRATIONS, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from blocks_settings import Setting
     from dsql_dialect.migrations import MigrationFinding
     from dsql_dialect.profiles import Profile
 
@@ -69,12 +71,17 @@ def lint(
     """
     if as_json and style not in ("text", "json"):
         raise CommandError("--json and --format", "they select two output formats", "pass only one of them")
-    if paths and context.get_parameter_source("folder") is click.core.ParameterSource.COMMANDLINE:
+    if paths and folder is not None:
         raise CommandError("--migrations and PATH", "they select different files", "pass only one of them")
-    from dsql_dialect.profiles import DEFAULT, profile
+    from dsql_dialect.profiles import profile
 
-    chosen = profile(dialect or DEFAULT.name)
-    number, findings = _of_paths(paths, chosen) if paths else _of_folder(folder, chosen)
+    settings = options.project_settings()
+    speaking = settings.get(DIALECT, None, dialect)
+    chosen, place = profile(speaking.value), _place(speaking)
+    if paths:
+        number, findings = _of_paths(paths, chosen, place)
+    else:
+        number, findings = _of_folder(settings.get(MIGRATIONS, None, folder).value, chosen, place)
     printed = lint_formats.FORMATS["json" if as_json else style](findings, most)
     if printed:
         click.echo(printed)
@@ -83,6 +90,11 @@ def lint(
         context.exit(ExitCode.USAGE)
     noun = "file" if paths else "migration"
     console.print_message(f"{number} {noun}{'s' * (number != 1)}, no problems found", "green")
+
+
+def _place(dialect: Setting[str]) -> str:
+    """Return the place that sets the dialect, if it is no option and no default."""
+    return "" if dialect.source in (Source.ARGUMENT, Source.DEFAULT) else f" from {dialect.place}"
 
 
 def _summarize(findings: Sequence[MigrationFinding]) -> None:
@@ -97,15 +109,19 @@ def _summarize(findings: Sequence[MigrationFinding]) -> None:
 
 
 def _lifted(findings: Sequence[MigrationFinding]) -> str:
-    """Return a hint about --dialect if another dialect accepts a refused statement."""
-    from dsql_dialect.profiles import first_allowing
+    """Return how to select another dialect if that accepts a refused statement."""
+    from dsql_dialect.profiles import as_setting, first_allowing
 
     lifted = {each.rule.lifted for each in findings if each.rule.lifted}
-    names = sorted({allowing.name for each in lifted if (allowing := first_allowing(each))})
-    return f"; to select another dialect: --dialect {names[0]}, or BLOCKS_DIALECT={names[0]}" if names else ""
+    newer = sorted(filter(None, map(first_allowing, lifted)), key=lambda each: each.as_of)
+    if not newer:
+        return ""
+    return (
+        f"; to select another dialect: --dialect {newer[0].name}, or for everything: {as_setting(newer[0])}"
+    )
 
 
-def _of_folder(given: Path | None, profile: Profile) -> tuple[int, Sequence[MigrationFinding]]:
+def _of_folder(given: Path, profile: Profile, place: str) -> tuple[int, Sequence[MigrationFinding]]:
     """Return the number of migrations and their faults.
 
     Raises:
@@ -116,7 +132,7 @@ def _of_folder(given: Path | None, profile: Profile) -> tuple[int, Sequence[Migr
 
     folder = find_folder(given)
     shown = console.display_path(folder)
-    console.print_message(f"target   files   {shown}   dialect {profile.name}")
+    console.print_message(f"target   files   {shown}   dialect {profile.name}{place}")
     try:
         number, findings = len(compile_folder(folder, profile).migrations), ()
     except MigrationErrors as errors:
@@ -133,7 +149,7 @@ def _nothing(what: str, why: str, remedy: str) -> CommandError:
     return CommandError(f"{what}: nothing to check", why, remedy)
 
 
-def _of_paths(paths: Sequence[Path], profile: Profile) -> tuple[int, Sequence[MigrationFinding]]:
+def _of_paths(paths: Sequence[Path], profile: Profile, place: str) -> tuple[int, Sequence[MigrationFinding]]:
     """Return the number of files and their faults.
 
     Raises:
@@ -142,7 +158,7 @@ def _of_paths(paths: Sequence[Path], profile: Profile) -> tuple[int, Sequence[Mi
     from dsql_dialect.migrations import MigrationFinding, check_files
     from dsql_dialect.migrations.files import SqlFile, read_bytes, read_file
 
-    console.print_message(f"target   files   {' '.join(map(str, paths))}   dialect {profile.name}")
+    console.print_message(f"target   files   {' '.join(map(str, paths))}   dialect {profile.name}{place}")
     read = [
         read_bytes(Path("<stdin>"), sys.stdin.buffer.read()) if each == _STDIN else read_file(each)
         for path in paths

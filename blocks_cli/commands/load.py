@@ -119,7 +119,7 @@ def load(
         with connect().open() as admin:
             table = read_table(admin, name)
         statements = bulk_options.statements(table, sources)
-        totals, path = run_load(statements, str(target), connect, run)
+        totals, path = run_load(statements, target.place, connect, run)
     _print(totals, table, dry_run)
     if not dry_run:
         _mention_sequences(table, [each.name for each in statements[0].columns if each.identity])

@@ -12,7 +12,8 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.migrations import options
-from blocks_cli.migrations.folder import default_folder, read_names
+from blocks_cli.migrations.folder import read_names
+from blocks_settings import MIGRATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
 
     The number is the highest existing one plus one. Needs no database.
     """
-    folder = folder or default_folder()
+    folder = options.project_settings().get(MIGRATIONS, None, folder).value
     console.print_target(folder)
     path = _next(folder, _plain(name))
     try:

@@ -10,7 +10,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected
+from blocks_cli.migrations.database import connected, is_missing, mention_missing
 from blocks_cli.migrations.folder import compile_manifest, find_folder
 from blocks_cli.migrations.target import find_target
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.plan import Plan, Step
 
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def plan(
     context: click.Context,
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
@@ -51,14 +52,19 @@ def plan(
         context.exit(ExitCode.PENDING)
 
 
-def make_plan(target_options: TargetOptions, folder: Path, dialect: str | None, to: int | None) -> Plan:
+def make_plan(target_options: TargetOptions, folder: Path, dialect: Setting[str], to: int | None) -> Plan:
     """Compile the folder, read the journal, and return the plan."""
     from lambda_migrator.journal import read_or_empty
     from lambda_migrator.plan import plan as planned
 
-    manifest = compile_manifest(folder, dialect, to)
-    with connected(find_target(target_options), dialect) as admin:
-        todo = planned(manifest, read_or_empty(admin))
+    manifest = compile_manifest(folder, dialect.value, to)
+    target = find_target(target_options)
+    if is_missing(target):
+        mention_missing(target)
+        todo = planned(manifest, ())
+    else:
+        with connected(target, dialect) as admin:
+            todo = planned(manifest, read_or_empty(admin))
     return todo if to is None else todo.up_to(to)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.repair import Correction
 
 
@@ -37,8 +38,8 @@ def repair(
     name: str,
     applied: bool,
     pending: bool,
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     wait: float,
     as_json: bool,
@@ -78,13 +79,13 @@ def _described(before: str | None, after: str | None) -> str:
 
 
 def _repair(
-    target_options: TargetOptions, folder: Path, dialect: str | None, name: str, applied: bool, wait: float
+    target_options: TargetOptions, folder: Path, dialect: Setting[str], name: str, applied: bool, wait: float
 ) -> Correction:
     from lambda_migrator.journal import State
     from lambda_migrator.migrate import holding_lease
     from lambda_migrator.repair import repair
 
-    manifest, by = compile_manifest(folder, dialect), run_name()
+    manifest, by = compile_manifest(folder, dialect.value), run_name()
     state = State.APPLIED if applied else State.PENDING
     target = find_target(target_options)
     with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:

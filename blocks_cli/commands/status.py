@@ -10,7 +10,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import readable
+from blocks_cli.migrations.database import is_missing, mention_missing, readable
 from blocks_cli.migrations.folder import find_folder, read_names
 from blocks_cli.migrations.runs import is_dead
 from blocks_cli.migrations.target import find_target
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.migrations.status import MigrationStatus
     from blocks_cli.migrations.target_options import TargetOptions
+    from lambda_migrator.journal import Entry
     from lambda_migrator.lease import Holder
 
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def status(
     context: click.Context,
-    folder: Path | None,
+    folder: Path,
     target_options: TargetOptions,
     exit_code: bool,
     as_json: bool,
@@ -49,9 +50,14 @@ def status(
 
     files = read_names(find_folder(folder))
     target = find_target(target_options)
-    with readable(target) as database:
-        journal = read_or_empty(database)
-        holder = holder_of(database) if journal else None
+    journal: Sequence[Entry] = ()
+    holder = None
+    if is_missing(target):
+        mention_missing(target)
+    else:
+        with readable(target) as database:
+            journal = read_or_empty(database)
+            holder = holder_of(database) if journal else None
     if holder is not None and target.folder is not None and is_dead(holder.name):
         holder = None  # its process has ended: the next run takes over the lease
     found = migration_statuses(files, journal)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.migrate import Outcome
     from lambda_migrator.plan import Step
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 @options.wait
 @as_json
 def up(
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     to: int | None,
     dry_run: bool,
@@ -66,16 +67,16 @@ def up(
 def _apply(
     target_options: TargetOptions,
     folder: Path,
-    dialect: str | None,
+    dialect: Setting[str],
     to: int | None,
     wait: float,
     report: _Report,
 ) -> Outcome:
     from lambda_migrator.migrate import migrate
 
-    manifest = compile_manifest(folder, dialect, to)
+    manifest = compile_manifest(folder, dialect.value, to)
     target = find_target(target_options)
-    with connected(target, dialect) as admin:
+    with connected(target, dialect, creates=True) as admin:
         return migrate(
             admin,
             manifest,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.catalog import Definition
     from blocks_cli.migrations.target_options import TargetOptions
+    from blocks_settings import Setting
     from lambda_migrator.journal import Entry
     from migration_manifest import Manifest
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def verify(
     context: click.Context,
-    folder: Path | None,
-    dialect: str | None,
+    folder: Path,
+    dialect: Setting[str],
     target_options: TargetOptions,
     to: int | None,
     exit_code: bool,
@@ -54,7 +55,7 @@ def verify(
     """
     from blocks_cli.migrations.differences import as_row, compare, render
 
-    manifest = compile_manifest(find_folder(folder), dialect, to)
+    manifest = compile_manifest(find_folder(folder), dialect.value, to)
     journal, actual = _live(target_options, manifest, dialect)
     newest = max((entry.version for entry in journal if entry.applied), default=None)
     expected = _built(manifest, dialect, newest if to is None else to)
@@ -79,7 +80,7 @@ def verify(
 
 
 def _live(
-    target_options: TargetOptions, manifest: Manifest, dialect: str | None
+    target_options: TargetOptions, manifest: Manifest, dialect: Setting[str]
 ) -> tuple[Sequence[Entry], Sequence[Definition]]:
     """Return journal and schema of the database.
 
@@ -97,7 +98,7 @@ def _live(
         return journal, read_catalog(admin)
 
 
-def _built(manifest: Manifest, dialect: str | None, to: int | None) -> Sequence[Definition]:
+def _built(manifest: Manifest, dialect: Setting[str], to: int | None) -> Sequence[Definition]:
     """Return the schema that the files create in an empty database."""
     from blocks_cli.migrations.catalog import read_catalog
     from lambda_migrator.migrate import migrate

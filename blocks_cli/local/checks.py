@@ -47,6 +47,23 @@ def check_clusters(states: Mapping[str, StackState], stacks: Sequence[Stack]) ->
                 )
 
 
+def check_regions(states: Mapping[str, StackState], regions: Mapping[str, str]) -> None:
+    """Refuse to deploy a stack in another Region than before: on AWS that is another stack with other resources.
+
+    Raises:
+        CommandError: a stack in `regions`, its new Region by name, is deployed in another one.
+    """
+    for name, region in regions.items():
+        before = states[name].region if name in states else region
+        if before != region:
+            raise CommandError(
+                f"stack {name}: its Region was {before}, not {region}",
+                "its functions, roles and endpoints belong to that Region; on AWS this would be a second stack",
+                f"deploy with --region {before}, or run `blocks destroy --local` first (retained databases keep their "
+                f"data), then deploy in {region}",
+            )
+
+
 def skipped(names: Sequence[str], stacks: Sequence[Stack]) -> frozenset[str]:
     """Return the construct paths of the resources to skip; a name is a path, a construct id or a logical id.
 

@@ -8,24 +8,25 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from blocks_cli.assembly.cloud import DEFAULT_REGION, CloudAssembly
+from blocks_cli.assembly.cloud import CloudAssembly
 from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.resource_types import CLUSTER, FUNCTION, MIGRATIONS
 from blocks_cli.errors import CommandError, NothingDeployed
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import Json, text
 from blocks_cli.local.account import LocalAccount
-from blocks_cli.local.checks import check_clusters, check_parameters, skipped
+from blocks_cli.local.checks import check_clusters, check_parameters, check_regions, skipped
 from blocks_cli.local.cleanup import destroy
 from blocks_cli.local.execution import StackDeployment
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
-from blocks_cli.local.reset_detection import migrate_reset_databases, record_databases
+from blocks_cli.local.reset_detection import check_resets, migrate_reset_databases, record_databases
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
 from blocks_cli.workspace import Workspace
+from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ class LocalDeployment:
 
     def __init__(self, account: LocalAccount) -> None:
         self._account = account
+        self._is_current = False
         self.changes: dict[str, list[Change]] = {}
 
     @classmethod
@@ -82,6 +84,7 @@ class LocalDeployment:
             deployment = cls(account)
             try:
                 check_clusters(account.states, chosen)
+                check_regions(account.states, {stack.name: stack.region for stack in chosen})
                 record_imports(account, clusters or {}, region)
                 migrate_reset_databases(account, {stack.name for stack in chosen})
                 with _kept_steps(account):
@@ -154,7 +157,8 @@ class LocalDeployment:
         function; `stack` limits the search to one stack.
 
         Raises:
-            CommandError: the name matches no function or several, or `event` is not JSON. Errors of the function itself
+            CommandError: the name matches no function or several, `event` is not JSON, or a database was reset since
+                the deploy. Errors of the function itself
                 are in the result.
         """
         found = self._find(function, stack)
@@ -162,6 +166,9 @@ class LocalDeployment:
             json.dumps(event)
         except (TypeError, ValueError) as error:
             raise CommandError("the event is not JSON", str(error), "pass plain JSON values") from None
+        if not self._is_current:
+            check_resets(self._account)
+            self._is_current = True
         return self._account.functions.invoke(found.arn, event)
 
     def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:

@@ -54,7 +54,9 @@ class StackDeployment:
         self._parameters = parameters
         self._rollback = rollback
         if stack.name not in account.states:
-            account.states[stack.name] = StackState(stack.name, stack.region, stack.account)
+            account.states[stack.name] = StackState(
+                stack.name, stack.region, stack.account, any_region=stack.any_region
+            )
         self._resources = StackResources(stack, account, self.scope().partition, skipped)
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import CLUSTER, GRANT, MIGRATIONS
 from blocks_cli.database.login import Login
+from blocks_cli.errors import CommandError
 from blocks_cli.json_value import mapping, text
 from blocks_cli.local.resources.cluster import FOLDER, REGION
 from blocks_runtime import sql
@@ -34,8 +35,7 @@ def migrate_reset_databases(account: LocalAccount, chosen: Collection[str]) -> N
     `chosen` are the stacks that the current deploy deploys. Grants may be in other stacks; these are noted.
     """
     for _, cluster in _clusters(account):
-        known, now = cluster.local.get(DATABASE), _database(cluster, account)
-        if known and now and known != now:
+        if _was_reset(cluster, account):
             account.note(f"{cluster.path}: was reset since the last deploy; its migrations run again")
             for state in [*account.states.values()]:
                 marked = _emptied(state, text(cluster.attributes["Endpoint"]))
@@ -45,6 +45,26 @@ def migrate_reset_databases(account: LocalAccount, chosen: Collection[str]) -> N
                         f"stack {state.name}: functions with a grant on {cluster.path} are refused until "
                         "the stack is deployed"
                     )
+
+
+def check_resets(account: LocalAccount) -> None:
+    """Refuse to use a database that was reset since the last deploy: it has no tables and no grants.
+
+    Raises:
+        CommandError: a database was reset.
+    """
+    for _, cluster in _clusters(account):
+        if _was_reset(cluster, account):
+            raise CommandError(
+                f"{cluster.path}: the database was reset since the deploy",
+                "it has no tables, and its roles may not log in",
+                "run `blocks deploy --local`, which migrates it and makes the grants again",
+            )
+
+
+def _was_reset(cluster: DeployedResource, account: LocalAccount) -> bool:
+    known, now = cluster.local.get(DATABASE), _database(cluster, account)
+    return bool(known and now and known != now)
 
 
 def record_databases(account: LocalAccount) -> None:

@@ -47,7 +47,7 @@ class StackState:
     """One deployed stack; `leftovers` are replaced resources that are not deleted yet.
 
     `dependencies` are the stacks that are deployed before it and destroyed after it. `imports` are the names of the
-    exports that it uses.
+    exports that it uses. `any_region` is true for a stack that names no Region itself.
     """
 
     name: str
@@ -59,6 +59,7 @@ class StackState:
     exports: Mapping[str, Json] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    any_region: bool = False
 
     def with_resource(self, resource: DeployedResource) -> StackState:
         """Return the state with `resource` created or updated."""
@@ -164,6 +165,7 @@ def _decode(body: dict[str, Json]) -> StackState:
         exports=mapping(body["exports"]),
         dependencies=tuple(cast("list[str]", body.get("dependencies", []))),
         imports=tuple(cast("list[str]", body.get("imports", []))),
+        any_region=bool(body.get("any_region")),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ELSEWHERE = "an imported cluster belongs to another stack: pass that stack, or use --endpoint"
-
-_HASH = re.compile(r"[0-9A-F]{8}$")
-_OWN_IDS = {"Resource", "Default", "Cluster"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +44,6 @@ def choose(stack: str, database: str | None, candidates: Sequence[Candidate]) ->
         f"its databases: {names}",
         f"pass --database {candidates[0].database}, or another stack",
     )
-
-
-def id_of_path(path: str, logical_id: str) -> str:
-    """Return the id of a cluster's construct.
-
-    `path` is the construct path of the cluster (`Stack/main/Resource`); without it the result is the logical id without
-    the CDK's digest.
-    """
-    ids = [part for part in path.split("/")[1:] if part not in _OWN_IDS]
-    return ids[-1] if ids else _HASH.sub("", logical_id) or logical_id
 
 
 def _same(one: str, other: str) -> bool:

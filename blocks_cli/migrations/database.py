@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import fcntl
 import os
 import shutil
@@ -14,6 +15,8 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
+from blocks_settings import Source
+from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,17 +24,25 @@ if TYPE_CHECKING:
 
     from blocks_cli.migrations.target import DatabaseTarget
     from blocks_runtime.errors import DatabaseError
+    from blocks_settings import Setting
     from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
+    from local_dsql.cost.result import Cost
 
 
 @contextlib.contextmanager
-def connected(target: DatabaseTarget, dialect: str | None = None) -> Iterator[AdminConnection]:
+def connected(
+    target: DatabaseTarget, dialect: Setting[str] | None = None, *, creates: bool = False
+) -> Iterator[AdminConnection]:
     """Print the target and connect to it as `admin`; start the local database if it is not running.
 
+    Only with `creates` a local database that does not exist is created.
+
     Raises:
-        CommandError: the database cannot be reached, or a statement in the block failed.
+        CommandError: the database does not exist or cannot be reached, or a statement in the block failed.
     """
+    if not creates and is_missing(target):
+        raise _missing(target)
     with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
         yield admin
 
@@ -45,6 +56,20 @@ def reachable(target: DatabaseTarget) -> Iterator[Callable[[], AdminConnection]]
     """
     with _login(target, None) as login, explaining(target):
         yield lambda: _admin(login)
+
+
+@contextlib.contextmanager
+def metered(target: DatabaseTarget) -> Iterator[Cost]:
+    """Print the target, a local database, and measure the cost of what is committed in the block.
+
+    Raises:
+        CommandError: the database does not start.
+    """
+    from local_dsql import LocalCluster
+
+    assert target.folder is not None
+    with _login(target, None), LocalCluster(target.folder) as cluster, cluster.cost() as found:
+        yield found
 
 
 @contextlib.contextmanager
@@ -64,10 +89,50 @@ def readable(target: DatabaseTarget) -> Iterator[Reader]:
                 yield admin
 
 
+def is_missing(target: DatabaseTarget) -> bool:
+    """Return whether the target is a local database that does not exist yet.
+
+    Raises:
+        CommandError: it does not exist, and the project has others: the name may be wrong.
+    """
+    folder = target.folder
+    if folder is None or Folder.at(folder).record_file.exists():
+        return False
+    if _others(folder):
+        raise _missing(target)
+    return True
+
+
+def mention_missing(target: DatabaseTarget) -> None:
+    """Print the target, and that it does not exist yet."""
+    console.print_message(f"target   {target}")
+    console.print_message("note     this database does not exist yet; `blocks up` creates it", "cyan")
+
+
+def _missing(target: DatabaseTarget) -> CommandError:
+    assert target.folder is not None
+    others = _others(target.folder)
+    near = difflib.get_close_matches(target.folder.name, others, 1)
+    return CommandError(
+        f"there is no local database {target.database}",
+        f"this project has {', '.join(others) or 'none'}; {console.display_path(target.folder)} does not exist",
+        f"did you mean --database {near[0]}?"
+        if near
+        else "create it with `blocks up` or `blocks deploy --local`",
+    )
+
+
+def _others(folder: Path) -> list[str]:
+    """Return the names of the project's local databases."""
+    return sorted(each.parent.name for each in folder.parent.glob("*/cluster.json"))
+
+
 @contextlib.contextmanager
-def scratch(dialect: str | None) -> Iterator[AdminConnection]:
+def scratch(dialect: Setting[str]) -> Iterator[AdminConnection]:
     """Connect to an empty database in `.blocks/verify`, which one command at a time may use."""
-    folder = Workspace(project_root()).folder / "verify"
+    workspace = Workspace(project_root())
+    workspace.create()
+    folder = workspace.folder / "verify"
     with _exclusive(folder), _local_cluster(folder, dialect, empty=True) as login:
         with explaining(), _admin(login).open() as admin:
             yield admin
@@ -75,7 +140,6 @@ def scratch(dialect: str | None) -> Iterator[AdminConnection]:
 
 @contextlib.contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -107,7 +171,7 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
+def _login(target: DatabaseTarget, dialect: Setting[str] | None) -> Iterator[Login]:
     console.print_message(f"target   {target}")
     if target.folder is None:
         yield _cluster(target)
@@ -119,7 +183,7 @@ def _login(target: DatabaseTarget, dialect: str | None) -> Iterator[Login]:
 
 def _mention_others(folder: Path) -> None:
     """Print a note if a new local database is created in a project that has others: the name may be a typo."""
-    others = [] if folder.exists() else sorted(each.name for each in folder.parent.glob("*"))
+    others = [] if folder.exists() else _others(folder)
     if others:
         console.print_message(
             f"note     {folder.name} is a new, empty database; this project also has {', '.join(others)}",
@@ -128,12 +192,13 @@ def _mention_others(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) -> Iterator[Login]:
+def _local_cluster(folder: Path, dialect: Setting[str] | None, *, empty: bool = False) -> Iterator[Login]:
     """Run the local database in `folder`; `empty` resets it, and replaces one of another version."""
     from local_dsql import LocalCluster
     from local_dsql.errors import FolderError
 
-    cluster = LocalCluster(folder, dialect=dialect)
+    stated = None if dialect is None or dialect.source is Source.DEFAULT else dialect.value
+    cluster = LocalCluster(folder, dialect=stated)
     try:
         cluster.start()
     except FolderError:
@@ -142,6 +207,8 @@ def _local_cluster(folder: Path, dialect: str | None, *, empty: bool = False) ->
         shutil.rmtree(folder)
         cluster.start()
     with cluster:
+        for each in cluster.status.moves():
+            console.print_message(f"note     {each}", "cyan")
         if empty:
             cluster.reset()
         yield Login.local(cluster)

@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from dsql_dialect.migrations.errors import MigrationFinding, MoreAlike
     from migration_manifest import Manifest
 
-DEFAULT_FOLDER = "migrations"
 _MIGRATION = re.compile(r"[0-9]+_.+\.sql")
 _MOST_SHOWN = 5
 """Maximum number of folders in a message; there may be hundreds."""
 _NOT_OURS = {"node_modules", "cdk.out", "site-packages"}
 
 
-def find_folder(given: Path | None) -> Path:
-    """Return the folder `given`, by default `migrations/` in the project.
+def find_folder(folder: Path) -> Path:
+    """Return the folder of the settings if it exists.
 
     Raises:
         CommandError: it is no folder or does not exist; then the message names folders with migrations.
     """
-    folder = given or default_folder()
     if folder.is_dir():
         return folder
     if folder.is_file():
@@ -49,22 +47,17 @@ def _first(folders: list[str]) -> str:
     return ", ".join(folders[:_MOST_SHOWN]) + (f", and {more} more" if more > 0 else "")
 
 
-def default_folder() -> Path:
-    """Return the default folder of migrations."""
-    return project_root() / DEFAULT_FOLDER
-
-
-def compile_manifest(folder: Path, dialect: str | None, to: int | None = None) -> Manifest:
+def compile_manifest(folder: Path, dialect: str, to: int | None = None) -> Manifest:
     """Compile a folder for the migrator.
 
     Raises:
         CommandError: the folder is invalid (with all findings), or no migration has the number `to`.
     """
     from dsql_dialect.migrations import MigrationErrors, compile_folder
-    from dsql_dialect.profiles import DEFAULT, profile
+    from dsql_dialect.profiles import profile
 
     try:
-        manifest = compile_folder(folder, profile(dialect or DEFAULT.name))
+        manifest = compile_folder(folder, profile(dialect))
     except MigrationErrors as errors:
         raise explain(errors.findings) from None
     numbers = [migration.version for migration in manifest.migrations]

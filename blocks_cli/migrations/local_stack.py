@@ -8,8 +8,9 @@ from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.errors import CommandError
 from blocks_cli.local.resources.cluster import FOLDER
 from blocks_cli.local.state import StateFolder
-from blocks_cli.migrations.candidates import Candidate, choose, id_of_path
+from blocks_cli.migrations.candidates import Candidate, choose
 from blocks_cli.workspace import Workspace, project_root
+from blocks_settings.app_record import id_of_path
 
 if TYPE_CHECKING:
     from pathlib import Path

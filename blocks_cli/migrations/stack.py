@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from blocks_cli.assembly.resource_types import CLUSTER, NESTED_STACK
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.migrations.candidates import Candidate, choose, id_of_path
+from blocks_cli.migrations.candidates import Candidate, choose
+from blocks_settings.app_record import id_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
 from blocks_runtime.contract import ADMIN_ROLE
+from blocks_settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from blocks_cli.migrations.target_options import TargetOptions
 
 _HOST = re.compile(r"[a-z0-9]{26}\.dsql\.(?P<region>[a-z0-9-]+)\.on\.aws(\.cn)?")
@@ -37,6 +39,11 @@ class DatabaseTarget:
             return f"local   {console.display_path(self.folder)}{of_stack}"
         return f"cluster {self.endpoint}   {self.region}   as {ADMIN_ROLE}{of_stack}"
 
+    @property
+    def place(self) -> str:
+        """The folder or the endpoint, the same from each working directory."""
+        return self.endpoint if self.folder is None else str(self.folder.resolve())
+
 
 def find_target(options: TargetOptions) -> DatabaseTarget:
     """Look up the database.
@@ -46,14 +53,14 @@ def find_target(options: TargetOptions) -> DatabaseTarget:
     """
     if options.endpoint is not None:
         return DatabaseTarget(
-            options.name,
+            options.named(Settings.of()),
             endpoint=options.endpoint,
             region=_region(options, options.endpoint),
         )
     if options.stack is None:
-        from blocks_runtime.database.location import local_folder
-
-        return DatabaseTarget(options.name, local_folder(options.name, Path.cwd()))
+        settings = Settings.of()
+        name = options.named(settings)
+        return DatabaseTarget(name, settings.folder_of(name))
     if options.local:
         from blocks_cli.migrations.local_stack import find_folder
 

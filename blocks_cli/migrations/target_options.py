@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_settings import DATABASE
 
-DEFAULT_DATABASE = "main"
+if TYPE_CHECKING:
+    from blocks_settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,14 @@ class TargetOptions:
         Raises:
             CommandError: they contradict each other.
         """
+        if database is not None:
+            try:
+                DATABASE.read(database, Path())
+            except ValueError as error:
+                why, _, remedy = str(error).partition("; ")
+                raise CommandError(
+                    f"--database {database}", why, remedy or "pass the id of a database"
+                ) from None
         given = cls(database, stack, local, endpoint, region)
         for one, other, remedy in (
             (stack and "--stack", endpoint and "--endpoint", "pass only one of the two"),
@@ -52,7 +64,6 @@ class TargetOptions:
         """True if the options select a local database."""
         return self.endpoint is None and (self.stack is None or self.local)
 
-    @property
-    def name(self) -> str:
-        """Given id of the database, else the default."""
-        return self.database or DEFAULT_DATABASE
+    def named(self, settings: Settings) -> str:
+        """Return the given id of the database, else that of the settings."""
+        return self.database or settings.database

@@ -36,14 +36,3 @@ class ClusterName:
         """Return whether `host`, with or without a port, is this cluster's endpoint in `region`."""
         name = re.sub(r":[0-9]+\Z", "", host) if host.startswith("[") or host.count(":") == 1 else host
         return name.lower().strip("[]") in (*LOOPBACK_HOSTS, self.host(region))
-
-
-def check_region(region: str) -> str:
-    """Return `region` if it has the form of a Region name.
-
-    Raises:
-        ValueError: it has another form.
-    """
-    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", region, re.ASCII):
-        raise ValueError(f"{region!r} is not a Region name; write it like us-east-1")
-    return region

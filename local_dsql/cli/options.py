@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blocks_runtime.database.location import local_folder
-from dsql_dialect.profiles import DEFAULT, NAMES
+from blocks_settings import DIALECT, Settings
+from dsql_dialect.profiles import NAMES
 from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster
 from local_dsql.errors import LocalDatabaseError
-from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
+from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def _projects_folder(directory: Path) -> Path:
 
     Any other folder inside the project would make `directory` look like the root of another project.
     """
-    found = local_folder("main", directory)
+    found = Settings.of(directory).database_folder
     return found.relative_to(directory) if found.is_relative_to(directory) else found
 
 
@@ -46,7 +46,7 @@ path_option = click.option(
     "--path",
     type=click.Path(file_okay=False, path_type=Path),
     default=lambda: _projects_folder(Path.cwd()),
-    show_default=f"{DEFAULT_FOLDER} in the project",
+    show_default="that of the project's database, such as .blocks/local/main",
     help="Folder of the cluster.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -58,7 +58,7 @@ _CLUSTER_OPTIONS = (
         "--dialect",
         type=click.Choice(NAMES),
         metavar="NAME",
-        help=f"SQL dialect: {', '.join(NAMES)} (default: {DEFAULT.name}).",
+        help=f"{DIALECT.help[:-1]} (default: that of the settings).",
     ),
     click.option("--commit-latency", type=click.FloatRange(min=0), help="Seconds added to each COMMIT."),
     json_option,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks_settings.regions import DEFAULT_REGION
 from dsql_dialect.profiles import DEFAULT
 from local_dsql.control.protocol import ControlConnection, decode
 from local_dsql.errors import LocalDatabaseError, ServerError, ServerMismatchError
@@ -27,7 +28,7 @@ START_TIMEOUT = 120.0
 """Seconds; a start takes one or two, more on a loaded machine."""
 
 DEFAULT_DIALECT = DEFAULT.name
-DEFAULT_REGIONS = ("us-east-1",)
+DEFAULT_REGIONS = (DEFAULT_REGION,)
 STOP_TIMEOUT = 15.0
 """Seconds to wait for the end of a server."""
 
@@ -40,7 +41,8 @@ _DETACH = '"$@" &'
 class ServerOptions:
     """Options of a server process.
 
-    `commit_latency` is in seconds, the same for every Region. `suspend_always` is for tests of the engine.
+    `commit_latency` is in seconds, the same for every Region. `suspend_always` is for tests of the engine. `port` is
+    that of the first Region; the others have the next ones. None: free ports, the same in each start.
     """
 
     folder: Folder
@@ -48,13 +50,15 @@ class ServerOptions:
     regions: tuple[str, ...] = DEFAULT_REGIONS
     commit_latency: float = 0.0
     suspend_always: bool = False
+    port: int | None = None
 
     def arguments(self) -> list[str]:
         """Return the options as command-line arguments."""
         regions = [argument for region in self.regions for argument in ("--region", region)]
         latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
         suspend = ["--suspend-always"] if self.suspend_always else []
-        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency, *suspend]
+        port = [] if self.port is None else ["--port", str(self.port)]
+        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency, *suspend, *port]
 
 
 def launch(options: ServerOptions) -> None:

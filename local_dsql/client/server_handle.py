@@ -35,6 +35,7 @@ class RequestedOptions:
     dialect: str | None
     commit_latency: float | None
     suspend_always: bool | None = None
+    port: int | None = None
 
 
 class ServerHandle:
@@ -129,6 +130,7 @@ class ServerHandle:
             "commit_latency": self._requested.commit_latency,
             "suspend_always": self._requested.suspend_always,
             "regions": self._requested.regions,
+            "port": self._requested.port,
         }
         try:
             return ClusterStatus.read(connection.call("attach", wanted))
@@ -141,7 +143,7 @@ class ServerHandle:
         requested = self._requested
         dialect, regions = requested.dialect or DEFAULT_DIALECT, requested.regions or DEFAULT_REGIONS
         latency, suspend_always = requested.commit_latency or 0.0, bool(requested.suspend_always)
-        launch(ServerOptions(self._folder, dialect, regions, latency, suspend_always))
+        launch(ServerOptions(self._folder, dialect, regions, latency, suspend_always, requested.port))
         status = self._attach()
         if status is None:
             raise stopped_error(self._folder, "the local database stopped right after its start")

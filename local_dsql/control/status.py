@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """Status of a server: process, options, and the port of each Region."""
+    """Status of a server: process, options, and the port of each Region.
+
+    `moved_ports` are the usual ports of Regions that have another one, because other programs use them.
+    """
 
     pid: int
     identifier: str
@@ -24,6 +27,14 @@ class ClusterStatus:
     ports: Mapping[str, int]
     stopped_regions: tuple[str, ...]
     admin: Credentials
+    moved_ports: Mapping[str, int]
+
+    def moves(self) -> list[str]:
+        """Return a sentence for each Region whose usual port another program has."""
+        return [
+            f"{region} has port {self.ports[region]} until the next start: another program uses its port {usual}"
+            for region, usual in self.moved_ports.items()
+        ]
 
     @classmethod
     def read(cls, answer: Json) -> ClusterStatus:
@@ -35,5 +46,6 @@ class ClusterStatus:
             commit_latency=cast("float", answer["commit_latency"]),
             ports=cast("dict[str, int]", answer["ports"]),
             stopped_regions=tuple(cast("list[str]", answer["stopped_regions"])),
+            moved_ports=cast("dict[str, int]", answer["moved_ports"]),
             admin=Credentials(**cast("dict[str, str]", answer["admin"])),
         )

@@ -21,6 +21,7 @@ from local_dsql.engine.owner_functions import OwnerFunctions
 from local_dsql.engine.powers import new_token
 from local_dsql.engine.session import EngineSession, Services
 from local_dsql.engine.table_catalog import TableCatalog
+from local_dsql.engine.unblock import end_all_watches
 from local_dsql.engine.wait_log import WaitLog
 from local_dsql.faults.injector import Injector
 from local_dsql.wire.backend import ConnectionLost
@@ -159,6 +160,7 @@ class Engine:
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.wait([self._rounds])
+        end_all_watches(self.services)
         await self.services.end_background(_PATIENCE)
         self.services.injector.clear()
         self.services.control.close()

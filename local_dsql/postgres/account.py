@@ -60,9 +60,9 @@ class SameUser:
 
 @dataclass(frozen=True, slots=True)
 class UserNamespace(SameUser):
-    """Root outside and user 65534 inside a user namespace; needs no other account.
+    """This user outside and user 65534 inside a user namespace, for root and users without a name.
 
-    Files still belong to root. Works with programs and data below a home folder of mode 0700, and changes no
+    Files still belong to this user. Works with programs and data below a home folder of mode 0700, and changes no
     permissions.
     """
 
@@ -104,7 +104,7 @@ class OtherUser:
                 f"PostgreSQL cannot use {path}",
                 "it refuses to run as root, user namespaces are forbidden here, "
                 f"and the user with id {self.uid} may not enter a parent folder of that path",
-                "choose a folder that every user can reach (--path /srv/dsql), or run as an ordinary user",
+                "choose a folder that every user can reach, such as /srv/dsql, or run as an ordinary user",
             )
 
     def binaries(self, found: Binaries, copy: Path) -> Binaries:
@@ -127,11 +127,24 @@ class OtherUser:
 
 
 def choose_account() -> Account:
-    """Return the account for PostgreSQL: this user, a user namespace, or the system's unprivileged user."""
-    if os.geteuid() != 0:
+    """Return the account for PostgreSQL: this user, a user namespace, or the system's unprivileged user.
+
+    A user without a name, as in many containers, has one inside the namespace.
+
+    Raises:
+        PostgresError: this user has no name, and user namespaces are forbidden.
+    """
+    user = os.geteuid()
+    if user != 0 and _has_name(user):
         return SameUser()
-    if _SUPPORTS_NAMESPACES and _works(UserNamespace()):
+    if _SUPPORTS_NAMESPACES and _has_name(_NOBODY) and _works(UserNamespace()):
         return UserNamespace()
+    if user != 0:
+        raise PostgresError(
+            f"PostgreSQL cannot run as this user, whose id {user} has no name",
+            "initdb refuses a user who is not in /etc/passwd, and user namespaces are forbidden here",
+            f"add the line app:x:{user}:0::/tmp:/bin/false to /etc/passwd, or run as a user with a name",
+        )
     nobody = pwd.getpwnam("nobody")
     return OtherUser(nobody.pw_uid, nobody.pw_gid)
 
@@ -179,6 +192,14 @@ def _change_owner(path: Path, uid: int, gid: int) -> None:
     if path.stat().st_uid != uid:
         for entry in (*path.rglob("*"), path):
             os.chown(entry, uid, gid, follow_symlinks=False)
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _works(account: Account) -> bool:

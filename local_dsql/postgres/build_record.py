@@ -24,12 +24,18 @@ class BuildRecord:
 
     @classmethod
     def load(cls, file: Path) -> BuildRecord | None:
-        """Return the record, or None if the directory was never finished."""
+        """Return the record, or None if the directory was never finished.
+
+        Raises:
+            FolderError: the record is damaged; without it, the data cannot be told from that of another version.
+        """
         try:
             content = json.loads(file.read_text())
-            return cls(content["catalog"], tuple(content["roles"]))
-        except (FileNotFoundError, ValueError, KeyError):
+            return cls(str(content["catalog"]), tuple(map(int, content["roles"])))
+        except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged_build_record(file, f"the file is damaged ({type(error).__name__})") from None
 
     def save(self, file: Path) -> None:
         """Write the record: the last step of building."""
@@ -47,6 +53,15 @@ class BuildRecord:
                 "its catalog differs from the one that this version needs",
                 "remove the folder and start with an empty database, or install the version that built it",
             )
+
+
+def damaged_build_record(file: Path, why: str) -> FolderError:
+    """Return the error for a record that is damaged or missing beside data."""
+    return FolderError(
+        f"cannot read the record of the local database in {file}",
+        f"{why}, so it is unknown which version built the data in {file.parent}",
+        "restore the file from a copy; or remove the folder and start with an empty database",
+    )
 
 
 def catalog_digest(scripts: Iterable[Path]) -> str:

@@ -75,7 +75,7 @@ class DataDirectory:
             raise PostgresError(
                 f"cannot use the data in {self.path}",
                 error.strerror or str(error),
-                "change the owner of the folder and its content to this user, or choose another folder (--path)",
+                "change the owner of the folder and its content to this user, or choose another folder",
             ) from None
         pid = self._locked_by()
         if pid is not None and self._is_served_by(pid):

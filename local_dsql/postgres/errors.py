@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local_dsql.errors import PostgresError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _TAIL_LINES = 12
+_LEAST_FREE = 17 * 1024 * 1024
+"""Bytes; PostgreSQL needs a new segment of the write-ahead log, 16 MiB, to start after a crash."""
+
+NO_SPACE = "No space left on device"
+"""Text of ENOSPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,7 @@ class _Cause:
 
 
 _CAUSES = (
-    _Cause("No space left on device", "free some space on the disk of that folder, then start again"),
+    _Cause(NO_SPACE, "free some space on the disk of that folder, then start again"),
     _Cause("could not write init file", "free some space on the disk of that folder, then start again"),
     _Cause("Disk quota exceeded", "free some space in the quota of that folder, then start again"),
     _Cause(
@@ -35,7 +45,7 @@ _CAUSES = (
     _Cause("Read-only file system", "choose a folder on a file system that can be written"),
     _Cause(
         "Permission denied",
-        "change the owner of the folder and its content to this user, or choose another folder (--path)",
+        "change the owner of the folder and its content to this user, or choose another folder",
     ),
     _Cause(
         "database files are incompatible with server",
@@ -57,10 +67,23 @@ def exit_error(what: str, output: str, exit_code: int | None) -> PostgresError:
         exit_code: exit code in the form of `subprocess`, None if the process still runs.
     """
     lines = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
-    why = "\n       ".join([describe_exit(exit_code), *lines])
+    known = next((line for line in output.splitlines() if any(cause.text in line for cause in _CAUSES)), None)
+    causes = [] if known is None or known in lines else [known]
+    why = "\n       ".join([describe_exit(exit_code), *causes, *lines])
     return refusal_error(
         what, why, "correct the cause above, then start again; a start repairs the data after a crash"
     )
+
+
+def full_disk(folder: Path) -> str | None:
+    """Return a sentence if the disk of `folder` is full: PostgreSQL's log is then cut off, too."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return None
+    if free >= _LEAST_FREE:
+        return None
+    return f"{NO_SPACE}: the disk of {folder} has {free // 1024} KiB free"
 
 
 def refusal_error(what: str, words: str, remedy: str) -> PostgresError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from local_dsql.postgres import supervisor
 from local_dsql.postgres.account import child_setup, die_with_parent
 from local_dsql.postgres.data_directory import ENVIRONMENT, DataDirectory
-from local_dsql.postgres.errors import exit_error
+from local_dsql.postgres.errors import exit_error, full_disk
 from local_dsql.postgres.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class Postgres:
         with self._log.open("rb") as stream:
             stream.seek(self._log_start)
             output = stream.read()
-        return exit_error(what, output.decode(errors="replace"), self.exit_code)
+        words = [output.decode(errors="replace"), full_disk(self._data.path) or ""]
+        return exit_error(what, "\n".join(words), self.exit_code)
 
     def stop(self) -> None:
         """Fast shutdown: disconnect clients, write data; kill a server that hangs."""

@@ -31,11 +31,27 @@ class ClusterRecord:
         Raises:
             FolderError: the record cannot be read.
         """
-        file = folder.record_file
-        if not file.exists():
+        record = cls._read(folder)
+        if record is None:
             record = cls(new_identifier())
             record.save(folder)
-            return record
+        return record
+
+    @classmethod
+    def ports_of(cls, folder: Folder) -> dict[str, int]:
+        """Return the ports that the cluster has had; none if it was never served.
+
+        Raises:
+            FolderError: the record cannot be read.
+        """
+        record = cls._read(folder)
+        return {} if record is None else record.ports
+
+    @classmethod
+    def _read(cls, folder: Folder) -> ClusterRecord | None:
+        file = folder.record_file
+        if not file.exists():
+            return None
         try:
             content = json.loads(file.read_text())
             return cls(str(content["identifier"]), {str(k): int(v) for k, v in content["ports"].items()})

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from blocks_settings.regions import check_region
 from dsql_dialect import profile
 from local_dsql.access import TokenAuthenticator
-from local_dsql.access.cluster_name import LOOPBACK_HOSTS, check_region
+from local_dsql.access.cluster_name import LOOPBACK_HOSTS
 from local_dsql.errors import ServerError
 from local_dsql.postgres import PORT
 from local_dsql.postgres.errors import refusal_error
@@ -37,6 +38,7 @@ class Endpoints:
     Attributes:
         ports: port of each Region, on the loopback addresses; reserved until `close`.
         stopped: Regions that refuse connections until they are started again.
+        moved: usual ports of Regions, which another program has; the next start tries them again.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Endpoints:
         self._authenticator = TokenAuthenticator(name, identities)
         self._profile = profile(options.dialect)
         self._latency = options.commit_latency
+        self._first_port = options.port
         self._suspend_always = options.suspend_always
         self._certificates = CertificateStore(
             self._folder.certificates, self._folder.authority_file, name.identifier
@@ -65,6 +68,7 @@ class Endpoints:
         self._job_delay = 0.0
         self.ports: dict[str, ReservedPort] = {}
         self.stopped: set[str] = set()
+        self.moved: dict[str, int] = {}
 
     async def open(self, regions: Sequence[str]) -> None:
         """Start the proxy and listen for each Region; PostgreSQL must be ready."""
@@ -75,9 +79,10 @@ class Endpoints:
     async def add(self, regions: Sequence[str]) -> None:
         """Listen for Regions without an endpoint; their host names are added to the certificate."""
         async with self._changing:
-            if missing := [region for region in regions if region not in self.ports]:
-                self._ensure_certificate(missing)
+            missing = [region for region in regions if region not in self.ports]
+            if self._ensure_certificate((*self.ports, *missing)):
                 self._certificates.load_into(self._tls)
+            if missing:
                 await self._listen(missing)
 
     async def reset(self) -> None:
@@ -158,21 +163,31 @@ class Endpoints:
         for region in regions:
             self.ports[region] = port = self._reserve(region)
             await self._proxy.listen(region, port, self._latency)
-            self._record.ports[region] = port.number
+            if region not in self.moved:
+                self._record.ports[region] = port.number
         self._record.save(self._folder)
 
     def _reserve(self, region: str) -> ReservedPort:
-        usual = self._record.ports.get(region, 0)
+        fixed = None if self._first_port is None else self._first_port + len(self.ports)
+        usual = fixed or self._record.ports.get(region, 0)
         try:
             return ReservedPort(usual)
+        except OverflowError as error:  # beyond the last port
+            raise _taken(region, usual, str(error)) from None
         except OSError as error:
+            if fixed:
+                raise _taken(region, fixed, error.strerror or str(error)) from None
             if not usual:
                 raise _no_endpoint(region, error) from None
         log.warning("port %d is in use; the endpoint of %s gets another port", usual, region)
+        self.moved[region] = usual
         return ReservedPort()
 
-    def _ensure_certificate(self, regions: Sequence[str]) -> None:
-        self._certificates.ensure((*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions)))
+    def _ensure_certificate(self, regions: Sequence[str]) -> bool:
+        """Renew certificates that are damaged, expire or lack a host name; return whether that was necessary."""
+        return self._certificates.ensure(
+            (*LOOPBACK_HOSTS, *(self._name.host(check_region(r)) for r in regions))
+        )
 
     @property
     def proxy(self) -> Proxy:
@@ -198,6 +213,14 @@ class Endpoints:
         if region not in self.ports:
             raise ValueError(f"{region} is not a Region of this cluster; it has {', '.join(self.ports)}")
         return self.proxy
+
+
+def _taken(region: str, port: int, words: str) -> ServerError:
+    return ServerError(
+        f"port {port} is not free for the endpoint of {region}",
+        words,
+        "end the program that listens on the port (`ss -ltnp` lists it), or choose another port",
+    )
 
 
 def _no_endpoint(place: str, error: OSError) -> ServerError:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from local_dsql import catalog
 from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
-from local_dsql.postgres.build_record import BuildRecord
+from local_dsql.postgres.build_record import BuildRecord, damaged_build_record
 from local_dsql.postgres.sockets import make_socket_directory, remove_socket_directory
+from local_dsql.server.cluster_record import ClusterRecord
 from local_dsql.storage.folder import unusable_folder
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Instance:
         data = DataDirectory(folder.data)
         self._build_record = BuildRecord.load(folder.built_file)
         if self._build_record is None or not data.path.exists():
-            folder.built_file.unlink(missing_ok=True)
             self._build_record = None
+            _forget_former(folder)
             data.initialise(binaries, account)
         else:
             self._build_record.check(catalog.scripts(), folder.path)
@@ -135,3 +136,16 @@ class Instance:
         """Shut PostgreSQL down and remove its sockets."""
         self._postgres.stop()
         remove_socket_directory(self._folder.sockets)
+
+
+def _forget_former(folder: Folder) -> None:
+    """Remove the records of a database whose data is gone: the new one is another cluster.
+
+    Raises:
+        FolderError: there is data that was in use; the record of its build is missing.
+    """
+    served = bool(ClusterRecord.ports_of(folder))
+    if served and (folder.data / "PG_VERSION").exists():
+        raise damaged_build_record(folder.built_file, "the file is missing")
+    for file in (folder.built_file, *([folder.record_file] if served else [])):
+        file.unlink(missing_ok=True)

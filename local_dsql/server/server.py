@@ -117,8 +117,15 @@ class Server:
                 raise ServerMismatchError(
                     f"the server of {self._folder.path} runs with another {option.replace('_', ' ')}",
                     f"process {os.getpid()} runs with {served}, not {wanted}",
-                    f"use {served}, stop the server first, or choose another folder (--path)",
+                    f"use {served}, stop the server first, or choose another folder",
                 )
+        first, wanted = next(iter(self._endpoints.ports.values())).number, parameters.get("port")
+        if wanted is not None and wanted != first:
+            raise ServerMismatchError(
+                f"the server of {self._folder.path} has another port",
+                f"process {os.getpid()} listens on {first}, not {wanted}",
+                f"use {first}, or stop the server first",
+            )
         await self._endpoints.add(cast("list[str]", parameters["regions"]))
         return await self._status({})
 
@@ -130,6 +137,7 @@ class Server:
             "commit_latency": self._options.commit_latency,
             "ports": {region: port.number for region, port in self._endpoints.ports.items()},
             "stopped_regions": sorted(self._endpoints.stopped),
+            "moved_ports": self._endpoints.moved,
             "admin": asdict(self._admin.credentials),
         }
 

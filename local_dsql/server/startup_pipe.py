@@ -50,9 +50,11 @@ def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, StartupPipe
     parser.add_argument("--region", action="append", required=True)
     parser.add_argument("--commit-latency", type=float, default=0.0)
     parser.add_argument("--suspend-always", action="store_true")
+    parser.add_argument("--port", type=int)
     parser.add_argument("--startup-pipe", type=int, required=True, help="descriptor for the startup result")
     given = parser.parse_args(arguments)
     options = ServerOptions(
-        given.folder, given.dialect, tuple(given.region), given.commit_latency, given.suspend_always
+        *(given.folder, given.dialect, tuple(given.region)),
+        *(given.commit_latency, given.suspend_always, given.port),
     )
     return options, StartupPipe(given.startup_pipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +95,11 @@ class Folder:
         """Unix sockets of PostgreSQL and of the control protocol."""
         return self.path / "run"
 
+    def _ignored_folders(self) -> tuple[Path, ...]:
+        """Return this folder, and the project's `.blocks` that it is in."""
+        project = self.path.parents[1] if self.path.parts[-3:-1] == DEFAULT_FOLDER.parts[:-1] else None
+        return (self.path,) if project is None else (project, self.path)
+
     def prepare(self) -> None:
         """Create the folder, private to its owner and ignored by git.
 
@@ -103,9 +109,20 @@ class Folder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.certificates.mkdir(mode=0o700, exist_ok=True)
-            (self.path / ".gitignore").write_text("*\n")
+            for folder in self._ignored_folders():
+                ignore_in_git(folder)
         except OSError as error:
             raise unusable_folder(self.path, error) from None
+
+
+def ignore_in_git(folder: Path) -> None:
+    """Exclude the content of a folder from git, unless it has a .gitignore.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+        file.write("*\n")
 
 
 def unusable_folder(path: Path, error: OSError) -> FolderError:
@@ -113,5 +130,5 @@ def unusable_folder(path: Path, error: OSError) -> FolderError:
     return FolderError(
         f"cannot use the folder {path} for a local database",
         error.strerror or str(error),
-        "change its owner to this user, free space on its disk, or choose another folder (--path)",
+        "change its owner to this user, free space on its disk, or choose another folder",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import ssl
 from dataclasses import dataclass
@@ -51,26 +52,26 @@ class CertificateStore:
     def _validity(self) -> Path:
         return self.folder / "validity.json"
 
-    def ensure(self, names: Iterable[str], now: dt.datetime | None = None) -> None:
-        """Create or renew certificates that are missing, near expiry, or lack a host name or address of `names`.
+    def ensure(self, names: Iterable[str], now: dt.datetime | None = None) -> bool:
+        """Create or renew certificates that are missing, damaged, near expiry, or lack a name or address of `names`.
 
-        Valid certificates are not parsed: expiry and names are stored beside them.
+        Valid certificates are not parsed: expiry, names and digests are stored beside them. Returns whether the server
+        certificate was renewed.
 
         Raises:
             OSError: the folder cannot be written.
         """
         now = now or dt.datetime.now(dt.UTC)
         known = self._read_validity()
-        if (
-            not known.authority_lasts(now)
-            or not self._authority_key.exists()
-            or not self.authority_file.exists()
-        ):
+        digests = self._digests()
+        if not known.authority_lasts(now) or digests[:2] != known.digests[:2]:
             known = self._renew_authority(now)
         wanted = tuple(dict.fromkeys((*known.names, *names)))
         missing = set(wanted) - set(known.names)
-        if missing or not known.server_lasts(now) or not _exist(self.server_key, self.server_certificate):
+        renewed = bool(missing) or not known.server_lasts(now) or digests[2:] != known.digests[2:]
+        if renewed:
             self._renew_server(known, wanted, now)
+        return renewed
 
     def context(self) -> ssl.SSLContext:
         """Return a server context: TLS 1.2 or later, ALPN `postgresql`, no session tickets."""
@@ -101,13 +102,18 @@ class CertificateStore:
         pair = make_server_certificate(authority, names, now)
         write_private(self.server_key, pair.key.decode())
         write_atomically(self.server_certificate, pair.certificate, mode=0o644)
-        validity = _Validity(known.authority_end, now + SERVER_LIFETIME, names)
+        validity = _Validity(known.authority_end, now + SERVER_LIFETIME, names, self._digests())
         write_private(self._validity, validity.to_json())
+
+    def _digests(self) -> tuple[str, ...]:
+        """Return the digests of all files; a missing one has none."""
+        files = (self.authority_file, self._authority_key, self.server_certificate, self.server_key)
+        return tuple(hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "" for file in files)
 
     def _read_validity(self) -> _Validity:
         try:
             return _Validity.from_json(self._validity.read_text())
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return _Validity()  # unreadable: both certificates are created again
 
 
@@ -121,6 +127,7 @@ class _Validity:
     authority_end: dt.datetime = _NEVER
     server_end: dt.datetime = _NEVER
     names: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
 
     def authority_lasts(self, now: dt.datetime) -> bool:
         return now < _before(self.authority_end, AUTHORITY_MARGIN)
@@ -130,17 +137,13 @@ class _Validity:
 
     def to_json(self) -> str:
         ends = {"authority_end": self.authority_end.isoformat(), "server_end": self.server_end.isoformat()}
-        return json.dumps(ends | {"names": self.names}, indent=1)
+        return json.dumps(ends | {"names": self.names, "digests": self.digests}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> _Validity:
         record = json.loads(text)
         ends = [dt.datetime.fromisoformat(record[key]) for key in ("authority_end", "server_end")]
-        return cls(ends[0], ends[1], tuple(record["names"]))
-
-
-def _exist(*files: Path) -> bool:
-    return all(file.exists() for file in files)
+        return cls(ends[0], ends[1], tuple(record["names"]), tuple(record["digests"]))
 
 
 def _before(moment: dt.datetime, margin: dt.timedelta) -> dt.datetime:

@@ -12,7 +12,10 @@ import pytest
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import DistributedDatabase
+from blocks.shared.errors import ConstructError
+from blocks_settings.app_record import METADATA
 from dsql_dialect.migrations import MigrationErrors
+from dsql_dialect.profiles import DEFAULT, NEWEST
 from tests.support.template_reader import Template, logical_id
 
 if TYPE_CHECKING:
@@ -105,3 +108,33 @@ def test_the_stack_shows_the_state_of_its_migrations(stack: cdk.Stack, folder: P
     outputs = Template.of(stack).document["Outputs"]
     (shown,) = [output for name, output in outputs.items() if name.startswith("mainMigratorStatus")]
     assert shown["Value"] == {"Fn::GetAtt": [logical_id(db.migrator.migrated), "Status"]}
+
+
+def test_the_dialect_of_the_settings_is_the_default(
+    stack: cdk.Stack, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "002_create_view.sql").write_text("CREATE VIEW ids AS SELECT id FROM accounts;\n")
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.blocks]\ndialect = "{NEWEST.name}"\nmigrations = "migrations"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    database = DistributedDatabase(stack, "main")
+    (entry,) = [each for each in database.node.metadata if each.type == METADATA]
+    assert entry.data == {"dialect": NEWEST.name, "migrations": "migrations"}
+    DistributedDatabase(stack, "other", migrations=folder)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("dialect", DEFAULT.name), ("migrations", "other")], ids=["dialect", "migrations"]
+)
+def test_a_contradiction_to_the_settings_names_both_places(
+    stack: cdk.Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.blocks]\ndialect = "{NEWEST.name}"\nmigrations = "migrations"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ConstructError, match=rf"Bank/main: {option} is .*{value} in the construct, but .*toml:\d"
+    ):
+        DistributedDatabase(stack, "main", **{option: value})  # type: ignore[arg-type]

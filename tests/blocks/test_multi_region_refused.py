@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, ConstructError
-from blocks.database.region_sets import REGION_SETS, SINGLE
+from blocks_settings.regions import REGION_SETS, SINGLE
 from tests.support.template_reader import Template, function
 from tests.support.two_regions import ACCOUNT, EAST, OHIO, WEST, database, refusing, stack_in
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from dsql_dialect.migrations import (
     compile_folder,
     rules,
 )
+from dsql_dialect.profiles import way_out
 
 if TYPE_CHECKING:
     from dsql_dialect import Rule
@@ -178,7 +180,7 @@ def test_refused_statement_in_line_three(tmp_path: Path) -> None:
 def test_portable_names_the_dialect_that_allows(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, {"1_v.sql": "CREATE TABLE a (b uuid REFERENCES b (id))"}, "portable")
     assert fault.rule.id == "foreign-key"
-    assert fault.remedy.endswith("Allowed since 2026-08-26: choose dialect 2026-09.")
+    assert fault.remedy.endswith(way_out(date(2026, 8, 26)))
 
 
 def test_every_fault_of_every_file_is_reported(tmp_path: Path) -> None:

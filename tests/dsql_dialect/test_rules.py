@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dsql_dialect import PROFILES, RULES, TransactionRules, parse, profile
-from dsql_dialect.profiles import first_allowing
+from dsql_dialect.profiles import first_allowing, way_out
 from dsql_dialect.rule import Rule, Scope
 from dsql_dialect.rules import core
 from dsql_dialect.rules.making import always
@@ -83,7 +83,10 @@ def test_lifted_rule_names_the_dialect_that_allows(rule: Rule) -> None:
         return
     newer = first_allowing(rule.lifted)
     assert newer is not None
-    assert finding.remedy.endswith(f"Allowed since {rule.lifted}: choose dialect {newer.name}.")
+    assert finding.remedy.endswith(way_out(rule.lifted))
+    assert all(
+        part in finding.remedy for part in (newer.name, "[tool.blocks]", str(rule.lifted), PORTABLE.name)
+    )
 
 
 def test_unlifted_rule_names_no_dialect() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.database.region_sets import REGION_SETS
+from blocks_settings.regions import REGION_SETS
 from tests.end_to_end.conftest import ROOT
 
 DOCS = ROOT / "docs"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import local_dsql
+from dsql_dialect.profiles import DEFAULT, NEWEST
 from local_dsql import pytest_plugin
 from tests.support.processes import processes_of
 
@@ -93,3 +94,27 @@ def test_public_names_are_exported(name: str) -> None:
 def test_other_names_raise_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Cluster'"):
         local_dsql.Cluster  # noqa: B018
+
+
+SPEAKS = """
+def test_speaks(dsql):
+    assert (dsql.status.dialect, *dsql.regions) == ("{dialect}", "eu-west-1")
+"""
+PROJECT = f'[tool.blocks]\ndialect = "{NEWEST.name}"\nregions = ["eu-west-1"]\n'
+
+
+def test_the_settings_of_the_project_configure_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=NEWEST.name), "[pytest]\n")
+    monkeypatch.setenv("BLOCKS_DIALECT", DEFAULT.name)
+    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=DEFAULT.name), "[pytest]\n")
+    ini = f"[pytest]\ndsql_dialect = {NEWEST.name}\n"
+    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=NEWEST.name), ini)
+
+
+def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / ".pytest_cache").write_text("no folder: a mkdir fails, as in a read-only project")
+    test = "def test_runs(dsql):\n    dsql.inject()\n"
+    assert "1 passed" in run_pytest(tmp_path, test, "[pytest]\n", "-W", "ignore::pytest.PytestCacheWarning")

@@ -6,14 +6,13 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.dialect import DIALECT
 from blocks_cli.control_plane.cluster import ClusterId, Status
 from blocks_cli.control_plane.errors import ApiError
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_cli.local.cluster_state import decode_cluster, encode_cluster, sync_endpoint
 from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
-from blocks_runtime.contract import variable_prefix
+from blocks_settings.app_record import DIALECT_PROPERTY, folder_name, id_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 FOLDER = "folder"
 """Key in `DeployedResource.local`: the cluster's folder below `.blocks/local`."""
 REGION = "region"
-
-_OWN_IDS = {"Resource", "Default", "Cluster"}
 
 
 class OtherDatabaseError(CommandError):
@@ -144,7 +141,7 @@ def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, 
 
 
 def _dialect(properties: Mapping[str, Json]) -> str | None:
-    return text(properties.get(DIALECT)) or None
+    return text(properties.get(DIALECT_PROPERTY)) or None
 
 
 def _free_folder(request: ResourceRequest, account: LocalAccount) -> str:
@@ -152,9 +149,7 @@ def _free_folder(request: ResourceRequest, account: LocalAccount) -> str:
 
     If another stack uses that folder, the stack name is added as a prefix.
     """
-    ids = request.path.split("/")[1:] or [request.logical_id]
-    while len(ids) > 1 and ids[-1] in _OWN_IDS:
-        ids.pop()
+    id = id_of_path(request.path, request.logical_id)
     taken = {resource.local.get(FOLDER) for resource in account.resources()}
-    own, stack = (variable_prefix(n).removeprefix("BLOCKS_").lower() for n in (ids[-1], request.stack))
+    own, stack = (folder_name(n) for n in (id, request.stack))
     return own if own not in taken else f"{stack}_{own}"

@@ -6,10 +6,25 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from pathlib import Path
 
+SETTINGS_FILE = "pyproject.toml"
 _ROOT_MARKERS = (".blocks", "cdk.json")
+_TABLE = ("[tool.blocks]", "[tool.blocks.")
 
 
 def project_folder(directory: Path) -> Path:
-    """Return the nearest folder upwards with `.blocks` or `cdk.json`, else `directory`."""
+    """Return the project's folder: the nearest upwards with `.blocks`, `cdk.json` or settings, else `directory`."""
     upwards = (directory, *directory.parents)
-    return next((one for one in upwards if any((one / mark).exists() for mark in _ROOT_MARKERS)), directory)
+    return next((one for one in upwards if _is_root(one)), directory)
+
+
+def has_settings(folder: Path) -> bool:
+    """Return whether the folder has a pyproject.toml with `[tool.blocks]`."""
+    try:
+        lines = (folder / SETTINGS_FILE).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip().replace(" ", "").startswith(_TABLE) for line in lines)
+
+
+def _is_root(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in _ROOT_MARKERS) or has_settings(folder)

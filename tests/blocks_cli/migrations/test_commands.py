@@ -17,6 +17,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS, cli
 from blocks_cli.migrations.folder import find_folder
+from dsql_dialect.profiles import NEWEST, as_setting
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
@@ -326,7 +327,8 @@ def test_new_numbers_have_the_same_width(project: Project) -> None:
 def test_lint_names_a_dialect_that_accepts_the_statement(project: Project) -> None:
     project.write({"001_a": "CREATE TABLE a (v jsonb)"})
     told = project.blocks("lint", "--dialect", "portable").err.splitlines()[-1]
-    assert told == "1 finding; to select another dialect: --dialect 2026-09, or BLOCKS_DIALECT=2026-09"
+    other = f"--dialect {NEWEST.name}, or for everything: {as_setting(NEWEST)}"
+    assert told == f"1 finding; to select another dialect: {other}"
     assert project.blocks("lint", "--dialect", "2026-09").code == ExitCode.OK
 
 
@@ -373,5 +375,5 @@ def test_the_error_lists_a_few_of_many_folders(tmp_path: Path, monkeypatch: pyte
         (tmp_path / f"f{number}" / "001_first.sql").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CommandError) as caught:
-        find_folder(None)
+        find_folder(tmp_path / "migrations")
     assert caught.value.why == "folders with migrations: f0, f1, f2, f3, f4, and 2 more"

@@ -15,8 +15,8 @@ from botocore.stub import Stubber
 from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local.state import DeployedResource, StackState, StateFolder
-from blocks_cli.migrations.candidates import id_of_path
 from blocks_cli.workspace import Workspace
+from blocks_settings.app_record import id_of_path
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:

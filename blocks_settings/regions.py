@@ -1,4 +1,4 @@
-"""Region sets: Regions that can share a database.
+"""Regions with Aurora DSQL, and the sets of Regions that can share a database.
 
 Two clusters and their witness are in three Regions of one set. Source: DSQL user guide, "What is Amazon
 Aurora DSQL", Region availability, and its document history up to 2026-07-31.
@@ -6,6 +6,8 @@ Aurora DSQL", Region availability, and its document history up to 2026-07-31.
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +29,29 @@ REGION_SETS: Mapping[str, tuple[str, ...]] = {
 SINGLE = ("ap-east-1", "ap-southeast-2", "ap-southeast-4", "ca-central-1", "ca-west-1", "sa-east-1")
 """Regions with DSQL that belong to no set."""
 
+DEFAULT_REGION = "us-east-1"
+"""Region of a local database, and of stacks without a Region, unless a setting names another."""
+
+_FORM = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", re.ASCII)
+
+
+def check_region(region: str) -> str:
+    """Return `region` if it has the form of a Region name.
+
+    Raises:
+        ValueError: it has another form; the message names the nearest Region.
+    """
+    if not _FORM.fullmatch(region):
+        near = nearest(region)
+        hint = f"did you mean {near}?" if near else f"write it like {DEFAULT_REGION}"
+        raise ValueError(f"{region!r} is not a Region name; {hint}")
+    return region
+
+
+def nearest(region: str) -> str | None:
+    """Return the known Region with the most similar name, if one is similar."""
+    return next(iter(difflib.get_close_matches(region.lower(), known(), 1, 0.75)), None)
+
 
 def set_of(region: str) -> str | None:
     """Return the name of the set of a Region; None if it is in no known set."""
@@ -36,3 +61,8 @@ def set_of(region: str) -> str | None:
 def is_known(region: str) -> bool:
     """Return whether this release knows the Region; AWS may have added others since."""
     return region in SINGLE or set_of(region) is not None
+
+
+def known() -> tuple[str, ...]:
+    """Return all Regions that this release knows; AWS may have added others since."""
+    return (*(region for regions in REGION_SETS.values() for region in regions), *SINGLE)

@@ -1,0 +1,55 @@
+"""Errors of files and folders, as errors of the command line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from pathlib import Path
+
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_OF_OTHERS = {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTEMPTY}
+"""Error numbers that a file of another user can cause."""
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Return whether a disk or quota is full."""
+    return error.errno in _NO_ROOM
+
+
+def file_error(error: OSError) -> CommandError:
+    """Return the error for a file that cannot be written or read: the owner, the full disk, or the system's reason."""
+    name = os.fsdecode(error.filename) if error.filename else "a file of this command"
+    why = error.strerror or str(error)
+    what = f"{name}: cannot be written or read"
+    if is_full_disk(error):
+        remedy = (
+            "free space on its disk, then run the command again; `blocks clean` frees what can be made again"
+        )
+        return CommandError(what, why, remedy, ExitCode.MIGRATION_FAILED)
+    if error.errno in _OF_OTHERS and (owner := _other_owner(Path(name))):
+        place, user = owner
+        remedy = f"take it over with `sudo chown -R {os.geteuid()} {place}`, and run the command as one user"
+        return CommandError(what, f"{why}; {place} belongs to {user}", remedy)
+    return CommandError(what, why, "grant this user access to it, or remove it, then run the command again")
+
+
+def _other_owner(path: Path) -> tuple[Path, str] | None:
+    """Return the nearest existing path upwards that belongs to another user, and the name of that user."""
+    for each in (path, *path.parents):
+        try:
+            owner = each.lstat().st_uid
+        except OSError:
+            continue
+        return None if owner == os.geteuid() else (each, _name(owner))
+    return None
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
