@@ -311,5 +311,8 @@ class Batch:
         self.data = encode(commands)
 
     def results(self, answer: Response) -> list[Result]:
-        """Return the results of the commands in the answer to `data`."""
-        return results(answer)[self._skipped : self._skipped + self._count]
+        """Return the results of the commands in the answer to `data`, or only the error that let none of them run."""
+        found = results(answer)
+        if len(found) <= self._skipped:
+            return found[-1:]
+        return found[self._skipped : self._skipped + self._count]
