@@ -21,7 +21,7 @@ class TemporaryFolders:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
-            if not _is_alive(left.name.partition("-")[0]):
+            if not is_alive(left.name.partition("-")[0]):
                 shutil.rmtree(left, ignore_errors=True)
 
     def new(self) -> str:
@@ -29,7 +29,8 @@ class TemporaryFolders:
         return tempfile.mkdtemp(dir=self._folder, prefix=f"{os.getpid()}-")
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Return whether `pid` is the id of a running process."""
     if not pid.isdigit():
         return False
     try:

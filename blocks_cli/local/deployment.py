@@ -25,6 +25,7 @@ from blocks_cli.local.reset_detection import check_resets, migrate_reset_databas
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
+from blocks_cli.local.state import CODE
 from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 
@@ -94,6 +95,7 @@ class LocalDeployment:
                         )
                         deployment.changes[stack.name] = deploying.run()
                 record_databases(account)
+                account.store.prune({each.local.get(CODE, "") for each in account.existing()})
             except BaseException:
                 deployment.close()
                 raise
