@@ -28,6 +28,7 @@ OUTPUT_CLOSED = 141
 COMMANDS = (
     *("deploy", "invoke", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config", "clean"),
+    *("load", "dump", "explain"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import bodies, classify, details, json_tree, rewrite
+from dsql_dialect import bodies, classify, details, json_tree, rewrite, templates
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.position import Source
@@ -31,7 +31,8 @@ def parse(sql: str, profile: Profile) -> Script:
     """Parse a text of statements as DSQL does in a dialect.
 
     Bad SQL never raises: it becomes a statement of kind INVALID whose finding has SQLSTATE 42601 (22021 for a text that
-    is not UTF-8). The results of texts of up to `KEPT_UP_TO` characters are cached, for the 4,096 texts used last.
+    is not UTF-8). The results of texts of up to `KEPT_UP_TO` characters are cached, for the 4,096 texts used last, and
+    those of `templates` for the 1,024 used last.
     """
     return _parse_kept(sql, profile) if len(sql) <= KEPT_UP_TO else _parse(sql, profile)
 
@@ -47,7 +48,16 @@ def _parse(sql: str, profile: Profile, *, is_body: bool = False) -> Script:
     return Script(tuple(_statement(source, piece, profile, is_body) for piece in pieces(source)))
 
 
-_parse_kept = lru_cache(maxsize=4096)(_parse)
+def _parse_by_template(sql: str, profile: Profile) -> Script:
+    """Read a text; if others that differ from it in numbers only were read, take their result."""
+    written = templates.template(sql)
+    if written is None:
+        return _parse(sql, profile)
+    return templates.fill(_parse_template(written, profile), written, sql) or _parse(sql, profile)
+
+
+_parse_kept = lru_cache(maxsize=4096)(_parse_by_template)
+_parse_template = lru_cache(maxsize=1024)(_parse)
 
 
 def _undecodable(sql: str, offset: int, what: str) -> Script:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 JOURNAL = "_migrations"
 LEASE = "_migrations_lock"
 LEDGER = "_grants"
-OWN = (JOURNAL, LEASE, LEDGER)
+LOADS = "_loads"
+"""Marks of loaded chunks, which `blocks load` creates."""
+OWN = (JOURNAL, LEASE, LEDGER, LOADS)
 """Tables in the schema `public` without privileges for grantees."""
 
 CREATE = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import contextlib
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -16,14 +17,16 @@ from local_dsql.client.project_options import cluster_options
 from local_dsql.client.server_handle import RequestedOptions, ServerHandle
 from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
 from local_dsql.control.predicate_client import PredicateClient, predicate_name
+from local_dsql.cost.result import Cost
 from local_dsql.faults.injection import Fault, Injection
 from local_dsql.faults.keys import row_text
 from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import Any
 
     from local_dsql.access import Permission
     from local_dsql.control.predicate_client import Predicate
@@ -280,6 +283,29 @@ class LocalCluster:
         """Return the conflicts since the last start or reset: the last 1,000, oldest first."""
         found = cast("list[Json]", self._server.call("conflicts", {})["conflicts"])
         return tuple(decode_conflict(each) for each in found)
+
+    @contextlib.contextmanager
+    def cost(self, budget: float | None = None) -> Iterator[Cost]:
+        """Measure the cost of what all clients commit in a `with` block, by AWS's formulas.
+
+        The result is complete at the end of the block: WriteDPU, bounds of ReadDPU, and storage. It is an estimate
+        (divergence `cost-is-an-estimate`): rows have the sizes that PostgreSQL stores.
+
+        Args:
+            budget: DPU that the block may cost; None: any number.
+
+        Raises:
+            BudgetExceeded: the upper bound is more than `budget`; an AssertionError, for tests.
+            ServerError: so much was written, or a reset happened, that the log of the block is gone.
+        """
+        found = Cost()
+        number = cast("int", self._server.call("begin_cost", {})["number"])
+        yield found
+        measured = Cost(**cast("dict[str, Any]", self._server.call("end_cost", {"number": number})))
+        for each in fields(Cost):
+            setattr(found, each.name, getattr(measured, each.name))
+        if budget is not None:
+            found.check(budget)
 
     def delay_jobs(self, seconds: float) -> None:
         """Delay the start of each index build and constraint validation; a reset keeps the delay, 0 ends it.

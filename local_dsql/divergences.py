@@ -218,6 +218,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "A query of a type that asyncpg does not know, such as a domain, may fail here only; cast it to its base type.",
     ),
     Divergence(
+        "cost-is-an-estimate",
+        "`LocalCluster.cost()` and `blocks cost` count the bytes of a row as PostgreSQL stores it, and an UPDATE that "
+        "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out.",
+        "DSQL's storage format is not documented, and ComputeDPU is the time of its query processors.",
+        "Compare variants of a workload and set budgets; the bill is in CloudWatch.",
+    ),
+    Divergence(
         "texts-unknown",
         "Some errors have a message of our own: plain-text connections, protocol sequences that were not recorded.",
         "There is no recording of them.",

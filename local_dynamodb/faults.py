@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import enum
-import itertools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from local_dsql.faults.schedule import Schedule, check_schedule
 
 
 class Fault(enum.Enum):
@@ -86,8 +83,7 @@ class Injection:
         Raises:
             ValueError: `times` or `every` is not positive, or the fault cannot hit the operation.
         """
-        if self.every < 1 or (self.times is not None and self.times < 1):
-            raise ValueError("times and every must be 1 or more")
+        check_schedule(self)
         if self.operation is not None and self.operation not in _OPERATIONS[self.fault]:
             known = ", ".join(sorted(_OPERATIONS[self.fault]))
             raise ValueError(f"{self.fault.value} cannot hit {self.operation!r}; it hits {known}")
@@ -104,47 +100,10 @@ class Injection:
 
 
 @dataclass(slots=True)
-class _Armed:
-    injection: Injection
-    seen: int = 0
-    done: int = 0
-
-
-@dataclass(slots=True)
-class Injector:
+class Injector(Schedule[Injection]):
     """The armed injections."""
-
-    _armed: dict[int, _Armed] = field(default_factory=dict)
-    _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
-
-    def add(self, injection: Injection) -> int:
-        """Arm an injection and return its number, for `remove`."""
-        number = next(iter(self._numbers))
-        self._armed[number] = _Armed(injection)
-        return number
-
-    def remove(self, number: int) -> None:
-        """Disarm an injection; no error if it is used up or unknown."""
-        self._armed.pop(number, None)
-
-    def clear(self) -> None:
-        """Disarm all injections."""
-        self._armed.clear()
-
-    def armed(self) -> dict[int, Injection]:
-        """Return the armed injections by number."""
-        return {number: each.injection for number, each in self._armed.items()}
 
     def next_fault(self, attempt: Attempt) -> Fault | None:
         """Return the fault to inject into a request, or None. Every injection that matches counts the request."""
-        found = None
-        for number, each in list(self._armed.items()):
-            if not each.injection.matches(attempt):
-                continue
-            each.seen += 1
-            if found is None and each.seen % each.injection.every == 0:
-                each.done += 1
-                found = each.injection.fault
-                if each.done == each.injection.times:
-                    self.remove(number)
-        return found
+        found = self.next(lambda _, each: each.matches(attempt))
+        return None if found is None else found.fault

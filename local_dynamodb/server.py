@@ -9,6 +9,7 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from blocks_runtime.atomic_table.signature import CONTENT_TYPE
 from local_dynamodb.engine.errors import ApiError, ServerError
 from local_dynamodb.faults import Fault, Injection
 from local_dynamodb.service import Dropped, Service
@@ -101,8 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps(answer, separators=(",", ":")).encode()
         head = (
             f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}\r\n"
-            "content-type: application/x-amz-json-1.0\r\n"
-            f"content-length: {len(body)}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
+            f"content-type: {CONTENT_TYPE}\r\ncontent-length: {len(body)}\r\nx-amz-crc32: {zlib.crc32(body)}\r\n\r\n"
         )
         self.wfile.write(head.encode() + body)
 

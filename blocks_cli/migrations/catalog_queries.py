@@ -9,7 +9,7 @@ _OURS = sql(
     "AND left(n.nspname, 3) <> 'pg_'"
 )
 _RELATION = sql(
-    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants'))",
+    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants', '_loads'))",
     ours=_OURS,
 )
 

@@ -19,7 +19,7 @@ from blocks_settings import Source
 from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from blocks_cli.migrations.target import DatabaseTarget
@@ -44,6 +44,17 @@ def connected(
         raise _missing(target)
     with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
         yield admin
+
+
+@contextlib.contextmanager
+def reachable(target: DatabaseTarget) -> Iterator[Callable[[], AdminConnection]]:
+    """Print the target and start the local database if it is not running; return a function that makes connections.
+
+    Raises:
+        CommandError: the database cannot be reached, or a statement in the block failed.
+    """
+    with _login(target, None) as login, explaining(target):
+        yield lambda: _admin(login)
 
 
 @contextlib.contextmanager

@@ -8,18 +8,21 @@ CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_loca
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     applied text;
+    stored_name text := CASE pg_catalog.lower(setting_name)
+        WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END;
 BEGIN
     IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
             'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop', 'disable_sync_create_index') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
     END IF;
-    applied := pg_catalog.postgres_set_config(CASE pg_catalog.lower(setting_name)
-        WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END, new_value, is_local);
+    applied := pg_catalog.postgres_set_config(stored_name, new_value, is_local);
     -- For the engine: a function may have called this, and a suspension resets the value (local_dsql/engine/hidden_settings.py).
+    -- By name, so that the record does not grow with the number of calls.
     PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
-        pg_catalog.current_setting('local_dsql.set', true), ''), '[]')::pg_catalog.jsonb
-        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('name', setting_name, 'value', applied, 'is_local', is_local)
+        pg_catalog.current_setting('local_dsql.set', true), ''), '{}')::pg_catalog.jsonb
+        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(pg_catalog.lower(setting_name),
+            pg_catalog.jsonb_build_object('name', setting_name, 'stored_name', stored_name, 'value', applied, 'is_local', is_local))
         )::pg_catalog.text, true);
     RETURN applied;
 END

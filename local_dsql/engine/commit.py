@@ -105,6 +105,7 @@ class _Decision:
 
 
 _MAY_COMMIT = _Decision()
+_COMMITTED = Outcome()
 
 
 async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tell: bool = False) -> Outcome:
@@ -187,9 +188,15 @@ def conclude(
         wrote = xid is not None
         if xid is not None:
             held.services.conflict_log.committed(int(xid), held.session.label)
+    committed(held, relations)
+    return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+
+
+def committed(held: HeldSession, relations: frozenset[int] | None = None) -> Outcome:
+    """Note that PostgreSQL has committed, and return the outcome."""
     _committed(held, relations)
     held.services.turns.won(held.session)
-    return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
+    return _COMMITTED
 
 
 def is_undisputed(held: HeldSession) -> bool:

@@ -7,7 +7,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from local_dsql.cost.meter import CostMeter
 from local_dsql.engine.answers import relayed_error
+from local_dsql.engine.commands import Command
 from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
 from local_dsql.engine.control import CONTROL_ROLE, ControlConnections
@@ -19,6 +21,7 @@ from local_dsql.engine.owner_functions import OwnerFunctions
 from local_dsql.engine.powers import new_token
 from local_dsql.engine.session import EngineSession, Services
 from local_dsql.engine.table_catalog import TableCatalog
+from local_dsql.engine.unblock import end_all_watches
 from local_dsql.engine.wait_log import WaitLog
 from local_dsql.faults.injector import Injector
 from local_dsql.wire.backend import ConnectionLost
@@ -60,6 +63,7 @@ _POSITION = (
 
 A snapshot is not enough: it does not name a running transaction that is newer than all that have ended.
 """
+_FLUSH_COUNTERS = Command("SELECT pg_catalog.pg_stat_force_next_flush()")
 _TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
 
 
@@ -132,6 +136,23 @@ class Engine:
             next_xid=int(str(next_xid)),
         )
 
+    async def make_cost_meter(self, regions: int) -> CostMeter:
+        """Return a meter for what is committed from now on; each write is paid in `regions` Regions."""
+        await self._flush()
+        return CostMeter(self._superuser.exclusive_rows, await self._make_reader(), self._flush, regions)
+
+    async def _flush(self) -> int:
+        """Make the counters of idle sessions current; return the position up to which the log is flushed."""
+        for session in list(self.services.sessions.values()):
+            if session.transaction is None and (held := session.try_exclusive()) is not None:
+                try:
+                    await held.run([_FLUSH_COUNTERS])
+                finally:
+                    held.release()
+        await self._superuser.exclusive_rows(_FLUSH_COUNTERS.sql)  # the meter's own reads of the tables
+        await self.services.log.catch_up()
+        return self.services.log.position
+
     async def close(self) -> None:
         """Close all sessions and connections."""
         for session in list(self.services.sessions.values()):
@@ -139,6 +160,7 @@ class Engine:
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.wait([self._rounds])
+        end_all_watches(self.services)
         await self.services.end_background(_PATIENCE)
         self.services.injector.clear()
         self.services.control.close()

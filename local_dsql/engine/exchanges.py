@@ -10,11 +10,12 @@ Each class stands for a longer function: `AutocommitWrite` for `execute_autocomm
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.autocommit import note_committed, without_description
-from local_dsql.engine.commit import conclude, is_undisputed
+from local_dsql.engine.commit import committed, conclude, is_undisputed
 from local_dsql.engine.execute import is_ready, note_statement
 from local_dsql.engine.opening import Opening, close
 from local_dsql.engine.requests import QUERY_SURPLUS, strip_surplus
@@ -22,9 +23,12 @@ from local_dsql.engine.size import LARGE_REQUEST
 from local_dsql.wire import messages
 from local_dsql.wire.collector import last_frame
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsql_dialect import Statement
     from local_dsql.engine.session import HeldSession
 
@@ -51,11 +55,15 @@ class Exchange(Protocol):
         request: messages, with one ReadyForQuery in the answer.
         interruptible: the request may be cancelled, and its statement run again.
         undo: messages that undo it where the answer is not the usual one; empty if `HeldSession.answered` takes it.
+        identify: as in `Backend.exchange`.
+        controls: it begins or ends a transaction.
     """
 
+    controls: bool
     request: bytes
     interruptible: bool
     undo: bytes
+    identify: Callable[[bytes], bytes] | None
 
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Return the client's answer, given PostgreSQL's; None if that is not the usual one."""
@@ -67,12 +75,14 @@ class Exchange(Protocol):
 class AutocommitWrite:
     """A write outside of a transaction, with `log_distance.check` behind it."""
 
+    controls = False
     interruptible = True
     undo = b""
 
     def __init__(self, held: HeldSession, body: bytes, *, of_query: bool = False) -> None:
         services = held.services
         self._of_query = of_query
+        self._read: tuple[bytes, bytes, log_distance.Distance | None] = b"", b"", None
         limit = services.log.end + log_distance.allowance(services.limits)
         self.request = body + log_distance.check(limit) + messages.SYNC
         self._held = held
@@ -89,21 +99,28 @@ class AutocommitWrite:
             and not services.injector.is_armed
         )
 
+    def identify(self, raw: bytes) -> bytes:
+        """Return the part of the response that makes it a whole one: all but the result of the check."""
+        self._read = raw, *log_distance.split(raw)
+        return log_distance.identify(*self._read)
+
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Note the commit."""
         services = self._held.services
-        answer: bytes | None
-        answer, distance = (raw, None) if failed else log_distance.split(raw)
-        if self._of_query and distance is not None:
-            answer = _as_of_query(answer)
-        if distance is None or answer is None:
+        read, answer, distance = self._read
+        if read is not raw:
+            answer, distance = log_distance.split(raw)
+        if failed or distance is None or (usual := self._usual(answer)) is None:
             services.commits.finish()
             self._held.session.answered = self._held.backend.read_response(raw)
             return None
         services.log.end = distance.position
         note_committed(self._held, distance.xid)
         services.commits.finish(wrote=distance.xid is not None)
-        return answer + messages.READY[messages.IDLE]
+        return usual + messages.READY[messages.IDLE]
+
+    def _usual(self, answer: bytes) -> bytes | None:
+        return _as_of_query(answer) if self._of_query else answer
 
     def abandon(self) -> None:
         """Take it for committed, which can only add conflicts."""
@@ -113,8 +130,10 @@ class AutocommitWrite:
 class Write:
     """A write in an open transaction, behind a guard."""
 
+    controls = False
     interruptible = True
     undo = b""
+    identify = None
 
     def __init__(
         self, held: HeldSession, statement: Statement, body: bytes, *, of_query: bool = False
@@ -144,22 +163,19 @@ class Write:
         """Count the rows."""
         held = self._held
         transaction, services = held.transaction, held.services
-        answer = None if failed or services.commits.has_moved(transaction.commits) else self._usual(raw)
-        rows = _changed_rows(answer) if answer is not None else None
-        if answer is None or rows is None or transaction.rows + rows > services.limits.rows:
+        usual = None
+        if not (failed or services.commits.has_moved(transaction.commits)):
+            usual = (
+                _read_kept(raw, self._of_query) if len(raw) < _LONGEST_KEPT else _read(raw, self._of_query)
+            )
+        if usual is None or transaction.rows + usual[1] > services.limits.rows:
             held.session.answered = self._for_execute(raw)
             return None
+        answer, rows = usual
         transaction.rows += rows
         transaction.uncounted += rows
         note_statement(held, self._statement)
-        return answer + _IN_TRANSACTION
-
-    def _usual(self, raw: bytes) -> bytes | None:
-        """Return the answer to the statement; None if it is not the usual one."""
-        if not (raw.startswith(_GUARDED) and raw.endswith(_IN_TRANSACTION)):
-            return None
-        answer = raw[len(_GUARDED) : -len(_IN_TRANSACTION)]
-        return _as_of_query(answer) if self._of_query else answer
+        return answer
 
     def _for_execute(self, raw: bytes) -> Response:
         """Return an answer that is not the usual one as `execute` expects it in `HeldSession.answered`."""
@@ -172,6 +188,22 @@ class Write:
 
     def abandon(self) -> None:
         """Do nothing: PostgreSQL rolls back."""
+
+
+def _read(raw: bytes, of_query: bool) -> tuple[bytes, int] | None:
+    """Return the client's answer to a write behind a guard, and the number of rows; None if it is not the usual one."""
+    if not (raw.startswith(_GUARDED) and raw.endswith(_IN_TRANSACTION)):
+        return None
+    answer: bytes | None = raw[len(_GUARDED) : -len(_IN_TRANSACTION)]
+    if answer is not None and of_query:
+        answer = _as_of_query(answer)
+    rows = _changed_rows(answer) if answer is not None else None
+    return None if answer is None or rows is None else (answer + _IN_TRANSACTION, rows)
+
+
+_LONGEST_KEPT = 512
+"""Bytes of an answer that is kept with what was read from it; longer ones have rows, and differ."""
+_read_kept = lru_cache(maxsize=512)(_read)
 
 
 def _changed_rows(answer: bytes) -> int | None:
@@ -188,11 +220,20 @@ def _as_of_query(answer: bytes) -> bytes | None:
     return answer[len(_PREPARED) : -len(messages.CLOSE_COMPLETE)].removeprefix(messages.NO_DATA)
 
 
+def _identify_begin(raw: bytes) -> bytes:
+    """Return the part of the answer to a BEGIN that makes it a whole one: all but the values of the snapshot."""
+    row = raw[len(_BEGUN) : -len(_OPENED)]
+    is_row = messages.is_frame(row, BackendMessage.DATA_ROW)
+    return _BEGUN + _OPENED if is_row and raw.startswith(_BEGUN) and raw.endswith(_OPENED) else raw
+
+
 class Begin:
     """A BEGIN without options."""
 
+    controls = True
     interruptible = False
     undo = savepoints.ROLLBACK
+    identify = staticmethod(_identify_begin)
     request = prepared.BEGIN
 
     def __init__(self, held: HeldSession, begin: bytes) -> None:
@@ -222,8 +263,10 @@ class Begin:
 class Commit:
     """The COMMIT of a transaction that nothing can be wrong with."""
 
+    controls = True
     interruptible = False
     undo = b""
+    identify = None
 
     def __init__(self, held: HeldSession) -> None:
         self._held = held
@@ -239,11 +282,10 @@ class Commit:
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Close the transaction; an error that PostgreSQL itself has found is the answer, too."""
         held = self._held
-        usual = raw == _COMMIT_ANSWER
-        answer = (
-            Response([(b"C", _COMMIT_COMPLETE)], messages.IDLE) if usual else held.backend.read_response(raw)
-        )
-        outcome = conclude(held, answer, tell=self._tell)
+        if raw == _COMMIT_ANSWER:
+            outcome = committed(held)
+        else:
+            outcome = conclude(held, held.backend.read_response(raw), tell=self._tell)
         held.services.commits.finish(wrote=outcome.wrote)
         close(held)
         return (outcome.error or _COMMIT_COMPLETE) + messages.READY[messages.IDLE]

@@ -1,7 +1,7 @@
 """Settings that functions of clients have changed with `set_config`, which no text of a statement shows.
 
-`set_config` records each call (`catalog/30_privileges.sql`). The last value of a parameter counts, unless a SET has
-changed it since. Running the function's statement again would repeat its other effects, too.
+`set_config` records the last value of each parameter (`catalog/30_privileges.sql`). It counts, unless a SET has changed
+the parameter since. Running the function's statement again would repeat its other effects, too.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
 
 _SET = Command(
-    "SELECT name, value, is_local FROM (SELECT DISTINCT ON (pg_catalog.lower(each ->> 'name')) each ->> 'name' AS name,"
-    " each ->> 'value' AS value, each ->> 'is_local' AS is_local FROM pg_catalog.jsonb_array_elements("
-    "nullif(pg_catalog.current_setting('local_dsql.set', true), '')::pg_catalog.jsonb) WITH ORDINALITY _(each, number)"
-    " ORDER BY pg_catalog.lower(each ->> 'name'), number DESC) _last"
-    " WHERE pg_catalog.current_setting(name) = value"
+    "SELECT each ->> 'name', each ->> 'value', each ->> 'is_local' FROM pg_catalog.jsonb_each("
+    "nullif(pg_catalog.current_setting('local_dsql.set', true), '')::pg_catalog.jsonb) _(key, each)"
+    " WHERE pg_catalog.current_setting(each ->> 'stored_name') = each ->> 'value'"
 )
 _SET_AGAIN = "SELECT pg_catalog.set_config($1, $2, $3)"
 

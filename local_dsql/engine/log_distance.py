@@ -82,13 +82,16 @@ def read(frames: list[Frame]) -> tuple[list[Frame], Distance | None]:
     return frames[: end - _ANSWER] + frames[end:], distance
 
 
-_ROW_SIZES = (39, 31)
-"""Bytes of the check's row: with a transaction's number, and without."""
-_HEADS = [
-    messages.BIND_COMPLETE + messages.frame(BackendMessage.DATA_ROW, bytes(size - BODY))[:BODY] + b"\0\3"
-    for size in _ROW_SIZES
-]
 _TAIL_OF_ANSWER = messages.command_complete("SELECT 1") + messages.READY[messages.IDLE]
+_HEADS = {
+    len(messages.BIND_COMPLETE) + size + len(_TAIL_OF_ANSWER): messages.BIND_COMPLETE
+    + messages.frame(BackendMessage.DATA_ROW, bytes(size - BODY))[:BODY]
+    + b"\0\3"
+    for size in (39, 31)
+}
+"""The beginning of the check's answer by its length: its row has a transaction's number, or none."""
+_CHECKED = b" and the check"
+"""No whole answer ends so."""
 
 
 def split(raw: bytes) -> tuple[bytes, Distance | None]:
@@ -98,14 +101,21 @@ def split(raw: bytes) -> tuple[bytes, Distance | None]:
     """
     if not raw.endswith(_TAIL_OF_ANSWER):
         return raw, None
-    end = len(raw) - len(_TAIL_OF_ANSWER)
-    for size, head in zip(_ROW_SIZES, _HEADS, strict=True):
-        start = end - size - len(messages.BIND_COMPLETE)
-        if raw.startswith(head, max(start, 0)):
-            row = raw[end - size : end]
-            position, length = _POSITION(row)
-            return raw[:start], Distance(position, _XID(row)[0] if length > 0 else None)
+    for size, head in _HEADS.items():
+        start = len(raw) - size
+        if start >= 0 and raw.startswith(head, start):
+            row = start + len(messages.BIND_COMPLETE)
+            position, length = _POSITION(raw, row)
+            return raw[:start], Distance(position, _XID(raw, row)[0] if length > 0 else None)
     return raw, None
+
+
+def identify(raw: bytes, answer: bytes, distance: Distance | None) -> bytes:
+    """Return the part of an answer that makes it a whole one, given it and the result of `split`.
+
+    What comes before the check is whole messages if it was so once, and the check's answer has a fixed length.
+    """
+    return raw if distance is None else answer + _CHECKED
 
 
 class Failure(Enum):

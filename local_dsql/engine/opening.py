@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 
+_FAR = 2 * 1024
+"""Bytes of unread log that are skipped at a BEGIN; fewer are read when they are needed."""
+
+
 class Opening:
     """A BEGIN in progress: what is known before it is sent."""
 
@@ -39,7 +43,9 @@ class Opening:
         services = held.services
         snapshot, start = _read_opened(opened)
         alone = self._alone and not services.others_are_open(held.session)  # one may have opened since
-        if alone and mark >= 0 and not services.commits.has_moved(mark):
+        services.log.end = max(services.log.end, start)
+        far = start - services.log.position > _FAR
+        if far and alone and mark >= 0 and not services.commits.has_moved(mark):
             services.log.skip(start)  # no transaction is open that could have written before
             keeps = start
         held.session.transaction = Transaction(

@@ -19,7 +19,7 @@ from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from local_dsql.engine.commands import Parameter, Result
     from local_dsql.engine.commits import CommitCounter
@@ -66,6 +66,10 @@ class Services:
     opening: int = 0
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    running: dict[EngineSession, float] = field(default_factory=dict)
+    """The statements that may be blocked, by session, with the time when each was sent (`unblock`)."""
+    next_look: asyncio.TimerHandle | None = None
+    """The timer of `unblock`."""
 
     def run_in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run a coroutine to its end."""
@@ -98,6 +102,10 @@ class Services:
             if session.transaction is not None:
                 session.transaction.log_lost = True
 
+    def others_exist(self, session: EngineSession) -> bool:
+        """Return whether there is another session of a client."""
+        return len(self.sessions) > (session.backend.pid in self.sessions)
+
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
         return self.opening > 0 or any(
@@ -118,11 +126,13 @@ class EngineSession:
         withheld: values of parameters that PostgreSQL has reported because of a suspension. The client does not receive
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
-        losses: number of conflicts that it has lost since its last commit.
+        losses: number of conflicts that it has lost in a row (`turns`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
+        label: role, Region and PostgreSQL's process number, for the logs.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
+        stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
 
     def __init__(
@@ -149,12 +159,9 @@ class EngineSession:
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""
+        self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
-
-    @property
-    def label(self) -> str:
-        """Role, Region and PostgreSQL's process number, for the logs."""
-        return f"{self.role}@{self.region}#{self.backend.pid}"
+        self.label = f"{role}@{region}#{backend.pid}"
 
     def withhold(self, before: Mapping[str, str]) -> None:
         """Withhold the values that PostgreSQL has reported since the parameters were `before`."""

@@ -78,6 +78,8 @@ class TableCatalog:
     def __init__(self, owner_functions: OwnerFunctions) -> None:
         self._owner_functions = owner_functions
         self.version = 0
+        self.reads_are_known_not_to_write = False
+        """True if `reads_may_write` was false since the last change of the catalog."""
         self._changes: list[CatalogChange] = []
         self._shapes: dict[int, Table | None] = {}
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
@@ -91,6 +93,7 @@ class TableCatalog:
         self._shapes.clear()
         self._foreign_keys = None
         self._hidden_writes = None
+        self.reads_are_known_not_to_write = False
 
     def concerning(self, since: int, relations: Iterable[int], session: int) -> tuple[CatalogChange, ...]:
         """Return the changes by other sessions after version `since` that concern one of the relations."""
@@ -168,11 +171,6 @@ class TableCatalog:
         """Return whether a statement that only reads by its text may change or lock rows."""
         return (await self._read_hidden_writes(session, keep=keep)).of_reads
 
-    @property
-    def reads_are_known_not_to_write(self) -> bool:
-        """Return whether `reads_may_write` is known to be false."""
-        return self._hidden_writes is not None and not self._hidden_writes.of_reads
-
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
         if self._hidden_writes is not None and keep:
             return self._hidden_writes
@@ -181,6 +179,7 @@ class TableCatalog:
         found = HiddenWrites(*map(read_bool, row))
         if keep and version == self.version:
             self._hidden_writes = found
+            self.reads_are_known_not_to_write = not found.of_reads
         return found
 
     async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:

@@ -5,6 +5,9 @@ for nothing. So a session that has lost three conflicts in a row takes a turn at
 the session whose turn it is has ended its transaction. That changes no result, only the time at which a snapshot is
 taken. A session that loses now and then never waits.
 
+Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
+then, until it has committed once without a turn.
+
 A turn is over early if its session does nothing for 15 ms, or has it for 60 ms. No BEGIN waits longer than 150 ms.
 """
 
@@ -64,13 +67,16 @@ class Turns:
 
     def lost(self, session: Participant) -> None:
         """Note that a session has lost a conflict."""
-        session.losses += 1
-        if session.losses >= LOSSES:
+        session.losses = min(session.losses + 1, LOSSES)
+        if session.losses == LOSSES:
             session.takes_turns = TRANSACTIONS
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""
-        session.losses = 0
+        if session.losses < LOSSES:
+            session.losses = 0
+        elif not session.takes_turns:
+            session.losses = LOSSES - 1
 
     def give_back(self, session: Participant) -> None:
         """End the turn of a session, if it has it: its transaction is over."""

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from local_dsql.engine.commands import Command, Result
-    from local_dsql.engine.session import EngineSession, HeldSession
+    from local_dsql.engine.session import EngineSession, HeldSession, Services
     from local_dsql.wire.response import Response
 
 _FIRST_LOOK = 0.002
 """Seconds that a statement runs before the engine asks PostgreSQL what blocks it."""
+_TICK = 0.001
+"""Seconds; the resolution of the event loop's timers."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
 """Seconds between two questions; the last value repeats."""
 _IDLE = 0.002
@@ -59,23 +61,23 @@ _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 
 
 class Watch:
-    """Watches one statement while it runs, and unblocks it. A short statement costs one timer."""
+    """Watches one statement that has run for some time, until `stop`, and unblocks it."""
 
-    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_suspended", "_timer")
+    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_packets", "_session", "_suspended")
 
-    def __init__(self, session: EngineSession) -> None:
+    def __init__(self, session: EngineSession, began: float) -> None:
         self._session = session
         self._over = False
         self._holders: dict[str, None] = {}
-        self._began = time.monotonic()
+        self._began = began
+        self._packets = 0
         self._blocked_since: dict[int, float] = {}
         self._suspended: set[int] = set()
-        self._timer = asyncio.get_running_loop().call_later(_FIRST_LOOK, self._begin)
+        session.services.run_in_background(self._look())
 
     def stop(self) -> None:
         """Stop, because the statement has ended. A suspension in progress continues in the background."""
         self._over = True
-        self._timer.cancel()
         if self._holders:
             seconds = time.monotonic() - self._began
             self._session.services.wait_log.note(
@@ -86,15 +88,12 @@ class Watch:
         """Return whether the statement has ended."""
         return self._over
 
-    def _begin(self) -> None:
-        self._session.services.run_in_background(self._look())
-
     async def _look(self) -> None:
         looks = 0
         control, pid = self._session.services.control, self._session.backend.pid
         try:
             while not self.is_over():
-                rows = await control.rows(_BLOCKERS.format(pid=pid))
+                rows = await control.rows(_BLOCKERS.format(pid=pid)) if self._may_be_blocked() else []
                 for (blocker,) in rows:
                     if self.is_over():
                         return
@@ -103,6 +102,12 @@ class Watch:
                 looks += 1
         except ConnectionLost:
             return  # PostgreSQL is stopping
+
+    def _may_be_blocked(self) -> bool:
+        """Return whether there is another session, and no part of the response has arrived since the last look."""
+        session = self._session
+        packets, self._packets = self._packets, session.backend.packets
+        return packets == self._packets and session.services.others_exist(session)
 
     async def _clear(self, pid: int) -> None:
         """Suspend, or preempt, the transaction of the session with a backend's process number."""
@@ -149,20 +154,55 @@ async def _cancel(other: EngineSession) -> None:
     await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
 
 
-def begin_watch(session: EngineSession) -> Watch | None:
-    """Watch the statement that is sent next; None if no other session can block it."""
-    return Watch(session) if len(session.services.sessions) > 1 else None
+def begin_watch(session: EngineSession) -> None:
+    """Watch the statement that is sent next, until `end_watch`.
+
+    All statements share one timer, because most of them are shorter than it takes to create and to cancel one.
+    """
+    services = session.services
+    services.running[session] = time.monotonic()
+    if services.next_look is None:
+        services.next_look = asyncio.get_running_loop().call_later(_FIRST_LOOK, _look_at_running, services)
+
+
+def end_watch(session: EngineSession) -> None:
+    """End the watch of a session, if any: its statement has ended."""
+    session.services.running.pop(session, None)
+    if session.stop_watch is not None:
+        session.stop_watch()
+        session.stop_watch = None
+
+
+def end_all_watches(services: Services) -> None:
+    """End the watches of all sessions: the engine stops."""
+    for session in list(services.running):
+        end_watch(session)
+    if services.next_look is not None:
+        services.next_look.cancel()
+
+
+def _look_at_running(services: Services) -> None:
+    """Create a watch for each statement that has run for `_FIRST_LOOK`. They are in the order of their beginnings."""
+    services.next_look = None
+    now = time.monotonic()
+    for session, began in services.running.items():
+        left = began + _FIRST_LOOK - now
+        if left > 0:
+            loop = asyncio.get_running_loop()
+            services.next_look = loop.call_later(max(left, _TICK), _look_at_running, services)
+            return
+        if session.stop_watch is None:
+            session.stop_watch = Watch(session, began).stop
 
 
 @contextlib.contextmanager
 def watched(session: EngineSession) -> Iterator[None]:
     """Watch the statement that the block sends and waits for."""
-    watch = begin_watch(session)
+    begin_watch(session)
     try:
         yield
     finally:
-        if watch is not None:
-            watch.stop()
+        end_watch(session)
 
 
 async def ask_unblocked(

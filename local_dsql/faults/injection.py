@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.faults.keys import row_text
+from local_dsql.faults.schedule import check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,8 +93,7 @@ class Injection:
         Raises:
             ValueError: `times` or `every` is not positive, or `key` is given without `table`.
         """
-        if self.every < 1 or (self.times is not None and self.times < 1):
-            raise ValueError("times and every must be 1 or more")
+        check_schedule(self)
         if self.key is not None and self.table is None:
             raise ValueError("key needs table: a primary key belongs to one table")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
+
+from local_dsql.faults.injection import Injection
+from local_dsql.faults.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from local_dsql.faults.injection import Attempt, Fault, Injection
+    from local_dsql.faults.injection import Attempt, Fault
     from local_dsql.wire.messages import ServerMessage
 
 
@@ -37,16 +39,17 @@ class PredicateEvaluator(Protocol):
 
 
 @dataclass(slots=True)
-class _Armed:
-    injection: Injection
-    evaluator: PredicateEvaluator | None
+class _Predicate:
+    evaluator: PredicateEvaluator
     evaluated: int = 0
-    seen: int = 0
-    done: int = 0
+
+    async def evaluate(self, attempt: Attempt) -> bool:
+        self.evaluated += 1
+        return await self.evaluator.evaluate(replace(attempt, number=self.evaluated))
 
 
 @dataclass(slots=True)
-class Injector:
+class Injector(Schedule[Injection]):
     """The armed injections.
 
     A predicate may be slow, and others must be able to suspend the transaction meanwhile. So a COMMIT evaluates the
@@ -56,40 +59,24 @@ class Injector:
 
     has_predicates: bool = False
     """True if an armed injection has a predicate."""
-    _armed: dict[int, _Armed] = field(default_factory=dict)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _predicates: dict[int, _Predicate] = field(default_factory=dict)
 
     def add(self, injection: Injection, evaluator: PredicateEvaluator | None = None) -> int:
         """Arm an injection and return its number, for `remove`; one with a predicate needs its evaluator."""
         assert (evaluator is None) == (injection.predicate is None)
-        number = next(self._numbers)
-        self._armed[number] = _Armed(injection, evaluator)
-        self._changed()
+        number = Schedule.add(self, injection)
+        if evaluator is not None:
+            self._predicates[number] = _Predicate(evaluator)
+            self.has_predicates = True
         return number
 
     def remove(self, number: int) -> None:
         """Disarm an injection; no error if it is used up or unknown."""
-        armed = self._armed.pop(number, None)
-        self._changed()
-        if armed is not None and armed.evaluator is not None:
-            armed.evaluator.cancel()
-
-    def clear(self) -> None:
-        """Disarm all injections."""
-        for number in list(self._armed):
-            self.remove(number)
-
-    def _changed(self) -> None:
-        self.has_predicates = any(each.evaluator is not None for each in self._armed.values())
-
-    @property
-    def is_armed(self) -> bool:
-        """Return whether any injection is armed."""
-        return bool(self._armed)
-
-    def armed(self) -> dict[int, Injection]:
-        """Return the armed injections by number."""
-        return {number: each.injection for number, each in self._armed.items()}
+        Schedule.remove(self, number)
+        predicate = self._predicates.pop(number, None)
+        self.has_predicates = bool(self._predicates)
+        if predicate is not None:
+            predicate.evaluator.cancel()
 
     async def evaluate_predicates(self, attempt: Attempt) -> frozenset[int]:
         """Evaluate all predicates for a COMMIT concurrently; return the numbers of the injections that match.
@@ -97,13 +84,12 @@ class Injector:
         Raises:
             PredicateFailed: one of them raised or timed out.
         """
+        armed = self.armed()
         evaluated = {
-            number: each
-            for number, each in self._armed.items()
-            if each.evaluator is not None and each.injection.matches(attempt)
+            number: each for number, each in self._predicates.items() if armed[number].matches(attempt)
         }
         results = await asyncio.gather(
-            *(_evaluate(each, attempt) for each in evaluated.values()), return_exceptions=True
+            *(each.evaluate(attempt) for each in evaluated.values()), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -115,20 +101,9 @@ class Injector:
 
         `matched` are the injections whose predicates match, from `evaluate_predicates`.
         """
-        found = None
-        for number, each in list(self._armed.items()):
-            if not each.injection.matches(attempt) or (each.evaluator is not None and number not in matched):
-                continue
-            each.seen += 1
-            if found is None and each.seen % each.injection.every == 0:
-                each.done += 1
-                found = each.injection.fault
-                if each.done == each.injection.times:
-                    self.remove(number)
-        return found
-
-
-async def _evaluate(armed: _Armed, attempt: Attempt) -> bool:
-    assert armed.evaluator is not None
-    armed.evaluated += 1
-    return await armed.evaluator.evaluate(replace(attempt, number=armed.evaluated))
+        found = self.next(
+            lambda number, each: (
+                each.matches(attempt) and (number not in self._predicates or number in matched)
+            )
+        )
+        return None if found is None else found.fault

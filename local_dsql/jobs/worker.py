@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.session import EngineSession
-from local_dsql.engine.unblock import Watch
+from local_dsql.engine.unblock import watched
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 from local_dsql.wire.response import BackendError
@@ -111,11 +111,8 @@ class Worker:
         Raises:
             BackendError: a statement failed.
         """
-        watch = Watch(self._session)
-        try:
+        with watched(self._session):
             (answer,) = await self.backend.request(messages.query(sql))
-        finally:
-            watch.stop()
         return answer.rows()
 
     async def _next(self) -> tuple[str, str, str] | None:

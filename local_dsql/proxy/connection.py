@@ -11,7 +11,6 @@ from local_dsql.proxy import errors
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader, FrameTooLong
 from local_dsql.wire.message_types import FrontendMessage
-from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.tls import TlsSession
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ _OUTPUT_BUFFER = 8192
 class ConnectionHandler(Protocol):
     """Processes the frames of a logged-in client."""
 
-    def try_prepared(self, data: bytes) -> bool:
-        """Process the bytes if they are one execution of a prepared statement; return whether they were."""
+    def try_usual(self, data: bytes) -> bool:
+        """Process the bytes if they are one of the most frequent batches; return whether they were."""
 
     def receive(self, frames: list[Frame]) -> None:
         """Process frames from the client."""
@@ -59,8 +58,11 @@ LogIn: TypeAlias = (
 """Log a client in, given the protocol version and the body of its startup message, and its password once received."""
 
 
-class ClientConnection(Receiver):
+class ClientConnection(asyncio.Protocol):
     """The transport of one client: TLS, startup and frames; a handler processes the messages.
+
+    Like `Backend`, it is no `asyncio.BufferedProtocol`: uvloop reads every packet of the process into one buffer, and
+    makes a bytes object of just its size.
 
     Args:
         tls: server context.
@@ -96,7 +98,7 @@ class ClientConnection(Receiver):
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._login_timeout, self._time_out)
 
-    def received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Decrypt, cut into frames, pass to the handler."""
         if self._closing:
             return
@@ -107,7 +109,7 @@ class ClientConnection(Receiver):
                 self.close()
                 return
         handler = self._handler
-        if handler is not None and not self._reader.rest and handler.try_prepared(data):
+        if handler is not None and not self._reader.rest and handler.try_usual(data):
             return
         if not data:
             return
@@ -205,8 +207,8 @@ class ClientConnection(Receiver):
         assert self._tls is not None
         assert self._transport is not None
         plain = self._tls.receive(data)
-        if answer := self._tls.to_send():
-            self._transport.write(answer)
+        if self._tls.outgoing.pending:
+            self._transport.write(self._tls.outgoing.read())
         return plain
 
     def _read_startup(self) -> None:
@@ -256,7 +258,7 @@ class ClientConnection(Receiver):
         self._tls = TlsSession(self._tls_context)
         data, self._startup = self._startup, b""
         if data:
-            self.received(data)
+            self.data_received(data)
 
     def begin_login(self, version: int, body: bytes) -> None:
         """Start the login with the protocol version and the body of the startup message."""

@@ -1,8 +1,8 @@
 """One client session: relay plain reads, pass all other batches to the protocol handler.
 
 Most statements of an application are plain reads. Two callbacks of the event loop relay their bytes to PostgreSQL and
-the response to the client, without a task. So do exchanges (`engine.exchanges`) with prepared writes, and with Queries
-that write, begin or commit, while nothing unusual happens. Other batches that lock, change or control something are
+the response to the client, without a task. So do exchanges (`exchanger`) with prepared writes, and with Queries that
+write, begin or commit, while nothing unusual happens. Other batches that lock, change or control something are
 processed by `QueryProtocol` in a task, and so are all batches while a transaction is in an unusual state.
 
 The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
@@ -18,32 +18,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.suspend import give_way
-from local_dsql.engine.unblock import begin_watch
+from local_dsql.engine.unblock import begin_watch, end_watch
 from local_dsql.parsing.long_texts import TooComplex, is_long
 from local_dsql.proxy import errors
+from local_dsql.proxy.exchanger import Exchanger, is_query
 from local_dsql.proxy.executor import Executor
 from local_dsql.proxy.local_statements import LocalStatements
-from local_dsql.proxy.message_checks import check_message
-from local_dsql.proxy.message_group import is_in_order
 from local_dsql.proxy.message_queue import MessageQueue
 from local_dsql.proxy.passthrough import Passthrough
-from local_dsql.proxy.prepared_statements import PreparedStatements, parses_unnamed, refers_to_unnamed
+from local_dsql.proxy.plain_reads import PlainReads
+from local_dsql.proxy.prepared_statements import PreparedStatements
 from local_dsql.proxy.protocol import QueryProtocol
 from local_dsql.proxy.session import ClientSession
 from local_dsql.proxy.transaction_control import TransactionControl
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
-from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import EXTENDED, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.session import HeldSession
-    from local_dsql.engine.unblock import Watch
     from local_dsql.proxy.connection import ClientConnection
-    from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.server_context import ServerContext
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.end_finder import EndFinder
@@ -79,8 +76,8 @@ class Dispatcher:
         self._protocol = QueryProtocol(
             self._session, self._queue, passthrough, self._control, self._executor, local
         )
-        self._watch: Watch | None = None
-        self._running: Exchange | None = None
+        self._reads = PlainReads(self._session, self._services.catalog, self._protocol)
+        self._exchanger = Exchanger(self._session, self._protocol, self._executor, self._control, self)
         self._busy = True
         self._task: asyncio.Task[None] | None = None
         self._expired = False
@@ -88,7 +85,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Send the first ReadyForQuery."""
-        self._backend.on_lost = self._backend_lost
+        self._backend.on_lost = self.backend_lost
         self._backend.on_async_message = self._client.send
         self._session.start()
         loop = asyncio.get_running_loop()
@@ -127,22 +124,23 @@ class Dispatcher:
         self._busy = True
         texts = [text for kind, raw in batch if is_long(raw) and (text := _text(kind, raw))]
         if texts:
-            self._run(self._parse_and_process(texts, batch))
+            self.run(self._parse_and_process(texts, batch))
             return
-        if self._can_relay(batch):
-            held = self._engine.try_exclusive()
-            if held is not None:
-                self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
-                return
-            self._statements.forget_batch()
-        elif len(batch) == 1 and self._exchange_query(*batch[0]):
-            return
-        self._process(batch)
+        if not (self._relay_batch(batch) or self._exchange_batch(batch)):
+            self.process(batch)
 
-    def _process(self, batch: list[Frame]) -> None:
-        self._run(self._protocol.process(batch))
+    def _exchange_batch(self, batch: list[Frame]) -> bool:
+        if len(batch) > 1:
+            return self._exchanger.try_batch(batch)
+        raw = batch[0][1]
+        return is_query(raw) and self._exchanger.try_query(self._statements.parse(raw[BODY:-1]), raw)
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
+    def process(self, batch: list[Frame]) -> None:
+        """Process a batch in a task."""
+        self.run(self._protocol.process(batch))
+
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Run the rest of the work on a batch as a task."""
         self._task = asyncio.get_running_loop().create_task(work)
         self._task.add_done_callback(self._on_processed)
 
@@ -170,193 +168,85 @@ class Dispatcher:
         elif isinstance(error, errors.CloseConnection):
             self._close(error.last)
         elif isinstance(error, ConnectionLost):
-            self._backend_lost()
+            self.backend_lost()
         else:
             self._close(errors.internal(error))
             raise error
 
-    # relayed reads
+    # the usual batches
 
-    def try_prepared(self, data: bytes) -> bool:
-        """Process the most frequent batch, the execution of a prepared statement, without cutting it into frames.
+    def try_usual(self, data: bytes) -> bool:
+        """Process one of the most frequent batches without cutting it into frames.
+
+        They are the execution of a prepared statement, and a Query that is a plain read, a write, BEGIN or COMMIT.
 
         Returns:
             Whether `data` was such a batch and is sent to PostgreSQL; if not, nothing has been done.
         """
-        if not data.endswith(_PREPARED_READ) or data[0] != _BIND or self._busy or self._queue.frames:
+        if self._busy or self._queue.frames or not data:
             return False
-        if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1 or data[5]:
-            return False  # several messages, or a named portal
+        self._busy = True
+        begun = self._try_prepared(data) if data[0] == _BIND else is_query(data) and self._try_query(data)
+        self._busy = begun
+        return begun
+
+    def _try_prepared(self, data: bytes) -> bool:
+        if not data.endswith(_PREPARED_READ) or data[5]:
+            return False  # other messages, or a named portal
+        if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1:
+            return False  # several messages
         query = self._statements.accepted(data[6 : data.index(0, 6)])
         if query is None:
             return False
         if query.writes:
-            return self._exchange_prepared(query, data)
-        if not (self._relays_reads and self._is_plain(query)):
+            return self._exchanger.try_prepared(query, data, _PREPARED_READ)
+        if not self._reads.can_relay(query):
             return False
         held = self._engine.try_exclusive()
         if held is None:
             return False
-        self._busy = True
-        if self._session.transaction is not None:
+        if self._engine.transaction is not None:
             self._statements.register_read(query)
         self._relay(data, partial(self._on_prepared_relayed, held))
         return True
 
-    def _on_prepared_relayed(self, held: HeldSession, end: EndFinder) -> None:
-        if end.failed:
-            self._session.fail()
-        self._end_relay(held)
-
-    # exchanges
-
-    def _exchange_prepared(self, query: ParsedQuery, data: bytes) -> bool:
-        """Exchange the messages that execute a prepared write; return False if they have to be processed."""
-        if self._protocol.skipping or self._portals.drained or not self._is_well_formed(data):
+    def _try_query(self, data: bytes) -> bool:
+        if is_long(data):
+            return False
+        query = self._statements.parse(data[BODY:-1])
+        if query.control or query.writes:
+            return self._exchanger.try_query(query, data)
+        if not self._reads.can_relay(query):
             return False
         held = self._engine.try_exclusive()
         if held is None:
             return False
-        exchange = self._executor.exchange(held, query, data)
-        if exchange is None:
-            held.release()
-            return False
-        self._busy = True
-        if self._session.transaction is not None:
-            self._statements.register_read(query)
-        self._exchange(held, exchange, data)
+        self._statements.forget_by_query(query)
+        self._relay(data, partial(self._on_relayed, held))
         return True
 
-    def _is_well_formed(self, data: bytes) -> bool:
-        if data.isascii():
-            return True
-        bind = data[: -len(_PREPARED_READ)]
-        return check_message(FrontendMessage.BIND, bind, self._statements.codec) is None
-
-    def _exchange_query(self, kind: bytes, raw: bytes) -> bool:
-        """Exchange a Query that writes, begins or commits; return False if it has to be processed."""
-        if kind != FrontendMessage.QUERY or raw[-1:] != b"\0" or self._protocol.skipping:
+    def _relay_batch(self, batch: list[Frame]) -> bool:
+        """Relay a batch of plain reads; return whether it was one. If not, none of its messages is registered."""
+        if not self._reads.register(batch):
             return False
-        query = self._statements.parse(raw[BODY:-1])
-        held = self._engine.try_exclusive() if query.control or query.writes else None
+        held = self._engine.try_exclusive()
         if held is None:
-            return False
-        if query.control:
-            exchange = self._control.begin_exchange(held, query)
-        else:
-            exchange = self._executor.exchange_query(held, query)
-        if exchange is None:
-            held.release()
-            return False
-        self._statements.forget_unnamed()
-        self._statements.forget_unnamed_portal()
-        self._exchange(held, exchange, raw)
-        return True
-
-    def _exchange(self, held: HeldSession, exchange: Exchange, data: bytes) -> None:
-        self._running = exchange
-        self._watch = begin_watch(self._engine)
-        self._engine.preemptions = 0
-        self._engine.interruptible = exchange.interruptible
-        try:
-            self._backend.exchange(exchange.request, partial(self._on_exchanged, held, exchange, data))
-        except ConnectionLost:
-            self._backend_lost()
-
-    def _on_exchanged(
-        self, held: HeldSession, exchange: Exchange, data: bytes, answer: bytes, end: EndFinder
-    ) -> None:
-        self._running = None
-        self._engine.interruptible = False
-        reply = exchange.settle(answer, failed=end.failed)
-        if reply is not None:
-            self._control.end_exchange()
-            self._client.send(reply)
-            self._end_relay(held)
-            return
-        self._stop_watch()
-        batch = FrameReader().feed(data)
-        if exchange.undo:
-            self._run(self._begin_again(held, exchange.undo, batch))
-        else:
-            self._process(batch)
-
-    async def _begin_again(self, held: HeldSession, undo: bytes, batch: list[Frame]) -> None:
-        try:
-            await held.ask(undo)
-        finally:
-            held.release()
-        await self._protocol.process(batch)
-
-    @property
-    def _relays_reads(self) -> bool:
-        """True if the state of session and engine allows to relay plain reads unchecked."""
-        catalog, transaction = self._services.catalog, self._session.transaction
-        if not catalog.reads_are_known_not_to_write or self._protocol.skipping or self._portals.drained:
-            return False
-        return transaction is None or (
-            transaction.is_active
-            and not (transaction.implicit or transaction.replay)
-            and transaction.catalog_version == catalog.version
-        )
-
-    def _can_relay(self, batch: list[Frame]) -> bool:
-        """Return whether a batch can be relayed as it is. If so, its messages are registered; if not, none is."""
-        if not self._relays_reads:
-            return False
-        kind, raw = batch[0]
-        if kind == FrontendMessage.QUERY:
-            return len(batch) == 1 and self._is_plain_query(raw)
-        if batch[-1][0] != FrontendMessage.SYNC or not is_in_order(batch):
-            return False
-        try:
-            plain = self._register(batch)
-        except ValueError:  # a malformed message
-            plain = False
-        if not plain:
             self._statements.forget_batch()
-        return plain
-
-    def _is_plain(self, query: ParsedQuery) -> bool:
-        return query.plain and not (self._session.transaction is not None and query.outside_transaction)
-
-    def _is_plain_query(self, raw: bytes) -> bool:
-        query = self._statements.parse(raw[BODY:-1])
-        if raw[-1:] != b"\0" or not self._is_plain(query):
             return False
-        self._statements.forget_unnamed()
-        if query.statements:
-            self._statements.forget_unnamed_portal()
-        return True
-
-    def _register(self, batch: list[Frame]) -> bool:
-        """Register the messages of a batch; return whether all of them belong to plain reads.
-
-        Raises:
-            ValueError: a message is malformed.
-        """
-        parsed = False
-        for kind, raw in batch:
-            if kind == FrontendMessage.PARSE:
-                parsed = parses_unnamed(kind, raw)
-            elif not parsed and refers_to_unnamed(kind, raw):
-                return False  # PostgreSQL may have dropped the unnamed statement of an earlier batch
-            query = self._statements.register(kind, raw)
-            if query is None:
-                if kind in _NEEDS_NAME:
-                    return False
-            elif not self._is_plain(query):
-                return False
-            if kind == FrontendMessage.EXECUTE:
-                self._portals.executed(*messages.execute_parts(raw))
+        self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
         return True
 
     def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
-        self._watch = begin_watch(self._engine)
+        begin_watch(self._engine)
         try:
             self._backend.relay(data, self._client.send, at_end)
         except ConnectionLost:
-            self._backend_lost()
+            self.backend_lost()
+
+    def _on_prepared_relayed(self, held: HeldSession, end: EndFinder) -> None:
+        if end.failed:
+            self._session.fail()
+        self.end(held)
 
     def _on_relayed(self, held: HeldSession, end: EndFinder) -> None:
         self._statements.keep_batch(end.parsed if end.failed else None)
@@ -364,26 +254,21 @@ class Dispatcher:
             self._session.fail()
         if self._session.transaction is None:
             self._statements.forget_portals()
-        self._end_relay(held)
+        self.end(held)
 
-    def _end_relay(self, held: HeldSession) -> None:
-        """End the relay: suspend the transaction if another session waits for it, release the session, and continue."""
-        self._stop_watch()
-        gives_way = self._session.transaction is not None and held.must_give_way
-        if gives_way or self._engine.cancelling is not None:
-            self._run(_give_way(held))
+    def end(self, held: HeldSession) -> None:
+        """End a relay or an exchange: suspend the transaction if another session waits for it, and continue."""
+        end_watch(self._engine)
+        engine = self._engine
+        if engine.cancelling is not None or (engine.transaction is not None and held.must_give_way):
+            self.run(_give_way(held))
             return
-        held.release()
+        engine.release()
         self._busy = False
         if self._queue.frames:
             self._next()
         if self._expired:
             self._close_if_expired()
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
 
     # output
 
@@ -397,7 +282,8 @@ class Dispatcher:
 
     # end
 
-    def _backend_lost(self) -> None:
+    def backend_lost(self) -> None:
+        """Close the session: its connection to PostgreSQL is lost."""
         self._client.close(errors.DATABASE_STOPPED)
 
     def _close(self, last: ServerMessage | None = None) -> None:
@@ -416,16 +302,10 @@ class Dispatcher:
         self._queue.close()
         if self._age is not None:
             self._age.cancel()
-        self._stop_watch()
-        if self._running is not None:
-            self._running.abandon()
-            self._running = None
+        end_watch(self._engine)
+        self._exchanger.abandon()
         self._backend.on_lost = lambda: None
         self._leave(self._engine)
-
-
-_NEEDS_NAME = (FrontendMessage.BIND, FrontendMessage.EXECUTE, FrontendMessage.DESCRIBE)
-"""Messages that fail if the name in them is unknown."""
 
 
 async def _give_way(held: HeldSession) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, Profile, Statement, parse
@@ -11,6 +11,8 @@ from dsql_dialect.parser import KEPT_UP_TO
 from local_dsql.proxy.parameters import FIXED, RENAMED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsql_dialect import Script
 
 
@@ -65,15 +67,15 @@ class ParsedQuery:
         return self.script.statements[0] if self.script.statements else None
 
 
-def parse_query(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
-    """Parse a text; bytes that are not in the encoding `codec` become a syntax error."""
-    if len(sql) > KEPT_UP_TO:
-        return _parse(sql, profile, codec)
-    return _parse_cached(sql, profile, codec)
+@cache
+def parser(profile: Profile, codec: str) -> Callable[[bytes], ParsedQuery]:
+    """Return the function that parses texts in a dialect; bytes not in the encoding `codec` become a syntax error."""
 
+    def parse_text(sql: bytes) -> ParsedQuery:
+        return parsed(parse(sql.decode(codec, "surrogateescape"), profile))
 
-def _parse(sql: bytes, profile: Profile, codec: str) -> ParsedQuery:
-    return parsed(parse(sql.decode(codec, "surrogateescape"), profile))
+    kept = lru_cache(maxsize=8192)(parse_text)
+    return lambda sql: kept(sql) if len(sql) <= KEPT_UP_TO else parse_text(sql)
 
 
 def parsed(script: Script) -> ParsedQuery:
@@ -84,9 +86,6 @@ def parsed(script: Script) -> ParsedQuery:
         return ParsedQuery(script, plain)
     writes = only.is_dml and only.tag_counts_rows and not (only.takes_rows or only.sets_parameters)
     return ParsedQuery(script, plain, writes, _CONTROLS.get(only.backend_sql.strip().upper(), ""))
-
-
-_parse_cached = lru_cache(maxsize=8192)(_parse)
 
 
 def is_plain(statement: Statement) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.proxy.encodings import UTF8
-from local_dsql.proxy.parse_cache import ParsedQuery, parse_query, parsed
+from local_dsql.proxy.parse_cache import ParsedQuery, parsed, parser
 from local_dsql.proxy.portals import Portals
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
@@ -38,14 +38,15 @@ class PreparedStatements:
 
     __slots__ = (
         "_ahead",
+        "_codec",
         "_defined",
+        "_parse_text",
         "_parses",
         "_parsing",
         "_portals",
         "_profile",
         "_statements",
         "_tentative",
-        "codec",
         "portals",
         "unnamed",
     )
@@ -61,21 +62,30 @@ class PreparedStatements:
         self.portals = Portals()
         self._parsing = b""
         self.codec = UTF8
-        """Python's name of the encoding of the client's texts."""
         self.unnamed = b""
         """The last Parse of the unnamed statement. PostgreSQL drops it at every Query, also at those of the proxy."""
 
+    @property
+    def codec(self) -> str:
+        """Python's name of the encoding of the client's texts."""
+        return self._codec
+
+    @codec.setter
+    def codec(self, codec: str) -> None:
+        self._codec = codec
+        self._parse_text = parser(self._profile, codec)
+
     def parse(self, sql: bytes) -> ParsedQuery:
         """Parse a text in the client's encoding."""
-        return self._ahead.get(sql) or parse_query(sql, self._profile, self.codec)
+        return (self._ahead and self._ahead.get(sql)) or self._parse_text(sql)
 
-    async def parse_ahead(self, sql: bytes, parser: LongTexts) -> None:
+    async def parse_ahead(self, sql: bytes, long_texts: LongTexts) -> None:
         """Parse a long text in another process for `parse`, which then has it until `forget_ahead`.
 
         Raises:
             TooComplex: it cannot be parsed.
         """
-        script = await parser.parse(sql.decode(self.codec, "surrogateescape"), self._profile)
+        script = await long_texts.parse(sql.decode(self.codec, "surrogateescape"), self._profile)
         self._ahead[sql] = parsed(script)
 
     def forget_ahead(self) -> None:
@@ -198,6 +208,12 @@ class PreparedStatements:
         if self.unnamed:
             self.unnamed = b""
             self._statements.pop(b"", None)
+
+    def forget_by_query(self, query: ParsedQuery) -> None:
+        """Forget what a Query drops: the unnamed statement, and the unnamed portal unless its text is empty."""
+        self.forget_unnamed()
+        if query.statements:
+            self.forget_unnamed_portal()
 
     def forget_unnamed_portal(self) -> None:
         """Forget the unnamed portal, which a Query has replaced."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
 
+_TICK = 0.001
+"""Seconds; the resolution of the event loop's timers."""
 _SET_READ_ONLY = Command("SET TRANSACTION READ ONLY")
 
 
@@ -84,10 +87,10 @@ class TransactionControl:
         return None
 
     def end_exchange(self) -> None:
-        """Start or stop the clock after an exchange."""
+        """Note that an exchange has begun or ended the transaction."""
         if self._session.transaction is None:
-            self._ended()
-        elif self._age is None:
+            self._session.statements.forget_portals()
+        else:
             self._start_clock()
 
     async def _make_explicit(self, execution: StatementExecution, transaction: Transaction) -> bool:
@@ -162,7 +165,7 @@ class TransactionControl:
             return failure.message.encode()
         async with self._engine.exclusive() as held:
             outcome = await commit(held, preview, tell=bool(self.commit_latency))
-        self._ended()
+        self._session.statements.forget_portals()
         if self.commit_latency and outcome.wrote:
             await asyncio.sleep(self.commit_latency)
         if outcome.breaks_connection:
@@ -172,24 +175,30 @@ class TransactionControl:
     async def _rollback(self) -> None:
         async with self._engine.exclusive() as held:
             await rollback(held)
-        self._ended()
-
-    def _ended(self) -> None:
-        if self._age is not None:
-            self._age.cancel()
-            self._age = None
         self._session.statements.forget_portals()
 
     # age
 
     def _start_clock(self) -> None:
-        """Start to measure the age of the transaction that has just begun."""
-        loop = asyncio.get_running_loop()
-        self._age = loop.call_later(self._engine.services.limits.transaction_age, self._expire)
+        """Start to measure the age of the transaction that has just begun.
 
-    def _expire(self) -> None:
+        The timer of an earlier transaction is not cancelled: it looks at the age of this one.
+        """
+        if self._age is None:
+            self._look_after(self._engine.services.limits.transaction_age)
+
+    def _look_after(self, seconds: float) -> None:
+        self._age = asyncio.get_running_loop().call_later(seconds, self._look_at_age)
+
+    def _look_at_age(self) -> None:
+        self._age = None
         transaction = self._session.transaction
-        if transaction is not None and not transaction.failed:
+        if transaction is None:
+            return
+        left = transaction.began + self._engine.services.limits.transaction_age - time.monotonic()
+        if left > _TICK:
+            self._look_after(left)
+        elif not transaction.failed:
             transaction.expired = True
             self._expiry = asyncio.get_running_loop().create_task(self._release_locks(transaction))
 

@@ -16,6 +16,7 @@ from local_dsql.control.server import ControlServer
 from local_dsql.errors import ServerMismatchError
 from local_dsql.server.cluster_record import ClusterRecord
 from local_dsql.server.conflict_handlers import ConflictHandlers
+from local_dsql.server.cost_handlers import CostHandlers
 from local_dsql.server.endpoints import Endpoints
 from local_dsql.storage.locks import FileLock
 
@@ -59,7 +60,9 @@ class Server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
         conflicts = ConflictHandlers(self._endpoints)
-        control = ControlServer({**self._handlers(), **conflicts.handlers}, conflicts.stream_handlers)
+        costs = CostHandlers(self._endpoints)
+        handlers = {**self._handlers(), **conflicts.handlers, **costs.handlers}
+        control = ControlServer(handlers, conflicts.stream_handlers)
         try:
             await self._instance.open()
             await self._endpoints.open(self._options.regions)
@@ -71,6 +74,7 @@ class Server:
         finally:
             self._folder.state_file.unlink(missing_ok=True)
             await control.close()
+            costs.close()
             await self._endpoints.close()
             await self._instance.settle()
 

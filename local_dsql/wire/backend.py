@@ -12,7 +12,6 @@ from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import BackendMessage
-from local_dsql.wire.receiver import Receiver
 from local_dsql.wire.response import BackendError, Response
 
 if TYPE_CHECKING:
@@ -20,15 +19,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_LONGEST_KNOWN = 512
+"""Bytes of a response that is recognized; longer ones have rows, and differ."""
+_MOST_KNOWN = 256
+"""Number of responses that a connection recognizes."""
+
+
+def _itself(response: bytes) -> bytes:
+    return response
+
+
 class ConnectionLost(Exception):
     """The connection to PostgreSQL is closed."""
 
 
-class Backend(Receiver):
+class Backend(asyncio.Protocol):
     """A backend connection, used by the holder of its `lock`.
 
     `request` sends bytes and collects whole responses; `relay` passes a response on as it arrives and calls back at
-    its end.
+    its end; `exchange` calls back with a whole response.
     """
 
     def __init__(self) -> None:
@@ -36,6 +45,8 @@ class Backend(Receiver):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """Each ParameterStatus received with collected responses: value by name."""
+        self.packets = 0
+        """Number of packets received since the last request was sent."""
         self.encoding = "UTF8"
         """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
@@ -46,6 +57,10 @@ class Backend(Receiver):
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
         self._at_end: Callable[[EndFinder], None] | None = None
+        self._exchanged: Callable[[bytes, bool], None] | None = None
+        self._parts: list[bytes] = []
+        self._identify: Callable[[bytes], bytes] = _itself
+        self._known: set[bytes] = set()
         self._lost = False
         self._draining = False
 
@@ -100,6 +115,7 @@ class Backend(Receiver):
     ) -> list[Response]:
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._collector.begin(wanted, stop=stop, bulk=bulk)
         self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(data)
@@ -136,19 +152,54 @@ class Backend(Receiver):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
+        self.packets = 0
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
 
-    def exchange(self, data: bytes, at_end: Callable[[bytes, EndFinder], None]) -> None:
-        """Send bytes that cause one ReadyForQuery, and call `at_end` with the whole response.
+    def exchange(
+        self,
+        data: bytes,
+        at_end: Callable[[bytes, bool], None],
+        identify: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        """Send bytes that cause one ReadyForQuery; call `at_end` with the whole response, and whether it has an error.
+
+        Most responses are the same bytes as an earlier one. These are recognized without a look at their messages.
+
+        Args:
+            data: messages.
+            at_end: called after ReadyForQuery.
+            identify: returns the part of a response that makes it a whole one: another response with that part is
+                whole, too. The default is all of it.
 
         Raises:
             ConnectionLost: the connection is lost.
         """
-        parts: list[bytes] = []
-        self.relay(data, parts.append, lambda end: at_end(b"".join(parts), end))
-        self._end.begin(b"")  # other messages follow the statement: a probe would come after these
+        if self._lost or self._transport is None:
+            raise ConnectionLost
+        self.packets = 0
+        self._exchanged, self._identify = at_end, identify or _itself
+        self._transport.write(data)
+
+    def _receive_exchanged(self, at_end: Callable[[bytes, bool], None], data: bytes) -> None:
+        parts, end = self._parts, self._end
+        if not parts:
+            if len(data) < _LONGEST_KNOWN and self._identify(data) in self._known:
+                self._exchanged, self._draining = None, False
+                at_end(data, False)
+                return
+            end.begin(b"")  # other messages follow the statement: a probe would come after these
+        parts.append(end.feed(data))
+        if not end.status:
+            return
+        self._exchanged, self._draining, self._parts = None, False, []
+        raw = b"".join(parts)
+        if not end.failed and len(raw) < _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known.add(self._identify(raw))
+        at_end(raw, end.failed)
 
     def read_response(self, raw: bytes) -> Response:
         """Return the response in bytes up to ReadyForQuery; note the parameters reported in it."""
@@ -192,8 +243,12 @@ class Backend(Receiver):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Relay or collect."""
+        self.packets += 1
+        if self._exchanged is not None:
+            self._receive_exchanged(self._exchanged, data)
+            return
         if self._sink is not None:
             end = self._end
             self._sink(end.feed(data))

@@ -23,6 +23,7 @@ _ERROR_RESPONSE = BackendMessage.ERROR_RESPONSE[0]
 _PARSE_COMPLETE = BackendMessage.PARSE_COMPLETE[0]
 _ROWS = (BackendMessage.DATA_ROW[0], BackendMessage.COPY_DATA[0])
 """The only messages that come in thousands."""
+_NOTED = frozenset((*_ROWS, _READY_FOR_QUERY, _ERROR_RESPONSE, _PARSE_COMPLETE))
 
 
 class EndFinder:
@@ -83,7 +84,9 @@ class EndFinder:
         far = LONG - self._followed if self._request else end
         while end - position >= 6:
             kind = data[position]
-            if kind in _ROWS:
+            if kind not in _NOTED:
+                pass
+            elif kind in _ROWS:
                 if position > far:
                     if self._may_probe():
                         self._probe = Probe()

@@ -26,8 +26,9 @@ class TlsSession:
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.outgoing = ssl.MemoryBIO()
+        """Messages of TLS itself for the network: handshake and alerts."""
+        self._session = context.wrap_bio(self._incoming, self.outgoing, server_side=True)
         self._established = False
 
     @property
@@ -36,7 +37,7 @@ class TlsSession:
         return _names.get(self._session)
 
     def receive(self, data: bytes) -> bytes:
-        """Return the plain bytes in what the client sent; `to_send` may return a TLS answer afterwards.
+        """Return the plain bytes in what the client sent; `outgoing` may have an answer afterwards.
 
         Raises:
             ssl.SSLError: the handshake failed, or the bytes are no TLS.
@@ -50,14 +51,14 @@ class TlsSession:
                 return b""
             self._established = True
         try:
-            plain = self._session.read(_CHUNK)
+            plain = self._session.read(len(data))
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLZeroReturnError:
             plain = b""
         if not plain:
             raise EOFError
-        if self._incoming.pending or self._session.pending():
+        if self._incoming.pending or len(plain) == len(data):
             plain += self._read()
         return plain
 
@@ -78,15 +79,11 @@ class TlsSession:
             view = memoryview(data)[written:]
             while view:
                 view = view[self._session.write(view) :]
-        return self._outgoing.read()
-
-    def to_send(self) -> bytes:
-        """Return pending TLS messages: handshake and alerts."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+        return self.outgoing.read()
 
     def close_notify(self) -> bytes:
         """Return the alert that ends the TLS connection."""
         # Raised because the client's alert has not arrived, or there was no handshake; our alert is written anyway.
         with contextlib.suppress(ssl.SSLError):
             self._session.unwrap()
-        return self._outgoing.read()
+        return self.outgoing.read()

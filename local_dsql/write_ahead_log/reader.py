@@ -152,6 +152,15 @@ class LogReader:
         """
         return self._transactions.subtransactions(top_xid)
 
+    def record(self, lsn: int) -> bytes:
+        """Return the record at a position.
+
+        Raises:
+            LogGap: its file is gone.
+        """
+        length, *_ = RECORD_HEADER.unpack_from(self._segments.payload(lsn, RECORD_HEADER_SIZE))
+        return self._segments.payload(lsn, length)
+
     def operations(self, xids: Iterable[int]) -> list[RowOperation]:
         """Return the row operations of open transactions and subtransactions (64 bits), in the order of the log."""
         return self._transactions.operations(xids)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_NONE: frozenset[int] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -27,7 +29,7 @@ class Snapshot:
             ValueError: the text is no `pg_snapshot`.
         """
         xmin, xmax, running = text.split(":")
-        return cls(int(xmin), int(xmax), frozenset(map(int, filter(None, running.split(",")))))
+        return cls(int(xmin), int(xmax), frozenset(map(int, running.split(","))) if running else _NONE)
 
     def shows(self, xid: int) -> bool:
         """Return whether the changes of a committed top-level transaction (64 bits) are visible."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .database.loading import Loaded as Loaded
     from .database.plans import Plan as Plan
     from .database.plans import PlanNode as PlanNode
+    from .database.plans import PlanWarning as PlanWarning
+    from .database.plans import StatementDpu as StatementDpu
     from .database.results import Health as Health
     from .database.results import Row as Row
     from .database.results import Stats as Stats
@@ -64,6 +66,8 @@ else:
             "Once": "atomic_table.once",
             "Plan": "database.plans",
             "PlanNode": "database.plans",
+            "PlanWarning": "database.plans",
+            "StatementDpu": "database.plans",
             "RaceCondition": "errors",
             "Row": "database.results",
             "Sql": "database.fragments",

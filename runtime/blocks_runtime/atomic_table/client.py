@@ -24,6 +24,7 @@ from .requests import (
     RESPONSE_SECONDS,
     final_error,
     is_forgotten,
+    is_of_dynamodb,
     tls_context,
     unanswered,
     unreachable,
@@ -70,12 +71,13 @@ class Request:
 
 
 class RequestFailed(Exception):
-    """A request that failed at last: the error to raise, and the last failure."""
+    """A request that failed at last: the error to raise, the last failure, and whether an answer was lost before."""
 
-    def __init__(self, error: DatabaseError, failure: Failure) -> None:
+    def __init__(self, error: DatabaseError, failure: Failure, lost: bool) -> None:
         super().__init__(str(error))
         self.error = error
         self.failure = failure
+        self.lost = lost
 
 
 class Client:
@@ -107,6 +109,11 @@ class Client:
         """Requests sent."""
         self.replaced = 0
         """Connections found closed when a request needed one."""
+
+    @property
+    def region(self) -> str:
+        """Region of the table."""
+        return self._location.endpoint.region
 
     @property
     def idle(self) -> int:
@@ -141,9 +148,13 @@ class Client:
             if wait is None or (lost and request.writes and is_forgotten(began, time.time())):
                 error = final_error(answer, writes=request.writes, lost=lost, until=until)
                 error.attempts = attempt
-                self._counters.add(unknown=error.commit_unknown)
-                raise RequestFailed(error, answer)
+                raise RequestFailed(error, answer, lost)
             attempt += 1
+
+    def final(self, failed: RequestFailed) -> DatabaseError:
+        """Count a failed request, and return the error to raise."""
+        self._counters.add(unknown=failed.error.commit_unknown)
+        return failed.error
 
     def close(self) -> None:
         """Close all idle connections, and detach from a local DynamoDB."""
@@ -238,11 +249,11 @@ def _read(reader: ResponseReader, location: TableLocation) -> dict[str, Any] | F
     except ValueError:
         answer = None
     if reader.status == 200:
-        if isinstance(answer, dict):
+        if isinstance(answer, dict) and is_of_dynamodb(reader.headers, reader.body):
             return answer
         # The page of a proxy or of another server: neither an empty item, nor a write that succeeded.
         return unanswered(
-            NotHttp("its response is not DynamoDB's JSON; check the endpoint"), location.endpoint.host
+            NotHttp("its response is not DynamoDB's; check the endpoint"), location.endpoint.host
         )
     found = answer if isinstance(answer, dict) else {}
     return classify(reader.status, found, f"{location.table!r} in {location.endpoint.region}")

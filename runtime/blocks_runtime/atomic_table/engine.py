@@ -6,17 +6,19 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ..database.results import Counters, TransactionInfo
-from ..errors import DatabaseError, RaceCondition
+from ..database.course import Course
+from ..errors import DatabaseError, LeaseLost, RaceCondition
 from ..shared.retry import RetryPolicy
-from .items import ABSENT, Item, Lock, item_of, live, record_of
+from .items import ABSENT, Item, Lock, check_table, item_of, live, record_of
 from .keys import Key, key_of
-from .locks import is_fresh, lock_key, lock_of, renewed
+from .lease import Lease
+from .limits import ACTIONS
+from .locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, renewed
 from .once import once_of
 from .primitives import ensure_result, sleep
 from .transaction import TableTransaction
 from .values import decode
-from .writes import Check, Put, check_atomic, check_distinct, check_record
+from .writes import Delete, Put, check_atomic, check_distinct, check_record
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -24,14 +26,16 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..database.instrumentation import Instrumentation
+    from ..database.results import Counters, TransactionInfo
     from .items import Record
     from .keys import KeyLike
-    from .leases import LeaseToken
     from .once import Once
     from .store import Store
     from .writes import Write
 
     T = TypeVar("T")
+
+_EXHAUSTED = "others keep changing the same items: run fewer of them at once, or allow more retries"
 
 _LOCK_ATTEMPTS = 100
 """Attempts to read or write a lock that others write at the same time."""
@@ -55,7 +59,7 @@ class TableEngine:
             return []
         records = self.store.read(distinct, until, consistent=consistent)
         found = dict(zip(distinct, records, strict=True))
-        return [item_of(found[key], data_type) for key in wanted]
+        return [item_of(found[key], data_type, self.store.table) for key in wanted]
 
     def set(self, items: Iterable[Item[Any]], until: float | None) -> None:
         """Write items, each by itself."""
@@ -67,10 +71,40 @@ class TableEngine:
             self.store.put_all(records, until)
 
     def delete(self, keys: Iterable[KeyLike], until: float | None) -> None:
-        """Delete items and their locks, each by itself."""
-        wanted = dict.fromkeys(key_of(key) for key in keys)
-        if wanted:
-            self.store.delete_all([each for key in wanted for each in (key, lock_key(key))], until)
+        """Delete items, each by itself, and write their locks, so that no lock is valid that was acquired before.
+
+        A lock stays with a new version until its life ends: the next one would otherwise get its version from the clock
+        of another machine, which may be behind.
+        """
+        wanted = list(dict.fromkeys(key_of(key) for key in keys))
+        if not wanted:
+            return
+        self.store.delete_all(wanted, until)
+        lockable = [key for key in wanted if not has_no_lock(key)]
+        for start in range(0, len(lockable), ACTIONS // 2):
+            self._delete_locked(lockable[start : start + ACTIONS // 2], until)
+
+    def _delete_locked(self, keys: Sequence[Key], until: float | None) -> None:
+        """Delete those items that have locks once more, each in one atomic write with its lock.
+
+        Another process may have written such an item under its lock since it was deleted.
+        """
+        for _ in range(_LOCK_ATTEMPTS):
+            records = self.store.read([lock_key(key) for key in keys], until)
+            locks = [
+                renewed(key, record.version)
+                for key, record in zip(keys, records, strict=True)
+                if record is not None
+            ]
+            deleted = [Delete(key) for key, record in zip(keys, records, strict=True) if record is not None]
+            if not locks:
+                return
+            try:
+                self.store.write([*deleted, *locks], until)
+            except RaceCondition:  # others have written under these locks since
+                continue
+            return
+        raise _always_written()
 
     def get_lock(self, given: KeyLike, until: float | None) -> Lock:
         """Return the lock of a key; create it, or renew it at the end of its life."""
@@ -79,53 +113,65 @@ class TableEngine:
         for _ in range(_LOCK_ATTEMPTS):
             (record,) = self.store.read([stored], until)
             if record is not None and is_fresh(record, time.time()):
-                return lock_of(key, record)
+                return lock_of(key, record, self.store.table)
             put = renewed(key, ABSENT if record is None else record.version)
             try:
                 self.store.write([put], until)
             except RaceCondition:  # another process created or wrote it: that one counts
                 continue
-            return lock_of(key, put.record)
-        raise RaceCondition("the lock was written by others on every attempt")
+            return lock_of(key, put.record, self.store.table)
+        raise _always_written()
 
     def set_atomic(
         self,
         items: Sequence[Item[Any]],
-        guards: Sequence[Lock | LeaseToken],
+        guards: Sequence[Lock | Lease],
         once: str | Once | None,
         until: float | None,
     ) -> list[Lock]:
         """Write items and locks, all or none; return the locks with their new versions."""
+        identity = once_of(once)
+        try:
+            return self._write_guarded(items, guards, identity, until)
+        except (RaceCondition, LeaseLost) as error:
+            record = None if identity is None else self._result(identity, until)
+            if identity is None or record is None:
+                self.counters.add(conflicts=isinstance(error, RaceCondition))
+                raise
+            identity.result_in(record)  # refuses another payload
+            return [self.get_lock(each, until) for each in guards if isinstance(each, Lock)]
+
+    def _write_guarded(
+        self,
+        items: Sequence[Item[Any]],
+        guards: Sequence[Lock | Lease],
+        identity: Once | None,
+        until: float | None,
+    ) -> list[Lock]:
+        table = self.store.table
         writes: list[Write] = []
         locks: list[Lock] = []
         for guard in guards:
             if isinstance(guard, Lock):
-                _refuse_expired(guard)
+                check_table(guard.table, table, "lock")
+                check_lock(guard)
                 put = renewed(guard.key, guard.version)
-                locks.append(lock_of(guard.key, put.record))
+                locks.append(lock_of(guard.key, put.record, table))
                 writes.append(put)
-            elif hasattr(guard, "stored_key"):
-                writes.append(Check(guard.stored_key, guard.token))
+            elif isinstance(guard, Lease):
+                writes.append(guard.condition(table))
             else:
                 raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
         for item in items:
+            check_table(getattr(item, "table", None), table, "item")
             known = getattr(item, "version", None)
             writes.append(Put(record_of(item, known or ABSENT), known))
-        identity = once_of(once)
         if identity is not None:
             writes.append(identity.put(None))
         if not writes:
             return []
         check_atomic(writes)
-        try:
-            self.store.write(writes, until)
-        except RaceCondition:
-            record = None if identity is None else self._result(identity, until)
-            if identity is None or record is None:
-                self.counters.add(conflicts=1)
-                raise
-            identity.result_in(record)  # refuses another payload
-            return [self.get_lock(lock.key, until) for lock in locks]
+        self.store.write(writes, until)
         self.counters.add(commits=1)
         return locks
 
@@ -138,45 +184,37 @@ class TableEngine:
     ) -> T:
         """Run `fn` until it commits or the policy gives up."""
         policy, identity = RetryPolicy(max_retries, until), once_of(once)
-        started, info = time.monotonic(), TransactionInfo()
+        course = self._course()
         while True:
-            info.attempts += 1
+            info = course.attempt()
             try:
                 result = self._attempt(fn, info, until, identity)
             except DatabaseError as error:
-                error.attempts = info.attempts
-                info.conflicts.append(error.sqlstate or type(error).__name__)
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 if wait is None and identity is not None and _lost_to(error, identity.key):
                     wait = 0.0  # the other one has committed: its result is returned
-                self._count(error, wait is not None)
+                course.failed(error, wait)
                 if wait is None:
-                    _replace_retry_advice(error)
-                    info.milliseconds = (time.monotonic() - started) * 1000
-                    self._instrumentation.gave_up(error, time.monotonic() - started)
                     raise
             else:
-                self._committed(info, started)
+                course.committed()
                 return result
             sleep(wait)
 
     @contextlib.contextmanager
     def block(self, until: float | None) -> Iterator[TableTransaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
-        started, info = time.monotonic(), TransactionInfo()
-        info.attempts = 1
-        tx = TableTransaction(self.store, info, until)
+        course = self._course()
+        tx = TableTransaction(self.store, course.attempt(), until)
         try:
             yield tx
             tx._commit()
         except DatabaseError as error:
-            info.conflicts.append(error.sqlstate or type(error).__name__)
-            self._count(error, False)
-            self._instrumentation.gave_up(error, time.monotonic() - started)
+            course.failed(error, None)
             raise
         finally:
             tx._end()
-        self._committed(info, started)
+        course.committed()
 
     def _attempt(
         self,
@@ -209,11 +247,8 @@ class TableEngine:
         (record,) = self.store.read([once.key], until)
         return live(record)
 
-    def _committed(self, info: TransactionInfo, started: float) -> None:
-        seconds = time.monotonic() - started
-        info.milliseconds = seconds * 1000
-        self.counters.add(commits=1)
-        self._instrumentation.committed(info.attempts, seconds)
+    def _course(self) -> Course:
+        return Course(self.counters, self._count, self._instrumentation, _EXHAUSTED)
 
     def _count(self, error: DatabaseError, again: bool) -> None:
         self.counters.add(conflicts=isinstance(error, RaceCondition), retries=again)
@@ -224,21 +259,7 @@ def _lost_to(error: DatabaseError, key: Key) -> bool:
     return isinstance(error, RaceCondition) and key in error.keys
 
 
-def _refuse_expired(lock: Lock) -> None:
-    """Refuse a lock whose life has ended.
-
-    Raises:
-        RaceCondition: it has expired; another process may have written since without a conflict on it.
-    """
-    if lock.expires_at <= time.time():
-        error = RaceCondition(
-            "the lock has expired", advice="get the lock again, read again, and repeat the work"
-        )
-        error.keys = (lock.key,)
-        raise error
-
-
-def _replace_retry_advice(error: DatabaseError) -> None:
-    """Replace the advice to retry after retries were exhausted."""
-    if isinstance(error, RaceCondition) and error.attempts > 1:
-        error.advice = "others keep changing the same items: run fewer of them at once, or allow more retries"
+def _always_written() -> RaceCondition:
+    return RaceCondition(
+        "the lock was written by others on every attempt", advice="use more locks, or fewer writers"
+    )

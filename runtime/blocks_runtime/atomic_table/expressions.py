@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryFailed
-from .items import ABSENT, Record
+from .items import ABSENT, Record, next_version
 from .keys import Key, shown
 from .values import encode
 from .writes import Add, Delete, Put
@@ -75,7 +75,7 @@ def add_parameters(table: str, write: Add) -> dict[str, Any]:
         "UpdateExpression": "SET #version = if_not_exists(#version, :now) + :one ADD #data :amount",
         "ExpressionAttributeNames": {"#version": "version", "#data": "data"},
         "ExpressionAttributeValues": {
-            ":now": {"N": str(time.time_ns())},
+            ":now": {"N": str(next_version())},
             ":one": {"N": "1"},
             ":amount": encode(write.amount, "amount"),
         },
@@ -102,6 +102,35 @@ def query_parameters(
     return parameters
 
 
+def unless_newer(table: str, entry: Mapping[str, Any], before: int) -> tuple[str, dict[str, Any]]:
+    """Return an operation and its parameters that make one write of BatchWriteItem, unless the item is newer.
+
+    A put is compared by its own version, a delete by `before`, a version that was drawn before it was first sent.
+    """
+    if put := entry.get("PutRequest"):
+        item = put["Item"]
+        condition = _where("attribute_not_exists(#version) OR #version < :version", item["version"]["N"])
+        return "PutItem", {"TableName": table, "Item": item, **condition}
+    key = entry["DeleteRequest"]["Key"]
+    condition = _where("#version < :version", str(before))
+    return "DeleteItem", {"TableName": table, "Key": key, **condition}
+
+
+def is_undecided(entry: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether `unless_newer` has left the item of a writer that came later, or whose clock is ahead."""
+    own = entry["PutRequest"]["Item"]["version"] if "PutRequest" in entry else None
+    return any(found["version"] != own for reason in reasons if (found := reason.get("Item")))
+
+
+def _where(expression: str, version: str) -> dict[str, object]:
+    return {
+        "ConditionExpression": expression,
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":version": {"N": version}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
 def _action(table: str, write: Write, now: int) -> dict[str, object]:
     if isinstance(write, Add):
         return {"Update": add_parameters(table, write)}
@@ -114,16 +143,12 @@ def _action(table: str, write: Write, now: int) -> dict[str, object]:
 
 def _condition(expects: int, now: int) -> dict[str, object]:
     """Return the condition that an item has a version, or is absent; an expired one counts as absent."""
-    if expects == ABSENT:
-        expression, names = "attribute_not_exists(pk) OR #ttl <= :now", {"#ttl": "ttl"}
-        values = {":now": {"N": str(now)}}
-    else:
-        expression, names = "#version = :version", {"#version": "version"}
-        values = {":version": {"N": str(expects)}}
+    if expects != ABSENT:
+        return _where("#version = :version", str(expects))
     return {
-        "ConditionExpression": expression,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
+        "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
+        "ExpressionAttributeNames": {"#ttl": "ttl"},
+        "ExpressionAttributeValues": {":now": {"N": str(now)}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
@@ -131,8 +156,9 @@ def _condition(expects: int, now: int) -> dict[str, object]:
 def is_own_write(writes: Sequence[Write], reasons: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the conditions failed because this very write was carried out before.
 
-    It is the case where an answer was lost and the endpoint does not know tokens. Versions are unique, so an item that
-    has the version of this write was written by it, and with it all others.
+    To be asked only after a lost answer: it is the case where the endpoint does not know tokens. An item that has the
+    version of this write was written by it, and with it all others. Another writer may have drawn the same version in
+    the same nanosecond; then this write has failed, without a lost answer.
     """
     for write, reason in zip(writes, reasons, strict=False):
         item = reason.get("Item")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import time_ns
 from typing import Generic, TypeVar
 
 from .keys import Key, key_of
@@ -33,6 +34,8 @@ class Item(Generic[T]):
     """Changes with every write and grows; None for an item that was not read from the table."""
     expires_at: int | None = None
     """Seconds since the epoch from which on reads do not see the item; None: never."""
+    table: str | None = field(default=None, compare=False, repr=False)
+    """Table that the item was read from; its version counts there only."""
 
     @property
     def key(self) -> Key:
@@ -44,7 +47,7 @@ class Item(Generic[T]):
 
         `set_atomic` and transactions write it only if it still has this version.
         """
-        return Item(self.pk, self.sk, data, self.version, self.expires_at)
+        return Item(self.pk, self.sk, data, self.version, self.expires_at, self.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Lock:
     """A fencing token: it grows with every write under the lock, and is never reset."""
     expires_at: int
     """Seconds since the epoch from which on the lock is not accepted any more."""
+    table: str | None = field(default=None, compare=False, repr=False)
+    """Table that has the lock."""
 
     @property
     def key(self) -> Key:
@@ -83,7 +88,7 @@ def next_version(known: int = ABSENT) -> int:
 
     It is the time in nanoseconds, so that an item that is deleted and made again does not get an old version.
     """
-    return max(known + 1, time.time_ns())
+    return max(known + 1, time_ns())
 
 
 def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
@@ -109,8 +114,8 @@ def live(record: Record | None, now: float | None = None) -> Record | None:
     return record
 
 
-def item_of(record: Record | None, data_type: type[typing.Any] | None) -> Item[typing.Any] | None:
-    """Return the item of a record, its data as an instance of `data_type`; None for an absent or expired one.
+def item_of(record: Record | None, data_type: type[typing.Any] | None, table: str) -> Item[typing.Any] | None:
+    """Return the item of a record of a table, None for an absent or expired one; its data is made a `data_type`.
 
     Raises:
         TypeError: the data does not fit the type.
@@ -119,4 +124,16 @@ def item_of(record: Record | None, data_type: type[typing.Any] | None) -> Item[t
     if found is None:
         return None
     data = typed(decode(found.data), data_type)
-    return Item(found.key.pk, found.key.sk, data, found.version, found.expires_at)
+    return Item(found.key.pk, found.key.sk, data, found.version, found.expires_at, table)
+
+
+def check_table(of: str | None, table: str, kind: str) -> None:
+    """Check that an item, lock, lease or message is of this table, as far as it is known.
+
+    Raises:
+        ValueError: it is of another table, where alone its version counts.
+    """
+    if of is not None and of != table:
+        raise ValueError(
+            f"the {kind} is of the table {of}, and this is {table}; use it with the table that it came from"
+        )

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .items import ABSENT, Record, next_version
-from .keys import LEASES, Key, own_key
+from .keys import LEASES, own_key
 from .writes import Put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .keys import Key
 
 KEPT = 7 * 24 * 3600
 """Seconds for which the record of an ended lease is kept."""
 
 POLL = 0.2
 """Seconds between two looks at a lease that another process has, at most; less near its end."""
-
-
-class LeaseToken(Protocol):
-    """A lease that is held."""
-
-    @property
-    def stored_key(self) -> Key:
-        """Key under which the lease is stored."""
-
-    @property
-    def token(self) -> int:
-        """Fencing token: grows with each acquisition and renewal."""
 
 
 def lease_key(name: str) -> Key:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..contract import TableVariables, variable_prefix
+from ..contract import TableVariables
 from ..errors import ConfigurationError
 from ..shared import credentials
+from ..shared.local_service import Block, local_name
 from ..shared.project import project_folder
 from ..signing import Credentials
 
@@ -21,6 +22,15 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 """Variables of all AWS SDKs (AWS SDKs reference guide, "Service-specific endpoints")."""
 
 LOCAL_REGION = "us-east-1"
+
+
+_TABLE = Block(
+    noun="table",
+    variable="TABLE",
+    service="the local DynamoDB",
+    instead="table",
+    grant="table.grant_read_write(fn)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +64,8 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> TableLocat
         ConfigurationError: the variables are missing in Lambda or incomplete, or the local DynamoDB is not installed or
             does not start.
     """
-    try:
-        variables = TableVariables.read(name, environ)
-    except KeyError as missing:
-        raise ConfigurationError(_missing(name, str(missing.args[0]))) from None
+    variables = _TABLE.variables(name, environ, TableVariables.read)
     if variables is None:
-        if "AWS_LAMBDA_FUNCTION_NAME" in environ:
-            raise ConfigurationError(_missing(name, f"{variable_prefix(name)}_TABLE"))
         return _local(name, project_folder(directory) / ".blocks" / "dynamodb")
     endpoint = endpoint_of(variables.region, environ)
     return TableLocation(endpoint, variables.table, credentials.provider(environ), lambda: None)
@@ -112,22 +117,17 @@ def parse_endpoint(url: str, region: str, source: str, ca: str | None = None) ->
 
 def _local(name: str, folder: Path) -> TableLocation:
     """Attach to the project's local DynamoDB, or start it, and create the table if it does not exist."""
-    absent = f"no variable {variable_prefix(name)}_TABLE, and the local DynamoDB"
     try:
         from local_dynamodb import LocalDynamo, LocalDynamoError
     except ImportError as missing:
-        raise ConfigurationError(
-            f"{absent} is not installed here; run `pip install blocks-dsql`, or set the variables of a table"
-        ) from missing
+        raise _TABLE.not_installed(name, "blocks-dsql") from missing
     dynamo = LocalDynamo(folder)
-    table = variable_prefix(name).removeprefix("BLOCKS_").lower()
+    table = local_name(name)
     try:
         dynamo.start()
         dynamo.create_table(table)
     except LocalDynamoError as error:
-        raise ConfigurationError(
-            f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a table"
-        ) from error
+        raise _TABLE.not_started(name, error.what, error.why, error.remedy) from error
     endpoint = parse_endpoint(dynamo.url, LOCAL_REGION, "the local DynamoDB")
     keys = Credentials("local", "local")
     return TableLocation(endpoint, table, lambda: keys, dynamo.close)
@@ -136,10 +136,3 @@ def _local(name: str, folder: Path) -> TableLocation:
 def located_here(name: str) -> TableLocation:
     """Return the location of the table `name` for this process's environment and working directory."""
     return locate(name, os.environ, Path.cwd())
-
-
-def _missing(name: str, variable: str) -> str:
-    return (
-        f"environment variable {variable} is not set, so this function cannot find the table {name!r}; "
-        "call table.grant_read_write(fn) for it in the stack and deploy again"
-    )

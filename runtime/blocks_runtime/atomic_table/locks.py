@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ..errors import RaceCondition, TableLimitExceeded
 from .items import Lock, Record, next_version
 from .keys import LOCKS, Key, own_key
 from .writes import Put
@@ -36,6 +37,29 @@ def renewed(key: Key, known: int) -> Put:
     return Put(Record(lock_key(key), _NOTHING, next_version(known), expiry), known)
 
 
-def lock_of(key: Key, record: Record) -> Lock:
-    """Return the lock of a key."""
-    return Lock(key.pk, key.sk, record.version, record.expires_at or 0)
+def lock_of(key: Key, record: Record, table: str) -> Lock:
+    """Return the lock of a key of a table."""
+    return Lock(key.pk, key.sk, record.version, record.expires_at or 0, table)
+
+
+def has_no_lock(key: Key) -> bool:
+    """Return whether a key is too long to have a lock."""
+    try:
+        lock_key(key)
+    except TableLimitExceeded:
+        return True
+    return False
+
+
+def check_lock(lock: Lock) -> None:
+    """Check that the life of a lock has not ended.
+
+    Raises:
+        RaceCondition: it has expired; another process may have written since without a conflict on it.
+    """
+    if lock.expires_at <= time.time():
+        error = RaceCondition(
+            "the lock has expired", advice="get the lock again, read again, and repeat the work"
+        )
+        error.keys = (lock.key,)
+        raise error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from .durations import seconds
@@ -14,6 +14,12 @@ T = TypeVar("T")
 
 LAST = "last"
 """Sort key of the item that has the number of the last message; it comes after all numbers."""
+
+RECEIPTS = 5
+"""Receipts of acknowledged messages that are kept for an id: a repeated `ack` is recognized by them."""
+
+RECEIPT_SECONDS = 24 * 3600
+"""Seconds for which they are kept after the last message with the id was acknowledged."""
 
 PAGE = 25
 """Messages that are read at once to find one that is not busy."""
@@ -30,6 +36,8 @@ class Message(Generic[T]):
     """Number of times that it was received, this time included."""
     sk: str
     """Its place in the queue."""
+    queue: str | None = field(default=None, compare=False, repr=False)
+    """The queue that it is from, with its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,39 @@ class Row:
         """Return the row for a consumer that has `visibility` seconds."""
         until = int((time.time() + seconds("visibility", visibility)) * 1000)
         return replace(self, visible_at=until, receipt=uuid.uuid4().hex, deliveries=self.deliveries + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The messages with one id: their places in the queue, and the receipts of those acknowledged last."""
+
+    places: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, stored: object) -> Ids:
+        """Return those of an item's data."""
+        assert isinstance(stored, dict)
+        return cls(**stored)
+
+    @property
+    def stored(self) -> dict[str, object]:
+        """The data of the item."""
+        return {"places": self.places, "acknowledged": self.acknowledged}
+
+    @property
+    def expires_at(self) -> int | None:
+        """Expiry of the item: receipts alone are kept for a time."""
+        return None if self.places else int(time.time()) + RECEIPT_SECONDS
+
+    def appended(self, place: str) -> Ids:
+        """Return them with one more message."""
+        return replace(self, places=[*self.places, place])
+
+    def without(self, place: str, receipt: str) -> Ids:
+        """Return them after a message was acknowledged."""
+        rest = [each for each in self.places if each != place]
+        return Ids(rest, [*self.acknowledged, receipt][-RECEIPTS:])
 
 
 def row_key(queue: str, number: int) -> Key:

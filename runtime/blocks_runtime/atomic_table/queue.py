@@ -9,7 +9,7 @@ from ..errors import MessageLost, RaceCondition
 from .durations import seconds
 from .items import live
 from .keys import Key
-from .messages import LAST, PAGE, Message, Row, id_key, last_key, row_key
+from .messages import LAST, PAGE, Ids, Message, Row, id_key, last_key, row_key
 from .typed import typed
 from .values import decode, encode
 
@@ -44,6 +44,7 @@ class Queue:
         self.name = name
         self._engine = engine
         self._rows = last_key(name).pk
+        self._place = f"{name!r} of {engine.store.table}"
 
     def push(self, id: str, data: object) -> None:
         """Append a message.
@@ -58,19 +59,21 @@ class Queue:
         index, last = id_key(self.name, id), last_key(self.name)
 
         def append(tx: TableTransaction) -> None:
-            known = self._places(tx, index)
-            if known:
-                key = Key(self._rows, known[-1])
+            known = self._ids(tx, index)
+            if known.places:
+                key = Key(self._rows, known.places[-1])
                 row = self._row(tx, key)
-                if row is not None and not row.busy:
-                    tx._put(key, replace(row, data=data).stored)
+                if (
+                    row is not None and not row.busy
+                ):  # a late consumer of the old data must not acknowledge the new
+                    tx._put(key, replace(row, data=data, receipt="").stored)
                     return
             counted = tx._get(last)
             number = 1 if counted is None else int(str(decode(counted.data))) + 1
             key = row_key(self.name, number)
             tx._put(last, number)
             tx._put(key, Row(id, data).stored)
-            tx._put(index, [*known, key.sk])
+            tx._put(index, known.appended(key.sk).stored)
 
         self._engine.transaction(append, _RETRIES)
 
@@ -83,6 +86,9 @@ class Queue:
 
         It is invisible to others for `visibility` seconds; then another consumer may receive it, and this one's receipt
         is not valid any more.
+
+        Raises:
+            TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -96,31 +102,31 @@ class Queue:
                 if row.busy or row.id in busy:
                     busy.add(row.id)
                     continue
-                taken = self._take(record.key, visibility)
+                taken = self._take(record.key, data_type, visibility)
                 if taken is None:  # another consumer was faster
                     busy.add(row.id)
                     continue
-                data = typed(taken.data, data_type)
-                return Message(taken.id, data, taken.receipt, taken.deliveries, record.key.sk)
+                return taken
             if after is None:
                 return None
 
     def ack(self, message: Message[Any]) -> None:
-        """Delete a message: its work is done.
+        """Delete a message: its work is done. It is safe to repeat after a lost answer, for a day.
 
         Raises:
-            MessageLost: the visibility timeout has passed, and another consumer has or had it.
+            MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
+            ValueError: it is from another queue.
         """
+        index = id_key(self.name, message.id)
 
         def finish(tx: TableTransaction) -> None:
+            known = self._ids(tx, index)
+            if message.receipt in known.acknowledged:
+                return
             key, _ = self._held(tx, message)
-            index = id_key(self.name, message.id)
-            rest = [place for place in self._places(tx, index) if place != message.sk]
+            rest = known.without(message.sk, message.receipt)
             tx._delete(key)
-            if rest:
-                tx._put(index, rest)
-            else:
-                tx._delete(index)
+            tx._put(index, rest.stored, rest.expires_at)
 
         self._engine.transaction(finish, _RETRIES)
 
@@ -129,7 +135,9 @@ class Queue:
 
         def give_back(tx: TableTransaction) -> None:
             key, row = self._held(tx, message)
-            tx._put(key, replace(row, visible_at=0, receipt="").stored)
+            tx._put(
+                key, replace(row, visible_at=0).stored
+            )  # with its receipt, so that a repetition is the same
 
         self._engine.transaction(give_back, _RETRIES)
 
@@ -143,36 +151,53 @@ class Queue:
 
         self._engine.transaction(keep, _RETRIES)
 
-    def _take(self, key: Key, visibility: float) -> Row | None:
+    def _take(self, key: Key, data_type: type[Any] | None, visibility: float) -> Message[Any] | None:
         """Give a message to this consumer; None if it is gone or busy."""
 
-        def take(tx: TableTransaction) -> Row | None:
+        def take(tx: TableTransaction) -> Message[Any] | None:
             row = self._row(tx, key)
             if row is None or row.busy:
                 return None
+            data = self._typed(row, data_type)
             taken = row.received(visibility)
             tx._put(key, taken.stored)
-            return taken
+            return Message(taken.id, data, taken.receipt, taken.deliveries, key.sk, self._place)
 
         try:
             return self._engine.transaction(take, 0)
         except RaceCondition:
             return None
 
+    def _typed(self, row: Row, data_type: type[Any] | None) -> Any:
+        try:
+            return typed(row.data, data_type)
+        except TypeError as error:
+            raise TypeError(
+                f"the message {row.id!r} of the queue {self.name!r} stays in it: {error}; or receive it by pull() "
+                "without a type, and acknowledge it"
+            ) from error
+
     def _held(self, tx: TableTransaction, message: Message[Any]) -> tuple[Key, Row]:
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
         key = Key(self._rows, message.sk)
         row = self._row(tx, key)
         if row is None or row.receipt != message.receipt:
-            raise MessageLost("the message was received by another consumer since, or is acknowledged")
+            raise MessageLost(
+                f"the message {message.id!r} was received by another consumer since, is acknowledged, or has new data"
+            )
         return key, row
 
     def _row(self, tx: TableTransaction, key: Key) -> Row | None:
         record = tx._get(key)
         return None if record is None else Row.of(decode(record.data))
 
-    def _places(self, tx: TableTransaction, index: Key) -> list[str]:
+    def _ids(self, tx: TableTransaction, index: Key) -> Ids:
         record = tx._get(index)
-        return [] if record is None else [str(place["S"]) for place in record.data["L"]]
+        return Ids() if record is None else Ids.of(decode(record.data))
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"

@@ -213,7 +213,7 @@ class Reads:
                 pk, prefix, until, reverse=reverse, limit=left, after=after, consistent=consistent
             )
             for record in records:
-                item = item_of(record, data_type)
+                item = item_of(record, data_type, engine.store.table)
                 if item is None:
                     continue
                 yield item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 from ..database.target import AMAZON_ROOTS
@@ -17,8 +18,11 @@ from ..errors import (
 from ..shared.retry import Backoff
 from .failures import Failure, Next
 from .limits import TOKEN_SECONDS
+from .signature import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .location import Endpoint
 
 PATIENCE = 20.0
@@ -47,6 +51,18 @@ def is_forgotten(began: float, now: float) -> bool:
     Both are times of the wall clock: the monotonic one may stand still while a sandbox is frozen.
     """
     return abs(now - began) > TOKEN_SECONDS - RESPONSE_SECONDS
+
+
+def is_of_dynamodb(headers: Mapping[str, str], body: bytes) -> bool:
+    """Return whether a response is one of DynamoDB, and complete.
+
+    DynamoDB sends a checksum, which botocore compares, too. Emulators without it send the content type of its protocol;
+    another server sends neither. The names of `headers` are in lower case.
+    """
+    checksum = headers.get("x-amz-crc32")
+    if checksum is not None:
+        return checksum == str(zlib.crc32(body))
+    return headers.get("content-type", "").startswith(CONTENT_TYPE)
 
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:

@@ -70,8 +70,8 @@ def lock(table: str, key: Key) -> Sql:
     )
 
 
-def upsert(table: str, records: Sequence[Record]) -> Sql:
-    """Return the statement that writes records, over existing rows or not."""
+def upsert(table: str, records: Sequence[Record], *, unless_newer: bool = False) -> Sql:
+    """Return the statement that writes records, over existing rows or not; perhaps over older ones only."""
     rows = [
         sql(
             "({pk}, {sk}, {data}, {version}, {expires_at})",
@@ -85,15 +85,21 @@ def upsert(table: str, records: Sequence[Record]) -> Sql:
     ]
     return sql(
         "INSERT INTO {t:i} (pk, sk, data, version, expires_at) VALUES {rows} ON CONFLICT (pk, sk) DO UPDATE "
-        "SET data = excluded.data, version = excluded.version, expires_at = excluded.expires_at",
+        "SET data = excluded.data, version = excluded.version, expires_at = excluded.expires_at {where}",
         t=table,
         rows=sql.join(", ", rows),
+        where=sql("WHERE {t:i}.version < excluded.version", t=table) if unless_newer else sql(""),
     )
 
 
-def delete(table: str, keys: Sequence[Key]) -> Sql:
-    """Return the statement that deletes the rows of keys."""
-    return sql("DELETE FROM {t:i} WHERE (pk, sk) IN ({keys})", t=table, keys=_pairs(keys))
+def delete(table: str, keys: Sequence[Key], *, before: int | None = None) -> Sql:
+    """Return the statement that deletes the rows of keys, perhaps only those with a version below `before`."""
+    return sql(
+        "DELETE FROM {t:i} WHERE (pk, sk) IN ({keys}) {older}",
+        t=table,
+        keys=_pairs(keys),
+        older=sql("") if before is None else sql("AND version < {before}", before=before),
+    )
 
 
 def delete_expired(table: str, now: int, limit: int) -> Sql:

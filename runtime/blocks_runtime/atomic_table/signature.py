@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _SERVICE = "dynamodb"
 
+CONTENT_TYPE = "application/x-amz-json-1.0"
+"""Content type of requests and responses (AWS developer guide, "DynamoDB low-level API")."""
+
 
 def signed_headers(
     host: str,
@@ -39,7 +42,7 @@ def signed_headers(
         at: time of signing in seconds since the epoch; by default now.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
-    headers = {"content-type": "application/x-amz-json-1.0", "host": host, "x-amz-date": stamp}
+    headers = {"content-type": CONTENT_TYPE, "host": host, "x-amz-date": stamp}
     if credentials.session_token:
         headers["x-amz-security-token"] = credentials.session_token
     headers["x-amz-target"] = target

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .items import Item, Lock
     from .keys import KeyLike
     from .lease import Lease
-    from .leases import LeaseToken
     from .once import Once
     from .queue import Queue
     from .transaction import TableTransaction
@@ -92,9 +91,10 @@ class AtomicTable(Reads):
         self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
 
     def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
-        """Delete one item, or any number of items, and their locks; missing ones are no error.
+        """Delete one item, or any number of items; missing ones are no error.
 
-        Several are deleted in batches, as `set` writes them.
+        Several are deleted in batches, as `set` writes them. Locks of these keys that were acquired before are not
+        valid any more: the stored lock gets a new version, which is greater than all before.
         """
         from .keys import is_one_key
 
@@ -112,7 +112,7 @@ class AtomicTable(Reads):
     def set_atomic(
         self,
         items: Item[Any] | Iterable[Item[Any]],
-        locks: Lock | LeaseToken | Iterable[Lock | LeaseToken] = (),
+        locks: Lock | Lease | Iterable[Lock | Lease] = (),
         *,
         once: str | Once | None = None,
         deadline: Deadline | None = None,
@@ -130,9 +130,10 @@ class AtomicTable(Reads):
             DatabaseError: see `blocks_runtime.errors`.
         """
         from .items import Item, Lock
+        from .lease import Lease
 
         wanted = [items] if isinstance(items, Item) else list(items)
-        guards: Any = [locks] if isinstance(locks, Lock) or hasattr(locks, "stored_key") else list(locks)
+        guards = [locks] if isinstance(locks, (Lock, Lease)) else list(locks)
         return self._connected().set_atomic(wanted, guards, once, until_of(deadline))
 
     @overload
@@ -267,6 +268,11 @@ class AtomicTable(Reads):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"AtomicTable({self.name!r})"

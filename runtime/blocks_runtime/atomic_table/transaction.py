@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from ..errors import RaceCondition, TransactionAborted
-from .items import ABSENT, Item, Lock, Record, item_of, live, next_version, record_of
+from .items import ABSENT, Item, Lock, Record, check_table, item_of, live, next_version, record_of
 from .keys import Key, key_of
 from .limits import ACTIONS
-from .locks import lock_key
+from .locks import check_lock, lock_key
 from .values import encode
 from .writes import Check, Delete, Put, check_atomic
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..database.results import TransactionInfo
     from .keys import KeyLike
-    from .leases import LeaseToken
+    from .lease import Lease
     from .store import Store
     from .writes import Write
 
@@ -47,7 +47,7 @@ class TableTransaction:
         """Number of this run of the callback, from 1."""
         self._read: dict[Key, Record | None] = {}
         self._written: dict[Key, Put | Delete] = {}
-        self._required: dict[Key, Check] = {}
+        self._required: dict[Lock | Lease, None] = {}
         self._made: set[int] = set()
         self._moments = 0
         self._over = False
@@ -78,7 +78,7 @@ class TableTransaction:
         missing = [key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read]
         if missing:
             self._fetch(missing)
-        return [item_of(self._current(key), data_type) for key in wanted]
+        return [item_of(self._current(key), data_type, self._store.table) for key in wanted]
 
     def set(self, *items: Item[Any]) -> None:
         """Write items at the end of the transaction.
@@ -92,6 +92,7 @@ class TableTransaction:
         self._check()
         for item in items:
             key = key_of(item)
+            check_table(getattr(item, "table", None), self._store.table, "item")
             expects = self._expected(key, getattr(item, "version", None))
             put = Put(record_of(item, expects or ABSENT), expects)
             self._made.add(put.record.version)
@@ -103,13 +104,21 @@ class TableTransaction:
         for given in keys:
             self._delete(key_of(given))
 
-    def require(self, *guards: Lock | LeaseToken) -> None:
-        """Commit only if locks or leases still have the version with which they were acquired."""
+    def require(self, *guards: Lock | Lease) -> None:
+        """Commit only if locks still have their version, and leases are held then; a lease may be renewed meanwhile.
+
+        Raises:
+            RaceCondition: a lock has expired.
+            ValueError: a lock is of another table.
+        """
         self._check()
         for guard in guards:
-            key = lock_key(guard.key) if isinstance(guard, Lock) else guard.stored_key
-            version = guard.version if isinstance(guard, Lock) else guard.token
-            self._required[key] = Check(key, version)
+            if isinstance(guard, Lock):
+                check_table(guard.table, self._store.table, "lock")
+                check_lock(guard)
+            elif not hasattr(guard, "condition"):
+                raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
+            self._required[guard] = None
 
     def _get(self, key: Key) -> Record | None:
         """Return the record of a key of this library, None if there is none."""
@@ -118,10 +127,11 @@ class TableTransaction:
             self._fetch([key])
         return live(self._current(key))
 
-    def _put(self, key: Key, data: object) -> None:
+    def _put(self, key: Key, data: object, expires_at: int | None = None) -> None:
         """Write a value under a key of this library."""
         expects = self._expected(key, None)
-        self._written[key] = Put(Record(key, encode(data), next_version(expects or ABSENT)), expects)
+        record = Record(key, encode(data), next_version(expects or ABSENT), expires_at)
+        self._written[key] = Put(record, expects)
 
     def _delete(self, key: Key) -> None:
         """Delete an item with a key of this library."""
@@ -183,9 +193,21 @@ class TableTransaction:
         only_read = [
             Check(key, _version(record)) for key, record in self._read.items() if key not in self._written
         ]
-        actions = [*writes, *only_read, *self._required.values()]
+        actions = [*writes, *only_read, *self._conditions()]
         check_atomic(actions)
         self._store.write(actions, self._until)
+
+    def _conditions(self) -> list[Check]:
+        """Return the conditions of `require`, as they are at the end of the transaction."""
+        found: dict[Key, Check] = {}
+        for guard in self._required:
+            if isinstance(guard, Lock):
+                check_lock(guard)
+                check = Check(lock_key(guard.key), guard.version)
+            else:
+                check = guard.condition(self._store.table)
+            found[check.key] = check
+        return list(found.values())
 
     def _validate(self) -> None:
         """Check that everything read was so at one moment.

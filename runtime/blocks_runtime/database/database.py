@@ -261,6 +261,11 @@ class DistributedDatabase(Statements):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        from ..shared.pickling import unconnected
+
+        return unconnected(self)
+
     def __repr__(self) -> str:
         return f"DistributedDatabase({self.name!r})"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..contract import ADMIN_ROLE, Variables, variable_prefix
 from ..errors import ConfigurationError
 from ..shared import credentials
+from ..shared.local_service import Block, local_name
 from ..shared.project import project_folder
 from ..signing import Credentials
 from .target import AMAZON_ROOTS, Target
@@ -15,6 +16,15 @@ from .target import AMAZON_ROOTS, Target
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+_DATABASE = Block(
+    noun="database",
+    variable="ENDPOINT",
+    service="the local database",
+    instead="cluster",
+    grant="db.grant_connect(fn)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +43,8 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
         ConfigurationError: the variables are missing in Lambda or incomplete, or the local database is not installed or
             does not start.
     """
-    try:
-        variables = Variables.read(name, environ)
-    except KeyError as missing:
-        raise ConfigurationError(_missing(name, str(missing.args[0]))) from None
+    variables = _DATABASE.variables(name, environ, Variables.read)
     if variables is None:
-        if "AWS_LAMBDA_FUNCTION_NAME" in environ:
-            raise ConfigurationError(_missing(name, f"{variable_prefix(name)}_ENDPOINT"))
         return _local(name, directory)
     try:
         target = Target.of(variables)
@@ -53,12 +58,7 @@ def local_folder(name: str, directory: Path) -> Path:
 
     The project is the nearest folder upwards with `.blocks` or `cdk.json`, else `directory`.
     """
-    return (
-        project_folder(directory)
-        / ".blocks"
-        / "local"
-        / variable_prefix(name).removeprefix("BLOCKS_").lower()
-    )
+    return project_folder(directory) / ".blocks" / "local" / local_name(name)
 
 
 def inject(location: Location, code: str, times: int, table: str | None) -> None:
@@ -92,23 +92,18 @@ def _local(name: str, directory: Path) -> Location:
 
     Functions of a local deploy have the variables and their own identities, so they do not use this.
     """
-    absent = f"no variable {variable_prefix(name)}_ENDPOINT, and the local database"
     try:
         from blocks_settings import Settings, SettingsError
         from local_dsql import LocalCluster, LocalDatabaseError
     except ImportError as missing:
-        raise ConfigurationError(
-            f"{absent} is not installed; run `pip install 'blocks-dsql[local]'`, or set the variables of a cluster"
-        ) from missing
+        raise _DATABASE.not_installed(name, "'blocks-dsql[local]'") from missing
     try:
         folder = Settings.of(directory).folder_of(name)
         _warn_if_new(name, folder)
         cluster = LocalCluster(folder)
         cluster.start()
     except (LocalDatabaseError, SettingsError) as error:
-        raise ConfigurationError(
-            f"{absent} does not start: {error.what}: {error.why}; {error.remedy}, or set the variables of a cluster"
-        ) from error
+        raise _DATABASE.not_started(name, error.what, error.why, error.remedy) from error
     own = cluster.admin_credentials
     variables = Variables(cluster.endpoint(), cluster.regions[0], ADMIN_ROLE, str(cluster.ca_file))
     signing_with = Credentials(own.access_key_id, own.secret_access_key, own.session_token)
@@ -128,10 +123,3 @@ def _warn_if_new(name: str, folder: Path) -> None:
             f"change the name and remove {folder}",
             stacklevel=2,
         )
-
-
-def _missing(name: str, variable: str) -> str:
-    return (
-        f"environment variable {variable} is not set, so this function cannot find the database {name!r}; "
-        "call db.grant_connect(fn) for it in the stack and deploy again"
-    )

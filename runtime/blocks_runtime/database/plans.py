@@ -11,9 +11,10 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_NODE = re.compile(r"(?P<label>.+?)  \((?P<figures>(?:cost|actual)[ =].*)\)$")
+_NODE = re.compile(r"(?P<label>.+?) +\((?P<figures>(?:cost|actual)[ =].*)\)$")
 _COST = re.compile(r"cost=([\d.]+)\.\.([\d.]+) rows=(\d+) width=(\d+)")
 _ACTUAL = re.compile(r"actual (?:time=([\d.]+)\.\.([\d.]+) )?rows=([\d.]+) loops=(\d+)")
+_DPU = re.compile(r"(?P<name>[A-Za-z -]+): (?P<value>[\d.]+) DPU\b")
 
 
 @dataclass(slots=True)
@@ -36,6 +37,11 @@ class PlanNode:
     """Further lines of the node, such as `Index Cond: (id = 1)`."""
     children: list[PlanNode] = field(default_factory=list)
 
+    def detail(self, name: str) -> str | None:
+        """Return the text after `name: ` in the further lines, or None."""
+        found = (each.partition(": ") for each in self.details)
+        return next((text for before, _, text in found if before == name), None)
+
     def walk(self) -> Iterator[PlanNode]:
         """Yield this node and all below it, each before its children."""
         yield self
@@ -44,13 +50,54 @@ class PlanNode:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementDpu:
+    """Estimate of a statement's cost in DPU, which a cluster prints for EXPLAIN ANALYZE VERBOSE.
+
+    Source: AWS user guide, "Understanding DPUs in EXPLAIN ANALYZE".
+    """
+
+    compute: float
+    read: float
+    write: float
+    total: float
+    multi_region_write: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """A part of a plan that reads more than it has to."""
+
+    kind: str
+    """`full scan`, `filter after scan`, `no covering index` or `sort on disk`."""
+    text: str
+    index: str | None = None
+    """CREATE INDEX ASYNC statement for an index that would help, or None."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan: `text` as psql shows it, `root` as a tree, and `summary` lines on the whole."""
+    """A plan: `text` as psql shows it, `root` as a tree, and `summary` lines on the whole.
+
+    `str()` is the text; `tree` is for people.
+    """
 
     text: str
     root: PlanNode
     summary: tuple[str, ...]
     """Lines on the whole plan, such as `Execution Time: 0.05 ms`."""
+    dpu: StatementDpu | None = None
+    """None for the local database, and without `analyze`."""
+    warnings: tuple[PlanWarning, ...] = ()
+
+    @property
+    def tree(self) -> str:
+        """The plan as a tree, with rows estimated and read, index or full scan, and the warnings."""
+        from .plan_tree import tree
+
+        return tree(self)
 
     def __str__(self) -> str:
         return self.text
@@ -68,7 +115,7 @@ def plan(lines: Sequence[str]) -> Plan:
     """Parse the lines of EXPLAIN's output.
 
     A node follows an arrow and is indented deeper than its parent; other indented lines are details of the node above;
-    lines without indentation are about the whole plan.
+    the first line without indentation, and all after it, are about the whole plan.
     """
     root = _node(lines[0])
     summary: list[str] = []
@@ -76,7 +123,7 @@ def plan(lines: Sequence[str]) -> Plan:
     for line in lines[1:]:
         indent = len(line) - len(line.lstrip())
         said = line.strip()
-        if indent == 0:
+        if indent == 0 or summary:
             summary.append(said)
             continue
         while above[-1][0] >= indent:
@@ -87,7 +134,17 @@ def plan(lines: Sequence[str]) -> Plan:
             above.append((indent, node))
         else:
             above[-1][1].details.append(said)
-    return Plan("\n".join(lines), root, tuple(summary))
+    return Plan("\n".join(lines), root, tuple(summary), _dpu(summary))
+
+
+def _dpu(summary: Sequence[str]) -> StatementDpu | None:
+    found = {match["name"]: float(match["value"]) for line in summary if (match := _DPU.match(line))}
+    if "Total" not in found:
+        return None
+    multi = next((value for name, value in found.items() if name.startswith("Multi")), 0.0)
+    return StatementDpu(
+        found.get("Compute", 0.0), found.get("Read", 0.0), found.get("Write", 0.0), found["Total"], multi
+    )
 
 
 def _node(line: str) -> PlanNode:

@@ -22,7 +22,7 @@ class TransactionInfo:
         self.attempts = 0
         """Attempts begun."""
         self.conflicts: list[str] = []
-        """SQLSTATE of the error that ended each failed attempt, `""` for an error without one."""
+        """SQLSTATE of the error that ended each failed attempt, the name of its class if it has none."""
         self.milliseconds = 0.0
         """Time from the first BEGIN to the end of the last attempt, waits included."""
 

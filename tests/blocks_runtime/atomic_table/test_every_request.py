@@ -84,6 +84,14 @@ def batches(table: AtomicTable) -> object:
     return [item.data for item in table.query("p")], table.get_many([("p", "01"), ("p", "02")])[1]
 
 
+def delete_under_lock(table: AtomicTable) -> object:
+    keys = [("p", "a"), ("p", "b")]
+    table.set([Item(*key, 1) for key in keys])
+    lock = table.get_lock(keys[0])
+    table.delete(keys)
+    return table.get_many(keys), table.get_lock(keys[0]).version > lock.version
+
+
 CALLS: dict[str, tuple[Callable[[AtomicTable], object], object]] = {
     "lock": (write_under_lock, 1),
     "transaction": (move, (1, 5)),
@@ -91,6 +99,7 @@ CALLS: dict[str, tuple[Callable[[AtomicTable], object], object]] = {
     "lease": (lease, True),
     "queue": (queue, ("new", "two", 2, None)),
     "counter": (counter, 5),
+    "delete": (delete_under_lock, ([None, None], True)),
     "batches": (batches, (list(range(1, 40, 2)), None)),
 }
 

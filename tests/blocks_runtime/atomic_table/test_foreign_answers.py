@@ -6,6 +6,7 @@ import os
 import socketserver
 import threading
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from blocks_runtime import AtomicTable, Item, TableTransaction
 from blocks_runtime.atomic_table import client
 from blocks_runtime.atomic_table.failures import classify
+from blocks_runtime.atomic_table.signature import CONTENT_TYPE
 from blocks_runtime.errors import (
     CommitOutcomeUnknown,
     ConfigurationError,
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from local_dynamodb import LocalDynamo
 
 
+DYNAMODB = f"content-type: {CONTENT_TYPE}\r\n"
+
+
 class Foreign(socketserver.StreamRequestHandler):
     """A server that sends the same bytes to every request."""
 
@@ -38,17 +43,15 @@ class Foreign(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture
-def foreign(
-    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[bytes], None]]:
-    """Point the endpoint to a server that sends the given body with status 200."""
+def foreign(dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Point the endpoint to a server that sends the given body and headers with status 200."""
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Foreign)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_address[1]}")
 
-    def answer(body: bytes) -> None:
-        head = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    def answer(body: bytes, headers: str = DYNAMODB) -> None:
+        head = f"HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}content-length: {len(body)}\r\n\r\n"
         server.answer = head.encode() + body  # type: ignore[attr-defined]
 
     yield answer
@@ -56,11 +59,29 @@ def foreign(
     server.server_close()
 
 
-@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b"[]", b'"ok"', b"\xff", b'{"Item": {'])
+JSON = "content-type: application/json\r\n"
+PAGES = {
+    "page": (b"<html>Sign in</html>", "content-type: text/html\r\n"),
+    "page of this type": (b"<html>Sign in</html>", DYNAMODB),
+    "empty": (b"", DYNAMODB),
+    "list": (b"[]", DYNAMODB),
+    "text": (b'"ok"', DYNAMODB),
+    "no Unicode": (b"\xff", DYNAMODB),
+    "half": (b'{"Item": {', DYNAMODB),
+    "other JSON": (b'{"status": "ok"}', JSON),
+    "empty JSON": (b"{}", JSON),
+    "JSON without a type": (b"{}", ""),
+    "item in JSON": (b'{"Item": {}}', JSON),
+    "wrong checksum": (b"{}", f"{DYNAMODB}x-amz-crc32: {zlib.crc32(b'{} ')}\r\n"),
+    "checksum of another kind": (b"{}", f"{DYNAMODB}x-amz-crc32: none\r\n"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers"), PAGES.values(), ids=PAGES)
 def test_a_page_of_another_server_is_neither_a_success_nor_an_absent_item(
-    foreign: Callable[[bytes], None], body: bytes
+    foreign: Callable[..., None], body: bytes, headers: str
 ) -> None:
-    foreign(body)
+    foreign(body, headers)
     with AtomicTable("locks", request_deadline=0.15) as table:
         for write in (
             lambda: table.set(Item("a", "b", 1)),
@@ -80,9 +101,22 @@ def test_a_page_of_another_server_is_neither_a_success_nor_an_absent_item(
                 read()
 
 
-@pytest.mark.parametrize("write", ["set", "set_atomic"])
+@pytest.mark.parametrize(
+    "headers",
+    [DYNAMODB, f"x-amz-crc32: {zlib.crc32(b'{}')}\r\n", f"{JSON}x-amz-crc32: {zlib.crc32(b'{}')}\r\n"],
+    ids=["type", "checksum", "checksum of an emulator"],
+)
+def test_an_emulator_is_accepted_by_its_type_or_its_checksum(
+    foreign: Callable[..., None], headers: str
+) -> None:
+    foreign(b"{}", headers)
+    with AtomicTable("locks", request_deadline=0.15) as table:
+        assert table.get(("a", "b")) is None
+        table.set_atomic(Item("a", "b", 1))
+
+
 def test_a_write_is_not_repeated_after_its_token_is_forgotten(
-    dynamodb_table: AtomicTable, dynamo: LocalDynamo, monkeypatch: pytest.MonkeyPatch, write: str
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sandbox is frozen between a lost answer and the repetition, while another writer goes on."""
     now = time.time
@@ -97,7 +131,7 @@ def test_a_write_is_not_repeated_after_its_token_is_forgotten(
     dynamo.inject("outcome-unknown", times=1)
     monkeypatch.setattr(client, "sleep", frozen)
     with pytest.raises(CommitOutcomeUnknown):
-        getattr(dynamodb_table, write)(Item("a", "b", "older"))
+        dynamodb_table.set_atomic(Item("a", "b", "older"))
     item = dynamodb_table.get(("a", "b"))
     assert item is not None
     assert item.data == "newer"

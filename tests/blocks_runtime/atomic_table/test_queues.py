@@ -82,7 +82,7 @@ def test_a_message_becomes_visible_again(table: AtomicTable, monkeypatch: pytest
             late(first)
     queue.ack(again)
     with pytest.raises(MessageLost):
-        queue.ack(again)
+        queue.ack(first)
 
 
 def test_release_and_extend(table: AtomicTable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,3 +54,30 @@ def test_what_a_function_has_set(
             await one.ok("set time zone 'UTC'")
 
     laboratory.run(run())
+
+
+def test_a_parameter_with_another_name_in_postgresql_comes_back(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)", "begin")
+        await one.ok("select set_config('disable_sync_create_index', 'off', true)", "update t set n = 1")
+        await other.ok("begin", "update t set n = 2", "rollback")
+        assert (await one.run("select current_setting('dsql.disable_sync_create_index')")).rows == [("off",)]
+        await one.ok("commit")
+
+    laboratory.run(run())
+
+
+def test_the_record_of_settings_does_not_grow_with_the_number_of_calls(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one = await laboratory.client()
+        sizes = []
+        for calls in (1, 100):
+            await one.ok("begin")
+            for _ in range(calls):
+                await one.ok("select set_config('enable_hashjoin', 'off', true)")
+            sizes.append((await one.run("select length(current_setting('local_dsql.set'))")).rows)
+            await one.ok("rollback")
+        assert sizes[0] == sizes[1]
+
+    laboratory.run(run())

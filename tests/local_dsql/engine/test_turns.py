@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.divergences import BY_ID
-from local_dsql.engine.turns import LOSSES
+from local_dsql.engine.turns import LOSSES, TRANSACTIONS
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
@@ -118,5 +118,22 @@ def test_a_session_that_has_not_lost_never_waits(laboratory: Laboratory) -> None
         assert not (await work).sqlstate
         assert not busy.done()
         await busy
+
+    laboratory.run(run())
+
+
+def test_a_session_that_loses_right_after_its_turns_takes_turns_again(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok(*SETUP)
+        for wins, again in ((0, True), (1, False)):
+            await _lose(one, other)
+            for _ in range(TRANSACTIONS + wins):
+                await one.ok("begin", "update t set n = n + 1 where id = 1", "commit")
+            assert not one.session.takes_turns
+            await _lose(one, other, 1)
+            assert bool(one.session.takes_turns) is again
+            for _ in range(TRANSACTIONS + 3):
+                await one.ok("begin", "commit")
 
     laboratory.run(run())

@@ -20,11 +20,11 @@ UPDATE = "UPDATE exchanged SET v = v + %s WHERE id = %s"
 INSERT = "INSERT INTO exchanged (id, v) VALUES (%s, %s)"
 
 
-PREPARED, QUERY, TASK = "prepared", "query", "not prepared"
+PREPARED, QUERY, PARSED = "prepared", "query", "parsed each time"
 
 
 class Client:
-    """A client whose statements are prepared, Queries, or neither: then each of them is run by a task."""
+    """A client whose statements are prepared, Queries, or parsed each time."""
 
     def __init__(self, cluster: Cluster, kind: str) -> None:
         self.connection = cluster.connect()
@@ -56,7 +56,7 @@ def table(cluster: Cluster) -> Iterator[None]:
         admin.execute("DROP TABLE exchanged")
 
 
-@pytest.fixture(params=[PREPARED, QUERY, TASK])
+@pytest.fixture(params=[PREPARED, QUERY, PARSED])
 def clients(cluster: Cluster, table: None, request: pytest.FixtureRequest) -> Iterator[tuple[Client, Client]]:
     pair = Client(cluster, request.param), Client(cluster, request.param)
     for client in pair:  # the catalog is known, the statements of the engine are prepared
@@ -224,7 +224,7 @@ def quiet() -> Iterator[Cluster]:
 
 
 @pytest.mark.skipif(SUSPEND_ALWAYS, reason="the transaction is suspended after each statement")
-@pytest.mark.parametrize("kind", [PREPARED, QUERY])
+@pytest.mark.parametrize("kind", [PREPARED, QUERY, PARSED])
 def test_the_usual_course_takes_no_task(quiet: Cluster, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     client = Client(quiet, kind)
     read = "SELECT v FROM exchanged WHERE id = %s"

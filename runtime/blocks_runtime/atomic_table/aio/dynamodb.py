@@ -6,16 +6,21 @@ import time
 from typing import Any
 
 from ...errors import DeadlineExceeded, RaceCondition, Throttled
+from ...shared.deadline import earliest
 from ..expressions import (
     add_parameters,
     attributes_of,
     is_own_write,
+    is_undecided,
     key_attributes,
     query_parameters,
     record_of,
     transaction_parameters,
+    unless_newer,
     with_keys,
 )
+from ..failures import Next
+from ..items import next_version
 from ..limits import ACTIONS, BATCH_READS, BATCH_WRITES
 from ..requests import BACKOFF
 from .client import AsyncClient, Request, RequestFailed
@@ -35,6 +40,7 @@ class AsyncDynamoStore:
 
     def __init__(self, client: AsyncClient, table: str) -> None:
         self.client = client
+        self.table = f"{table!r} in {client.region}"
         self._table = table
 
     async def read(
@@ -77,18 +83,19 @@ class AsyncDynamoStore:
             await self.client.call(request, until)
         except RequestFailed as failed:
             if not isinstance(failed.error, RaceCondition):
-                raise failed.error from failed.error.__cause__
-            if is_own_write(writes, failed.failure.reasons):
+                raise self.client.final(failed) from failed.error.__cause__
+            if failed.lost and is_own_write(writes, failed.failure.reasons):
                 return
             raise with_keys(failed.error, writes, failed.failure.reasons) from None
 
     async def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, each by itself."""
+        entries = [{"PutRequest": {"Item": attributes_of(each)}} for each in records]
         if len(records) == 1:
-            parameters = {"TableName": self._table, "Item": attributes_of(records[0])}
-            await self._call(Request.of("PutItem", parameters, writes=True), until)
+            parameters = {"TableName": self._table, **entries[0]["PutRequest"]}
+            await self._write_or_settle("PutItem", parameters, entries, until)
             return
-        await self._write_batches([{"PutRequest": {"Item": attributes_of(each)}} for each in records], until)
+        await self._write_batches(entries, until)
 
     async def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
         """Delete items of distinct keys in any order, each by itself."""
@@ -146,10 +153,45 @@ class AsyncDynamoStore:
     async def _write_batches(self, requests: Sequence[dict[str, Any]], until: float | None) -> None:
         for start in range(0, len(requests), BATCH_WRITES):
             wanted: dict[str, Any] = {self._table: requests[start : start + BATCH_WRITES]}
-            await self._batch("BatchWriteItem", wanted, "UnprocessedItems", until, writes=True)
+            await self._batch("BatchWriteItem", wanted, "UnprocessedItems", until)
+
+    async def _write_or_settle(
+        self,
+        operation: str,
+        parameters: dict[str, Any],
+        entries: Sequence[dict[str, Any]],
+        until: float | None,
+    ) -> dict[str, Any]:
+        """Send writes without conditions; after a lost answer make those that were not made, and return no rest.
+
+        To send the same once more could undo what another writer has written since. `entries` are the writes, as
+        BatchWriteItem names them.
+
+        Raises:
+            CommitOutcomeUnknown: this cannot be found out, as another writer has written an item since.
+        """
+        before, limit = next_version(), earliest(until, time.monotonic() + self.client.patience)
+        request = Request.of(operation, parameters, writes=True, repeatable=False)
+        try:
+            return await self.client.call(request, until)
+        except RequestFailed as failed:
+            if not failed.lost:
+                raise self.client.final(failed) from failed.error.__cause__
+            unknown, undecided = failed, False
+        for entry in entries:
+            request = Request.of(*unless_newer(self._table, entry, before), writes=True)
+            try:
+                await self.client.call(request, limit)
+            except RequestFailed as failed:
+                if failed.failure.next is not Next.CONFLICT:
+                    raise self.client.final(unknown) from failed.error
+                undecided = undecided or is_undecided(entry, failed.failure.reasons)
+        if undecided:
+            raise self.client.final(unknown) from unknown.error.__cause__
+        return {}
 
     async def _batch(
-        self, operation: str, wanted: dict[str, Any], rest: str, until: float | None, *, writes: bool = False
+        self, operation: str, wanted: dict[str, Any], rest: str, until: float | None
     ) -> list[dict[str, Any]]:
         """Send a batch, and what DynamoDB left unprocessed of it again, until nothing is left.
 
@@ -160,8 +202,12 @@ class AsyncDynamoStore:
         limit = time.monotonic() + self.client.patience
         answers, attempt = [], 1
         while wanted:
-            request = Request.of(operation, {"RequestItems": wanted}, writes=writes)
-            answers.append(await self._call(request, until))
+            parameters = {"RequestItems": wanted}
+            if operation == "BatchWriteItem":
+                entries = wanted[self._table]
+                answers.append(await self._write_or_settle(operation, parameters, entries, until))
+            else:
+                answers.append(await self._call(Request.of(operation, parameters), until))
             wanted = answers[-1].get(rest) or {}
             if not wanted:
                 break
@@ -178,4 +224,4 @@ class AsyncDynamoStore:
         try:
             return await self.client.call(request, until)
         except RequestFailed as failed:
-            raise failed.error from failed.error.__cause__
+            raise self.client.final(failed) from failed.error.__cause__

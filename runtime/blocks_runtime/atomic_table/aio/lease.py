@@ -7,13 +7,14 @@ import time
 
 from ...errors import CommitOutcomeUnknown, DatabaseError, LeaseHeld, LeaseLost, RaceCondition
 from ..durations import seconds as checked_seconds
+from ..items import check_table
 from ..leases import POLL, Term, held_until, lease_key, lease_put
+from ..writes import Check
 from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from ..items import Record
-    from ..keys import Key
     from ..writes import Put
     from .store import AsyncStore
 
@@ -28,7 +29,7 @@ class AsyncLease:
     def __init__(self, store: AsyncStore, name: str, seconds: float, wait: float, owner: str | None) -> None:
         self.name = name
         self.seconds = checked_seconds("seconds", seconds)
-        self.stored_key: Key = lease_key(name)
+        self._key = lease_key(name)
         self._store = store
         self._wait = wait and checked_seconds("wait", wait)
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
@@ -61,6 +62,19 @@ class AsyncLease:
         if self.remaining <= 0:
             raise LeaseLost(f"the lease {self.name!r} is not held, or has expired")
 
+    async def condition(self, table: str) -> Check:
+        """Return the condition that this lease is held, for an atomic write of a table.
+
+        If the answer to a renewal was lost, it is found out before whether it was made.
+
+        Raises:
+            LeaseLost: the lease is not held, or has expired.
+            ValueError: it is of another table.
+        """
+        check_table(self._store.table, table, "lease")
+        await self._settle()
+        return Check(self._key, self.token)
+
     async def acquire(self) -> None:
         """Acquire the lease; wait for another holder as long as `wait` allows.
 
@@ -74,7 +88,7 @@ class AsyncLease:
                 return
             left = patience - time.monotonic()
             if left <= 0:
-                error = LeaseHeld(f"the lease {self.name!r} is held by another process")
+                error = self._held()
                 error.until = held
                 raise error
             await sleep(max(0.01, min(POLL, left, held - time.time())))
@@ -88,7 +102,7 @@ class AsyncLease:
         await self._settle()
         self.check()
         term = Term(self.seconds if seconds is None else checked_seconds("seconds", seconds))
-        put = lease_put(self.stored_key, None, self._token, term.until, self._owner)
+        put = lease_put(self._key, None, self._token, term.until, self._owner)
         try:
             await self._write(put, term)
         except RaceCondition as race:
@@ -103,26 +117,34 @@ class AsyncLease:
         if term is None:
             return
         try:
-            await self._store.write([lease_put(self.stored_key, None, self._token, 0, "")], None)
+            await self._store.write([lease_put(self._key, None, self._token, 0, "")], None)
         except RaceCondition:  # it has expired, and another process has it
             return
 
     async def _try(self) -> float | None:
         """Try to acquire the lease; return None, or the time at which that of another holder ends."""
-        (record,) = await self._store.read([self.stored_key], None)
+        (record,) = await self._store.read([self._key], None)
         if self._adopt(record):
             return None
         until = held_until(record)
         if until > time.time():
             return until
         term = Term(self.seconds)
-        put = lease_put(self.stored_key, record, 0, term.until, self._owner)
+        put = lease_put(self._key, record, 0, term.until, self._owner)
         try:
             await self._write(put, term)
         except RaceCondition:  # another process was faster; its end is not known yet
             return time.time() + POLL
         self._token, self._term = put.record.version, term
         return None
+
+    def _held(self) -> LeaseHeld:
+        if self.remaining > 0:
+            return LeaseHeld(
+                f"this object has acquired the lease {self.name!r} before",
+                advice="call renew() to make it last longer, or lease() again for an object of its own",
+            )
+        return LeaseHeld(f"the lease {self.name!r} is held by another process")
 
     async def _write(self, put: Put, term: Term) -> None:
         """Write the lease, and keep in mind what was written if the answer is lost."""
@@ -135,7 +157,7 @@ class AsyncLease:
     async def _settle(self) -> None:
         """Find out whether a write whose answer was lost was made."""
         if self._unsettled is not None:
-            (record,) = await self._store.read([self.stored_key], None)
+            (record,) = await self._store.read([self._key], None)
             self._adopt(record)
 
     def _adopt(self, record: Record | None) -> bool:

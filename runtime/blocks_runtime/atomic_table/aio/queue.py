@@ -8,7 +8,7 @@ from ...errors import MessageLost, RaceCondition
 from ..durations import seconds
 from ..items import live
 from ..keys import Key
-from ..messages import LAST, PAGE, Message, Row, id_key, last_key, row_key
+from ..messages import LAST, PAGE, Ids, Message, Row, id_key, last_key, row_key
 from ..typed import typed
 from ..values import decode, encode
 
@@ -43,6 +43,7 @@ class AsyncQueue:
         self.name = name
         self._engine = engine
         self._rows = last_key(name).pk
+        self._place = f"{name!r} of {engine.store.table}"
 
     async def push(self, id: str, data: object) -> None:
         """Append a message.
@@ -57,19 +58,21 @@ class AsyncQueue:
         index, last = id_key(self.name, id), last_key(self.name)
 
         async def append(tx: AsyncTableTransaction) -> None:
-            known = await self._places(tx, index)
-            if known:
-                key = Key(self._rows, known[-1])
+            known = await self._ids(tx, index)
+            if known.places:
+                key = Key(self._rows, known.places[-1])
                 row = await self._row(tx, key)
-                if row is not None and not row.busy:
-                    tx._put(key, replace(row, data=data).stored)
+                if (
+                    row is not None and not row.busy
+                ):  # a late consumer of the old data must not acknowledge the new
+                    tx._put(key, replace(row, data=data, receipt="").stored)
                     return
             counted = await tx._get(last)
             number = 1 if counted is None else int(str(decode(counted.data))) + 1
             key = row_key(self.name, number)
             tx._put(last, number)
             tx._put(key, Row(id, data).stored)
-            tx._put(index, [*known, key.sk])
+            tx._put(index, known.appended(key.sk).stored)
 
         await self._engine.transaction(append, _RETRIES)
 
@@ -84,6 +87,9 @@ class AsyncQueue:
 
         It is invisible to others for `visibility` seconds; then another consumer may receive it, and this one's receipt
         is not valid any more.
+
+        Raises:
+            TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -97,31 +103,31 @@ class AsyncQueue:
                 if row.busy or row.id in busy:
                     busy.add(row.id)
                     continue
-                taken = await self._take(record.key, visibility)
+                taken = await self._take(record.key, data_type, visibility)
                 if taken is None:  # another consumer was faster
                     busy.add(row.id)
                     continue
-                data = typed(taken.data, data_type)
-                return Message(taken.id, data, taken.receipt, taken.deliveries, record.key.sk)
+                return taken
             if after is None:
                 return None
 
     async def ack(self, message: Message[Any]) -> None:
-        """Delete a message: its work is done.
+        """Delete a message: its work is done. It is safe to repeat after a lost answer, for a day.
 
         Raises:
-            MessageLost: the visibility timeout has passed, and another consumer has or had it.
+            MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
+            ValueError: it is from another queue.
         """
+        index = id_key(self.name, message.id)
 
         async def finish(tx: AsyncTableTransaction) -> None:
+            known = await self._ids(tx, index)
+            if message.receipt in known.acknowledged:
+                return
             key, _ = await self._held(tx, message)
-            index = id_key(self.name, message.id)
-            rest = [place for place in await self._places(tx, index) if place != message.sk]
+            rest = known.without(message.sk, message.receipt)
             tx._delete(key)
-            if rest:
-                tx._put(index, rest)
-            else:
-                tx._delete(index)
+            tx._put(index, rest.stored, rest.expires_at)
 
         await self._engine.transaction(finish, _RETRIES)
 
@@ -130,7 +136,9 @@ class AsyncQueue:
 
         async def give_back(tx: AsyncTableTransaction) -> None:
             key, row = await self._held(tx, message)
-            tx._put(key, replace(row, visible_at=0, receipt="").stored)
+            tx._put(
+                key, replace(row, visible_at=0).stored
+            )  # with its receipt, so that a repetition is the same
 
         await self._engine.transaction(give_back, _RETRIES)
 
@@ -144,36 +152,53 @@ class AsyncQueue:
 
         await self._engine.transaction(keep, _RETRIES)
 
-    async def _take(self, key: Key, visibility: float) -> Row | None:
+    async def _take(self, key: Key, data_type: type[Any] | None, visibility: float) -> Message[Any] | None:
         """Give a message to this consumer; None if it is gone or busy."""
 
-        async def take(tx: AsyncTableTransaction) -> Row | None:
+        async def take(tx: AsyncTableTransaction) -> Message[Any] | None:
             row = await self._row(tx, key)
             if row is None or row.busy:
                 return None
+            data = self._typed(row, data_type)
             taken = row.received(visibility)
             tx._put(key, taken.stored)
-            return taken
+            return Message(taken.id, data, taken.receipt, taken.deliveries, key.sk, self._place)
 
         try:
             return await self._engine.transaction(take, 0)
         except RaceCondition:
             return None
 
+    def _typed(self, row: Row, data_type: type[Any] | None) -> Any:
+        try:
+            return typed(row.data, data_type)
+        except TypeError as error:
+            raise TypeError(
+                f"the message {row.id!r} of the queue {self.name!r} stays in it: {error}; or receive it by pull() "
+                "without a type, and acknowledge it"
+            ) from error
+
     async def _held(self, tx: AsyncTableTransaction, message: Message[Any]) -> tuple[Key, Row]:
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
         key = Key(self._rows, message.sk)
         row = await self._row(tx, key)
         if row is None or row.receipt != message.receipt:
-            raise MessageLost("the message was received by another consumer since, or is acknowledged")
+            raise MessageLost(
+                f"the message {message.id!r} was received by another consumer since, is acknowledged, or has new data"
+            )
         return key, row
 
     async def _row(self, tx: AsyncTableTransaction, key: Key) -> Row | None:
         record = await tx._get(key)
         return None if record is None else Row.of(decode(record.data))
 
-    async def _places(self, tx: AsyncTableTransaction, index: Key) -> list[str]:
+    async def _ids(self, tx: AsyncTableTransaction, index: Key) -> Ids:
         record = await tx._get(index)
-        return [] if record is None else [str(place["S"]) for place in record.data["L"]]
+        return Ids() if record is None else Ids.of(decode(record.data))
 
     def __repr__(self) -> str:
         return f"AsyncQueue({self.name!r})"

@@ -212,7 +212,7 @@ class AsyncReads:
                 pk, prefix, until, reverse=reverse, limit=left, after=after, consistent=consistent
             )
             for record in records:
-                item = item_of(record, data_type)
+                item = item_of(record, data_type, engine.store.table)
                 if item is None:
                     continue
                 yield item

@@ -12,7 +12,7 @@ from ...errors import (
     UniqueConstraintViolation,
 )
 from ...shared.retry import CONFLICTS
-from ..items import ABSENT
+from ..items import ABSENT, live, next_version
 from ..keys import shown
 from ..requests import PATIENCE
 from ..rows import (
@@ -33,7 +33,7 @@ from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...database.aio.database import AsyncDistributedDatabase
     from ...database.aio.transaction import AsyncTransaction
@@ -55,6 +55,7 @@ class AsyncSqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
     def __init__(self, database: AsyncDistributedDatabase, table: str, patience: float = PATIENCE) -> None:
+        self.table = f"{table!r} in the database {database.name!r}"
         self._database = database
         self._table = table
         self._patience = patience
@@ -177,16 +178,35 @@ class AsyncSqlStore:
         """Do nothing: the database belongs to the caller."""
 
     async def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
-        """Write or delete rows; a lost answer is no reason to stop, as the same is written once more."""
-        statement = upsert(self._table, records) if records else delete(self._table, keys)
+        """Write or delete rows; after a lost answer those that no other writer has written since.
+
+        Raises:
+            CommitOutcomeUnknown: no answer arrived, or another writer has written a row since.
+        """
+        before = next_version()
+        own = {record.key: record.version for record in records}
         for lost in range(_LOST + 1):
+            if records:
+                statement = upsert(self._table, records, unless_newer=lost > 0)
+            else:
+                statement = delete(self._table, keys, before=before if lost else None)
             try:
                 await self._database.execute(statement, deadline=self._seconds(until))
-                return
             except CommitOutcomeUnknown:
                 if lost == _LOST:
                     raise
+            else:
+                if lost and await self._is_undecided([*own, *keys], own, until):
+                    raise CommitOutcomeUnknown(
+                        "the answer to a write was lost, and another writer has written since"
+                    )
+                return
             await sleep(0.05 * 2**lost)
+
+    async def _is_undecided(self, keys: Sequence[Key], own: Mapping[Key, int], until: float | None) -> bool:
+        """Return whether a row is of another writer: one that came later, or whose clock is ahead."""
+        found = map(live, await self.read(keys, until))
+        return any(record is not None and own.get(record.key) != record.version for record in found)
 
     def _seconds(self, until: float | None) -> float:
         """Return the seconds until a `time.monotonic()`, and not more than the patience.
@@ -222,8 +242,8 @@ class _Attempt:
         rows = await tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
-        if any(versions.get(key) == version for key, version in self._versions.items()):
-            return []  # an earlier COMMIT has written this
+        if self.lost and any(versions.get(key) == version for key, version in self._versions.items()):
+            return []  # the COMMIT whose answer was lost has written this
         if self.lost and versions != self._seen:
             self.undecided = True
             raise CommitOutcomeUnknown(

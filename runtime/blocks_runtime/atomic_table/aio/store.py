@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class AsyncStore(Protocol):
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
+    @property
+    def table(self) -> str:
+        """The table and the service that has it; the same text for every client of the same table."""
+
     async def read(
         self, keys: Sequence[Key], until: float | None, *, consistent: bool = True
     ) -> list[Record | None]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ...shared.deadline import Deadline
     from ..items import Item, Lock
     from ..keys import KeyLike
-    from ..leases import LeaseToken
     from ..once import Once
     from .counter import AsyncCounter
     from .engine import AsyncTableEngine
@@ -91,9 +90,10 @@ class AsyncAtomicTable(AsyncReads):
         await self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
 
     async def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
-        """Delete one item, or any number of items, and their locks; missing ones are no error.
+        """Delete one item, or any number of items; missing ones are no error.
 
-        Several are deleted in batches, as `set` writes them.
+        Several are deleted in batches, as `set` writes them. Locks of these keys that were acquired before are not
+        valid any more: the stored lock gets a new version, which is greater than all before.
         """
         from ..keys import is_one_key
 
@@ -111,7 +111,7 @@ class AsyncAtomicTable(AsyncReads):
     async def set_atomic(
         self,
         items: Item[Any] | Iterable[Item[Any]],
-        locks: Lock | LeaseToken | Iterable[Lock | LeaseToken] = (),
+        locks: Lock | AsyncLease | Iterable[Lock | AsyncLease] = (),
         *,
         once: str | Once | None = None,
         deadline: Deadline | None = None,
@@ -129,9 +129,10 @@ class AsyncAtomicTable(AsyncReads):
             DatabaseError: see `blocks_runtime.errors`.
         """
         from ..items import Item, Lock
+        from .lease import AsyncLease
 
         wanted = [items] if isinstance(items, Item) else list(items)
-        guards: Any = [locks] if isinstance(locks, Lock) or hasattr(locks, "stored_key") else list(locks)
+        guards = [locks] if isinstance(locks, (Lock, AsyncLease)) else list(locks)
         return await self._connected().set_atomic(wanted, guards, once, until_of(deadline))
 
     @overload
@@ -268,6 +269,11 @@ class AsyncAtomicTable(AsyncReads):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from ...shared.pickling import unconnected
+
+        return unconnected(self)
 
     def __repr__(self) -> str:
         return f"AsyncAtomicTable({self.name!r})"

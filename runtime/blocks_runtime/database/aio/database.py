@@ -262,6 +262,11 @@ class AsyncDistributedDatabase(AsyncStatements):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        from ...shared.pickling import unconnected
+
+        return unconnected(self)
+
     def __repr__(self) -> str:
         return f"AsyncDistributedDatabase({self.name!r})"
 

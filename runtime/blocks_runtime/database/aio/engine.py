@@ -16,9 +16,10 @@ from ...errors import ConnectionFailed, DatabaseError, SerializationFailure, Ser
 from ...shared.deadline import earliest
 from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..classification import autocommit_failure, unknown_statement
+from ..course import Course
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
-from ..results import Counters, Stats, TransactionInfo
+from ..results import Counters, Stats
 from ..row_factories import factory
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..fragments import Sql
+    from ..results import TransactionInfo
     from ..target import Target
     from .primitives import Cursor
 
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 
 _READ_ONLY = "25006"
 """SQLSTATE of a statement that would write in a READ ONLY transaction."""
+
+_EXHAUSTED = (
+    "other transactions keep changing the same rows: run fewer of them at once, or allow more retries"
+)
 
 CONNECT_PATIENCE = 20.0
 """Seconds for which a login is retried while the cluster wakes or limits connections."""
@@ -142,46 +148,32 @@ class AsyncEngine:
 
     async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
-        started, info = time.monotonic(), TransactionInfo()
+        course = self._course()
         while True:
-            info.attempts += 1
+            info = course.attempt()
             try:
                 result = await self._attempt(fn, info, policy.deadline)
             except DatabaseError as error:
-                error.attempts = info.attempts
-                info.conflicts.append(error.sqlstate or "")
                 wait = policy.wait(error, info.attempts, time.monotonic())
-                self._count(error, wait is not None)
+                course.failed(error, wait)
                 if wait is None:
-                    _replace_retry_advice(error)
-                    info.milliseconds = (time.monotonic() - started) * 1000
-                    self._instrumentation.gave_up(error, time.monotonic() - started)
                     raise
             else:
-                seconds = time.monotonic() - started
-                info.milliseconds = seconds * 1000
-                self.counters.add(commits=1)
-                self._instrumentation.committed(info.attempts, seconds)
+                course.committed()
                 return result
             await sleep(wait)
 
     @contextlib.asynccontextmanager
     async def block(self, until: float | None) -> AsyncIterator[AsyncTransaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
-        started, info = time.monotonic(), TransactionInfo()
-        info.attempts = 1
+        course = self._course()
         try:
-            async with self._transaction(info, until) as tx:
+            async with self._transaction(course.attempt(), until) as tx:
                 yield tx
         except DatabaseError as error:
-            info.conflicts.append(error.sqlstate or "")
-            self._count(error, False)
-            self._instrumentation.gave_up(error, time.monotonic() - started)
+            course.failed(error, None)
             raise
-        finally:
-            info.milliseconds = (time.monotonic() - started) * 1000
-        self.counters.add(commits=1)
-        self._instrumentation.committed(1, time.monotonic() - started)
+        course.committed()
 
     async def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, and roll its changes back."""
@@ -275,6 +267,9 @@ class AsyncEngine:
             self._instrumentation.repeated(statement.text, error, attempt)
         return wait
 
+    def _course(self) -> Course:
+        return Course(self.counters, self._count, self._instrumentation, _EXHAUSTED)
+
     def _count(self, error: DatabaseError, again: bool) -> None:
         conflict = isinstance(error, SerializationFailure)
         self.counters.add(conflicts=conflict, unknown=error.commit_unknown, retries=again)
@@ -316,9 +311,7 @@ class AsyncEngine:
 def _replace_retry_advice(error: DatabaseError) -> None:
     """Replace the advice to retry after retries were exhausted."""
     if isinstance(error, SerializationFailure) and error.attempts > 1:
-        error.advice = (
-            "other transactions keep changing the same rows: run fewer of them at once, or allow more retries"
-        )
+        error.advice = _EXHAUSTED
 
 
 def engine_for(name: str, max_connections: int) -> AsyncEngine:

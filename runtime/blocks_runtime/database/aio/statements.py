@@ -128,15 +128,20 @@ class AsyncStatements:
     async def explain(
         self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None
     ) -> Plan:
-        """Return the server's plan of a statement, as text (`.text`) and as a tree (`.root`).
+        """Return the server's plan of a statement: as text (`.text`), as nodes (`.root`), and for people (`.tree`).
 
-        With `analyze` the statement is executed and measured; on a database in a transaction that is rolled back,
-        so it changes nothing.
+        `.warnings` has scans that read more than they return, with the index that would help; a second query reads
+        the columns and indexes of the tables for it. With `analyze` the statement is executed and measured; on a
+        database in a transaction that is rolled back, so it changes nothing. A cluster then adds an estimate of the
+        cost, `.dpu`.
         """
+        from ..plan_advice import advised, facts_query
         from ..plans import explaining, plan
 
         rows = await self._explain(explaining(statement, analyze), analyze, deadline)
-        return plan([line for (line,) in rows])
+        found = plan([line for (line,) in rows])
+        query = facts_query(found)
+        return advised(found, await self.query(query, tuple, deadline=deadline) if query else [])
 
     async def _shape(
         self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None

@@ -1,0 +1,1 @@
+"""Bulk transfer between files and a table: load and dump, both resumable."""

@@ -1,0 +1,1 @@
+"""Cost of transactions in DPU: AWS's formulas, and what the local database sees of a workload."""

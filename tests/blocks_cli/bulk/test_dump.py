@@ -1,0 +1,109 @@
+"""`blocks dump`: what it writes, `blocks load` reads to the same rows, in each format and for each type."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from blocks_cli.exit_codes import ExitCode
+from tests.blocks_cli.migrations.conftest import Project  # noqa: TC001 (a fixture's type)
+
+COLUMNS = """\
+(id uuid PRIMARY KEY, small smallint, whole int, large bigint, single real, double double precision,
+amount numeric(20, 4), any_amount numeric, fixed char(5), short varchar(20), long text, day date, hour time,
+hour_there timetz, moment timestamp, instant timestamptz, span interval, flag boolean, bytes bytea,
+doc json, docb jsonb)
+"""
+ROWS = (
+    "('00000000-0000-0000-0000-000000000001', -32768, 2147483647, -9223372036854775808, 1.5e-30, 0.1, 1234.5000, "
+    "12345678901234567890.123456789, 'ab', "
+    "E'a\"b,c\\nd', E'\\ttab \\\\. \\\\N \\r\\n', '2024-02-29', '23:59:59.999999', "
+    "'12:00:00+05:30', '1999-12-31 23:59:59.123456', '2026-11-29 12:00:00+02', '1 year 2 days 03:04:05', true, "
+    "'\\x00ff22', '{\"a\": [1, 2.50, null]}', '\"text\"')",
+    f"('00000000-0000-0000-0000-000000000002'{', NULL' * 20})",
+    "('00000000-0000-0000-0000-000000000003', 0, 0, 0, 'NaN', '-Infinity', 0, 0, '', '', '', '0001-01-01', '00:00', "
+    "'00:00+00', '0001-01-01', '0001-01-01 00:00+00', '0', false, '', '[]', '{}')",
+    "('00000000-0000-0000-0000-000000000004', 1, 1, 1, 1, 1, 1, 1, 'NULL', 'NULL', ' x ', '9999-12-31', '12:00', "
+    "'12:00+00', '2000-01-01', '2000-01-01 00:00+00', '-1 mon', true, '\\x5c2e', '\"\"', 'null')",
+)
+JSON_NULL_IS_NULL = "UPDATE types SET docb = NULL WHERE docb = 'null'"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_dump_is_loaded_to_the_same_rows(project: Project, suffix: str) -> None:
+    project.run(
+        f"CREATE TABLE types {COLUMNS}",
+        f"CREATE TABLE copies {COLUMNS}",
+        f"INSERT INTO types VALUES {', '.join(ROWS)}",
+    )
+    if suffix == "jsonl":
+        project.run(JSON_NULL_IS_NULL)  # the two are one in JSON lines
+    name = f"types.{suffix}"
+    dumped = project.blocks("dump", "--table", "types", "--output", name)
+    assert dumped.code == ExitCode.OK, dumped.err
+    loaded = project.blocks("load", name, "--table", "copies")
+    assert loaded.code == ExitCode.OK, loaded.err
+    assert project.rows("SELECT t::text FROM copies AS t ORDER BY id") == project.rows(
+        "SELECT t::text FROM types AS t ORDER BY id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("n int", [-5, 0, 9, 10, 100, 1000]),
+        ("n text", ["", "A", "a", "{k0}", "é", "🎟"]),
+        ("n numeric", ["-1.5", "2", "10", "1e30"]),
+        ("n timestamptz", ["1999-01-01 00:00+02", "1999-01-01 00:00:00.000001+00", "2026-01-01+00"]),
+        ("n double precision", ["-Infinity", "-0.1", "0.30000000000000004", "NaN"]),
+        ("n boolean", ["false", "true"]),
+    ],
+)
+def test_pages_continue_after_each_key(
+    project: Project, monkeypatch: pytest.MonkeyPatch, key: str, values: list[object]
+) -> None:
+    monkeypatch.setattr("blocks_cli.bulk.dump.FIRST", 1)
+    monkeypatch.setattr("blocks_cli.bulk.pages.BYTES", 1)
+    given = ", ".join(f"('{each}', '{each}')" for each in values)
+    project.run(
+        f'CREATE TABLE "Odd ""name" ({key} PRIMARY KEY, t text)', f'INSERT INTO "Odd ""name" VALUES {given}'
+    )
+    result = project.blocks("dump", "--table", '"Odd ""name"', "--format", "jsonl")
+    assert result.code == ExitCode.OK, result.err
+    assert [json.loads(line)["t"] for line in result.out.splitlines()] == [str(each) for each in values]
+
+
+def test_a_table_without_a_key_is_dumped_in_one_transaction(project: Project) -> None:
+    project.run(
+        "CREATE TABLE notes (t text)", "INSERT INTO notes SELECT n::text FROM generate_series(1, 2500) AS n"
+    )
+    result = project.blocks("dump", "--table", "notes")
+    assert sorted(result.out.splitlines()[1:], key=int) == [str(n) for n in range(1, 2501)]
+    assert "2,500 rows of notes, of one snapshot" in result.err
+
+
+def test_generated_columns_are_left_out(project: Project) -> None:
+    project.run(
+        "CREATE TABLE names (n text PRIMARY KEY, size int GENERATED ALWAYS AS (length(n)) STORED)",
+        "INSERT INTO names VALUES ('Ana')",
+    )
+    assert project.blocks("dump", "--table", "names").out == "n\nAna\n"
+
+
+def test_pages_of_another_snapshot_are_counted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each transaction has time for a page at least."""
+    monkeypatch.setattr("blocks_cli.bulk.dump.SNAPSHOT_SECONDS", 0.0)
+    monkeypatch.setattr("blocks_cli.bulk.dump.FIRST", 1)
+    monkeypatch.setattr("blocks_cli.bulk.pages.BYTES", 1)
+    project.run("CREATE TABLE notes (t text PRIMARY KEY)", "INSERT INTO notes VALUES ('a'), ('b'), ('c')")
+    result = project.blocks("dump", "--table", "notes")
+    assert result.out == "t\na\nb\nc\n"
+    assert "3 rows of notes, of several snapshots" in result.err
+
+
+def test_parquet_needs_a_file(project: Project) -> None:
+    project.run("CREATE TABLE notes (t text PRIMARY KEY)")
+    result = project.blocks("dump", "--table", "notes", "--format", "parquet")
+    assert result.code == ExitCode.USAGE
+    assert "pass --output FILE.parquet" in result.err
