@@ -40,9 +40,7 @@ def connected(
     Raises:
         CommandError: the database does not exist or cannot be reached, or a statement in the block failed.
     """
-    if not creates and is_missing(target):
-        raise _missing(target)
-    with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
+    with _login(target, dialect, creates=creates) as login, explaining(target), _admin(login).open() as admin:
         yield admin
 
 
@@ -156,7 +154,9 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _login(target: DatabaseTarget, dialect: Setting[str] | None) -> Iterator[Login]:
+def _login(target: DatabaseTarget, dialect: Setting[str] | None, *, creates: bool = False) -> Iterator[Login]:
+    if not creates and is_missing(target):
+        raise _missing(target)
     console.print_message(f"target   {target}")
     if target.folder is None:
         yield _cluster(target)

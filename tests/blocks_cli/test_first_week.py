@@ -19,6 +19,7 @@ from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.local.checks import check_regions
 from blocks_cli.local.state import StackState
 from blocks_cli.main import main
+from blocks_cli.synth_errors import app_error
 from dsql_dialect.profiles import DEFAULT, NEWEST
 from local_dsql import LocalCluster
 from local_dsql.cli.commands import main as local_dsql
@@ -350,7 +351,7 @@ def test_a_user_without_a_name_has_a_database() -> None:
     folder = Path(tempfile.mkdtemp())  # the parents of tmp_path are private
     try:
         os.chown(folder, 4242, 4242)
-        program = [sys.executable, "-c", UNNAMED, folder / "data"]
+        program = [sys.executable, "-c", UNNAMED, str(folder / "data")]
         ran = subprocess.run(program, capture_output=True, text=True, check=False)
         assert ran.returncode == 0 or "has no name" in ran.stderr, ran.stderr
         assert (folder / "data" / "PG_VERSION").exists() == (ran.returncode == 0)
@@ -363,3 +364,60 @@ def test_a_folder_error_names_no_option_that_a_command_lacks(used: Shell) -> Non
     with pytest.raises(FolderError) as caught:
         LocalCluster(used.local).start()
     assert "--path" not in str(caught.value)
+
+
+TRACES = {
+    "explained": (
+        [
+            "Traceback",
+            '  File "app.py", line 3',
+            "a.b.ConstructError: x is y",
+            "  why: because",
+            "  do:  change it",
+        ],
+        ("x is y", "because", "change it"),
+    ),
+    "two findings": (
+        [
+            "m.MigrationErrors: a.sql:1:1: one",
+            "  why: w",
+            "  do:  d",
+            "b.sql:2:1: two",
+            "  why: v",
+            "  do:  e",
+        ],
+        ("b.sql:2:1: two", "v", "e"),
+    ),
+    "other": (
+        ['  File "/p/app.py", line 7', '  File "/x/site-packages/y.py", line 1', "KeyError: 'z'"],
+        ("synth failed: python app.py", "KeyError: 'z' (/p/app.py:7)", "correct the app"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "parts"), TRACES.values(), ids=TRACES)
+def test_a_failed_synth_is_told_without_its_traceback(lines: list[str], parts: tuple[str, ...]) -> None:
+    error = app_error("python app.py", 1, lines)
+    assert error is not None
+    assert (error.what, error.why) == parts[:2]
+    assert error.remedy.startswith(parts[2])
+
+
+def test_a_failed_synth_prints_the_message_alone(shell: Shell) -> None:
+    (shell.folder / "app.py").write_text("print('building')\nraise LookupError('no such thing')\n")
+    code, _, err = shell.blocks("deploy", "--local", "--app", f"{sys.executable} app.py")
+    assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+    assert "why: LookupError: no such thing (" in err
+    assert "building" in err
+
+
+def test_a_migration_is_repaired_by_its_number(used: Shell) -> None:
+    assert "repaired 001_accounts" in used.blocks("repair", "1", "--pending")[2]
+    assert "repaired 001_accounts" in used.blocks("repair", "001", "--applied")[2]
+
+
+def test_a_file_that_changed_is_told_with_short_checksums(used: Shell) -> None:
+    (used.folder / "migrations" / "001_accounts.sql").write_text(ACCOUNTS + "-- changed\n;")
+    code, _, err = used.blocks("plan")
+    assert code == ExitCode.USAGE
+    assert max(map(len, err.split())) < 80
