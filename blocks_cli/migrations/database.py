@@ -79,7 +79,7 @@ def is_missing(target: DatabaseTarget) -> bool:
         CommandError: it does not exist, and the project has others: the name may be wrong.
     """
     folder = target.folder
-    if folder is None or Folder.at(folder).record_file.exists():
+    if folder is None or Folder.at(folder).has_cluster:
         return False
     if _others(folder):
         raise _missing(target)

@@ -81,7 +81,7 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_describe(found)))
     elif found is None:
-        known = Folder.at(path).record_file.exists()
+        known = Folder.at(path).has_cluster
         click.echo(
             f"{path}: {'not running; commands and programs start it on demand' if known else 'no local cluster'}"
         )

@@ -99,7 +99,9 @@ def usage_error(error: click.ClickException, command: str) -> ExplainedError:
 def _near(error: click.ClickException) -> str | None:
     """Return the option or value that is most similar to the given one."""
     if isinstance(error, click.NoSuchOption):
-        return next(iter(error.possibilities or ()), None)
+        options = {name.lstrip("-"): name for name in error.possibilities or ()}
+        similar = difflib.get_close_matches(error.option_name.lstrip("-"), options, 1)
+        return options[similar[0]] if similar else None
     kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
     found = _CHOICE.search(error.format_message())
     if not isinstance(kind, click.Choice) or found is None:

@@ -98,7 +98,7 @@ def existing(path: Path, regions: tuple[str, ...] = ()) -> LocalCluster:
     Raises:
         click.ClickException: there is none, or it cannot be started.
     """
-    if not Folder.at(path).record_file.exists():
+    if not Folder.at(path).has_cluster:
         raise Failure(
             FolderError(
                 f"there is no local cluster in {path}",
