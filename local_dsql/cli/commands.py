@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from local_dsql.cli.conflicts import conflicts
+from local_dsql.cli.connect import dsn, env, url
 from local_dsql.cli.errors import CommandLine, Failure
 from local_dsql.cli.foreground import print_connections
 from local_dsql.cli.inject import inject
@@ -40,6 +41,9 @@ def main() -> None:
 
 main.add_command(inject)
 main.add_command(conflicts)
+main.add_command(env)
+main.add_command(dsn)
+main.add_command(url)
 
 
 @main.command(short_help="Start the cluster in the background.")
