@@ -45,7 +45,8 @@ def print_json_line(value: Json) -> None:
 
 def _echo_utf8(text: str) -> None:
     """Print a text whatever the encoding of stdout is; half of a surrogate pair is printed as its JSON escape."""
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    encoded = text.encode("utf-8", "backslashreplace")
+    click.echo(encoded if hasattr(sys.stdout, "buffer") else encoded.decode())
 
 
 def print_target(place: Path) -> None:

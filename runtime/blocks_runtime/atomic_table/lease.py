@@ -15,6 +15,8 @@ from .writes import Check
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from .items import Record
     from .store import Store
     from .writes import Put
@@ -182,6 +184,11 @@ class Lease:
 
             text = "the lease %r was not given back, and ends by itself within %g s: %s"
             getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
+
+    def __reduce__(self) -> NoReturn:
+        from ..shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"Lease({self.name!r}, remaining={self.remaining:.1f})"

@@ -15,7 +15,7 @@ from .values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, overload
+    from typing import Any, NoReturn, TypeVar, overload
 
     from .engine import TableEngine
     from .transaction import TableTransaction
@@ -89,6 +89,7 @@ class Queue:
 
         Raises:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
+            CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -207,6 +208,11 @@ class Queue:
     def _ids(self, tx: TableTransaction, index: Key) -> Ids:
         record = tx._get(index)
         return Ids() if record is None else Ids.of(decode(record.data))
+
+    def __reduce__(self) -> NoReturn:
+        from ..shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"

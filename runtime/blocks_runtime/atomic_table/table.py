@@ -78,9 +78,10 @@ class AtomicTable(Reads):
 
         Several are written in batches, so after an error some may be written and some not; a repetition writes the same
         once more. Versions are not compared: use `set_atomic` or `transaction` where another writer's change must not
-        be lost.
+        be lost. If an answer is lost, items that another writer has written since are left as they are.
 
         Raises:
+            CommitOutcomeUnknown: an answer was lost, and another writer has written an item since.
             TableLimitExceeded: an item or a key is too large; nothing was written.
             TypeError: data cannot be stored, see `blocks_runtime.atomic_table.values`.
             ValueError: two items have the same key.

@@ -14,6 +14,8 @@ from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..items import Record
     from ..writes import Put
     from .store import AsyncStore
@@ -181,6 +183,11 @@ class AsyncLease:
 
             text = "the lease %r was not given back, and ends by itself within %g s: %s"
             getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
+
+    def __reduce__(self) -> NoReturn:
+        from ...shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"AsyncLease({self.name!r}, remaining={self.remaining:.1f})"

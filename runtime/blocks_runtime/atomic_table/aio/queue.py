@@ -14,7 +14,7 @@ from ..values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, overload
+    from typing import Any, NoReturn, TypeVar, overload
 
     from .engine import AsyncTableEngine
     from .transaction import AsyncTableTransaction
@@ -90,6 +90,7 @@ class AsyncQueue:
 
         Raises:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
+            CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -208,6 +209,11 @@ class AsyncQueue:
     async def _ids(self, tx: AsyncTableTransaction, index: Key) -> Ids:
         record = await tx._get(index)
         return Ids() if record is None else Ids.of(decode(record.data))
+
+    def __reduce__(self) -> NoReturn:
+        from ...shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"AsyncQueue({self.name!r})"
