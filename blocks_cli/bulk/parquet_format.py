@@ -144,7 +144,10 @@ def _opened(path: Path) -> Any:  # pyarrow has no types
 
 def _records(batch: Any, number: int, start: int) -> Iterator[Record]:
     arrow = pyarrow()
-    arrays = [_as_texts(arrow, column) for column in batch.columns]
+    arrays = [
+        _as_texts(arrow, column, field.name)
+        for column, field in zip(batch.columns, batch.schema, strict=True)
+    ]
     plain = arrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
     body = io.BytesIO()
     options = arrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
@@ -156,7 +159,7 @@ def _records(batch: Any, number: int, start: int) -> Iterator[Record]:
 
 
 def _as_texts(arrow: ModuleType, column: Any) -> Any:
-    """Return a column whose values CSV can hold: bytes as PostgreSQL's hexadecimal text, nested values as JSON."""
+    """Return a column as texts that CSV can hold: bytes as PostgreSQL's hexadecimal text, nested values as JSON."""
     kind = column.type
     types = arrow.types
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
@@ -166,5 +169,5 @@ def _as_texts(arrow: ModuleType, column: Any) -> Any:
         texts = [None if each is None else json.dumps(each, default=str) for each in column.to_pylist()]
         return arrow.array(texts, arrow.string())
     if types.is_dictionary(kind):
-        return column.dictionary_decode()
-    return column
+        return _as_texts(arrow, column.dictionary_decode())
+    return arrow.compute.cast(column, arrow.string())
