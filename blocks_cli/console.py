@@ -26,9 +26,27 @@ def print_message(text: str, colour: str | None = None) -> None:
     click.echo(text if plain else click.style(text, fg=colour), err=True)
 
 
+def print_prefixed(name: str, line: str, colour: str) -> None:
+    """Print a line of a function's output on stderr, with its name in a colour."""
+    plain = "NO_COLOR" in os.environ or not is_terminal()
+    prefix = f"[{name}]" if plain else click.style(f"[{name}]", fg=colour)
+    sys.stderr.write(f"{prefix} {line}\n")
+
+
 def print_json(value: Json) -> None:
-    """Print JSON on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    """Print JSON on stdout, as UTF-8."""
+    _echo_utf8(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_json_line(value: Json) -> None:
+    """Print JSON on one line of stdout, as UTF-8."""
+    _echo_utf8(json.dumps(value, ensure_ascii=False))
+
+
+def _echo_utf8(text: str) -> None:
+    """Print a text whatever the encoding of stdout is; half of a surrogate pair is printed as its JSON escape."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    click.echo(encoded if hasattr(sys.stdout, "buffer") else encoded.decode())
 
 
 def print_target(place: Path) -> None:

@@ -16,9 +16,9 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
     missing_extra("blocks", "cli")
 
 from blocks_cli import console
+from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from blocks_cli.file_errors import file_error, is_full_disk
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
@@ -28,7 +28,7 @@ OUTPUT_CLOSED = 141
 
 
 COMMANDS = (
-    *("deploy", "invoke", "destroy"),
+    *("init", "dev", "deploy", "invoke", "logs", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config"),
     *("load", "dump", "explain", "cost"),
 )
@@ -142,27 +142,10 @@ def _print_error(error: CommandError, *, as_json: bool) -> int:
 
 def _as_command_error(error: Exception, given: list[str]) -> CommandError:
     """Convert any exception to a CommandError."""
-    from blocks_settings import SettingsError
-    from local_dsql.errors import LocalDatabaseError
-
-    match error:
-        case CommandError():
-            return error
-        case SettingsError():
-            return CommandError(error.what, error.why, error.remedy)
-        case LocalDatabaseError():
-            return CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT)
-        case click.ClickException():
-            command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
-            return CommandError(command, error.format_message(), f"see `{command} --help`")
-        case OSError() if error.filename is not None or is_full_disk(error):
-            return file_error(error)
-    return CommandError(
-        f"{type(error).__name__}: {error}",
-        "internal error",
-        "run the command with --debug and report the traceback",
-        ExitCode.INTERNAL_ERROR,
-    )
+    if isinstance(error, click.ClickException):
+        command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
+        return CommandError(command, error.format_message(), f"see `{command} --help`")
+    return as_command_error(error)
 
 
 if __name__ == "__main__":

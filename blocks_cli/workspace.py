@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+DEV = "dev"
+"""The command that holds the lock on a deployment for as long as it runs."""
+
+
 def project_root() -> Path:
     """Return the root of the project around the current folder, by the runtime's rule."""
     return project_folder(Path.cwd())
@@ -63,6 +67,11 @@ class Workspace:
         return self.folder / "tmp"
 
     @property
+    def logs(self) -> Path:
+        """Return the folder of the functions' output."""
+        return self.folder / "logs"
+
+    @property
     def assembly(self) -> Path:
         """Return the output folder of the synth."""
         return self.folder / "cdk.out"
@@ -73,20 +82,34 @@ class Workspace:
         ignore_in_git(self.folder)
 
     @contextlib.contextmanager
-    def deploying(self) -> Iterator[None]:
-        """Hold the lock on the deployment.
+    def deploying(self, command: str = "deploy") -> Iterator[None]:
+        """Hold the lock on the deployment; `command` is named in the error of another process that wants it.
 
         Raises:
-            CommandError: another process is deploying or destroying.
+            CommandError: another process is deploying or destroying, or runs `blocks dev`.
         """
         self.create()
-        with (self.folder / "deploy.lock").open("w") as file:
+        with (self.folder / "deploy.lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CommandError(
-                    f"{self.folder}: another deploy is running",
-                    "another process holds deploy.lock",
-                    "wait for its end, then run the command again",
-                ) from None
+                file.seek(0)
+                raise self._locked(file.read()) from None
+            file.truncate(0)
+            file.write(command)
+            file.flush()
             yield
+
+    def _locked(self, command: str) -> CommandError:
+        """Return the error for a lock that a process with this command holds."""
+        if command == DEV:
+            return CommandError(
+                f"{self.folder}: `blocks dev` is running",
+                "it deploys each change of this project; another process holds deploy.lock",
+                "end it with Ctrl-C first, or let it deploy the change",
+            )
+        return CommandError(
+            f"{self.folder}: another deploy is running",
+            "another process holds deploy.lock",
+            "wait for its end, then run the command again",
+        )

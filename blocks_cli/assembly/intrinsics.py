@@ -18,6 +18,7 @@ _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 _DYNAMIC = re.compile(r"\{\{resolve:([^:}]+)[^}]*\}\}")
 _CLUSTER = re.compile(r"(?<![a-z0-9])[a-z0-9]{26}(?![a-z0-9])")
 _HOST = re.compile(r"(?<![a-z0-9])[a-z0-9]{26}\.dsql\.[a-z0-9-]+\.on\.aws")
+_API = re.compile(r"https://([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\.amazonaws\.com")
 _DYNAMIC_SSM = re.compile(r"\{\{resolve:ssm:([\w./-]+)(?::\d+)?\}\}")
 
 BOOTSTRAP_VERSION = "999"
@@ -55,7 +56,8 @@ class Scope:
 
     `parameters` are values from the caller, `declared` the `Parameters` section of the template. `exports` are by
     export name, `outputs` by (stack name, output name), `systems_manager` by the name of the parameter in SSM.
-    `clusters` maps identifiers of clusters to local ones, and host names to local endpoints.
+    `clusters` maps identifiers of clusters to local ones, and host names to local endpoints. `apis` maps ids of HTTP
+    APIs to local URLs.
     """
 
     stack: str
@@ -70,6 +72,7 @@ class Scope:
     outputs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     systems_manager: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
+    apis: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -142,6 +145,7 @@ class _Resolver:
         value = _DYNAMIC_SSM.sub(lambda found: self.scope.systems_manager.get(found[1], found[0]), value)
         value = _CLUSTER.sub(lambda found: self.scope.clusters.get(found[0], found[0]), value)
         value = _HOST.sub(lambda found: self.scope.clusters.get(found[0], found[0]), value)
+        value = _API.sub(lambda found: self.scope.apis.get(found[1], found[0]), value)
         if not self.dynamic and (match := _DYNAMIC.search(value)):
             raise self.problem(
                 f"a dynamic reference to {match[1]} is read from the AWS account at deploy time",

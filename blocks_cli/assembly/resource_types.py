@@ -16,6 +16,11 @@ CUSTOM_RESOURCE = "AWS::CloudFormation::CustomResource"
 MIGRATIONS = "Custom::DsqlMigrations"
 GRANT = "Custom::DsqlGrant"
 
+FUNCTION_URL = "AWS::Lambda::Url"
+HTTP_API = "AWS::ApiGatewayV2::Api"
+HTTP_INTEGRATION = "AWS::ApiGatewayV2::Integration"
+HTTP_ROUTE = "AWS::ApiGatewayV2::Route"
+HTTP_STAGE = "AWS::ApiGatewayV2::Stage"
 PARAMETER = "AWS::SSM::Parameter"
 
 _OF_THE_CDK = frozenset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +14,9 @@ from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment, Rollback
-from blocks_cli.local.checks import check_regions
-from blocks_cli.local.state import StateFolder
+from blocks_cli.region import region_of_stacks
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
-from blocks_settings import REGIONS, Settings, Source
-from blocks_settings.regions import DEFAULT_REGION, check_region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +78,7 @@ def deploy(
     console.print_target(workspace.folder)
     given = _pairs(parameters, "--parameter NAME=VALUE")
     imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
-    region = _region(region, workspace)
+    region = region_of_stacks(region, workspace)
     folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
     report = ConsoleReport()
     with LocalDeployment.deploy(
@@ -102,34 +98,6 @@ def deploy(
             _print_outputs(deployment)
         report.conclude()
         _conclude(deployment)
-
-
-def _region(given: str | None, workspace: Workspace) -> str:
-    """Return the Region of stacks without one: of option, environment, settings or the last deploy, else the default.
-
-    Raises:
-        CommandError: it is not the name of a Region, or such stacks are deployed in another one.
-    """
-    states = StateFolder(workspace.stacks).load()
-    before = {name: state.region for name, state in states.items() if state.any_region}
-    chosen = _stated_region(given)
-    if chosen is None:
-        return next(iter(before.values()), DEFAULT_REGION)
-    check_regions(states, dict.fromkeys(before, chosen))
-    return chosen
-
-
-def _stated_region(given: str | None) -> str | None:
-    stated = Settings.of().stated(REGIONS)
-    variable = os.environ.get("AWS_REGION")
-    place = "--region" if given else "AWS_REGION"
-    try:
-        if found := given or (None if stated and stated.source is Source.ENVIRONMENT else variable):
-            return check_region(found)
-    except ValueError as error:
-        why, _, remedy = str(error).partition("; ")
-        raise CommandError(f"{place}: invalid Region", why, remedy) from None
-    return stated.value[0] if stated else None
 
 
 def _pairs(values: Sequence[str], usage: str) -> dict[str, str]:

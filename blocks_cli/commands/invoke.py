@@ -47,12 +47,19 @@ def invoke(
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:
         result = deployment.invoke(function, payload, stack=stack)
-    console.print_json(_summary(result) if as_json else result.payload)
+    console.print_json(_summary(result) if as_json else _without_trace(result))
     if result.failed:
         report.conclude()  # the differences from AWS may be the cause
         console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
         context.exit(ExitCode.INVOCATION_FAILED)
     console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
+
+
+def _without_trace(result: InvocationResult) -> Json:
+    """Return the payload; the trace of an error is in the output of the function, which is printed already."""
+    if not result.failed or not isinstance(result.payload, dict):
+        return result.payload
+    return {name: value for name, value in result.payload.items() if name != "stackTrace"}
 
 
 def read_event(event: str) -> Json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from blocks_cli.assembly.asset import Asset
 
@@ -22,6 +22,11 @@ class CodeStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def bytecode(self) -> Path:
+        """Folder for the compiled modules of all entries, which are read-only for functions."""
+        return self._folder.with_name("bytecode")
 
     def path(self, key: str) -> Path:
         """Return the path of the entry `key`."""
@@ -34,6 +39,21 @@ class CodeStore:
             CommandError: the folder or zip of the asset is missing or damaged.
         """
         return self._ensure(asset.hash, lambda target: _unpack(asset, target))
+
+    def derived(self, key: str, changes: Mapping[str, bytes | None]) -> str:
+        """Store a copy of the entry `key` with changed files, None for a removed one; return its key."""
+        parts = [key, *(part for name in sorted(changes) for part in (name, _digest(changes[name])))]
+
+        def make(target: Path) -> None:
+            shutil.copytree(self.path(key), target, symlinks=True)
+            for name, content in changes.items():
+                if content is None:
+                    (target / name).unlink()
+                else:
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    (target / name).write_bytes(content)
+
+        return self._ensure(_digest("\n".join(parts).encode()), make)
 
     def inline(self, source: str) -> str:
         """Store the source of an inline Python function as `index.py`; return its key."""
@@ -68,6 +88,10 @@ class CodeStore:
                 if not self.path(key).exists():  # else another process has stored the same content
                     raise
         return key
+
+
+def _digest(content: bytes | None) -> str:
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _unpack(asset: Asset, target: Path) -> None:

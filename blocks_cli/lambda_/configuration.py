@@ -13,6 +13,8 @@ DEFAULT_TIMEOUT = 3.0
 """Seconds, if the template has no Timeout (`AWS::Lambda::Function`)."""
 DEFAULT_MEMORY = 128
 """MB, if the template has no MemorySize (`AWS::Lambda::Function`)."""
+DEFAULT_STORAGE = 512
+"""MB of `/tmp`, if the template has no EphemeralStorage (`AWS::Lambda::Function`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class FunctionConfiguration:
     """Configuration of a deployed function.
 
     `path` is the construct path, `code` the unpacked bundle, `layers` the unpacked layers in the order of the template,
-    `timeout` in seconds, `memory` in MB, `concurrency` the reserved concurrency or None.
+    `timeout` in seconds, `memory` and `storage`, the size of `/tmp`, in MB, `concurrency` the reserved concurrency or
+    None. `source` is the folder of the project that the bundle was made from, relative to the project, or None.
     """
 
     name: str
@@ -37,7 +40,9 @@ class FunctionConfiguration:
     log_group: str
     timeout: float = DEFAULT_TIMEOUT
     memory: int = DEFAULT_MEMORY
+    storage: int = DEFAULT_STORAGE
     concurrency: int | None = None
+    source: str | None = None
 
     @property
     def short_name(self) -> str:

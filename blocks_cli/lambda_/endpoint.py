@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from blocks_cli.lambda_.http_server import RequestHandler, Server
+from blocks_cli.lambda_.limits import EVENT_TOO_LARGE, MAX_EVENT, event_too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 _CALLER = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/")
-MAX_EVENT = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
-"""Bytes of payload by invocation type (Lambda quotas)."""
 
 
 class LambdaEndpoint(Server):
@@ -64,9 +63,10 @@ class _InvokeHandler(RequestHandler):
         kind = self.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind == "DryRun":
             return self.reply(204)
-        if len(payload) > MAX_EVENT.get(kind, 0):
-            message = f"{len(payload)} bytes exceed the limit of {MAX_EVENT.get(kind, 0)} for {kind}"
-            return self._refuse(413, "RequestTooLargeException", message)
+        if kind not in MAX_EVENT:
+            return self._refuse(400, "InvalidParameterValueException", f"there is no invocation type {kind}")
+        if len(payload) > MAX_EVENT[kind]:
+            return self._refuse(413, EVENT_TOO_LARGE, event_too_large(kind))
         try:
             event: Json = json.loads(payload or b"null")
         except ValueError as error:

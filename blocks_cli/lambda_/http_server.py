@@ -49,14 +49,14 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """A threaded server on a free port of the loopback interface."""
+    """A threaded server on a port of the loopback interface, by default a free one."""
 
     daemon_threads = True
     # Connections in a long poll must not delay the end of the program.
     block_on_close = False
 
-    def __init__(self, handler: type[RequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[RequestHandler], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 

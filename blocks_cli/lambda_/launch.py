@@ -1,31 +1,60 @@
-"""The first code of a sandbox: arrange its end with the parent process, then run the runtime client.
+"""The first code of a sandbox: limit what it writes, arrange its end with the parent, run the runtime client.
 
 Runs under the function's interpreter (3.10 and newer), which cannot import this package: standard library only.
 
-    python -S launch.py PARENT CLIENT HANDLER
+    python -S launch.py SETTINGS CLIENT HANDLER
 
-PARENT is the pid of the parent, or `-` on systems without a parent-death signal, where the parent holds the other end
-of standard input. CLIENT is `awslambdaric`, or the path of `bootstrap.py`.
+SETTINGS is `LaunchSettings` as JSON. CLIENT is `awslambdaric`, or the path of `bootstrap.py`.
 """
 
 import ctypes
+import importlib.machinery
+import json
 import os
 import runpy
 import signal
 import site
+import stat
 import sys
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+TEMPORARY = "/tmp"  # noqa: S108 - Lambda's own name for the only folder that a function may write into
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER, _CLONE_NEWNS = 0x10000000, 0x00020000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+_AT_FDCWD, _AT_RECURSIVE, _RDONLY = -100, 0x8000, 0x1
+_MOUNT_SETATTR = 442
+"""Number of the system call on all architectures; Linux 5.12 and newer."""
+
+
+class _MountAttributes(ctypes.Structure):
+    """`struct mount_attr` (mount_setattr(2))."""
+
+    _fields_ = [
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    ]
 
 
 def exit_with_parent(parent: str) -> None:
-    """End this process when its parent ends: also after SIGKILL of the parent, and also in a busy loop."""
+    """End this process when its parent ends: also after SIGKILL of the parent, and also in a busy loop.
+
+    `parent` is its pid, or `-` without a parent-death signal: then the parent holds the other end of standard input.
+    """
     if parent == "-":
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
         return
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    _check(
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl(PR_SET_PDEATHSIG)"
+    )
     if os.getppid() != int(parent):  # the parent ended before the request
         os._exit(1)
 
@@ -37,12 +66,122 @@ def _exit_at_end_of_input() -> None:
     os._exit(1)
 
 
-def main(parent: str, client: str, handler: str) -> None:
+def mount_read_only(writable: str, megabytes: int) -> None:
+    """Make all files read-only for this process as in Lambda, except an empty `/tmp` of this size and `writable`.
+
+    Uses a mount namespace, in a user namespace that has the same user.
+
+    Raises:
+        OSError: the system does not allow it, such as in some containers.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.geteuid(), os.getegid()
+    _check(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS), "unshare")
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _mount(libc, None, "/", None, _MS_REC | _MS_PRIVATE)
+    _set_attributes(libc, "/", _MountAttributes(attr_set=_RDONLY))
+    _mount(libc, writable, writable, None, _MS_BIND)
+    _set_attributes(libc, writable, _MountAttributes(attr_clr=_RDONLY))
+    needed = {folder: os.open(folder, os.O_PATH) for folder in _needed_below(TEMPORARY)}
+    options = f"size={megabytes}m,mode=1777"
+    _mount(libc, "tmpfs", TEMPORARY, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+    for folder, descriptor in needed.items():
+        Path(folder).mkdir()
+        _mount(libc, f"/proc/self/fd/{descriptor}", folder, None, _MS_BIND | _MS_REC)
+        os.close(descriptor)
+
+
+def _needed_below(parent: str) -> set[str]:
+    """Return the folders directly below `parent` with anything that an environment variable or Python names."""
+    texts = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.values()]
+    paths = (path for text in texts for path in text.split(os.pathsep) if path.startswith(f"{parent}/"))
+    return {folder for path in paths if Path(folder := "/".join(path.split("/")[:3])).is_dir()}
+
+
+def _write(file: str, text: str) -> None:
+    Path(file).write_text(text, "ascii")
+
+
+def _mount(
+    libc: ctypes.CDLL, source: "str | None", target: str, kind: "str | None", flags: int, options: str = ""
+) -> None:
+    source_, kind_ = (None if each is None else each.encode() for each in (source, kind))
+    status = libc.mount(source_, target.encode(), kind_, ctypes.c_ulong(flags), options.encode())
+    _check(status, f"mount {target}")
+
+
+def _set_attributes(libc: ctypes.CDLL, target: str, attributes: _MountAttributes) -> None:
+    status = libc.syscall(
+        _MOUNT_SETATTR,
+        _AT_FDCWD,
+        target.encode(),
+        _AT_RECURSIVE,
+        ctypes.byref(attributes),
+        ctypes.c_size_t(ctypes.sizeof(attributes)),
+    )
+    _check(status, f"mount_setattr {target}")
+
+
+def _check(status: int, call: str) -> None:
+    if status != 0:
+        raise OSError(ctypes.get_errno(), f"{call}: {os.strerror(ctypes.get_errno())}")
+
+
+def use_copy(code: str, copy: str) -> None:
+    """Run a copy of the bundle whose files and folders have no write permission, so that the bundle never changes."""
+    import shutil
+
+    shutil.copytree(code, copy, symlinks=True)
+    for path in (*Path(copy).rglob("*"), Path(copy)):
+        if not path.is_symlink():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
+    sys.path[:] = [copy + path[len(code) :] if _is_below(path, code) else path for path in sys.path]
+    os.environ["LAMBDA_TASK_ROOT"] = copy
+    os.chdir(copy)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def cache_bytecode(folders: "list[str]", cache: str) -> None:
+    """Read and write the bytecode of modules in `folders`, which are read-only, in the folder `cache`."""
+
+    class Loader(importlib.machinery.SourceFileLoader):
+        def get_code(self, fullname: str) -> "CodeType | None":
+            sys.pycache_prefix = cache
+            try:
+                return super().get_code(fullname)
+            finally:
+                sys.pycache_prefix = None
+
+    kinds = (
+        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
+        (Loader, importlib.machinery.SOURCE_SUFFIXES),
+    )
+
+    def find(path: str) -> importlib.machinery.FileFinder:
+        if not any(_is_below(path, folder) for folder in folders):
+            raise ImportError
+        return importlib.machinery.FileFinder(path, *kinds)  # type: ignore[arg-type,unused-ignore]
+
+    sys.path_hooks.insert(0, find)
+    sys.path_importer_cache.clear()
+
+
+def main(settings: "dict[str, str]", client: str, handler: str) -> None:
     """Run `client` as the main program, with the function's folders first on `sys.path`."""
-    exit_with_parent(parent)
+    del sys.path[0]  # the folder of this file
+    code = settings["code"]
+    if not (settings["namespaces"] and _is_mounted(settings)):
+        use_copy(code, settings["copy"])
+        os.environ["TMPDIR"] = settings["temporary"]
+    exit_with_parent(settings["parent"])  # a change of the user namespace would reset the signal
+    cache_bytecode([os.environ["LAMBDA_TASK_ROOT"], settings["opt"]], settings["bytecode"])
     # Lambda imports site; -S only excludes the packages of this machine.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
-    del sys.path[0]  # the folder of this file
     sys.argv = [client, handler]
     if client.endswith(".py"):
         runpy.run_path(client, run_name="__main__")
@@ -50,5 +189,15 @@ def main(parent: str, client: str, handler: str) -> None:
         runpy.run_module(client, run_name="__main__", alter_sys=True)
 
 
+def _is_mounted(settings: "dict[str, str]") -> bool:
+    """Return whether the files are read-only now."""
+    try:
+        mount_read_only(settings["bytecode"], int(settings["megabytes"]))
+    except OSError:
+        return False
+    os.chdir(settings["code"])
+    return True
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3])
+    main(json.loads(sys.argv[1]), sys.argv[2], sys.argv[3])

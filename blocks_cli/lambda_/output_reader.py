@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import selectors
 import threading
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LONGEST_LINE = 256 * 1024
+"""Bytes after which a line is broken, as CloudWatch does (CloudWatch Logs guide, "Quotas")."""
+
+LINES_PER_SECOND, BYTES_PER_SECOND = 2000, 1024 * 1024
+"""Output that is passed on; further lines are counted, so that a function does not wait for a terminal."""
 
 TAIL = 4096
 """Maximum bytes of log that Lambda returns with an invocation (`LogType=Tail`)."""
@@ -28,6 +36,7 @@ class OutputReader:
         self._tail = bytearray()
         self._line = bytearray()
         self._open = True
+        self._budget = _Budget()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
@@ -35,6 +44,7 @@ class OutputReader:
         """Return the tail of the output since the last call, including bytes still in the pipe."""
         with self._lock:
             self._drain()
+            self._report_left_out()
             tail = self._tail.decode("utf-8", "replace")
             self._tail.clear()
         return tail
@@ -66,7 +76,50 @@ class OutputReader:
         chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._tail += chunk
         del self._tail[:-TAIL]
-        *lines, rest = bytes(self._line + chunk).split(b"\n")
-        self._line = bytearray(rest)
-        for line in lines if self._open else [*lines, *filter(None, [rest])]:
+        first, *others = chunk.split(b"\n")
+        self._line += first
+        for other in others:
+            self._end_line()
+            self._line += other
+        if self._line and (not self._open or len(self._line) >= LONGEST_LINE):
+            self._end_line()
+
+    def _end_line(self) -> None:
+        line, self._line = self._line, bytearray()
+        if self._budget.is_new_second():
+            self._report_left_out()
+        if self._budget.take(len(line)):
             self._on_line(line.decode("utf-8", "replace"))
+
+    def _report_left_out(self) -> None:
+        if self._budget.left_out:
+            self._on_line(
+                f"({self._budget.left_out} lines left out: more than {LINES_PER_SECOND} lines or 1 MB a second)"
+            )
+            self._budget.left_out = 0
+
+
+@dataclass
+class _Budget:
+    """Lines and bytes of the current second; `left_out` are the lines beyond it."""
+
+    second: int = 0
+    lines: int = 0
+    bytes: int = 0
+    left_out: int = 0
+
+    def is_new_second(self) -> bool:
+        """Begin another second, if it is one."""
+        now = int(time.monotonic())
+        if now == self.second:
+            return False
+        self.second, self.lines, self.bytes = now, 0, 0
+        return True
+
+    def take(self, length: int) -> bool:
+        """Return whether a line of this length is passed on."""
+        fits = self.lines < LINES_PER_SECOND and self.bytes < BYTES_PER_SECOND
+        self.lines += fits
+        self.bytes += length * fits
+        self.left_out += not fits
+        return fits

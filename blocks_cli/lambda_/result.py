@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from blocks_cli.json_value import Json, mapping, sequence, text
 
+EXIT_ERROR = "Runtime.ExitError"
+"""Error type of an invocation whose process ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
@@ -39,6 +42,13 @@ class RuntimeResponse:
 
     body: bytes
     error_type: str | None = None
+
+    def naming(self, request_id: str) -> RuntimeResponse:
+        """Return the response for this request: the message about the end of a process has the id of the request."""
+        if self.error_type != EXIT_ERROR:
+            return self
+        message = text(mapping(_parse(self.body)).get("errorMessage"))
+        return error_response(EXIT_ERROR, f"RequestId: {request_id} {message}")
 
     def result(self, request_id: str, log_tail: str, duration: float, cold: bool) -> InvocationResult:
         """Convert to an InvocationResult."""

@@ -39,6 +39,7 @@ class PreparedFunction:
     function: FunctionConfiguration
     runtime: Runtime
     opt: Path
+    bytecode: Path
     python_path: tuple[Path, ...]
     notes: tuple[str, ...]
 
@@ -49,6 +50,10 @@ class PreparedFunction:
             client=self.runtime.client,
             handler=self.function.handler,
             folder=self.function.code,
+            opt=self.opt,
+            bytecode=self.bytecode,
+            memory=self.function.memory,
+            storage=self.function.storage,
             environment=function_environment(self.function, credentials, self.opt, self.python_path),
         )
 
@@ -78,6 +83,7 @@ def prepare(function: FunctionConfiguration, store: CodeStore, links: Path) -> P
         function,
         runtime,
         opt,
+        bytecode=store.bytecode,
         python_path=(*stand_ins, *path, *runtime.packages),
         notes=tuple(_notes(function, runtime, found, missing)),
     )

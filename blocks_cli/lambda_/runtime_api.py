@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 
 from blocks_cli.json_value import mapping, text
 from blocks_cli.lambda_.http_server import RequestHandler, Server
-from blocks_cli.lambda_.result import RuntimeResponse
+from blocks_cli.lambda_.limits import MAX_RESPONSE, RESPONSE_TOO_LARGE, response_too_large
+from blocks_cli.lambda_.result import RuntimeResponse, error_response
 
+_TOO_LARGE = json.dumps(
+    {
+        "errorType": "RequestEntityTooLarge",
+        "errorMessage": f"Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).",
+    }
+).encode()
 _PREFIX = "/2018-06-01/runtime/"
 
 
@@ -88,6 +95,9 @@ class _RuntimeHandler(RequestHandler):
         match self.path.removeprefix(_PREFIX).split("/"):
             case ["init", "error"]:
                 self.server.init_error = RuntimeResponse(body, _error_type(body, "Runtime.InitError"))
+            case ["invocation", _, "response"] if len(body) > MAX_RESPONSE:
+                self.server.answers.put(error_response(RESPONSE_TOO_LARGE, response_too_large()))
+                return self.reply(413, _TOO_LARGE, {"Content-Type": "application/json"})
             case ["invocation", _, "response"]:
                 self.server.answers.put(RuntimeResponse(body))
             case ["invocation", _, "error"]:

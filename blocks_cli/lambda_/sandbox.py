@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks_cli.lambda_.limits import RESPONSE_TOO_LARGE
+from blocks_cli.lambda_.memory import resident_bytes
 from blocks_cli.lambda_.output_reader import OutputReader
-from blocks_cli.lambda_.result import RuntimeResponse, error_response
+from blocks_cli.lambda_.result import EXIT_ERROR, RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
+from blocks_cli.lambda_.temporary_folders import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +31,17 @@ if TYPE_CHECKING:
 INIT_LIMIT = 10.0
 """Maximum seconds of Lambda's init phase (developer guide, execution environment lifecycle)."""
 
-HAS_DEATH_SIGNAL = sys.platform == "linux"
-"""True if the kernel can end a child with its parent; elsewhere the child watches its standard input."""
+ON_LINUX = sys.platform == "linux"
+"""True if the kernel can end a child with its parent, make files read-only for it, and tell its memory.
+
+Elsewhere the child watches its standard input and runs a copy of the bundle, and its memory is not limited.
+"""
+
+_MEMORY_INTERVAL = 0.05
+"""Seconds between two looks at the memory of a busy sandbox."""
+
+COPY = "task"
+"""Name of the copy of a bundle in the temporary folder of a sandbox."""
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -36,31 +49,41 @@ BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Program of a sandbox; `client` is the runtime client, a module or a file."""
+    """Program of a sandbox; `client` is the runtime client, a module or a file.
+
+    `folder` is the bundle, `opt` the layers, `bytecode` a folder for compiled modules. `memory` and `storage`, the size
+    of `/tmp`, are in MB.
+    """
 
     python: Path
     client: str
     handler: str
     folder: Path
+    opt: Path
+    bytecode: Path
     environment: Mapping[str, str]
+    memory: int
+    storage: int
 
 
 class Spawner:
     """Starts processes from one thread that lives as long as the deployment.
 
     On Linux a child's parent-death signal fires when the *thread* that started it ends, and invocations come from
-    threads of any lifetime. `temporary` creates the temporary folders of the sandboxes; `death_signal` selects how a
-    sandbox ends with this process: by the signal, or at the end of its standard input.
+    threads of any lifetime. `temporary` creates the temporary folders of the sandboxes; `on_linux` selects the parts
+    that other systems do not have.
     """
 
-    def __init__(self, temporary: TemporaryFolders, *, death_signal: bool = HAS_DEATH_SIGNAL) -> None:
+    def __init__(self, temporary: TemporaryFolders, *, on_linux: bool = ON_LINUX) -> None:
         self.temporary = temporary
-        self._death_signal = death_signal
+        self.on_linux = on_linux
         self._executor = concurrent.futures.ThreadPoolExecutor(1, "sandbox-spawner")
 
-    def spawn(self, program: Program, environment: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
-        """Start `program` with stdout and stderr on the descriptor `output`."""
-        return self._executor.submit(_start, program, environment, output, self._death_signal).result()
+    def spawn(
+        self, program: Program, environment: Mapping[str, str], temporary: Path, output: int
+    ) -> subprocess.Popen[bytes]:
+        """Start `program` with stdout and stderr on the descriptor `output`; `temporary` is its folder."""
+        return self._executor.submit(_start, program, environment, temporary, output, self.on_linux).result()
 
     def close(self) -> None:
         """End the thread, and with it its child processes."""
@@ -68,15 +91,25 @@ class Spawner:
 
 
 def _start(
-    program: Program, environment: Mapping[str, str], output: int, death_signal: bool
+    program: Program, environment: Mapping[str, str], temporary: Path, output: int, on_linux: bool
 ) -> subprocess.Popen[bytes]:
-    parent = str(os.getpid()) if death_signal else "-"
-    command = [str(program.python), "-S", str(_LAUNCH), parent, program.client, program.handler]
+    program.bytecode.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "parent": str(os.getpid()) if on_linux else "-",
+        "namespaces": "yes" if on_linux else "",
+        "code": str(program.folder),
+        "opt": str(program.opt),
+        "bytecode": str(program.bytecode),
+        "megabytes": str(program.storage),
+        "copy": str(temporary / COPY),
+        "temporary": str(temporary),
+    }
+    command = [str(program.python), "-S", str(_LAUNCH), json.dumps(settings), program.client, program.handler]
     return subprocess.Popen(
         command,
         cwd=program.folder,
         env=dict(environment),
-        stdin=subprocess.DEVNULL if death_signal else subprocess.PIPE,
+        stdin=subprocess.DEVNULL if on_linux else subprocess.PIPE,
         stdout=output,
         stderr=output,
         start_new_session=True,  # Ctrl-C goes to the deploying process only, which then closes its sandboxes
@@ -87,23 +120,24 @@ class Sandbox:
     """A warm or warming execution environment of one function.
 
     The constructor returns at once; the first `invoke` waits for the end of the init phase. Not for concurrent use: the
-    pool uses a sandbox for one invocation at a time.
+    pool uses a sandbox for one invocation at a time. `on_line` gets the temporary folder of the sandbox with
+    every line. `is_unused` is True until the first invocation.
     """
 
-    def __init__(self, program: Program, spawner: Spawner, on_line: Callable[[str], None]) -> None:
+    def __init__(self, program: Program, spawner: Spawner, on_line: Callable[[str, str], None]) -> None:
+        self._started = self._used = time.monotonic()
+        self._is_cold = True
+        self.is_unused = True
         self._api = RuntimeApi()
-        self._temporary = spawner.temporary.new()
+        self._memory = program.memory * 1024 * 1024 if spawner.on_linux else None
+        self.temporary = spawner.temporary.new()
         reader, writer = os.pipe()
-        environment = {
-            **program.environment,
-            "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "TMPDIR": self._temporary,
-        }
+        environment = {**program.environment, "AWS_LAMBDA_RUNTIME_API": self._api.address}
         try:
-            self._process = spawner.spawn(program, environment, writer)
+            self._process = spawner.spawn(program, environment, Path(self.temporary), writer)
         finally:
             os.close(writer)
-        self._output = OutputReader(reader, on_line)
+        self._output = OutputReader(reader, lambda line: on_line(self.temporary, line))
         self._exit: RuntimeResponse | None = None
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -117,15 +151,64 @@ class Sandbox:
 
         A timeout ends the sandbox, as it does on Lambda.
         """
-        if not self._api.fetched.wait(INIT_LIMIT + invocation.timeout):
+        self.is_unused = False
+        if not self.wait_for_init(INIT_LIMIT + invocation.timeout):
             return self._time_out(invocation), 0.0
         started = time.monotonic()
         self._api.offer(invocation)
-        try:
-            answer = self._api.answers.get(timeout=invocation.timeout)
-        except queue.Empty:
-            answer = self._time_out(invocation)
-        return answer, time.monotonic() - started
+        answer = self._answer(started + invocation.timeout) or self._time_out(invocation)
+        self._used = time.monotonic()
+        if answer.error_type == RESPONSE_TOO_LARGE:
+            self._exit = answer  # Lambda's runtime client exits when its response is refused
+        return answer.naming(invocation.request_id), time.monotonic() - started
+
+    def wait_for_init(self, timeout: float) -> bool:
+        """Wait for the end of the init phase, until `timeout` seconds after its start; return whether it has ended."""
+        deadline = self._started + timeout
+        while not self._api.fetched.is_set():
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            if self._api.fetched.wait(min(left, _MEMORY_INTERVAL)):
+                break
+            self._hold_memory()
+        return True
+
+    @property
+    def failure(self) -> RuntimeResponse | None:
+        """The error that ended the process, or None."""
+        return self._exit
+
+    def take_cold(self) -> bool:
+        """Return whether this is the first call."""
+        cold, self._is_cold = self._is_cold, False
+        return cold
+
+    def idle_for(self) -> float:
+        """Return the seconds since the last invocation."""
+        return time.monotonic() - self._used
+
+    def _answer(self, deadline: float) -> RuntimeResponse | None:
+        """Return the response of the runtime, or None if there is none until `deadline`."""
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                return self._api.answers.get(timeout=min(left, _MEMORY_INTERVAL))
+            self._hold_memory()
+        return None
+
+    def _hold_memory(self) -> None:
+        """Kill the process if it uses more memory than the function has, as Lambda does."""
+        if self._memory is not None and resident_bytes(self._process.pid) > self._memory:
+            self._kill()
+
+    def _kill(self) -> None:
+        """Kill the process with the processes that it started."""
+        if self._process.returncode is None:
+            self._kill_group()
+        self._process.kill()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def take_log(self) -> str:
         """Return the tail of the output since the last call."""
@@ -135,23 +218,24 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill the process and release all resources; may be called twice."""
-        self._process.kill()
+        self._kill()
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
         self._api.close()
         self._output.join()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        remove(Path(self.temporary))
 
     def _watch(self) -> None:
         """Wait for the end of the process and report it as a response."""
         status = self._process.wait()
-        self._exit = self._api.init_error or error_response("Runtime.ExitError", _exit_message(status))
+        self._kill_group()  # a handler that exits may leave processes
+        self._exit = self._api.init_error or error_response(EXIT_ERROR, _exit_message(status))
         self._api.answers.put(self._exit)
         self._api.fetched.set()
 
     def _time_out(self, invocation: Invocation) -> RuntimeResponse:
-        self._process.kill()
+        self._kill()
         self._process.wait()
         message = f"Error: Task timed out after {invocation.timeout:.2f} seconds"
         self._exit = error_response("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
@@ -163,4 +247,4 @@ def _exit_message(status: int) -> str:
         return "Error: Runtime exited without providing a reason"
     if status > 0:
         return f"Error: Runtime exited with error: exit status {status}"
-    return f"Error: Runtime exited with error: signal: {signal.Signals(-status).name}"
+    return f"Error: Runtime exited with error: signal: {(signal.strsignal(-status) or str(-status)).lower()}"

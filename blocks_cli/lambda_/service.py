@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
@@ -13,13 +15,13 @@ from blocks_cli.lambda_.sandbox import Spawner
 from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.code_store import CodeStore
     from blocks_cli.lambda_.configuration import FunctionConfiguration
-    from blocks_cli.lambda_.result import InvocationResult
+    from blocks_cli.lambda_.result import InvocationResult, RuntimeResponse
     from blocks_runtime.signing import Credentials
 
 
@@ -47,18 +49,22 @@ class LambdaService:
         self._lock = threading.Lock()
         self._functions: dict[str, LocalFunction] = {}
         self._retired: list[LocalFunction] = []
+        self._staged: dict[str, LocalFunction] | None = None
         self._under_way: dict[str, int] = {}
 
-    def put(self, configuration: FunctionConfiguration) -> tuple[str, ...]:
+    def put(self, configuration: FunctionConfiguration, *, at_once: bool = True) -> tuple[str, ...]:
         """Deploy a function, or a new version of it; return notes on differences from Lambda.
 
-        Invocations that run go on with the version they began with.
+        Invocations that run go on with the version they began with. Within `staging`, a new version is only staged
+        unless it is needed `at_once`.
 
         Raises:
             CommandError: the function cannot run locally.
         """
         current = self._functions.get(configuration.arn)
         if current and current.deployed == configuration:
+            if self._staged:
+                self._staged.pop(configuration.arn, None)
             return current.notes
         environment = {**self.defaults, **configuration.environment}
         prepared = prepare(
@@ -71,11 +77,59 @@ class LambdaService:
             credentials=lambda: self._credentials(configuration.role_arn),
             on_line=lambda line: self._on_line(configuration, line),
         )
-        self._functions[configuration.arn] = fresh
-        if current:
-            self._retired.append(current)
-            current.retire()
+        if current and self._staged is not None and not at_once:
+            self._staged[configuration.arn] = fresh
+        else:
+            self._switch(fresh)
         return fresh.notes
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[dict[str, RuntimeResponse]]:
+        """Stage new versions of functions; at the end, start each and switch to it if its init phase succeeds.
+
+        The yielded dictionary has the errors of the others by ARN at the end; their last version goes on.
+        """
+        failures: dict[str, RuntimeResponse] = {}
+        self._staged = {}
+        try:
+            yield failures
+        finally:
+            staged, self._staged = self._staged, None
+            if staged:
+                with ThreadPoolExecutor(len(staged)) as executor:
+                    found = executor.map(self._activate, staged.values())
+                    failures |= {arn: error for arn, error in zip(staged, found, strict=True) if error}
+
+    def _activate(self, fresh: LocalFunction) -> RuntimeResponse | None:
+        if failure := fresh.warm_up():
+            return failure
+        self._switch(fresh)
+        return None
+
+    def _switch(self, fresh: LocalFunction) -> None:
+        with self._lock:
+            current = self._functions.get(fresh.deployed.arn)
+            self._functions[fresh.deployed.arn] = fresh
+        if current:
+            current.retire()
+            with self._lock:
+                self._retired = [each for each in (*self._retired, current) if not each.is_unused]
+
+    def warm_up(self) -> None:
+        """Start a sandbox of each function that has none, so that the first invocation does not wait."""
+        cold = [each for each in [*self._functions.values()] if each.is_unused]
+        with ThreadPoolExecutor() as executor:
+            list(executor.map(LocalFunction.warm_up, cold))
+
+    def restart(self) -> None:
+        """End the sandboxes of all functions, so that the next ones get new credentials."""
+        for function in [*self._functions.values()]:
+            function.recycle()
+
+    def trim(self, seconds: float) -> None:
+        """End the sandboxes that were idle for `seconds`, except one for each function."""
+        for function in [*self._functions.values()]:
+            function.trim(seconds)
 
     def remove(self, arn: str) -> None:
         """Remove a function and end its sandboxes."""

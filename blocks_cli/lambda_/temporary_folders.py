@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 class TemporaryFolders:
@@ -22,11 +20,21 @@ class TemporaryFolders:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
             if not _is_alive(left.name.partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
+                remove(left)
 
     def new(self) -> str:
         """Return a new empty folder."""
         return tempfile.mkdtemp(dir=self._folder, prefix=f"{os.getpid()}-")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder; folders in it may have no write permission."""
+    for inner, names, _ in os.walk(folder):
+        for name in names:
+            if not (path := Path(inner, name)).is_symlink():
+                with contextlib.suppress(OSError):  # of another user: left for its owner
+                    path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_alive(pid: str) -> bool:

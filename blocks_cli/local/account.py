@@ -14,6 +14,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.endpoint import LambdaEndpoint
+from blocks_cli.lambda_.log_file import LogFile
 from blocks_cli.lambda_.service import LambdaService
 from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
@@ -30,12 +31,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from blocks_cli.control_plane.cluster import Cluster
+    from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.local.policies import Role
     from blocks_cli.local.report import Report
     from blocks_cli.local.state import DeployedResource, StackState
     from blocks_cli.workspace import Workspace
 
 INVOKE = "lambda:InvokeFunction"
+
+
+def _is_handler(arn: str, resources: Sequence[DeployedResource]) -> bool:
+    """Return whether a function is the handler of a custom resource."""
+    return any(each.properties.get("ServiceToken") == arn for each in resources)
 
 
 class LocalAccount:
@@ -54,8 +61,9 @@ class LocalAccount:
         self.clusters = Clusters(workspace.clusters)
         self.tables = Tables(workspace.dynamodb)
         self.responses = ResponseServer()
+        self.log = LogFile(workspace.logs)
         self.functions = LambdaService(
-            self.store, workspace.packages, workspace.temporary, self.credentials_of, report.output
+            self.store, workspace.packages, workspace.temporary, self.credentials_of, self._output
         )
         self._endpoint = LambdaEndpoint(self.functions, self.find_function, self._may_invoke)
         self.control_plane = ControlPlane(LOCAL_ACCOUNT, changed=self._cluster_changed)
@@ -116,7 +124,8 @@ class LocalAccount:
             extra["AWS_ENDPOINT_URL_DYNAMODB"] = self.tables.url
         local = dataclasses.replace(base, environment={**base.environment, **extra})
         try:
-            notes = self.functions.put(local)
+            # The handler of a custom resource is invoked later in the same deploy.
+            notes = self.functions.put(local, at_once=_is_handler(base.arn, resources))
         except CommandError as error:
             notes = (f"{error.why}; {error.remedy}",)
         for arn in missing_layers(resource, resources):
@@ -185,6 +194,11 @@ class LocalAccount:
         self.responses.close()
         self.clusters.close()
         self.tables.close()
+        self.log.close()
+
+    def _output(self, function: FunctionConfiguration, line: str) -> None:
+        self.log.write(function.path, line)
+        self.report.output(function, line)
 
     def _permissions(self, role: Role, context: Mapping[str, str] | None = None) -> tuple[Permission, ...]:
         return permissions_of(role, self.existing(), self.clusters.by_arn(), context)
@@ -202,9 +216,13 @@ class LocalAccount:
                 self._owners[key_id] = role_arn
             return self._credentials[role_arn]
 
-    def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
+    def may(self, access_key_id: str, action: str, arn: str) -> bool:
+        """Return whether the owner of an access key may call this action on this resource."""
         role = self._role(self._owners.get(access_key_id, ""))
-        return role is not None and allowed(self._permissions(role), INVOKE, function_arn)
+        return role is not None and allowed(self._permissions(role), action, arn)
+
+    def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
+        return self.may(access_key_id, INVOKE, function_arn)
 
     def _may_configure(self, access_key_id: str, action: str, arn: str, witness: str | None) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))

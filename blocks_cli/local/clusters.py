@@ -55,6 +55,23 @@ class Clusters:
         """Return the cluster in the folder `name` if it is running."""
         return self._running.get(name)
 
+    def restart_stopped(self) -> list[str]:
+        """Start the clusters again whose server has ended; return their folder names.
+
+        Raises:
+            CommandError: one cannot be started.
+        """
+        restarted = []
+        for name, cluster in self._running.items():
+            before = cluster.status.pid
+            try:
+                cluster.start()
+            except LocalDatabaseError as error:
+                raise CommandError(error.what, error.why, error.remedy, ExitCode.CANNOT_CONNECT) from error
+            if cluster.status.pid != before:
+                restarted.append(name)
+        return restarted
+
     def stop(self, name: str) -> None:
         """Close a cluster; its server ends unless another process uses it."""
         if running := self._running.pop(name, None):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +17,7 @@ from blocks_cli.local.account import LocalAccount
 from blocks_cli.local.checks import check_clusters, check_parameters, check_regions, skipped
 from blocks_cli.local.cleanup import destroy
 from blocks_cli.local.execution import StackDeployment
+from blocks_cli.local.function_names import find
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
@@ -29,9 +29,10 @@ from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from blocks_cli.assembly.cloud import Stack
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.result import InvocationResult
     from blocks_cli.local.plan import Change
@@ -80,24 +81,67 @@ class LocalDeployment:
         left_out = skipped(skip, chosen)
         workspace = Workspace(Path(root).resolve())
         with workspace.deploying():
-            account = _restore(LocalAccount(workspace, report or Report()), deploying=True)
-            deployment = cls(account)
+            deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
             try:
-                check_clusters(account.states, chosen)
-                check_regions(account.states, {stack.name: stack.region for stack in chosen})
-                record_imports(account, clusters or {}, region)
-                migrate_reset_databases(account, {stack.name for stack in chosen})
-                with _kept_steps(account):
-                    for stack in chosen:
-                        deploying = StackDeployment(
-                            stack, account, parameters or {}, left_out, Rollback(rollback)
-                        )
-                        deployment.changes[stack.name] = deploying.run()
-                record_databases(account)
+                check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
+                record_imports(deployment._account, clusters or {}, region)
+                deployment.update(chosen, parameters or {}, left_out, Rollback(rollback))
             except BaseException:
                 deployment.close()
                 raise
         return deployment
+
+    def update(
+        self,
+        stacks: Sequence[Stack],
+        parameters: Mapping[str, str] | None = None,
+        skipped: Collection[str] = (),
+        rollback: Rollback = Rollback.NONE,
+    ) -> None:
+        """Deploy these stacks into the running deployment; the caller holds the lock of the workspace.
+
+        `skipped` are construct paths.
+
+        Raises:
+            CommandError: a step failed. Completed steps are kept, unless there is a `rollback`.
+        """
+        account, self.changes = self._account, {}
+        check_clusters(account.states, stacks)
+        check_regions(account.states, {stack.name: stack.region for stack in stacks})
+        migrate_reset_databases(account, {stack.name for stack in stacks})
+        with _kept_steps(account):
+            for stack in stacks:
+                deploying = StackDeployment(stack, account, parameters or {}, skipped, rollback)
+                self.changes[stack.name] = deploying.run()
+        record_databases(account)
+
+    @classmethod
+    def resume(cls, root: Path, report: Report) -> Self:
+        """Start what is deployed into `root/.blocks`, which may be nothing; `update` continues from there.
+
+        Raises:
+            CommandError: a cluster cannot be started.
+        """
+        return cls(_restore(LocalAccount(Workspace(root), report), deploying=True))
+
+    def restart_databases(self) -> list[str]:
+        """Start the databases again whose server has ended, and give their endpoints to the functions.
+
+        Returns the names of their folders.
+
+        Raises:
+            CommandError: one cannot be started.
+        """
+        restarted = self._account.clusters.restart_stopped()
+        if restarted:
+            self._account.functions.restart()
+            _restore_all(self._account, deploying=False)
+        return restarted
+
+    @property
+    def account(self) -> LocalAccount:
+        """The running clusters, functions and endpoints."""
+        return self._account
 
     @classmethod
     def open(cls, root: str | Path = ".", *, report: Report | None = None) -> Self:
@@ -202,30 +246,7 @@ class LocalDeployment:
 
     def _find(self, name: str, stack: str | None) -> FunctionConfiguration:
         candidates = [f for f in self.functions if stack is None or f.path.split("/")[0] == stack]
-        found = [f for f in candidates if name in _names(f)]
-        if len(found) == 1:
-            return found[0]
-        names = [f.path for f in found or candidates]
-        if found:
-            raise CommandError(f"{name} is ambiguous", f"it matches {', '.join(names)}", "use the whole path")
-        raise _unknown(name, names)
-
-
-def _names(function: FunctionConfiguration) -> set[str]:
-    construct_id = function.path.rpartition("/")[2]
-    return {
-        *(function.arn, function.name, function.logical_id),
-        *(function.path, function.short_name, construct_id),
-    }
-
-
-def _unknown(name: str, names: list[str]) -> CommandError:
-    short = {path.partition("/")[2]: path for path in names}
-    nearest = difflib.get_close_matches(name, [*names, *short], 1, 0.4)
-    hint = f"did you mean {short.get(nearest[0], nearest[0])}?" if nearest else "pass one of these"
-    return CommandError(
-        f"no function named {name}", f"deployed functions: {', '.join(names) or 'none'}", hint
-    )
+        return find(name, candidates)
 
 
 @contextlib.contextmanager
@@ -247,17 +268,21 @@ def _restore(account: LocalAccount, *, deploying: bool = False) -> LocalAccount:
     removed from the state, so that the deploy creates it again.
     """
     try:
-        restore_imports(account)
-        for name in [*account.states]:
-            _restore_clusters(account, name, deploying)
-        for resource in account.existing():
-            if resource.type != CLUSTER:
-                handler_of(resource).restore(resource, account)
-        account.publish_permissions()
+        _restore_all(account, deploying)
     except BaseException:
         account.close()
         raise
     return account
+
+
+def _restore_all(account: LocalAccount, deploying: bool) -> None:
+    restore_imports(account)
+    for name in [*account.states]:
+        _restore_clusters(account, name, deploying)
+    for resource in account.existing():
+        if resource.type != CLUSTER:
+            handler_of(resource).restore(resource, account)
+    account.publish_permissions()
 
 
 def _restore_clusters(account: LocalAccount, stack: str, deploying: bool) -> None:

@@ -13,6 +13,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.local.cleanup import clean_up
 from blocks_cli.local.exports import with_outputs
+from blocks_cli.local.http_endpoints import urls_of_apis
 from blocks_cli.local.imported_clusters import local_names
 from blocks_cli.local.plan import (
     Action,
@@ -84,6 +85,7 @@ class StackDeployment:
                 if resource.type == PARAMETER
             },
             clusters=local_names(self._account),
+            apis=urls_of_apis(self._account),
         )
 
     def run(self) -> list[Change]:

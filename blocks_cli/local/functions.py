@@ -6,8 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from blocks_cli.json_value import Json, mapping, sequence, text
-from blocks_cli.lambda_.configuration import DEFAULT_MEMORY, DEFAULT_TIMEOUT, FunctionConfiguration
-from blocks_cli.local.state import CODE
+from blocks_cli.lambda_.configuration import (
+    DEFAULT_MEMORY,
+    DEFAULT_STORAGE,
+    DEFAULT_TIMEOUT,
+    FunctionConfiguration,
+)
+from blocks_cli.local.state import CODE, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +48,8 @@ def configuration(
         log_group=group or f"/aws/lambda/{function.physical_id}",
         timeout=float(text(properties.get("Timeout")) or DEFAULT_TIMEOUT),
         memory=int(text(properties.get("MemorySize")) or DEFAULT_MEMORY),
+        storage=int(text(mapping(properties.get("EphemeralStorage")).get("Size")) or DEFAULT_STORAGE),
+        source=function.local.get(SOURCE),
         concurrency=int(text(concurrency)) if concurrency is not None else None,
     )
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CODE = "code"
 """Key in `DeployedResource.local`: the code store's key of the unpacked bundle."""
 
+SOURCE = "source"
+"""Key in `DeployedResource.local`: the folder of the project that the bundle was made from, relative to the project."""
+
 FORMAT = 1
 """Version of the file format; a file with another version is refused, never rewritten."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
 from blocks_cli.local import LocalDeployment
+from tests.support.journal import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +27,19 @@ import json, os, urllib.request
 def handler(event, context):
     kind, name, properties = event["RequestType"], event["LogicalResourceId"], event["ResourceProperties"]
     known = event.get("PhysicalResourceId")
-    with open(properties["Journal"], "a+") as journal:
-        journal.seek(0)
-        made = sum(json.loads(line)["made"] == name for line in journal)
-        fails = properties.get("Fails", "")
-        new = {"fresh": f"{name}#{made + 1}", "value": f"{name}={properties['Value']}", "same": name}
-        answer = known if kind == "Delete" or "known" in fails else new[properties["Ids"]]
-        failed = ("Delete" in fails) if kind == "Delete" else bool(fails) and "Delete" not in fails
-        old = event.get("OldResourceProperties", {}).get("Value")
-        change = f" {old}>{properties['Value']}" if kind == "Update" else ""
-        text = f"{kind} {name}{change}: {known or 'none'}"
-        text += f" -> {answer}" if kind != "Delete" and fails != "crash" else ""
-        text += " FAILED" if failed else ""
-        row = {"text": text, "made": "" if kind == "Delete" else name, "event": event}
-        journal.write(json.dumps(row) + "\\n")
+    rows = urllib.request.urlopen(properties["Journal"]).read().splitlines()
+    made = sum(json.loads(line)["made"] == name for line in rows)
+    fails = properties.get("Fails", "")
+    new = {"fresh": f"{name}#{made + 1}", "value": f"{name}={properties['Value']}", "same": name}
+    answer = known if kind == "Delete" or "known" in fails else new[properties["Ids"]]
+    failed = ("Delete" in fails) if kind == "Delete" else bool(fails) and "Delete" not in fails
+    old = event.get("OldResourceProperties", {}).get("Value")
+    change = f" {old}>{properties['Value']}" if kind == "Update" else ""
+    text = f"{kind} {name}{change}: {known or 'none'}"
+    text += f" -> {answer}" if kind != "Delete" and fails != "crash" else ""
+    text += " FAILED" if failed else ""
+    row = {"text": text, "made": "" if kind == "Delete" else name, "event": event}
+    urllib.request.urlopen(properties["Journal"], data=json.dumps(row).encode() + b"\\n")
     if fails == "crash" and kind != "Delete":
         raise RuntimeError("out of memory")
     answer = {
@@ -161,7 +161,7 @@ class HandlerApp:
         """Return a custom resource for a template."""
         properties: dict[str, Json] = {
             "ServiceToken": {"Fn::GetAtt": ["Handler", "Arn"]},
-            "Journal": str(self.journal),
+            "Journal": url_of(self.journal),
             "Value": thing.value,
             "Ids": thing.ids,
         }

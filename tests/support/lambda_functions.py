@@ -13,7 +13,7 @@ from blocks_cli.lambda_.configuration import FunctionConfiguration
 from blocks_cli.lambda_.function import LocalFunction
 from blocks_cli.lambda_.packages import RUNTIME_CLIENT, installed
 from blocks_cli.lambda_.runtime import prepare
-from blocks_cli.lambda_.sandbox import BOOTSTRAP, HAS_DEATH_SIGNAL, Spawner
+from blocks_cli.lambda_.sandbox import BOOTSTRAP, ON_LINUX, Spawner
 from blocks_cli.lambda_.temporary_folders import TemporaryFolders
 from blocks_runtime.signing import Credentials
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 VARIANTS: dict[str, tuple[str, bool]] = {
     "awslambdaric": (RUNTIME_CLIENT, True),
     "bootstrap": (str(BOOTSTRAP), True),
-    "bootstrap without death signal": (str(BOOTSTRAP), False),
+    "as on macOS": (str(BOOTSTRAP), False),
 }
-"""Runtime client, and whether a sandbox ends by the parent-death signal; the last one is that of macOS."""
+"""Runtime client, and whether sandboxes use the parts that only Linux has."""
 
 CREDENTIALS = Credentials("ASIAEXAMPLE", "secret", "token")
 THIS_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def skip_if_missing(client: str, death_signal: bool) -> None:
-    """Skip the test on systems without this runtime client or without the signal."""
+def skip_if_missing(client: str, on_linux: bool) -> None:
+    """Skip the test on systems without this runtime client or without the parts of Linux."""
     if client == RUNTIME_CLIENT and not installed(RUNTIME_CLIENT):
         pytest.skip("awslambdaric exists for Linux only")
-    if death_signal and not HAS_DEATH_SIGNAL:
-        pytest.skip("the parent-death signal exists on Linux only")
+    if on_linux and not ON_LINUX:
+        pytest.skip("Linux only")
 
 
 @dataclass
@@ -45,15 +45,15 @@ class Workbench:
 
     folder: Path
     client: str | None = None
-    death_signal: bool = HAS_DEATH_SIGNAL
+    on_linux: bool = ON_LINUX
     lines: list[str] = field(default_factory=list)
     made: list[LocalFunction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = CodeStore(self.folder / "code")
-        self.spawner = Spawner(TemporaryFolders(self.folder / "tmp"), death_signal=self.death_signal)
+        self.spawner = Spawner(TemporaryFolders(self.folder / "tmp"), on_linux=self.on_linux)
 
-    def configuration(self, source: str, **settings: object) -> FunctionConfiguration:
+    def configuration(self, source: str, /, **settings: object) -> FunctionConfiguration:
         """Return the configuration of a function whose `index.py` is `source`."""
         base = FunctionConfiguration(
             name="Bank-Pay-1",
@@ -73,7 +73,7 @@ class Workbench:
         )
         return replace(base, **settings)  # type: ignore[arg-type]
 
-    def function(self, source: str, **settings: object) -> LocalFunction:
+    def function(self, source: str, /, **settings: object) -> LocalFunction:
         """Return a function ready to be invoked."""
         configuration = self.configuration(source, **settings)
         prepared = prepare(configuration, self.store, self.folder / "links")

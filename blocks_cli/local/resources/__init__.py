@@ -9,6 +9,7 @@ from blocks_cli.local.placeholders import is_placeholder
 from blocks_cli.local.resources.cluster import ClusterHandler
 from blocks_cli.local.resources.custom import CustomResourceHandler
 from blocks_cli.local.resources.function import FunctionHandler, LayerHandler
+from blocks_cli.local.resources.http import FunctionUrlHandler, HttpApiHandler
 from blocks_cli.local.resources.iam import IdentityHandler
 from blocks_cli.local.resources.simple import SIMPLE, PlaceholderHandler, SimpleHandler
 from blocks_cli.local.resources.table import TableHandler
@@ -28,6 +29,8 @@ HANDLERS: dict[str, ResourceHandler] = {
     resource_types.MANAGED_POLICY: IdentityHandler("policy"),
     resource_types.POLICY: IdentityHandler(None),
     resource_types.ROLE_POLICY: IdentityHandler(None),
+    resource_types.FUNCTION_URL: FunctionUrlHandler(),
+    resource_types.HTTP_API: HttpApiHandler(),
     **{name: SimpleHandler(shape) for name, shape in SIMPLE.items()},
 }
 

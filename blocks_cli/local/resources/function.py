@@ -8,7 +8,9 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.local.placeholders import physical_name
 from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
-from blocks_cli.local.state import CODE
+from blocks_cli.local.state import CODE, SOURCE
+from blocks_cli.sources.files import files_below
+from blocks_cli.sources.match import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ class FunctionHandler:
         arn = f"{request.arn_prefix('lambda')}:function:{name}"
         code = mapping(request.properties.get("Code"))
         key = _inline(code, request, account) if "ZipFile" in code else _unpack(code, request, account)
-        return ResourceResult(name, {"Arn": arn}, {CODE: key})
+        return ResourceResult(name, {"Arn": arn}, {CODE: key, **_source(key, account)})
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
         """Deploy the function to the local Lambda."""
@@ -52,6 +54,13 @@ class FunctionHandler:
         """End the function's sandboxes."""
         del purge
         account.functions.remove(text(resource.attributes.get("Arn")))
+
+
+def _source(key: str, account: LocalAccount) -> dict[str, str]:
+    """Return the folder of the project that the bundle was made from, if it is certain, for traces."""
+    root = account.workspace.root
+    found = find_source(account.store.path(key), root, files_below(root)) if key else None
+    return {} if found is None else {SOURCE: found}
 
 
 def _inline(code: Mapping[str, Json], request: ResourceRequest, account: LocalAccount) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import FUNCTION, PARAMETER
+from blocks_cli.assembly.resource_types import FUNCTION, HTTP_INTEGRATION, HTTP_ROUTE, HTTP_STAGE, PARAMETER
 from blocks_cli.json_value import text
 from blocks_cli.local.placeholders import MARK, physical_name
 from blocks_cli.local.resources.handler import PassiveHandler, ResourceRequest, ResourceResult
@@ -36,9 +36,10 @@ SIMPLE = {
     PARAMETER: Shape("{name}", {"Type": "{type}", "Value": "{value}"}, "Name"),
     "AWS::Lambda::Permission": Shape("{logical_id}", {"Id": "{logical_id}"}),
     "AWS::Lambda::EventInvokeConfig": Shape("{logical_id}", {}),
-    "AWS::Lambda::Url": Shape(
-        "{function}", {"FunctionArn": "{function}", "FunctionUrl": "https://{logical_id}.lambda-url.invalid/"}
-    ),
+    HTTP_INTEGRATION: Shape("{logical_id}", {"IntegrationId": "{logical_id}"}),
+    HTTP_ROUTE: Shape("{logical_id}", {"RouteId": "{logical_id}"}),
+    HTTP_STAGE: Shape("{name}", {}, "StageName"),
+    "AWS::ApiGatewayV2::Deployment": Shape("{logical_id}", {"DeploymentId": "{logical_id}"}),
 }
 
 

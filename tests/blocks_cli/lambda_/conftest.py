@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @pytest.fixture(params=[*VARIANTS.values()], ids=[*VARIANTS])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
     """One workbench per variant: a function must not notice any difference."""
-    client, death_signal = request.param
-    skip_if_missing(client, death_signal)
-    made = Workbench(tmp_path, client=client, death_signal=death_signal)
+    client, on_linux = request.param
+    skip_if_missing(client, on_linux)
+    made = Workbench(tmp_path, client=client, on_linux=on_linux)
     yield made
     made.close()
 

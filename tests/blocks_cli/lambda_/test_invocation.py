@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.errors import CommandError
 from tests.support.lambda_functions import THIS_PYTHON, Workbench
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
+    from blocks_runtime.signing import Credentials
 
 ECHO = """
 import os, sys, logging
@@ -56,7 +61,7 @@ FAILURES = {
     "killed": Failure(
         "import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)",
         "Runtime.ExitError",
-        "Error: Runtime exited with error: signal: SIGKILL",
+        "Error: Runtime exited with error: signal: killed",
     ),
     "not JSON": Failure("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError", "Unable to marshal"),
     "module missing": Failure(
@@ -196,25 +201,21 @@ def test_an_exception_leaves_the_sandbox_warm(bench: Workbench) -> None:
 def test_concurrent_invocations_run_in_sandboxes_of_their_own(plain_bench: Workbench) -> None:
     """Each of three invocations waits for the other two."""
     source = """
-import os, pathlib, time
-def handler(event, context):
-    place = pathlib.Path(event)
-    (place / str(os.getpid())).touch()
-    while len(list(place.iterdir())) < 3: time.sleep(0.005)
+import os, socket
+def handler(port, context):
+    with socket.create_connection(("127.0.0.1", port)) as meeting:
+        meeting.recv(1)
     return os.getpid()
 """
-    meeting = plain_bench.folder / "meeting"
-    meeting.mkdir()
     function = plain_bench.function(source)
-    pids: list[Json] = []
-    threads = [
-        threading.Thread(target=lambda: pids.append(function.invoke(str(meeting)).payload)) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(map(str, pids))) == 3
+    with socket.create_server(("127.0.0.1", 0)) as meeting, ThreadPoolExecutor(3) as executor:
+        port = meeting.getsockname()[1]
+        pids = [executor.submit(function.invoke, port) for _ in range(3)]
+        for arrived in [meeting.accept()[0] for _ in range(3)]:
+            arrived.close()
+        results = [each.result() for each in pids]
+    assert not any(each.failed for each in results)
+    assert len({str(each.payload) for each in results}) == 3
 
 
 def test_reserved_concurrency_throttles(plain_bench: Workbench) -> None:
@@ -228,15 +229,37 @@ def test_reserved_concurrency_throttles(plain_bench: Workbench) -> None:
     assert not function.invoke(0).failed
 
 
-def test_a_sandbox_has_its_own_temporary_folder(plain_bench: Workbench) -> None:
-    source = "import tempfile\ndef handler(e, c): return tempfile.gettempdir()"
-    function = plain_bench.function(source)
+def test_a_sandbox_has_its_own_temporary_folder(bench: Workbench) -> None:
+    source = """
+import os, pathlib, tempfile
+def handler(event, context):
+    pathlib.Path(tempfile.gettempdir(), "note").touch()
+    return tempfile.gettempdir()
+"""
+    function = bench.function(source)
     folder = str(function.invoke(None).payload)
-    assert folder.startswith(str(plain_bench.folder / "tmp"))
+    assert folder == "/tmp" if bench.on_linux else folder.startswith(str(bench.folder / "tmp"))
+    assert not Path("/tmp/note").exists()
     function.close()
-    assert not list((plain_bench.folder / "tmp").iterdir())
+    assert not list((bench.folder / "tmp").iterdir())
 
 
 def _field(payload: Json, name: str) -> Json:
     assert isinstance(payload, dict)
     return payload[name]
+
+
+def test_a_sandbox_that_cannot_be_started_is_an_error_of_the_service(plain_bench: Workbench) -> None:
+    """As when the database that gives credentials has ended; the invocation does not wait for ever."""
+    function = plain_bench.function("def handler(e, c): return 1")
+
+    def fail() -> Credentials:
+        raise CommandError("the local database has stopped", "it was killed", "start it again")
+
+    working, function._credentials = function._credentials, fail
+    result = function.invoke(None)
+    assert result.error_type == "ServiceException"
+    assert "the local database has stopped" in str(result.error_message)
+    assert function.warm_up() is not None
+    function._credentials = working
+    assert function.invoke(None).payload == 1

@@ -1,0 +1,1 @@
+"""`blocks dev`: deploy each change of a project, and serve its endpoints."""

@@ -1,0 +1,82 @@
+"""Watch the files of a project."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, TypeAlias
+
+from watchfiles import Change, DefaultFilter, watch
+
+from blocks_cli.sources.files import files_below, is_ignored
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+_STEP, _DEBOUNCE, _TICK = 40, 400, 1000
+"""Milliseconds: the pause after a change that ends a group, the longest group, and the time between two ticks."""
+
+_Version: TypeAlias = "tuple[int, int, int]"
+
+
+class Watcher:
+    """Finds the files that changed since the last group; the first group counts from the construction.
+
+    The system only tells when to look: files are compared by inode, size and time, so no change is lost, whatever the
+    system leaves out. Folders that are no part of an app are not watched: a folder of packages may have more files than
+    the system watches.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._filter = DefaultFilter()
+        self._versions = self._look()
+
+    def groups(self) -> Iterator[frozenset[str]]:
+        """Yield groups of changed files, relative to the project; an empty group after a second without a change."""
+        while True:
+            folders = _folders(self._root)
+            if missed := self._changed():
+                yield missed
+            with contextlib.closing(_watch(folders)) as signs:
+                for sign in signs:
+                    changed = self._changed() if sign else frozenset[str]()
+                    if changed or not sign:
+                        yield changed
+                    if sign and _folders(self._root) != folders:
+                        break
+
+    def _changed(self) -> frozenset[str]:
+        before, self._versions = self._versions, self._look()
+        names = {*before, *self._versions}
+        return frozenset(name for name in names if before.get(name) != self._versions.get(name))
+
+    def _look(self) -> dict[str, _Version]:
+        found: dict[str, _Version] = {}
+        for name in files_below(self._root):
+            if self._filter(Change.modified, name):
+                with contextlib.suppress(OSError):  # removed in this moment
+                    status = (self._root / name).stat()
+                    found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return found
+
+
+def _watch(folders: frozenset[Path]) -> Generator[set[tuple[Change, str]], None, None]:
+    return watch(
+        *sorted(folders),
+        step=_STEP,
+        debounce=_DEBOUNCE,
+        rust_timeout=_TICK,
+        yield_on_timeout=True,
+        recursive=False,
+    )
+
+
+def _folders(folder: Path) -> frozenset[Path]:
+    """Return a folder and the folders in it, except those that are no part of an app."""
+    found = {folder}
+    with contextlib.suppress(OSError):
+        for each in folder.iterdir():
+            if not is_ignored(each.name) and not each.is_symlink() and each.is_dir():
+                found |= _folders(each)
+    return frozenset(found)

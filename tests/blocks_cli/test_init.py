@@ -1,0 +1,100 @@
+"""`blocks init`: a project that works as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blocks_cli.exit_codes import ExitCode
+from blocks_cli.main import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    *("README.md", ".gitignore", "app.py", "cdk.json", "pyproject.toml"),
+    *("functions/orders.py", "migrations/001_create_orders.sql", "tests/conftest.py", "tests/test_orders.py"),
+}
+
+
+def init(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["init", *arguments])
+    out, err = capfd.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+def _files(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_new_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = init(capfd, "my-shop")
+    assert code == ExitCode.OK
+    assert _files(tmp_path / "my-shop") == FILES
+    assert set(out.split()) == {f"my-shop/{name}" for name in FILES}
+    assert "cd my-shop && blocks dev" in err
+    assert 'MyShop(app, "MyShop")' in (tmp_path / "my-shop/app.py").read_text()
+    assert not any("{class}" in file.read_text() for file in tmp_path.rglob("*.*") if file.is_file())
+
+
+def test_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    assert "next     blocks dev" in init(capfd)[2]
+    assert _files(tmp_path / "shop") == FILES
+
+
+def test_no_file_is_overwritten(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/app.py").write_text("mine")
+    code, _, err = init(capfd, "shop")
+    assert code == ExitCode.USAGE
+    assert "shop/app.py: exists already" in err
+    assert _files(tmp_path) == {"shop/app.py"}
+
+
+@pytest.mark.parametrize("name", ["1shop", "shöp", "a b", "..", "a/b c"])
+def test_a_name_that_no_stack_can_have(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    assert init(capfd, name)[0] == ExitCode.USAGE
+    assert not _files(tmp_path)
+
+
+def test_the_commands_in_its_texts_exist(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    init(capfd, "shop")
+    words = (tmp_path / "shop/README.md").read_text().split("`blocks ")[1:]
+    assert {word.split("`")[0].split()[0] for word in words} <= {*COMMANDS}
+
+
+@pytest.mark.slow
+def test_the_project_works_as_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It passes its own tests, is synthesized and deployed, and its function responds."""
+    init(capfd, "shop")
+    folder = tmp_path / "shop"
+
+    def run(*command: str) -> str:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "2 passed" in run(sys.executable, "-m", "pytest", "-q")
+    blocks = (sys.executable, "-m", "blocks_cli.main")
+    assert "Shop.Url = http://127.0.0.1:" in run(*blocks, "deploy", "--local")
+    event = {"requestContext": {"http": {"method": "POST"}}, "body": '{"item": "tea"}'}
+    assert json.loads(run(*blocks, "invoke", "Orders", "--event", json.dumps(event)))["statusCode"] == 201
+    assert '\\"item\\": \\"tea\\"' in run(*blocks, "invoke", "Orders")
+    run(*blocks, "destroy", "--local", "--purge")
