@@ -144,10 +144,7 @@ def _opened(path: Path) -> Any:  # pyarrow has no types
 
 def _records(batch: Any, number: int, start: int) -> Iterator[Record]:
     arrow = pyarrow()
-    arrays = [
-        _as_texts(arrow, column, field.name)
-        for column, field in zip(batch.columns, batch.schema, strict=True)
-    ]
+    arrays = [_as_texts(arrow, column) for column in batch.columns]
     plain = arrow.RecordBatch.from_arrays(arrays, names=batch.schema.names)
     body = io.BytesIO()
     options = arrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
