@@ -196,9 +196,29 @@ class LocalCluster:
         answer = self._server.call("register", {"arn": arn, "permissions": rows, "credentials": given})
         return Credentials(**cast("dict[str, str]", answer))
 
+    def credentials_of(self, arn: str) -> Credentials | None:
+        """Return the credentials of a registered IAM role or user, None if it is not registered."""
+        known = cast("dict[str, str] | None", self._server.call("identity", {"arn": arn})["credentials"])
+        return None if known is None else Credentials(**known)
+
     def reset(self) -> None:
-        """Empty the database: drop tables, roles, IAM mappings and sessions; keep endpoints and credentials."""
+        """Empty the database: drop tables, roles, IAM mappings, sessions, snapshots; keep endpoints and credentials."""
         self._server.call("reset", {})
+
+    def save_snapshot(self, name: str) -> None:
+        """Keep tables, rows, roles and IAM mappings as they are now, for `restore_snapshot`; all sessions end.
+
+        A cluster has one snapshot: it replaces an older one, outlives the server, and is dropped by `reset`.
+        """
+        self._server.call("save_snapshot", {"name": name})
+
+    def restore_snapshot(self, name: str) -> bool:
+        """Replace the database by a copy of a snapshot, as fast as `reset`, and return True; all sessions end.
+
+        Return False if there is no such snapshot, or if a role that it needs was changed since: roles belong to the
+        cluster, and are not copied. The database is undefined then; `reset` it.
+        """
+        return bool(self._server.call("restore_snapshot", {"name": name})["restored"])
 
     def stop_region(self, region: str) -> None:
         """Close all connections to the endpoint of a Region and refuse new ones, as in a Region outage."""

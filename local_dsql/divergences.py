@@ -152,8 +152,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "catalog-shows-proxy",
         "The system catalog shows internal objects of the local database: the schemas local_dsql and "
-        "local_dsql_engine, the databases pristine, spare, template0 and template1, the roles postgres and "
-        "local_dsql_…, the extension local_dsql, event triggers. pg_dump leaves them out.",
+        "local_dsql_engine, the databases pristine, spare_of_…, snapshot_…, template0 and template1, the roles "
+        "postgres and local_dsql_…, the extension local_dsql, event triggers. pg_dump leaves them out.",
         "PostgreSQL's catalog rows are visible to all roles.",
         "A list of schemas has two more; no client can read or change their content. A statement that names one of "
         "these roles fails with 42704, as on Aurora DSQL; a role of such a name cannot be created.",
@@ -235,6 +235,21 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Errors have a HINT that says what to do.",
         "It helps developers.",
         "None, unless a program reads hints.",
+    ),
+    Divergence(
+        "short-password",
+        "Besides tokens, the local database accepts passwords of 35 characters, which `local-dsql … --short-password` "
+        "makes for one role, cluster and Region, valid for a week at most. A client that sends one needs no SNI.",
+        "Some tools cut a token of 400 characters, Java sends no SNI for the name localhost, and the local database "
+        "listens on loopback only.",
+        "A client of Aurora DSQL must be able to send a token, and a new one after 15 minutes.",
+    ),
+    Divergence(
+        "role-of-snapshot",
+        "A role that exists in a snapshot (`save_snapshot`, and the fixture `dsql` for roles of migrations) cannot be "
+        "dropped: DROP ROLE fails with 2BP01 even after its privileges are revoked.",
+        "PostgreSQL's roles belong to all databases, and the snapshot is another database in which it has privileges.",
+        "Test the removal of a role on an empty database, with the fixture `dsql_empty`.",
     ),
 )
 """All entries; ids are unique and do not change."""

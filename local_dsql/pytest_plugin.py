@@ -1,4 +1,4 @@
-"""pytest fixtures: a local cluster per session, an empty database per test. Active once the package is installed.
+"""pytest fixtures: a local cluster per session, a new database per test. Active once the package is installed.
 
     import psycopg
     import pytest
@@ -14,8 +14,9 @@
         (conflict,) = dsql.conflicts()
         assert (conflict.code, conflict.tables) == ("OC000", ("accounts",))
 
-The ini options `dsql_dialect` and `dsql_regions` configure the cluster; by default the settings of the project do,
-such as `[tool.blocks]` in pyproject.toml.
+The database of `dsql` has the app's migrations (`blocks_cli.pytest_plugin`), that of `dsql_empty` has nothing. The
+settings of the project configure them, such as `[tool.blocks]` in pyproject.toml, or the ini options `dsql_dialect`,
+`dsql_regions` and `dsql_migrations`.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 
     from local_dsql.cluster import LocalCluster
 
+pytest_plugins = ["blocks_cli.pytest_plugin"]
+"""Fixtures of the same package that need the migrations of an app: `dsql`, `blocks_app`."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
     settings = "default: that of the settings"
     parser.addini("dsql_dialect", f"SQL dialect of the local Aurora DSQL ({settings})", default="")
+    parser.addini("dsql_migrations", f"folder of the app's migrations ({settings})", default="")
     parser.addini("dsql_regions", f"Regions of the local Aurora DSQL ({settings})", type="args", default=[])
 
 
@@ -85,13 +90,19 @@ def _cached(pytestconfig: pytest.Config, name: str) -> Path | None:
 
 
 @pytest.fixture
-def dsql(dsql_cluster: LocalCluster) -> LocalCluster:
-    """The cluster with an empty database, in some tens of milliseconds; ports and credentials stay the same.
+def dsql_empty(dsql_cluster: LocalCluster) -> LocalCluster:
+    """The cluster with an empty database; ports and credentials stay the same.
 
     Effects of the previous test are undone: a stopped server or Region is started, injections are disarmed.
     """
-    cluster = dsql_cluster.start()
+    cluster = undisturbed(dsql_cluster)
     cluster.reset()
+    return cluster
+
+
+def undisturbed(cluster: LocalCluster) -> LocalCluster:
+    """Return the cluster with its server and Regions running, and jobs without delay."""
+    cluster.start()
     cluster.delay_jobs(0)
     for region in cluster.status.stopped_regions:
         cluster.start_region(region)

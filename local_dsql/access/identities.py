@@ -43,6 +43,10 @@ class IdentityStore:
         """Return the identity with this access key, or None."""
         return self._by_key.get(access_key_id)
 
+    def all(self) -> tuple[Identity, ...]:
+        """Return all identities."""
+        return tuple(self._by_arn.values())
+
     def register(
         self, arn: str, permissions: Sequence[Permission], credentials: Credentials | None = None
     ) -> Identity:

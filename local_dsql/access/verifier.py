@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blocks_runtime.contract import ADMIN_ROLE
 from local_dsql.access.errors import AccessDenied
 from local_dsql.access.permissions import allowed
+from local_dsql.access.short_password import PREFIX, read_short_password
 from local_dsql.access.signature import SERVICE, TIMESTAMP_FORMAT, sign
 from local_dsql.access.token import Token, read_token
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from local_dsql.access.cluster_name import ClusterName
     from local_dsql.access.identities import Identity, IdentityStore
+    from local_dsql.access.short_password import ShortPassword
 
 MAX_SKEW = dt.timedelta(minutes=5)
 """Maximum lead of the signer's clock, as AWS services commonly accept."""
@@ -58,13 +60,26 @@ class TokenAuthenticator:
         """
         if host is not None and not self._cluster.has_endpoint(host, region):
             raise AccessDenied(f"{host} is not an endpoint of this cluster in {region}.")
+        if token.startswith(PREFIX):
+            return self._by_short_password(read_short_password(token), user, region)
         claim = read_token(token)
         identity = self._identify(claim)
         self._check_time(claim)
         self._check_signature(claim, identity)
         self._check_target(claim, region)
-        self._check_permission(claim, identity, user, region)
+        self._check_action(claim, user)
+        self._check_permission(identity, user, region)
         return Principal(identity.arn, claim.action)
+
+    def _by_short_password(self, given: ShortPassword, user: str, region: str) -> Principal:
+        cluster = self._cluster.identifier
+        for identity in self._identities.all():
+            if given.matches(identity.credentials, cluster=cluster, region=region, role=user):
+                if given.expired(self._clock().timestamp()):
+                    raise AccessDenied("Signature expired: make a new short password.")
+                self._check_permission(identity, user, region)
+                return Principal(identity.arn, _action(user))
+        raise AccessDenied("The security token included in the request is invalid.")
 
     def _identify(self, claim: Token) -> Identity:
         identity = self._identities.find(claim.access_key_id)
@@ -100,15 +115,20 @@ class TokenAuthenticator:
         if not self._cluster.has_endpoint(claim.host, region):
             raise AccessDenied(f"The token was signed for the host {claim.host}, which is not this endpoint.")
 
-    def _check_permission(self, claim: Token, identity: Identity, user: str, region: str) -> None:
-        needed = "DbConnectAdmin" if user == ADMIN_ROLE else "DbConnect"
-        if claim.action != needed:
+    def _check_action(self, claim: Token, user: str) -> None:
+        if claim.action != (needed := _action(user)):
             raise AccessDenied(f"The role {user} needs a token for the action {needed}, not {claim.action}.")
-        resource = self._cluster.arn(region)
-        if not allowed(identity.permissions, f"dsql:{needed}", resource):
+
+    def _check_permission(self, identity: Identity, user: str, region: str) -> None:
+        action, resource = f"dsql:{_action(user)}", self._cluster.arn(region)
+        if not allowed(identity.permissions, action, resource):
             raise AccessDenied(
-                f"User: {identity.arn} is not authorized to perform: dsql:{needed} on resource: {resource}"
+                f"User: {identity.arn} is not authorized to perform: {action} on resource: {resource}"
             )
+
+
+def _action(user: str) -> str:
+    return "DbConnectAdmin" if user == ADMIN_ROLE else "DbConnect"
 
 
 def _same(given: str, expected: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from local_dsql.cli.conflicts import conflicts
+from local_dsql.cli.connect import dsn, env, url
 from local_dsql.cli.foreground import print_connections
 from local_dsql.cli.inject import inject
 from local_dsql.cli.options import ExitCode, cluster_options, json_option, path_option, started
@@ -41,6 +42,9 @@ def main() -> None:
 
 main.add_command(inject)
 main.add_command(conflicts)
+main.add_command(env)
+main.add_command(dsn)
+main.add_command(url)
 
 
 @main.command(short_help="Start the cluster in the background.")

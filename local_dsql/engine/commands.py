@@ -145,6 +145,18 @@ def _array(array_type: int, element_type: int, items: Sequence[bytes]) -> Parame
     return Parameter(array_type, head + b"".join(struct.pack("!I", len(item)) + item for item in items))
 
 
+def elements(array: Parameter) -> list[Parameter]:
+    """Return arrays of one element each, for every element of an array without NULLs."""
+    value, found = array.value or b"", list[Parameter]()
+    position = 20 if len(value) > 20 else len(value)
+    while position < len(value):
+        end = position + 4 + int.from_bytes(value[position : position + 4], "big")
+        head = struct.pack("!iiIii", 1, 0, int.from_bytes(value[8:12], "big"), 1, 1)
+        found.append(Parameter(array.type, head + value[position:end]))
+        position = end
+    return found
+
+
 def places(values: Iterable[Place]) -> Parameter:
     """Return places as a `tid[]` parameter."""
     return _array(TID_ARRAY, TID, [struct.pack("!IH", *each) for each in values])

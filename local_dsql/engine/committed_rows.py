@@ -31,12 +31,9 @@ _OFFSETS, _BLOCKS, _STRENGTHS = 1 << 16, 1 << 32, 1 << 3
 
 
 def holdings(changes: Mapping[int, TableChanges]) -> Holdings:
-    """Return the locks of changes that can conflict. A lock that an upsert took and did not use cannot."""
+    """Return the locks of changes that can conflict."""
     return {
-        (file, place): strength
-        for file, table in changes.items()
-        for place, strength in table.held.items()
-        if place in table.updates or place in table.deletes or place in table.locks
+        (file, place): strength for file, table in changes.items() for place, strength in table.needed.items()
     }
 
 
@@ -88,20 +85,38 @@ class _File:
 
     def versions(self, snapshot: Snapshot, of: Iterable[Place]) -> dict[Place, None]:
         """Return rows that a snapshot shows, and all their versions since."""
-        found, made = dict.fromkeys(of), None
-        for kind, place in self._entries(snapshot):
-            if kind & _MADE:
-                found.pop(place, None)  # PostgreSQL has used the place of a removed row again
-                made = place
-            elif kind & _REPLACED and place in found and made is not None:
-                found[made] = None
-        return found
+        return _follow(self._entries(snapshot), of)
+
+    def next_versions(self, of: Collection[Place]) -> Collection[Place]:
+        """Return all versions since of rows that have been replaced. Only entries since then are read."""
+        wanted = set(of)
+        entries: list[tuple[int, Place]] = []
+        for at in range(len(self.places) - 1, -1, -1):
+            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+            entries.append((kind, place))
+            if not wanted and kind & _MADE:
+                break
+            if kind & _REPLACED:
+                wanted.discard(place)
+        return _follow(reversed(entries), of).keys() - set(of)
 
     def forget(self, xmin: int) -> int:
         shown = bisect_left(self.tops, xmin)
         for each in (self.xids, self.tops, self.places, self.kinds):
             del each[:shown]
         return shown
+
+
+def _follow(entries: Iterable[tuple[int, Place]], of: Iterable[Place]) -> dict[Place, None]:
+    """Return rows, and all their versions in entries of a file."""
+    found, made = dict.fromkeys(of), None
+    for kind, place in entries:
+        if kind & _MADE:
+            found.pop(place, None)  # PostgreSQL has used the place of a removed row again
+            made = place
+        elif kind & _REPLACED and place in found and made is not None:
+            found[made] = None
+    return found
 
 
 class CommittedRows:
@@ -129,8 +144,7 @@ class CommittedRows:
             self._add_one(xid, operations[0])
             return
         changes = net_changes(operations)
-        for lock, strength in holdings(changes).items():
-            self._lock(xid, lock, strength)
+        self._add_locks(xid, holdings(changes))
         for file, table in changes.items():
             for place in table.inserts:
                 self._row(xid, file, place, _MADE | _KEYED)
@@ -153,14 +167,34 @@ class CommittedRows:
                 return
         else:
             self._row(xid, file, old, _GONE if new is None else _GONE | _REPLACED)
-        self._lock(xid, (file, old), strength)
+        self._add_locks(xid, {(file, old): strength})
 
-    def _lock(self, xid: int, lock: tuple[int, Place], strength: LockStrength) -> None:
+    def _add_locks(self, xid: int, locks: Holdings) -> None:
+        """Add locks. A lock FOR KEY SHARE is also one of the versions that others have made of the row under it.
+
+        PostgreSQL hands it on to a new version without a record in the log.
+        """
+        replaced: dict[int, list[Place]] = {}
+        for (file, place), strength in locks.items():
+            others = self._lock(xid, (file, place), strength)
+            if strength is LockStrength.KEY_SHARE and any(
+                each % _STRENGTHS == LockStrength.NO_KEY_UPDATE for each in others
+            ):
+                replaced.setdefault(file, []).append(place)
+        for file, places in replaced.items():
+            rows = self._files.get(file)
+            for place in rows.next_versions(places) if rows is not None else ():
+                self._lock(xid, (file, place), LockStrength.KEY_SHARE)
+
+    def _lock(self, xid: int, lock: tuple[int, Place], strength: LockStrength) -> tuple[int, ...]:
+        """Add a lock, and return the other ones of the same row."""
         key, entry = _key(*lock), xid * _STRENGTHS + strength
         known = self._locks.get(key)
-        self._locks[key] = entry if known is None else (*_several(known), entry)
+        others = () if known is None else _several(known)
+        self._locks[key] = (*others, entry) if others else entry
         self._locked.append(key)
         self._tops.append(max(xid, self._tops[-1]) if self._tops else xid)
+        return others
 
     def _row(self, xid: int, file: int, place: Place, kind: int) -> None:
         rows = self._files.get(file)

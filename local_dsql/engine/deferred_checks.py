@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import NO_IMAGES, first_error
+from local_dsql.engine.commands import NO_IMAGES, elements, first_error
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dsql_dialect import Statement
     from local_dsql.engine.commands import Parameter
     from local_dsql.engine.committed_rows import Newer
-    from local_dsql.engine.row_changes import RowChanges
+    from local_dsql.engine.row_changes import CapturedTable, RowChanges
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import ForeignKey, Table
     from local_dsql.write_ahead_log.changes import TableChanges
@@ -48,27 +48,34 @@ async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
     return [key for key in await foreign_keys(held) if key.deferrable]
 
 
-async def moved_references(held: HeldSession, changes: RowChanges) -> set[str]:
-    """Return the names of the deferrable foreign keys whose value an UPDATE in `changes` has changed.
+async def moved_references(held: HeldSession, changes: RowChanges) -> dict[str, Collection[Place]]:
+    """Return the base places of rows whose value of a deferrable foreign key an UPDATE has changed, by its name.
 
     The transaction must be at its base: images are compared with the rows that they replace.
     """
     updated = {each.table.file: each for each in changes.tables if each.updated is not None}
     keys = [key for key in await deferrable_keys(held) if key.child_file in updated] if updated else []
-    moved = set()
-    for key in keys:
-        captured = updated[key.child_file]
-        assert captured.updated is not None
-        table, base = captured.table, list(captured.changes.updates)
-        if await _count(held, table, key.moved(table), base, captured.updated):
-            moved.add(key.name)
-    return moved
+    return {key.name: await _moved(held, key, updated[key.child_file]) for key in keys}
+
+
+async def _moved(held: HeldSession, key: ForeignKey, captured: CapturedTable) -> Collection[Place]:
+    assert captured.updated is not None
+    token, table, base = held.services.token, captured.table, list(captured.changes.updates)
+    count = await _count(held, table, key.moved(table), base, captured.updated)
+    if count in (0, len(base)):
+        return base if count else ()
+    images = zip(base, elements(captured.updated), strict=True)
+    found = await held.run([write_rows(token, table, key.moved(table), [at], image) for at, image in images])
+    if found[-1].error is not None:
+        raise EngineError(dict(found[-1].error))
+    return {place for place, result in zip(base, found, strict=True) if result.number}
 
 
 async def restored_violation(held: HeldSession, names: Collection[str] | None = None) -> ServerMessage | None:
     """Make the deferred checks that a suspension has removed from the queue, and lock the parents as PostgreSQL does.
 
-    `names` are the constraints to check; None: all.
+    The caller has set the guard. After a conflict the transaction is back at it. `names` are the constraints to check;
+    None: all.
 
     Raises:
         Interrupted: PostgreSQL stopped a lock request.
@@ -98,8 +105,8 @@ def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges |
     """
     if changes is None:
         return []
-    moved = changes.updates.values() if key.name in held.transaction.moved else ()
-    return [*changes.inserts, *moved]
+    moved = held.transaction.moved.get(key.name, ())
+    return [*changes.inserts, *(own for base, own in changes.updates.items() if base in moved)]
 
 
 async def _lock_parents(
@@ -107,9 +114,12 @@ async def _lock_parents(
 ) -> bool:
     command = write_rows(held.services.token, child, key.lock_parents(child, parent), made)
     error = first_error(await run_unblocked(held, [command]))
-    if error is not None and is_interruption(error):
+    if error is None:
+        return True
+    if is_interruption(error):
         raise Interrupted(error)
-    return error is None
+    await held.ask(savepoints.TO_GUARD)
+    return False
 
 
 async def violation_at_once(held: HeldSession, statement: Statement) -> ServerMessage | None:

@@ -136,6 +136,15 @@ class Engine:
             next_xid=int(str(next_xid)),
         )
 
+    async def end_sessions(self) -> None:
+        """End all sessions of clients, and forget injections, conflicts and waits, as for a new database."""
+        for session in list(self.services.sessions.values()):
+            self.leave(session)
+        await self.services.end_background(_PATIENCE)
+        self.services.injector.clear()
+        self.services.conflict_log.conflicts.clear()
+        self.services.wait_log.entries.clear()
+
     async def make_cost_meter(self, regions: int) -> CostMeter:
         """Return a meter for what is committed from now on; each write is paid in `regions` Regions."""
         await self._flush()

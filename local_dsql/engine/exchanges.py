@@ -55,7 +55,6 @@ class Exchange(Protocol):
         request: messages, with one ReadyForQuery in the answer.
         interruptible: the request may be cancelled, and its statement run again.
         undo: messages that undo it where the answer is not the usual one; empty if `HeldSession.answered` takes it.
-        identify: as in `Backend.exchange`.
         controls: it begins or ends a transaction.
     """
 
@@ -63,7 +62,10 @@ class Exchange(Protocol):
     request: bytes
     interruptible: bool
     undo: bytes
-    identify: Callable[[bytes], bytes] | None
+
+    @property
+    def identify(self) -> Callable[[bytes], bytes] | None:
+        """As in `Backend.exchange`."""
 
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:
         """Return the client's answer, given PostgreSQL's; None if that is not the usual one."""

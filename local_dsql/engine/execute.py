@@ -39,7 +39,7 @@ from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import answer_by_snapshot, is_upsert
+from local_dsql.engine.upserts import answer_by_snapshot, is_upsert, settle_duplicate
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -228,6 +228,8 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
         settled = await answer_by_snapshot(held, request, answer)
         if settled is not None:
             return succeeded(settled)
+    elif error["C"] == UNIQUE_VIOLATION and (duplicate := await settle_duplicate(held, request, answer)):
+        return duplicate
     elif (finding := await find_real(held, request, error)) is not None:
         return real(answer, finding)
     return await _doom(held, request)

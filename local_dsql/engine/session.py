@@ -67,7 +67,7 @@ class Services:
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
     running: dict[EngineSession, float] = field(default_factory=dict)
-    """The statements that may be blocked, by session, with the time when each was sent (`unblock`)."""
+    """The statements that may be blocked, by session, with the time of the next look at each (`unblock`)."""
     next_look: asyncio.TimerHandle | None = None
     """The timer of `unblock`."""
 
@@ -132,6 +132,7 @@ class EngineSession:
             executes the statement from there on.
         label: role, Region and PostgreSQL's process number, for the logs.
         counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
+        sent: time when its last statement that may be blocked was sent (time.monotonic).
         stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
 
@@ -159,8 +160,10 @@ class EngineSession:
         self.takes_turns = 0
         self.answered: Response | None = None
         self.counted = ""
+        self.sent = 0.0
         self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
+        self._held = HeldSession(self)
         self.label = f"{role}@{region}#{backend.pid}"
 
     def withhold(self, before: Mapping[str, str]) -> None:
@@ -212,8 +215,8 @@ class EngineSession:
         return _Continued(self) if self.answered is not None else _Exclusive(self)
 
     def try_exclusive(self) -> HeldSession | None:
-        """Return the held session if its lock is free; the caller must `release` it."""
-        return HeldSession(self) if self.backend.lock.try_acquire() else None
+        """Return the held session if its lock is free; the caller must `release` it, and not use it afterwards."""
+        return self._held if self.backend.lock.try_acquire() else None
 
 
 class _Exclusive:
@@ -308,5 +311,8 @@ class Batch:
         self.data = encode(commands)
 
     def results(self, answer: Response) -> list[Result]:
-        """Return the results of the commands in the answer to `data`."""
-        return results(answer)[self._skipped : self._skipped + self._count]
+        """Return the results of the commands in the answer to `data`, or only the error that let none of them run."""
+        found = results(answer)
+        if len(found) <= self._skipped:
+            return found[-1:]
+        return found[self._skipped : self._skipped + self._count]

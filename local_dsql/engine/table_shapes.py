@@ -265,11 +265,8 @@ class ForeignKey:
         )
 
     def moved(self, child: Table) -> str:
-        """Return the statement that finds a row whose image has another reference."""
-        return (
-            f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place"
-            f" WHERE {self._differs} LIMIT 1"
-        )
+        """Return the statement that finds rows whose images have another reference."""
+        return f"SELECT 1 FROM ONLY {child.name} _t JOIN {_NEW} ON _t.ctid = _new.place WHERE {self._differs}"
 
     def moved_to(self, child: Table, parent: Table, place: Place) -> str:
         """Return the statement that finds a row whose image, unlike the row, refers to the parent at a place."""

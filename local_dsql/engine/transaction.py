@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from dsql_dialect import TransactionRules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from local_dsql.engine.commands import Command
     from local_dsql.engine.requests import Request
     from local_dsql.engine.row_changes import RowChanges
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.write_ahead_log.operations import Place
     from local_dsql.write_ahead_log.snapshot import Snapshot
 
 BASE = "local_dsql_base"
@@ -53,7 +54,7 @@ class Transaction:
         uncounted: row operations after `checked` not to count: they are counted already, or were restored.
         log_lost: the log that shows the commits since its snapshot is lost, so it never commits.
         restored: changes were restored without foreign key triggers, so PostgreSQL has no deferred checks for them.
-        moved: names of the deferrable foreign keys whose value a restored UPDATE has changed.
+        moved: base places of rows whose value of a deferrable foreign key a restored UPDATE has changed, by its name.
         changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
@@ -83,7 +84,7 @@ class Transaction:
     uncounted: int = 0
     restored: bool = False
     locks_keys: bool = False
-    moved: set[str] = field(default_factory=set)
+    moved: dict[str, Collection[Place]] = field(default_factory=dict)
     changes_catalog: bool = False
     rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)

@@ -29,6 +29,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.process_state import is_running
 from local_dsql.engine.session import Batch
 from local_dsql.engine.suspend import suspend
 from local_dsql.engine.wait_log import Wait
@@ -63,14 +64,13 @@ _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 class Watch:
     """Watches one statement that has run for some time, until `stop`, and unblocks it."""
 
-    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_packets", "_session", "_suspended")
+    __slots__ = ("_began", "_blocked_since", "_holders", "_over", "_session", "_suspended")
 
-    def __init__(self, session: EngineSession, began: float) -> None:
+    def __init__(self, session: EngineSession) -> None:
         self._session = session
         self._over = False
         self._holders: dict[str, None] = {}
-        self._began = began
-        self._packets = 0
+        self._began = session.sent
         self._blocked_since: dict[int, float] = {}
         self._suspended: set[int] = set()
         session.services.run_in_background(self._look())
@@ -93,7 +93,7 @@ class Watch:
         control, pid = self._session.services.control, self._session.backend.pid
         try:
             while not self.is_over():
-                rows = await control.rows(_BLOCKERS.format(pid=pid)) if self._may_be_blocked() else []
+                rows = await control.rows(_BLOCKERS.format(pid=pid)) if _may_be_blocked(self._session) else []
                 for (blocker,) in rows:
                     if self.is_over():
                         return
@@ -102,12 +102,6 @@ class Watch:
                 looks += 1
         except ConnectionLost:
             return  # PostgreSQL is stopping
-
-    def _may_be_blocked(self) -> bool:
-        """Return whether there is another session, and no part of the response has arrived since the last look."""
-        session = self._session
-        packets, self._packets = self._packets, session.backend.packets
-        return packets == self._packets and session.services.others_exist(session)
 
     async def _clear(self, pid: int) -> None:
         """Suspend, or preempt, the transaction of the session with a backend's process number."""
@@ -160,7 +154,8 @@ def begin_watch(session: EngineSession) -> None:
     All statements share one timer, because most of them are shorter than it takes to create and to cancel one.
     """
     services = session.services
-    services.running[session] = time.monotonic()
+    session.sent = now = time.monotonic()
+    services.running[session] = now + _FIRST_LOOK
     if services.next_look is None:
         services.next_look = asyncio.get_running_loop().call_later(_FIRST_LOOK, _look_at_running, services)
 
@@ -182,17 +177,36 @@ def end_all_watches(services: Services) -> None:
 
 
 def _look_at_running(services: Services) -> None:
-    """Create a watch for each statement that has run for `_FIRST_LOOK`. They are in the order of their beginnings."""
+    """Create a watch for each statement that has run for `_FIRST_LOOK` and may be blocked; look again at the others."""
     services.next_look = None
     now = time.monotonic()
-    for session, began in services.running.items():
-        left = began + _FIRST_LOOK - now
-        if left > 0:
-            loop = asyncio.get_running_loop()
-            services.next_look = loop.call_later(max(left, _TICK), _look_at_running, services)
-            return
-        if session.stop_watch is None:
-            session.stop_watch = Watch(session, began).stop
+    waiting = []
+    for session, due in services.running.items():
+        if session.stop_watch is not None:
+            continue
+        if due > now:
+            waiting.append(due)
+        elif _may_be_blocked(session):
+            session.stop_watch = Watch(session).stop
+        else:
+            services.running[session] = now + min(now - session.sent, _PAUSES[-1])
+            waiting.append(services.running[session])
+    if waiting:
+        delay = max(min(waiting) - now, _TICK)
+        services.next_look = asyncio.get_running_loop().call_later(delay, _look_at_running, services)
+
+
+def _may_be_blocked(session: EngineSession) -> bool:
+    """Return whether PostgreSQL has to be asked.
+
+    It need not be if there is no other session, if a part of the response has arrived since the last look, or if the
+    backend runs.
+    """
+    backend = session.backend
+    if backend.progressed:
+        backend.progressed = False
+        return False
+    return session.services.others_exist(session) and not is_running(backend.pid)
 
 
 @contextlib.contextmanager

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import refused, succeeded
 from local_dsql.engine.commands import first_error, read_places
 from local_dsql.engine.error_causes import run_without
-from local_dsql.engine.errors import EngineError
+from local_dsql.engine.errors import CONFLICT, EngineError
 from local_dsql.engine.powers import read_places as read_places_command
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.requests import with_text
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from dsql_dialect.statement import OnConflict
+    from local_dsql.engine.answers import Answer
     from local_dsql.engine.commands import Command, Result
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -78,6 +80,48 @@ async def answer_by_snapshot(held: HeldSession, request: Request, told: Response
     if answer is None:
         await held.ask(savepoints.TO_GUARD)
     return answer
+
+
+async def settle_duplicate(held: HeldSession, request: Request, told: Response) -> Answer | None:
+    """Return the answer to an upsert with a duplicate that by the snapshot meets a row that others have changed since.
+
+    PostgreSQL does not see that row, and reports the key of another index. None: there is no such row. The transaction
+    must be at its guard, and is there again afterwards.
+    """
+    upsert = await _read(held, request)
+    if upsert is None:
+        return None
+    gone = set((await held.services.log.newer(held.transaction)).gone(upsert.table.file))
+    plain = with_text(request, upsert.statement.without_on_conflict()) if gone else None
+    if plain is None:
+        return None
+    position, answer = await run_without(held, plain, upsert.table.unique)
+    try:
+        if answer.error is not None:
+            return None
+        changes = (await held.services.log.operations(held.backend.pid)).since(position).changes()
+        made = changes[upsert.table.file].inserts if upsert.table.file in changes else []
+        if gone.isdisjoint(await _places_of_twins(held, upsert, made)):
+            return None
+        skips = not upsert.clause.updates and await _without_twin(held, upsert, made) == []
+        nothing = _answer(answer, told, [False] * len(made)) if skips else None
+        return refused(CONFLICT) if nothing is None else succeeded(nothing)
+    finally:
+        await held.ask(savepoints.TO_GUARD)
+
+
+async def _places_of_twins(held: HeldSession, upsert: _Upsert, made: list[Place]) -> list[Place]:
+    token, table = held.services.token, upsert.table
+    if table.runs_code:
+        return []
+    commands = [
+        read_places_command(
+            token, table, table.twin_places(index), [place, *(each for each in made if each != place)]
+        )
+        for place in made
+        for index in upsert.arbiters
+    ]
+    return [place for result in await _run(held, commands) for place in read_places(result.rows[0][0])]
 
 
 async def _read(held: HeldSession, request: Request) -> _Upsert | None:

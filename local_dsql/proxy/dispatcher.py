@@ -14,7 +14,7 @@ not relayed; the protocol handler then registers its messages again.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+import struct
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.suspend import give_way
@@ -53,6 +53,9 @@ _PREPARED_READ = messages.describe(ObjectKind.PORTAL) + messages.execute() + mes
 """The messages after Bind with which drivers run a prepared statement."""
 
 _BIND = FrontendMessage.BIND[0]
+_LENGTH = struct.Struct("!I").unpack_from
+_AROUND_BIND = 1 + len(_PREPARED_READ)
+"""Bytes of the batch that the length in Bind does not count."""
 
 
 class Dispatcher:
@@ -78,6 +81,7 @@ class Dispatcher:
         )
         self._reads = PlainReads(self._session, self._services.catalog, self._protocol)
         self._exchanger = Exchanger(self._session, self._protocol, self._executor, self._control, self)
+        self._held: HeldSession | None = None
         self._busy = True
         self._task: asyncio.Task[None] | None = None
         self._expired = False
@@ -185,29 +189,31 @@ class Dispatcher:
         """
         if self._busy or self._queue.frames or not data:
             return False
-        self._busy = True
-        begun = self._try_prepared(data) if data[0] == _BIND else is_query(data) and self._try_query(data)
-        self._busy = begun
+        if data[0] == _BIND:
+            return self._try_prepared(data)
+        self._busy = begun = is_query(data) and self._try_query(data)
         return begun
 
     def _try_prepared(self, data: bytes) -> bool:
         if not data.endswith(_PREPARED_READ) or data[5]:
             return False  # other messages, or a named portal
-        if int.from_bytes(data[1:5], "big") != len(data) - len(_PREPARED_READ) - 1:
+        if _LENGTH(data, 1)[0] != len(data) - _AROUND_BIND:
             return False  # several messages
         query = self._statements.accepted(data[6 : data.index(0, 6)])
         if query is None:
             return False
         if query.writes:
-            return self._exchanger.try_prepared(query, data, _PREPARED_READ)
+            self._busy = begun = self._exchanger.try_prepared(query, data, _PREPARED_READ)
+            return begun
         if not self._reads.can_relay(query):
             return False
         held = self._engine.try_exclusive()
         if held is None:
             return False
+        self._busy = True
         if self._engine.transaction is not None:
             self._statements.register_read(query)
-        self._relay(data, partial(self._on_prepared_relayed, held))
+        self._relay(held, data, self._on_prepared_relayed)
         return True
 
     def _try_query(self, data: bytes) -> bool:
@@ -222,7 +228,7 @@ class Dispatcher:
         if held is None:
             return False
         self._statements.forget_by_query(query)
-        self._relay(data, partial(self._on_relayed, held))
+        self._relay(held, data, self._on_relayed)
         return True
 
     def _relay_batch(self, batch: list[Frame]) -> bool:
@@ -233,33 +239,39 @@ class Dispatcher:
         if held is None:
             self._statements.forget_batch()
             return False
-        self._relay(b"".join([raw for _, raw in batch]), partial(self._on_relayed, held))
+        self._relay(held, b"".join([raw for _, raw in batch]), self._on_relayed)
         return True
 
-    def _relay(self, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
+    def _relay(self, held: HeldSession, data: bytes, at_end: Callable[[EndFinder], None]) -> None:
+        self._held = held
         begin_watch(self._engine)
         try:
             self._backend.relay(data, self._client.send, at_end)
         except ConnectionLost:
             self.backend_lost()
 
-    def _on_prepared_relayed(self, held: HeldSession, end: EndFinder) -> None:
+    def _on_prepared_relayed(self, end: EndFinder) -> None:
         if end.failed:
             self._session.fail()
-        self.end(held)
+        self._end_relay()
 
-    def _on_relayed(self, held: HeldSession, end: EndFinder) -> None:
+    def _on_relayed(self, end: EndFinder) -> None:
         self._statements.keep_batch(end.parsed if end.failed else None)
         if end.failed:
             self._session.fail()
         if self._session.transaction is None:
             self._statements.forget_portals()
+        self._end_relay()
+
+    def _end_relay(self) -> None:
+        held, self._held = self._held, None
+        assert held is not None
         self.end(held)
 
     def end(self, held: HeldSession) -> None:
         """End a relay or an exchange: suspend the transaction if another session waits for it, and continue."""
-        end_watch(self._engine)
         engine = self._engine
+        end_watch(engine)
         if engine.cancelling is not None or (engine.transaction is not None and held.must_give_way):
             self.run(_give_way(held))
             return

@@ -108,6 +108,11 @@ def spent_portal(name: bytes) -> ServerMessage:
     return ServerMessage("55000", f'portal "{name.decode(errors="replace")}" cannot be run')
 
 
+def existing_portal(name: bytes) -> ServerMessage:
+    """Return the error for a Bind that names a portal which exists."""
+    return ServerMessage("42P03", f'cursor "{name.decode(errors="replace")}" already exists')
+
+
 def malformed(wrong: str) -> ServerMessage:
     """Return the error for a malformed message."""
     return ServerMessage("08P01", wrong, hint="The client library sent a malformed message.")

@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from local_dsql.access import AccessDenied
+from local_dsql.access.short_password import PREFIX
 from local_dsql.proxy import errors
 from local_dsql.proxy.dispatcher import Dispatcher
 from local_dsql.proxy.parameters import SERVER_VERSION, SETTABLE
@@ -64,13 +65,15 @@ async def authenticate_client(
         parameters = _read(body)
         client.send(_negotiation(version, parameters))
         _check(parameters)
-        host = client.server_name
-        if host is None:
-            raise LoginRefused(errors.NO_SERVER_NAME)
         settings = _settings(parameters)
         client.send(messages.PASSWORD_REQUEST)
         role = parameters["user"]
-        principal = _authenticate(context, role, await password, host)
+        given, host = await password, client.server_name
+        if host is None and not given.startswith(
+            PREFIX
+        ):  # Java sends none for a name without a dot: localhost
+            raise LoginRefused(errors.NO_SERVER_NAME)
+        principal = _authenticate(context, role, given, host)
         backend = await _backend(context, role, principal, settings)
     except LoginRefused as refused:
         client.close(refused.reason)
@@ -158,7 +161,7 @@ def _options(text: str) -> dict[str, str]:
     return found
 
 
-def _authenticate(context: ServerContext, role: str, token: str, host: str) -> Principal:
+def _authenticate(context: ServerContext, role: str, token: str, host: str | None) -> Principal:
     try:
         return context.authenticator.authenticate(user=role, token=token, region=context.region, host=host)
     except AccessDenied as denied:

@@ -225,6 +225,8 @@ class QueryProtocol:
             if wrong is not None:
                 return wrong, None
             query = known.register(kind, raw)
+            if kind == FrontendMessage.BIND and self._exists(portal := messages.bind_parts(raw)[0]):
+                return errors.existing_portal(portal), query
         except ValueError:
             return check_message(kind, raw, known.codec), None
         if query is not None and kind == FrontendMessage.EXECUTE and self._is_spent(query, raw):
@@ -232,6 +234,11 @@ class QueryProtocol:
         if query is not None or kind in (FrontendMessage.PARSE, FrontendMessage.CLOSE):
             return None, query
         return _unknown_name(kind, raw), None
+
+    def _exists(self, portal: bytes) -> bool:
+        """Return whether the proxy keeps a portal that PostgreSQL does not know any more."""
+        transaction, portals = self._session.transaction, self._session.statements.portals
+        return portal in portals.drained and transaction is not None and not transaction.failed
 
     def _is_spent(self, query: ParsedQuery, raw: bytes) -> bool:
         """Return whether a portal without rows is executed again. PostgreSQL may have closed it."""

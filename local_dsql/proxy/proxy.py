@@ -123,6 +123,16 @@ class Proxy:
         await endpoint.open()
         self._endpoints[region] = endpoint
 
+    async def pause(self) -> None:
+        """Drop all clients and forget injections, conflicts and waits; new clients wait until `resume`."""
+        await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
+        await self.engine.end_sessions()
+
+    async def resume(self) -> None:
+        """Accept clients again."""
+        for endpoint in self._endpoints.values():
+            await endpoint.open()
+
     async def stop_region(self, region: str) -> None:
         """Drop the clients of a Region and refuse new ones; its port stays reserved. No effect if it is stopped."""
         if (endpoint := self._endpoints.pop(region, None)) is not None:

@@ -19,12 +19,15 @@ from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeVar
 
     from local_dsql.access import ClusterName, IdentityStore
     from local_dsql.client.launch import ServerOptions
     from local_dsql.server.cluster_record import ClusterRecord
     from local_dsql.server.instance import Instance
+
+    T = TypeVar("T")
 
 _CLOSE_TIMEOUT = 5.0
 """Seconds that the proxy gets to end its sessions; PostgreSQL ends them anyway when it stops."""
@@ -86,16 +89,43 @@ class Endpoints:
                 await self._listen(missing)
 
     async def reset(self) -> None:
-        """Replace the database by an empty one; all sessions end.
+        """Replace the database by an empty one."""
+        await self._replace(self._instance.reset)
+
+    async def save_snapshot(self, name: str) -> None:
+        """Keep the database as a snapshot, and continue with a copy of it."""
+        await self._replace(lambda: self._instance.save_snapshot(name))
+
+    async def restore_snapshot(self, name: str) -> bool:
+        """Give the database the content of a snapshot, and return whether there is one with this name.
+
+        The database is copied only if a definition has changed. Else the changes of rows are undone.
+        """
+        if self._instance.counts_changes(name) and await self._undo_changes(name):
+            return True
+        return await self._replace(lambda: self._instance.restore_snapshot(name))
+
+    async def _undo_changes(self, name: str) -> bool:
+        async with self._changing:
+            proxy = self.proxy
+            await proxy.pause()
+            try:
+                return await self._instance.undo_changes(name)
+            finally:
+                await proxy.resume()
+
+    async def _replace(self, replacement: Callable[[], Awaitable[T]]) -> T:
+        """Run a replacement of the database while no session is open.
 
         All endpoints keep their ports: clients that connect meanwhile wait.
         """
         async with self._changing:
             await self._close_proxy()
-            await self._instance.reset()
+            result = await replacement()
             self._proxy = await self._start_proxy()
             for region in self.ports.keys() - self.stopped:
                 await self._proxy.listen(region, self.ports[region], self._latency)
+            return result
 
     async def stop_region(self, region: str) -> None:
         """Close the connections of a Region and refuse new ones; no effect if it is stopped."""

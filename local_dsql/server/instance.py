@@ -17,8 +17,12 @@ from local_dsql.storage.folder import unusable_folder
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Coroutine
+    from typing import TypeVar
 
     from local_dsql.storage.folder import Folder
+
+    T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -103,24 +107,49 @@ class Instance:
         return self._postgres.failure(f"the PostgreSQL of {self._folder.path} has stopped")
 
     async def reset(self) -> None:
-        """Empty the live database, and drop all roles created since the first start.
+        """Empty the live database, and drop all snapshots and all roles created since the first start.
 
         Resets come in series, so the next live database is copied in the background.
 
         Raises:
             PostgresError: PostgreSQL fails; with its message.
         """
+        assert self._build_record is not None
+        await self._replace(self._databases.recreate(self._build_record))
+
+    async def save_snapshot(self, name: str) -> None:
+        """Keep the live database as a snapshot, instead of an older one; errors as `reset`."""
+        await self._replace(self._databases.save_snapshot(name))
+
+    async def restore_snapshot(self, name: str) -> bool:
+        """Replace the live database by a copy of a snapshot, and return whether there was one; errors as `reset`."""
+        return await self._replace(self._databases.restore_snapshot(name))
+
+    def counts_changes(self, name: str) -> bool:
+        """Return whether `undo_changes` may restore the snapshot."""
+        return self._databases.counts_changes(name)
+
+    async def undo_changes(self, name: str) -> bool:
+        """Restore a snapshot while the engine goes on, and return whether that was possible; errors as `reset`."""
+        from local_dsql.wire.backend import ConnectionLost
+
+        try:
+            return await self._databases.undo_changes(name)
+        except ConnectionLost:
+            raise self.failure() from None
+
+    async def _replace(self, replacement: Coroutine[None, None, T]) -> T:
         import asyncio
 
         from local_dsql.wire.backend import ConnectionLost
 
-        assert self._build_record is not None
         await self.settle()
         try:
-            await self._databases.recreate(self._build_record)
+            result = await replacement
         except ConnectionLost:
             raise self.failure() from None
         self._spare = asyncio.create_task(self._databases.prepare_spare())
+        return result
 
     async def settle(self) -> None:
         """Wait for background work."""

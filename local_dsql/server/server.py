@@ -98,7 +98,10 @@ class Server:
             "attach": self._attach,
             "status": self._status,
             "register": self._register,
+            "identity": self._identity,
             "reset": self._reset,
+            "save_snapshot": self._save_snapshot,
+            "restore_snapshot": self._restore_snapshot,
             "stop_region": self._stop_region,
             "start_region": self._start_region,
             "delay_jobs": self._delay_jobs,
@@ -148,9 +151,21 @@ class Server:
         credentials = None if given is None else Credentials(**given)
         return asdict(self._identities.register(str(parameters["arn"]), permissions, credentials).credentials)
 
+    async def _identity(self, parameters: Json) -> Json:
+        """Return the credentials of a principal, `None` if it is not registered."""
+        known = (each for each in self._identities.all() if each.arn == parameters["arn"])
+        return {"credentials": next((asdict(each.credentials) for each in known), None)}
+
     async def _reset(self, _: Json) -> Json:
         await self._endpoints.reset()
         return {}
+
+    async def _save_snapshot(self, parameters: Json) -> Json:
+        await self._endpoints.save_snapshot(str(parameters["name"]))
+        return {}
+
+    async def _restore_snapshot(self, parameters: Json) -> Json:
+        return {"restored": await self._endpoints.restore_snapshot(str(parameters["name"]))}
 
     async def _stop_region(self, parameters: Json) -> Json:
         await self._endpoints.stop_region(str(parameters["region"]))

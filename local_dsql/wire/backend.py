@@ -11,6 +11,7 @@ from local_dsql.wire.end_finder import EndFinder
 from local_dsql.wire.error_context import without_internal_context
 from local_dsql.wire.fifo_lock import FifoLock
 from local_dsql.wire.frames import BODY
+from local_dsql.wire.gathered_output import GatheredOutput
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import BackendError, Response
 
@@ -45,14 +46,15 @@ class Backend(asyncio.Protocol):
         self.pid = 0
         self.parameters: dict[str, str] = {}
         """Each ParameterStatus received with collected responses: value by name."""
-        self.packets = 0
-        """Number of packets received since the last request was sent."""
+        self.progressed = False
+        """True if a part of the current response has arrived; its reader may reset it."""
         self.encoding = "UTF8"
         """The last reported client_encoding."""
         self.on_lost: Callable[[], None] = lambda: None
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
         self._end = EndFinder(without_internal_context)
+        self._rows = GatheredOutput()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
@@ -115,7 +117,7 @@ class Backend(asyncio.Protocol):
     ) -> list[Response]:
         if self._lost or self._transport is None:
             raise ConnectionLost
-        self.packets = 0
+        self.progressed = False
         self._collector.begin(wanted, stop=stop, bulk=bulk)
         self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(data)
@@ -152,7 +154,7 @@ class Backend(asyncio.Protocol):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
-        self.packets = 0
+        self.progressed = False
         self._end.begin(data)
         self._sink, self._at_end = sink, at_end
         self._transport.write(data)
@@ -178,7 +180,7 @@ class Backend(asyncio.Protocol):
         """
         if self._lost or self._transport is None:
             raise ConnectionLost
-        self.packets = 0
+        self.progressed = False
         self._exchanged, self._identify = at_end, identify or _itself
         self._transport.write(data)
 
@@ -245,18 +247,24 @@ class Backend(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Relay or collect."""
-        self.packets += 1
+        self.progressed = True
         if self._exchanged is not None:
             self._receive_exchanged(self._exchanged, data)
             return
         if self._sink is not None:
             end = self._end
-            self._sink(end.feed(data))
+            piece = end.feed(data)
+            if end.is_long:
+                self._rows.add(piece, self._sink)
+            else:
+                self._sink(piece)
             if end.probe and self._transport is not None:
                 self._transport.write(end.probe)
             if end.status:
                 at_end, self._sink, self._at_end = self._at_end, None, None
                 self._draining = False
+                if end.is_long:
+                    self._rows.flush()
                 assert at_end is not None
                 at_end(end)
             return
@@ -278,6 +286,7 @@ class Backend(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Fail the pending request and call `on_lost`."""
         self._lost = True
+        self._rows.flush()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(ConnectionLost())

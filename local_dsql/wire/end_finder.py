@@ -23,7 +23,6 @@ _ERROR_RESPONSE = BackendMessage.ERROR_RESPONSE[0]
 _PARSE_COMPLETE = BackendMessage.PARSE_COMPLETE[0]
 _ROWS = (BackendMessage.DATA_ROW[0], BackendMessage.COPY_DATA[0])
 """The only messages that come in thousands."""
-_NOTED = frozenset((*_ROWS, _READY_FOR_QUERY, _ERROR_RESPONSE, _PARSE_COMPLETE))
 
 
 class EndFinder:
@@ -43,6 +42,7 @@ class EndFinder:
         "_request",
         "_skip",
         "failed",
+        "is_long",
         "parsed",
         "probe",
         "status",
@@ -64,6 +64,8 @@ class EndFinder:
         self.status = b""
         """The transaction status, once the end is found."""
         self.failed = False
+        self.is_long = False
+        """True from the probe on: more rows follow."""
         self.parsed = 0
         self._request = request
         self._followed = 0
@@ -84,14 +86,10 @@ class EndFinder:
         far = LONG - self._followed if self._request else end
         while end - position >= 6:
             kind = data[position]
-            if kind not in _NOTED:
-                pass
-            elif kind in _ROWS:
+            if kind in _ROWS:
                 if position > far:
                     if self._may_probe():
-                        self._probe = Probe()
-                        self.probe = self._probe.request
-                        self._scan(data[position:])
+                        self._begin_probe(data[position:])
                         return given
                     far = end
             elif kind == _READY_FOR_QUERY:
@@ -136,6 +134,12 @@ class EndFinder:
         kinds = b"".join(kind for kind, _ in FrameReader().feed(self._request))
         self._request = b""  # once is enough
         return FrontendMessage.PARSE not in kinds[kinds.rfind(FrontendMessage.EXECUTE) :]
+
+    def _begin_probe(self, rest: bytes) -> None:
+        self._probe = Probe()
+        self.is_long = True
+        self.probe = self._probe.request
+        self._scan(rest)
 
     def _scan(self, data: bytes) -> None:
         """Search for an error, which may begin in the piece before; in a transaction, the status decides instead."""

@@ -43,6 +43,19 @@ class TableChanges:
     keys_unchanged: set[Place] = field(default_factory=set)
 
     @property
+    def needed(self) -> dict[Place, LockStrength]:
+        """Return the locks that can conflict, by base place: `held` without those that an upsert has not used."""
+        return {
+            place: self.locks[place] if unused else strength
+            for place, strength in self.held.items()
+            if not (unused := self._is_unused(place, strength)) or place in self.locks
+        }
+
+    def _is_unused(self, place: Place, strength: LockStrength) -> bool:
+        changed = place in self.updates or place in self.deletes
+        return strength is LockStrength.NO_KEY_UPDATE and not changed
+
+    @property
     def made(self) -> list[Place]:
         """Return all own places: those of the updates, then those of the inserts."""
         return [*self.updates.values(), *self.inserts]
@@ -58,13 +71,12 @@ class TableChanges:
     def settle(self) -> None:
         """Drop locks that need not be acquired again.
 
-        An update or a delete locks its row itself; an update does that less strongly than FOR UPDATE. A no-key lock on
-        a row that is not written comes from an upsert that has changed nothing: it is no conflict in DSQL.
+        An update or a delete locks its row itself; an update does that less strongly than FOR UPDATE.
         """
         self.keys_unchanged &= self.updates.keys()
         for place, strength in list(self.locks.items()):
             updated = place in self.updates and strength is not LockStrength.UPDATE
-            if updated or place in self.deletes or strength is LockStrength.NO_KEY_UPDATE:
+            if updated or place in self.deletes:
                 del self.locks[place]
 
 
@@ -77,6 +89,8 @@ class _Fold:
         self._origins: dict[tuple[int, Place], Place | None] = {}
         """Base place of every own version that is current; None for an inserted row."""
         self._rekeyed: set[tuple[int, Place]] = set()
+        self._upserted: list[tuple[TableChanges, Place]] = []
+        """Rows that an upsert has locked, and perhaps not changed."""
 
     def add(self, operation: RowOperation) -> None:
         table = self.tables.get(operation.file)
@@ -97,10 +111,13 @@ class _Fold:
             strength = self._multixact_strength(operation.multixact, strength)
         own = (operation.file, old) in self._origins
         base = self._origins[operation.file, old] if own else old
-        if base is not None:
-            table.hold(base, strength)
-            if operation.kind is OperationKind.LOCK:
-                _raise(table.locks, base, strength)
+        if base is None:
+            return
+        table.hold(base, strength)
+        if strength is LockStrength.NO_KEY_UPDATE:
+            self._upserted.append((table, base))
+        elif operation.kind is OperationKind.LOCK:
+            _raise(table.locks, base, strength)
 
     def _replace(self, table: TableChanges, operation: RowOperation, old: Place) -> None:
         base = self._origins.pop((operation.file, old), old)
@@ -125,9 +142,19 @@ class _Fold:
                 self.tables[file].updates[base] = new
         for file, base in self._rekeyed:
             self.tables[file].keys_unchanged.discard(base)
+        self._share_upserted()
         for table in self.tables.values():
             table.settle()
         return {file: table for file, table in self.tables.items() if table or table.held}
+
+    def _share_upserted(self) -> None:
+        """Lock rows that an upsert has not changed FOR KEY SHARE, if the transaction has made rows.
+
+        The upsert's own lock is no conflict in DSQL. But PostgreSQL logs no FOR KEY SHARE under it, so rows that were
+        made may refer to these.
+        """
+        for table, base in self._upserted if self._origins else ():
+            _raise(table.locks, base, LockStrength.KEY_SHARE)
 
 
 def _strongest(multixact: int, strongest: LockStrength) -> LockStrength:

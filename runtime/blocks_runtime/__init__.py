@@ -8,8 +8,8 @@ rows = db.query(sql("SELECT * FROM accounts WHERE id = {id}", id=account_id))
 table = AtomicTable("locks")
 table.set_atomic(item, table.get_lock(item))
 
-`AsyncDistributedDatabase` and `AsyncAtomicTable` are the same for asyncio. Public modules: `errors`, `contract`,
-`signing`, `orm`, `aio.orm`.
+`AsyncDistributedDatabase` and `AsyncAtomicTable` are the same for asyncio. Public modules: `errors`, `warnings`,
+`contract`, `signing`, `orm`, `aio.orm`.
 """
 
 from .shared.lazy_exports import lazy_exports
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
     from .errors import RaceCondition as RaceCondition
     from .errors import is_blocks_error as is_blocks_error
+    from .shared.json_values import json_default as json_default
+    from .shared.json_values import jsonable as jsonable
+    from .shared.json_values import to_json as to_json
 else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -59,6 +62,8 @@ else:
             "Health": "database.results",
             "is_blocks_error": "errors",
             "Item": "atomic_table.items",
+            "json_default": "shared.json_values",
+            "jsonable": "shared.json_values",
             "Key": "atomic_table.keys",
             "Loaded": "database.loading",
             "Lock": "atomic_table.items",
@@ -74,6 +79,7 @@ else:
             "sql": "database.fragments",
             "Stats": "database.results",
             "TableTransaction": "atomic_table.transaction",
+            "to_json": "shared.json_values",
             "Transaction": "database.transaction",
             "TransactionInfo": "database.results",
         },

@@ -70,7 +70,7 @@ def variable_prefix(name: str) -> str:
     capitals = re.sub(r"[^A-Z0-9]+", "_", name.upper())
     if not capitals.strip("_"):
         raise ValueError(
-            f"database name {name!r} has no letter A-Z or digit, so no variable can be named after it; "
+            f"the name {name!r} has no letter A-Z or digit, so no variable can be named after it; "
             "choose an id such as 'main'"
         )
     return f"BLOCKS_{capitals}"

@@ -12,6 +12,8 @@
     │   ├── CheckViolation                   23514
     │   ├── PermissionDenied                 42501
     │   ├── FeatureNotSupported              0A000
+    │   ├── NoResultFound                    `query_exactly_one`: there is no row
+    │   ├── MultipleResultsFound             `query_exactly_one`: there are more rows than one
     │   ├── LimitExceeded                    53xxx, 54xxx
     │   │   └── TableLimitExceeded           AtomicTable: a limit of DynamoDB, before the call where it can be known
     │   ├── ServerUnavailable                XX000 `server unavailable`
@@ -32,10 +34,10 @@
 
 Each has `sqlstate` (None without a server error), `retryable` (running the same transaction again may succeed),
 `status` (the HTTP status that a handler may answer with: 409 for a conflict, 503 for a database that cannot answer now,
-else 500),
+404 for a row that does not exist, else 500),
 `commit_unknown` (it may have taken effect), `attempts`, `advice` (the remedy), and `name`, its name in Blocks for
-TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE and
-the remedy, and never a value or a token.
+TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE, the
+remedy and the statement with `$1` in place of values, and never a value or a token.
 
 Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
@@ -60,6 +62,8 @@ __all__ = [
     "LeaseLost",
     "LimitExceeded",
     "MessageLost",
+    "MultipleResultsFound",
+    "NoResultFound",
     "NotNullViolation",
     "OnceMismatch",
     "PermissionDenied",
@@ -94,8 +98,10 @@ class DatabaseError(Exception):
     """Base of all errors of the runtime.
 
     `attempts` counts the runs of the transaction. `detail`, `constraint` and `table` repeat the server's report;
-    `detail` may quote values of a row, so it is not part of the message. `position` is the character of the
-    statement that the server points at, from 1. `advice` is the remedy, "" where it depends on the application.
+    `detail` may quote values of a row, so it is not part of the message. `statement` is the text that failed, with
+    `$1` in place of values, None outside of a statement; `position` is the character of it that the server points at,
+    from 1, and `excerpt` the two lines of PostgreSQL that show the place (`LINE 1: …`). `advice` is the remedy, ""
+    where it depends on the application; `hint` is the server's own, unless it is the advice.
     """
 
     name: str = DistributedDatabaseErrors.QueryFailed
@@ -115,13 +121,18 @@ class DatabaseError(Exception):
         retryable: bool | None = None,
         advice: str | None = None,
         position: int | None = None,
+        excerpt: str | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.detail = detail
         self.constraint = constraint
         self.table = table
+        self.statement: str | None = None
         self.position = position
+        self.excerpt = excerpt
+        self.hint = hint
         self.attempts = 1
         if retryable is not None:
             self.retryable = retryable
@@ -132,8 +143,28 @@ class DatabaseError(Exception):
         message = super().__str__()
         code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
         tries = f" after {self.attempts} attempts" if self.attempts > 1 else ""
-        advice = f"; {self.advice}" if self.advice else ""
-        return f"{message}{code}{tries}{advice}"
+        return "\n".join((f"{message}{code}{tries}{_joined(self.advice)}", *self._lines()))
+
+    def _lines(self) -> list[str]:
+        """Return the lines after the first, as psql and the server's log have them."""
+        lines = [self.excerpt] if self.excerpt else []
+        if self.hint:
+            lines.append(f"HINT:  {self.hint}")
+        if self.statement is not None and not self.excerpt:
+            text = " ".join(self.statement.split())
+            lines.append(f"STATEMENT:  {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}")
+        return lines
+
+
+_SHOWN = 200
+"""Characters of a statement in the text of an error."""
+
+
+def _joined(advice: str) -> str:
+    """Return a remedy as the end of a sentence, or as sentences of its own if the server wrote it."""
+    if not advice:
+        return ""
+    return f". {advice}" if advice[0].isupper() else f"; {advice}"
 
 
 class ConfigurationError(DatabaseError):
@@ -199,6 +230,19 @@ class FeatureNotSupported(QueryFailed):
     """Aurora DSQL does not have this feature of PostgreSQL."""
 
     advice = "see what DSQL supports, or let `blocks lint` name the alternative"
+
+
+class NoResultFound(QueryFailed):
+    """The statement returned no row where one was asked for; the name is that of SQLAlchemy."""
+
+    advice = "use query_one() where a row may be missing"
+    status = 404
+
+
+class MultipleResultsFound(QueryFailed):
+    """The statement returned several rows where one was asked for; the name is that of SQLAlchemy."""
+
+    advice = "select by a unique key, or use query() for all of them"
 
 
 class LimitExceeded(QueryFailed):

@@ -20,6 +20,7 @@ from blocks_runtime import (
     Sql,
     Transaction,
     sql,
+    to_json,
 )
 from blocks_runtime.errors import DatabaseError, SerializationFailure
 
@@ -55,6 +56,11 @@ def threads(db: DistributedDatabase) -> None:
     assert_type(db.query(STATEMENT, dict[str, object]), list[dict[str, object]])
     assert_type(db.query_one(STATEMENT), dict[str, Any] | None)
     assert_type(db.query_one(STATEMENT, Account), Account | None)
+    assert_type(db.query_exactly_one(STATEMENT), dict[str, Any])
+    assert_type(db.query_exactly_one(STATEMENT, Account), Account)
+    assert_type(db.query_value(STATEMENT), Any)
+    assert_type(db.query_value(STATEMENT, int), int | None)
+    assert_type(to_json(db.query(STATEMENT)), str)
     assert_type(db.execute(STATEMENT), int)
     assert_type(db.stream(STATEMENT), Iterator[dict[str, Any]])
     assert_type(db.stream(STATEMENT, Account), Iterator[Account])
@@ -83,6 +89,8 @@ def transactions(db: DistributedDatabase) -> None:
 async def tasks(db: AsyncDistributedDatabase) -> None:
     assert_type(await db.query(STATEMENT), list[dict[str, Any]])
     assert_type(await db.query_one(STATEMENT, Account), Account | None)
+    assert_type(await db.query_exactly_one(STATEMENT, Account), Account)
+    assert_type(await db.query_value(STATEMENT, int), int | None)
     assert_type(await db.execute(STATEMENT), int)
     assert_type(db.stream(STATEMENT, Account), AsyncIterator[Account])
 

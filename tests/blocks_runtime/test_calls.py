@@ -383,3 +383,71 @@ REFUSED: dict[str, Callable[[], object]] = {
 def test_impossible_numbers_are_refused(call: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="give"):
         call()
+
+
+NOTHING = sql("SELECT n FROM items WHERE id = -1")
+
+
+def test_exactly_one_row(db: DistributedDatabase) -> None:
+    assert db.query_exactly_one(ONE) == {"n": 100}
+    assert db.query_exactly_one(sql("SELECT id, n FROM items WHERE id = 1"), Item) == Item(1, 100)
+    with pytest.raises(
+        errors.NoResultFound, match="returned no row, and one was asked for; use query_one"
+    ) as none:
+        db.query_exactly_one(NOTHING)
+    assert none.value.status == 404
+    with pytest.raises(errors.MultipleResultsFound, match="returned 2 rows, and one was asked for"):
+        db.query_exactly_one(ALL)
+    with pytest.raises(errors.QueryFailed, match="returns no rows to read"):
+        db.query_exactly_one(ADD)
+
+    def work(tx: Transaction) -> None:
+        tx.execute(ADD)
+        tx.query_exactly_one(NOTHING)
+
+    with pytest.raises(errors.NoResultFound):
+        db.transaction(work, retry_on_conflict=True)
+    assert db.query_value(ONE) == 101, "the transaction was rolled back; the statement alone took effect"
+
+
+def test_one_value(db: DistributedDatabase) -> None:
+    assert db.query_value(ONE) == 100
+    assert db.query_value(ONE, int) == 100
+    assert db.query_value(sql("SELECT NULL::int"), int) is None
+    assert db.query_value(NOTHING) is None
+    assert db.query_value(sql("SELECT ARRAY[1, 2]"), list[int]) == [1, 2]
+    assert db.transaction(lambda tx: tx.query_value(sql("SELECT n FROM items ORDER BY id"), int)) == 100
+    with pytest.raises(
+        errors.QueryFailed, match="returns 2 columns, and one value was asked for; select one"
+    ):
+        db.query_value(ALL)
+    with pytest.raises(TypeError, match=r"of type Decimal, not int; cast it in the statement"):
+        db.query_value(sql("SELECT 1.5"), int)
+
+
+def test_errors_show_the_statement_and_never_its_parameters(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed) as syntax:
+        db.query(sql("SELECT n\nFORM items WHERE id = {id}", id="secret"))
+    assert str(syntax.value).splitlines()[1:] == ["LINE 2: FORM items WHERE id = $1", " " * 13 + "^"]
+    assert syntax.value.statement == "SELECT n\nFORM items WHERE id = $1"
+    insert = sql("INSERT INTO items\n  VALUES ({id}, {n})", id=1, n=4242)
+    with pytest.raises(errors.UniqueConstraintViolation) as duplicate:
+        db.execute(insert)
+    assert str(duplicate.value).splitlines()[-1] == "STATEMENT:  INSERT INTO items VALUES ($1, $2)"
+    with pytest.raises(errors.QueryFailed) as missing:
+        db.query(sql("SELECT nosuch({id})", id=4242))
+    lines = str(missing.value).splitlines()
+    assert lines[1:3] == ["LINE 1: SELECT nosuch($1)", "               ^"]
+    assert lines[3].startswith("HINT:  No function matches")
+    with pytest.raises(errors.DeadlineExceeded, match=r"STATEMENT:  SELECT pg_sleep\(\$1\)"):
+        db.query(sql("SELECT pg_sleep({n})", n=4242), deadline=0.1)
+    long = sql("SELECT 1/0, {n}, " + ", ".join(["'a'"] * 300), n=4242)
+    with pytest.raises(errors.QueryFailed) as divided:
+        db.query(long)
+    assert len(str(divided.value)) < 400
+    with pytest.raises(errors.UniqueConstraintViolation) as streamed:
+        list(db.stream(sql("INSERT INTO items VALUES ({id}, {n}) RETURNING id", id=1, n=4242)))
+    assert streamed.value.statement == "INSERT INTO items VALUES ($1, $2) RETURNING id"
+    for caught in (syntax, duplicate, missing, divided, streamed):
+        assert "4242" not in str(caught.value)
+        assert "secret" not in repr(caught.value) + str(vars(caught.value))

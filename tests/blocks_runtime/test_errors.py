@@ -47,7 +47,8 @@ def test_picklable(kind: type[DatabaseError]) -> None:
     assert str(again) == f"what (SQLSTATE 40001) after 4 attempts{way_out}"
 
 
-STATUSES = {
+STATUSES: dict[int, set[type[DatabaseError]]] = {
+    404: {errors.NoResultFound},
     409: {
         *(errors.UniqueConstraintViolation, errors.ForeignKeyViolation, errors.SerializationFailure),
         *(errors.RaceCondition, errors.LeaseHeld, errors.LeaseLost, errors.MessageLost, errors.OnceMismatch),

@@ -127,7 +127,10 @@ def test_the_advice_is_not_repeated(db: DistributedDatabase) -> None:
     with pytest.raises(errors.FeatureNotSupported) as caught:
         db.execute(sql("LISTEN accounts"))
     assert caught.value.advice.startswith("Use a queue or a topic")
-    assert str(caught.value) == f"unsupported statement: Listen (SQLSTATE 0A000); {caught.value.advice}"
+    assert str(caught.value) == (
+        f"unsupported statement: Listen (SQLSTATE 0A000). {caught.value.advice}\n"
+        "LINE 1: LISTEN accounts\n        ^"
+    )
     db.simulate_conflict()
     with pytest.raises(errors.SerializationFailure) as conflict:
         db.transaction(lambda tx: tx.execute(ADD))

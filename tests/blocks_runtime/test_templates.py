@@ -159,5 +159,5 @@ def test_more_values_than_the_protocol_allows() -> None:
 def test_templates_are_parsed_once_and_the_cache_is_bounded() -> None:
     assert pattern_of("SELECT {x}") is pattern_of("SELECT {x}")
     for number in range(1500):
-        pattern_of(f"SELECT {number}")
+        pattern_of("SELECT " + "x" * number)
     assert len(_known) <= 1000

@@ -14,6 +14,7 @@ from .writes import Add
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from decimal import Decimal
+    from typing import NoReturn
 
     from ..shared.deadline import Deadline
     from .once import Once
@@ -71,6 +72,14 @@ class Counter:
             if live(record) is None or record is None:
                 raise
             identity.result_in(record)  # refuses another payload
+
+    def __reduce__(self) -> NoReturn:
+        from ..shared.pickling import refuse
+
+        refuse(self)
+
+    def __repr__(self) -> str:
+        return f"Counter({self.name!r}, shards={self.shards})"
 
     def value(self, *, deadline: Deadline | None = None) -> int | Decimal:
         """Return the sum of all shards; they are read one after the other, so additions meanwhile may be missing."""

@@ -22,7 +22,7 @@ from .expressions import (
     with_keys,
 )
 from .failures import Next
-from .items import next_version
+from .items import new_write_id, next_version
 from .limits import ACTIONS, BATCH_READS, BATCH_WRITES
 from .primitives import sleep
 from .requests import BACKOFF
@@ -79,19 +79,22 @@ class DynamoStore:
             RaceCondition: a condition failed, so nothing was written.
             CommitOutcomeUnknown: no answer arrived, also after repetitions with the same token.
         """
-        request = Request.of("TransactWriteItems", transaction_parameters(self._table, writes), writes=True)
+        write_id = new_write_id()
+        parameters = transaction_parameters(self._table, writes, write_id)
+        request = Request.of("TransactWriteItems", parameters, writes=True)
         try:
             self.client.call(request, until)
         except RequestFailed as failed:
             if not isinstance(failed.error, RaceCondition):
                 raise self.client.final(failed) from failed.error.__cause__
-            if failed.lost and is_own_write(writes, failed.failure.reasons):
+            if failed.lost and is_own_write(write_id, failed.failure.reasons):
                 return
             raise with_keys(failed.error, writes, failed.failure.reasons) from None
 
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, each by itself."""
-        entries = [{"PutRequest": {"Item": attributes_of(each)}} for each in records]
+        write_id = new_write_id()
+        entries = [{"PutRequest": {"Item": attributes_of(each, write_id)}} for each in records]
         if len(records) == 1:
             parameters = {"TableName": self._table, **entries[0]["PutRequest"]}
             self._write_or_settle("PutItem", parameters, entries, until)

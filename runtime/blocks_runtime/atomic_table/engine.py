@@ -13,7 +13,7 @@ from .items import ABSENT, Item, Lock, check_table, item_of, live, record_of
 from .keys import Key, key_of
 from .lease import Lease
 from .limits import ACTIONS
-from .locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, renewed
+from .locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, no_guard, renewed
 from .once import once_of
 from .primitives import ensure_result, sleep
 from .transaction import TableTransaction
@@ -161,7 +161,7 @@ class TableEngine:
             elif isinstance(guard, Lease):
                 writes.append(guard.condition(table))
             else:
-                raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
+                raise no_guard(guard)
         for item in items:
             check_table(getattr(item, "table", None), table, "item")
             known = getattr(item, "version", None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryFailed
@@ -19,12 +18,13 @@ if TYPE_CHECKING:
     from .writes import Write
 
 
-def attributes_of(record: Record) -> dict[str, Any]:
-    """Return the attributes of an item."""
+def attributes_of(record: Record, write_id: str) -> dict[str, Any]:
+    """Return the attributes of an item that a write stores."""
     attributes: dict[str, Any] = {
         **key_attributes(record.key),
         "data": record.data,
         "version": {"N": str(record.version)},
+        "write_id": {"S": write_id},
     }
     if record.expires_at is not None:
         attributes["ttl"] = {"N": str(record.expires_at)}
@@ -54,16 +54,16 @@ def record_of(attributes: Mapping[str, Any]) -> Record:
     return Record(key, attributes["data"], int(version), None if expiry is None else int(float(expiry)))
 
 
-def transaction_parameters(table: str, writes: Sequence[Write]) -> dict[str, object]:
-    """Return the parameters of TransactWriteItems, with a token of its own.
+def transaction_parameters(table: str, writes: Sequence[Write], write_id: str) -> dict[str, object]:
+    """Return the parameters of TransactWriteItems, with the identity of the write as its token.
 
     With the token a repeated request is carried out once (AWS developer guide, "Idempotency"). A failed condition
     returns the item, which shows whether this very write has made it.
     """
     now = int(time.time())
     return {
-        "ClientRequestToken": uuid.uuid4().hex,
-        "TransactItems": [_action(table, write, now) for write in writes],
+        "ClientRequestToken": write_id,
+        "TransactItems": [_action(table, write, write_id, now) for write in writes],
     }
 
 
@@ -118,8 +118,8 @@ def unless_newer(table: str, entry: Mapping[str, Any], before: int) -> tuple[str
 
 def is_undecided(entry: Mapping[str, Any], reasons: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether `unless_newer` has left the item of a writer that came later, or whose clock is ahead."""
-    own = entry["PutRequest"]["Item"]["version"] if "PutRequest" in entry else None
-    return any(found["version"] != own for reason in reasons if (found := reason.get("Item")))
+    own = entry["PutRequest"]["Item"]["write_id"] if "PutRequest" in entry else None
+    return any(found.get("write_id") != own for reason in reasons if (found := reason.get("Item")))
 
 
 def _where(expression: str, version: str) -> dict[str, object]:
@@ -131,12 +131,12 @@ def _where(expression: str, version: str) -> dict[str, object]:
     }
 
 
-def _action(table: str, write: Write, now: int) -> dict[str, object]:
+def _action(table: str, write: Write, write_id: str, now: int) -> dict[str, object]:
     if isinstance(write, Add):
         return {"Update": add_parameters(table, write)}
     condition = {} if write.expects is None else _condition(write.expects, now)
     if isinstance(write, Put):
-        return {"Put": {"TableName": table, "Item": attributes_of(write.record), **condition}}
+        return {"Put": {"TableName": table, "Item": attributes_of(write.record, write_id), **condition}}
     name = "Delete" if isinstance(write, Delete) else "ConditionCheck"
     return {name: {"TableName": table, "Key": key_attributes(write.key), **condition}}
 
@@ -153,18 +153,13 @@ def _condition(expects: int, now: int) -> dict[str, object]:
     }
 
 
-def is_own_write(writes: Sequence[Write], reasons: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether the conditions failed because this very write was carried out before.
+def is_own_write(write_id: str, reasons: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether conditions failed because this very write was carried out before.
 
-    To be asked only after a lost answer: it is the case where the endpoint does not know tokens. An item that has the
-    version of this write was written by it, and with it all others. Another writer may have drawn the same version in
-    the same nanosecond; then this write has failed, without a lost answer.
+    It is the case where an answer was lost and the endpoint does not know tokens. An item with the identity of this
+    write was written by it, and with it all others.
     """
-    for write, reason in zip(writes, reasons, strict=False):
-        item = reason.get("Item")
-        if isinstance(write, Put) and item and item.get("version") == {"N": str(write.record.version)}:
-            return True
-    return False
+    return any((reason.get("Item") or {}).get("write_id") == {"S": write_id} for reason in reasons)
 
 
 def with_keys(

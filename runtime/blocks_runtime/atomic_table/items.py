@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import typing
+import uuid
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Generic, TypeVar
@@ -11,6 +12,9 @@ from typing import Generic, TypeVar
 from .keys import Key, key_of
 from .typed import typed
 from .values import AttributeValue, decode, encode
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,7 +35,7 @@ class Item(Generic[T]):
     sk: str
     data: T
     version: int | None = None
-    """Changes with every write and grows; None for an item that was not read from the table."""
+    """Changes with every write, and grows with every one that is conditional; None for an item that was not read."""
     expires_at: int | None = None
     """Seconds since the epoch from which on reads do not see the item; None: never."""
     table: str | None = field(default=None, compare=False, repr=False)
@@ -77,16 +81,24 @@ class Record:
     data: AttributeValue
     version: int
     expires_at: int | None = None
+    write_id: str | None = None
+    """The write that made it, as it was read from the store. Two writers may draw the same version."""
 
     def expired(self, now: float) -> bool:
         """Return whether reads at the time `now` (seconds since the epoch) must not see it."""
         return self.expires_at is not None and self.expires_at <= now
 
 
-def next_version(known: int = ABSENT) -> int:
-    """Return a version that is greater than `known`, and that no earlier state of any item has had.
+def new_write_id() -> str:
+    """Return the identity of one write, by which it is recognized after a lost answer."""
+    return uuid.uuid4().hex
 
-    It is the time in nanoseconds, so that an item that is deleted and made again does not get an old version.
+
+def next_version(known: int = ABSENT) -> int:
+    """Return a version that is greater than `known`.
+
+    It is the time in nanoseconds, so that an item that is deleted and made again does not get an old version. Two
+    writers whose clocks are behind draw the same one; it is stored by one of them only.
     """
     return max(known + 1, time_ns())
 
@@ -105,6 +117,19 @@ def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
             f"expires_at is {expiry}, after the year 5000; give seconds since the epoch, not milliseconds"
         )
     return Record(key_of(item), encode(item.data), next_version(known), expiry)
+
+
+def several(given: Item[typing.Any] | Iterable[Item[typing.Any]]) -> Iterable[Item[typing.Any]]:
+    """Return the items that a caller gave, one or many.
+
+    Raises:
+        TypeError: they are none, such as a dict.
+    """
+    if isinstance(given, Item):
+        return [given]
+    if isinstance(given, (str, dict)) or not hasattr(given, "__iter__"):
+        raise TypeError(f"an item is given as Item(pk, sk, data), not as {type(given).__name__}")
+    return given
 
 
 def live(record: Record | None, now: float | None = None) -> Record | None:

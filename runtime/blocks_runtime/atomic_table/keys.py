@@ -48,9 +48,9 @@ def key_of(given: object) -> Key:
     """
     pair = given if isinstance(given, tuple) else (getattr(given, "pk", None), getattr(given, "sk", None))
     if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise TypeError(
-            f"a key is a pair of strings, such as ('user#1', 'profile'), not {type(given).__name__}"
-        )
+        parts = " and ".join(type(part).__name__ for part in pair)
+        said = type(given).__name__ if pair == (None, None) else f"{type(given).__name__} with {parts}"
+        raise TypeError(f"a key is a pair of strings, such as ('user#1', 'profile'), not {said}")
     key = Key(*pair)
     if key.pk.startswith(RESERVED):
         raise ValueError(
@@ -70,6 +70,8 @@ def own_key(partition: str, pk: str, sk: str) -> Key:
     for name in (pk, sk):
         if not isinstance(name, str):
             raise TypeError(f"a name or an id is text, not {type(name).__name__}; convert it with str()")
+        if not name:
+            raise ValueError("a name or an id is empty; give it at least one character")
     return checked(Key(partition + pk, sk))
 
 

@@ -15,6 +15,8 @@ from .writes import Check
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from .items import Record
     from .store import Store
     from .writes import Put
@@ -36,8 +38,8 @@ class Lease:
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
         self._term: Term | None = None
         self._token = 0
-        self._unsettled: tuple[int, Term] | None = None
-        """Version and term of a write of this lease whose answer was lost."""
+        self._unsettled: tuple[Record, Term] | None = None
+        """Record and term of a write of this lease whose answer was lost."""
 
     @property
     def token(self) -> int:
@@ -152,7 +154,7 @@ class Lease:
         try:
             self._store.write([put], None)
         except CommitOutcomeUnknown:
-            self._unsettled = put.record.version, term
+            self._unsettled = put.record, term
             raise
 
     def _settle(self) -> None:
@@ -164,9 +166,9 @@ class Lease:
     def _adopt(self, record: Record | None) -> bool:
         """Return whether the stored lease is the one whose answer was lost; then it is held, by that write."""
         unsettled, self._unsettled = self._unsettled, None
-        if unsettled is None or record is None or record.version != unsettled[0]:
+        if unsettled is None or record is None or record.data != unsettled[0].data:
             return False
-        self._token, self._term = unsettled
+        self._token, self._term = record.version, unsettled[1]
         return True
 
     def __enter__(self) -> Lease:
@@ -182,6 +184,11 @@ class Lease:
 
             text = "the lease %r was not given back, and ends by itself within %g s: %s"
             getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
+
+    def __reduce__(self) -> NoReturn:
+        from ..shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"Lease({self.name!r}, remaining={self.remaining:.1f})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .items import ABSENT, Record, next_version
+from .items import ABSENT, Record, new_write_id, next_version
 from .keys import LEASES, own_key
 from .writes import Put
 
@@ -32,8 +32,17 @@ def held_until(record: Record | None) -> float:
 
 
 def lease_put(key: Key, known: Record | None, token: int, until: float, owner: str) -> Put:
-    """Return the action that writes a lease over a known record, or over the version `token`."""
-    content = {"M": {"until": {"N": str(int(until * 1000))}, "owner": {"S": owner}}}
+    """Return the action that writes a lease over a known record, or over the version `token`.
+
+    Its data is unique, so that a holder recognizes its own write.
+    """
+    content = {
+        "M": {
+            "until": {"N": str(int(until * 1000))},
+            "owner": {"S": owner},
+            "write_id": {"S": new_write_id()},
+        }
+    }
     seen = token or (ABSENT if known is None else known.version)
     return Put(Record(key, content, next_version(seen), int(max(until, time.time())) + KEPT), seen)
 

@@ -42,6 +42,11 @@ def lock_of(key: Key, record: Record, table: str) -> Lock:
     return Lock(key.pk, key.sk, record.version, record.expires_at or 0, table)
 
 
+def no_guard(given: object) -> TypeError:
+    """Return the error that something is given as a lock."""
+    return TypeError(f"a lock is a Lock or a Lease, not {type(given).__name__}; get_lock(key) returns one")
+
+
 def has_no_lock(key: Key) -> bool:
     """Return whether a key is too long to have a lock."""
     try:

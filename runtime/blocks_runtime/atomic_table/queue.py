@@ -15,7 +15,7 @@ from .values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, overload
+    from typing import Any, NoReturn, TypeVar, overload
 
     from .engine import TableEngine
     from .transaction import TableTransaction
@@ -89,6 +89,7 @@ class Queue:
 
         Raises:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
+            CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -117,6 +118,7 @@ class Queue:
             MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
             ValueError: it is from another queue.
         """
+        self._check(message)
         index = id_key(self.name, message.id)
 
         def finish(tx: TableTransaction) -> None:
@@ -178,11 +180,7 @@ class Queue:
             ) from error
 
     def _held(self, tx: TableTransaction, message: Message[Any]) -> tuple[Key, Row]:
-        if message.queue not in (None, self._place):
-            raise ValueError(
-                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
-                "acknowledge it where it came from"
-            )
+        self._check(message)
         key = Key(self._rows, message.sk)
         row = self._row(tx, key)
         if row is None or row.receipt != message.receipt:
@@ -191,6 +189,18 @@ class Queue:
             )
         return key, row
 
+    def _check(self, message: Message[Any]) -> None:
+        if not isinstance(message, Message):
+            raise TypeError(
+                f"a message is what pull() has returned, not {type(message).__name__}; "
+                "pull() returns None for an empty queue"
+            )
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
+
     def _row(self, tx: TableTransaction, key: Key) -> Row | None:
         record = tx._get(key)
         return None if record is None else Row.of(decode(record.data))
@@ -198,6 +208,11 @@ class Queue:
     def _ids(self, tx: TableTransaction, index: Key) -> Ids:
         record = tx._get(index)
         return Ids() if record is None else Ids.of(decode(record.data))
+
+    def __reduce__(self) -> NoReturn:
+        from ..shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"

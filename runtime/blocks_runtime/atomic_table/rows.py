@@ -27,6 +27,8 @@ _GONE = 0
 
 _NOTHING = {"NULL": True}
 
+_WRITE_ID = "write_id"
+
 
 def schema(table: str) -> str:
     """Return the statement that creates the table of items, for a migration."""
@@ -70,14 +72,17 @@ def lock(table: str, key: Key) -> Sql:
     )
 
 
-def upsert(table: str, records: Sequence[Record], *, unless_newer: bool = False) -> Sql:
-    """Return the statement that writes records, over existing rows or not; perhaps over older ones only."""
+def upsert(table: str, records: Sequence[Record], write_id: str, *, unless_newer: bool = False) -> Sql:
+    """Return the statement that writes records, over existing rows or not; perhaps over older ones only.
+
+    The identity of the write is stored beside the value in `data`.
+    """
     rows = [
         sql(
             "({pk}, {sk}, {data}, {version}, {expires_at})",
             pk=each.key.pk,
             sk=each.key.sk,
-            data=json.dumps(each.data, separators=(",", ":")),
+            data=json.dumps({**each.data, _WRITE_ID: write_id}, separators=(",", ":")),
             version=each.version,
             expires_at=each.expires_at,
         )
@@ -128,11 +133,13 @@ def select_page(table: str, pk: str, prefix: str, *, reverse: bool, limit: int, 
 
 def record_of(row: Row) -> Record:
     """Return the record of a row."""
-    return Record(Key(row["pk"], row["sk"]), json.loads(row["data"]), row["version"], row["expires_at"])
+    data = json.loads(row["data"])
+    write_id = data.pop(_WRITE_ID, None)
+    return Record(Key(row["pk"], row["sk"]), data, row["version"], row["expires_at"], write_id)
 
 
 def new_versions(writes: Sequence[Write]) -> dict[Key, int]:
-    """Return the version that each written row gets: chosen once, so that a repeated write is recognized."""
+    """Return the version that each written row gets, chosen once for all repetitions."""
     return {
         write.key: write.record.version
         if isinstance(write, Put)

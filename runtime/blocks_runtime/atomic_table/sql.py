@@ -13,7 +13,7 @@ from ..errors import (
     UniqueConstraintViolation,
 )
 from ..shared.retry import CONFLICTS
-from .items import ABSENT, live, next_version
+from .items import ABSENT, live, new_write_id, next_version
 from .keys import shown
 from .primitives import sleep
 from .requests import PATIENCE
@@ -34,7 +34,7 @@ from .writes import Check
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..database.database import DistributedDatabase
     from ..database.transaction import Transaction
@@ -81,7 +81,7 @@ class SqlStore:
     def write(self, writes: Sequence[Write], until: float | None) -> None:
         """Carry out all actions or none.
 
-        A COMMIT whose answer was lost is repeated: the versions that it writes are unique, so it is recognized if it
+        A COMMIT whose answer was lost is repeated: the rows have the identity of the write, so it is recognized if it
         had taken effect.
 
         Raises:
@@ -182,11 +182,11 @@ class SqlStore:
         Raises:
             CommitOutcomeUnknown: no answer arrived, or another writer has written a row since.
         """
-        before = next_version()
-        own = {record.key: record.version for record in records}
+        before, write_id = next_version(), new_write_id()
+        written = keys or [record.key for record in records]
         for lost in range(_LOST + 1):
             if records:
-                statement = upsert(self._table, records, unless_newer=lost > 0)
+                statement = upsert(self._table, records, write_id, unless_newer=lost > 0)
             else:
                 statement = delete(self._table, keys, before=before if lost else None)
             try:
@@ -195,17 +195,17 @@ class SqlStore:
                 if lost == _LOST:
                     raise
             else:
-                if lost and self._is_undecided([*own, *keys], own, until):
+                if lost and self._is_undecided(written, write_id, until):
                     raise CommitOutcomeUnknown(
                         "the answer to a write was lost, and another writer has written since"
                     )
                 return
             sleep(0.05 * 2**lost)
 
-    def _is_undecided(self, keys: Sequence[Key], own: Mapping[Key, int], until: float | None) -> bool:
+    def _is_undecided(self, keys: Sequence[Key], write_id: str, until: float | None) -> bool:
         """Return whether a row is of another writer: one that came later, or whose clock is ahead."""
         found = map(live, self.read(keys, until))
-        return any(record is not None and own.get(record.key) != record.version for record in found)
+        return any(record is not None and record.write_id != write_id for record in found)
 
     def _seconds(self, until: float | None) -> float:
         """Return the seconds until a `time.monotonic()`, and not more than the patience.
@@ -229,6 +229,7 @@ class _Attempt:
         self._writes = writes
         self._keys = [write.key for write in writes]
         self._versions = new_versions(writes)
+        self._write_id = new_write_id()
         self._seen: dict[Key, int] | None = None
         self.lost = False
         """True once the answer to a COMMIT was lost."""
@@ -241,7 +242,7 @@ class _Attempt:
         rows = tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
-        if self.lost and any(versions.get(key) == version for key, version in self._versions.items()):
+        if self.lost and any(record.write_id == self._write_id for record in found.values()):
             return []  # the COMMIT whose answer was lost has written this
         if self.lost and versions != self._seen:
             self.undecided = True
@@ -256,7 +257,7 @@ class _Attempt:
                 tx.query(lock(self._table, write.key))
         records = records_after(self._writes, found, self._versions, now)
         if records:
-            tx.execute(upsert(self._table, records))
+            tx.execute(upsert(self._table, records, self._write_id))
         return []
 
 

@@ -78,17 +78,18 @@ class AtomicTable(Reads):
 
         Several are written in batches, so after an error some may be written and some not; a repetition writes the same
         once more. Versions are not compared: use `set_atomic` or `transaction` where another writer's change must not
-        be lost.
+        be lost. If an answer is lost, items that another writer has written since are left as they are.
 
         Raises:
+            CommitOutcomeUnknown: an answer was lost, and another writer has written an item since.
             TableLimitExceeded: an item or a key is too large; nothing was written.
             TypeError: data cannot be stored, see `blocks_runtime.atomic_table.values`.
             ValueError: two items have the same key.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from .items import Item
+        from .items import several
 
-        self._connected().set([items] if isinstance(items, Item) else items, until_of(deadline))
+        self._connected().set(several(items), until_of(deadline))
 
     def delete(self, keys: KeyLike | Iterable[KeyLike], *, deadline: Deadline | None = None) -> None:
         """Delete one item, or any number of items; missing ones are no error.
@@ -129,12 +130,15 @@ class AtomicTable(Reads):
             TableLimitExceeded: more than 100 items and locks, or too many bytes; nothing was written.
             DatabaseError: see `blocks_runtime.errors`.
         """
-        from .items import Item, Lock
+        from .items import Lock, several
         from .lease import Lease
+        from .locks import no_guard
 
-        wanted = [items] if isinstance(items, Item) else list(items)
-        guards = [locks] if isinstance(locks, (Lock, Lease)) else list(locks)
-        return self._connected().set_atomic(wanted, guards, once, until_of(deadline))
+        if isinstance(locks, (Lock, Lease)):
+            locks = [locks]
+        elif not hasattr(locks, "__iter__"):
+            raise no_guard(locks)
+        return self._connected().set_atomic(list(several(items)), list(locks), once, until_of(deadline))
 
     @overload
     def transaction(

@@ -7,7 +7,7 @@ from ..errors import RaceCondition, TransactionAborted
 from .items import ABSENT, Item, Lock, Record, check_table, item_of, live, next_version, record_of
 from .keys import Key, key_of
 from .limits import ACTIONS
-from .locks import check_lock, lock_key
+from .locks import check_lock, lock_key, no_guard
 from .values import encode
 from .writes import Check, Delete, Put, check_atomic
 
@@ -117,7 +117,7 @@ class TableTransaction:
                 check_table(guard.table, self._store.table, "lock")
                 check_lock(guard)
             elif not hasattr(guard, "condition"):
-                raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
+                raise no_guard(guard)
             self._required[guard] = None
 
     def _get(self, key: Key) -> Record | None:

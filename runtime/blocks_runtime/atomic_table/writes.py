@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import TableLimitExceeded
+from .keys import LOCKS, shown
 from .limits import ACTIONS, ITEM_BYTES, TRANSACTION_BYTES
 from .values import size
 
@@ -56,8 +57,8 @@ class Add:
 
 Write: TypeAlias = "Check | Put | Delete | Add"
 
-_OF_EVERY_ITEM = len("pkskdataversionttl") + 2 * 12
-"""Bytes of the names of the attributes, and of the two numbers beside the data."""
+_OF_EVERY_ITEM = len("pkskdataversionttlwrite_id") + 2 * 12 + 32
+"""Bytes of the names of the attributes, and of the two numbers and the identity of the write beside the data."""
 
 
 def record_size(record: Record) -> int:
@@ -113,5 +114,6 @@ def check_distinct(keys: Iterable[Key]) -> None:
     seen: set[Key] = set()
     for key in keys:
         if key in seen:
-            raise ValueError(f"the item {tuple(key)!r} is written twice in one call; combine the two writes")
+            name, action = ("lock of", "given") if key.pk.startswith(LOCKS) else ("item", "written")
+            raise ValueError(f"the {name} {tuple(shown(key))!r} is {action} twice in one call; give it once")
         seen.add(key)

@@ -16,6 +16,7 @@ from ..errors import (
 from ..shared.retry import RetryPolicy
 from .fragments import Sql
 from .loading import PORTION, Cutter, Loaded, Meter, write
+from .open_transactions import innermost, warn_of_statement
 from .primitives import Lock, Source, sleep, together
 from .row_formats import CopyFormat, InsertFormat
 
@@ -68,6 +69,8 @@ class Load:
         """Insert all rows and return the totals."""
         if parallel < 1:
             raise ValueError(f"parallel is {parallel}; give at least 1")
+        if innermost.get() is not None:
+            warn_of_statement(self._engine.name)
         self._source = Source(rows)
         try:
             if first := self._source.take(PORTION):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .. import errors
 from .read_only import is_read_only
 
@@ -85,6 +87,9 @@ _ADVICE = {
 }
 _NOT_ADAPTED = "cannot adapt type"
 
+_EXCERPT = re.compile(r"^LINE \d+: .*\n *\^$", re.MULTILINE)
+"""The line of the statement that libpq quotes, and its caret."""
+
 # The same by SQLSTATE and a part of the text, where the SQLSTATE alone is ambiguous.
 _ADVICE_BY_TEXT = (
     ("42804", "of type json", "wrap a JSON value: psycopg.types.json.Json(…)"),
@@ -120,6 +125,7 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     if lost and not issubclass(kind, (errors.ConnectionFailed, errors.LimitExceeded)):
         kind = errors.ConnectionFailed
     hint = diagnosis.message_hint
+    shown = _EXCERPT.search(str(error))
     if code.startswith("22"):
         message = _without_values(message)
     retryable, advice = None, _advice(code, message)
@@ -132,8 +138,10 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         hint, advice = None, hint  # the server's hint names the alternative
     elif issubclass(kind, errors.TransactionFailed):
         hint = None  # the advice of the class names what the runtime offers
+    elif hint and not (advice or kind.advice):
+        hint, advice = None, hint
     return kind(
-        f"{message}; {hint}" if hint else message,
+        message,
         sqlstate=error.sqlstate,
         detail=diagnosis.message_detail,
         constraint=diagnosis.constraint_name,
@@ -141,6 +149,8 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         retryable=retryable,
         advice=advice,
         position=int(diagnosis.statement_position) if diagnosis.statement_position else None,
+        excerpt=shown[0] if shown and diagnosis.statement_position else None,
+        hint=hint,
     )
 
 
@@ -168,11 +178,13 @@ def autocommit_failure(error: DatabaseError, statement: Sql) -> DatabaseError:
 
 def unknown_statement(error: DatabaseError) -> errors.CommitOutcomeUnknown:
     """Return the error for an autocommit statement whose reply was lost with `error`."""
-    return errors.CommitOutcomeUnknown(
+    unknown = errors.CommitOutcomeUnknown(
         f"the connection was lost before the statement was answered ({error.args[0]}); it may or may not "
         "have taken effect",
         sqlstate=error.sqlstate,
     )
+    unknown.statement = error.statement
+    return unknown
 
 
 def manual_transaction_control(command: str) -> DatabaseError:

@@ -20,6 +20,7 @@ from .classification import autocommit_failure, unknown_statement
 from .course import Course
 from .instrumentation import Instrumentation
 from .location import Location, locate
+from .open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from .pool import Pool
 from .primitives import ensure_result, sleep
 from .results import Counters, Stats
@@ -57,6 +58,7 @@ class Engine:
     """The pool of connections to one database, and the retry rules."""
 
     def __init__(self, name: str, location: Location, max_connections: int) -> None:
+        self.name = name
         self.location = location
         self.pool = Pool(self._connect, max_connections)
         self.counters = Counters()
@@ -100,6 +102,8 @@ class Engine:
         until: float | None,
         retries: int,
     ) -> R:
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         attempt = 1
         lost: DatabaseError | None = None
         while True:
@@ -136,6 +140,8 @@ class Engine:
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> Iterator[Any]:
         """Yield the rows of an autocommit statement, which is never retried."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = self.pool.take(Session.ping_if_idle, until)
         try:
             for row in session.stream(statement, factory(row_type), until, size):
@@ -149,6 +155,8 @@ class Engine:
 
     def transaction(self, fn: Callable[[Transaction], T], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
@@ -167,6 +175,8 @@ class Engine:
     @contextlib.contextmanager
     def block(self, until: float | None) -> Iterator[Transaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         course = self._course()
         try:
             with self._transaction(course.attempt(), until) as tx:
@@ -178,6 +188,8 @@ class Engine:
 
     def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, and roll its changes back."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = self.pool.take(Session.begin, until)
         try:
             cursor = session.run(statement, factory(tuple), until)
@@ -226,6 +238,7 @@ class Engine:
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
         session, _ = self.pool.take(Session.begin, until)
         tx = Transaction(session, info, self.shapes, until)
+        opened = begin(self.name)
         try:
             yield tx
             tx._commit()
@@ -233,6 +246,8 @@ class Engine:
             tx._end()
             self._release_after_error(session, error)
             raise
+        finally:
+            opened.end()
         self.pool.release(session)
 
     def _release_after_error(self, session: Session, error: BaseException) -> None:

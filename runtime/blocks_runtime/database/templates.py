@@ -5,7 +5,7 @@ A template is text with `{name}` or `{name:i}`, or from Python 3.14 on a t-strin
 
 from __future__ import annotations
 
-from .sql_scanner import LINE_COMMENT, is_word, unclosed
+from .sql_scanner import LINE_COMMENT, is_word, strip_literals, unclosed
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ _CACHED = (
     1000  # templates are literals in the code, so there are few; an app that formats them gains nothing here
 )
 _known: dict[Hashable, Pattern] = {}
+_UNWATCHED = 20  # templates before their literals are compared, so that a start does not pay for it
+_ALIKE = 10  # templates with other literals in the same text that are taken for a formatted one
+_shapes: dict[str, int] = {}
+_NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 
 
 class Pattern:
@@ -70,6 +74,8 @@ def pattern_of(template: str) -> Pattern:
         slots = [slot or ("", "") for _, slot in stretches]
         texts = [text for text, _ in stretches]
         known = _remember(template, [*texts, last], slots)
+        if len(_known) > _UNWATCHED:
+            _watch(template)
     return known
 
 
@@ -132,6 +138,23 @@ def closed(text: str, slot: str | None = None) -> str:
     )
 
 
+def _watch(template: str) -> None:
+    """Warn if this is the tenth template that differs from the others in nothing but literals and digits.
+
+    A literal in the code makes one template however often it runs. A text that is formatted makes one for each value.
+    """
+    shape = strip_literals(template).translate(_NO_DIGITS)
+    _shapes[shape] = alike = _shapes.get(shape, 0) + 1
+    if alike == _ALIKE:
+        from ..warnings import FormattedTemplateWarning, place, warn
+
+        warn(
+            f"sql() at {place()} was given {alike} templates that differ only in their literals, so a value seems to "
+            "be formatted into the text, which allows SQL injection; write {name} in the template, and pass name=…",
+            FormattedTemplateWarning,
+        )
+
+
 def _ends_with_in(text: str) -> bool:
     words = text.rstrip(" \t\r\n(").split()
     return bool(words) and words[-1].lower() == "in"
@@ -153,6 +176,7 @@ def _remember(key: Hashable, texts: Sequence[str], slots: Sequence[tuple[str, st
     )
     if len(_known) >= _CACHED:
         _known.clear()
+        _shapes.clear()
     _known[key] = known
     return known
 

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeVar
+    from typing import NoReturn, TypeVar
 
     T = TypeVar("T")
 
@@ -21,6 +21,17 @@ def unconnected(given: T) -> Reduced[T]:
     """
     options = {name: value for name, value in vars(given).items() if name not in ("_engine", "_lock")}
     return make, (type(given), options)
+
+
+def refuse(given: object) -> NoReturn:
+    """Refuse to pickle a part of a table, for `__reduce__`.
+
+    Raises:
+        TypeError: always.
+    """
+    raise TypeError(
+        f"{given!r} has the connections of this process and cannot be pickled; pass the table, and make it from that"
+    )
 
 
 def make(kind: type[T], options: Mapping[str, object]) -> T:

@@ -1,4 +1,4 @@
-"""Writes whose answer is lost for good, on each store."""
+"""Writes whose answer never arrives, on each store."""
 
 from __future__ import annotations
 

@@ -71,6 +71,11 @@ def test_leases_queues_and_counters(run: Callable[[Scene], None]) -> None:
     async def scene(table: AsyncAtomicTable) -> None:
         async with table.lease("job") as lease:
             assert lease.token
+            await table.set_atomic(Item("p", "1", "fenced"), lease)
+            async with table.transaction() as tx:
+                tx.require(lease, await table.get_lock(("p", "1")))
+                tx.set(Item("p", "2", "fenced"))
+            await table.delete([("p", "1"), ("p", "2")])
             with pytest.raises(LeaseHeld):
                 await table.lease("job").acquire()
         queue, counter = table.queue("mail"), table.counter("hits", shards=2)

@@ -324,10 +324,18 @@ async def asynchronous(tx: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda table: table.set({"pk": "a", "sk": "b"}), "given as Item"),
+        (lambda table: table.set({"pk": "a", "sk": "b"}), "given as Item.*not as dict"),
+        (lambda table: table.set(None), "given as Item.*not as NoneType"),
+        (lambda table: table.set(Item("a", 1, 1)), "not Item with str and int"),  # type: ignore[arg-type]
+        (lambda table: table.set_atomic(table.get_lock(("a", "b"))), "given as Item.*not as Lock"),
+        (lambda table: table.set_atomic(Item("a", "b", 1), 5), "a lock is .* not int; get_lock"),
+        (lambda table: table.query("a", limit="3"), "limit is of type str"),
+        (lambda table: table.lease("job", seconds="60"), "seconds is of type str"),
+        (lambda table: table.queue("q").ack(table.queue("q").pull()), "returns None for an empty queue"),
+        (lambda table: table.queue("q").release(None), "what pull.. has returned, not NoneType"),
         (lambda table: table.set_atomic(("a", "b")), "given as Item"),
         (lambda table: table.set_atomic(Item("a", "b", 1), ["lock"]), "a lock is a Lock or a Lease"),
-        (lambda table: table.set_atomic(Item("a", "b", 1), None), "not iterable"),
+        (lambda table: table.set_atomic(Item("a", "b", 1), None), "not NoneType"),
         (lambda table: table.transaction(lambda tx: tx.set(("a", "b"))), "given as Item"),
         (lambda table: table.transaction(lambda _: 1, once=5), "once is of type int"),
         (lambda table: table.transaction(asynchronous), "is asynchronous"),
@@ -343,6 +351,28 @@ def test_values_of_other_types_are_named(table: AtomicTable, call: Any, said: st
     with pytest.raises(TypeError, match=said):
         call(table)
     assert table.get(("a", "b")) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda table: table.lease("").acquire(),
+        lambda table: table.counter("").add(),
+        lambda table: table.queue("").pull(),
+        lambda table: table.transaction(lambda _: 1, once=""),
+        lambda table: table.set_atomic(Item("a", "b", 1), once=""),
+    ],
+)
+def test_an_empty_name_is_refused(table: AtomicTable, call: Any) -> None:
+    """All callers without an id would share one result, or one lease."""
+    with pytest.raises(ValueError, match="a name or an id is empty"):
+        call(table)
+
+
+def test_the_same_lock_twice_is_named(table: AtomicTable) -> None:
+    lock = table.get_lock(("a", "b"))
+    with pytest.raises(ValueError, match=r"the lock of \('a', 'b'\) is given twice"):
+        table.set_atomic(Item("a", "b", 1), [lock, lock])
 
 
 def test_locks_may_come_from_a_generator(table: AtomicTable) -> None:

@@ -83,6 +83,13 @@ def test_locks_of_the_same_table_may_come_from_anywhere(tables: tuple[AtomicTabl
     one.set_atomic(Item("p", "s", 2), Lock("p", "s", sent.version, sent.expires_at))
 
 
+def test_parts_of_a_table_are_made_where_they_are_used(tables: tuple[AtomicTable, AtomicTable]) -> None:
+    one, _ = tables
+    for part in (one.lease("job"), one.queue("mail"), one.counter("hits")):
+        with pytest.raises(TypeError, match="cannot be pickled; pass the table"):
+            pickle.dumps(part)
+
+
 def test_a_table_is_pickled_without_its_connections(tables: tuple[AtomicTable, AtomicTable]) -> None:
     one, _ = tables
     one.set(Item("p", "s", 1))

@@ -134,5 +134,5 @@ def test_arguments(table: AtomicTable) -> None:
         queue.push("a", 0.5)
     with pytest.raises(ValueError, match="visibility"):
         queue.pull(visibility=0)
-    with pytest.raises(ValueError, match="sk is empty"):
+    with pytest.raises(ValueError, match="id is empty"):
         queue.push("", 1)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime import AtomicTable, Item, Lock, RaceCondition
-from blocks_runtime.atomic_table import items
-from blocks_runtime.errors import LeaseHeld
+from blocks_runtime.atomic_table import client, items, sql
+from blocks_runtime.errors import CommitOutcomeUnknown, LeaseHeld, LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +115,40 @@ def test_a_delete_is_not_lost_to_a_writer_with_a_lock(table: AtomicTable) -> Non
             table.delete(KEY)
             list(writers)
         assert table.get(KEY) is None
+
+
+@pytest.mark.parametrize("fault", ["connection-lost", "outcome-unknown"])
+@pytest.mark.parametrize("step", ["acquire", "renew"])
+def test_a_lost_answer_is_not_settled_by_the_version_of_another_writer(
+    table: AtomicTable, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, fault: str, step: str
+) -> None:
+    """Two machines whose clocks are behind draw the same version. The one that was faster has the lease."""
+    monkeypatch.setattr(items, "time_ns", lambda: 1)
+    is_dsql = table._database is not None
+    module = sql if is_dsql else client
+    monkeypatch.setattr(module, "sleep", lambda seconds: others.pop()() if others else None)
+    first, second = table.lease("job", seconds=0.05), table.lease("job", seconds=60)
+    if step == "renew":
+        first.acquire()
+
+    def overtake() -> None:
+        time.sleep(0.1 if step == "renew" or fault == "outcome-unknown" else 0)
+        second.acquire()
+
+    others: list[Callable[[], None]] = [overtake]
+    operation = {} if is_dsql else {"operation": "TransactWriteItems"}
+    request.getfixturevalue("cluster" if is_dsql else "dynamo").inject(fault, **operation)
+    holders = 0
+    for _ in range(2):
+        with contextlib.suppress(LeaseHeld, LeaseLost, CommitOutcomeUnknown):
+            getattr(first, step)()
+            holders += first.remaining > 0
+    assert not others
+    assert second.remaining > 0
+    assert holders == 0
+    table.set_atomic(Item("p", "s", "second"), [second])
+    with pytest.raises((LeaseLost, RaceCondition)):
+        table.set_atomic(Item("p", "s", "first"), [first])
 
 
 def test_writers_that_draw_the_same_version_are_two(

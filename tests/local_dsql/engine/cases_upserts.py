@@ -147,4 +147,35 @@ CASES = (
             ("of a key to its old value", "id = excluded.id, n = 7", CONFLICT),
         )
     ),
+    *(
+        Case(
+            f"a duplicate in another index than the one of {action}, over a row that others {name}",
+            _T,
+            (
+                *_STALE,
+                b(change),
+                a(f"insert into t values (2, 'a', 9) on conflict (code) {action}", answer),
+                a("commit", end),
+            ),
+        )
+        for name, change in (
+            ("delete", "delete from t where id = 1"),
+            ("re-key", "update t set code = 'z' where id = 1"),
+        )
+        for action, answer, end in (
+            ("do update set n = 5", CONFLICT, "ROLLBACK"),
+            ("do nothing", "INSERT 0 0", COMMIT),
+        )
+    ),
+    Case(
+        "a duplicate in another index that an upsert's update makes is real",
+        _T,
+        (
+            *_STALE,
+            b("insert into t values (3, 'c', 0)"),
+            b("update t set n = 1 where id = 3"),
+            a("insert into t values (1, 'x', 9) on conflict (id) do update set code = 'b'", "23505"),
+            a("commit", "ROLLBACK"),
+        ),
+    ),
 )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
+from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, describe, execute, parse
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 RUN = [describe(), execute(), SYNC]
 CLOSE = messages.frame(FrontendMessage.CLOSE, b"Sread\0")
+COMPLETED = "read to the end, and once more"
 BEGIN, COMMIT = messages.query("BEGIN"), messages.query("COMMIT")
 
 
@@ -62,7 +65,7 @@ ANSWERS = [
         ["CZ", "2TEZ", "EZ", "CZ"],
     ),
     (
-        "read to the end, and once more",
+        COMPLETED,
         [BEGIN, bind(name="read"), *RUN, execute(), SYNC, COMMIT],
         ["CZ", "2TDCZ", "CZ", "CZ"],
     ),
@@ -70,7 +73,14 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("sent, expected", [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
+def _cases() -> Iterator[object]:
+    for name, sent, expected in ANSWERS:
+        over = SUSPEND_ALWAYS and name == COMPLETED
+        marks = [pytest.mark.xfail(strict=True, reason=BY_ID["portals-that-are-over"].id)] if over else []
+        yield pytest.param(sent, expected, id=name, marks=marks)
+
+
+@pytest.mark.parametrize("sent, expected", list(_cases()))
 def test_answers(client: RawClient, sent: list[bytes], expected: list[str]) -> None:
     client.send(*sent)
     assert [client.kinds() for _ in expected] == expected
@@ -95,3 +105,25 @@ def test_after_parking(cluster: Cluster, client: RawClient) -> None:
     assert client.kinds() == "2TDCZ"
     client.send(COMMIT)
     assert b"40001" in client.read()[0][1]
+
+
+@pytest.mark.parametrize("limit", [None, 1], ids=["bound", "begun"])
+@pytest.mark.parametrize("suspended", [False, True], ids=["active", "suspended"])
+def test_a_portal_that_exists_is_not_bound_again(
+    cluster: Cluster, client: RawClient, limit: int | None, suspended: bool
+) -> None:
+    client.send(parse("SELECT generate_series(1, 3)", "rows"), SYNC, BEGIN, bind(name="write"), *RUN)
+    assert [client.kinds() for _ in range(3)] == ["1Z", "CZ", "2nCZ"]
+    client.send(bind("p", "rows"), *(() if limit is None else (execute("p", limit),)), SYNC)
+    assert client.kinds() == ("2Z" if limit is None else "2DsZ")
+    if suspended:
+        with cluster.connect() as other:
+            other.execute("UPDATE prepared_reads SET v = v + 1 WHERE id = 2")
+            other.execute("BEGIN")
+            other.execute("UPDATE prepared_reads SET v = v")
+            other.execute("ROLLBACK")
+    client.send(bind("p", "rows"), SYNC)
+    (_, error), *_ = client.read()
+    assert b"C42P03\0" in error
+    client.send(COMMIT)
+    assert client.kinds() == "CZ"

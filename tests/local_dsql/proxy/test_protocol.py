@@ -150,8 +150,7 @@ def test_greeting(cluster: Cluster, direct: bool) -> None:
 def test_no_server_name(cluster: Cluster) -> None:
     """DSQL finds the cluster by the name in the handshake; without one it refuses."""
     with RawClient(cluster, server_name=None) as client:
-        client.send(messages.startup({"user": "admin", "database": "postgres"}))
-        ((kind, raw),) = client.read(BackendMessage.ERROR_RESPONSE)
+        *_, (kind, raw) = client.log_in(cluster)
     fields = messages.read_fields(raw)
     assert kind == BackendMessage.ERROR_RESPONSE
     assert fields["S"] == fields["V"] == "FATAL"

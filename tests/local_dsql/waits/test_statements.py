@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.divergences import BY_ID
 from tests.local_dsql.differential.wire_session import Protocol, Request, WireSession
 from tests.local_dsql.waits.sessions import Pulse, at_once, opened, said, within
 from tests.support.timing import LONGEST
@@ -129,7 +130,8 @@ def test_writers_beside_a_slow_statement(local: LocalCluster, slow: str) -> None
 
 
 def test_a_writer_behind_a_busy_reader_holds_up_no_other_session(local: LocalCluster) -> None:
-    """One who wants the rows of a transaction that is busy reading waits; a third writer does not."""
+    """A statement that needs a row of a transaction that is busy reading waits; a third writer does not."""
+    assert "busy-reader-is-waited-for" in BY_ID
     with opened(local, *TABLES, "INSERT INTO t VALUES (1, 'a')") as (reader, waiting, third):
         said(reader, "BEGIN")
         said(reader, "UPDATE other SET v = 1 WHERE id = 1")
@@ -139,6 +141,7 @@ def test_a_writer_behind_a_busy_reader_holds_up_no_other_session(local: LocalClu
         time.sleep(0.05)
         at_once(third, "UPDATE other SET v = 3 WHERE id = 2")
         at_once(third, "UPDATE t SET v = 'b'")
+        assert not waiting.poll(0.1)
         for session in (reader, waiting):
             while not session.poll(0.1):
                 pass

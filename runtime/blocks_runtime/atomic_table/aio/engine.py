@@ -11,7 +11,7 @@ from ...shared.retry import RetryPolicy
 from ..items import ABSENT, Item, Lock, check_table, item_of, live, record_of
 from ..keys import Key, key_of
 from ..limits import ACTIONS
-from ..locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, renewed
+from ..locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, no_guard, renewed
 from ..once import once_of
 from ..values import decode
 from ..writes import Delete, Put, check_atomic, check_distinct, check_record
@@ -160,7 +160,7 @@ class AsyncTableEngine:
             elif isinstance(guard, AsyncLease):
                 writes.append(await guard.condition(table))
             else:
-                raise TypeError(f"a lock is a Lock or a Lease, not {type(guard).__name__}")
+                raise no_guard(guard)
         for item in items:
             check_table(getattr(item, "table", None), table, "item")
             known = getattr(item, "version", None)

@@ -14,6 +14,8 @@ from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from ..items import Record
     from ..writes import Put
     from .store import AsyncStore
@@ -35,8 +37,8 @@ class AsyncLease:
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
         self._term: Term | None = None
         self._token = 0
-        self._unsettled: tuple[int, Term] | None = None
-        """Version and term of a write of this lease whose answer was lost."""
+        self._unsettled: tuple[Record, Term] | None = None
+        """Record and term of a write of this lease whose answer was lost."""
 
     @property
     def token(self) -> int:
@@ -151,7 +153,7 @@ class AsyncLease:
         try:
             await self._store.write([put], None)
         except CommitOutcomeUnknown:
-            self._unsettled = put.record.version, term
+            self._unsettled = put.record, term
             raise
 
     async def _settle(self) -> None:
@@ -163,9 +165,9 @@ class AsyncLease:
     def _adopt(self, record: Record | None) -> bool:
         """Return whether the stored lease is the one whose answer was lost; then it is held, by that write."""
         unsettled, self._unsettled = self._unsettled, None
-        if unsettled is None or record is None or record.version != unsettled[0]:
+        if unsettled is None or record is None or record.data != unsettled[0].data:
             return False
-        self._token, self._term = unsettled
+        self._token, self._term = record.version, unsettled[1]
         return True
 
     async def __aenter__(self) -> AsyncLease:
@@ -181,6 +183,11 @@ class AsyncLease:
 
             text = "the lease %r was not given back, and ends by itself within %g s: %s"
             getLogger("blocks_runtime").warning(text, self.name, self.seconds, failed)
+
+    def __reduce__(self) -> NoReturn:
+        from ...shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"AsyncLease({self.name!r}, remaining={self.remaining:.1f})"

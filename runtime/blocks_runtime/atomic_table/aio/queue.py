@@ -14,7 +14,7 @@ from ..values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from typing import Any, TypeVar, overload
+    from typing import Any, NoReturn, TypeVar, overload
 
     from .engine import AsyncTableEngine
     from .transaction import AsyncTableTransaction
@@ -90,6 +90,7 @@ class AsyncQueue:
 
         Raises:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
+            CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
         seconds("visibility", visibility)
         after: str | None = None
@@ -118,6 +119,7 @@ class AsyncQueue:
             MessageLost: the visibility timeout has passed, and another consumer has or had it, or it has new data.
             ValueError: it is from another queue.
         """
+        self._check(message)
         index = id_key(self.name, message.id)
 
         async def finish(tx: AsyncTableTransaction) -> None:
@@ -179,11 +181,7 @@ class AsyncQueue:
             ) from error
 
     async def _held(self, tx: AsyncTableTransaction, message: Message[Any]) -> tuple[Key, Row]:
-        if message.queue not in (None, self._place):
-            raise ValueError(
-                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
-                "acknowledge it where it came from"
-            )
+        self._check(message)
         key = Key(self._rows, message.sk)
         row = await self._row(tx, key)
         if row is None or row.receipt != message.receipt:
@@ -192,6 +190,18 @@ class AsyncQueue:
             )
         return key, row
 
+    def _check(self, message: Message[Any]) -> None:
+        if not isinstance(message, Message):
+            raise TypeError(
+                f"a message is what pull() has returned, not {type(message).__name__}; "
+                "pull() returns None for an empty queue"
+            )
+        if message.queue not in (None, self._place):
+            raise ValueError(
+                f"the message {message.id!r} is from the queue {message.queue}, and this is {self._place}; "
+                "acknowledge it where it came from"
+            )
+
     async def _row(self, tx: AsyncTableTransaction, key: Key) -> Row | None:
         record = await tx._get(key)
         return None if record is None else Row.of(decode(record.data))
@@ -199,6 +209,11 @@ class AsyncQueue:
     async def _ids(self, tx: AsyncTableTransaction, index: Key) -> Ids:
         record = await tx._get(index)
         return Ids() if record is None else Ids.of(decode(record.data))
+
+    def __reduce__(self) -> NoReturn:
+        from ...shared.pickling import refuse
+
+        refuse(self)
 
     def __repr__(self) -> str:
         return f"AsyncQueue({self.name!r})"

@@ -196,6 +196,8 @@ class AsyncReads:
         from ..items import item_of
         from ..keys import key_of
 
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+            raise TypeError(f"limit is of type {type(limit).__name__}; give a whole number of items")
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; give 0 or more")
         key_of((pk, prefix or "-"))

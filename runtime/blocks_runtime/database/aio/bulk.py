@@ -15,6 +15,7 @@ from ...errors import (
 from ...shared.retry import RetryPolicy
 from ..fragments import Sql
 from ..loading import PORTION, Cutter, Loaded, Meter, write
+from ..open_transactions import innermost, warn_of_statement
 from ..row_formats import CopyFormat, InsertFormat
 from .primitives import Lock, Source, sleep, together
 
@@ -67,6 +68,8 @@ class AsyncLoad:
         """Insert all rows and return the totals."""
         if parallel < 1:
             raise ValueError(f"parallel is {parallel}; give at least 1")
+        if innermost.get() is not None:
+            warn_of_statement(self._engine.name)
         self._source = Source(rows)
         try:
             if first := await self._source.take(PORTION):

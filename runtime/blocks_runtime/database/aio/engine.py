@@ -19,6 +19,7 @@ from ..classification import autocommit_failure, unknown_statement
 from ..course import Course
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
+from ..open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from ..results import Counters, Stats
 from ..row_factories import factory
 from ..table_shapes import TableShapes
@@ -56,6 +57,7 @@ class AsyncEngine:
     """The pool of connections to one database, and the retry rules."""
 
     def __init__(self, name: str, location: Location, max_connections: int) -> None:
+        self.name = name
         self.location = location
         self.pool = AsyncPool(self._connect, max_connections)
         self.counters = Counters()
@@ -99,6 +101,8 @@ class AsyncEngine:
         until: float | None,
         retries: int,
     ) -> R:
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         attempt = 1
         lost: DatabaseError | None = None
         while True:
@@ -135,6 +139,8 @@ class AsyncEngine:
         self, statement: Sql, row_type: type[Any] | None, until: float | None, size: int
     ) -> AsyncIterator[Any]:
         """Yield the rows of an autocommit statement, which is never retried."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.ping_if_idle, until)
         try:
             async for row in session.stream(statement, factory(row_type), until, size):
@@ -148,6 +154,8 @@ class AsyncEngine:
 
     async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
         """Run `fn` until it commits or the policy gives up."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
@@ -166,6 +174,8 @@ class AsyncEngine:
     @contextlib.asynccontextmanager
     async def block(self, until: float | None) -> AsyncIterator[AsyncTransaction]:
         """Run the body of a `with` as one attempt; it cannot be run again."""
+        if innermost.get() is not None:
+            warn_of_transaction(self.name)
         course = self._course()
         try:
             async with self._transaction(course.attempt(), until) as tx:
@@ -177,6 +187,8 @@ class AsyncEngine:
 
     async def run_rolled_back(self, statement: Sql, until: float | None) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, and roll its changes back."""
+        if innermost.get() is not None:
+            warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
@@ -229,6 +241,7 @@ class AsyncEngine:
     ) -> AsyncIterator[AsyncTransaction]:
         session, _ = await self.pool.take(AsyncSession.begin, until)
         tx = AsyncTransaction(session, info, self.shapes, until)
+        opened = begin(self.name)
         try:
             yield tx
             await tx._commit()
@@ -236,6 +249,8 @@ class AsyncEngine:
             tx._end()
             await self._release_after_error(session, error)
             raise
+        finally:
+            opened.end()
         self.pool.release(session)
 
     async def _release_after_error(self, session: AsyncSession, error: BaseException) -> None:

@@ -179,7 +179,7 @@ class AsyncSession:
         try:
             await cursor.execute(statement.text, statement.values or None)
         except psycopg.Error as error:
-            raise self._failure(error, until) from error
+            raise self._failure(error, until, statement) from error
         self._used = time.monotonic(), time.time()
         if self._connection.pgconn.transaction_status != before:
             raise manual_transaction_control(cursor.statusmessage or "")
@@ -212,7 +212,7 @@ class AsyncSession:
             pgconn.put_copy_end()
             result = _succeeded(await wait(generators.execute(pgconn)))
         except psycopg.Error as error:
-            raise self._failure(error, None) from error
+            raise self._failure(error, None, statement) from error
         self._used = time.monotonic(), time.time()
         return result.command_tuples or 0
 
@@ -293,7 +293,7 @@ class AsyncSession:
             async for row in rows:
                 yield row
         except psycopg.Error as error:
-            raise self._failure(error, until) from error
+            raise self._failure(error, until, statement) from error
         except BaseException:
             self.close()
             raise
@@ -388,11 +388,17 @@ class AsyncSession:
                 raise
             raise ConnectionFailed("the connection was lost while it was idle") from error
 
-    def _failure(self, error: psycopg.Error, until: float | None) -> DatabaseError:
+    def _failure(
+        self, error: psycopg.Error, until: float | None, statement: Sql | None = None
+    ) -> DatabaseError:
         """Return the runtime's error for one of psycopg's; a plan made stale by a migration is retryable."""
         if self.lost and until is not None and time.monotonic() >= until:
-            return DeadlineExceeded("no answer before the deadline, so the connection was closed")
-        failure = translate(error, lost=self.lost)
+            failure: DatabaseError = DeadlineExceeded(
+                "no answer before the deadline, so the connection was closed"
+            )
+        else:
+            failure = translate(error, lost=self.lost)
+        failure.statement = None if statement is None else statement.text
         # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
             failure.retryable = self._stale = True

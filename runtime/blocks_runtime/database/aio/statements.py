@@ -66,6 +66,43 @@ class AsyncStatements:
         """Return the first row, or None if there is none; otherwise as `query`."""
         return await self._run(statement, _first, row_type, deadline)
 
+    @overload
+    async def query_exactly_one(self, statement: Sql, *, deadline: Deadline | None = None) -> Row: ...
+    @overload
+    async def query_exactly_one(
+        self, statement: Sql, row_type: type[T], *, deadline: Deadline | None = None
+    ) -> T: ...
+    async def query_exactly_one(
+        self, statement: Sql, row_type: type[Any] | None = None, *, deadline: Deadline | None = None
+    ) -> Any:
+        """Return the only row; otherwise as `query`.
+
+        Raises:
+            NoResultFound: there is no row. A statement that writes has taken effect, unless a transaction rolls back.
+            MultipleResultsFound: there are more rows than one; the same applies.
+        """
+        return await self._run(statement, _only, row_type, deadline)
+
+    @overload
+    async def query_value(self, statement: Sql, *, deadline: Deadline | None = None) -> Any: ...
+    @overload
+    async def query_value(
+        self, statement: Sql, value_type: type[T], *, deadline: Deadline | None = None
+    ) -> T | None: ...
+    async def query_value(
+        self, statement: Sql, value_type: type[Any] | None = None, *, deadline: Deadline | None = None
+    ) -> Any:
+        """Return the value of the only column in the first row, or None if there is no row; otherwise as `query`.
+
+        Raises:
+            QueryFailed: the statement returns several columns.
+            TypeError: the value is neither None nor a `value_type`.
+        """
+        value = await self._run(statement, _value, tuple, deadline)
+        if value is not None and value_type is not None:
+            _check_type(value, value_type)
+        return value
+
     async def execute(self, statement: Sql, *, deadline: Deadline | None = None) -> int:
         """Return the number of rows that the statement changed (or returned); otherwise as `query`."""
         return await self._run(statement, _count, None, deadline)
@@ -189,6 +226,39 @@ async def _first(cursor: Cursor) -> Any:
         return await cursor.fetchone()
     except Exception as error:
         raise _explained(error, cursor) from error.__cause__
+
+
+async def _only(cursor: Cursor) -> Any:
+    row = await _first(cursor)
+    if row is not None and cursor.rowcount == 1:
+        return row
+    from ...errors import MultipleResultsFound, NoResultFound
+
+    if row is None:
+        raise NoResultFound("the statement returned no row, and one was asked for")
+    raise MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+
+
+async def _value(cursor: Cursor) -> Any:
+    row = await _first(cursor)
+    columns = cursor.description or ()
+    if len(columns) == 1:
+        return None if row is None else row[0]
+    from ...errors import QueryFailed
+
+    raise QueryFailed(
+        f"the statement returns {len(columns)} columns, and one value was asked for",
+        advice="select one column, or use query_one()",
+    )
+
+
+def _check_type(value: object, value_type: type[Any]) -> None:
+    kind = getattr(value_type, "__origin__", value_type)  # the part in brackets is for the type checker
+    if not isinstance(value, kind):
+        raise TypeError(
+            f"the value is of type {type(value).__name__}, not {getattr(kind, '__name__', kind)}; "
+            "cast it in the statement, as in (…)::bigint, or ask for its own type"
+        )
 
 
 def _explained(error: Exception, cursor: Cursor) -> Exception:
