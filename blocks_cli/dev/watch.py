@@ -28,8 +28,8 @@ class Watcher:
     """Finds the files that changed since the last group; the first group counts from the construction.
 
     The system only tells when to look: files are compared by inode, size and time, so no change is lost, whatever the
-    system leaves out; each second without a sign they are compared, too. Folders that are no part of an app are not watched: a folder of packages may have more files than
-    the system watches.
+    system leaves out; each second without a sign they are compared, too. Folders that are no part of an app are not
+    watched: a folder of packages may have more files than the system watches.
     """
 
     def __init__(self, root: Path) -> None:
