@@ -159,7 +159,7 @@ RULES = [
                     "local_dynamodb",
                     "migration_manifest",
                 ),
-                *("click", "awslambdaric", "pytest"),
+                *("click", "awslambdaric", "watchfiles", "pytest"),
                 # Where a stack on AWS is named; installed by the extra `aws`.
                 *("boto3", "botocore"),
             }

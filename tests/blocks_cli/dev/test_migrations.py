@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def test_migrations_are_applied_without_a_synth(tmp_path: Path, monkeypatch: pyt
                 )
             )
             assert outcome.migrations == (f"{number:03}_items",)
-            if time.monotonic() - started > CHANGE_TO_APPLIED:
+            if time.monotonic() - started > CHANGE_TO_APPLIED and not _is_busy():
                 raise TooSlowError
 
         unless_busy(migrate)
@@ -75,6 +76,11 @@ def test_migrations_are_applied_without_a_synth(tmp_path: Path, monkeypatch: pyt
         file = f"migrations/{migrate_again:03}_more.sql"
         assert session.change(save(file, "CREATE TABLE more (id UUID PRIMARY KEY);\n")).migrations
         assert len(synths) == 1
+
+
+def _is_busy() -> bool:
+    """Return whether more than two other programs want each processor, so that a time proves nothing."""
+    return os.getloadavg()[0] > 3 * (os.cpu_count() or 1)
 
 
 def _outcome(session: DevSession, files: set[str]) -> str | None:
