@@ -1,7 +1,7 @@
 """`blocks load` against loops written by hand on the same local database, in turns, as rows per second.
 
 `python -m benchmarks.loading [ROWS]` loads a CSV file of 300,000 rows into a table with a UUID key. The loops read the
-file with the csv module, and send chunks of 2,999 rows with four connections: by COPY, which is the fastest that DSQL
+file with the csv module, and send chunks of as many rows with four connections: by COPY, which is the fastest that DSQL
 takes, and by INSERT with ON CONFLICT, which can be repeated.
 """
 
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from blocks_cli.bulk.records import ROWS
 from blocks_cli.main import main as blocks
 from local_dsql import LocalCluster
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Row = list[str]
     Send = Callable[[psycopg.Connection, list[Row]], object]
 
-TURNS, PARALLEL, CHUNK = 3, 4, 2_999
+TURNS, PARALLEL = 3, 4
 TABLE = "CREATE TABLE accounts (id uuid PRIMARY KEY, balance numeric(12, 2) NOT NULL, owner text)"
 
 
@@ -48,7 +49,7 @@ def chunks(path: Path) -> Iterator[list[Row]]:
     with path.open(newline="") as file:
         rows = csv.reader(file)
         next(rows)
-        while chunk := list(itertools.islice(rows, CHUNK)):
+        while chunk := list(itertools.islice(rows, ROWS)):
             yield chunk
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING
 from blocks_cli.bulk import csv_format
 from blocks_cli.bulk.pages import FIRST, SNAPSHOT_SECONDS, Pages, next_size
 from blocks_cli.bulk.progress import Progress
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
 from blocks_runtime.database.row_factories import factory
+from blocks_runtime.errors import CommitOutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +76,8 @@ class Dump:
             self.output.write(csv_format.written(names, self.dialect))
         while not self._complete:
             self.snapshots += 1
-            admin.write(lambda session: self._snapshot(session, progress))
+            with contextlib.suppress(CommitOutcomeUnknown):  # of a transaction that has only read
+                admin.write(lambda session: self._snapshot(session, progress))
         self.seconds = time.monotonic() - started
 
     def _snapshot(self, session: Session, progress: Progress) -> None:
@@ -94,7 +99,18 @@ class Dump:
         self._complete = len(found) < wanted
 
     def _all(self, session: Session) -> None:
-        """Write the rows of a table without a key, in no order; this cannot be continued."""
+        """Write the rows of a table without a key, in no order; this cannot be continued.
+
+        Raises:
+            CommandError: it is called again after some rows were written.
+        """
+        if self._rows:
+            raise CommandError(
+                f"table {self.table}: the dump was interrupted",
+                "the table has no key, so it is not known which rows are still to come",
+                "run the command again, with an empty output",
+                ExitCode.MIGRATION_FAILED,
+            )
         page: list[Row] = []
         for row in session.stream(self._pages.query(None, None), factory(tuple), None, FIRST):
             page.append(row)

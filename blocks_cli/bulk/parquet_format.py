@@ -156,7 +156,7 @@ def _records(batch: Any, number: int, start: int) -> Iterator[Record]:
 
 
 def _as_texts(arrow: ModuleType, column: Any) -> Any:
-    """Return a column whose values CSV can hold: bytes as PostgreSQL's hexadecimal text, nested values as JSON."""
+    """Return a column as texts that CSV can hold: bytes as PostgreSQL's hexadecimal text, nested values as JSON."""
     kind = column.type
     types = arrow.types
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
@@ -166,5 +166,5 @@ def _as_texts(arrow: ModuleType, column: Any) -> Any:
         texts = [None if each is None else json.dumps(each, default=str) for each in column.to_pylist()]
         return arrow.array(texts, arrow.string())
     if types.is_dictionary(kind):
-        return column.dictionary_decode()
-    return column
+        return _as_texts(arrow, column.dictionary_decode())
+    return arrow.compute.cast(column, arrow.string())

@@ -49,7 +49,7 @@ def run_load(
     table = files[0].table
     identity = _identity(files, target)
     journal = Journal(_journal_path(files, identity, options), identity)
-    path = options.rejects or Path(f"{table.name}.rejects.jsonl")
+    path = options.rejects or Path(f"{table.file_name}.rejects.jsonl")
     with contextlib.closing(journal):
         journal.open(restart=options.restart)
         _note_resumed(journal)
@@ -106,7 +106,7 @@ def _journal_path(files: Sequence[Statements], identity: dict[str, Json], option
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     workspace = Workspace(project_root())
     workspace.create()
-    return workspace.folder / "loads" / f"{files[0].table.name}-{digest}.jsonl"
+    return workspace.folder / "loads" / f"{files[0].table.file_name}-{digest}.jsonl"
 
 
 def _note_resumed(journal: Journal) -> None:

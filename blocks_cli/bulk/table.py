@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,11 @@ class Table:
     def sql(self) -> Sql:
         """The quoted name."""
         return sql.identifier(self.schema, self.name)
+
+    @property
+    def file_name(self) -> str:
+        """The name for a file, with an underscore for each character that a path may not have."""
+        return re.sub(r"[^\w.-]", "_", self.name)
 
     def __str__(self) -> str:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from blocks_cli.exit_codes import ExitCode
-from tests.blocks_cli.migrations.conftest import Project  # noqa: TC001 (a fixture's type)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.blocks_cli.migrations.conftest import Project
 
 COLUMNS = """\
 (id uuid PRIMARY KEY, small smallint, whole int, large bigint, single real, double double precision,
@@ -107,3 +114,55 @@ def test_parquet_needs_a_file(project: Project) -> None:
     result = project.blocks("dump", "--table", "notes", "--format", "parquet")
     assert result.code == ExitCode.USAGE
     assert "pass --output FILE.parquet" in result.err
+
+
+def test_a_dump_of_a_table_without_a_key_writes_no_row_twice(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conflict after the first rows must not begin it again."""
+    from blocks_cli.bulk.dump import Dump
+    from blocks_runtime.errors import SerializationFailure
+
+    project.run("CREATE TABLE notes (t text)", "INSERT INTO notes VALUES ('a'), ('b')")
+    write, calls = Dump._write, 0
+
+    def fail_once(self: Dump, rows: Sequence[tuple[str | None, ...]]) -> None:
+        nonlocal calls
+        write(self, rows)
+        calls += 1
+        if calls == 1:
+            raise SerializationFailure(
+                "schema has been updated by another transaction (OC001)", sqlstate="40001"
+            )
+
+    monkeypatch.setattr(Dump, "_write", fail_once)
+    result = project.blocks("dump", "--table", "notes")
+    assert result.code == ExitCode.MIGRATION_FAILED
+    assert "error: table notes: the dump was interrupted" in result.err
+    assert result.out == "t\na\nb\n"
+
+
+def test_parquet_of_other_programs(project: Project) -> None:
+    """Dictionaries, nested values, decimals, small and unsigned numbers, nanoseconds, and NULL."""
+    import pyarrow
+    import pyarrow.parquet
+
+    now = datetime.datetime(2026, 11, 29, 12, 0, 0, 123456)
+    columns = {
+        "id": pyarrow.array([1, 2], pyarrow.uint8()),
+        "kind": pyarrow.array(["a", "b"]).dictionary_encode(),
+        "doc": pyarrow.array([{"x": [1, 2]}, None]),
+        "amount": pyarrow.array([decimal.Decimal("1.50"), None]),
+        "at": pyarrow.array([now, None], pyarrow.timestamp("ns")),
+        "raw": pyarrow.array([b'\x00,"', None]),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), project.folder / "other.parquet", row_group_size=1)
+    project.run(
+        "CREATE TABLE other (id int PRIMARY KEY, kind text, doc jsonb, amount numeric, at timestamp, raw bytea)"
+    )
+    result = project.blocks("load", "other.parquet", "--table", "other")
+    assert result.code == ExitCode.OK, result.err
+    assert project.rows("SELECT * FROM other ORDER BY id") == [
+        (1, "a", {"x": [1, 2]}, decimal.Decimal("1.50"), now, b'\x00,"'),
+        (2, "b", None, None, None, None),
+    ]

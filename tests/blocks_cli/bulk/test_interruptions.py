@@ -82,10 +82,10 @@ def check_load(
 
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
 def test_a_killed_load_continues_to_exactly_all_rows(project: Project, key: str) -> None:
-    kills = [(1, signal.SIGKILL), (25_000, signal.SIGINT)]
-    reached = check_load(project, 50_000, key, kills, bad=10)
+    kills = [(1, signal.SIGKILL), (9_000, signal.SIGINT)]
+    reached = check_load(project, 18_000, key, kills, bad=10)
     assert 0 < reached[0] <= reached[1]
-    assert reached[0] < 50_000
+    assert reached[0] < 18_000
 
 
 @pytest.mark.slow
@@ -109,9 +109,9 @@ def test_a_million_rows_killed_twice(project: Project) -> None:
 def test_a_journal_of_a_changed_file_is_refused(project: Project) -> None:
     project.run("CREATE TABLE accounts (id uuid PRIMARY KEY, balance int)")
     path = project.folder / "accounts.csv"
-    write(path, 40_000)
+    write(path, 15_000)
     kill_between(project, start(project, "load", "accounts.csv", "--table", "accounts"), 1, signal.SIGKILL)
-    write(path, 30_000)
+    write(path, 3_000)
     refused = project.blocks("load", "accounts.csv", "--table", "accounts")
     assert refused.code == ExitCode.USAGE
     assert "of another load" in refused.err
@@ -120,7 +120,7 @@ def test_a_journal_of_a_changed_file_is_refused(project: Project) -> None:
 
 def test_a_load_that_runs_already_is_refused(project: Project) -> None:
     project.run("CREATE TABLE accounts (id uuid PRIMARY KEY, balance int)")
-    write(project.folder / "accounts.csv", 100_000)
+    write(project.folder / "accounts.csv", 30_000)
     first = start(project, "load", "accounts.csv", "--table", "accounts")
     while count(project) == 0:
         time.sleep(0.002)
@@ -134,7 +134,7 @@ def test_a_load_that_runs_already_is_refused(project: Project) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_a_killed_dump_continues_to_the_same_file(project: Project, suffix: str) -> None:
     project.run("CREATE TABLE accounts (n int, id text, note text, PRIMARY KEY (id, n))")
-    for first in range(0, 20_000, 2_500):
+    for first in range(0, 7_500, 2_500):
         project.run(
             f"INSERT INTO accounts SELECT n, n % 97 || 'é\"', repeat('x', 900) "
             f"FROM generate_series({first}, {first + 2_499}) AS n"
@@ -156,5 +156,5 @@ def test_a_killed_dump_continues_to_the_same_file(project: Project, suffix: str)
     assert project.blocks("dump", "--table", "accounts", "-o", f"whole.{suffix}").code == ExitCode.OK
     content = (project.folder / name).read_bytes()
     assert content == (project.folder / f"whole.{suffix}").read_bytes()
-    assert content.count(b"\n") == 20_000 + (suffix == "csv")
+    assert content.count(b"\n") == 7_500 + (suffix == "csv")
     assert not journal.exists()

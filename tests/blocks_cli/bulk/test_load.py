@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from blocks_cli.bulk.progress import Progress
 from blocks_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -299,3 +300,49 @@ def test_an_unknown_table_is_named(project: Project, name: str, what: str) -> No
     result = project.blocks("load", "people.csv", "--table", name)
     assert result.code == ExitCode.USAGE
     assert f"error: {what}" in result.err
+
+
+def test_odd_names(project: Project) -> None:
+    project.run(
+        'CREATE TABLE "a/b \'c\'" ("the ""key""" int PRIMARY KEY, "a,b" text, "Ä%s{k0}$1" text)',
+        "INSERT INTO \"a/b 'c'\" VALUES (1, 'old')",
+    )
+    (project.folder / "odd.csv").write_text('"the ""key""","a,b",Ä%s{k0}$1\n1,x,y\n2,x,y\nz,,\n', "utf-8")
+    result = project.blocks("load", "odd.csv", "--table", "\"a/b 'c'\"")
+    assert result.code == ExitCode.MIGRATION_FAILED, result.err
+    assert (project.folder / "a_b__c_.rejects.jsonl").exists()
+    assert project.rows("SELECT * FROM \"a/b 'c'\" ORDER BY 1") == [(1, "old", None), (2, "x", "y")]
+
+
+def test_a_missing_parent_rejects_a_row(project: Project) -> None:
+    project.run(
+        "CREATE TABLE parents (id int PRIMARY KEY)",
+        "INSERT INTO parents VALUES (1)",
+        "CREATE TABLE people (id int PRIMARY KEY, parent int REFERENCES parents (id), CHECK (id < 100))",
+    )
+    assert load(project, "id,parent\n1,1\n2,2\n3,\n200,1\n").code == ExitCode.MIGRATION_FAILED
+    assert [line for line, _ in rejects(project)] == [3, 5]
+    assert project.rows("SELECT id FROM people ORDER BY id") == [(1,), (3,)]
+
+
+def test_several_files_and_a_folder(project: Project) -> None:
+    project.run(TABLE)
+    for number in (1, 2):
+        (project.folder / f"people{number}.csv").write_text(f"id,name\n{number},n\n")
+    assert project.blocks("load", "people1.csv", "people2.csv", "--table", "people").code == ExitCode.OK
+    assert project.rows("SELECT count(*) FROM people") == [(2,)]
+    assert project.blocks("load", "migrations", "--table", "people", "--format", "csv").code == ExitCode.USAGE
+    assert project.blocks("load", "missing.csv", "--table", "people").code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("rows", "done", "seconds", "line"),
+    [
+        (0, 0, 0.0, "load     0 rows   0 rows/s   0%"),
+        (50_000, 250, 10.0, "load     50,000 rows   5,000 rows/s   25%   30 s left"),
+        (50_000, 250, 400.0, "load     50,000 rows   125 rows/s   25%   20 min 0 s left"),
+        (50_000, 1_000, 9_000.0, "load     50,000 rows   6 rows/s   100%   0 s left"),
+    ],
+)
+def test_progress(rows: int, done: int, seconds: float, line: str) -> None:
+    assert Progress("load", 1_000).text(rows, done, seconds) == line
