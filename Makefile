@@ -64,7 +64,7 @@ format: $(READY)  ## Format the code, and generate the runtime for threads from 
 	@$(PY) tools/async_to_sync.py
 
 bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core
-	@for module in local_database writes migrations synth runtime atomic_table; do $(PY) -m benchmarks.$$module || exit 1; done
+	@for module in local_database writes loading migrations synth runtime atomic_table; do $(PY) -m benchmarks.$$module || exit 1; done
 
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation

@@ -20,7 +20,7 @@ class ExitCode(enum.IntEnum):
     OK = 0, "done"
     PENDING = 1, "migrations are pending or have drifted; only with --exit-code"
     USAGE = 2, "wrong usage, or an error in the app or a file; nothing was changed"
-    MIGRATION_FAILED = 3, "a deploy or a migration failed; completed steps are kept"
+    MIGRATION_FAILED = 3, "a deploy, a migration or a load failed; completed steps are kept"
     CANNOT_CONNECT = 4, "the database could not be started or reached"
     INVOCATION_FAILED = 5, "the invoked function failed; its error is the output"
     INTERNAL_ERROR = 70, "internal error; --debug shows the traceback"

@@ -114,7 +114,15 @@ class AdminConnection:
         Raises:
             CommitOutcomeUnknown: no reply arrived; read the journal before running it again.
         """
-        return self._retried(lambda: self._change(statement))
+        return self.autocommit(lambda session: session.run(statement).rowcount)
+
+    def autocommit(self, act: Callable[[Session], T]) -> T:
+        """Run `act`, which sends one autocommit statement, and return its result; retried on conflict.
+
+        Raises:
+            CommitOutcomeUnknown: no reply arrived.
+        """
+        return self._retried(lambda: self._answered(act))
 
     def ddl(self, statement: Sql) -> list[Row]:
         """Run one DDL statement, which is its own transaction, and return its rows; retried on conflict.
@@ -168,10 +176,10 @@ class AdminConnection:
             raise OutcomeUnknown from error
         return cursor.fetchall() if cursor.description else []
 
-    def _change(self, statement: Sql) -> int:
+    def _answered(self, act: Callable[[Session], T]) -> T:
         session = self._connected()
         try:
-            return session.run(statement).rowcount
+            return act(session)
         except (ConnectionFailed, ServerUnavailable) as error:
             raise CommitOutcomeUnknown("no reply to an autocommit statement") from error
 

@@ -160,11 +160,13 @@ RULES = [
                     "migration_manifest",
                 ),
                 *("click", "awslambdaric", "watchfiles", "pytest"),
+                # Files of `blocks load` and `blocks dump`; installed by the extra `parquet`.
+                "pyarrow",
                 # Where a stack on AWS is named; installed by the extra `aws`.
                 *("boto3", "botocore"),
             }
         ),
-        must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii"}),
+        must_not_load=frozenset({"aws_cdk", "boto3", "botocore", "jsii", "pyarrow"}),
     ),
 ]
 by_package = pytest.mark.parametrize("rule", RULES, ids=[rule.package for rule in RULES])

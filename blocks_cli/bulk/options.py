@@ -29,7 +29,7 @@ null = click.option(
     "--null",
     metavar="TEXT",
     default="",
-    help="Text that stands for NULL in CSV if it is not quoted (default: none, as in COPY).",
+    help="Text that stands for NULL in CSV if it is not quoted (default: an empty one, as in COPY).",
 )
 _NOT_A_DELIMITER = '"\r\n\\.'
 

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from blocks_cli.bulk import csv_format
-from blocks_cli.bulk.records import Record
+from blocks_cli.bulk.records import ROWS, Record
 from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from blocks_cli.bulk.table import Column
-
-BATCH = 3_000
-"""Rows that are converted at once."""
 
 
 def pyarrow() -> ModuleType:
@@ -61,7 +58,7 @@ def records(path: Path, start: int) -> Iterator[Record]:
     for group in range(file.num_row_groups):
         rows = file.metadata.row_group(group).num_rows
         if number + rows > start:
-            for batch in file.iter_batches(BATCH, row_groups=[group]):
+            for batch in file.iter_batches(ROWS, row_groups=[group]):
                 if number + batch.num_rows > start:
                     yield from _records(batch, number, start)
                 number += batch.num_rows

@@ -104,7 +104,9 @@ def _journal_path(files: Sequence[Statements], identity: dict[str, Json], option
     names = [str(Path(each.source.name).resolve()) for each in files]
     text = "\0".join([str(identity["target"]), str(files[0].table), *names])
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Workspace(project_root()).folder / "loads" / f"{files[0].table.name}-{digest}.jsonl"
+    workspace = Workspace(project_root())
+    workspace.create()
+    return workspace.folder / "loads" / f"{files[0].table.name}-{digest}.jsonl"
 
 
 def _note_resumed(journal: Journal) -> None:

@@ -170,6 +170,8 @@ class Sender:
         unanswered = 0
         while True:
             try:
+                if mark is None and not self._dry_run:  # the statement is the transaction
+                    return self._admin.autocommit(act)
                 return self._admin.write(run)
             except _RolledBack as done:
                 return done.inserted

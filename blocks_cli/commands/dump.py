@@ -72,7 +72,7 @@ def dump(
     target = find_target(target_options)
     with reachable(target) as connect, connect().open() as admin:
         table = read_table(admin, name)
-        file = DumpFile(output, _identity(str(target), table, kind, dialect))
+        file = DumpFile(output, _identity(target.place, table, kind, dialect))
         with contextlib.closing(file):
             file.open(restart=restart or not table.keys or kind == "parquet")
             if file.rows:

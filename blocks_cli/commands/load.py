@@ -75,7 +75,9 @@ MAX_REJECTS = 1_000
 @click.option("--dry-run", is_flag=True, help="Send all rows, and roll every transaction back.")
 @options.target_options
 @as_json
+@click.pass_context
 def load(
+    context: click.Context,
     files: tuple[str, ...],
     name: str,
     format: str | None,
@@ -117,15 +119,19 @@ def load(
         with connect().open() as admin:
             table = read_table(admin, name)
         statements = bulk_options.statements(table, sources)
-        totals, path = run_load(statements, str(target), connect, run)
-    if as_json:
-        console.print_json(_summary(totals, path, dry_run))
+        totals, path = run_load(statements, target.place, connect, run)
     _print(totals, table, dry_run)
-    for column in statements[0].columns:
-        if column.identity and not dry_run:
-            _mention_sequence(table, column.name)
-    if totals.rejected:
-        raise _rejected(totals, path)
+    if not dry_run:
+        _mention_sequences(table, [each.name for each in statements[0].columns if each.identity])
+    error = _rejected(totals, path) if totals.rejected else None
+    if not as_json:
+        if error is not None:
+            raise error
+        return
+    console.print_json(_summary(totals, path, dry_run))
+    if error is not None:  # the rejects are in the result, which is the one object on standard output
+        console.print_error(error)
+        context.exit(error.code)
 
 
 def _print(totals: Totals, table: Table, dry_run: bool) -> None:
@@ -140,12 +146,13 @@ def _print(totals: Totals, table: Table, dry_run: bool) -> None:
     console.print_message(f"{', '.join(parts)}   {rate(totals.rows, totals.seconds)}", "green")
 
 
-def _mention_sequence(table: Table, column: str) -> None:
-    console.print_message(
-        f"note     the sequence of the identity column {column} of {table} does not know the loaded values; "
-        f"restart it above them: ALTER TABLE {table} ALTER COLUMN {column} RESTART WITH …",
-        "cyan",
-    )
+def _mention_sequences(table: Table, columns: list[str]) -> None:
+    for column in columns:
+        console.print_message(
+            f"note     the sequence of the identity column {column} of {table} does not know the loaded values; "
+            f"restart it above them: ALTER TABLE {table} ALTER COLUMN {column} RESTART WITH …",
+            "cyan",
+        )
 
 
 def _rejected(totals: Totals, path: Path) -> CommandError:

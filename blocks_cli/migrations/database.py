@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from blocks_settings import Setting
     from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
+    from local_dsql.cost.result import Cost
 
 
 @contextlib.contextmanager
@@ -55,6 +56,20 @@ def reachable(target: DatabaseTarget) -> Iterator[Callable[[], AdminConnection]]
     """
     with _login(target, None) as login, explaining(target):
         yield lambda: _admin(login)
+
+
+@contextlib.contextmanager
+def metered(target: DatabaseTarget) -> Iterator[Cost]:
+    """Print the target, a local database, and measure the cost of what is committed in the block.
+
+    Raises:
+        CommandError: the database does not start.
+    """
+    from local_dsql import LocalCluster
+
+    assert target.folder is not None
+    with _login(target, None), LocalCluster(target.folder) as cluster, cluster.cost() as found:
+        yield found
 
 
 @contextlib.contextmanager

@@ -39,6 +39,11 @@ class DatabaseTarget:
             return f"local   {console.display_path(self.folder)}{of_stack}"
         return f"cluster {self.endpoint}   {self.region}   as {ADMIN_ROLE}{of_stack}"
 
+    @property
+    def place(self) -> str:
+        """The folder or the endpoint, the same from each working directory."""
+        return self.endpoint if self.folder is None else str(self.folder.resolve())
+
 
 def find_target(options: TargetOptions) -> DatabaseTarget:
     """Look up the database.

@@ -90,7 +90,7 @@ def test_the_index_for_a_plan_of_a_cluster() -> None:
 
 
 def test_the_estimate_in_dpu_is_read() -> None:
-    found = plan(ON_A_CLUSTER["full scan"].splitlines())
+    found = advised(plan(ON_A_CLUSTER["full scan"].splitlines()), FACTS)
     assert found.dpu == StatementDpu(compute=0.012, read=0.403, write=0.0, total=0.415)
     assert "DPU: 0.41500 (compute 0.01200, read 0.40300, write 0.00000)" in found.tree
     assert not any("DPU" in each for each in found.root.details)

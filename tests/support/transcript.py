@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from pathlib import PurePath
+import sys
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
 
-_FENCE = re.compile(r"^```(?P<kind>sql|console) ?(?P<file>\S*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^```(?P<kind>sql|csv|console) ?(?P<file>\S*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 _CHANGING = {
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "2026-11-21 09:30:00",
     r"\S+@\S+ blocks\[\d+/[0-9a-f]+\]": "ana@laptop blocks[4711/3fa2]",
     r"\b\d+ ms": "12 ms",
+    r"[\d,]+ rows/s": "9,000 rows/s",
+    r'"seconds": [\d.]+': '"seconds": 0.012',
     r"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00": "2026-11-21T09:30:00.000000+00:00",
 }
 
@@ -22,8 +28,10 @@ _CHANGING = {
 def run(document: str, project: Project) -> str:
     """Return the page with the current output of its `$ blocks …` lines; times and names are normalized.
 
-    A code block `sql FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
+    A code block `sql FILE` or `csv FILE` is written to that file, `$ export NAME=VALUE` sets a variable.
     """
+    folders = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    project.monkeypatch.setenv("PATH", folders)  # for `blocks cost -- blocks …`
     return _FENCE.sub(lambda fence: _play(fence, project), document)
 
 
@@ -34,7 +42,7 @@ def files(document: str) -> dict[str, str]:
 
 
 def _play(fence: re.Match[str], project: Project) -> str:
-    if fence["kind"] == "sql":
+    if fence["kind"] != "console":
         (project.folder / fence["file"]).write_text(fence["body"])
         return fence[0]
     lines = [line for line in fence["body"].splitlines() if line.startswith("$ ")]

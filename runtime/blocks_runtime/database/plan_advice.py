@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .fragments import Sql, quote_identifier, sql
 from .plan_scans import FULL_SCAN, INDEX_SCAN, scans
+from .plan_tree import tree
 from .plans import PlanWarning
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -72,10 +73,11 @@ def facts_query(plan: Plan) -> Sql | None:
 
 
 def advised(plan: Plan, rows: Iterable[tuple[Any, ...]]) -> Plan:
-    """Return the plan with its warnings, given the rows of `facts_query`."""
+    """Return the plan with its warnings and as a tree, given the rows of `facts_query`."""
     facts = _facts(rows)
     found = [warning for scan in scans(plan) for warning in _of_scan(scan, facts.get(scan.table))]
-    return replace(plan, warnings=(*found, *_of_sorts(plan)))
+    with_warnings = replace(plan, warnings=(*found, *_of_sorts(plan)))
+    return replace(with_warnings, tree=tree(with_warnings))
 
 
 def _facts(rows: Iterable[tuple[Any, ...]]) -> dict[str, TableFacts]:

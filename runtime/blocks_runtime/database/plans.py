@@ -81,7 +81,7 @@ class PlanWarning:
 class Plan:
     """A plan: `text` as psql shows it, `root` as a tree, and `summary` lines on the whole.
 
-    `str()` is the text; `tree` is for people.
+    `str()` is the text.
     """
 
     text: str
@@ -91,13 +91,8 @@ class Plan:
     dpu: StatementDpu | None = None
     """None for the local database, and without `analyze`."""
     warnings: tuple[PlanWarning, ...] = ()
-
-    @property
-    def tree(self) -> str:
-        """The plan as a tree, with rows estimated and read, index or full scan, and the warnings."""
-        from .plan_tree import tree
-
-        return tree(self)
+    tree: str = ""
+    """The plan for people: rows estimated and read, index or full scan, and the warnings."""
 
     def __str__(self) -> str:
         return self.text
