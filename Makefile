@@ -1,5 +1,5 @@
 # Every target sets itself up from nothing: a virtual environment, pinned packages, the CDK command line.
-# Needed beforehand: Python >= 3.11, Node >= 20, make.
+# Needed beforehand: Python >= 3.11, Node >= 22 (20 works, its support has ended), make.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -24,7 +24,7 @@ $(READY): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "setup: $(PYTHON) is missing or older than 3.11; run make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || \
-	  { echo "setup: no Node 20 or later on PATH; the AWS CDK needs one, install it from nodejs.org" >&2; exit 2; }
+	  { echo "setup: no Node on PATH that the AWS CDK runs on; install Node 22 or later from nodejs.org" >&2; exit 2; }
 	@echo "setup: virtual environment and pinned packages (a minute or two, once)"
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --no-compile -r requirements.txt

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from blocks.database.roles import DatabaseRole as DatabaseRole
     from blocks.database.roles import Privilege as Privilege
     from blocks.shared.errors import ConstructError as ConstructError
+    from blocks.shared.function_code import function_code as function_code
 else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -49,6 +50,7 @@ else:
             "DatabaseGrants": "database.grants",
             "DatabaseRole": "database.roles",
             "DistributedDatabase": "database.database",
+            "function_code": "shared.function_code",
             "IAtomicTable": "atomic_table.interface",
             "IDistributedDatabase": "database.interface",
             "ImportedDatabase": "database.imported",

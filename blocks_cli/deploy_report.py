@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,13 @@ _COLOURS = {
     Action.RETAIN: "cyan",
     Action.KEEP: "bright_black",
 }
+
+
+_LOG_PREFIX = re.compile(r"\[(?P<level>[A-Z]+)\]\t\S+Z\t\S*\t")
+"""Level, time and request id, which Lambda's runtime puts before each log line."""
+_REQUEST = re.compile(r"(Create|Update|Delete) of \S+ in arn:\S+")
+_PLAN = re.compile(r"\S+\.sql:\d+:\d+ {2,}\w+ {2,}")
+"""Lines of the plan: each step is printed once it is done, too."""
 
 
 class ConsoleReport(Report):
@@ -74,7 +82,12 @@ class ConsoleReport(Report):
             console.print_message(f"note     {', '.join(paths)}: {text}", "cyan")
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
-        """Print a line of a function's output, prefixed with its name."""
+        """Print a line of a function's output after its name, without what other lines of a deploy show."""
+        text = _LOG_PREFIX.sub(
+            lambda prefix: "" if prefix["level"] == "INFO" else f"{prefix['level']} ", line
+        )
+        if _REQUEST.fullmatch(text) or _PLAN.match(text):
+            return
         with self._lock:
             console.clear()
-            console.print_message(f"[{function.short_name}] {line}", "bright_black")
+            console.print_message(f"[{function.short_name}] {text}", "bright_black")

@@ -18,10 +18,8 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
 from blocks_cli import console
 from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import ExitCode
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
+from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from local_dsql.cli.errors import command_of, unknown_command, usage_error
 
 OUTPUT_CLOSED = 141
 """Exit code after the output pipe was closed, as in `blocks schema | head`: 128 + SIGPIPE."""
@@ -29,7 +27,7 @@ OUTPUT_CLOSED = 141
 
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
-    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config"),
+    *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config", "clean"),
     *("load", "dump", "explain", "cost"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
@@ -70,19 +68,9 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = arguments[0]
         if name not in COMMANDS and not name.startswith("-"):
-            raise _unknown(name)
+            found = unknown_command("blocks", name, COMMANDS)
+            raise CommandError(found.what, found.why, found.remedy)
         return super().resolve_command(context, arguments)
-
-
-def _unknown(name: str) -> CommandError:
-    import difflib
-
-    near = difflib.get_close_matches(name, COMMANDS, 1)
-    return CommandError(
-        f"unknown command {name}",
-        f"the commands are {', '.join(COMMANDS)}",
-        f"did you mean `blocks {near[0]}`?" if near else "see `blocks --help`",
-    )
 
 
 _EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" for code in ExitCode)])
@@ -143,8 +131,8 @@ def _print_error(error: CommandError, *, as_json: bool) -> int:
 def _as_command_error(error: Exception, given: list[str]) -> CommandError:
     """Convert any exception to a CommandError."""
     if isinstance(error, click.ClickException):
-        command = next((f"blocks {each}" for each in given if each in COMMANDS), "blocks")
-        return CommandError(command, error.format_message(), f"see `{command} --help`")
+        found = usage_error(error, command_of("blocks", given, COMMANDS))
+        return CommandError(found.what, found.why, found.remedy)
     return as_command_error(error)
 
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.synth_errors import TRACEBACK, app_error
 from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:enable-path-metadata": True,
@@ -43,12 +44,18 @@ _DEFAULTS: Mapping[str, str] = {
 
 
 def synthesize(
-    root: Path, output: Path | None = None, region: str = DEFAULT_REGION, app: str | None = None
+    root: Path,
+    output: Path | None = None,
+    region: str = DEFAULT_REGION,
+    app: str | None = None,
+    *,
+    debug: bool = False,
 ) -> Path:
     """Run the app in `root` and return the folder of the assembly: `output` or `root/.blocks/cdk.out`.
 
     `app` is a shell command, by default the `app` of `cdk.json`. The app gets the local account and `region` as
-    `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. Its output goes to our stderr.
+    `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. Its output goes to our stderr; the traceback of a failed app only
+    with `debug`.
 
     Raises:
         CommandError: there is no app command, or it failed.
@@ -66,14 +73,17 @@ def synthesize(
         shutil.rmtree(output)
     output.mkdir(parents=True)
     environment = _environment(root, settings, output, region)
-    status = _run(command, root, environment)
+    status, traceback = _run(command, root, environment)
     if status != 0:
-        raise _failed(command, status, environment)
+        if debug or (error := app_error(command, status, traceback)) is None:
+            sys.stderr.writelines(f"{line}\n" for line in traceback)
+            raise _failed(command, status, environment)
+        raise error
     return output
 
 
-def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
-    """Run a shell command and return its status.
+def _run(command: str, root: Path, environment: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run a shell command; return its status, and its error output from a traceback on. The rest is passed on.
 
     It runs in its own process group, so that Ctrl-C reaches only us: the app would print a traceback.
     """
@@ -83,16 +93,32 @@ def _run(command: str, root: Path, environment: Mapping[str, str]) -> int:
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
         process_group=0,
     ) as app:
         try:
-            return app.wait()
+            traceback = _pass_on(app.stderr or ())
+            return app.wait(), traceback
         except BaseException:
             _end(app)
             raise
 
 
-def _end(app: subprocess.Popen[bytes]) -> None:
+def _pass_on(lines: Iterable[str]) -> list[str]:
+    """Print lines up to a traceback, and return the others."""
+    rest: list[str] = []
+    for line in lines:
+        if rest or line.rstrip() == TRACEBACK:
+            rest.append(line.rstrip("\n"))
+        else:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+    return rest
+
+
+def _end(app: subprocess.Popen[str]) -> None:
     """End the process group of the app; its Node process cleans up and exits once its pipes are closed."""
     app.terminate()
     with contextlib.suppress(ProcessLookupError):
@@ -110,7 +136,7 @@ def _failed(command: str, status: int, environment: Mapping[str, str]) -> Comman
         return CommandError(
             f"synth failed: {command}",
             "the AWS CDK needs Node, and `node` is not on PATH",
-            "install Node 20 or later (nodejs.org), then deploy again; nothing was changed",
+            "install Node 22 or later (nodejs.org), then deploy again; nothing was changed",
         )
     return CommandError(
         f"synth failed: {command}",

@@ -63,11 +63,26 @@ def without_lock_waits(sql: str) -> str:
 
 
 def with_body(create_function: str, body: str, other: str) -> str:
-    """Return CREATE FUNCTION with another body of the same length; as it is where the body is written with escapes."""
+    """Return CREATE FUNCTION with another body; of the same length, unless the body is written with escapes."""
     for quoted in (body, body.replace("'", "''")):
         if create_function.count(quoted) == 1:
             return create_function.replace(quoted, other if quoted is body else other.replace("'", "''"))
+    data = create_function.encode()
+    for token in libpg_query.scan(data):
+        if _value(data[token.start : token.end]) == body:
+            literal = "'" + other.replace("'", "''") + "'"
+            return data[: token.start].decode() + literal + data[token.end :].decode()
     return create_function
+
+
+def _value(token: bytes) -> str | None:
+    """Return the value of a string literal, None for any other token."""
+    if not token.endswith(b"'"):
+        return None
+    (tree,) = libpg_query.parse(b"SELECT " + token)
+    (target,) = tree["stmt"]["SelectStmt"]["targetList"]
+    value = target["ResTarget"]["val"].get("A_Const", {}).get("sval")
+    return None if value is None else str(value.get("sval", ""))
 
 
 def _after(words: Sequence[str], at: int, phrases: Iterable[tuple[str, ...]]) -> int:

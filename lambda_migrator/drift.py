@@ -99,7 +99,7 @@ def _changed(migration: Migration, entry: Entry) -> Fault:
         migration.version,
         Drift.CHANGED,
         f"{migration.name}.sql was changed after it was {entry.state.value}",
-        f"its checksum was {entry.checksum} and is now {migration.checksum}",
+        f"its checksum was {_short(entry.checksum)} and is now {_short(migration.checksum)}",
         remedy,
     )
 
@@ -125,6 +125,11 @@ def _gone(entry: Entry, renamed: Migration | None) -> Fault:
         entry.version,
         Drift.GONE,
         f"{entry.name}.sql is applied, but is missing from the folder",
-        f"its checksum was {entry.checksum}, and the folder has newer migrations",
+        f"its checksum was {_short(entry.checksum)}, and the folder has newer migrations",
         remedy,
     )
+
+
+def _short(checksum: str) -> str:
+    """Return the beginning of a checksum, which distinguishes it; `blocks status --json` has all of it."""
+    return f"{checksum[:12]}…"

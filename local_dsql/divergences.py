@@ -46,6 +46,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "One of the two transactions gets OC000, which Aurora DSQL may not do: assign only the columns that change.",
     ),
     Divergence(
+        "unused-upsert-shares-row",
+        "A transaction whose INSERT … ON CONFLICT DO UPDATE leaves a row as it is, because its WHERE is false, and "
+        "which makes other rows, conflicts with a later DELETE or change of key of that row.",
+        "PostgreSQL locks the row all the same, and its log does not show then whether a new row refers to it.",
+        "The other transaction gets OC000, and commits when it is run again.",
+    ),
+    Divergence(
         "child-updated-twice",
         "A transaction that changes a row twice gets OC000 if another one has meanwhile changed a unique column of the "
         "row's parent to which the row does not refer.",
@@ -105,7 +112,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "synchronous-index",
-        "CREATE INDEX without ASYNC is refused whatever the parameter disable_sync_create_index says.",
+        "CREATE INDEX without ASYNC is refused whatever the parameter disable_sync_create_index says. The parameter "
+        "takes any text.",
         "A port of an application reports that a cluster accepts it for an empty table while the parameter is off; "
         "there is no recording.",
         "Write CREATE INDEX ASYNC.",

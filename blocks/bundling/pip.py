@@ -39,6 +39,33 @@ def download(requirements: Sequence[str], into: Path, target: Target) -> None:
         raise PipError(_reason(done.stderr))
 
 
+def install(requirements: Path, constraints: Sequence[str], into: Path, target: Target) -> None:
+    """Install the packages of a requirements file and their dependencies into a folder, from wheels for `target`.
+
+    Raises:
+        PipError: a requirement has no wheel for the target, contradicts a constraint, or cannot be reached.
+        BundlingError: there is no pip.
+    """
+    listed = into.with_name(f"{into.name}-constraints.txt")
+    listed.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+    options = [option for option in _options(target) if option != "--no-deps"]
+    command = [
+        *_pip(),
+        "install",
+        *options,
+        "--no-compile",
+        "--target",
+        str(into),
+        "--constraint",
+        str(listed),
+    ]
+    command += ["--requirement", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=requirements.parent)
+    listed.unlink()
+    if done.returncode != 0:
+        raise PipError(_reason(done.stderr))
+
+
 def _options(target: Target) -> list[str]:
     """Return pip's options; every tag is named, as pip would otherwise use those of its own interpreter."""
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]

@@ -9,6 +9,7 @@ import click
 
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
+from blocks_cli.migrations.target_options import check_database
 from blocks_settings import Settings
 from blocks_settings.value import shown
 
@@ -32,6 +33,8 @@ def config(database: str | None, as_json: bool) -> None:
     A value comes from the first of: an option, an environment variable, [tool.blocks] in pyproject.toml, the deployed
     app, the default. The tests, `local-dsql`, the construct and the app on this machine use the same settings.
     """
+    if database is not None:
+        check_database(database)
     settings = Settings.of()
     found = settings.all(database)
     contradictions = settings.contradictions(database)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
-from blocks_cli.commands.options import as_json, local, require_local
+from blocks_cli.commands.options import as_json, is_debugging, local, require_local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
@@ -20,6 +20,10 @@ from blocks_cli.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_CROSS_STACK = "ExportsOutput"
+"""Prefix of outputs that the CDK makes for references between stacks."""
 
 
 @click.command()
@@ -79,7 +83,7 @@ def deploy(
     given = _pairs(parameters, "--parameter NAME=VALUE")
     imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
     region = region_of_stacks(region, workspace)
-    folder = assembly or synthesize(workspace.root, workspace.assembly, region, app)
+    folder = assembly or synthesize(workspace.root, workspace.assembly, region, app, debug=is_debugging())
     report = ConsoleReport()
     with LocalDeployment.deploy(
         folder,
@@ -111,6 +115,8 @@ def _pairs(values: Sequence[str], usage: str) -> dict[str, str]:
 def _print_outputs(deployment: LocalDeployment) -> None:
     for stack, outputs in deployment.outputs.items():
         for name, value in outputs.items():
+            if name.startswith(_CROSS_STACK):
+                continue
             click.echo(f"{stack}.{name} = {text(value)}")
 
 

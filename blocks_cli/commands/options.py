@@ -10,6 +10,11 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 local = click.option("--local", is_flag=True, help="Use the deployment on this machine.")
 
 
+def is_debugging() -> bool:
+    """Return whether `blocks --debug` was called."""
+    return bool(click.get_current_context().find_root().params.get("debug"))
+
+
 def require_local(local: bool, command: str) -> None:
     """Require `--local`.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from blocks_cli.migrations.target_options import TargetOptions
     from blocks_settings import Setting
     from lambda_migrator.repair import Correction
+    from migration_manifest import Manifest
 
 
 @click.command()
@@ -48,11 +49,11 @@ def repair(
 
     \b
       blocks repair 007_drop_owner --applied
-      blocks repair 007_drop_owner --pending
+      blocks repair 7 --pending
 
-    Check the database first: the tool cannot know which status is right. NAME is the name of the file without .sql.
-    Only the journal is written; no statement of the file runs. With --pending, a migration without a file is removed
-    from the journal.
+    Check the database first: the tool cannot know which status is right. NAME is the name of the file without .sql, or
+    its number. Only the journal is written; no statement of the file runs. With --pending, a migration without a file
+    is removed from the journal.
     """
     if applied == pending:
         raise CommandError(
@@ -78,6 +79,13 @@ def _described(before: str | None, after: str | None) -> str:
     return f"was {before or 'unknown'}, is {after or 'removed'}"
 
 
+def _named(manifest: Manifest, name: str) -> str:
+    """Return the name of the migration with a number, such as 3 or 003; any other name is returned as it is."""
+    if not name.isdecimal():
+        return name
+    return next((each.name for each in manifest.migrations if each.version == int(name)), name)
+
+
 def _repair(
     target_options: TargetOptions, folder: Path, dialect: Setting[str], name: str, applied: bool, wait: float
 ) -> Correction:
@@ -89,4 +97,4 @@ def _repair(
     state = State.APPLIED if applied else State.PENDING
     target = find_target(target_options)
     with connected(target, dialect) as admin, holding_lease(admin, by, queue(target, wait)) as lease:
-        return repair(admin, lease, manifest, name, state, by)
+        return repair(admin, lease, manifest, _named(manifest, name), state, by)

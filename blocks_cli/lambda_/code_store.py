@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +15,16 @@ from typing import TYPE_CHECKING
 from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from blocks_cli.assembly.asset import Asset
+
+
+LIMIT = 200_000_000
+"""Bytes of unpacked code that a deploy leaves, unless its stacks need more."""
+
+_RECENT = 3600.0
+"""Seconds since the last use in which an entry is not removed."""
 
 
 class CodeStore:
@@ -75,7 +85,28 @@ class CodeStore:
         names = "\n".join(layer.name for layer in layers)
         return self.path(self._ensure(f"opt-{hashlib.sha256(names.encode()).hexdigest()}", merge))
 
+    def prune(self, needed: Collection[str], limit: int = LIMIT, now: float | None = None) -> list[str]:
+        """Remove the entries that were not used for longest until the others have at most `limit` bytes.
+
+        Entries in `needed`, and those used within the last hour, stay: another process may run them. Returns the keys
+        of the removed entries.
+        """
+        entries = [each for each in self._folder.iterdir() if each.is_dir()] if self._folder.is_dir() else []
+        sizes = {each: folder_size(each) for each in entries}
+        total, removed = sum(sizes.values()), []
+        recent = (time.time() if now is None else now) - _RECENT
+        for entry in sorted(entries, key=lambda each: each.stat().st_mtime):
+            if total <= limit or entry.stat().st_mtime > recent:
+                break
+            if entry.name not in needed:
+                shutil.rmtree(entry, ignore_errors=True)
+                total -= sizes[entry]
+                removed.append(entry.name)
+        return removed
+
     def _ensure(self, key: str, make: Callable[[Path], None]) -> str:
+        with contextlib.suppress(OSError):  # a read-only store
+            os.utime(self.path(key))  # `prune` removes the entries that were not used for longest
         if self.path(key).exists():
             return key
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +119,16 @@ class CodeStore:
                 if not self.path(key).exists():  # else another process has stored the same content
                     raise
         return key
+
+
+def folder_size(folder: Path) -> int:
+    """Return the size in bytes of the files in a folder, as they are on the disk; vanished ones have none."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(f"{parent}/{name}").st_blocks * 512
+    return total
 
 
 def _digest(content: bytes | None) -> str:

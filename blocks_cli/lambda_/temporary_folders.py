@@ -19,7 +19,7 @@ class TemporaryFolders:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
-            if not _is_alive(left.name.partition("-")[0]):
+            if not is_alive(left.name.partition("-")[0]):
                 remove(left)
 
     def new(self) -> str:
@@ -37,7 +37,8 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Return whether `pid` is the id of a running process."""
     if not pid.isdigit():
         return False
     try:

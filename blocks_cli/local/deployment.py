@@ -25,6 +25,7 @@ from blocks_cli.local.reset_detection import check_resets, migrate_reset_databas
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
+from blocks_cli.local.state import CODE
 from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 
@@ -86,6 +87,8 @@ class LocalDeployment:
                 check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
                 record_imports(deployment._account, clusters or {}, region)
                 deployment.update(chosen, parameters or {}, left_out, Rollback(rollback))
+                used = {each.local.get(CODE, "") for each in deployment._account.existing()}
+                deployment._account.store.prune(used)
             except BaseException:
                 deployment.close()
                 raise

@@ -41,9 +41,7 @@ def connected(
     Raises:
         CommandError: the database does not exist or cannot be reached, or a statement in the block failed.
     """
-    if not creates and is_missing(target):
-        raise _missing(target)
-    with _login(target, dialect) as login, explaining(target), _admin(login).open() as admin:
+    with _login(target, dialect, creates=creates) as login, explaining(target), _admin(login).open() as admin:
         yield admin
 
 
@@ -96,7 +94,7 @@ def is_missing(target: DatabaseTarget) -> bool:
         CommandError: it does not exist, and the project has others: the name may be wrong.
     """
     folder = target.folder
-    if folder is None or Folder.at(folder).record_file.exists():
+    if folder is None or Folder.at(folder).has_cluster:
         return False
     if _others(folder):
         raise _missing(target)
@@ -171,7 +169,9 @@ def explaining(target: DatabaseTarget | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _login(target: DatabaseTarget, dialect: Setting[str] | None) -> Iterator[Login]:
+def _login(target: DatabaseTarget, dialect: Setting[str] | None, *, creates: bool = False) -> Iterator[Login]:
+    if not creates and is_missing(target):
+        raise _missing(target)
     console.print_message(f"target   {target}")
     if target.folder is None:
         yield _cluster(target)

@@ -37,13 +37,7 @@ class TargetOptions:
             CommandError: they contradict each other.
         """
         if database is not None:
-            try:
-                DATABASE.read(database, Path())
-            except ValueError as error:
-                why, _, remedy = str(error).partition("; ")
-                raise CommandError(
-                    f"--database {database}", why, remedy or "pass the id of a database"
-                ) from None
+            check_database(database)
         given = cls(database, stack, local, endpoint, region)
         for one, other, remedy in (
             (stack and "--stack", endpoint and "--endpoint", "pass only one of the two"),
@@ -67,3 +61,16 @@ class TargetOptions:
     def named(self, settings: Settings) -> str:
         """Return the given id of the database, else that of the settings."""
         return self.database or settings.database
+
+
+def check_database(database: str) -> None:
+    """Check the value of `--database`.
+
+    Raises:
+        CommandError: it is not the id of a database.
+    """
+    try:
+        DATABASE.read(database, Path())
+    except ValueError as error:
+        why, _, remedy = str(error).partition("; ")
+        raise CommandError(f"--database {database}", why, remedy or "pass the id of a database") from None

@@ -15,7 +15,7 @@ from local_dsql.access.errors import AccessDenied
 from local_dsql.access.token import MAX_LIFETIME
 
 if TYPE_CHECKING:
-    from local_dsql.access import Credentials
+    from blocks_runtime.signing import Credentials
 
 PREFIX = "dsql-"
 _HOUR = 3600

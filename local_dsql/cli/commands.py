@@ -14,27 +14,26 @@ import click
 
 from local_dsql.cli.conflicts import conflicts
 from local_dsql.cli.connect import dsn, env, url
+from local_dsql.cli.errors import CommandLine, Failure
 from local_dsql.cli.foreground import print_connections
 from local_dsql.cli.inject import inject
-from local_dsql.cli.options import ExitCode, cluster_options, json_option, path_option, started
+from local_dsql.cli.options import cluster_options, existing, json_option, path_option, started
 from local_dsql.client.launch import connect
 from local_dsql.cluster import stop_server
 from local_dsql.control.status import ClusterStatus
+from local_dsql.errors import LocalDatabaseError
+from local_dsql.exit_codes import ExitCode
 from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-_EXIT_CODES = """\b
-Exit codes:
-  0  done
-  2  wrong usage; nothing was changed
-  4  the cluster is not running, or cannot be reached or started
-"""
+_CODES = (ExitCode.OK, ExitCode.USAGE, ExitCode.CANNOT_CONNECT, ExitCode.INTERNAL_ERROR)
+_EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" for code in _CODES)])
 
 
-@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandLine, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="blocks-dsql", prog_name="local-dsql")
 def main() -> None:
     """Run a local Aurora DSQL cluster in the background and inject faults into it."""
@@ -50,13 +49,18 @@ main.add_command(url)
 @main.command(short_help="Start the cluster in the background.")
 @cluster_options
 def start(
-    path: Path, regions: tuple[str, ...], dialect: str | None, commit_latency: float | None, as_json: bool
+    path: Path,
+    regions: tuple[str, ...],
+    dialect: str | None,
+    commit_latency: float | None,
+    port: int | None,
+    as_json: bool,
 ) -> None:
     """Start the cluster in the background; it runs until `local-dsql stop`.
 
     Prints one connection string a Region, for psql and any driver, valid for a week.
     """
-    with started(path, regions, dialect, commit_latency) as cluster:
+    with started(path, regions, dialect, commit_latency, port) as cluster:
         cluster.pin()
         print_connections(cluster, as_json)
 
@@ -81,12 +85,15 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_describe(found)))
     elif found is None:
-        click.echo(f"{path}: not running")
+        known = Folder.at(path).has_cluster
+        click.echo(
+            f"{path}: {'not running; commands and programs start it on demand' if known else 'no local cluster'}"
+        )
     else:
         click.echo(f"{path}: process {found.pid}, cluster {found.identifier}, dialect {found.dialect}")
         for region, port in found.ports.items():
             click.echo(f"{region}: localhost:{port}{' (stopped)' if region in found.stopped_regions else ''}")
-    sys.exit(ExitCode.UNREACHABLE if found is None else ExitCode.OK)
+    sys.exit(ExitCode.CANNOT_CONNECT if found is None else ExitCode.OK)
 
 
 def _status(folder: Folder) -> ClusterStatus | None:
@@ -121,7 +128,7 @@ def _describe(found: ClusterStatus | None) -> dict[str, object]:
 @json_option
 def reset(path: Path, as_json: bool) -> None:
     """Empty the database: drop tables, roles, mappings and injections; keep endpoints and credentials."""
-    with started(path) as cluster:
+    with existing(path) as cluster:
         cluster.reset()
     click.echo("the database is empty", err=True)
     if as_json:
@@ -139,10 +146,15 @@ def psql(path: Path, region: str | None, arguments: tuple[str, ...]) -> None:
     """Run psql as admin. ARGUMENTS are passed to psql; output and exit code are those of psql."""
     program = shutil.which("psql")
     if program is None:
-        raise click.UsageError(
-            "psql is not installed; install it, or use another client with the connection string of `local-dsql start`"
+        raise Failure(
+            LocalDatabaseError(
+                "psql is not installed",
+                "there is no program psql on PATH",
+                "install it, or use another client with the connection string of `local-dsql start`",
+            ),
+            ExitCode.USAGE,
         )
-    with started(path, (region,) if region else ()) as cluster:
+    with existing(path, (region,) if region else ()) as cluster:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql, which cancels its query
         # in the environment: every user of the machine can read the arguments of a process
         environment = os.environ | cluster.libpq_environment(region)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_runtime.contract import ADMIN_ROLE
-from local_dsql.cli.options import Failure, path_option, running
+from local_dsql.cli.errors import Failure
+from local_dsql.cli.options import path_option, running
 from local_dsql.connection_settings import FORMATS, URLS, ConnectionSettings
 from local_dsql.errors import LocalDatabaseError
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from local_dsql.cli.options import Failure, cluster_options, started
+from local_dsql.cli.errors import ExplainedCommand, Failure
+from local_dsql.cli.options import cluster_options, started
 from local_dsql.client.launch import connect, stopped_error
 
 if TYPE_CHECKING:
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
     from local_dsql.storage.folder import Folder
 
 
-@click.command()
+@click.command(cls=ExplainedCommand)
 @cluster_options
 def serve(
-    path: Path, regions: tuple[str, ...], dialect: str | None, commit_latency: float | None, as_json: bool
+    path: Path,
+    regions: tuple[str, ...],
+    dialect: str | None,
+    commit_latency: float | None,
+    port: int | None,
+    as_json: bool,
 ) -> None:
     """Serve a local Aurora DSQL cluster until Ctrl-C.
 
@@ -30,7 +36,7 @@ def serve(
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with started(path, regions, dialect, commit_latency) as cluster:
+        with started(path, regions, dialect, commit_latency, port) as cluster:
             print_connections(cluster, as_json)
             sys.stdout.flush()
             click.echo("ready; Ctrl-C stops it", err=True)
@@ -54,7 +60,7 @@ def _wait(folder: Folder) -> None:
     connection = connect(folder)
     if connection is not None:
         connection.wait_for_end()
-    raise Failure(str(stopped_error(folder, "the local database has stopped")))
+    raise Failure(stopped_error(folder, "the local database has stopped"))
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

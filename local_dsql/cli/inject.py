@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from typing import TYPE_CHECKING
 
 import click
 
+from local_dsql.cli.errors import Failure
 from local_dsql.cli.options import json_option, path_option, running
 from local_dsql.control.codec import encode_injection
+from local_dsql.errors import LocalDatabaseError
+from local_dsql.exit_codes import ExitCode
 from local_dsql.faults.injection import Fault, Injection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from local_dsql.cluster import LocalCluster
 
+
+_TABLES = """
+SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'sys')
+"""
 _CONDITIONS = ("table", "key", "role", "region", "predicate")
+
+
+class _FaultName(click.Choice[str]):
+    """A choice that accepts both cases."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it is spelled in the list."""
+        spelled = {name.lower(): name for name in self.choices}
+        return super().convert(spelled.get(value.lower(), value), param, ctx)
 
 
 @click.command(short_help="Make COMMITs of a running cluster fail.")
 @path_option
 @click.argument(
-    "fault", type=click.Choice([fault.value for fault in Fault]), required=False, metavar="[FAULT]"
+    "fault",
+    type=_FaultName([fault.value for fault in Fault]),
+    required=False,
+    metavar="[FAULT]",
 )
 @click.option(
     "--times", type=click.IntRange(min=1), default=1, show_default=True, help="Number of COMMITs that fail."
@@ -72,6 +93,8 @@ def inject(
     with running(path) as cluster:
         if clear:
             cluster.clear_injections()
+        if table is not None:
+            _check_table(cluster, table)
         if fault is not None:
             try:
                 cluster.inject(
@@ -93,6 +116,33 @@ def inject(
         click.echo(f"{number}: {describe(given)}", err=as_json)
     if not armed:
         click.echo("no injection is armed", err=True)
+
+
+def _check_table(cluster: LocalCluster, table: str) -> None:
+    """Refuse a table that the cluster does not have: no COMMIT would ever match.
+
+    Raises:
+        click.ClickException: there is no such table.
+    """
+    import psycopg
+
+    with psycopg.connect(cluster.dsn()) as connection:
+        rows = connection.execute(_TABLES).fetchall()
+    known = {name for schema, table_name in rows for name in (table_name, f"{schema}.{table_name}")}
+    if table in known:
+        return
+    near = difflib.get_close_matches(table, known, 1)
+    tables = sorted(
+        table_name if schema == "public" else f"{schema}.{table_name}" for schema, table_name in rows
+    )
+    raise Failure(
+        LocalDatabaseError(
+            f"--table {table}: there is no such table",
+            f"the database has {', '.join(tables) or 'no tables'}",
+            f"did you mean {near[0]}?" if near else "pass one of these, or create it first",
+        ),
+        ExitCode.USAGE,
+    )
 
 
 def describe(given: Injection) -> str:

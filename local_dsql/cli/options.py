@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from blocks_settings import DIALECT, Settings
+from blocks_settings.keys import HIGHEST_PORT
 from dsql_dialect.profiles import NAMES
+from local_dsql.cli.errors import Failure
 from local_dsql.client.launch import connect
 from local_dsql.cluster import LocalCluster
-from local_dsql.errors import LocalDatabaseError
+from local_dsql.errors import FolderError, LocalDatabaseError, ServerError
+from local_dsql.exit_codes import ExitCode
 from local_dsql.storage.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class ExitCode(enum.IntEnum):
-    """Exit codes."""
-
-    OK = 0
-    USAGE = 2
-    UNREACHABLE = 4
-
-
-class Failure(click.ClickException):
-    """The command could not reach or start its cluster."""
-
-    exit_code = ExitCode.UNREACHABLE
 
 
 def _projects_folder(directory: Path) -> Path:
@@ -61,6 +49,12 @@ _CLUSTER_OPTIONS = (
         help=f"{DIALECT.help[:-1]} (default: that of the settings).",
     ),
     click.option("--commit-latency", type=click.FloatRange(min=0), help="Seconds added to each COMMIT."),
+    click.option(
+        "--port",
+        type=click.IntRange(1, HIGHEST_PORT),
+        metavar="NUMBER",
+        help="Port of the first Region; further Regions have the next ones (default: a free one, which is kept).",
+    ),
     json_option,
 )
 
@@ -77,6 +71,7 @@ def started(
     regions: tuple[str, ...] = (),
     dialect: str | None = None,
     commit_latency: float | None = None,
+    port: int | None = None,
 ) -> LocalCluster:
     """Return the cluster of a folder; start it if it is not running.
 
@@ -85,11 +80,34 @@ def started(
     """
     click.echo(f"local cluster in {path}", err=True)
     try:
-        return LocalCluster(path, regions=regions, dialect=dialect, commit_latency=commit_latency).start()
+        cluster = LocalCluster(
+            path, regions=regions, dialect=dialect, commit_latency=commit_latency, port=port
+        ).start()
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except LocalDatabaseError as error:
-        raise Failure(str(error)) from None
+        raise Failure(error) from None
+    for each in cluster.status.moves():
+        click.echo(f"note: {each}", err=True)
+    return cluster
+
+
+def existing(path: Path, regions: tuple[str, ...] = ()) -> LocalCluster:
+    """Return the cluster of a folder, which must have been created; start it if it is not running.
+
+    Raises:
+        click.ClickException: there is none, or it cannot be started.
+    """
+    if not Folder.at(path).has_cluster:
+        raise Failure(
+            FolderError(
+                f"there is no local cluster in {path}",
+                "the folder does not exist, or has no cluster.json",
+                "create it with `local-dsql start`, `blocks up` or `blocks deploy --local`, or pass another --path",
+            ),
+            ExitCode.USAGE,
+        )
+    return started(path, regions)
 
 
 def running(path: Path) -> LocalCluster:
@@ -101,8 +119,11 @@ def running(path: Path) -> LocalCluster:
     connection = connect(Folder.at(path))
     if connection is None:
         raise Failure(
-            f"no local cluster is running in {path}\n  why: the running server keeps injections and the conflict log"
-            "\n  do:  start it with `local-dsql start` or from your program, or pass its folder with --path"
+            ServerError(
+                f"no local cluster is running in {path}",
+                "the running server keeps injections and the conflict log",
+                "start it with `local-dsql start` or from your program, or pass its folder with --path",
+            )
         )
     connection.close()
     return started(path)

@@ -48,6 +48,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     limits             limits of transactions and connections
     errors             errors of conflicts and limits, with DSQL's texts
     answers            answers that a client may get; the reasons why an error is real
+    process_state      state of PostgreSQL's processes, from the kernel
     wait_log           log of lock waits, for tests
     conflict_log       log of conflicts, for `local-dsql conflicts`
     commits            counter of commits

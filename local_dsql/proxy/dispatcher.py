@@ -74,13 +74,13 @@ class Dispatcher:
         self._queue = MessageQueue(client)
         passthrough = Passthrough(self._session)
         self._control = TransactionControl(self._session, passthrough, context.commit_latency)
-        self._executor = Executor(self._session, passthrough, self._control, self._queue)
+        executor = Executor(self._session, passthrough, self._control, self._queue)
         local = LocalStatements(self._session, passthrough, self._control, context.job_committed)
         self._protocol = QueryProtocol(
-            self._session, self._queue, passthrough, self._control, self._executor, local
+            self._session, self._queue, passthrough, self._control, executor, local
         )
         self._reads = PlainReads(self._session, self._services.catalog, self._protocol)
-        self._exchanger = Exchanger(self._session, self._protocol, self._executor, self._control, self)
+        self._exchanger = Exchanger(self._session, self._protocol, self._control, self)
         self._held: HeldSession | None = None
         self._busy = True
         self._task: asyncio.Task[None] | None = None

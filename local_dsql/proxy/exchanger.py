@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from local_dsql.engine.exchanges import AutocommitWrite, Write
+from local_dsql.engine.requests import as_extended
 from local_dsql.engine.unblock import begin_watch, end_watch
 from local_dsql.proxy.message_checks import check_message
 from local_dsql.wire import messages
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.session import HeldSession
-    from local_dsql.proxy.executor import Executor
     from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.protocol import QueryProtocol
     from local_dsql.proxy.session import ClientSession
@@ -57,7 +58,6 @@ class Exchanger:
         self,
         session: ClientSession,
         protocol: QueryProtocol,
-        executor: Executor,
         control: TransactionControl,
         continuation: Continuation,
     ) -> None:
@@ -66,7 +66,6 @@ class Exchanger:
         self._backend = session.backend
         self._statements = session.statements
         self._protocol = protocol
-        self._executor = executor
         self._control = control
         self._continuation = continuation
         self._running: Exchange | None = None
@@ -85,11 +84,11 @@ class Exchanger:
         held = self._engine.try_exclusive()
         if held is None:
             return False
-        exchange = self._executor.exchange(held, query, data)
+        exchange = self._write(held, query, data.removesuffix(messages.SYNC))
         if exchange is None:
             held.release()
             return False
-        if self._session.transaction is not None:
+        if self._engine.transaction is not None:
             self._statements.register_read(query)
         self._begin(held, exchange, data)
         return True
@@ -104,10 +103,8 @@ class Exchanger:
         held = self._engine.try_exclusive() if query.control or query.writes else None
         if held is None:
             return False
-        if query.control:
-            exchange = self._control.begin_exchange(held, query)
-        else:
-            exchange = self._executor.exchange_query(held, query)
+        make = self._control.begin_exchange if query.control else self._write_of_query
+        exchange = make(held, query)
         if exchange is None:
             held.release()
             return False
@@ -130,7 +127,7 @@ class Exchanger:
         if held is None:
             return False
         data = b"".join([raw for _, raw in batch])
-        exchange = self._executor.exchange(held, query, data)
+        exchange = self._write(held, query, data.removesuffix(messages.SYNC))
         if exchange is None:
             held.release()
             return False
@@ -138,7 +135,7 @@ class Exchanger:
         if kind == FrontendMessage.PARSE:
             self._statements.register(kind, raw)
             self._parses = True
-        if self._session.transaction is not None:
+        if self._engine.transaction is not None:
             self._statements.register_read(query)
         self._begin(held, exchange, data)
         return True
@@ -163,6 +160,28 @@ class Exchanger:
         if query is None or not query.writes or query.only is None:
             return None
         return query if query.only.backend_sql == query.only.text else None
+
+    def _write_of_query(self, held: HeldSession, query: ParsedQuery) -> Exchange | None:
+        """Return the exchange for a Query that is one write, None if a task has to run it."""
+        if query.only is None:
+            return None
+        codec = self._statements.codec
+        body = as_extended(query.only.backend_sql.encode(codec, "surrogateescape"))
+        return None if body is None else self._write(held, query, body, of_query=True)
+
+    def _write(
+        self, held: HeldSession, query: ParsedQuery, body: bytes, *, of_query: bool = False
+    ) -> Exchange | None:
+        """Return the exchange for a write, given its extended messages without Sync, None if a task has to run it."""
+        statement = query.only
+        if statement is None or self._backend.parameters:
+            return None
+        if self._engine.transaction is not None:
+            possible = Write.is_possible(held, statement, len(body))
+            return Write(held, statement, body, of_query=of_query) if possible else None
+        if self._control.commit_latency or not AutocommitWrite.is_possible(held, statement, len(body)):
+            return None
+        return AutocommitWrite(held, body, of_query=of_query)
 
     def _begin(self, held: HeldSession, exchange: Exchange, data: bytes) -> None:
         engine = self._engine

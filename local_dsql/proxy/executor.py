@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.errors import too_many_bytes
-from local_dsql.engine.exchanges import AutocommitWrite, Write
 from local_dsql.engine.execute import execute
-from local_dsql.engine.requests import as_extended
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
 from local_dsql.proxy.request_builder import build_request
-from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
-    from local_dsql.engine.exchanges import Exchange
     from local_dsql.engine.requests import Request
-    from local_dsql.engine.session import HeldSession
     from local_dsql.proxy.message_queue import MessageQueue
-    from local_dsql.proxy.parse_cache import ParsedQuery
     from local_dsql.proxy.passthrough import Passthrough
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
@@ -53,32 +47,6 @@ class Executor:
         request = build_request(execution, statement, self._session.statements)
         response = execution.client_response(await self._response(request, statement))
         return self._passthrough.send_response(response)
-
-    def exchange(self, held: HeldSession, query: ParsedQuery, data: bytes) -> Exchange | None:
-        """Return the exchange for the messages that execute a prepared write, None if `run` has to do it."""
-        return self._exchange(held, query, data.removesuffix(messages.SYNC))
-
-    def exchange_query(self, held: HeldSession, query: ParsedQuery) -> Exchange | None:
-        """Return the exchange for a Query that is one write, None if `run` has to do it."""
-        if query.only is None:
-            return None
-        codec = self._session.statements.codec
-        body = as_extended(query.only.backend_sql.encode(codec, "surrogateescape"))
-        return None if body is None else self._exchange(held, query, body, of_query=True)
-
-    def _exchange(
-        self, held: HeldSession, query: ParsedQuery, body: bytes, *, of_query: bool = False
-    ) -> Exchange | None:
-        session, statement = self._session, query.only
-        if statement is None or session.backend.parameters:
-            return None
-        if session.transaction is not None:
-            possible = Write.is_possible(held, statement, len(body))
-            return Write(held, statement, body, of_query=of_query) if possible else None
-        possible = AutocommitWrite.is_possible(held, statement, len(body))
-        if self._control.commit_latency or not possible:
-            return None
-        return AutocommitWrite(held, body, of_query=of_query)
 
     async def _copy(self, execution: StatementExecution, statement: Statement) -> bool:
         """Run a COPY FROM STDIN once all its rows have arrived."""

@@ -95,6 +95,11 @@ class Folder:
         """Unix sockets of PostgreSQL and of the control protocol."""
         return self.path / "run"
 
+    @property
+    def has_cluster(self) -> bool:
+        """True if a cluster was created here, also if its record is missing."""
+        return self.record_file.exists() or self.built_file.exists()
+
     def _ignored_folders(self) -> tuple[Path, ...]:
         """Return this folder, and the project's `.blocks` that it is in."""
         project = self.path.parents[1] if self.path.parts[-3:-1] == DEFAULT_FOLDER.parts[:-1] else None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exit_codes import ExitCode
-from blocks_cli.main import INTERRUPTED, main
+from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.main import main
 from tests.support.handler_app import HandlerApp, Thing
 from tests.support.processes import processes_of, wait_until
 from tests.support.sample_app import SampleApp, synthesize

@@ -85,7 +85,7 @@ def test_a_read_only_folder_is_not_an_internal_error(
         assert capfd.readouterr().err.splitlines()[-3:] == [
             f"error: {tmp_path}/.blocks: cannot be written or read",
             "  why: Read-only file system",
-            "  do:  grant this user access to the folder and free space on its disk, then run the command again",
+            "  do:  grant this user access to it, or remove it, then run the command again",
         ]
 
 

@@ -257,6 +257,20 @@ def test_without_lock_waits(sql: str, without: str) -> None:
     assert only(sql).backend_sql == without
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        r"E'SELECT \'\'\nFROM t FOR UPDATE SKIP\nLOCKED'",
+        r"E'SELECT \'\'\nFROM t FOR UPDATE SKIP LO\x43KED'",
+        r"U&'SELECT \0027''\000AFROM t FOR UPDATE SKIP LOCKED'",
+    ],
+)
+def test_without_lock_waits_in_a_body_with_escapes(body: str) -> None:
+    sql = only(f"CREATE FUNCTION f() RETURNS text AS {body} LANGUAGE sql").backend_sql
+    without = "'SELECT ''''\nFROM t FOR UPDATE            '"
+    assert sql == f"CREATE FUNCTION f() RETURNS text AS {without} LANGUAGE sql"
+
+
 CLAUSES: list[tuple[str, OnConflict | None, str]] = [
     ("INSERT INTO t VALUES (1)", None, "INSERT INTO t VALUES (1)"),
     (

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from local_dsql import LocalCluster
 from local_dsql.cli import main, serve
-from local_dsql.cli.options import ExitCode
+from local_dsql.exit_codes import ExitCode
 from tests.support.processes import processes_of, wait_until
 from tests.support.programs import needs_psql
 
@@ -135,10 +135,11 @@ def test_help_lists_commands_and_exit_codes() -> None:
     text = CliRunner().invoke(main, ["--help"], prog_name="local-dsql", terminal_width=100).stdout
     assert not [name for name in main.commands if f"\n  {name} " not in text]
     assert not [
-        code for code in ExitCode if f"\n    {code.value}  " not in text and f"\n  {code.value}  " not in text
+        code for code in CODES if f"\n    {code.value}  " not in text and f"\n  {code.value}  " not in text
     ]
 
 
+CODES = (ExitCode.OK, ExitCode.USAGE, ExitCode.CANNOT_CONNECT, ExitCode.INTERNAL_ERROR)
 STOPPED = [
     ("status", 4),
     ("status --json", 4),
@@ -181,6 +182,8 @@ def tell(path: Path, *arguments: str) -> tuple[str, str]:
 def test_injections_and_conflicts(folder: Path) -> None:
     with LocalCluster(folder) as cluster:
         cluster.reset()
+        with psycopg.connect(cluster.dsn()) as connection:
+            connection.execute("CREATE TABLE accounts (id int PRIMARY KEY)")
         assert tell(folder, "conflicts", "--json")[0] == "[]\n"
         assert "no conflicts" in tell(folder, "conflicts")[1]
         assert "no injection is armed" in tell(folder, "inject")[1]
@@ -204,7 +207,7 @@ def test_injections_and_conflicts(folder: Path) -> None:
         ]
         assert "2: OC001" in words
         with psycopg.connect(cluster.dsn()) as connection:
-            connection.execute("CREATE TABLE accounts (id int PRIMARY KEY)")
+            connection.execute("CREATE TABLE others (id int PRIMARY KEY)")
             with pytest.raises(psycopg.errors.SerializationFailure, match="OC001"):
                 connection.commit()
             connection.execute("CREATE TABLE seats (room text, number int, PRIMARY KEY (room, number))")
@@ -261,4 +264,4 @@ def test_the_database_of_the_project_is_used_in_all_its_folders(
     ):
         monkeypatch.chdir(place)
         answer = CliRunner().invoke(main, ["status"])
-        assert answer.stdout == f"{shown}: not running\n"
+        assert answer.stdout == f"{shown}: no local cluster\n"

@@ -193,3 +193,16 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_role_of_a_snapshot_cannot_be_dropped(tmp_path: Path) -> None:
+    """Divergence `role-of-snapshot`."""
+    with LocalCluster(tmp_path) as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        for sql in ("CREATE ROLE app", "CREATE TABLE t (id int PRIMARY KEY)", "GRANT SELECT ON t TO app"):
+            admin.execute(sql)
+    with LocalCluster(tmp_path) as cluster:
+        cluster.save_snapshot("a")
+        with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+            admin.execute("REVOKE ALL ON t FROM app")
+            with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+                admin.execute("DROP ROLE app")

@@ -218,11 +218,12 @@ def test_a_refusal_names_the_place_that_the_server_points_at(project: Project, t
     assert f"error: 002_x.sql:{place}" in project.blocks("up").err
 
 
-def test_a_new_database_beside_others_is_noted(project: Project) -> None:
+def test_a_mistyped_database_beside_others_is_refused(project: Project) -> None:
     project.write(BANK)
     project.blocks("up")
     slip = project.blocks("status", "--database", "mian")
-    assert "note     mian is a new, empty database; this project also has main" in slip.err.splitlines()
+    assert "error: there is no local database mian" in slip.err.splitlines()
+    assert "  do:  did you mean --database main?" in slip.err.splitlines()
     assert "note" not in project.blocks("status").err
 
 

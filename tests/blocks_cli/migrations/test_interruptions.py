@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exit_codes import ExitCode
-from blocks_cli.main import INTERRUPTED, OUTPUT_CLOSED
+from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.main import OUTPUT_CLOSED
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:

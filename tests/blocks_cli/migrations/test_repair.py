@@ -47,7 +47,7 @@ def test_a_changed_file_is_reported_with_both_hashes_and_accepted_by_repair(appl
     up = applied.blocks("up")
     assert up.code == ExitCode.USAGE
     (why,) = (line for line in up.err.splitlines() if line.startswith("  why: "))
-    assert len({word for word in why.split() if len(word) == 64}) == 2
+    assert len({word for word in why.split() if word.endswith("…")}) == 2
     assert "put 002_rows.sql back as it was and add a new migration with the change" in up.err
     status = applied.blocks("status", "--exit-code")
     assert status.code == ExitCode.PENDING
@@ -130,10 +130,6 @@ def test_baseline_of_an_existing_database(project: Project) -> None:
     project.run("CREATE TABLE accounts (id int PRIMARY KEY, owner text, balance bigint NOT NULL)")
     project.write(BANK)
     assert 'relation "accounts" already exists' in project.blocks("up").err
-    refused = project.blocks("baseline", "--to", "2")
-    assert (refused.code, "has a journal" in refused.err) == (ExitCode.USAGE, True)
-    project.run("DELETE FROM _migrations")
-
     done = project.blocks("baseline", "--to", "2")
     assert (done.code, done.err.splitlines()[1]) == (ExitCode.OK, "recorded 2 migrations as applied")
     assert project.rows("SELECT count(*) FROM accounts") == [(0,)], "nothing was run"

@@ -127,12 +127,12 @@ def test_a_lost_answer_is_not_settled_by_the_version_of_another_writer(
     is_dsql = table._database is not None
     module = sql if is_dsql else client
     monkeypatch.setattr(module, "sleep", lambda seconds: others.pop()() if others else None)
-    first, second = table.lease("job", seconds=0.05), table.lease("job", seconds=60)
+    first, second = table.lease("job", seconds=2), table.lease("job", seconds=60)
     if step == "renew":
         first.acquire()
 
     def overtake() -> None:
-        time.sleep(0.1 if step == "renew" or fault == "outcome-unknown" else 0)
+        time.sleep(2.1 if step == "renew" or fault == "outcome-unknown" else 0)
         second.acquire()
 
     others: list[Callable[[], None]] = [overtake]

@@ -268,7 +268,12 @@ def test_a_short_password_is_for_one_role_region_and_time(dsql: LocalCluster) ->
     settings = ConnectionSettings.of(dsql, short=True)
     assert len(settings.password) == 35
     assert settings.password not in repr(settings)
-    given: dict[str, Any] = {"cluster": dsql.identifier, "region": "us-east-1", "role": "admin", "now": time.time()}
+    given: dict[str, Any] = {
+        "cluster": dsql.identifier,
+        "region": "us-east-1",
+        "role": "admin",
+        "now": time.time(),
+    }
 
     def refused(**other: Any) -> str:
         password = make_short_password(dsql.admin_credentials, **(given | other))

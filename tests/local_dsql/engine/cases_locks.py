@@ -254,4 +254,18 @@ CASES = (
             ("at SET CONSTRAINTS", (a("set constraints all immediate", CONFLICT), a("commit", "ROLLBACK"))),
         )
     ),
+    Case(  # divergence `unused-upsert-shares-row`
+        "an upsert that changes nothing shares its row if the transaction makes others",
+        _VERSIONS,
+        (
+            b("begin"),
+            b("select from p"),
+            a("begin"),
+            a("insert into c values (1, 2)"),
+            a(_UNUSED, "INSERT 0 0"),
+            a("commit", COMMIT),
+            b("delete from p where id = 1", "DELETE 1"),
+            b("commit", CONFLICT),
+        ),
+    ),
 )

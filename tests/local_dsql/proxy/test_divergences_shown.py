@@ -143,3 +143,9 @@ def test_texts_of_our_own(cluster: Cluster) -> None:
     differs("texts-unknown")
     with pytest.raises(psycopg.OperationalError, match="SSL is mandatory"):
         cluster.connect(sslmode="disable", sslrootcert="")
+
+
+def test_a_parameter_that_has_no_effect_takes_any_value(admin: psycopg.Connection[Any]) -> None:
+    differs("synchronous-index")
+    admin.execute("SET disable_sync_create_index = 'some text'")
+    assert value(admin, "SHOW disable_sync_create_index") == "some text"

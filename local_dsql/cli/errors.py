@@ -1,0 +1,154 @@
+"""Errors of both command lines: what failed, why, what to do; with `--json` also as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from blocks_runtime.shared.explained_error import ExplainedError
+from blocks_settings import SettingsError
+from local_dsql.errors import LocalDatabaseError
+from local_dsql.exit_codes import INTERRUPTED, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_CHOICE = re.compile(r"'(?P<given>[^']*)' is not one of ")
+
+
+class Failure(click.ClickException):
+    """A command failed; `code` is its exit code."""
+
+    def __init__(self, error: ExplainedError | str, code: ExitCode = ExitCode.CANNOT_CONNECT) -> None:
+        super().__init__(str(error))
+        self.code = code
+        self.error = error if isinstance(error, ExplainedError) else ExplainedError(*_three(error))
+
+
+class ExplainedCommand(click.Command):
+    """A command that explains its errors."""
+
+    def main(  # type: ignore[override]  # click's parameters have the type Any
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: object,
+    ) -> object:
+        """Run a command; in standalone mode exit with its exit code."""
+        given = sys.argv[1:] if args is None else [*args]
+        if not standalone_mode:
+            return super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        name = prog_name or self.name or ""
+        try:
+            code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.Abort:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(ExitCode.USAGE)
+        except Exception as error:
+            exit_with(error, given, command_of(name, given, getattr(self, "commands", ())))
+        sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+class CommandLine(ExplainedCommand, click.Group):
+    """A group of commands that explains errors, and suggests names."""
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or refuse an unknown name."""
+        name, known = arguments[0], self.list_commands(context)
+        if name not in known and not name.startswith("-"):
+            raise Failure(unknown_command(context.info_name or "", name, known), ExitCode.USAGE)
+        return super().resolve_command(context, arguments)
+
+
+def command_of(program: str, given: Sequence[str], known: Iterable[str]) -> str:
+    """Return the command that was called, as it is written: `local-dsql start`."""
+    known = [*known]
+    return next((f"{program} {each}" for each in given if each in known), program)
+
+
+def unknown_command(program: str, name: str, known: Sequence[str]) -> ExplainedError:
+    """Return the error for a command that does not exist."""
+    near = difflib.get_close_matches(name, known, 1)
+    return ExplainedError(
+        f"unknown command {name}",
+        f"the commands are {', '.join(known)}",
+        f"did you mean `{program} {near[0]}`?" if near else f"see `{program} --help`",
+    )
+
+
+def usage_error(error: click.ClickException, command: str) -> ExplainedError:
+    """Return the error for wrong arguments of a command, with the nearest option or value."""
+    near = _near(error)
+    help = f"see `{command} --help`"
+    return ExplainedError(command, _without_hint(error), f"did you mean {near}? {help}" if near else help)
+
+
+def _near(error: click.ClickException) -> str | None:
+    """Return the option or value that is most similar to the given one."""
+    if isinstance(error, click.NoSuchOption):
+        options = {name.lstrip("-"): name for name in error.possibilities or ()}
+        similar = difflib.get_close_matches(error.option_name.lstrip("-"), options, 1)
+        return options[similar[0]] if similar else None
+    kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    found = _CHOICE.search(error.format_message())
+    if not isinstance(kind, click.Choice) or found is None:
+        return None
+    names = {str(choice).lower(): str(choice) for choice in kind.choices}
+    return next(
+        (names[each] for each in difflib.get_close_matches(found["given"].lower(), names, 1, 0.5)), None
+    )
+
+
+def _without_hint(error: click.ClickException) -> str:
+    return error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+
+
+def exit_with(error: Exception, given: Sequence[str], command: str) -> NoReturn:
+    """Print an error, with `--json` among the arguments also on stdout, and exit with its code."""
+    explained, code = _explained(error, command)
+    click.echo(f"error: {explained}", err=True)
+    if "--json" in given:
+        row = {"what": explained.what, "why": explained.why, "remedy": explained.remedy}
+        with contextlib.suppress(BrokenPipeError):
+            click.echo(json.dumps({"errors": [row], "exitCode": int(code)}, indent=2))
+    sys.exit(code)
+
+
+def _explained(error: Exception, command: str) -> tuple[ExplainedError, ExitCode]:
+    match error:
+        case Failure():
+            return error.error, error.code
+        case SettingsError():
+            return error, ExitCode.USAGE
+        case LocalDatabaseError():
+            return error, ExitCode.CANNOT_CONNECT
+        case click.ClickException():
+            return usage_error(error, command), ExitCode.USAGE
+        case OSError():
+            why = error.strerror or str(error)
+            what = f"{error.filename or command}: cannot be written or read"
+            return ExplainedError(
+                what, why, "grant this user access, or free space on the disk"
+            ), ExitCode.USAGE
+    what = f"{type(error).__name__}: {error}"
+    return ExplainedError(what, "internal error", "report it with the command"), ExitCode.INTERNAL_ERROR
+
+
+def _three(text: str) -> tuple[str, str, str]:
+    """Return the parts of an error's text; one without them is its own fault."""
+    what, _, rest = text.partition("\n  why: ")
+    why, _, remedy = rest.partition("\n  do:  ")
+    return what, why or "the command cannot be carried out", remedy or "see --help"
