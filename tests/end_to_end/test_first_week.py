@@ -151,6 +151,7 @@ def _use_two_regions(week: Week) -> None:
     week.write("pyproject.toml", project.replace(setting, f'{setting}regions = ["{HOME}", "{PEER}"]\n'))
     assert f"{HOME}, {PEER}" in week.blocks("config")
     assert "deployed no changes" in week.blocks("deploy", "--local")
+    week.local_dsql("start")
     ports = {
         word
         for region in (HOME, PEER)
@@ -158,6 +159,7 @@ def _use_two_regions(week: Week) -> None:
         if word.startswith("port=")
     }
     assert len(ports) == 2
+    assert "stopped" in week.local_dsql("stop")
     assert '"orders": 1' in week.blocks("invoke", "Totals")
 
 
@@ -179,7 +181,7 @@ def _try_another_region(week: Week) -> None:
 
 DAMAGES = {
     "local/main/built.json": (ExitCode.CANNOT_CONNECT, "restore the file from a copy"),
-    "local/main/cluster.json": (ExitCode.CANNOT_CONNECT, "restore the file from a copy"),
+    "local/main/cluster.json": (ExitCode.CANNOT_CONNECT, "remove the file; the cluster gets a new identifier"),
     "stacks/Shop.json": (ExitCode.USAGE, "run `blocks destroy --local --purge`"),
     "local/main/ca.pem": (ExitCode.OK, ""),
     "local/main/tls/server.key": (ExitCode.OK, ""),
