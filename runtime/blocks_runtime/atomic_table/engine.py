@@ -182,7 +182,11 @@ class TableEngine:
         until: float | None = None,
         once: str | Once | None = None,
     ) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+        """Run `fn` until it commits or the policy gives up.
+
+        Only a `RaceCondition` runs it again: every other failure that passes was repeated by the store until its
+        deadline, so a further run would only multiply that time.
+        """
         policy, identity = RetryPolicy(max_retries, until), once_of(once)
         course = self._course()
         while True:
@@ -190,7 +194,8 @@ class TableEngine:
             try:
                 result = self._attempt(fn, info, until, identity)
             except DatabaseError as error:
-                wait = policy.wait(error, info.attempts, time.monotonic())
+                raced = isinstance(error, RaceCondition)
+                wait = policy.wait(error, info.attempts, time.monotonic()) if raced else None
                 if wait is None and identity is not None and _lost_to(error, identity.key):
                     wait = 0.0  # the other one has committed: its result is returned
                 course.failed(error, wait)
