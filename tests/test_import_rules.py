@@ -159,7 +159,7 @@ RULES = [
                     "local_dynamodb",
                     "migration_manifest",
                 ),
-                *("click", "awslambdaric", "pytest"),
+                *("click", "awslambdaric", "watchfiles", "pytest"),
                 # Files of `blocks load` and `blocks dump`; installed by the extra `parquet`.
                 "pyarrow",
                 # Where a stack on AWS is named; installed by the extra `aws`.

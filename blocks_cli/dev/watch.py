@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import time
 from typing import TYPE_CHECKING, TypeAlias
 
 from watchfiles import Change, DefaultFilter, watch
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 _STEP, _DEBOUNCE, _TICK = 40, 400, 1000
 """Milliseconds: the pause after a change that ends a group, the longest group, and the time between two ticks."""
 
+_SAME_TIME = 100_000_000
+"""Nanoseconds in which two writes may get the same time of modification: the content of such files is compared, too."""
+
 _Version: TypeAlias = "tuple[int, int, int]"
 
 
@@ -23,13 +28,14 @@ class Watcher:
     """Finds the files that changed since the last group; the first group counts from the construction.
 
     The system only tells when to look: files are compared by inode, size and time, so no change is lost, whatever the
-    system leaves out. Folders that are no part of an app are not watched: a folder of packages may have more files than
-    the system watches.
+    system leaves out; each second without a sign they are compared, too. Folders that are no part of an app are not
+    watched: a folder of packages may have more files than the system watches.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._filter = DefaultFilter()
+        self._recent: dict[str, str] = {}
         self._versions = self._look()
 
     def groups(self) -> Iterator[frozenset[str]]:
@@ -40,25 +46,38 @@ class Watcher:
                 yield missed
             with contextlib.closing(_watch(folders)) as signs:
                 for sign in signs:
-                    changed = self._changed() if sign else frozenset[str]()
+                    changed = self._changed()
                     if changed or not sign:
                         yield changed
                     if sign and _folders(self._root) != folders:
                         break
 
     def _changed(self) -> frozenset[str]:
+        recent = {name: digest for name, digest in self._recent.items() if self._digest(name) != digest}
         before, self._versions = self._versions, self._look()
         names = {*before, *self._versions}
-        return frozenset(name for name in names if before.get(name) != self._versions.get(name))
+        return frozenset(
+            name for name in names if name in recent or before.get(name) != self._versions.get(name)
+        )
 
     def _look(self) -> dict[str, _Version]:
         found: dict[str, _Version] = {}
+        self._recent = {}
+        now = time.time_ns()
         for name in files_below(self._root):
             if self._filter(Change.modified, name):
                 with contextlib.suppress(OSError):  # removed in this moment
                     status = (self._root / name).stat()
                     found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+                    if now - status.st_mtime_ns < _SAME_TIME:
+                        self._recent[name] = self._digest(name)
         return found
+
+    def _digest(self, name: str) -> str:
+        try:
+            return hashlib.sha256((self._root / name).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
 
 def _watch(folders: frozenset[Path]) -> Generator[set[tuple[Change, str]], None, None]:

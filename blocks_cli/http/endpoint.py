@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blocks_cli.json_value import Json
     from blocks_cli.lambda_.result import InvocationResult
 
-MAX_API_BODY = 10 * 1024 * 1024
+MAX_API_BODY = 10 << 20
 """Bytes of a request to an HTTP API (API Gateway guide, "Quotas for HTTP APIs")."""
 
 _THROTTLED = "TooManyRequestsException"

@@ -1,4 +1,4 @@
-"""What a function may not do on Lambda, it may not do here: write into its code, exceed memory or payloads."""
+"""Limits of a function, as on Lambda: read-only code, memory, payloads, processes."""
 
 from __future__ import annotations
 
