@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.local_dsql.differential.cases import DUPLICATE, OC000, Steps, a, b, c, case
+from tests.local_dsql.differential.cases import DUPLICATE, OC000, ORPHAN, Steps, a, b, c, case
 from tests.local_dsql.differential.conflict_rule import Strength
 from tests.local_dsql.differential.oracle import Lock
 
@@ -108,6 +108,32 @@ ERRORS = [
         *_STALE,
         b("UPDATE t SET k = 5 WHERE id = 2", "UPDATE 1"),
         a("UPDATE t SET k = 9", DUPLICATE),
+        a("COMMIT", "ROLLBACK"),
+    ),
+    case(
+        "a key that the snapshot references in another scale, beside a newer child",
+        [
+            "CREATE TABLE t (id numeric PRIMARY KEY)",
+            "CREATE TABLE child (id int PRIMARY KEY, t numeric REFERENCES t)",
+            "INSERT INTO t VALUES (1.0), (2)",
+            "INSERT INTO child VALUES (1, 1.00)",
+        ],
+        *_STALE,
+        b("INSERT INTO child VALUES (2, 2)", "INSERT 0 1"),
+        a("DELETE FROM t WHERE id = 1", ORPHAN),
+        a("COMMIT", "ROLLBACK"),
+    ),
+    case(
+        "a key that a table with a parenthesis in its name references, beside a newer child",
+        [
+            'CREATE TABLE t ("a)=(b" int PRIMARY KEY)',
+            'CREATE TABLE "child)=(1" (id int PRIMARY KEY, t int REFERENCES t)',
+            "INSERT INTO t VALUES (1), (2)",
+            'INSERT INTO "child)=(1" VALUES (1, 1)',
+        ],
+        *_STALE,
+        b('INSERT INTO "child)=(1" VALUES (2, 2)', "INSERT 0 1"),
+        a('DELETE FROM t WHERE "a)=(b" = 1', ORPHAN),
         a("COMMIT", "ROLLBACK"),
     ),
 ]
