@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_cli.lambda_.code_store import CodeStore
 from blocks_runtime.shared.project import project_folder
 from local_dsql.storage.folder import ignore_in_git
 
@@ -55,6 +56,11 @@ class Workspace:
     def code(self) -> Path:
         """Return the folder of unpacked bundles and layers."""
         return self.folder / "cache" / "code"
+
+    @property
+    def bytecode(self) -> Path:
+        """Return the folder of the compiled modules of bundles and layers."""
+        return CodeStore(self.code).bytecode
 
     @property
     def packages(self) -> Path:

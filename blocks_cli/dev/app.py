@@ -87,8 +87,23 @@ class App:
         return app
 
     def _matters(self, file: str) -> bool:
-        """Return whether a file exists, or did so at the last synth."""
-        return file in self.files or (self.root / file).is_file()
+        """Return whether a file exists, or is part of what is deployed."""
+        return file in self.files or (self.root / file).is_file() or self._is_deployed(file)
+
+    def _is_deployed(self, file: str) -> bool:
+        """Return whether a file that was created after the last synth was deployed since."""
+        path = Path(file)
+        names = {
+            (each.folder, migration.name)
+            for each in self.migrations
+            for migration in each.manifest.migrations
+        }
+        bundled = (
+            self.store.path(each.key) / file[len(each.folder) + 1 :]
+            for each in self.code
+            if file.startswith(f"{each.folder}/")
+        )
+        return (path.parent.as_posix(), path.stem) in names or any(each.exists() for each in bundled)
 
     def _with_change(self, file: str) -> App | None:
         migrations = [each for each in self.migrations if str(Path(file).parent.as_posix()) == each.folder]

@@ -63,7 +63,9 @@ class CodeStore:
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
                     (target / name).write_bytes(content)
 
-        return self._ensure(_digest("\n".join(parts).encode()), make)
+        fresh = self._ensure(_digest("\n".join(parts).encode()), make)
+        self._link_bytecode(key, fresh, changes)
+        return fresh
 
     def inline(self, source: str) -> str:
         """Store the source of an inline Python function as `index.py`; return its key."""
@@ -100,9 +102,27 @@ class CodeStore:
                 break
             if entry.name not in needed:
                 shutil.rmtree(entry, ignore_errors=True)
+                shutil.rmtree(self._bytecode_of(entry.name), ignore_errors=True)
                 total -= sizes[entry]
                 removed.append(entry.name)
         return removed
+
+    def _bytecode_of(self, key: str) -> Path:
+        """Return the folder with the compiled modules of an entry: its absolute path below `bytecode`."""
+        return self.bytecode / str(self.path(key).absolute()).lstrip("/")
+
+    def _link_bytecode(self, key: str, fresh: str, changes: Collection[str]) -> None:
+        """Give an entry derived from `key` the compiled modules of all files but the changed ones.
+
+        Python compares only seconds and size of a source file, so a changed file must not get an old module.
+        """
+        compiled, target = self._bytecode_of(key), self._bytecode_of(fresh)
+        for module in compiled.rglob("*.pyc"):
+            name = module.relative_to(compiled)
+            if name.with_name(f"{name.name.partition('.')[0]}.py").as_posix() not in changes:
+                with contextlib.suppress(OSError):  # exists, or no links here: the function compiles it again
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    (target / name).hardlink_to(module)
 
     def _ensure(self, key: str, make: Callable[[Path], None]) -> str:
         with contextlib.suppress(OSError):  # a read-only store

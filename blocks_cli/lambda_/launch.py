@@ -147,7 +147,10 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def cache_bytecode(folders: "list[str]", cache: str) -> None:
-    """Read and write the bytecode of modules in `folders`, which are read-only, in the folder `cache`."""
+    """Read and write the bytecode of modules in `folders`, which are read-only, in the folder `cache`.
+
+    All folders of the import path must be among them: a module without bytecode is compiled in each sandbox.
+    """
 
     class Loader(importlib.machinery.SourceFileLoader):
         def get_code(self, fullname: str) -> "CodeType | None":
@@ -179,7 +182,8 @@ def main(settings: "dict[str, str]", client: str, handler: str) -> None:
         use_copy(code, settings["copy"])
         os.environ["TMPDIR"] = settings["temporary"]
     exit_with_parent(settings["parent"])  # a change of the user namespace would reset the signal
-    cache_bytecode([os.environ["LAMBDA_TASK_ROOT"], settings["opt"]], settings["bytecode"])
+    packages = os.environ["PYTHONPATH"].split(os.pathsep)
+    cache_bytecode([os.environ["LAMBDA_TASK_ROOT"], settings["opt"], *packages], settings["bytecode"])
     # Lambda imports site; -S only excludes the packages of this machine.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
     sys.argv = [client, handler]

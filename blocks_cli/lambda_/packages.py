@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from blocks_cli.lambda_.interpreter import Interpreter
 
@@ -36,7 +37,7 @@ def installed(distribution: str) -> bool:
 
 def link(distributions: Iterable[str], store: Path) -> Path:
     """Return a folder with links to the installed ones of `distributions` and their dependencies."""
-    entries = {entry.name: entry for name in _closure(distributions) for entry in _entries(name)}
+    entries = _linked(tuple(distributions))
     key = hashlib.sha256("\n".join(sorted(map(str, entries.values()))).encode()).hexdigest()[:16]
     folder = store / f"packages-{key}"
     if not folder.exists():
@@ -46,6 +47,12 @@ def link(distributions: Iterable[str], store: Path) -> Path:
             (fresh / name).symlink_to(entry)
         _install(fresh, folder)
     return folder
+
+
+@functools.cache
+def _linked(distributions: tuple[str, ...]) -> Mapping[str, Path]:
+    """Return the files and folders to link, by name."""
+    return {entry.name: entry for name in _closure(distributions) for entry in _entries(name)}
 
 
 def _closure(distributions: Iterable[str]) -> list[str]:
@@ -81,6 +88,12 @@ def _entries(distribution: str) -> Iterator[Path]:
         yield Path(str(found.locate_file(name))).resolve()
 
 
+@functools.cache
+def _owners() -> Mapping[str, list[str]]:
+    """Return the installed distributions by top-level package; reads the metadata of all of them once."""
+    return importlib.metadata.packages_distributions()
+
+
 def unloadable(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
     """Return the top-level packages under `roots` with extension modules that `interpreter` cannot load.
 
@@ -96,7 +109,7 @@ def unloadable(roots: Iterable[Path], interpreter: Interpreter) -> set[str]:
 
 def substitutes(packages: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the installed distributions that can replace `packages`, and the packages without a replacement."""
-    owners = importlib.metadata.packages_distributions()
+    owners = _owners()
     found: list[str] = []
     missing: list[str] = []
     for package in sorted(packages):

@@ -43,6 +43,8 @@ def unused_parts(workspace: Workspace) -> list[Part]:
     resources = [each for state in states.values() for each in (*state.resources.values(), *state.leftovers)]
     return [
         *_parts(_unused_code(workspace, resources), "unpacked code of former deploys"),
+        *_parts(_existing(workspace.bytecode), "compiled modules"),
+        *_parts(_existing(workspace.logs), "output of functions"),
         *_parts(_left_temporary(workspace), "temporary files of ended processes"),
         *_parts(_scratch(workspace), "scratch database of `blocks verify`"),
         *_parts(_existing(workspace.assembly), "output of the last synth"),

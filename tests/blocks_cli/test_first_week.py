@@ -263,15 +263,19 @@ def test_a_file_of_another_user_names_the_owner(shell: Shell, monkeypatch: pytes
 
 def test_clean_keeps_data_and_what_is_deployed(used: Shell) -> None:
     stray = used.folder / ".blocks" / "cache" / "code" / "abc"
-    stray.mkdir(parents=True)
-    (stray / "index.py").write_text("x = 1\n" * 10_000)
+    compiled, logs = CodeStore(stray.parent).bytecode, used.folder / ".blocks" / "logs"
+    for folder in (stray, compiled, logs):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x = 1\n" * 10_000)
     code, out, _ = used.blocks("clean", "--dry-run", "--json")
     shown = json.loads(out)
-    assert [Path(each["path"]).name for each in shown["removed"]] == ["abc"]
+    assert [Path(each["path"]).name for each in shown["removed"]] == ["abc", "bytecode", "logs"]
+    assert all(each["bytes"] >= 60_000 for each in shown["removed"])
     assert [Path(each["path"]).name for each in shown["kept"]] == ["main"]
     assert stray.exists()
     code, _, err = used.blocks("clean")
-    assert (code, stray.exists(), "kept     .blocks/local/main" in err) == (ExitCode.OK, False, True)
+    assert (code, "kept     .blocks/local/main" in err) == (ExitCode.OK, True)
+    assert not any(each.exists() for each in (stray, compiled, logs))
     assert "applied" in used.blocks("status")[1]
     assert used.blocks("clean", "--data")[0] == ExitCode.OK
     assert not used.local.exists()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from blocks_runtime import DatabaseError, DistributedDatabase, errors, sql
+from blocks_runtime.warnings import SeparateTransactionWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blocks_runtime import Transaction
+    from blocks_runtime.database.fragments import Sql
     from local_dsql import LocalCluster
 
 ALL = sql("SELECT id, n FROM items ORDER BY id")
@@ -139,6 +142,12 @@ def test_plain_text_is_refused_before_anything_is_sent() -> None:
         nowhere.query("SELECT 1")  # type: ignore[call-overload]
 
 
+def execute_beside(db: DistributedDatabase, statement: Sql) -> None:
+    """Execute a statement in another transaction on purpose."""
+    with warnings.catch_warnings(action="ignore", category=SeparateTransactionWarning):
+        db.execute(statement)
+
+
 def conflicting(db: DistributedDatabase, times: int) -> list[int]:
     """Run a transaction that conflicts with another one `times` times; return its attempts."""
     seen: list[int] = []
@@ -148,7 +157,7 @@ def conflicting(db: DistributedDatabase, times: int) -> list[int]:
         before = tx.query_one(ONE)
         assert before is not None
         if tx.attempt <= times:
-            db.execute(sql("UPDATE items SET n = n + 1 WHERE id = 1"))
+            execute_beside(db, sql("UPDATE items SET n = n + 1 WHERE id = 1"))
         tx.execute(sql("UPDATE items SET n = {n} WHERE id = 1", n=before["n"] + 1000))
 
     db.transaction(work, retry_on_conflict=True, max_retries=3)
@@ -182,7 +191,7 @@ def test_the_final_error_has_the_number_of_attempts(
 def test_by_default_a_conflict_is_raised(db: DistributedDatabase) -> None:
     def work(tx: Transaction) -> None:
         tx.query(ONE)
-        db.execute(sql("UPDATE items SET n = 1 WHERE id = 1"))
+        execute_beside(db, sql("UPDATE items SET n = 1 WHERE id = 1"))
         tx.execute(sql("UPDATE items SET n = 2 WHERE id = 1"))
 
     with pytest.raises(errors.SerializationFailure):

@@ -20,6 +20,7 @@ _CHANGING = {
     r"\S+@\S+ blocks\[\d+/[0-9a-f]+\]": "ana@laptop blocks[4711/3fa2]",
     r"\b\d+ ms": "12 ms",
     r"[\d,]+ rows/s": "9,000 rows/s",
+    r"storage  [\d,]+ bytes": "storage  500 bytes",
     r'"seconds": [\d.]+': '"seconds": 0.012',
     r"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00": "2026-11-21T09:30:00.000000+00:00",
 }

@@ -81,6 +81,7 @@ def test_new_and_deleted_files(dev: Dev) -> None:
     (dev.project.folder / "functions/more.py").unlink()
     assert not session.change({"functions/shared.py", "functions/more.py"}).synthesized
     assert word(dev) == "fourth"
+    assert not (session._account.store.path(session._app.code[0].key) / "more.py").exists()  # type: ignore[union-attr]
 
 
 def test_a_change_back_and_an_equal_file(dev: Dev) -> None:

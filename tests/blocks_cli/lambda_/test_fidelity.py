@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.lambda_.limits import MAX_EVENT, MAX_RESPONSE
 from tests.support.processes import wait_until
 
@@ -65,6 +66,31 @@ def test_bytecode_is_cached_beside_the_code(bench: Workbench) -> None:
     function = bench.function("def handler(e, c): return 1")
     assert not function.invoke(None).failed
     assert [*bench.store.bytecode.rglob("index.*.pyc")]
+
+
+def test_bytecode_of_installed_packages_is_cached(bench: Workbench) -> None:
+    """A sandbox that compiles boto3 or psycopg takes most of a second longer."""
+    function = bench.function("import six\ndef handler(e, c): return six.__file__")
+    result = function.invoke(None)
+    assert "packages-" in str(result.payload)
+    assert [*bench.store.bytecode.rglob("six.*.pyc")]
+
+
+def test_a_derived_bundle_has_the_bytecode_of_unchanged_files(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path / "code")
+    key = store.inline("x = 1")
+    for name in ("index", "pack/other"):
+        source = store.path(key) / f"{name}.py"
+        source.parent.mkdir(exist_ok=True)
+        source.write_text("x = 1")
+        module = store.bytecode / str(source)[1:]
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.with_suffix(".cpython-311.pyc").write_bytes(b"compiled")
+    fresh = store.derived(key, {"index.py": b"x = 2"})
+    compiled = store.bytecode / str(store.path(fresh))[1:]
+    assert [each.name for each in compiled.rglob("*.pyc")] == ["other.cpython-311.pyc"]
+    store.prune({key}, limit=0, now=time.time() + 7200)
+    assert not compiled.exists()
 
 
 def test_memory_is_held(plain_bench: Workbench) -> None:
