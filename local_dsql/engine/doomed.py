@@ -162,10 +162,10 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
 
 
 async def _evict_updated(held: HeldSession, position: int) -> bool:
-    """Undo the statement and delete the rows that it has updated, though others have inserted them; return whether
-    there are any.
+    """Undo the statement, and delete the rows of others that it has updated and the first snapshot does not show.
 
-    A cascade reaches such a row, too. By the snapshot the statement does not meet it, so it makes no duplicate of it.
+    By that snapshot the statement does not reach such a row, not even by a cascade, so the row is no duplicate. Return
+    whether there were any.
     """
     own = await held.services.log.operations(held.backend.pid)
     changes = own.since(position).changes()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
 
 SETUP = ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
-SECONDS = 0.3
+SECONDS = 0.12
 """Seconds that the statement takes for each row."""
 LIMIT = 5.0
 """Seconds after which the statement counts as one that waits for an idle transaction."""
@@ -56,7 +56,7 @@ def test_a_session_connects_while_it_runs(laboratory: Laboratory, name: str) -> 
         one: Client = await laboratory.client()
         await one.ok(*SETUP, "begin")
         running = asyncio.ensure_future(one.run(sql))
-        await asyncio.sleep(SECONDS / 6)
+        await asyncio.sleep(SECONDS / 4)
         other = await laboratory.client()
         await other.ok(*others)
         reply = await asyncio.wait_for(running, LIMIT)
