@@ -17,6 +17,7 @@ from blocks_cli.local import Action, Change, LocalDeployment, Rollback
 from blocks_cli.region import region_of_stacks
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace, project_root
+from blocks_settings.keys import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,13 @@ _CROSS_STACK = "ExportsOutput"
     "--region",
     help="Region of stacks without one (default: AWS_REGION, else that of the settings).",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(1, HIGHEST_PORT),
+    metavar="NUMBER",
+    help="Port of the project's database in its first Region; other Regions have the next ones (default: that of the "
+    "settings, else a free one, which is kept).",
+)
 @as_json
 @click.argument("stacks", nargs=-1, metavar="[STACK …]")
 def deploy(
@@ -66,6 +74,7 @@ def deploy(
     clusters: Sequence[str],
     rollback: str,
     region: str | None,
+    port: int | None,
     as_json: bool,
     stacks: Sequence[str],
 ) -> None:
@@ -95,6 +104,7 @@ def deploy(
         skip=skip,
         clusters=imported,
         rollback=rollback,
+        port=port,
     ) as deployment:
         if as_json:
             console.print_json(_summary(deployment, report.notes))

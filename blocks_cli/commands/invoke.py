@@ -16,6 +16,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.local import LocalDeployment
 from blocks_cli.workspace import Workspace, project_root
+from blocks_settings import STACK, Settings
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @local
 @click.argument("function")
 @click.option("--event", "-e", default="{}", metavar="JSON|@FILE|-", help="The event (default: {}).")
-@click.option("--stack", help="Search only this stack.")
+@click.option("--stack", help="Search only this stack (default: that of the settings, else all).")
 @as_json
 @click.pass_context
 def invoke(
@@ -43,6 +44,8 @@ def invoke(
     del local  # accepted for symmetry: functions are always invoked locally
     payload = read_event(event)
     workspace = Workspace(project_root())
+    if stack is None and (stated := Settings.of(workspace.root).stated(STACK)):
+        stack = stated.value
     console.print_target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:
@@ -75,7 +78,13 @@ def read_event(event: str) -> Json:
             parsed = json.loads(Path(event[1:]).read_text("utf-8"))
         else:
             parsed = json.loads(event)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CommandError(
+            f"--event {event}: the file cannot be read",
+            error.strerror or str(error),
+            "correct the path, which is relative to the working directory",
+        ) from None
+    except ValueError as error:
         raise CommandError(
             f"--event {event}: not valid JSON",
             str(error),

@@ -10,22 +10,24 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.migrations import options
-from blocks_cli.migrations.database import connected
-from blocks_cli.migrations.folder import compile_manifest, find_folder
+from blocks_cli.migrations.database import connected, is_missing, mention_missing, readable
+from blocks_cli.migrations.folder import compile_manifest, find_folder, read_names
 from blocks_cli.migrations.runs import queue, run_name
 from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from blocks_cli.migrations.target_options import TargetOptions
     from blocks_settings import Setting
+    from lambda_migrator.journal import Entry
     from lambda_migrator.repair import Correction
     from migration_manifest import Manifest
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--applied", is_flag=True, help="The migration is done, with the current content of the file.")
 @click.option(
     "--pending", is_flag=True, help="Nothing of the migration is done; the next run starts it again."
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @options.wait
 @as_json
 def repair(
-    name: str,
+    name: str | None,
     applied: bool,
     pending: bool,
     folder: Path,
@@ -45,9 +47,10 @@ def repair(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Correct a migration's status in the journal.
+    """Correct a migration's status in the journal; without NAME, list the migrations that may need it.
 
     \b
+      blocks repair
       blocks repair 007_drop_owner --applied
       blocks repair 7 --pending
 
@@ -55,6 +58,15 @@ def repair(
     its number. Only the journal is written; no statement of the file runs. With --pending, a migration without a file
     is removed from the journal.
     """
+    if name is None and not applied and not pending:
+        _list(find_folder(folder), target_options, as_json)
+        return
+    if name is None:
+        raise CommandError(
+            "blocks repair: no migration",
+            "--applied and --pending need the name of one",
+            "run `blocks repair` for the migrations that may need it, then name one",
+        )
     if applied == pending:
         raise CommandError(
             f"blocks repair {name}: no status",
@@ -71,6 +83,33 @@ def repair(
         console.print_message(
             f"unchanged {done.name}: already applied, with the current content of the file", "green"
         )
+
+
+def _list(folder: Path, target_options: TargetOptions, as_json: bool) -> None:
+    """Print the migrations that the next `blocks up` would not simply run or skip."""
+    from blocks_cli.migrations.status import as_row, migration_statuses, status_lines
+    from lambda_migrator.journal import read_or_empty
+
+    target = find_target(target_options)
+    journal: Sequence[Entry] = ()
+    if is_missing(target):
+        mention_missing(target)
+    else:
+        with readable(target) as database:
+            journal = read_or_empty(database)
+    found = [each for each in migration_statuses(read_names(folder), journal) if each.advice]
+    if as_json:
+        console.print_json({"migrations": [as_row(each) for each in found]})
+        return
+    for line in status_lines(found):
+        click.echo(line)
+    if found:
+        console.print_message(
+            f"next     if the database is right and the journal is not: blocks repair {found[0].name} with --applied or "
+            "--pending"
+        )
+    else:
+        console.print_message("nothing to repair: the journal matches the files", "green")
 
 
 def _described(before: str | None, after: str | None) -> str:

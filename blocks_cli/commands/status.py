@@ -44,7 +44,7 @@ def status(
       blocks status
       blocks status --exit-code    # 1 when something is pending or has drifted
     """
-    from blocks_cli.migrations.status import as_row, migration_statuses
+    from blocks_cli.migrations.status import as_row, migration_statuses, status_lines
     from lambda_migrator.journal import read_or_empty
     from lambda_migrator.lease import holder_of
 
@@ -64,7 +64,8 @@ def status(
     if as_json:
         console.print_json({"migrations": [as_row(each) for each in found], "migrator": _text(holder)})
     else:
-        _print(found)
+        for line in status_lines(found):
+            click.echo(line)
     _conclude(found, holder)
     if exit_code and any(each.open for each in found):
         context.exit(ExitCode.PENDING)
@@ -72,16 +73,6 @@ def status(
 
 def _text(holder: Holder | None) -> str | None:
     return None if holder is None else str(holder)
-
-
-def _print(found: Sequence[MigrationStatus]) -> None:
-    width = max((len(each.name) for each in found), default=0)
-    for each in found:
-        line = f"[{each.mark}] {each.name:<{width}}  {each.state:<8}  {each.when}  {each.by}"
-        click.echo(line.rstrip())
-        if each.advice is not None:
-            why, remedy = each.advice
-            click.echo(f"      why: {why}\n      do:  {remedy}")
 
 
 def _conclude(found: Sequence[MigrationStatus], holder: Holder | None) -> None:

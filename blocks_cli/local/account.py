@@ -49,16 +49,17 @@ class LocalAccount:
     """The running clusters, functions and endpoints of one workspace, and the state of its stacks.
 
     `states` are the deployed stacks by name; only `save` and `forget` change them, and `saves` counts these changes.
+    `ports` are those of `Clusters`.
     """
 
-    def __init__(self, workspace: Workspace, report: Report) -> None:
+    def __init__(self, workspace: Workspace, report: Report, ports: Mapping[str, int] | None = None) -> None:
         self._state_folder = StateFolder(workspace.stacks)
         self.states: dict[str, StackState] = self._state_folder.load()
         self.saves = 0
         self.workspace = workspace
         self.report = report
         self.store = CodeStore(workspace.code)
-        self.clusters = Clusters(workspace.clusters)
+        self.clusters = Clusters(workspace.clusters, ports or {})
         self.tables = Tables(workspace.dynamodb)
         self.responses = ResponseServer()
         self.log = LogFile(workspace.logs)

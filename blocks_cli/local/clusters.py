@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 
 class Clusters:
-    """Running clusters by folder name; each has an endpoint in one or more Regions."""
+    """Running clusters by folder name; each has an endpoint in one or more Regions.
 
-    def __init__(self, folder: Path) -> None:
+    `ports` are those of the first Regions, by folder name; other clusters have the port of the settings, or a free one.
+    """
+
+    def __init__(self, folder: Path, ports: Mapping[str, int]) -> None:
         self._folder = folder
+        self._ports = ports
         self._running: dict[str, LocalCluster] = {}
 
     def start(self, name: str, region: str, dialect: str | None = None) -> LocalCluster:
@@ -44,7 +48,9 @@ class Clusters:
         return self._running[name]
 
     def _open(self, name: str, regions: tuple[str, ...], dialect: str | None) -> LocalCluster:
-        cluster = LocalCluster(self._folder / name, regions=regions, dialect=dialect)
+        cluster = LocalCluster(
+            self._folder / name, regions=regions, dialect=dialect, port=self._ports.get(name)
+        )
         try:
             cluster.start()
         except LocalDatabaseError as error:

@@ -27,6 +27,7 @@ from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
 from blocks_cli.local.state import CODE
 from blocks_cli.workspace import Workspace
+from blocks_settings import Settings
 from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class LocalDeployment:
         skip: Sequence[str] = (),
         clusters: Mapping[str, str] | None = None,
         rollback: Rollback | str = Rollback.NONE,
+        port: int | None = None,
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`: the resources that changed since the last deploy.
 
@@ -72,6 +74,8 @@ class LocalDeployment:
         environment-agnostic stacks. `report` gets every step. `skip` names resources that get a placeholder, by path
         or logical id. `clusters` are folders of other local projects, by the identifiers that their clusters are
         imported by. `rollback` says whether the steps of a stack are undone after a failure (default: they are kept).
+        `port` is that of the project's own database in its first Region (default: that of the settings, else a free
+        one, which is kept).
 
         Raises:
             CommandError: the assembly is invalid, or a step failed. Completed steps are kept, and the next deploy
@@ -81,8 +85,10 @@ class LocalDeployment:
         check_parameters(parameters or {}, chosen)
         left_out = skipped(skip, chosen)
         workspace = Workspace(Path(root).resolve())
+        ports = {} if port is None else {Settings.of(workspace.root).database_folder.name: port}
         with workspace.deploying():
-            deployment = cls(_restore(LocalAccount(workspace, report or Report()), deploying=True))
+            account = LocalAccount(workspace, report or Report(), ports)
+            deployment = cls(_restore(account, deploying=True))
             try:
                 check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
                 record_imports(deployment._account, clusters or {}, region)

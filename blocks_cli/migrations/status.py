@@ -9,7 +9,7 @@ from lambda_migrator.drift import Fault, find_drift
 from lambda_migrator.journal import Entry, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from blocks_cli.json_value import Json
     from migration_manifest import Manifest
@@ -105,6 +105,17 @@ def migration_statuses(files: Manifest, journal: Iterable[Entry]) -> tuple[Migra
         )
         for version, name in sorted((names | present).items())
     )
+
+
+def status_lines(found: Sequence[MigrationStatus]) -> Iterator[str]:
+    """Yield a line for each status, followed by reason and remedy where something is wrong."""
+    width = max((len(each.name) for each in found), default=0)
+    for each in found:
+        yield f"[{each.mark}] {each.name:<{width}}  {each.state:<8}  {each.when}  {each.by}".rstrip()
+        if each.advice is not None:
+            why, remedy = each.advice
+            yield f"      why: {why}"
+            yield f"      do:  {remedy}"
 
 
 def as_row(status: MigrationStatus) -> Json:

@@ -34,7 +34,7 @@
 
 Each has `sqlstate` (None without a server error), `retryable` (running the same transaction again may succeed),
 `status` (the HTTP status that a handler may answer with: 409 for a conflict, 503 for a database that cannot answer now,
-404 for a row that does not exist, else 500),
+404 for a row that does not exist, 400 for a parameter that is no value of its type, else 500),
 `commit_unknown` (it may have taken effect), `attempts`, `advice` (the remedy), and `name`, its name in Blocks for
 TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE, the
 remedy and the statement with `$1` in place of values, and never a value or a token.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import INTERRUPTED, ExitCode
 from blocks_cli.main import main
 from tests.support.handler_app import HandlerApp, Thing
@@ -222,6 +223,15 @@ def test_sources_of_an_event(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
     assert read_event(argument) == expected
+
+
+def test_a_missing_event_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from blocks_cli.commands.invoke import read_event
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=r"--event @nosuch\.json: the file cannot be read") as missing:
+        read_event("@nosuch.json")
+    assert "No such file" in missing.value.why
 
 
 APP = """

@@ -24,9 +24,13 @@ from dsql_dialect.profiles import DEFAULT, NEWEST
 from local_dsql import LocalCluster
 from local_dsql.cli.commands import main as local_dsql
 from local_dsql.errors import FolderError, ServerError
+from tests.support.handler_app import HandlerApp
+from tests.support.lambda_functions import THIS_PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from blocks_cli.json_value import Json
 
 ACCOUNTS = "CREATE TABLE accounts (id uuid PRIMARY KEY, owner text);\n"
 
@@ -250,6 +254,78 @@ def test_a_fixed_port_is_kept_or_refused(tmp_path: Path) -> None:
             LocalCluster(tmp_path, port=number).start()
     with LocalCluster(tmp_path, port=number) as cluster:
         assert cluster.endpoint() == f"localhost:{number}"
+
+
+CLUSTER: Json = {
+    "Type": "AWS::DSQL::Cluster",
+    "Properties": {"DeletionProtectionEnabled": False},
+    "Metadata": {"aws:cdk:path": "S/main/Cluster"},
+}
+
+
+FUNCTION: dict[str, Json] = {
+    "Role": {"Type": "AWS::IAM::Role", "Properties": {}},
+    "Answer": {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Code": {"ZipFile": "def handler(event, context): return 42"},
+            "Handler": "index.handler",
+            "Runtime": THIS_PYTHON,
+            "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        },
+    },
+}
+
+
+def test_a_deploy_has_the_port_of_its_option(shell: Shell) -> None:
+    assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {"main": CLUSTER}}})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    options = ("deploy", "--local", "--assembly", str(assembly))
+    code, out, err = shell.blocks(*options, "--port", str(number), "--json")
+    assert code == ExitCode.OK, err
+    assert json.loads(out)["clusters"][0]["endpoints"] == [f"localhost:{number}"]
+    code, out, _ = shell.blocks(*options, "--json")
+    assert json.loads(out)["clusters"][0]["endpoints"] == [f"localhost:{number}"], "it is kept"
+
+
+def test_a_database_that_was_replaced_is_deployed_again(shell: Shell) -> None:
+    """Commands that use it name the remedy, which is right: the deploy makes everything again."""
+    assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {**FUNCTION, "main": CLUSTER}}})
+    options = ("deploy", "--local", "--assembly", str(assembly))
+    assert shell.blocks(*options)[0] == ExitCode.OK
+    shutil.rmtree(shell.local)
+    code, _, err = shell.blocks("invoke", "Answer")
+    assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+    assert "the local database is not the deployed one" in err
+    assert "run `blocks deploy --local`" in err
+    code, out, err = shell.blocks(*options, "--json")
+    assert code == ExitCode.OK, err
+    actions = {each["logicalId"]: each["action"] for each in json.loads(out)["stacks"]["S"]["changes"]}
+    assert actions["main"] == "create"
+
+
+def test_invoke_after_a_reset_names_the_deploy(shell: Shell) -> None:
+    assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {**FUNCTION, "main": CLUSTER}}})
+    options = ("deploy", "--local", "--assembly", str(assembly))
+    assert shell.blocks(*options)[0] == ExitCode.OK
+    assert shell.local_dsql("reset", "--path", str(shell.local))[0] == ExitCode.OK
+    code, _, err = shell.blocks("invoke", "Answer")
+    assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+    assert "the database was reset since the deploy" in err
+    assert "run `blocks deploy --local`" in err
+    assert shell.blocks(*options)[0] == ExitCode.OK
+    assert shell.blocks("invoke", "Answer")[:2] == (ExitCode.OK, "42\n")
+
+
+def test_invoke_reads_the_stack_of_the_settings(shell: Shell) -> None:
+    one: Json = {"Resources": FUNCTION}
+    assembly = HandlerApp(shell.folder).assembly({"One": one, "Two": one})
+    assert shell.blocks("deploy", "--local", "--assembly", str(assembly))[0] == ExitCode.OK
+    assert "it matches One/Answer, Two/Answer" in shell.blocks("invoke", "Answer")[2]
+    (shell.folder / "pyproject.toml").write_text('[tool.blocks]\nstack = "Two"\n')
+    assert shell.blocks("invoke", "Answer")[:2] == (ExitCode.OK, "42\n")
+    assert shell.blocks("invoke", "Answer", "--stack", "Three")[0] == ExitCode.USAGE
 
 
 def test_a_file_of_another_user_names_the_owner(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
-from blocks_runtime import DistributedDatabase, TransactionInfo, errors, sql
+from blocks_runtime import DistributedDatabase, Sql, TransactionInfo, errors, sql
 from blocks_runtime.database.engine import engine_for
 from blocks_runtime.database.primitives import Cursor
 from blocks_runtime.database.session import Session
@@ -395,9 +395,10 @@ def test_exactly_one_row(db: DistributedDatabase) -> None:
         errors.NoResultFound, match="returned no row, and one was asked for; use query_one"
     ) as none:
         db.query_exactly_one(NOTHING)
-    assert none.value.status == 404
-    with pytest.raises(errors.MultipleResultsFound, match="returned 2 rows, and one was asked for"):
+    assert (none.value.status, none.value.statement) == (404, NOTHING.text)
+    with pytest.raises(errors.MultipleResultsFound, match="returned 2 rows, and one was asked for") as many:
         db.query_exactly_one(ALL)
+    assert many.value.statement == ALL.text
     with pytest.raises(errors.QueryFailed, match="returns no rows to read"):
         db.query_exactly_one(ADD)
 
@@ -408,6 +409,26 @@ def test_exactly_one_row(db: DistributedDatabase) -> None:
     with pytest.raises(errors.NoResultFound):
         db.transaction(work, retry_on_conflict=True)
     assert db.query_value(ONE) == 101, "the transaction was rolled back; the statement alone took effect"
+
+
+VALUES = {
+    "uuid": (sql("SELECT {v}::uuid", v="no uuid"), sql("SELECT 'no uuid'::uuid")),
+    "number": (sql("SELECT {v}::int", v="x"), sql("SELECT 'x'::int")),
+    "date": (sql("SELECT {v}::date", v="today or so"), sql("SELECT 'today or so'::date")),
+    "time of day": (sql("SELECT {v}::time", v="25:61"), sql("SELECT '25:61'::time")),
+}
+
+
+@pytest.mark.parametrize(("of_the_caller", "in_the_text"), VALUES.values(), ids=VALUES)
+def test_a_parameter_that_is_no_value_of_its_type_has_the_status_400(
+    db: DistributedDatabase, of_the_caller: Sql, in_the_text: Sql
+) -> None:
+    with pytest.raises(errors.QueryFailed) as refused:
+        db.query(of_the_caller)
+    assert refused.value.status == 400, refused.value.sqlstate
+    with pytest.raises(errors.QueryFailed) as mistake:
+        db.query(in_the_text)
+    assert mistake.value.status == 500, "the statement itself is wrong"
 
 
 def test_one_value(db: DistributedDatabase) -> None:

@@ -85,6 +85,11 @@ _ADVICE = {
     "42883": "correct the name or the types of the arguments; DSQL has fewer functions than PostgreSQL",
     "42P18": "cast the value to a type, as in {name}::text",
 }
+_INVALID_VALUES = frozenset({"22P02", "22007", "22008"})
+"""SQLSTATEs of a text that is no value of its type: a number, a UUID, a date. Without a position in the statement,
+the text is a parameter, so it comes from the caller."""
+_INVALID_VALUE_STATUS = 400
+
 _NOT_ADAPTED = "cannot adapt type"
 
 _EXCERPT = re.compile(r"^LINE \d+: .*\n *\^$", re.MULTILINE)
@@ -140,7 +145,7 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         hint = None  # the advice of the class names what the runtime offers
     elif hint and not (advice or kind.advice):
         hint, advice = None, hint
-    return kind(
+    failure = kind(
         message,
         sqlstate=error.sqlstate,
         detail=diagnosis.message_detail,
@@ -152,6 +157,9 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
         excerpt=shown[0] if shown and diagnosis.statement_position else None,
         hint=hint,
     )
+    if code in _INVALID_VALUES and failure.position is None:
+        failure.status = _INVALID_VALUE_STATUS
+    return failure
 
 
 def unknown_commit(error: DatabaseError) -> errors.CommitOutcomeUnknown:

@@ -80,7 +80,7 @@ class Statements:
             NoResultFound: there is no row. A statement that writes has taken effect, unless a transaction rolls back.
             MultipleResultsFound: there are more rows than one; the same applies.
         """
-        return self._run(statement, _only, row_type, deadline)
+        return self._run(statement, lambda cursor: _only(cursor, statement), row_type, deadline)
 
     @overload
     def query_value(self, statement: Sql, *, deadline: Deadline | None = None) -> Any: ...
@@ -221,15 +221,19 @@ def _first(cursor: Cursor) -> Any:
         raise _explained(error, cursor) from error.__cause__
 
 
-def _only(cursor: Cursor) -> Any:
+def _only(cursor: Cursor, statement: Sql) -> Any:
     row = _first(cursor)
     if row is not None and cursor.rowcount == 1:
         return row
     from ..errors import MultipleResultsFound, NoResultFound
 
-    if row is None:
-        raise NoResultFound("the statement returned no row, and one was asked for")
-    raise MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+    error = (
+        NoResultFound("the statement returned no row, and one was asked for")
+        if row is None
+        else MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+    )
+    error.statement = statement.text
+    raise error
 
 
 def _value(cursor: Cursor) -> Any:

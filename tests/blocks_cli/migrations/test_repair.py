@@ -53,9 +53,16 @@ def test_a_changed_file_is_reported_with_both_hashes_and_accepted_by_repair(appl
     assert status.code == ExitCode.PENDING
     assert "[!] 002_rows      changed" in status.out
     assert why.removeprefix("  why: ") in status.out
+    listed = applied.blocks("repair")
+    assert listed.code == ExitCode.OK
+    assert listed.out.splitlines()[0].startswith("[!] 002_rows  changed")
+    assert "blocks repair 002_rows with --applied or --pending" in listed.err
+    assert len(listed.out.splitlines()) == 3, "the other migrations need no correction"
+    assert "no migration" in applied.blocks("repair", "--applied").err
 
     assert applied.blocks("repair", "002_rows.sql", "--applied").code == ExitCode.OK
     assert applied.blocks("up").err.splitlines()[-1].startswith("applied no migrations")
+    assert "nothing to repair" in applied.blocks("repair").err
     assert applied.rows("SELECT count(*) FROM accounts") == [(10,)]
 
 

@@ -81,7 +81,7 @@ class AsyncStatements:
             NoResultFound: there is no row. A statement that writes has taken effect, unless a transaction rolls back.
             MultipleResultsFound: there are more rows than one; the same applies.
         """
-        return await self._run(statement, _only, row_type, deadline)
+        return await self._run(statement, lambda cursor: _only(cursor, statement), row_type, deadline)
 
     @overload
     async def query_value(self, statement: Sql, *, deadline: Deadline | None = None) -> Any: ...
@@ -228,15 +228,19 @@ async def _first(cursor: Cursor) -> Any:
         raise _explained(error, cursor) from error.__cause__
 
 
-async def _only(cursor: Cursor) -> Any:
+async def _only(cursor: Cursor, statement: Sql) -> Any:
     row = await _first(cursor)
     if row is not None and cursor.rowcount == 1:
         return row
     from ...errors import MultipleResultsFound, NoResultFound
 
-    if row is None:
-        raise NoResultFound("the statement returned no row, and one was asked for")
-    raise MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+    error = (
+        NoResultFound("the statement returned no row, and one was asked for")
+        if row is None
+        else MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+    )
+    error.statement = statement.text
+    raise error
 
 
 async def _value(cursor: Cursor) -> Any:
