@@ -24,7 +24,6 @@ _log = logging.getLogger(__name__)
 class Finding(Enum):
     """The reason why an error holds by the snapshot of the transaction, too."""
 
-    ALONE = "no other session was there while the statement ran"
     AUTOCOMMIT = (
         "the statement is a transaction by itself, whose snapshot shows all that was committed before it"
     )

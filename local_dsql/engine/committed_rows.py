@@ -83,6 +83,17 @@ class _File:
                 made = None
         return found
 
+    def inserted(self, snapshot: Snapshot) -> dict[Place, None]:
+        """Return the rows of which a snapshot shows no version."""
+        found: dict[Place, None] = {}
+        made = None
+        for kind, place in self._entries(snapshot):
+            if kind & _MADE:
+                found[place], made = None, place
+            elif kind & _REPLACED and place not in found and made is not None:
+                found.pop(made, None)
+        return found
+
     def versions(self, snapshot: Snapshot, of: Iterable[Place]) -> dict[Place, None]:
         """Return rows that a snapshot shows, and all their versions since."""
         return _follow(self._entries(snapshot), of)
@@ -223,6 +234,11 @@ class CommittedRows:
         rows = self._files.get(file)
         return rows.keyed(snapshot) if rows is not None else ()
 
+    def inserted(self, file: int, snapshot: Snapshot) -> Collection[Place]:
+        """Return places of rows of which a snapshot shows no version."""
+        rows = self._files.get(file)
+        return rows.inserted(snapshot) if rows is not None else ()
+
     def versions(self, file: int, snapshot: Snapshot, of: Collection[Place]) -> Collection[Place]:
         """Return places of rows that a snapshot shows, with those of their next versions."""
         rows = self._files.get(file)
@@ -296,6 +312,10 @@ class Newer:
     def keyed(self, file: int) -> Collection[Place]:
         """Return those whose keys were not there before: inserts, updates of a key, and what became of both since."""
         return self._rows.keyed(file, self._snapshot)
+
+    def inserted(self, file: int) -> Collection[Place]:
+        """Return the rows of which the snapshot shows no version."""
+        return self._rows.inserted(file, self._snapshot)
 
     def versions(self, file: int, of: Collection[Place]) -> Collection[Place]:
         """Return rows that the snapshot shows, and what they have made of them."""

@@ -35,6 +35,7 @@ ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL
 """Error of a transaction with DDL in which a function has changed rows; the texts of its statements do not show
 that."""
 
+ACTIVE_TRANSACTION = "25001"
 CONFLICT_CODES = {CONFLICT: "OC000", SCHEMA_CHANGED: "OC001"}
 """Codes of the serialization failures, for the conflict log."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dsql_dialect import Kind
 from local_dsql.engine import prepared, savepoints
-from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
+from local_dsql.engine.answers import Answer, passed_on, real, refused, succeeded
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
@@ -82,7 +82,7 @@ async def try_out(held: HeldSession, request: Request) -> Response:
     """Run a statement of an active transaction, undo it, and return its answer."""
 
     async def attempt(held: HeldSession, request: Request) -> Response:
-        answer = await _run(held, request, guarded=True)
+        answer = await _run(held, request)
         await held.ask(savepoints.TO_GUARD)
         return answer
 
@@ -151,25 +151,16 @@ async def _execute(held: HeldSession, request: Request) -> Answer:
         Interrupted: it was stopped under its guard.
     """
     transaction = held.transaction
-    guarded = held.answered is not None or not _is_alone(held) or transaction.doomed is not None
-    answer = await _run(held, request, guarded=guarded)
+    answer = await _run(held, request)
     if (error := answer.error) is not None:
         if _concerns_catalog(held, error):
             return refused(SCHEMA_CHANGED)
-        if not guarded:
-            return real(answer, Finding.ALONE) if _is_alone(held) else passed_on(answer)
         if error["C"] not in CONCURRENT and transaction.doomed is None:
             return passed_on(answer)
         answer = judged = await _after_error(held, request, answer)
         if judged.error is not None:
             return judged
-    return await _after_success(held, request, answer, guarded=guarded)
-
-
-def _is_alone(held: HeldSession) -> bool:
-    """Return whether there is no other session, and nothing was committed since the snapshot."""
-    services = held.services
-    return len(services.sessions) < 2 and not services.commits.has_moved(held.transaction.commits)
+    return await _after_success(held, request, answer)
 
 
 def _concerns_catalog(held: HeldSession, error: Mapping[str, str]) -> bool:
@@ -183,22 +174,21 @@ def _concerns_catalog(held: HeldSession, error: Mapping[str, str]) -> bool:
     return changed and error["C"].startswith(SCHEMA_ERRORS)
 
 
-async def _run(held: HeldSession, request: Request, *, guarded: bool) -> Response:
-    """Run the statement and return PostgreSQL's answer, with the frames that the client expects.
+async def _run(held: HeldSession, request: Request) -> Response:
+    """Run the statement after a guard and return PostgreSQL's answer, with the frames that the client expects.
+
+    The guard is there without another session, too: one may connect, and take a row, while the statement runs.
 
     Raises:
         Interrupted: it was stopped under its guard.
     """
-    if not guarded:
-        (answer,) = await held.ask(request.data, bulk=True)
-    else:
-        session = held.session
-        preemptions = session.preemptions if held.answered is None else 0
-        session.interruptible = not request.continues  # rows of its portal may have been sent
-        answer = await _ask_guarded(held, request)
-        session.interruptible = False
-        if (error := answer.error) is not None and session.was_interrupted(error, preemptions):
-            raise Interrupted(error)
+    session = held.session
+    preemptions = session.preemptions if held.answered is None else 0
+    session.interruptible = not request.continues  # rows of its portal may have been sent
+    answer = await _ask_guarded(held, request)
+    session.interruptible = False
+    if (error := answer.error) is not None and session.was_interrupted(error, preemptions):
+        raise Interrupted(error)
     return strip_surplus(answer, request.surplus) if request.undone else answer
 
 
@@ -255,23 +245,25 @@ async def _doom(held: HeldSession, request: Request) -> Answer:
     return await _run_doomed(held, request, None)
 
 
-async def _after_success(held: HeldSession, request: Request, response: Response, *, guarded: bool) -> Answer:
+async def _after_success(held: HeldSession, request: Request, response: Response) -> Answer:
     transaction, services = held.transaction, held.services
     if transaction.doomed is None and not is_ready(held) and await schema_changed(held):
         return refused(SCHEMA_CHANGED)
     if (oversize := await too_large(held, request)) is not None:
         return refused(oversize)
-    looked = False if changes_nothing(held, request) else await count_rows(held, request, response)
+    answer = succeeded(response)
+    moved = transaction.doomed is None and services.commits.has_moved(transaction.commits)
+    if moved:
+        answer = await _check_duplicates(held, request, response)
+        if answer.error is not None:
+            return answer
+    # The statement is not run again from here on, so its rows are counted once.
+    looked = False if changes_nothing(held, request) else await count_rows(held, request, answer)
     if transaction.rows > services.limits.rows:
         return refused(ROW_LIMIT)
     if transaction.rows and (transaction.changes_catalog or request.is_ddl):
         return refused(ROWS_WITH_DDL)
-    answer = succeeded(response)
-    if transaction.doomed is None and services.commits.has_moved(transaction.commits):
-        answer, looked = await _check_duplicates(held, request, response, guarded=guarded), True
-        if answer.error is not None:
-            return answer
-    if looked:
+    if looked or moved:
         transaction.checked, transaction.uncounted = services.log.position, 0
     _note(held, request)
     return answer
@@ -299,9 +291,7 @@ def note_statement(held: HeldSession, statement: Statement) -> None:
         transaction.statements.append(statement.text)
 
 
-async def _check_duplicates(
-    held: HeldSession, request: Request, answer: Response, *, guarded: bool
-) -> Answer:
+async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Answer:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
     transaction, log = held.transaction, held.services.log
     index = await unseen_duplicate(held, await log.newer(transaction), transaction.checked)
@@ -309,9 +299,10 @@ async def _check_duplicates(
         return succeeded(answer)
     if not is_upsert(request):
         return refused(violation(index))
-    if not guarded:
-        return refused(CONFLICT)
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)
     settled = await answer_by_snapshot(held, request, answer)
-    return await _doom(held, request) if settled is None else succeeded(settled)
+    if settled is None:
+        return await _doom(held, request)
+    await log.catch_up()  # to behind the rows that it has restored, which are counted
+    return succeeded(settled)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.errors import INVALID_STATEMENT_NAME
 from local_dsql.engine.transaction import Transaction
+from local_dsql.wire import messages
 from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.snapshot import Snapshot
 
@@ -69,6 +70,27 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
         services.turns.give_back(held.session)
         return answer
     opening.open(request, *opened.rows(), implicit=implicit)
+    return answer
+
+
+async def reopen(held: HeldSession, request: bytes, sql: str) -> Response:
+    """Open a transaction anew in which no statement has run, with one more BEGIN; return the answer to that.
+
+    PostgreSQL changes the modes of a transaction before its first savepoint and snapshot only, which the engine takes
+    at once. `request` are the messages of the BEGIN `sql`.
+    """
+    transaction = held.transaction
+    begin = transaction.begin + messages.query(sql)
+    opening = Opening(held)
+    try:
+        *_, answer, opened = await held.ask(
+            savepoints.ROLLBACK + transaction.begin + request + savepoints.OPEN, 3 + transaction.begins
+        )
+    finally:
+        opening.answered()
+    if answer.error is None:
+        opening.open(begin, *opened.rows(), implicit=False)
+        held.transaction.begins = transaction.begins + 1
     return answer
 
 

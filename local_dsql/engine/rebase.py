@@ -34,7 +34,9 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
     base = transaction.snapshot
     for _ in range(_MOST_TRIES):
         mark = held.services.commits.mark
-        *_, opened = await held.ask(savepoints.ROLLBACK + transaction.begin + savepoints.OPEN, 3)
+        *_, opened = await held.ask(
+            savepoints.ROLLBACK + transaction.begin + savepoints.OPEN, 2 + transaction.begins
+        )
         transaction.snapshot, _ = read_opened(opened)
         transaction.commits = mark
         transaction.restored = True

@@ -77,6 +77,7 @@ async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
 async def _restore(held: HeldSession, changes: RowChanges) -> None:
     """Restore the changes. If others have committed changes of the rows, the transaction is doomed, at its base."""
     transaction = held.transaction
+    transaction.checked, transaction.uncounted = held.services.log.position, 0
     if not changes:
         return
     transaction.moved = await moved_references(held, changes)

@@ -270,6 +270,11 @@ class HeldSession:
         return answer
 
     @property
+    def has_run_statements(self) -> bool:
+        """Return whether a statement that may be blocked has run in the transaction."""
+        return self.session.sent > self.transaction.unused_until
+
+    @property
     def must_give_way(self) -> bool:
         """Return whether to suspend the transaction at the end of the statement, for a blocked statement or a test."""
         return self.session.suspend_wanted or self.services.suspend_always

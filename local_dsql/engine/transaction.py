@@ -39,6 +39,8 @@ class Transaction:
 
     Attributes:
         begin: the messages of its BEGIN, to open it again.
+        begins: number of these messages; a second BEGIN may change the modes.
+        unused_until: time up to which only BEGIN has run in it (time.monotonic).
         snapshot: the snapshot that its statements run on.
         first_snapshot: the snapshot that it began with. A doomed transaction runs on a newer one.
         keeps: position in the log. The snapshot shows everything that was committed before it.
@@ -69,6 +71,7 @@ class Transaction:
     start: int
     commits: int
     catalog_version: int
+    begins: int = 1
     first_snapshot: Snapshot = field(init=False)
     checked: int = field(init=False)
     failed: bool = False
@@ -91,8 +94,11 @@ class Transaction:
     on_commit: list[Callable[[], None]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
+    unused_until: float = field(init=False)
+
     def __post_init__(self) -> None:
         """Note how it began."""
+        self.unused_until = self.began
         self.first_snapshot = self.snapshot
         self.checked = self.start
 

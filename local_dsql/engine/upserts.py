@@ -181,6 +181,7 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Respons
     if by_snapshot is not None and kept:
         await suspend(held)
         await resume(held)
+        held.transaction.uncounted -= len(kept)  # they are restored like earlier changes, and not counted yet
     elif by_snapshot is not None:
         await held.ask(savepoints.TO_GUARD)
     return by_snapshot

@@ -10,8 +10,11 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.commands import Command
 from local_dsql.engine.commit import commit, rollback
 from local_dsql.engine.commit_preview import preview_commit
+from local_dsql.engine.errors import ACTIVE_TRANSACTION
 from local_dsql.engine.exchanges import Begin, Commit
-from local_dsql.engine.opening import begin
+from local_dsql.engine.opening import begin, reopen
+from local_dsql.engine.suspend import give_way
+from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injector import PredicateFailed
 from local_dsql.proxy import errors
 from local_dsql.wire import messages
@@ -59,10 +62,7 @@ class TransactionControl:
         if transaction is not None and transaction.implicit:
             return await self._make_explicit(execution, transaction)
         if transaction is not None:
-            done = await self._passthrough.forward(execution)
-            if done and _is_read_only(execution):
-                transaction.replay.append(_SET_READ_ONLY)  # PostgreSQL warns, and sets it
-            return done
+            return await self._set_modes(execution, transaction)
         async with self._engine.exclusive() as held:
             response = await begin(held, execution.request(), implicit=False)
         if not self._passthrough.send_response(execution.client_response(response)):
@@ -73,6 +73,24 @@ class TransactionControl:
         # `rebase` sends the BEGIN again, and a Parse with a name would fail then.
         self._session.transaction.begin = messages.query(execution.statement.backend_sql)
         return True
+
+    async def _set_modes(self, execution: StatementExecution, transaction: Transaction) -> bool:
+        """Run a BEGIN in an open transaction: PostgreSQL warns, and sets the modes that it has."""
+        assert execution.statement is not None
+        async with self._engine.exclusive() as held:
+            is_unused = not held.has_run_statements
+            if not await self._passthrough.ensure_active(held):
+                return False
+            (response,) = await ask_unblocked(held, execution.request())
+            if is_unused and response.error is not None and response.error["C"] == ACTIVE_TRANSACTION:
+                response = await reopen(held, execution.request(), execution.statement.backend_sql)
+            elif response.error is None and _is_read_only(execution):
+                transaction.replay.append(_SET_READ_ONLY)
+            if is_unused:
+                held.transaction.unused_until = time.monotonic()
+            done = self._passthrough.send_response(execution.client_response(response))
+            await give_way(held)
+            return done
 
     def begin_exchange(self, held: HeldSession, query: ParsedQuery) -> Exchange | None:
         """Return the exchange for a BEGIN or COMMIT without options, None if it has to be run here."""

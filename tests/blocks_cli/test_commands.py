@@ -124,7 +124,12 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         "the commands are init, dev, deploy, invoke, logs, destroy, new",
         "did you mean `blocks deploy`?",
     ),
-    "unknown option": (["deploy", "--locl"], "blocks deploy", "No such option", "see `blocks deploy --help`"),
+    "unknown option": (
+        ["deploy", "--locl"],
+        "blocks deploy",
+        "No such option",
+        "did you mean --local? see `blocks deploy --help`",
+    ),
     "no app": (
         ["deploy", "--local"],
         "cdk.json: no app command",

@@ -68,6 +68,7 @@ def test_an_idle_connection_is_checked_first(
     assert len(opened) == 1
 
 
+@pytest.mark.filterwarnings("ignore::blocks_runtime.warnings.SeparateTransactionWarning")
 def test_too_few_connections_is_an_error_in_time(function: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool.Pool.__init__, "__defaults__", (1, 0.05))
     with DistributedDatabase("main", max_connections=1) as db:

@@ -123,6 +123,7 @@ def test_two_event_loops_at_once_are_refused(function: None) -> None:
     asyncio.run(db.close())
 
 
+@pytest.mark.filterwarnings("ignore::blocks_runtime.warnings.SeparateTransactionWarning")
 def test_a_forked_process_does_not_use_its_parents_transaction(db: DistributedDatabase) -> None:
     """It would speak in the middle of the parent's encrypted connection, which the server then closes."""
 

@@ -76,6 +76,7 @@ def app(tmp_path: Path) -> App:
     return App(tmp_path)
 
 
+@pytest.mark.slow
 def test_three_versions_of_which_one_fails_and_is_corrected(app: App) -> None:
     app.deploy()
     first = ["001_create_accounts", "002_seed_accounts", "003_index_accounts_owner"]

@@ -161,6 +161,7 @@ READ_ONLY = FIRST.replace("(orders)", '(orders, access="READ_ONLY")').replace(
 )
 
 
+@pytest.mark.slow
 def test_a_late_retry_of_an_abandoned_request(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request of two deploys arrives again after the second: no access changes."""
     sent: list[tuple[str, Json]] = []

@@ -60,6 +60,14 @@ def key_of(given: object) -> Key:
     return checked(key)
 
 
+def check_place(pk: str, after: object) -> None:
+    """Check the place after which a query begins: the `sk` of an item, an empty text or None; errors as of `key_of`."""
+    if after is not None and not isinstance(after, str):
+        raise TypeError(f"after is of type {type(after).__name__}; give the sk of the last item")
+    if after:
+        key_of((pk, after))
+
+
 def shown(key: Key) -> Key:
     """Return the key to name in errors: that of a lock is the one that was given to `get_lock`."""
     return Key(key.pk.removeprefix(LOCKS), key.sk)
@@ -72,12 +80,13 @@ def own_key(partition: str, pk: str, sk: str) -> Key:
             raise TypeError(f"a name or an id is text, not {type(name).__name__}; convert it with str()")
         if not name:
             raise ValueError("a name or an id is empty; give it at least one character")
-    return checked(Key(partition + pk, sk))
+    return checked(Key(partition + pk, sk), len(partition))
 
 
-def checked(key: Key) -> Key:
-    """Return the key if DynamoDB accepts it; errors are those of `key_of`."""
-    for name, value, limit in (("pk", key.pk, PARTITION_KEY_BYTES), ("sk", key.sk, SORT_KEY_BYTES)):
+def checked(key: Key, own: int = 0) -> Key:
+    """Return the key if DynamoDB accepts it; errors are those of `key_of`, without the first `own` bytes of `pk`."""
+    parts = (("pk", key.pk, PARTITION_KEY_BYTES, own), ("sk", key.sk, SORT_KEY_BYTES, 0))
+    for name, value, limit, own_bytes in parts:
         if not value:
             raise ValueError(
                 f"{name} is empty; DynamoDB has no empty keys, so give it at least one character"
@@ -85,7 +94,7 @@ def checked(key: Key) -> Key:
         size = len(utf8(value, name))
         if size > limit:
             raise TableLimitExceeded(
-                f"{name} has {size:,} bytes, and a key may have {limit:,}",
+                f"{name} has {size - own_bytes:,} bytes, and a key of this kind may have {limit - own_bytes:,}",
                 advice="shorten it, or use a digest of it",
             )
     return key

@@ -31,7 +31,7 @@ class Once:
     """
 
     id: str
-    payload: object = None
+    payload: object = field(default=None, repr=False)
     lifetime: int = LIFETIME
     scope: str = field(default="result", repr=False)
     """Kind of work: the same id may be used once in each. Counters set their own."""

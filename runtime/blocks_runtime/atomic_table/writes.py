@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import TableLimitExceeded
-from .keys import LOCKS, shown
+from .keys import LEASES, LOCKS, shown
 from .limits import ACTIONS, ITEM_BYTES, TRANSACTION_BYTES
 from .values import size
 
@@ -114,6 +114,13 @@ def check_distinct(keys: Iterable[Key]) -> None:
     seen: set[Key] = set()
     for key in keys:
         if key in seen:
-            name, action = ("lock of", "given") if key.pk.startswith(LOCKS) else ("item", "written")
-            raise ValueError(f"the {name} {tuple(shown(key))!r} is {action} twice in one call; give it once")
+            raise ValueError(f"{_named(key)} twice in one call; give it once")
         seen.add(key)
+
+
+def _named(key: Key) -> str:
+    """Return the name of an item as the caller gave it, and the verb."""
+    if key.pk.startswith(LEASES):
+        return f"the lease {key.pk.removeprefix(LEASES)!r} is given"
+    name, action = ("lock of", "given") if key.pk.startswith(LOCKS) else ("item", "written")
+    return f"the {name} {tuple(shown(key))!r} is {action}"

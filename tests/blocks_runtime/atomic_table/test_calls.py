@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
-from blocks_runtime import AtomicTable, Item, Key, RaceCondition
+from blocks_runtime import AtomicTable, Item, Key, Once, RaceCondition
 from blocks_runtime.atomic_table.locks import LIFETIME
 from blocks_runtime.errors import TableLimitExceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY, HOUR = 24 * 3600, 3600
 
@@ -300,6 +303,34 @@ def test_limits_are_named_before_the_call(table: AtomicTable) -> None:
     assert table.stats.statements == before
     table.set_atomic([Item("p", str(n), n) for n in range(100)])
     assert len(table.query("p")) == 100
+
+
+REFUSED_CALLS: dict[str, tuple[Callable[[AtomicTable], object], type[Exception], str]] = {
+    "place": (lambda t: t.query("p", after="x" * 1025), TableLimitExceeded, "sk has 1,025 bytes"),
+    "lock": (lambda t: t.get_lock(("p" * 2041, "s")), TableLimitExceeded, "pk has 2,041 bytes"),
+    "lease": (lambda t: t.lease("n" * 2048).__enter__(), TableLimitExceeded, "pk has 2,048 bytes"),
+}
+"""Calls with arguments that are too long, and the number that the caller counts."""
+
+
+@pytest.mark.parametrize(("call", "error", "says"), REFUSED_CALLS.values(), ids=REFUSED_CALLS)
+def test_a_limit_names_the_length_that_was_given(
+    table: AtomicTable, call: Callable[[AtomicTable], object], error: type[Exception], says: str
+) -> None:
+    table.get(("p", "s"))
+    before = table.stats.statements
+    with pytest.raises(error, match=says):
+        call(table)
+    assert table.stats.statements == before
+
+
+def test_a_lease_that_is_given_twice_is_named(table: AtomicTable) -> None:
+    with table.lease("job") as lease, pytest.raises(ValueError, match="the lease 'job' is given twice"):
+        table.set_atomic(Item("p", "s", 1), [lease, lease])
+
+
+def test_the_payload_of_once_is_not_in_its_repr() -> None:
+    assert "secret" not in repr(Once("id", payload={"token": "secret"}))
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -181,3 +181,18 @@ def test_a_lost_answer_of_one_that_was_not_made_is_no_lease(
         dynamo.remove(number)
         with table.lease("job"), pytest.raises(LeaseHeld):
             lease.acquire()
+
+
+def test_a_clock_that_is_ahead_takes_a_lease_over_and_the_holder_cannot_write(
+    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = dynamodb_table.lease("job", seconds=30)
+    with held:
+        with monkeypatch.context() as other_machine:
+            now = time.time() + 60
+            other_machine.setattr(time, "time", lambda: now)
+            with dynamodb_table.lease("job", seconds=30) as taken:
+                dynamodb_table.set_atomic(Item("p", "s", "new"), [taken])
+        assert held.remaining > 0
+        with pytest.raises(RaceCondition):
+            dynamodb_table.set_atomic(Item("p", "s", "old"), [held])

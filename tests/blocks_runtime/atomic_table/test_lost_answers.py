@@ -171,6 +171,32 @@ def test_the_deadline_of_a_table_is_that_of_every_request(
         AtomicTable("locks", request_deadline=0)
 
 
+STEPS: dict[str, Callable[[AtomicTable, Any], object]] = {
+    "push": lambda table, _: table.queue("mail").push("2", "two"),
+    "ack": lambda table, message: table.queue("mail").ack(message),
+    "release": lambda table, message: table.queue("mail").release(message),
+    "extend": lambda table, message: table.queue("mail").extend(message, 30),
+    "counter": lambda table, _: table.counter("hits").add(1, once="click"),
+    "transaction": lambda table, _: table.transaction(move, retry_on_conflict=True, max_retries=50),
+}
+"""Calls that run a transaction again after a race."""
+
+
+@pytest.mark.parametrize("fault", ["connection-lost", "Throttling", "InternalServerError"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failure_that_lasts_ends_at_the_deadline_of_the_table(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, step: str, fault: str
+) -> None:
+    start(dynamodb_table)
+    dynamodb_table.queue("mail").push("1", "one")
+    message = dynamodb_table.queue("mail").pull()
+    dynamo.inject(fault, times=None)
+    with AtomicTable("locks", request_deadline=0.1) as table:
+        with pytest.raises((ConnectionFailed, DeadlineExceeded, Throttled, CommitOutcomeUnknown)):
+            STEPS[step](table, message)
+        assert table.stats.statements < 15, "requests of one step with its repetitions, not of 51"
+
+
 def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:
     start(dynamodb_table)
     dynamo.inject("InternalServerError", times=3)

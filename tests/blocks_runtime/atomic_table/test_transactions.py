@@ -325,3 +325,22 @@ def test_an_item_that_expires_in_the_transaction_was_read_alive(
     with pytest.raises(RaceCondition):
         table.transaction(write)
     assert data_of(table, "c", "2") is None
+
+
+def test_a_delete_leaves_locks_unless_it_requires_them(table: AtomicTable) -> None:
+    """A transaction that requires a lock loses to the writer that changed it; one that does not ignores it."""
+    key = ("locked", "item")
+    table.set(Item(*key, 1))
+    lock = table.get_lock(key)
+    table.transaction(lambda tx: tx.delete(key))
+    table.set_atomic(Item(*key, 2), lock)
+
+    def respectful(tx: TableTransaction) -> None:
+        tx.require(lock)
+        tx.delete(key)
+
+    with pytest.raises(RaceCondition):
+        table.transaction(respectful)
+    item = table.get(key)
+    assert item is not None
+    assert item.data == 2

@@ -140,7 +140,7 @@ def test_a_folder_closed_to_the_other_account_is_an_error(tmp_path: Path) -> Non
     data.parent.chmod(0o700)
     with pytest.raises(PostgresError, match="may not enter a parent folder") as refusal:
         OtherUser(NOBODY, NOBODY).own(data)
-    assert "--path" in refusal.value.remedy
+    assert "every user can reach" in refusal.value.remedy
 
 
 class Forbidden(SameUser):
@@ -277,7 +277,7 @@ def test_a_full_disk_is_a_clear_error(bench: Bench) -> None:
     ("output", "code", "why", "remedy"),
     [
         ("FATAL: could not write: No space left on device", 1, "exit code 1", "free some space"),
-        ("could not open directory: Permission denied", 1, "Permission denied", "--path"),
+        ("could not open directory: Permission denied", 1, "Permission denied", "choose another folder"),
         ("", -9, "ended by SIGKILL", "start again"),
         ("anything", None, "does not answer", "start again"),
     ],

@@ -261,6 +261,26 @@ CASES: dict[str, list[list[Message]]] = {
         [query("BEGIN READ ONLY")],
         [query("DELETE FROM k")],
     ],
+    "BEGIN READ WRITE in a READ ONLY transaction": [
+        [query("BEGIN READ ONLY")],
+        [query("BEGIN READ WRITE")],
+        [query("DELETE FROM k")],
+        [query("COMMIT; BEGIN READ ONLY; BEGIN READ WRITE; DELETE FROM w; COMMIT")],
+    ],
+    "BEGIN READ WRITE in a READ ONLY transaction, extended": [
+        [parse("", "BEGIN READ ONLY"), *RUN, SYNC],
+        [parse("", "BEGIN READ WRITE"), *RUN, SYNC],
+        [query("DELETE FROM k")],
+    ],
+    "modes of a transaction are changed three times": [
+        *[
+            [query("BEGIN")],
+            [query("BEGIN READ ONLY")],
+            [query("BEGIN READ WRITE")],
+            [query("BEGIN READ ONLY")],
+        ],
+        [query("DELETE FROM k")],
+    ],
     "SET LOCAL amid a pipeline": [
         [
             *[parse("", "SELECT 1"), *RUN],

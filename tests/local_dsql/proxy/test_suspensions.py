@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from local_dsql.wire import messages
@@ -12,8 +13,6 @@ from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import psycopg
 
     from tests.local_dsql.proxy.cluster import Cluster
 
@@ -49,6 +48,26 @@ def test_the_places_of_rows_change(cluster: Cluster, admin: psycopg.Connection[t
         assert {row[0] for row in after}.isdisjoint(row[0] for row in before)
         client.commit()
     assert admin.execute("SELECT id, n FROM suspensions ORDER BY id").fetchall() == [(1, 1), (2, 0), (3, 1)]
+
+
+def test_a_second_begin_makes_a_transaction_writable_until_it_has_read(
+    cluster: Cluster, admin: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """The modes of both BEGINs hold on the newer snapshot of a lost transaction, too."""
+    with cluster.connect() as client:
+        client.execute("BEGIN READ ONLY")
+        client.execute("BEGIN READ WRITE")
+        client.execute("SELECT FROM suspensions")
+        admin.execute("UPDATE suspensions SET n = 5 WHERE id = 1")
+        assert client.execute("UPDATE suspensions SET n = n + 1 WHERE id = 1").rowcount == 1
+        assert client.execute("UPDATE suspensions SET n = n + 1 WHERE id = 2").rowcount == 1
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            client.execute("COMMIT")
+        client.execute("BEGIN READ ONLY")
+        client.execute("SELECT FROM suspensions")
+        with pytest.raises(psycopg.errors.ActiveSqlTransaction):
+            client.execute("BEGIN READ WRITE")
+        client.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("rows", [10, ROWS], ids=["all are kept", "more than are kept"])

@@ -6,7 +6,7 @@ import contextlib
 import time
 
 from ...database.course import Course
-from ...errors import DatabaseError, LeaseLost, RaceCondition
+from ...errors import DatabaseError, LeaseLost, RaceCondition, SerializationFailure
 from ...shared.retry import RetryPolicy
 from ..items import ABSENT, Item, Lock, check_table, item_of, live, record_of
 from ..keys import Key, key_of
@@ -181,7 +181,11 @@ class AsyncTableEngine:
         until: float | None = None,
         once: str | Once | None = None,
     ) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+        """Run `fn` until it commits or the policy gives up.
+
+        Only a conflict runs it again. An outage or throttling was waited for by the store until its deadline, so a
+        further run would only multiply that time.
+        """
         policy, identity = RetryPolicy(max_retries, until), once_of(once)
         course = self._course()
         while True:
@@ -189,7 +193,8 @@ class AsyncTableEngine:
             try:
                 result = await self._attempt(fn, info, until, identity)
             except DatabaseError as error:
-                wait = policy.wait(error, info.attempts, time.monotonic())
+                conflict = isinstance(error, SerializationFailure)
+                wait = policy.wait(error, info.attempts, time.monotonic()) if conflict else None
                 if wait is None and identity is not None and _lost_to(error, identity.key):
                     wait = 0.0  # the other one has committed: its result is returned
                 course.failed(error, wait)

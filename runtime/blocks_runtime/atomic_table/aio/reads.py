@@ -194,15 +194,14 @@ class AsyncReads:
         deadline: Deadline | None,
     ) -> AsyncIterator[Item[Any]]:
         from ..items import item_of
-        from ..keys import key_of
+        from ..keys import check_place, key_of
 
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
             raise TypeError(f"limit is of type {type(limit).__name__}; give a whole number of items")
         if limit is not None and limit < 0:
             raise ValueError(f"limit is {limit}; give 0 or more")
         key_of((pk, prefix or "-"))
-        if after is not None and not isinstance(after, str):
-            raise TypeError(f"after is of type {type(after).__name__}; give the sk of the last item")
+        check_place(pk, after)
         if after is not None and not (after and after.startswith(prefix)):
             # DynamoDB refuses a place outside of the prefix: all of the items come after it, or none.
             if (after <= prefix) == reverse:

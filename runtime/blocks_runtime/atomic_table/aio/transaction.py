@@ -100,7 +100,11 @@ class AsyncTableTransaction:
             self._written[key] = put
 
     def delete(self, *keys: KeyLike) -> None:
-        """Delete items at the end of the transaction; those that were read here only if they are unchanged."""
+        """Delete items at the end of the transaction; those that were read here only if they are unchanged.
+
+        Locks of these keys stay valid, other than with `delete` of the table: a writer that holds one may write such an
+        item again. `require(lock)` makes the transaction one of those that respect the lock.
+        """
         self._check()
         for given in keys:
             self._delete(key_of(given))
