@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shutil
 from pathlib import Path
 
 from blocks_cli.errors import CommandError
@@ -37,15 +38,32 @@ def file_error(error: OSError) -> CommandError:
     return CommandError(what, why, "grant this user access to it, or remove it, then run the command again")
 
 
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with its content.
+
+    Raises:
+        OSError: it cannot be removed; its `filename` is the folder, where `shutil.rmtree` has a name without a path.
+    """
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+
+
 def _other_owner(path: Path) -> tuple[Path, str] | None:
-    """Return the nearest existing path upwards that belongs to another user, and the name of that user."""
-    for each in (path, *path.parents):
-        try:
-            owner = each.lstat().st_uid
-        except OSError:
-            continue
-        return None if owner == os.geteuid() else (each, _name(owner))
-    return None
+    """Return the highest path below the working directory that belongs to another user, and that user's name.
+
+    `path` may be missing: the nearest existing path upwards counts.
+    """
+    existing = next((each for each in (path, *path.parents) if os.path.lexists(each)), None)
+    if existing is None or (owner := existing.lstat().st_uid) == os.geteuid():
+        return None
+    here = Path.cwd()
+    for parent in existing.parents:
+        if parent == here or not parent.is_relative_to(here) or parent.lstat().st_uid != owner:
+            break
+        existing = parent
+    return existing, _name(owner)
 
 
 def _name(user: int) -> str:

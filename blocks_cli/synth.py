@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_cli.file_errors import remove_tree
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.synth_errors import TRACEBACK, app_error
 from blocks_cli.workspace import Workspace
@@ -70,7 +71,7 @@ def synthesize(
             'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
         )
     if output.exists():
-        shutil.rmtree(output)
+        remove_tree(output)
     output.mkdir(parents=True)
     environment = _environment(root, settings, output, region)
     status, traceback = _run(command, root, environment)

@@ -11,6 +11,7 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
+from blocks_cli.file_errors import file_error
 from blocks_cli.migrations import options
 from blocks_cli.migrations.folder import read_names
 from blocks_settings import MIGRATIONS
@@ -43,11 +44,7 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(_TEXT.format(title=name))
     except OSError as error:
-        raise CommandError(
-            f"{console.display_path(path)}: cannot be written",
-            error.strerror or str(error),
-            "make the folder writable, or choose another one with --migrations",
-        ) from None
+        raise file_error(error) from None
     if as_json:
         console.print_json({"file": str(path)})
     console.print_message(f"created  {console.display_path(path)}", "green")

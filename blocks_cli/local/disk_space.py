@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import CLUSTER
+from blocks_cli.file_errors import remove_tree
 from blocks_cli.lambda_.code_store import CodeStore, folder_size
 from blocks_cli.lambda_.temporary_folders import is_alive
 from blocks_cli.local.functions import used_code
@@ -64,7 +64,7 @@ def remove(part: Part) -> None:
     """
     if part.is_data:
         stop_server(part.path)
-    shutil.rmtree(part.path)
+    remove_tree(part.path)
 
 
 def shown_size(size: int) -> str:

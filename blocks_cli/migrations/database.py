@@ -6,13 +6,13 @@ import contextlib
 import difflib
 import fcntl
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
 from blocks_cli.database.login import CONNECT_PATIENCE, PATIENCE, Login
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.file_errors import remove_tree
 from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime.contract import ADMIN_ROLE, Variables, variable_prefix
 from blocks_settings import Source
@@ -204,7 +204,7 @@ def _local_cluster(folder: Path, dialect: Setting[str] | None, *, empty: bool = 
     except FolderError:
         if not empty:
             raise
-        shutil.rmtree(folder)
+        remove_tree(folder)
         cluster.start()
     with cluster:
         for each in cluster.status.moves():

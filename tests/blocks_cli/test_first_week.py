@@ -77,6 +77,12 @@ def used(shell: Shell) -> Iterator[Shell]:
     yield shell
 
 
+def can_mount() -> bool:
+    """Return whether this user may mount a file system in a namespace of its own."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
+    return bool(shutil.which("unshare")) and subprocess.run(command, capture_output=True).returncode == 0
+
+
 def is_explained(err: str) -> bool:
     """Return whether the last lines are an error in three parts."""
     lines = err.splitlines()
@@ -335,6 +341,61 @@ def test_a_file_of_another_user_names_the_owner(shell: Shell, monkeypatch: pytes
     error = file_error(FileExistsError(17, "File exists", shell.folder / ".blocks" / "cdk.out"))
     assert "belongs to root" in error.why
     assert "sudo chown -R 4242" in error.remedy
+
+
+AS_ANOTHER_USER = """
+import os, sys
+import blocks_cli.commands.deploy, blocks_cli.error_conversion, blocks_cli.file_errors
+from blocks_cli.main import main
+os.setgroups([])
+os.setgid(4242)
+os.setuid(4242)
+main(["deploy", "--local", "--app", "true"])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="switches the user")
+@pytest.mark.parametrize("foreign", [".blocks", ".blocks/cdk.out"])
+def test_an_assembly_of_another_user_names_the_owner(foreign: str) -> None:
+    project = Path(tempfile.mkdtemp())  # the parents of tmp_path are private
+    try:
+        (project / "cdk.json").write_text("{}")
+        output = project / ".blocks" / "cdk.out"
+        output.mkdir(parents=True)
+        (output / "manifest.json").write_text("{}")
+        os.chown(project, 4242, 4242)
+        if foreign != ".blocks":
+            os.chown(project / ".blocks", 4242, 4242)
+        program = [sys.executable, "-c", AS_ANOTHER_USER]
+        ran = subprocess.run(program, cwd=project, capture_output=True, text=True, check=False)
+        assert (ran.returncode, is_explained(ran.stderr)) == (ExitCode.USAGE, True), ran.stderr
+        assert f"{project / foreign} belongs to root" in ran.stderr
+        assert f"sudo chown -R 4242 {project / foreign}`" in ran.stderr
+    finally:
+        shutil.rmtree(project)
+
+
+ON_A_FULL_DISK = """
+set -e
+python=$2
+mount -t tmpfs -o size=20m tmpfs "$1" && cd "$1"
+mkdir migrations && echo '{}' > cdk.json && echo 'CREATE TABLE t (id uuid PRIMARY KEY);' > migrations/001_t.sql
+run() { "$python" -P -c 'import sys; from blocks_cli.main import main; main(sys.argv[1:])' "$1"; }
+run up || echo "up $?" >&2
+mount -o remount,size=200m "$1"
+run up
+"""
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")
+def test_a_full_disk_is_named_and_the_next_run_works(tmp_path: Path) -> None:
+    command = ["unshare", "-rm", "bash", "-c", ON_A_FULL_DISK, "bash", str(tmp_path), sys.executable]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    assert "No space left on device" in ran.stderr
+    assert "free some space on the disk" in ran.stderr
+    assert f"up {ExitCode.CANNOT_CONNECT.value}" in ran.stderr
+    assert "applied 1 migration" in ran.stderr.splitlines()[-1]
 
 
 def test_clean_keeps_data_and_what_is_deployed(used: Shell) -> None:
