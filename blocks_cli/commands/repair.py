@@ -104,9 +104,9 @@ def _list(folder: Path, target_options: TargetOptions, as_json: bool) -> None:
     for line in status_lines(found):
         click.echo(line)
     if found:
+        name = found[0].name
         console.print_message(
-            f"next     if the database is right and the journal is not: blocks repair {found[0].name} with --applied or "
-            "--pending"
+            f"next     check the database; then: blocks repair {name} with --applied or --pending"
         )
     else:
         console.print_message("nothing to repair: the journal matches the files", "green")

@@ -84,8 +84,7 @@ class CodeStore:
             for layer in layers:
                 shutil.copytree(layer, target, dirs_exist_ok=True, symlinks=True)
 
-        names = "\n".join(layer.name for layer in layers)
-        return self.path(self._ensure(f"opt-{hashlib.sha256(names.encode()).hexdigest()}", merge))
+        return self.path(self._ensure(merged_key(layers), merge))
 
     def prune(self, needed: Collection[str], limit: int = LIMIT, now: float | None = None) -> list[str]:
         """Remove the entries that were not used for longest until the others have at most `limit` bytes.
@@ -139,6 +138,11 @@ class CodeStore:
                 if not self.path(key).exists():  # else another process has stored the same content
                     raise
         return key
+
+
+def merged_key(layers: Sequence[Path]) -> str:
+    """Return the key of the entry with the content of all `layers`."""
+    return f"opt-{_digest(chr(10).join(layer.name for layer in layers).encode())}"
 
 
 def folder_size(folder: Path) -> int:

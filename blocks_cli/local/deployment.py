@@ -18,6 +18,7 @@ from blocks_cli.local.checks import check_clusters, check_parameters, check_regi
 from blocks_cli.local.cleanup import destroy
 from blocks_cli.local.execution import StackDeployment
 from blocks_cli.local.function_names import find
+from blocks_cli.local.functions import used_code
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
 from blocks_cli.local.report import Report
@@ -25,7 +26,6 @@ from blocks_cli.local.reset_detection import check_resets, migrate_reset_databas
 from blocks_cli.local.resources import handler_for, handler_of
 from blocks_cli.local.resources.cluster import OtherDatabaseError
 from blocks_cli.local.rollback import Rollback
-from blocks_cli.local.state import CODE
 from blocks_cli.workspace import Workspace
 from blocks_settings import Settings
 from blocks_settings.regions import DEFAULT_REGION
@@ -93,8 +93,7 @@ class LocalDeployment:
                 check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
                 record_imports(deployment._account, clusters or {}, region)
                 deployment.update(chosen, parameters or {}, left_out, Rollback(rollback))
-                used = {each.local.get(CODE, "") for each in deployment._account.existing()}
-                deployment._account.store.prune(used)
+                account.store.prune(used_code(account.existing(), account.store))
             except BaseException:
                 deployment.close()
                 raise

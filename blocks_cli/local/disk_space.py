@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import CLUSTER
-from blocks_cli.lambda_.code_store import folder_size
+from blocks_cli.lambda_.code_store import CodeStore, folder_size
 from blocks_cli.lambda_.temporary_folders import is_alive
+from blocks_cli.local.functions import used_code
 from blocks_cli.local.resources.cluster import FOLDER
-from blocks_cli.local.state import CODE, StateFolder
+from blocks_cli.local.state import StateFolder
 from local_dsql.cluster import stop_server
 from local_dsql.storage.folder import Folder
 from local_dsql.storage.locks import FileLock
@@ -83,7 +84,7 @@ def _existing(folder: Path) -> Iterator[Path]:
 
 
 def _unused_code(workspace: Workspace, resources: list[DeployedResource]) -> Iterator[Path]:
-    used = {each.local.get(CODE) for each in resources}
+    used = used_code(resources, CodeStore(workspace.code))
     for folder in _existing(workspace.code):
         yield from (each for each in sorted(folder.iterdir()) if each.is_dir() and each.name not in used)
 

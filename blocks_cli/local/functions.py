@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import FUNCTION
 from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.lambda_.code_store import merged_key
 from blocks_cli.lambda_.configuration import (
     DEFAULT_MEMORY,
     DEFAULT_STORAGE,
@@ -15,7 +17,7 @@ from blocks_cli.lambda_.configuration import (
 from blocks_cli.local.state import CODE, SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from blocks_cli.lambda_.code_store import CodeStore
@@ -64,6 +66,13 @@ def missing_layers(function: DeployedResource, resources: Iterable[DeployedResou
     """Return the ARNs of layers that are not defined in the app, and so are not available locally."""
     known = {resource.physical_id for resource in resources}
     return [arn for arn in map(text, sequence(function.properties.get("Layers"))) if arn not in known]
+
+
+def used_code(resources: Sequence[DeployedResource], store: CodeStore) -> set[str]:
+    """Return the keys of the code that deployed functions run: their bundles, layers and merged layers."""
+    functions = [each for each in resources if each.type == FUNCTION]
+    merged = {merged_key(configuration(each, resources, store).layers) for each in functions}
+    return merged | {each.local[CODE] for each in resources if CODE in each.local}
 
 
 def _layers(arns: Json, resources: Iterable[DeployedResource], store: CodeStore) -> tuple[Path, ...]:

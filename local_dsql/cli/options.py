@@ -111,7 +111,7 @@ def existing(path: Path, regions: tuple[str, ...] = ()) -> LocalCluster:
 
 
 def running(path: Path) -> LocalCluster:
-    """Return the cluster of a folder, which must be running: injections and conflict log end with the server.
+    """Return the cluster of a folder, which must be running: port, injections and conflict log are those of the running server.
 
     Raises:
         click.ClickException: it is not running.
@@ -121,7 +121,7 @@ def running(path: Path) -> LocalCluster:
         raise Failure(
             ServerError(
                 f"no local cluster is running in {path}",
-                "the running server keeps injections and the conflict log",
+                "port, injections and conflict log are those of a running server",
                 "start it with `local-dsql start` or from your program, or pass its folder with --path",
             )
         )

@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import queue
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from blocks_cli.exit_codes import ExitCode
+from tests.support.dev_process import DevProcess
 from tests.support.dev_project import DevProject, function_url
 from tests.support.http_requests import fetch
 from tests.support.processes import processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
 HANDLER = """
 import subprocess
 def handler(event, context):
     print("handled")
     return "{}"
 """
-COPY = 'cp -R cdk.out/. "$CDK_OUTDIR"'
-
-
-class DevProcess:
-    """A running `blocks dev`, with the lines that it has printed."""
-
-    def __init__(self, folder: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_REGION": "eu-west-1"}
-        command = [sys.executable, "-m", "blocks_cli.main", "dev", "--app", COPY]
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        self.printed: list[str] = []
-
-    def wait_for(self, text: str) -> str:
-        """Return the next line with this text."""
-        while True:
-            line = self._lines.get(timeout=60)
-            self.printed.append(line)
-            if text in line:
-                return line
-
-    def url(self) -> str:
-        """Wait for the URL of the endpoint and return it."""
-        (found,) = [word for word in self.wait_for("http://").split() if word.startswith("http://")]
-        return found
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
-        code = self.process.wait(30)
-        self._reader.join()
-        assert self.process.stderr
-        self.process.stderr.close()
-        return code
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self._lines.put(line.rstrip("\n"))
+COPY = ("--app", 'cp -R cdk.out/. "$CDK_OUTDIR"')
 
 
 @pytest.fixture
@@ -86,7 +39,7 @@ def project(tmp_path: Path) -> DevProject:
 
 @contextmanager
 def running(project: DevProject) -> Iterator[DevProcess]:
-    process = DevProcess(project.folder)
+    process = DevProcess(project.folder, *COPY)
     try:
         yield process
     finally:
@@ -108,7 +61,7 @@ def test_a_change_an_error_and_the_end(project: DevProject) -> None:
         assert "Runtime.UserCodeSyntaxError" in dev.wait_for("why:")
         dev.wait_for("do:")
         assert fetch(url)[2] == b"second"
-        second = DevProcess(project.folder)
+        second = DevProcess(project.folder, *COPY)
         second.wait_for("`blocks dev` is running")
         assert second.end(0) == ExitCode.USAGE
         assert dev.end() == ExitCode.OK
