@@ -111,7 +111,7 @@ def existing(path: Path, regions: tuple[str, ...] = ()) -> LocalCluster:
 
 
 def running(path: Path) -> LocalCluster:
-    """Return the cluster of a folder, which must be running: port, injections and conflict log are those of the running server.
+    """Return the cluster of a folder, which must be running: port, injections and conflict log are the server's.
 
     Raises:
         click.ClickException: it is not running.

@@ -39,6 +39,7 @@ def synthesize(root: Path) -> Path:
     db = add_hotel(app, "123456789012", cdk.RemovalPolicy.DESTROY)
     for name in ("HotelOhio", "HotelVirginia"):
         stack = app.node.find_child(name)
+        assert isinstance(stack, cdk.Stack)
         web = lambda_.Function(
             stack,
             "Web",

@@ -181,7 +181,10 @@ def _try_another_region(week: Week) -> None:
 
 DAMAGES = {
     "local/main/built.json": (ExitCode.CANNOT_CONNECT, "restore the file from a copy"),
-    "local/main/cluster.json": (ExitCode.CANNOT_CONNECT, "remove the file; the cluster gets a new identifier"),
+    "local/main/cluster.json": (
+        ExitCode.CANNOT_CONNECT,
+        "remove the file; the cluster gets a new identifier",
+    ),
     "stacks/Shop.json": (ExitCode.USAGE, "run `blocks destroy --local --purge`"),
     "local/main/ca.pem": (ExitCode.OK, ""),
     "local/main/tls/server.key": (ExitCode.OK, ""),
