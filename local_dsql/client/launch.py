@@ -32,6 +32,9 @@ DEFAULT_REGIONS = (DEFAULT_REGION,)
 STOP_TIMEOUT = 15.0
 """Seconds to wait for the end of a server."""
 
+ANSWER_TIMEOUT = 60.0
+"""Seconds to wait for the answer to a request; a reset takes the longest."""
+
 _TAIL_LINES = 20
 _DETACH = '"$@" &'
 """Shell command that starts the server in the background, so that it is not our child and needs no wait()."""
@@ -101,17 +104,24 @@ def connect(folder: Folder) -> ControlConnection | None:
     """Return a connection to the server of the folder, or None if none is running."""
     try:
         path = Path(json.loads(folder.state_file.read_text())["control"])
-        return ControlConnection(path)
+        return ControlConnection(path, ANSWER_TIMEOUT)
     except (OSError, ValueError, KeyError):
         return None  # never started, stopped, or killed: a new server starts once the server lock is free
 
 
 def wait_for_end(folder: Folder, request: str) -> bool:
-    """Send the request `leave` or `stop`, wait for the end of a server that ends, and return whether there was one."""
+    """Send the request `leave` or `stop`, wait for the end of a server that ends, and return whether there was one.
+
+    Raises:
+        ServerMismatchError: the server does not answer.
+    """
     connection = connect(folder)
     if connection is None and not folder.path.is_dir():
         return False  # no server was ever started here
-    stopping = connection is None or _request_end(connection, request)
+    try:
+        stopping = connection is None or _request_end(connection, request)
+    except TimeoutError as error:
+        raise unresponsive_error(folder, error) from None
     lock = FileLock(folder.server_lock)
     if stopping:
         with contextlib.suppress(TimeoutError):  # it hangs; the next start reports it
@@ -121,9 +131,15 @@ def wait_for_end(folder: Folder, request: str) -> bool:
 
 
 def _request_end(connection: ControlConnection, request: str) -> bool:
-    """Send the request and return whether the server is shutting down."""
+    """Send the request and return whether the server is shutting down.
+
+    Raises:
+        TimeoutError: it does not answer.
+    """
     try:
         return bool(connection.call(request, {}).get("stopping", True))
+    except TimeoutError:
+        raise
     except (OSError, LocalDatabaseError):
         return True  # a server that shuts down closes its connections
     finally:

@@ -134,6 +134,8 @@ class ServerHandle:
         }
         try:
             return ClusterStatus.read(connection.call("attach", wanted))
+        except TimeoutError as error:
+            raise unresponsive_error(self._folder, error) from None
         except OSError:
             return None  # the server is shutting down
         finally:
