@@ -113,6 +113,7 @@ def test_a_hundred_tests_over_14_migrations_take_six_seconds_on_two_cores(projec
     unless_busy(run)
 
 
+@pytest.mark.slow
 def test_a_test_takes_as_long_with_many_migrations_as_with_few(project: Path) -> None:
     """Both alternate in one session: the ratio holds on a busy machine, too."""
     (project / "tests/test_app.py").write_text(
@@ -148,6 +149,7 @@ def test_a_read_only_project(project: Path) -> None:
     assert "1 passed" in run_pytest(project, "-p", "no:warnings")
 
 
+@pytest.mark.slow
 def test_changed_migrations_are_applied_in_the_next_session(project: Path) -> None:
     test = "import psycopg\ndef test_it(dsql):\n    psycopg.connect(dsql.dsn()).execute('SELECT * FROM {}')\n"
     (project / "tests/test_app.py").write_text(test.format("t13"))

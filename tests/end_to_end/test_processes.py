@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_demo_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "examples.bank.demo", str(tmp_path)],

@@ -103,6 +103,7 @@ def test_speaks(dsql):
 PROJECT = f'[tool.blocks]\ndialect = "{NEWEST.name}"\nregions = ["eu-west-1"]\n'
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_project_configure_the_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
