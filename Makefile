@@ -38,7 +38,7 @@ demo: $(READY)  ## Synthesize, deploy locally, run 200 concurrent transfers, che
 	@$(PY) -m examples.bank.demo
 
 test: $(READY)  ## Run all tests but the slow ones, in about six minutes
-	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
 	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/bytecode \

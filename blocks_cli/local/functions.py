@@ -70,7 +70,7 @@ def missing_layers(function: DeployedResource, resources: Iterable[DeployedResou
 
 def used_code(resources: Sequence[DeployedResource], store: CodeStore) -> set[str]:
     """Return the keys of the code that deployed functions run: their bundles, layers and merged layers."""
-    functions = [each for each in resources if each.type == FUNCTION]
+    functions = [each for each in resources if each.type == FUNCTION and CODE in each.local]
     merged = {merged_key(configuration(each, resources, store).layers) for each in functions}
     return merged | {each.local[CODE] for each in resources if CODE in each.local}
 

@@ -84,7 +84,7 @@ def pair(dynamo_server: LocalDynamo) -> Iterator[Pair]:
     config = Config(retries={"total_max_attempts": 1})
     ours = boto3.client("dynamodb", endpoint_url=dynamo_server.url, config=config, **OPTIONS)
     with mock_aws():
-        motos = boto3.client("dynamodb", **OPTIONS)
+        motos = boto3.client("dynamodb", endpoint_url="https://dynamodb.us-east-1.amazonaws.com", **OPTIONS)
         for client in (ours, motos):
             client.create_table(
                 TableName="t",

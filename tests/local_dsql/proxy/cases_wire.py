@@ -265,7 +265,7 @@ CASES: dict[str, list[list[Message]]] = {
         [query("BEGIN READ ONLY")],
         [query("BEGIN READ WRITE")],
         [query("DELETE FROM k")],
-        [query("COMMIT; BEGIN READ ONLY; BEGIN READ WRITE; DELETE FROM w; COMMIT")],
+        [query("COMMIT; BEGIN READ ONLY; BEGIN READ WRITE; DELETE FROM w WHERE id = 1; COMMIT")],
     ],
     "BEGIN READ WRITE in a READ ONLY transaction, extended": [
         [parse("", "BEGIN READ ONLY"), *RUN, SYNC],
