@@ -77,8 +77,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "conflict-at-statement",
-        "Of several sessions that update one row all the time, an UPDATE can itself fail with 40001 (OC000).",
-        "The cause is not known. It was seen in some of eight runs of four sessions that add to one row.",
+        "A statement can itself fail with 40001 (OC000) if other sessions commit changes of its rows a thousand times "
+        "while it runs.",
+        "It runs again on the newer rows after each of them, to find its answer, and ends at last.",
         "Aurora DSQL reports a conflict of rows at COMMIT only. Run the transaction again after either error, as "
         "`db.transaction(…, retry_on_conflict=True)` does.",
     ),

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _MOST_TRIES = 16
 """A try is repeated once for each violated unique index, and after rows of others are evicted. More end in a conflict,
 which the transaction gets at its COMMIT in any case."""
+_MOST_INTERRUPTIONS = 1000
+"""A try is also repeated each time that another session commits a change of the same row during the statement: with
+several writers of one row, that happens many times in a row."""
 
 
 @dataclass(slots=True)
@@ -66,10 +69,12 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
     none, the violation was real.
     """
     course = _Course()
-    for _ in range(_MOST_TRIES):
+    tries = interruptions = 0
+    while tries < _MOST_TRIES and interruptions < _MOST_INTERRUPTIONS:
         try:
             answer = await _run(held, request, course)
         except Interrupted as stop:
+            interruptions += 1
             await held.ask(savepoints.TO_GUARD)
             changes = await capture(held)
             await held.ask(savepoints.TO_BASE)
@@ -78,6 +83,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             continue
         if answer is not None:
             return answer
+        tries += 1
     return refused(CONFLICT)
 
 
