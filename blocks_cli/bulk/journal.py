@@ -44,22 +44,19 @@ class Journal:
 
     Args:
         path: file of the journal; None for a load that is not resumable.
-        identity: what the load is: target, table, columns, files. A journal of another one is refused.
+        identity: target, table, columns and files, which make the load. A journal of another one is refused.
+
+    Attributes:
+        is_resumed: an earlier run has begun this load.
     """
 
     def __init__(self, path: Path | None, identity: dict[str, Json]) -> None:
         self.path = path
         self.load = str(uuid.uuid4())
         self.entries: list[Entry] = []
+        self.is_resumed = False
         self._identity = identity
         self._file: BinaryIO | None = None
-
-    @property
-    def is_resumed(self) -> bool:
-        """True if an earlier run has begun this load."""
-        return self._resumed
-
-    _resumed = False
 
     def open(self, *, restart: bool) -> None:
         """Read what earlier runs have done; with `restart` forget it.
@@ -95,7 +92,7 @@ class Journal:
             return
         head, *rest = map(json.loads, lines)
         self._check(head)
-        self.load, self._resumed = head["load"], True
+        self.load, self.is_resumed = head["load"], True
         self.entries = [Entry(**each) for each in rest]
 
     def _check(self, head: dict[str, Json]) -> None:

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Totals:
-    """Result of a load: `resumed` rows were done by earlier runs, the other numbers are of this run."""
+    """Result of a load: `resumed` rows were done by earlier runs, `rejected_before` of them were rejected; the other
+    numbers are of this run."""
 
     resumed: int = 0
+    rejected_before: int = 0
     inserted: int = 0
     existing: int = 0
     rejected: int = 0
@@ -38,6 +40,11 @@ class Totals:
     def rows(self) -> int:
         """Records of this run."""
         return self.inserted + self.existing + self.rejected
+
+    @property
+    def all_rejected(self) -> int:
+        """Records that the reject file has, of all runs of the load."""
+        return self.rejected_before + self.rejected
 
 
 class Load:
@@ -86,6 +93,7 @@ class Load:
         with self._connect().open() as admin:
             done = self._done(admin)
             self.totals.resumed = sum(map(len, done))
+            self.totals.rejected_before = sum(each.rejected for each in self._journal.entries)
             total, before = self._sizes()
             self._progress = Progress("load", total, before)
             self._position = before

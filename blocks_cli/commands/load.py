@@ -123,7 +123,7 @@ def load(
     _print(totals, table, dry_run)
     if not dry_run:
         _mention_sequences(table, [each.name for each in statements[0].columns if each.identity])
-    error = _rejected(totals, path) if totals.rejected else None
+    error = _rejected(totals, path) if totals.all_rejected else None
     if not as_json:
         if error is not None:
             raise error
@@ -141,8 +141,8 @@ def _print(totals: Totals, table: Table, dry_run: bool) -> None:
     parts = [f"{totals.inserted:,} rows {'would be inserted' if dry_run else 'inserted'} into {table}"]
     if totals.existing:
         parts.append(f"{totals.existing:,} existed already")
-    if totals.rejected:
-        parts.append(f"{totals.rejected:,} rejected")
+    if totals.all_rejected:
+        parts.append(f"{totals.all_rejected:,} rejected")
     console.print_message(f"{', '.join(parts)}   {rate(totals.rows, totals.seconds)}", "green")
 
 
@@ -157,7 +157,7 @@ def _mention_sequences(table: Table, columns: list[str]) -> None:
 
 def _rejected(totals: Totals, path: Path) -> CommandError:
     shown = console.display_path(path.resolve())
-    rows = f"{totals.rejected:,} row{'s' * (totals.rejected != 1)}"
+    rows = f"{totals.all_rejected:,} row{'s' * (totals.all_rejected != 1)}"
     return CommandError(
         f"{rows} rejected",
         f"{shown} has each with its line and the reason",
@@ -170,9 +170,9 @@ def _summary(totals: Totals, path: Path, dry_run: bool) -> Json:
     return {
         "inserted": totals.inserted,
         "existing": totals.existing,
-        "rejected": totals.rejected,
+        "rejected": totals.all_rejected,
         "resumed": totals.resumed,
         "seconds": round(totals.seconds, 3),
-        "rejects": str(path) if totals.rejected else None,
+        "rejects": str(path) if totals.all_rejected else None,
         "dryRun": dry_run,
     }

@@ -62,9 +62,12 @@ def _all_start_processes(source: str) -> bool:
 
 def deselect_tests_with_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that ask for a fixture that starts a server, themselves or by way of another fixture."""
-    without = [item for item in items if not _FIXTURES & set(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(without)])
-    items[:] = without
+    kept, deselected = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        asks = _FIXTURES & set(getattr(item, "fixturenames", ()))
+        (deselected if asks else kept).append(item)
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = kept
 
 
 def skip_tests_that_start_processes() -> None:

@@ -123,6 +123,17 @@ def test_the_load_stops_at_too_many_rejects(project: Project) -> None:
     assert "error: more than 20 records were rejected" in result.err
 
 
+def test_a_continued_load_tells_the_rejects_of_earlier_runs(project: Project) -> None:
+    """They are in no table, even if this run has rejected nothing."""
+    project.run(TABLE)
+    content = "id,name\nx,Ana\n1,Ben\n"
+    assert "more than 0 records were rejected" in load(project, content, "--max-rejects", "0").err
+    continued = project.blocks("load", "people.csv", "--table", "people", "--json")
+    assert continued.code == ExitCode.MIGRATION_FAILED
+    assert json.loads(continued.out)["rejected"] == 1
+    assert len(rejects(project)) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "content", "what", "remedy"),
     [
