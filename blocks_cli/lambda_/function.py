@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import logging
 import os
 import threading
 import uuid
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from blocks_cli.lambda_.configuration import FunctionConfiguration
     from blocks_cli.lambda_.runtime import PreparedFunction
     from blocks_runtime.signing import Credentials
+
+_log = logging.getLogger(__name__)
 
 _THROTTLED = "TooManyRequestsException"
 
@@ -176,7 +179,11 @@ class LocalFunction:
                     sandbox = self._new_sandbox()
                     sandbox.wait_for_init(self._init_limit)
                     self._release(sandbox)
-        except (ExplainedError, OSError) as error:  # of the database that gives credentials, or of the system
+        except Exception as error:  # whatever has gone wrong: an invocation waits for the sandbox
+            if not isinstance(
+                error, (ExplainedError, OSError)
+            ):  # of the database with the credentials, or the system
+                _log.exception("a sandbox of %s cannot be started", self.deployed.path)
             with self._changed:
                 self._failures.append(_not_started(error))
                 self._changed.notify_all()

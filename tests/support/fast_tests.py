@@ -18,7 +18,8 @@ import pytest
 TESTS = Path(__file__).parents[1]
 
 LEFT_OUT = (
-    *("blocks", "blocks_cli/dev", "blocks_cli/http", "blocks_cli/lambda_", "blocks_cli/test_first_week.py"),
+    *("blocks", "blocks_cli/dev", "blocks_cli/http", "blocks_cli/lambda_"),
+    *("blocks_cli/test_first_week.py", "blocks_cli/test_logs.py"),
     *("blocks_cli/local/test_cleanup.py", "end_to_end"),
     *("dsql_dialect/test_linear.py", "dsql_dialect/test_grammar_corpus.py"),
     *(

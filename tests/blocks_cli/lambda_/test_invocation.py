@@ -263,3 +263,19 @@ def test_a_sandbox_that_cannot_be_started_is_an_error_of_the_service(plain_bench
     assert function.warm_up() is not None
     function._credentials = working
     assert function.invoke(None).payload == 1
+
+
+def test_a_fault_while_a_sandbox_starts_ends_the_invocation(
+    plain_bench: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the program: its trace is logged, and the invocation does not wait for ever."""
+    function = plain_bench.function("def handler(e, c): return 1")
+
+    def fail() -> Credentials:
+        raise RuntimeError("an unexpected fault")
+
+    function._credentials = fail
+    result = function.invoke(None)
+    assert result.error_type == "ServiceException"
+    assert "an unexpected fault" in str(result.error_message)
+    assert 'raise RuntimeError("an unexpected fault")' in caplog.text
