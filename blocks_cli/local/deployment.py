@@ -90,36 +90,41 @@ class LocalDeployment:
             account = LocalAccount(workspace, report or Report(), ports)
             deployment = cls(_restore(account, deploying=True))
             try:
-                check_regions(deployment._account.states, {stack.name: stack.region for stack in chosen})
-                record_imports(deployment._account, clusters or {}, region)
-                deployment.update(chosen, parameters or {}, left_out, Rollback(rollback))
+                deployment._check(chosen)
+                record_imports(account, clusters or {}, region)
+                deployment._run(chosen, parameters or {}, left_out, Rollback(rollback))
                 account.store.prune(used_code(account.existing(), account.store))
             except BaseException:
                 deployment.close()
                 raise
         return deployment
 
-    def update(
-        self,
-        stacks: Sequence[Stack],
-        parameters: Mapping[str, str] | None = None,
-        skipped: Collection[str] = (),
-        rollback: Rollback = Rollback.NONE,
-    ) -> None:
+    def update(self, stacks: Sequence[Stack]) -> None:
         """Deploy these stacks into the running deployment; the caller holds the lock of the workspace.
 
-        `skipped` are construct paths.
-
         Raises:
-            CommandError: a step failed. Completed steps are kept, unless there is a `rollback`.
+            CommandError: a step failed. Completed steps are kept.
         """
+        self._check(stacks)
+        self._run(stacks, {}, (), Rollback.NONE)
+
+    def _check(self, stacks: Sequence[Stack]) -> None:
+        check_clusters(self._account.states, stacks)
+        check_regions(self._account.states, {stack.name: stack.region for stack in stacks})
+
+    def _run(
+        self,
+        stacks: Sequence[Stack],
+        parameters: Mapping[str, str],
+        skipped: Collection[str],
+        rollback: Rollback,
+    ) -> None:
+        """Deploy these stacks; `skipped` are construct paths."""
         account, self.changes = self._account, {}
-        check_clusters(account.states, stacks)
-        check_regions(account.states, {stack.name: stack.region for stack in stacks})
         migrate_reset_databases(account, {stack.name for stack in stacks})
         with _kept_steps(account):
             for stack in stacks:
-                deploying = StackDeployment(stack, account, parameters or {}, skipped, rollback)
+                deploying = StackDeployment(stack, account, parameters, skipped, rollback)
                 self.changes[stack.name] = deploying.run()
         record_databases(account)
 
@@ -210,8 +215,7 @@ class LocalDeployment:
 
         Raises:
             CommandError: the name matches no function or several, `event` is not JSON, or a database was reset since
-                the deploy. Errors of the function itself
-                are in the result.
+                the deploy. Errors of the function itself are in the result.
         """
         found = self._find(function, stack)
         try:
