@@ -4,7 +4,7 @@
         assert blocks_app.invoke("functions/accounts.py", {"owner": "ann"}) == {"id": 1}
         assert blocks_app.db.query_value(sql("SELECT count(*) FROM accounts")) == 1
 
-`local_dsql.pytest_plugin` activates this module, and has the fixtures for the cluster itself.
+Active once the package is installed. `local_dsql.pytest_plugin` has the fixtures for the cluster itself.
 """
 
 from __future__ import annotations

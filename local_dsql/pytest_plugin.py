@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     from local_dsql.cluster import LocalCluster
 
-pytest_plugins = ["blocks_cli.pytest_plugin"]
-"""Fixtures of the same package that need the migrations of an app: `dsql`, `blocks_app`."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
