@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_dsql import LocalCluster
-from tests.support.processes import processes_of
+from tests.support.plugin_runs import run_pytest
 from tests.support.timing import TooSlowError, unless_busy
 
 if TYPE_CHECKING:
@@ -82,20 +80,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "tests/test_app.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     return tmp_path
-
-
-def run_pytest(folder: Path, *options: str) -> str:
-    """Run the tests of a project, and return the output of pytest."""
-    answer = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-q", "-W", "error", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert not processes_of(folder)
-    return answer.stdout
 
 
 @pytest.mark.slow

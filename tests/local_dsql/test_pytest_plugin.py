@@ -13,7 +13,7 @@ import pytest
 import local_dsql
 from dsql_dialect.profiles import DEFAULT, NEWEST
 from local_dsql import pytest_plugin
-from tests.support.processes import processes_of
+from tests.support.plugin_runs import run_pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,30 +42,21 @@ def test_after_a_stop(dsql):
 INI = "[pytest]\ndsql_dialect = 2026-09\ndsql_regions = us-east-1 eu-west-1\n"
 
 
-def run_pytest(folder: Path, tests: str, ini: str, *options: str) -> str:
-    """Run tests with only the installed plugin, and return the output of pytest."""
+def run_tests(folder: Path, tests: str, ini: str, *options: str) -> str:
+    """Run tests with an ini file in a folder, and return the output of pytest."""
     for name, text in {"test_it.py": tests, "pytest.ini": ini}.items():
         (folder / name).write_text(text)
-    answer = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-q", "-W", "error", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert not processes_of(folder)
-    return answer.stdout
+    return run_pytest(folder, *options)
 
 
 def test_each_test_has_a_fresh_database(tmp_path: Path) -> None:
-    assert "5 passed" in run_pytest(tmp_path, TESTS, INI)
+    assert "5 passed" in run_tests(tmp_path, TESTS, INI)
 
 
 def test_example_in_the_documentation_runs_as_it_is(tmp_path: Path) -> None:
     _, _, example = inspect.cleandoc(pytest_plugin.__doc__ or "").partition("\n\n")
     lines = [line for line in example.splitlines() if line.startswith("    ") or not line]
-    assert "1 passed" in run_pytest(
+    assert "1 passed" in run_tests(
         tmp_path, textwrap.dedent("\n".join(lines)), "[pytest]\n", "-p", "no:cacheprovider"
     )
 
@@ -108,14 +99,14 @@ def test_the_settings_of_the_project_configure_the_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
-    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=NEWEST.name), "[pytest]\n")
+    assert "1 passed" in run_tests(tmp_path, SPEAKS.format(dialect=NEWEST.name), "[pytest]\n")
     monkeypatch.setenv("BLOCKS_DIALECT", DEFAULT.name)
-    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=DEFAULT.name), "[pytest]\n")
+    assert "1 passed" in run_tests(tmp_path, SPEAKS.format(dialect=DEFAULT.name), "[pytest]\n")
     ini = f"[pytest]\ndsql_dialect = {NEWEST.name}\n"
-    assert "1 passed" in run_pytest(tmp_path, SPEAKS.format(dialect=NEWEST.name), ini)
+    assert "1 passed" in run_tests(tmp_path, SPEAKS.format(dialect=NEWEST.name), ini)
 
 
 def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
     (tmp_path / ".pytest_cache").write_text("no folder: a mkdir fails, as in a read-only project")
     test = "def test_runs(dsql):\n    dsql.inject()\n"
-    assert "1 passed" in run_pytest(tmp_path, test, "[pytest]\n", "-W", "ignore::pytest.PytestCacheWarning")
+    assert "1 passed" in run_tests(tmp_path, test, "[pytest]\n", "-W", "ignore::pytest.PytestCacheWarning")
