@@ -18,7 +18,7 @@ from blocks_cli.local.http_endpoints import HttpEndpoints
 from blocks_cli.workspace import DEV, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -173,8 +173,3 @@ def _not_started(path: str, failure: RuntimeResponse) -> CommandError:
         "correct the file, whose trace is above; the last version is still served",
         ExitCode.INVOCATION_FAILED,
     )
-
-
-def names_of(changes: Iterable[Change]) -> Iterator[str]:
-    """Yield the construct paths of changed resources, each once."""
-    yield from dict.fromkeys(change.path for change in changes)

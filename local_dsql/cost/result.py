@@ -43,11 +43,6 @@ class Cost:
         """WriteDPU and the upper bound of ReadDPU."""
         return self.write_dpu + self.read_dpu_high
 
-    @property
-    def storage_gib(self) -> float:
-        """Storage in GiB, the unit of its price."""
-        return self.storage_bytes / 2**30
-
     def check(self, budget: float) -> None:
         """Compare the cost with a budget in DPU.
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_runtime.contract import Variables
-from blocks_runtime.database.location import local_folder, locate
+from blocks_runtime.database.location import locate
 from blocks_runtime.database.target import AMAZON_ROOTS, Target
 from blocks_runtime.errors import ConfigurationError
+from blocks_settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def test_the_local_folder_belongs_to_the_project(mark: str, tmp_path: Path) -> N
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (tmp_path / mark).mkdir()
-    assert local_folder("My-Db", deep) == tmp_path / ".blocks" / "local" / "my_db"
+    assert Settings.of(deep, {}).folder_of("My-Db") == tmp_path / ".blocks" / "local" / "my_db"
 
 
 @pytest.mark.parametrize(("libpq", "direct"), [(160009, False), (170000, True), (180006, True)])

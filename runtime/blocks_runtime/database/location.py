@@ -8,8 +8,7 @@ from pathlib import Path
 from ..contract import ADMIN_ROLE, Variables, variable_prefix
 from ..errors import ConfigurationError
 from ..shared import credentials
-from ..shared.local_service import Block, local_name
-from ..shared.project import project_folder
+from ..shared.local_service import Block
 from ..signing import Credentials
 from .target import AMAZON_ROOTS, Target
 
@@ -51,14 +50,6 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:
     except ValueError as error:
         raise ConfigurationError(f"{error} (from {variable_prefix(name)}_ENDPOINT)") from error
     return Location(target, credentials.provider(environ), lambda: None)
-
-
-def local_folder(name: str, directory: Path) -> Path:
-    """Return the folder of the local database `name` of the project around `directory`.
-
-    The project is the nearest folder upwards with `.blocks` or `cdk.json`, else `directory`.
-    """
-    return project_folder(directory) / ".blocks" / "local" / local_name(name)
 
 
 def inject(location: Location, code: str, times: int, table: str | None) -> None:
