@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from blocks_runtime.contract import variable_prefix
+from blocks_runtime.shared.local_service import local_name
 from blocks_settings.errors import SettingsError
 from blocks_settings.keys import DATABASE, DIALECT, MIGRATIONS, REGIONS, STACK
 from blocks_settings.value import Setting, Source
@@ -85,21 +85,16 @@ class AppRecord:
 
     def find(self, database: str | None, stack: str | None = None) -> AppDatabase | None:
         """Return the database with an id, of a stack if one is named; the first one deployed of several."""
-        wanted = database and folder_name(database)
+        wanted = database and local_name(database)
         return next(
             (
                 each
                 for each in self.databases
                 if stack in (None, each.stack)
-                and (wanted is None or wanted in (each.folder, folder_name(each.id)))
+                and (wanted is None or wanted in (each.folder, local_name(each.id)))
             ),
             None,
         )
-
-
-def folder_name(database: str) -> str:
-    """Return the name of a database's folder below `.blocks/local`."""
-    return variable_prefix(database).removeprefix("BLOCKS_").lower()
 
 
 def _values(found: AppDatabase) -> dict[str, object]:
@@ -171,7 +166,7 @@ def _synthesized(folder: Path) -> Iterator[AppDatabase]:
             yield AppDatabase(
                 id,
                 stack,
-                folder_name(id),
+                local_name(id),
                 data.get("dialect", ""),
                 data.get("migrations", ""),
                 deployed=False,

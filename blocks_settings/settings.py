@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from blocks_runtime.shared.local_service import local_name
 from blocks_runtime.shared.project import project_folder
-from blocks_settings.app_record import AppRecord, folder_name
+from blocks_settings.app_record import AppRecord
 from blocks_settings.errors import SettingsError
 from blocks_settings.keys import DATABASE, KEYS, STACK
 from blocks_settings.project_file import ProjectFile
@@ -83,7 +84,7 @@ class Settings:
         stack = self.get(STACK)
         named = None if stack.source in (Source.APP, Source.DEFAULT) else stack.value
         found = self.app.find(database, named) if named else None
-        return self.project / ".blocks" / "local" / (found.folder if found else folder_name(database))
+        return self.project / ".blocks" / "local" / (found.folder if found else local_name(database))
 
     def chosen(self, key: Key[T], database: str | None = None) -> Setting[T] | None:
         """Return a setting, or None if only its default is known."""

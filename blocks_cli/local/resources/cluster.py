@@ -12,7 +12,8 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_cli.local.cluster_state import decode_cluster, encode_cluster, sync_endpoint
 from blocks_cli.local.resources.handler import ResourceRequest, ResourceResult
-from blocks_settings.app_record import DIALECT_PROPERTY, folder_name, id_of_path
+from blocks_runtime.shared.local_service import local_name
+from blocks_settings.app_record import DIALECT_PROPERTY, id_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,5 +152,5 @@ def _free_folder(request: ResourceRequest, account: LocalAccount) -> str:
     """
     id = id_of_path(request.path, request.logical_id)
     taken = {resource.local.get(FOLDER) for resource in account.resources()}
-    own, stack = (folder_name(n) for n in (id, request.stack))
+    own, stack = (local_name(n) for n in (id, request.stack))
     return own if own not in taken else f"{stack}_{own}"
