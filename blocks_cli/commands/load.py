@@ -10,6 +10,7 @@ import click
 
 from blocks_cli import console
 from blocks_cli.bulk import options as bulk_options
+from blocks_cli.bulk.records import ROWS
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
@@ -52,6 +53,14 @@ MAX_REJECTS = 1_000
     help="Concurrent transactions.",
 )
 @click.option(
+    "--transaction-rows",
+    type=click.IntRange(1, ROWS),
+    default=ROWS,
+    show_default=True,
+    metavar="NUMBER",
+    help="Rows of a transaction, at most.",
+)
+@click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -86,6 +95,7 @@ def load(
     delimiter: str | None,
     null: str,
     parallel: int,
+    transaction_rows: int,
     rejects: Path | None,
     max_rejects: int,
     journal: Path | None,
@@ -111,7 +121,7 @@ def load(
 
     given = bulk_options.source_options(format, columns, header, delimiter, null)
     sources = [Source(each, given) for each in files]
-    run = RunOptions(parallel, max_rejects, dry_run, restart, journal, rejects)
+    run = RunOptions(parallel, max_rejects, dry_run, restart, journal, rejects, transaction_rows)
     target = find_target(target_options)
     with contextlib.ExitStack() as opened, reachable(target) as connect:
         for source in sources:
