@@ -10,8 +10,11 @@ import click
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
+from blocks_cli.local import Report
+from blocks_cli.local.account import LocalAccount
 from blocks_cli.migrations import options
 from blocks_cli.migrations.target import find_target
+from blocks_cli.workspace import Workspace, project_root
 from blocks_runtime import DatabaseError, DistributedDatabase
 from examples.bank.tool import connections, key_file, loader, opening, plans, stress, view
 from examples.bank.tool.errors import ToolError
@@ -29,6 +32,22 @@ KEYS = Path("accounts.csv")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Run the tools of the course, in the folder of a step."""
+
+
+@cli.command("output")
+@click.argument("name")
+def output_command(name: str) -> None:
+    """Print an output of the stack that is deployed on this machine."""
+    account = LocalAccount(Workspace(project_root()), Report())
+    try:
+        found = {each: value for state in account.states.values() for each, value in state.outputs.items()}
+    finally:
+        account.close()
+    if name not in found:
+        raise ToolError(
+            f"there is no output {name}, only {', '.join(found) or 'none'}; deploy the step first"
+        )
+    print(found[name])
 
 
 @cli.command("connects")

@@ -49,16 +49,24 @@ class Stress:
     def run(self, show: Callable[[float], None], every: float) -> float:
         """Make transfers, and call `show` with the elapsed seconds every so many; return the seconds it took.
 
-        Ctrl-C ends the run early: no transfer is begun, and those that run are finished.
+        The time begins when every worker has a connection. Ctrl-C ends the run early: no transfer is begun, and those
+        that run are finished.
         """
-        self._started = time.monotonic()
+        self._all_connected = threading.Barrier(self.workers + 1)
+        self._failure: Exception | None = None
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)]
         for each in threads:
             each.start()
+        self._started = time.monotonic()
         try:
+            self._all_connected.wait()
+            self._started = time.monotonic()
             self._wait(show, every)
+        except threading.BrokenBarrierError:
+            assert self._failure is not None
+            raise self._failure from None
         except KeyboardInterrupt:
-            pass
+            self._all_connected.abort()
         finally:
             self._stopped.set()
             for each in threads:
@@ -77,6 +85,14 @@ class Stress:
             show(self._elapsed)
 
     def _work(self) -> None:
+        try:
+            self._target.connect(self._all_connected)
+        except threading.BrokenBarrierError:
+            return
+        except Exception as error:
+            self._failure = error
+            self._all_connected.abort()
+            return
         draw = random.Random()  # noqa: S311 (accounts, not secrets)
         while not self._stopped.is_set() and self._elapsed < self.seconds:
             payer, payee = draw.sample(self._accounts, 2)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from blocks_runtime import DistributedDatabase
+from blocks_runtime import DistributedDatabase, sql
 from blocks_runtime.errors import SerializationFailure
 from examples.bank.tool.errors import ToolError
 from examples.bank.tool.outcomes import Kind, Outcome
 
 if TYPE_CHECKING:
+    import threading
     from types import ModuleType
 
 REFUSED = "TransferRefused"
@@ -24,6 +26,9 @@ TRANSFER = Path("functions/transfer.py")
 
 class Target(Protocol):
     """Makes transfers; safe to use from several threads."""
+
+    def connect(self, all_connected: threading.Barrier) -> None:
+        """Open a connection for the calling thread, and keep it until all threads have one."""
 
     def transfer(self, event: dict[str, Any]) -> Outcome:
         """Make a transfer."""
@@ -46,6 +51,11 @@ class Handler:
         found = self.module.db
         assert isinstance(found, DistributedDatabase)
         return found
+
+    def connect(self, all_connected: threading.Barrier) -> None:
+        with self.database.transaction() as tx:
+            tx.query(sql("SELECT 1"))
+            all_connected.wait()
 
     def transfer(self, event: dict[str, Any]) -> Outcome:
         started = time.perf_counter()
@@ -75,6 +85,9 @@ class DeployedFunction:
         self._name = name
         self._client = boto3.client("lambda", config=Config(max_pool_connections=connections))
 
+    def connect(self, all_connected: threading.Barrier) -> None:
+        all_connected.wait()
+
     def transfer(self, event: dict[str, Any]) -> Outcome:
         started = time.perf_counter()
         answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(event).encode())
@@ -93,11 +106,12 @@ def step_module(path: Path) -> ModuleType:
     Raises:
         ToolError: the current folder has no such file.
     """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"bank_{path.stem}", path)
     if spec is None or spec.loader is None or not path.exists():
         raise ToolError(
             f"{path} is not here; change into the folder of a step that has it, such as step5_conflicts"
         )
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
