@@ -27,6 +27,10 @@ STEPS = sorted(path.parent for path in BANK.glob("step*/README.md"))
 WITH_PSQL = "step3_role"
 _TEXT = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBER = r"([\d,.]+)"
+_LOADED = re.compile(
+    r"^loaded   ([\d,]+) rows into accounts2(?:, ([\d,]+) by earlier runs)?(?:, ([\d,]+) existed)?",
+    re.MULTILINE,
+)
 
 
 def test_the_course_has_seven_steps_in_order() -> None:
@@ -124,11 +128,7 @@ def check_keys(page: str) -> None:
     assert int(uuid[1]) < 20
     assert figure(page, "UUID +1,000") == 0
     assert "loaded   1,000,000 rows into accounts2" in page
-    loads = re.findall(
-        r"^loaded   ([\d,]+) rows into accounts2(?:, ([\d,]+) by earlier runs)?(?:, ([\d,]+) existed)?",
-        page,
-        re.MULTILINE,
-    )
+    loads = _LOADED.findall(page)
     assert [sum(int(each.replace(",", "") or 0) for each in load) for load in loads] == [
         1_000_000,
         400_000,

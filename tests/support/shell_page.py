@@ -65,7 +65,7 @@ def run(page: str, folder: Path, path: Sequence[str]) -> str:
 
 
 def shown(output: str) -> str:
-    """Return an output as the page has it: without lines on this machine, and with one line for the steps of a deploy."""
+    """Return an output as the page has it: without lines on this machine, and one line for the steps of a deploy."""
     lines: list[str] = []
     for line in output.splitlines():
         if _STEP.match(line):
