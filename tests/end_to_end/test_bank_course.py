@@ -126,13 +126,13 @@ def check_keys(page: str) -> None:
     assert integer[1] == "100"
     assert uuid
     assert int(uuid[1]) < 20
-    assert figure(page, "UUID +1,000") == 0
+    assert figure(page, "UUID +500") == 0
     assert "loaded   1,000,000 rows into accounts2" in page
     loads = _LOADED.findall(page)
     assert [sum(int(each.replace(",", "") or 0) for each in load) for load in loads] == [
         1_000_000,
-        400_000,
-        400_000,
+        200_000,
+        200_000,
     ]
 
 

@@ -51,7 +51,9 @@ def test_a_percentile_is_a_value_that_occurred(values: list[float], percent: flo
         (Outcome(Kind.REFUSED, 1, 0.1), 0, 0),
     ],
 )
-def test_conflicts_are_transactions_that_failed_at_commit(outcome: Outcome, retries: int, conflicts: int) -> None:
+def test_conflicts_are_transactions_that_failed_at_commit(
+    outcome: Outcome, retries: int, conflicts: int
+) -> None:
     counts = Counts()
     counts.add(outcome)
     assert (counts.retries, counts.conflicts) == (retries, conflicts)
@@ -142,7 +144,10 @@ def test_a_bar_has_the_height_of_its_share(values: list[int], expected: str) -> 
 
 
 def test_a_table_without_a_terminal_is_aligned_text() -> None:
-    assert lines_of([("key", "opened"), ("integer", "7")], right={1}) == ["key      opened", "integer       7"]
+    assert lines_of([("key", "opened"), ("integer", "7")], right={1}) == [
+        "key      opened",
+        "integer       7",
+    ]
 
 
 def test_keys_are_those_that_were_written(tmp_path: Path) -> None:

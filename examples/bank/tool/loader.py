@@ -47,7 +47,7 @@ def load(target: DatabaseTarget, path: Path, accounts: int, threads: int) -> Non
         totals, _ = run_load(bulk_options.statements(table, [source]), target.place, connect, run)
     console.clear()
     before = f", {totals.resumed:,} by earlier runs" if totals.resumed else ""
-    existing = f", {totals.existing:,} existed already" if totals.existing else ""
+    existing = f", {totals.existing:,} existed already" if totals.existing or totals.resumed else ""
     console.print_message(
         f"loaded   {totals.inserted:,} rows into {TABLE}{before}{existing}   {rate(totals.rows, totals.seconds)}"
     )

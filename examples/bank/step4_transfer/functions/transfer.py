@@ -36,6 +36,8 @@ class TransferRefused(Exception):
 def handler(event: TransferEvent, context: object) -> TransferResult:
     if event["amount"] <= 0:
         raise TransferRefused(f"amount is {event['amount']} cents; it must be greater than zero")
+    if event["payer_id"] == event["payee_id"]:
+        raise TransferRefused(f"payer and payee are the same account {event['payer_id']}; they must differ")
     balance, info = db.transaction(lambda tx: move(tx, event))
     return {
         "payer_balance": balance,
@@ -47,21 +49,26 @@ def handler(event: TransferEvent, context: object) -> TransferResult:
 def move(tx: Transaction, event: TransferEvent) -> tuple[int, TransactionInfo]:
     """Make the transfer, and return the payer's balance. An exception rolls the transaction back."""
     payer, payee, amount = event["payer_id"], event["payee_id"], event["amount"]
-    balance = tx.query_value(
-        sql(
-            "UPDATE accounts SET balance = balance - {amount} WHERE id = {payer} RETURNING balance",
-            amount=amount,
-            payer=payer,
-        ),
-        int,
-    )
-    if balance is None:
+    changed = both_balances(tx, event)
+    if payer not in changed:
         raise TransferRefused(f"payer {payer} has no account")
-    if balance < 0:
-        raise TransferRefused(f"payer {payer} has {balance + amount} cents, {amount} are needed")
-    credited = tx.execute(
-        sql("UPDATE accounts SET balance = balance + {amount} WHERE id = {payee}", amount=amount, payee=payee)
-    )
-    if credited != 1:
+    if changed[payer] < 0:
+        raise TransferRefused(f"payer {payer} has {changed[payer] + amount} cents, {amount} are needed")
+    if payee not in changed:
         raise TransferRefused(f"payee {payee} has no account")
-    return balance, tx.info
+    return changed[payer], tx.info
+
+
+def both_balances(tx: Transaction, event: TransferEvent) -> dict[int, int]:
+    """Change both balances with one statement, and return those of the accounts that exist, by id."""
+    rows = tx.query(
+        sql(
+            "UPDATE accounts SET balance = balance + CASE id WHEN {payer} THEN -{amount} ELSE {amount} END "
+            "WHERE id IN ({payer}, {payee}) RETURNING id, balance",
+            payer=event["payer_id"],
+            payee=event["payee_id"],
+            amount=event["amount"],
+        ),
+        tuple,
+    )
+    return dict(rows)

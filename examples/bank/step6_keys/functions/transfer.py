@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
+from uuid import UUID
 
 from blocks_runtime import DistributedDatabase, sql
 
@@ -11,11 +12,11 @@ if TYPE_CHECKING:
 
 db = DistributedDatabase("main")
 
-MAX_RETRIES = 25
+MAX_RETRIES = 100
 """With ten accounts for all transfers, some need many attempts. The waits between them grow, and are random."""
 
-PATIENCE = 20.0
-"""Seconds after which no further attempt begins, well before the timeout of the function."""
+PATIENCE = 25.0
+"""Seconds after which no further attempt begins, before the timeout of the function."""
 
 
 class TransferEvent(TypedDict):
@@ -44,6 +45,8 @@ class TransferRefused(Exception):
 def handler(event: TransferEvent, context: object) -> TransferResult:
     if event["amount"] <= 0:
         raise TransferRefused(f"amount is {event['amount']} cents; it must be greater than zero")
+    if event["payer_id"] == event["payee_id"]:
+        raise TransferRefused(f"payer and payee are the same account {event['payer_id']}; they must differ")
     balance, info = db.transaction(
         lambda tx: move(tx, event),
         retry_on_conflict=event.get("retry", True),
@@ -59,25 +62,13 @@ def handler(event: TransferEvent, context: object) -> TransferResult:
 
 def move(tx: Transaction, event: TransferEvent) -> tuple[int, TransactionInfo]:
     """Make the transfer and record it, and return the payer's balance. An exception rolls the transaction back."""
-    payer, payee, amount = event["payer_id"], event["payee_id"], event["amount"]
-    balance = tx.query_value(
-        sql(
-            "UPDATE accounts2 SET balance = balance - {amount} WHERE id = {payer} RETURNING balance",
-            amount=amount,
-            payer=payer,
-        ),
-        int,
-    )
-    if balance is None:
+    payer, payee, amount = UUID(event["payer_id"]), UUID(event["payee_id"]), event["amount"]
+    changed = both_balances(tx, payer, payee, amount)
+    if payer not in changed:
         raise TransferRefused(f"payer {payer} has no account")
-    if balance < 0:
-        raise TransferRefused(f"payer {payer} has {balance + amount} cents, {amount} are needed")
-    credited = tx.execute(
-        sql(
-            "UPDATE accounts2 SET balance = balance + {amount} WHERE id = {payee}", amount=amount, payee=payee
-        )
-    )
-    if credited != 1:
+    if changed[payer] < 0:
+        raise TransferRefused(f"payer {payer} has {changed[payer] + amount} cents, {amount} are needed")
+    if payee not in changed:
         raise TransferRefused(f"payee {payee} has no account")
     tx.execute(
         sql(
@@ -87,4 +78,19 @@ def move(tx: Transaction, event: TransferEvent) -> tuple[int, TransactionInfo]:
             amount=amount,
         )
     )
-    return balance, tx.info
+    return changed[payer], tx.info
+
+
+def both_balances(tx: Transaction, payer: UUID, payee: UUID, amount: int) -> dict[UUID, int]:
+    """Change both balances with one statement, and return those of the accounts that exist, by id."""
+    rows = tx.query(
+        sql(
+            "UPDATE accounts2 SET balance = balance + CASE id WHEN {payer} THEN -{amount} ELSE {amount} END "
+            "WHERE id IN ({payer}, {payee}) RETURNING id, balance",
+            payer=payer,
+            payee=payee,
+            amount=amount,
+        ),
+        tuple,
+    )
+    return dict(rows)
