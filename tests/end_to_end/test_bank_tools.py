@@ -132,8 +132,8 @@ def test_a_worker_that_cannot_connect_ends_the_run() -> None:
 
 def test_the_picture_of_the_page_is_drawn_by_the_command() -> None:
     svg = (BANK / "step5_conflicts" / "stress.svg").read_text("utf-8")
-    assert "64&#160;workers,&#160;10&#160;accounts" in svg
-    assert "20&#160;of&#160;20&#160;s" in svg
+    assert "16&#160;workers,&#160;10&#160;accounts" in svg
+    assert "10&#160;of&#160;10&#160;s" in svg
 
 
 @pytest.mark.parametrize(
