@@ -120,9 +120,13 @@ def selection(event: QueriesEvent) -> Sql:
 
 
 def rows_scanned(root: PlanNode) -> int:
-    """Return the rows that the nodes of a plan have read: those returned, and those removed by a filter."""
+    """Return the rows that the scan of a plan has read: those returned, and those removed by a filter."""
     read = 0
     for node in root.walk():
+        if node.label.startswith(
+            "Bitmap Index Scan"
+        ):  # counts versions of rows, also those that were rolled back
+            continue
         removed = sum(
             int(float(node.detail(name) or 0))
             for name in ("Rows Removed by Filter", "Rows Removed by Index Recheck")
