@@ -101,6 +101,9 @@ READING = {
     "lint": [],
     "config": [],
     "clean": ["--dry-run"],
+    "invoke": ["Orders"],
+    "logs": [],
+    "destroy": ["--local"],
 }
 
 
@@ -149,6 +152,21 @@ def test_a_damaged_record_costs_no_data(used: Shell, name: str) -> None:
     file.unlink(missing_ok=True)
     if kept is not None:
         file.write_bytes(kept)
+    assert "applied" in used.blocks("status")[1]
+
+
+def test_every_command_words_a_damaged_state_file_alike(used: Shell) -> None:
+    stacks = used.folder / ".blocks" / "stacks"
+    stacks.mkdir()
+    (stacks / "Shop.json").write_text("garbage")
+    told = {}
+    for command in (["invoke", "Orders"], ["clean"], ["status"], ["config"], ["deploy", "--local"]):
+        code, _, err = used.blocks(*command)
+        assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+        told[command[0]] = err[err.index("error:") :]
+    assert len(set(told.values())) == 1, told
+    assert "the databases keep their rows" in told["clean"]
+    (stacks / "Shop.json").unlink()
     assert "applied" in used.blocks("status")[1]
 
 
