@@ -18,7 +18,7 @@ import stat
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -161,7 +161,7 @@ def cache_bytecode(folders: "list[str]", cache: str, code: str) -> None:
         def get_data(self, path: str) -> bytes:
             return super().get_data(cached(path))
 
-        def set_data(self, path: str, data: "bytes | bytearray | memoryview", *, _mode: int = 0o666) -> None:
+        def set_data(self, path: str, data: "Any", *, _mode: int = 0o666) -> None:
             super().set_data(cached(path), data, _mode=_mode)
 
         def get_code(self, fullname: str) -> "CodeType | None":

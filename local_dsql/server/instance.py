@@ -130,7 +130,10 @@ class Instance:
         return self._databases.counts_changes(name)
 
     async def undo_changes(self) -> bool:
-        """Restore the snapshot of `counts_changes` while the engine goes on, and return whether that was possible; errors as `reset`."""
+        """Restore the snapshot of `counts_changes` while the engine goes on, and return whether that was possible.
+
+        Errors as `reset`.
+        """
         from local_dsql.wire.backend import ConnectionLost
 
         try:
