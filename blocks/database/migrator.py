@@ -158,7 +158,7 @@ class Migrator(Construct):
         architecture = architecture or lambda_.Architecture.X86_64
         self.log_group = log_group or make_log_group(self, removal_policy)
         self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
-        permitted = role_for_policies(self, "PermittedRole", self.role)
+        permitted = role_for_policies(self, self.role)
         granted = [
             statement
             for grant in (

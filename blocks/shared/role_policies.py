@@ -99,13 +99,17 @@ class OwnPolicy:
         return result
 
 
-def role_for_policies(scope: Construct, id: str, role: iam.IRole) -> iam.IRole:
+def role_for_policies(scope: Construct, role: iam.IRole) -> iam.IRole:
     """Return `role` for policies in the stack of `scope`; a role of another stack is imported here.
 
     The CDK puts the policies of a role into the stack of the role, which is deployed first if this stack needs it.
     """
     if Stack.of(role) is Stack.of(scope) or _changeable_role(scope, role) is None:
         return role
+    id = f"Role-{role.node.addr}"
+    existing = scope.node.try_find_child(id)
+    if existing is not None:
+        return cast("iam.IRole", existing)
     return iam.Role.from_role_name(scope, id, _name_in_arn(role))
 
 

@@ -65,20 +65,27 @@ def test_an_imported_role_that_can_be_changed_gets_the_policies(app: cdk.App) ->
 
 LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")
 
-ROLES_OF_ANOTHER_STACK: dict[str, Callable[[cdk.Stack], iam.IRole]] = {
-    "its own": lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA),
-    "with a path": lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA, path="/team/db/"),
-    "imported there": lambda roles: iam.Role.from_role_arn(roles, "Role", ARN),
+ROLES_OF_ANOTHER_STACK: dict[str, tuple[Callable[[cdk.Stack], iam.IRole], bool, str]] = {
+    "its own": (lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA), False, '"Fn::Select": [1,'),
+    "with a path": (
+        lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA, path="/team/db/"),
+        False,
+        '"Fn::Select": [3,',
+    ),
+    "imported there": (lambda roles: iam.Role.from_role_arn(roles, "Role", ARN), False, '"migrator"'),
+    "of the parent": (lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA), True, '"Fn::Select": [1,'),
 }
 
 
-@pytest.mark.parametrize("make", ROLES_OF_ANOTHER_STACK.values(), ids=ROLES_OF_ANOTHER_STACK)
-@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("make", "nested", "name"), ROLES_OF_ANOTHER_STACK.values(), ids=ROLES_OF_ANOTHER_STACK
+)
 def test_the_migrator_may_run_as_a_role_of_another_stack(
-    tmp_path: Path, make: Callable[[cdk.Stack], iam.IRole], nested: bool
+    tmp_path: Path, make: Callable[[cdk.Stack], iam.IRole], nested: bool, name: str
 ) -> None:
     """Its policies are in the stack of the database, which is deployed after that of the role."""
-    roles = cdk.Stack(cdk.App(outdir=str(tmp_path)), "Roles")
+    app = cdk.App(outdir=str(tmp_path))
+    roles = cdk.Stack(app, "Roles")
     stack = cdk.NestedStack(roles, "Bank") if nested else cdk.Stack(app, "Bank")
     vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
     db = DistributedDatabase(stack, "main", migrator_role=make(roles), migrator_vpc=vpc)
@@ -91,6 +98,9 @@ def test_the_migrator_may_run_as_a_role_of_another_stack(
     allowed = {action for _, actions, _ in template.statements() for action in actions}
     assert {"dsql:DbConnectAdmin", "logs:PutLogEvents", "lambda:InvokeFunction"} <= allowed
     (default, migrator), needs = permissions_of(template), template.needs
+    assert all(
+        name in json.dumps(template.resources[id]["Properties"]["Roles"]) for id in (default, migrator)
+    )
     assert migrator in needs(logical_id(db.migrator.migrated))
     assert default in needs(logical_id(db.migrator.function)), "a function in a VPC needs it at its creation"
 
