@@ -127,8 +127,8 @@ def test_another_imported_role_gets_a_policy_of_its_own(assembly: Path) -> None:
 
 def test_policies_of_two_deploys_on_one_role_have_names_of_their_own(assembly: Path) -> None:
     """The same app in another Region, or under another stack name, must not overwrite or delete the policy."""
-    made = cdk.Stack(cdk.App(outdir=str(assembly / "names")), "Bank")
-    roles = cdk.Stack(made.node.scope, "Roles")
+    app = cdk.App(outdir=str(assembly / "names"))
+    made, roles = cdk.Stack(app, "Bank"), cdk.Stack(app, "Roles")
     db = DistributedDatabase(made, "main")
     db.grant_connect(function(made, "Imported", role=iam.Role.from_role_arn(made, "Role", ARN)))
     shared = iam.Role(roles, "Shared", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
