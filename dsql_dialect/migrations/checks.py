@@ -182,6 +182,9 @@ def _unknown(file: ReadFile, statement: Statement, names: Names) -> Iterator[Mig
         yield _fault(file, place, rule, name=name)
     for role in () if statement.findings else roles.unknown(statement, names.roles):
         yield _fault(file, statement.position, rules.UNKNOWN_ROLE, name=role)
+    if (commented := extensions.commented(statement)) is not None:
+        kind, name = commented
+        yield _fault(file, statement.position, rules.MISSING_OBJECT, kind=kind, name=name)
     if names.primary_keys.drops(statement):
         yield _fault(file, statement.position, rules.DROP_PRIMARY_KEY)
     if statement.has_parameters and statement.node != "CreateFunction":
