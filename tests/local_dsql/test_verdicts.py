@@ -65,7 +65,9 @@ def test_lint_and_the_local_database_refuse_the_same_statements(tmp_path: Path, 
         for sql in SETUP:
             client.execute(sql.encode())
         for sql in CORPUS:
-            if sql.startswith((ENDLESS, "CALL sys.", "ANALYZE")):  # the latter two run outside of a block only
+            if sql.startswith(
+                (ENDLESS, "CALL sys.", "ANALYZE")
+            ):  # the latter two run outside of a block only
                 continue
             if client.closed:
                 client = psycopg.connect(cluster.dsn(), autocommit=True)
