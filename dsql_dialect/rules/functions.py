@@ -36,7 +36,8 @@ def _other_statement_in_body(node: Node) -> Iterator[Hit]:
         trees = atomic(node) if text is None else statements(text)
     except SqlSyntaxError:
         return  # the parser reports the error
-    for name in map(next, map(iter, trees)):
+    for tree in trees:
+        name = next(iter(tree))
         if name not in _IN_A_BODY:
             yield Hit(place(node), values={"node": name.removesuffix("Stmt")})
 
