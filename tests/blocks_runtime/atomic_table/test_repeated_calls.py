@@ -141,7 +141,7 @@ def test_a_write_under_a_lease_that_another_process_took_over(
         with pytest.raises(LeaseLost):
             table.set_atomic(Item("p", "s", 1), [lease])
         table.lease("job", seconds=60).acquire()
-    with pytest.raises(RaceCondition):
+    with pytest.raises(LeaseLost):
         table.set_atomic(Item("p", "s", 1), [lease])
     assert table.get(("p", "s")) is None
 
