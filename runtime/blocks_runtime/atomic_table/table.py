@@ -197,10 +197,7 @@ class AtomicTable(Reads):
                     "put it into a function and pass that to transaction()"
                 )
             return self._connected().block(until_of(deadline))
-        if not callable(fn):
-            from .arguments import of_type
-
-            raise of_type("fn", fn, "a function with the transaction as its parameter")
+        check_function(fn)
         retries = max_retries if retry_on_conflict else 0
         return self._connected().transaction(fn, retries, until_of(deadline), once)
 
@@ -324,3 +321,15 @@ def check_retries(retry_on_conflict: object, max_retries: object) -> None:
 
     switch("retry_on_conflict", retry_on_conflict)
     whole("max_retries", max_retries, 0)
+
+
+def check_function(fn: object) -> None:
+    """Check that a caller gave a function.
+
+    Raises:
+        TypeError: it is another value.
+    """
+    if not callable(fn):
+        from .arguments import of_type
+
+        raise of_type("fn", fn, "a function with the transaction as its parameter")
