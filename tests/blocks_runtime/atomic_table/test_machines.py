@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CLOCKS = (0.0, 4.0, -3.0)
 """Seconds by which the clock of each machine is ahead."""
 
-SECONDS = 15.0
+SECONDS = 30.0
 
 Raw = dict[tuple[str, str], tuple[Any, int]]
 """Data in DynamoDB's JSON and version of items by their keys, as they are stored."""
