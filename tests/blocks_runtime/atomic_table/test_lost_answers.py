@@ -17,6 +17,7 @@ from blocks_runtime.errors import (
     SerializationFailure,
     ServerUnavailable,
     Throttled,
+    UniqueConstraintViolation,
 )
 from blocks_runtime.shared.retry import CONFLICTS
 from tests.blocks_runtime.atomic_table.conftest import STORES
@@ -231,6 +232,20 @@ def test_a_conflict_that_lasts_is_not_multiplied_by_retries(
     assert not isinstance(caught.value, RaceCondition)
     assert caught.value.attempts == 1 + RETRIES
     assert len(writes) == 1 + repetitions + RETRIES
+
+
+def test_rows_that_others_insert_on_every_attempt_are_a_conflict(
+    dsql_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Any, tx: Any) -> None:
+        raise UniqueConstraintViolation("a row was inserted meanwhile")
+
+    monkeypatch.setattr(sql._Attempt, "run", run)
+    monkeypatch.setattr(sql, "_CONFLICTS", 2)
+    with pytest.raises(SerializationFailure, match="inserted one of the rows") as caught:
+        dsql_table.set_atomic(Item("p", "s", 1))
+    assert caught.value.retryable
+    assert isinstance(caught.value.__cause__, UniqueConstraintViolation)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, store: Any, writes: list[int]) -> None:

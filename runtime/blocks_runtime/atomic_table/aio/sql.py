@@ -8,6 +8,7 @@ from ...errors import (
     CommitOutcomeUnknown,
     DeadlineExceeded,
     RaceCondition,
+    SerializationFailure,
     TransactionAborted,
     UniqueConstraintViolation,
 )
@@ -108,12 +109,12 @@ class AsyncSqlStore:
                 lost += 1
                 if attempt.undecided or lost > _LOST or (until is not None and time.monotonic() >= until):
                     raise
-            except (
-                UniqueConstraintViolation,
-                TransactionAborted,
-            ):  # nothing was written; a row was inserted meanwhile
+            except (UniqueConstraintViolation, TransactionAborted) as refused:
+                # Nothing was written: a row was inserted meanwhile.
                 if not repetitions.left(_CONFLICTS):
-                    raise
+                    raise SerializationFailure(
+                        "another transaction has inserted one of the rows, on every attempt"
+                    ) from refused
                 repetitions.made += 1
             else:
                 if changed:
