@@ -300,7 +300,7 @@ class LocalDynamo:
         return f"LocalDynamo({str(self.folder)!r})"
 
 
-def _check_regions(regions: Sequence[str]) -> None:
+def _check_regions(regions: Sequence[object]) -> None:
     """Check a list of Regions.
 
     Raises:

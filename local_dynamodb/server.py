@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + body)
 
 
-def _duration(seconds: float) -> float:
+def _duration(seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
         raise ValueError(f"the delay is {seconds!r}; give a number of seconds, 0 or more")
     return seconds
