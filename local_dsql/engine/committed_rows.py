@@ -98,6 +98,20 @@ class _File:
         """Return rows that a snapshot shows, and all their versions since."""
         return _follow(self._entries(snapshot), of)
 
+    def makers(self, snapshot: Snapshot, of: Iterable[Place]) -> set[int]:
+        """Return the transactions that have made rows out of those that a snapshot shows, in several steps, too."""
+        found: set[int] = set()
+        wanted, replaced = set(of), None
+        for at in range(len(self.xids) - 1, bisect_left(self.tops, snapshot.xmin) - 1, -1):
+            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+            if kind & _MADE and place in wanted and not snapshot.shows(self.xids[at]):
+                found.add(self.xids[at])
+                wanted.remove(place)
+                if replaced is not None:
+                    wanted.add(replaced)
+            replaced = place if kind & _REPLACED else None
+        return found
+
     def next_versions(self, of: Collection[Place]) -> Collection[Place]:
         """Return all versions since of rows that have been replaced. Only entries since then are read."""
         wanted = set(of)
@@ -249,6 +263,11 @@ class CommittedRows:
         """The files with rows."""
         return self._files.keys()
 
+    def makers(self, file: int, snapshot: Snapshot, of: Collection[Place]) -> Collection[int]:
+        """Return the numbers of the transactions that a snapshot does not show and that have made rows at places."""
+        rows = self._files.get(file)
+        return rows.makers(snapshot, of) if rows is not None else ()
+
     def writers(self, files: Iterable[int], snapshot: Snapshot) -> tuple[int, ...]:
         """Return the numbers of the transactions that changed rows in files and that a snapshot does not show."""
         found = {
@@ -340,6 +359,10 @@ class Newer:
     def files(self) -> frozenset[int]:
         """Return the files with rows that were made or removed."""
         return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
+
+    def makers(self, file: int, of: Collection[Place]) -> Collection[int]:
+        """Return the numbers of the transactions that have made the rows at places, and their versions before."""
+        return self._rows.makers(file, self._snapshot, of)
 
     def writers(self, files: Collection[int]) -> tuple[int, ...]:
         """Return the numbers of the transactions that changed rows in some files."""

@@ -1,12 +1,12 @@
-"""Turns: sessions that lose conflicts begin their next transactions one after the other (adaptive scheduling).
+"""Turns: sessions that conflict all the time begin their next transactions one after the other (adaptive scheduling).
 
 Where several sessions change one row in transactions, each commit makes all others lose, and most of the work is done
-for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs: it waits until
-the session whose turn it is has ended its transaction. That changes no result, only the time at which a snapshot is
-taken. A session that loses now and then never waits.
+for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs, and so do the
+sessions that it has lost the last one to: it waits until the session whose turn it is has ended its transaction. That
+changes no result, only the time at which a snapshot is taken. Sessions that conflict now and then never wait.
 
 Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
-then, until it has committed once without a turn.
+then, until it has committed once without a turn, and it takes turns twice as long.
 
 A turn is over early if its session does nothing for 15 ms, or has it for 60 ms. No BEGIN waits longer than 150 ms.
 """
@@ -16,12 +16,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LOSSES = 3
-"""Number of conflicts that a session loses in a row before it takes turns."""
+"""Number of conflicts that a session loses in a row before it takes turns with those that have won."""
 TRANSACTIONS = 48
-"""Number of transactions for which it takes turns then."""
+"""Number of transactions for which it takes turns then, for the first time."""
+MOST_TRANSACTIONS = 16 * TRANSACTIONS
+"""Number of transactions after which a session tries again to do without turns, at the latest."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
@@ -37,6 +42,7 @@ class Participant(Protocol):
 
     losses: int
     takes_turns: int
+    next_turns: int
 
     def idle_for(self, now: float) -> float:
         """Return the seconds for which it has done nothing, up to `now` (time.monotonic)."""
@@ -65,16 +71,21 @@ class Turns:
             self._look_again()
         await arrival
 
-    def lost(self, session: Participant) -> None:
-        """Note that a session has lost a conflict."""
+    def lost(self, session: Participant, winners: Iterable[Participant] = ()) -> None:
+        """Note that a session has lost a conflict to others."""
         session.losses = min(session.losses + 1, LOSSES)
         if session.losses == LOSSES:
-            session.takes_turns = TRANSACTIONS
+            # A winner that took no turns would make each of the losers lose in its turn.
+            for each in (session, *winners):
+                each.losses = LOSSES
+                if not each.takes_turns:
+                    each.takes_turns = each.next_turns
+                    each.next_turns = min(2 * each.next_turns, MOST_TRANSACTIONS)
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""
         if session.losses < LOSSES:
-            session.losses = 0
+            session.losses, session.next_turns = 0, TRANSACTIONS
         elif not session.takes_turns:
             session.losses = LOSSES - 1
 
