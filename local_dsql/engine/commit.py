@@ -6,11 +6,11 @@ The order of the steps matters:
 2. Make the deferred checks that a suspension has removed from PostgreSQL's queue. Like the next step, this runs after a
    guard, because it locks parents.
 3. Let PostgreSQL make its own deferred checks.
-4. Read the locks of the transaction.
-5. Conflict check: compare them with the locks that others have committed since its snapshot.
+4. Read the log up to now: the locks of the transaction, and those that others have committed.
+5. Conflict check: compare them.
 6. COMMIT.
 
-Steps 4 to 6 need no mutex. Another transaction that is active at step 5 holds its locks beside these, so the two do not
+Steps 4 to 6 need no mutex. Another transaction that is active at step 4 holds its locks beside these, so the two do not
 conflict. One that is suspended must take its locks again later, and finds this commit then. One that has committed is
 in the log before its locks are released.
 """
@@ -324,7 +324,7 @@ async def _check_conflicts(held: HeldSession) -> _Decision:
     mine = (await held.services.log.operations(held.backend.pid)).changes()
     if not mine:
         return _MAY_COMMIT
-    newer = await held.services.log.newer(held.transaction)
+    newer = held.services.log.newer_so_far(held.transaction)
     found = newer.conflicts(holdings(mine))
     if found or await has_newer_orphan(held, mine, newer):
         return _Decision(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
@@ -366,7 +366,7 @@ async def _winners(held: HeldSession) -> tuple[int, ...]:
         mine = (await log.operations(held.backend.pid)).changes()
         known = await tables_of(held, mine)
         mine = {file: changes for file, changes in mine.items() if file in known}
-    newer = log.newer_so_far(transaction)
+    newer = log.newer_so_far(transaction, than_first=True)
     bases = {file: {*each.updates, *each.deletes, *each.locks} for file, each in mine.items()}
     found = {xid for file, places in bases.items() for xid in newer.makers(file, places)}
     found |= {each.winner for each in newer.conflicts(holdings(mine))}

@@ -97,13 +97,13 @@ class LogFollower:
         snapshot = transaction.first_snapshot if than_first else transaction.snapshot
         return await self.newer_than(transaction, snapshot)
 
-    def newer_so_far(self, transaction: Transaction) -> Newer:
-        """Return the changes by others up to `position` that the first snapshot of a transaction does not show.
+    def newer_so_far(self, transaction: Transaction, *, than_first: bool = False) -> Newer:
+        """As `newer`, up to `position`: right after `operations`, that is all that could conflict with these.
 
         Raises:
             EngineError: they are no longer known.
         """
-        return self._newer(transaction, transaction.first_snapshot)
+        return self._newer(transaction, transaction.first_snapshot if than_first else transaction.snapshot)
 
     async def newer_than(self, transaction: Transaction, snapshot: Snapshot) -> Newer:
         """Return the changes by others that a snapshot of the transaction does not show, as `newer`."""
