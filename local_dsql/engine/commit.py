@@ -346,9 +346,7 @@ def _sessions_of(held: HeldSession, xids: tuple[int, ...]) -> list[EngineSession
     """Return the other sessions that have committed transactions, as far as they are known."""
     labels = held.services.conflict_log.sessions(xids)
     return [
-        each
-        for each in held.services.sessions.values()
-        if each.label in labels and each is not held.session
+        each for each in held.services.sessions.values() if each.label in labels and each is not held.session
     ]
 
 

@@ -56,9 +56,7 @@ async def unseen_duplicate(held: HeldSession, newer: Newer, since: int) -> Uniqu
         return None
     own = await held.services.log.operations(held.backend.pid)
     changes = {
-        file: table
-        for file, table in own.since(since).changes().items()
-        if table.made and file in freed
+        file: table for file, table in own.since(since).changes().items() if table.made and file in freed
     }
     return await visible_duplicate(held, changes) if changes else None
 
