@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
+from local_dsql.client.launch import SUSPEND_ALWAYS
 
 if TYPE_CHECKING:
     from tests.local_dsql.proxy.cluster import Cluster
