@@ -229,7 +229,7 @@ _BIND_LARGE = messages.frame(
                 execute(),
                 SYNC,
             ],
-            "1Z2EZ",
+            "1ZEZ",
         ),
     ],
     ids=["parameter before a Flush", "text of a prepared statement"],
