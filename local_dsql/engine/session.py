@@ -108,12 +108,9 @@ class Services:
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
-        if self.opening:
-            return True
-        for other in self.sessions.values():  # no generator: each transaction asks this several times
-            if other.transaction is not None and other is not session:
-                return True
-        return False
+        return self.opening > 0 or any(
+            other.transaction is not None for other in self.sessions.values() if other is not session
+        )
 
 
 class EngineSession:
