@@ -87,10 +87,13 @@ class EndFinder:
         """Read on; return the bytes to relay: all but the answer to a probe."""
         if self._probe is not None:
             return self._look(self._probe, data)
-        if data.startswith(_RESULT) and len(data) <= LONG and not (self._followed or self._fragment):
+        if not (self._followed or self._fragment):
             self.status = _status_of_result(data)
             if self.status:
                 return data
+        return self._follow(data)
+
+    def _follow(self, data: bytes) -> bytes:
         data, self._fragment = self._fragment + data, b""
         given = data
         position, self._skip = self._skip, 0
@@ -176,10 +179,12 @@ class EndFinder:
 
 
 def _status_of_result(data: bytes) -> bytes:
-    """Return the transaction status at the end of bytes that begin with `_RESULT`.
+    """Return the transaction status at the end of a response that begins with `_RESULT`.
 
-    It is empty unless they are one whole response without an error, notice or parameter.
+    It is empty unless the bytes are the whole response, without an error, notice or parameter.
     """
+    if not data.startswith(_RESULT) or len(data) > LONG:
+        return b""
     position = len(messages.BIND_COMPLETE)
     try:
         position += _LENGTH_OF(data, position)[0] + 1
