@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine.commands import Command, encode, results
 from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
-from local_dsql.engine.turns import TRANSACTIONS, Turns
+from local_dsql.engine.turns import Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ class EngineSession:
         prepared: the backend has the engine's prepared statements (`prepared`).
         losses: number of conflicts that it has lost in a row (`turns`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
-        next_turns: that number when it loses conflicts next.
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
         label: role, Region and PostgreSQL's process number, for the logs.
@@ -159,7 +158,6 @@ class EngineSession:
         self.prepared = False
         self.losses = 0
         self.takes_turns = 0
-        self.next_turns = TRANSACTIONS
         self.answered: Response | None = None
         self.counted = ""
         self.sent = 0.0

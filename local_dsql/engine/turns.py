@@ -6,7 +6,7 @@ sessions that it has lost the last one to: it waits until the session whose turn
 changes no result, only the time at which a snapshot is taken. Sessions that conflict now and then never wait.
 
 Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
-then, until it has committed once without a turn, and it takes turns twice as long.
+then, until it has committed once without a turn.
 
 A turn is over early if its session does nothing for 15 ms, or has it for 60 ms. No BEGIN waits longer than 150 ms.
 """
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 LOSSES = 3
 """Number of conflicts that a session loses in a row before it takes turns with those that have won."""
 TRANSACTIONS = 48
-"""Number of transactions for which it takes turns then, for the first time."""
-MOST_TRANSACTIONS = 16 * TRANSACTIONS
-"""Number of transactions after which a session tries again to do without turns, at the latest."""
+"""Number of transactions for which it takes turns then. More would hide from tests what happens without turns."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
@@ -42,7 +40,6 @@ class Participant(Protocol):
 
     losses: int
     takes_turns: int
-    next_turns: int
 
     def idle_for(self, now: float) -> float:
         """Return the seconds for which it has done nothing, up to `now` (time.monotonic)."""
@@ -77,15 +74,12 @@ class Turns:
         if session.losses == LOSSES:
             # A winner that took no turns would make each of the losers lose in its turn.
             for each in (session, *winners):
-                each.losses = LOSSES
-                if not each.takes_turns:
-                    each.takes_turns = each.next_turns
-                    each.next_turns = min(2 * each.next_turns, MOST_TRANSACTIONS)
+                each.takes_turns = TRANSACTIONS
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""
         if session.losses < LOSSES:
-            session.losses, session.next_turns = 0, TRANSACTIONS
+            session.losses = 0
         elif not session.takes_turns:
             session.losses = LOSSES - 1
 
