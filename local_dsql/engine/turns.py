@@ -2,7 +2,7 @@
 
 Where several sessions change one row in transactions, each commit makes all others lose, and most of the work is done
 for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs, and so do the
-sessions that it has lost the last one to: it waits until the session whose turn it is has ended its transaction. That
+sessions that it has lost all three to: it waits until the session whose turn it is has ended its transaction. That
 changes no result, only the time at which a snapshot is taken. Sessions that conflict now and then never wait.
 
 Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
@@ -41,6 +41,10 @@ class Participant(Protocol):
     losses: int
     takes_turns: int
 
+    @property
+    def lost_to(self) -> deque[frozenset[Participant]]:
+        """The winners of its last `LOSSES` lost conflicts, oldest first."""
+
     def idle_for(self, now: float) -> float:
         """Return the seconds for which it has done nothing, up to `now` (time.monotonic)."""
 
@@ -71,9 +75,10 @@ class Turns:
     def lost(self, session: Participant, winners: Iterable[Participant] = ()) -> None:
         """Note that a session has lost a conflict to others."""
         session.losses = min(session.losses + 1, LOSSES)
+        session.lost_to.append(frozenset(winners))
         if session.losses == LOSSES:
             # A winner that took no turns would make each of the losers lose in its turn.
-            for each in (session, *winners):
+            for each in (session, *frozenset.intersection(*session.lost_to)):
                 each.takes_turns = TRANSACTIONS
 
     def won(self, session: Participant) -> None:
