@@ -78,7 +78,6 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             await held.ask(savepoints.TO_GUARD)
             changes = await capture(held)
             await held.ask(savepoints.TO_BASE)
-            held.transaction.reads_committed |= stop.fields["C"] == SERIALIZATION_FAILURE
             await let_others_first(held, stop.fields)
             await rebase(held, changes)
             continue
