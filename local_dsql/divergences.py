@@ -36,8 +36,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
         "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, and if newer rows "
         "violate a CHECK or a foreign key, or make an expression fail, that statement reports the conflict, and not "
-        "COMMIT. If others commit changes of the same rows again meanwhile, each of its statements has a snapshot of "
-        "its own (READ COMMITTED).",
+        "COMMIT.",
     ),
     Divergence(
         "upsert-locks-key",
@@ -70,7 +69,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "losers-take-turns",
-        "A session that has lost three conflicts in a row, and the sessions that have won them, begin their next "
+        "A session that has lost three conflicts in a row, and a session that has won all three, begin their next "
         "transactions one after the other: a BEGIN waits up to 0.15 s for the transaction of another one.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",

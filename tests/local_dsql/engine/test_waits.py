@@ -155,41 +155,6 @@ def test_a_slow_statement_comes_to_its_end_beside_writers_of_its_row(laboratory:
     assert longest < 2 * duration
 
 
-def test_a_doomed_statement_gets_the_row_that_others_change_all_the_time(laboratory: Laboratory) -> None:
-    """On a fresh snapshot it would be too late each time, and run hundreds of times."""
-
-    async def run() -> None:
-        doomed, *writers = [await laboratory.client() for _ in range(4)]
-        await doomed.ok("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)")
-        stopped = asyncio.Event()
-
-        async def work(client: Client) -> None:
-            while not stopped.is_set():
-                await client.ok("update t set n = n + 1 where id = 1")
-
-        tasks = [asyncio.get_running_loop().create_task(work(each)) for each in writers]
-        for _ in range(100):
-            await doomed.ok("begin", "update t set n = -1 where id = 2")
-            ((first,),) = (await doomed.run("select n from t where id = 1")).rows
-            await asyncio.sleep(0.01)
-            found = await doomed.run("update t set n = n + 1000000 where id = 1 returning n")
-            assert int(found.rows[0][0] or 0) > 1_000_000 + int(first or 0), found
-            transaction = doomed.session.transaction
-            assert transaction is not None
-            reads_committed = transaction.reads_committed
-            rows = (await doomed.run("select id, n from t order by id")).rows
-            assert rows == [("1", found.rows[0][0]), ("2", "-1")]
-            assert (await doomed.run("commit")).sqlstate == "40001"
-            if reads_committed:
-                break
-        stopped.set()
-        await asyncio.gather(*tasks)
-        assert reads_committed
-        assert (await doomed.run("select n from t where id = 2")).rows == [("0",)]
-
-    laboratory.run(run(), timeout=30)
-
-
 def test_hot_rows_lose_nothing(laboratory: Laboratory) -> None:
     async def run() -> None:
         clients = [await laboratory.client() for _ in range(4)]
