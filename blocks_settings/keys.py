@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,8 @@ class Key(Generic[T]):
 
 def near(name: str, names: Iterable[str], *, otherwise: str = "") -> str:
     """Return a question with the most similar name, else `otherwise`."""
+    import difflib  # for an error only
+
     found = difflib.get_close_matches(name.lower(), [*names], 1, 0.6)
     return f"did you mean {found[0]}?" if found else otherwise
 

@@ -6,7 +6,6 @@ Aurora DSQL", Region availability, and its document history up to 2026-07-31.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -50,6 +49,8 @@ def check_region(region: str) -> str:
 
 def nearest(region: str) -> str | None:
     """Return the known Region with the most similar name, if one is similar."""
+    import difflib  # for an error only
+
     return next(iter(difflib.get_close_matches(region.lower(), known(), 1, 0.75)), None)
 
 

@@ -66,7 +66,8 @@ class LocalCluster:
             port: port of the first Region; further Regions have the next ones. By default that of the project's
                 settings, else a free one, which the cluster keeps.
             suspend_always: for tests of the engine: suspend every open transaction after each of its statements. This
-                shows nowhere but in the time that statements take.
+                shows nowhere but in the time that statements take. The variable `BLOCKS_SUSPEND_ALWAYS=1` sets it for
+                every cluster.
 
         Raises:
             ValueError: a name in `regions` is not a Region name, or the dialect is unknown.

@@ -69,8 +69,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "losers-take-turns",
-        "A session that has lost three conflicts in a row begins its next transactions one after the other with other "
-        "such sessions: its BEGIN waits up to 0.15 s for the transaction of another one.",
+        "A session that has lost three conflicts in a row, and a session that has won all three, begin their next "
+        "transactions one after the other: a BEGIN waits up to 0.15 s for the transaction of another one.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",
         "Transactions that are run again fail less often here; use fault injection for more conflicts.",

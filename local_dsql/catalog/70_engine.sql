@@ -112,11 +112,11 @@ WHERE n.nspname = namespace AND c.relname = relation
 $$;
 
 CREATE FUNCTION local_dsql_engine.unique_indexes(tables bigint[], OUT oid bigint, OUT relation bigint, OUT name text,
-    OUT nulls_equal boolean, OUT immediate boolean, OUT predicate text, OUT keys text[], OUT operators text[],
-    OUT collations text[])
+    OUT nulls_equal boolean, OUT immediate boolean, OUT of_columns boolean, OUT predicate text, OUT keys text[],
+    OUT operators text[], OUT collations text[])
 RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 SELECT i.indexrelid::bigint, i.indrelid::bigint, x.relname::text, i.indnullsnotdistinct, i.indimmediate,
-    coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+    i.indpred IS NULL AND i.indexprs IS NULL, coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
     ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k),
     ARRAY(SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname) FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, k)
         JOIN pg_opclass c ON c.oid = u.class JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = c.opcintype

@@ -35,6 +35,9 @@ STOP_TIMEOUT = 15.0
 ANSWER_TIMEOUT = 60.0
 """Seconds to wait for the answer to a request; a reset takes the longest."""
 
+SUSPEND_ALWAYS = os.environ.get("BLOCKS_SUSPEND_ALWAYS") == "1"
+"""True in tests of the engine: every server that this process starts has the option `suspend_always`."""
+
 _TAIL_LINES = 20
 _DETACH = '"$@" &'
 """Shell command that starts the server in the background, so that it is not our child and needs no wait()."""
@@ -59,7 +62,7 @@ class ServerOptions:
         """Return the options as command-line arguments."""
         regions = [argument for region in self.regions for argument in ("--region", region)]
         latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
-        suspend = ["--suspend-always"] if self.suspend_always else []
+        suspend = ["--suspend-always"] if self.suspend_always or SUSPEND_ALWAYS else []
         port = [] if self.port is None else ["--port", str(self.port)]
         return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency, *suspend, *port]
 

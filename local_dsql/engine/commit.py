@@ -6,11 +6,11 @@ The order of the steps matters:
 2. Make the deferred checks that a suspension has removed from PostgreSQL's queue. Like the next step, this runs after a
    guard, because it locks parents.
 3. Let PostgreSQL make its own deferred checks.
-4. Read the locks of the transaction.
-5. Conflict check: compare them with the locks that others have committed since its snapshot.
+4. Read the log up to now: the locks of the transaction, and those that others have committed.
+5. Conflict check: compare them.
 6. COMMIT.
 
-Steps 4 to 6 need no mutex. Another transaction that is active at step 5 holds its locks beside these, so the two do not
+Steps 4 to 6 need no mutex. Another transaction that is active at step 4 holds its locks beside these, so the two do not
 conflict. One that is suspended must take its locks again later, and finds this commit then. One that has committed is
 in the log before its locks are released.
 """
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_dsql.engine.commit_preview import CommitPreview
-    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.session import EngineSession, HeldSession
     from local_dsql.wire.messages import ServerMessage
     from local_dsql.wire.response import Response
 
@@ -227,7 +227,7 @@ async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -
     code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
     if code is not None:
         if fault is None:
-            held.services.turns.lost(held.session)
+            held.services.turns.lost(held.session, _sessions_of(held, decision.winners))
         try:
             tables, rows = await changed_keys(held)
         except EngineError:
@@ -324,7 +324,7 @@ async def _check_conflicts(held: HeldSession) -> _Decision:
     mine = (await held.services.log.operations(held.backend.pid)).changes()
     if not mine:
         return _MAY_COMMIT
-    newer = await held.services.log.newer(held.transaction)
+    newer = held.services.log.newer_so_far(held.transaction)
     found = newer.conflicts(holdings(mine))
     if found or await has_newer_orphan(held, mine, newer):
         return _Decision(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
@@ -342,13 +342,30 @@ async def _drop_unneeded_locks(held: HeldSession) -> bool:
     return lighter is not None
 
 
+def _sessions_of(held: HeldSession, xids: tuple[int, ...]) -> list[EngineSession]:
+    """Return the other sessions that have committed transactions, as far as they are known."""
+    labels = held.services.conflict_log.sessions(xids)
+    return [
+        each for each in held.services.sessions.values() if each.label in labels and each is not held.session
+    ]
+
+
 async def _winners(held: HeldSession) -> tuple[int, ...]:
-    """Return the transactions that have committed changes to tables of a doomed one since it began."""
-    transaction = held.transaction
-    files: set[int] = set()
+    """Return the transactions that a doomed one has lost to.
+
+    They have made the rows that it has changed on its newer snapshot. If these are deleted, the answer is all
+    transactions that have changed the same tables.
+    """
+    transaction, log = held.transaction, held.services.log
     if transaction.suspended is not None:
-        files = {each.table.file for each in transaction.suspended.tables}
+        mine = {each.table.file: each.changes for each in transaction.suspended.tables}
+        await log.catch_up()
     else:
-        mine = (await held.services.log.operations(held.backend.pid)).changes()
-        files = set(await tables_of(held, mine))
-    return (await held.services.log.newer(transaction, than_first=True)).writers(files)
+        mine = (await log.operations(held.backend.pid)).changes()
+        known = await tables_of(held, mine)
+        mine = {file: changes for file, changes in mine.items() if file in known}
+    newer = log.newer_so_far(transaction, than_first=True)
+    bases = {file: {*each.updates, *each.deletes, *each.locks} for file, each in mine.items()}
+    found = {xid for file, places in bases.items() for xid in newer.makers(file, places)}
+    found |= {each.winner for each in newer.conflicts(holdings(mine))}
+    return tuple(sorted(found)) or newer.writers(mine.keys())

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 Holdings = dict[tuple[int, Place], LockStrength]
 """Locks by file and base place."""
 
-_MADE, _KEYED, _GONE, _REPLACED = 1, 2, 4, 8
-"""Kinds of rows. One that is replaced is gone by an update; the row listed before it is its next version."""
+_MADE, _KEYED, _GONE, _REPLACED, _FREED = 1, 2, 4, 8, 16
+"""Kinds of rows. One that is replaced is gone by an update; the row listed before it is its next version. The keys of
+one that is freed are gone, too, as far as the log shows it: those of unique indexes of columns."""
 _OFFSETS, _BLOCKS, _STRENGTHS = 1 << 16, 1 << 32, 1 << 3
 
 
@@ -98,6 +99,20 @@ class _File:
         """Return rows that a snapshot shows, and all their versions since."""
         return _follow(self._entries(snapshot), of)
 
+    def makers(self, snapshot: Snapshot, of: Iterable[Place]) -> set[int]:
+        """Return the transactions that have made rows out of those that a snapshot shows, in several steps, too."""
+        found: set[int] = set()
+        wanted, replaced = set(of), None
+        for at in range(len(self.xids) - 1, bisect_left(self.tops, snapshot.xmin) - 1, -1):
+            kind, place = self.kinds[at], Place(*divmod(self.places[at], _OFFSETS))
+            if kind & _MADE and place in wanted and not snapshot.shows(self.xids[at]):
+                found.add(self.xids[at])
+                wanted.remove(place)
+                if replaced is not None:
+                    wanted.add(replaced)
+            replaced = place if kind & _REPLACED else None
+        return found
+
     def next_versions(self, of: Collection[Place]) -> Collection[Place]:
         """Return all versions since of rows that have been replaced. Only entries since then are read."""
         wanted = set(of)
@@ -160,10 +175,11 @@ class CommittedRows:
             for place in table.inserts:
                 self._row(xid, file, place, _MADE | _KEYED)
             for base, own in table.updates.items():
-                self._row(xid, file, own, _MADE if base in table.keys_unchanged else _MADE | _KEYED)
-                self._row(xid, file, base, _GONE | _REPLACED)
+                kept = base in table.keys_unchanged
+                self._row(xid, file, own, _MADE if kept else _MADE | _KEYED)
+                self._row(xid, file, base, _GONE | _REPLACED if kept else _GONE | _REPLACED | _FREED)
             for place in table.deletes:
-                self._row(xid, file, place, _GONE)
+                self._row(xid, file, place, _GONE | _FREED)
 
     def _add_one(self, xid: int, operation: RowOperation) -> None:
         """Add a transaction of one operation, as most are."""
@@ -177,7 +193,8 @@ class CommittedRows:
             if strength is LockStrength.NO_KEY_UPDATE:
                 return
         else:
-            self._row(xid, file, old, _GONE if new is None else _GONE | _REPLACED)
+            kept = _REPLACED if keys_unchanged else _REPLACED | _FREED
+            self._row(xid, file, old, _GONE | (_FREED if new is None else kept))
         self._add_locks(xid, {(file, old): strength})
 
     def _add_locks(self, xid: int, locks: Holdings) -> None:
@@ -248,6 +265,11 @@ class CommittedRows:
     def files(self) -> Collection[int]:
         """The files with rows."""
         return self._files.keys()
+
+    def makers(self, file: int, snapshot: Snapshot, of: Collection[Place]) -> Collection[int]:
+        """Return the numbers of the transactions that a snapshot does not show and that have made rows at places."""
+        rows = self._files.get(file)
+        return rows.makers(snapshot, of) if rows is not None else ()
 
     def writers(self, files: Iterable[int], snapshot: Snapshot) -> tuple[int, ...]:
         """Return the numbers of the transactions that changed rows in files and that a snapshot does not show."""
@@ -329,9 +351,9 @@ class Newer:
         """Return whether rows were made in a file."""
         return next(self.made(file), None) is not None
 
-    def removes(self) -> bool:
-        """Return whether rows were updated or deleted in any file."""
-        return any(map(self.has_removed, self._rows.files))
+    def has_freed(self, file: int) -> bool:
+        """Return whether keys of rows are gone in a file, if all its unique indexes are of columns."""
+        return next(self._rows.rows(file, self._snapshot, _FREED), None) is not None
 
     def has_removed(self, file: int) -> bool:
         """Return whether rows were updated or deleted in a file."""
@@ -340,6 +362,14 @@ class Newer:
     def files(self) -> frozenset[int]:
         """Return the files with rows that were made or removed."""
         return frozenset(each for each in self._rows.files if self.has_made(each) or self.has_removed(each))
+
+    def files_with_removed(self) -> list[int]:
+        """Return the files with rows that were updated or deleted."""
+        return [each for each in self._rows.files if self.has_removed(each)]
+
+    def makers(self, file: int, of: Collection[Place]) -> Collection[int]:
+        """Return the numbers of the transactions that have made the rows at places, and their versions before."""
+        return self._rows.makers(file, self._snapshot, of)
 
     def writers(self, files: Collection[int]) -> tuple[int, ...]:
         """Return the numbers of the transactions that changed rows in some files."""

@@ -46,13 +46,17 @@ async def unseen_duplicate(held: HeldSession, newer: Newer, since: int) -> Uniqu
 
     PostgreSQL inserts a row whose duplicate others have removed since the snapshot.
     """
-    if not newer.removes():
+    catalog = held.services.catalog
+    freed = {
+        file
+        for file in newer.files_with_removed()
+        if newer.has_freed(file) or not catalog.has_keys_of_columns(file)
+    }
+    if not freed:
         return None
     own = await held.services.log.operations(held.backend.pid)
     changes = {
-        file: table
-        for file, table in own.since(since).changes().items()
-        if table.made and newer.has_removed(file)
+        file: table for file, table in own.since(since).changes().items() if table.made and file in freed
     }
     return await visible_duplicate(held, changes) if changes else None
 

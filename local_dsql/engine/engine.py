@@ -7,7 +7,6 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from local_dsql.cost.meter import CostMeter
 from local_dsql.engine.answers import relayed_error
 from local_dsql.engine.commands import Command
 from local_dsql.engine.commits import CommitCounter
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from local_dsql.cost.meter import CostMeter
     from local_dsql.engine.portals import PortalKeeper
     from local_dsql.wire.backend import Backend
 
@@ -147,8 +147,12 @@ class Engine:
 
     async def make_cost_meter(self, regions: int) -> CostMeter:
         """Return a meter for what is committed from now on; each write is paid in `regions` Regions."""
+        from local_dsql.cost import meter  # most servers never need one
+
         await self._flush()
-        return CostMeter(self._superuser.exclusive_rows, await self._make_reader(), self._flush, regions)
+        return meter.CostMeter(
+            self._superuser.exclusive_rows, await self._make_reader(), self._flush, regions
+        )
 
     async def _flush(self) -> int:
         """Make the counters of idle sessions current; return the position up to which the log is flushed."""

@@ -19,7 +19,7 @@ from local_dsql.engine.commit import committed, conclude, is_undisputed
 from local_dsql.engine.execute import is_ready, note_statement
 from local_dsql.engine.opening import Opening, close
 from local_dsql.engine.requests import QUERY_SURPLUS, strip_surplus
-from local_dsql.engine.size import LARGE_REQUEST
+from local_dsql.engine.size import may_bring_large_values
 from local_dsql.wire import messages
 from local_dsql.wire.collector import last_frame
 from local_dsql.wire.frames import BODY
@@ -96,7 +96,7 @@ class AutocommitWrite:
         session, services = held.session, held.services
         return (
             session.prepared
-            and size < LARGE_REQUEST
+            and not may_bring_large_values(statement, size)
             and statement.text != session.counted
             and not services.injector.is_armed
         )
@@ -151,7 +151,7 @@ class Write:
         transaction, services = held.transaction, held.services
         return (
             held.session.prepared
-            and size < LARGE_REQUEST
+            and not may_bring_large_values(statement, size)
             and is_ready(held)
             and transaction.doomed is None
             and not (transaction.implicit or transaction.changes_catalog or transaction.replay)

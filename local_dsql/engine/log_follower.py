@@ -97,9 +97,20 @@ class LogFollower:
         snapshot = transaction.first_snapshot if than_first else transaction.snapshot
         return await self.newer_than(transaction, snapshot)
 
+    def newer_so_far(self, transaction: Transaction, *, than_first: bool = False) -> Newer:
+        """As `newer`, up to `position`: right after `operations`, that is all that could conflict with these.
+
+        Raises:
+            EngineError: they are no longer known.
+        """
+        return self._newer(transaction, transaction.first_snapshot if than_first else transaction.snapshot)
+
     async def newer_than(self, transaction: Transaction, snapshot: Snapshot) -> Newer:
         """Return the changes by others that a snapshot of the transaction does not show, as `newer`."""
         await self.catch_up()
+        return self._newer(transaction, snapshot)
+
+    def _newer(self, transaction: Transaction, snapshot: Snapshot) -> Newer:
         if transaction.log_lost:
             raise EngineError("what others have committed since the snapshot of a transaction is not known")
         return Newer(self._committed, snapshot)

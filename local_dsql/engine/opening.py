@@ -74,7 +74,7 @@ async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Respons
 
 
 async def reopen(held: HeldSession, request: bytes, sql: str) -> Response:
-    """Open a transaction anew in which no statement has run, with one more BEGIN; return the answer to that.
+    """Open a transaction anew in which only SET has run, with one more BEGIN; return the answer to that.
 
     PostgreSQL changes the modes of a transaction before its first savepoint and snapshot only, which the engine takes
     at once. `request` are the messages of the BEGIN `sql`.
@@ -91,6 +91,7 @@ async def reopen(held: HeldSession, request: bytes, sql: str) -> Response:
     if answer.error is None:
         opening.open(begin, *opened.rows(), implicit=False)
         held.transaction.begins = transaction.begins + 1
+        held.transaction.replay = transaction.replay  # the caller runs it again
     return answer
 
 

@@ -73,6 +73,11 @@ class Request:
         return body + self.rows if self.simple else body + self.rows + messages.SYNC
 
     @property
+    def size(self) -> int:
+        """The number of bytes that bring values: messages that the client has sent before count, too."""
+        return len(self.again or self.body) + len(self.rows) + len(self.parse)
+
+    @property
     def is_ddl(self) -> bool:
         """Return whether it changes the catalog."""
         return self.statement is not None and self.statement.is_ddl

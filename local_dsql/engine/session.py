@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
 from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
 from local_dsql.engine.portals import NoPortals
-from local_dsql.engine.turns import Turns
+from local_dsql.engine.turns import LOSSES, Turns
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.portals import PortalKeeper
     from local_dsql.engine.table_catalog import TableCatalog
     from local_dsql.engine.transaction import Transaction
+    from local_dsql.engine.turns import Participant
     from local_dsql.engine.wait_log import WaitLog
     from local_dsql.faults.injector import Injector
     from local_dsql.wire.backend import Backend
@@ -127,6 +129,7 @@ class EngineSession:
             them, because the resumed transaction sets the parameters again.
         prepared: the backend has the engine's prepared statements (`prepared`).
         losses: number of conflicts that it has lost in a row (`turns`).
+        lost_to: the winners of its last conflicts, for each of them (`turns`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
@@ -158,6 +161,7 @@ class EngineSession:
         self.prepared = False
         self.losses = 0
         self.takes_turns = 0
+        self.lost_to: deque[frozenset[Participant]] = deque(maxlen=LOSSES)
         self.answered: Response | None = None
         self.counted = ""
         self.sent = 0.0

@@ -12,6 +12,7 @@ from local_dsql.engine.suspend import tables_of
 from local_dsql.write_ahead_log.lsn import parse_lsn
 
 if TYPE_CHECKING:
+    from dsql_dialect import Statement
     from local_dsql.engine.limits import Limits
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 _FEW_ROWS = 5
 """A row has at most 2 MiB, so five rows never exceed the limit."""
 
-LARGE_REQUEST = BYTES_PER_VALUE
+_LARGE_REQUEST = BYTES_PER_VALUE
 """A statement with fewer bytes, parameters or rows included, cannot bring a value that is too large."""
+_BYTES_PER_CHARACTER = 4
 
 _TYPE_NAMES = (
     "SELECT pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
@@ -65,7 +67,12 @@ def is_small(limits: Limits, rows: int) -> bool:
 def is_large(request: Request) -> bool:
     """Return whether a statement has so many bytes that it may bring a value or a row that is too large."""
     statement = request.statement
-    return statement is not None and statement.writes and len(request.data) >= LARGE_REQUEST
+    return statement is not None and statement.writes and request.size >= _LARGE_REQUEST
+
+
+def may_bring_large_values(statement: Statement, size: int) -> bool:
+    """Return whether a statement may bring a value that is too large: in its text, or in so many bytes of messages."""
+    return size + _BYTES_PER_CHARACTER * len(statement.text) >= _LARGE_REQUEST
 
 
 async def too_large(held: HeldSession, request: Request) -> ServerMessage | None:

@@ -123,6 +123,11 @@ class TableCatalog:
                 known = {**known, **found}
         return {file: table for file in files if (table := known.get(file)) is not None}
 
+    def has_keys_of_columns(self, file: int) -> bool:
+        """Return whether the table of a file is known, and all its unique indexes are `UniqueIndex.of_columns`."""
+        table = self._shapes.get(file)
+        return table is not None and all(index.of_columns for index in table.unique)
+
     async def named(
         self, session: CommandRunner, schema: str, relation: str, *, keep: bool = True
     ) -> Table | None:
@@ -225,12 +230,13 @@ def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
 
 
 def _unique_index(row: list[Cell]) -> UniqueIndex:
-    oid, _, name, nulls_equal, immediate, predicate, keys, operators, collations = row
+    oid, _, name, nulls_equal, immediate, of_columns, predicate, keys, operators, collations = row
     return UniqueIndex(
         read_int(oid),
         read_text(name),
         read_bool(nulls_equal),
         read_bool(immediate),
+        read_bool(of_columns),
         read_text(predicate),
         tuple(read_text_array(keys)),
         tuple(read_text_array(operators)),

@@ -23,12 +23,16 @@ _NEW = "(SELECT pg_catalog.unnest($1) AS place, pg_catalog.unnest($2) AS image) 
 
 @dataclass(frozen=True)
 class UniqueIndex:
-    """A unique index: its keys as expressions, the equality of each, and the rows that it covers."""
+    """A unique index: its keys as expressions, the equality of each, and the rows that it covers.
+
+    `of_columns`: it covers all rows, and its keys are columns. The log shows whether an update changes one of these.
+    """
 
     oid: int
     name: str
     nulls_equal: bool
     immediate: bool
+    of_columns: bool
     predicate: str
     keys: tuple[str, ...]
     operators: tuple[str, ...]

@@ -40,7 +40,7 @@ class Transaction:
     Attributes:
         begin: the messages of its BEGIN, to open it again.
         begins: number of these messages; a second BEGIN may change the modes.
-        unused_until: time up to which only BEGIN has run in it (time.monotonic).
+        unused_until: time up to which only BEGIN and SET have run in it (time.monotonic).
         snapshot: the snapshot that its statements run on.
         first_snapshot: the snapshot that it began with. A doomed transaction runs on a newer one.
         keeps: position in the log. The snapshot shows everything that was committed before it.

@@ -1,9 +1,9 @@
-"""Turns: sessions that lose conflicts begin their next transactions one after the other (adaptive scheduling).
+"""Turns: sessions that conflict all the time begin their next transactions one after the other (adaptive scheduling).
 
 Where several sessions change one row in transactions, each commit makes all others lose, and most of the work is done
-for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs: it waits until
-the session whose turn it is has ended its transaction. That changes no result, only the time at which a snapshot is
-taken. A session that loses now and then never waits.
+for nothing. So a session that has lost three conflicts in a row takes a turn at each of its next BEGINs, and so do the
+sessions that it has lost all three to: it waits until the session whose turn it is has ended its transaction. That
+changes no result, only the time at which a snapshot is taken. Sessions that conflict now and then never wait.
 
 Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
 then, until it has committed once without a turn.
@@ -16,12 +16,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LOSSES = 3
-"""Number of conflicts that a session loses in a row before it takes turns."""
+"""Number of conflicts that a session loses in a row before it takes turns with those that have won."""
 TRANSACTIONS = 48
-"""Number of transactions for which it takes turns then."""
+"""Number of transactions for which it takes turns then. More would hide from tests what happens without turns."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
@@ -37,6 +40,10 @@ class Participant(Protocol):
 
     losses: int
     takes_turns: int
+
+    @property
+    def lost_to(self) -> deque[frozenset[Participant]]:
+        """The winners of its last `LOSSES` lost conflicts, oldest first."""
 
     def idle_for(self, now: float) -> float:
         """Return the seconds for which it has done nothing, up to `now` (time.monotonic)."""
@@ -65,11 +72,14 @@ class Turns:
             self._look_again()
         await arrival
 
-    def lost(self, session: Participant) -> None:
-        """Note that a session has lost a conflict."""
+    def lost(self, session: Participant, winners: Iterable[Participant] = ()) -> None:
+        """Note that a session has lost a conflict to others."""
         session.losses = min(session.losses + 1, LOSSES)
+        session.lost_to.append(frozenset(winners))
         if session.losses == LOSSES:
-            session.takes_turns = TRANSACTIONS
+            # A winner that took no turns would make each of the losers lose in its turn.
+            for each in (session, *frozenset.intersection(*session.lost_to)):
+                each.takes_turns = TRANSACTIONS
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""

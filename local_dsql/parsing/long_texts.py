@@ -10,15 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import re
 import sys
 from asyncio.subprocess import PIPE
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-from local_dsql.parsing.packets import LENGTH, packet
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -73,18 +70,20 @@ class LongTexts:
             self._kept.move_to_end(key)
             return kept
         async with self._ready:
-            script = await self._ask(packet(key))
+            script = await self._ask(key)
         if len(text) <= _KEPT_BYTES:
             self._kept[key] = script
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return script
 
-    async def _ask(self, request: bytes) -> Script:
+    async def _ask(self, key: tuple[str, str]) -> Script:
+        from local_dsql.parsing.packets import exchange  # it loads pickle, which most servers never need
+
         process = self._idle.pop() if self._idle else await self._start()
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await _exchange(process, request)
+                script: Script = await exchange(process, key)
         except (
             BaseException
         ) as error:  # a cancellation, too: its answer would be taken for that of the next request
@@ -94,7 +93,7 @@ class LongTexts:
                 raise TooComplex from error
             raise
         self._idle.append(process)
-        return cast("Script", pickle.loads(answer))  # noqa: S301 - of a process of our own
+        return script
 
     async def _start(self) -> Process:
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
@@ -116,15 +115,6 @@ class LongTexts:
         for process in list(self._all):
             self._all.discard(process)
             await _end(process)
-
-
-async def _exchange(process: Process, request: bytes) -> bytes:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(request)
-    await process.stdin.drain()
-    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    return await process.stdout.readexactly(length)
 
 
 async def _end(process: Process) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsql_dialect.rule import Rule
 from dsql_dialect.rules import RULES
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
 
 LENGTH = struct.Struct("!Q")
 
@@ -30,3 +33,13 @@ def packet(content: object) -> bytes:
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(content)
     data = buffer.getvalue()
     return LENGTH.pack(len(data)) + data
+
+
+async def exchange(process: Process, content: object) -> Any:
+    """Send an object to a process, and return the object with which it answers."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(packet(content))
+    await process.stdin.drain()
+    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+    return pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - of a process of our own

@@ -102,12 +102,15 @@ class ClientConnection(asyncio.Protocol):
         """Decrypt, cut into frames, pass to the handler."""
         if self._closing:
             return
-        if self._tls is not None:
+        tls = self._tls
+        if tls is not None:
             try:
-                data = self._decrypt(data)
+                data = tls.receive(data)
             except (ssl.SSLError, EOFError):
                 self.close()
                 return
+            if tls.outgoing.pending and self._transport is not None:
+                self._transport.write(tls.outgoing.read())
         handler = self._handler
         if handler is not None and not self._reader.rest and handler.try_usual(data):
             return
@@ -202,14 +205,6 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
 
     # startup
-
-    def _decrypt(self, data: bytes) -> bytes:
-        assert self._tls is not None
-        assert self._transport is not None
-        plain = self._tls.receive(data)
-        if self._tls.outgoing.pending:
-            self._transport.write(self._tls.outgoing.read())
-        return plain
 
     def _read_startup(self) -> None:
         """Process SSLRequest, GSSENCRequest, CancelRequest, direct TLS and the startup message."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import time
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
@@ -104,7 +105,10 @@ class Passthrough:
         if transaction is not None and statement.node in ("VariableSet", "ConstraintsSet"):
             request = build_request(execution, statement, session.statements)
             async with self._engine.exclusive() as held:
+                is_unused = statement.node == "VariableSet" and not held.has_run_statements
                 response = await execute(held, request)
+                if is_unused:
+                    transaction.unused_until = time.monotonic()
             return self.send_response(_with_warning(execution.client_response(response), warning))
         if not await self.forward(execution, warning):
             return False

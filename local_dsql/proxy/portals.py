@@ -90,6 +90,8 @@ class Portals:
 
     def closed(self, portal: bytes) -> None:
         """Record that a portal is closed."""
+        if not (self._bound or self._begun or self._finished or self._executed or self.drained):
+            return  # those that are fresh are bound
         self._bound.pop(portal, None)
         self._begun.discard(portal)
         self._finished.discard(portal)

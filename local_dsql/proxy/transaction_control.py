@@ -13,6 +13,7 @@ from local_dsql.engine.commit_preview import preview_commit
 from local_dsql.engine.errors import ACTIVE_TRANSACTION
 from local_dsql.engine.exchanges import Begin, Commit
 from local_dsql.engine.opening import begin, reopen
+from local_dsql.engine.replay import replay
 from local_dsql.engine.suspend import give_way
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injector import PredicateFailed
@@ -84,6 +85,7 @@ class TransactionControl:
             (response,) = await ask_unblocked(held, execution.request())
             if is_unused and response.error is not None and response.error["C"] == ACTIVE_TRANSACTION:
                 response = await reopen(held, execution.request(), execution.statement.backend_sql)
+                await replay(held)
             elif response.error is None and _is_read_only(execution):
                 transaction.replay.append(_SET_READ_ONLY)
             if is_unused:

@@ -58,7 +58,7 @@ class Backend(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
-        self._at_end: Callable[[EndFinder], None] | None = None
+        self._at_end: Callable[[EndFinder], None] = lambda _: None
         self._exchanged: Callable[[bytes, bool], None] | None = None
         self._parts: list[bytes] = []
         self._identify: Callable[[bytes], bytes] = _itself
@@ -251,22 +251,21 @@ class Backend(asyncio.Protocol):
         if self._exchanged is not None:
             self._receive_exchanged(self._exchanged, data)
             return
-        if self._sink is not None:
+        sink = self._sink
+        if sink is not None:
             end = self._end
             piece = end.feed(data)
-            if end.is_long:
-                self._rows.add(piece, self._sink)
+            if not end.is_long:
+                sink(piece)
             else:
-                self._sink(piece)
-            if end.probe and self._transport is not None:
-                self._transport.write(end.probe)
+                self._rows.add(piece, sink)
             if end.status:
-                at_end, self._sink, self._at_end = self._at_end, None, None
-                self._draining = False
+                self._sink, self._draining = None, False
                 if end.is_long:
                     self._rows.flush()
-                assert at_end is not None
-                at_end(end)
+                self._at_end(end)
+            elif end.probe and self._transport is not None:
+                self._transport.write(end.probe)
             return
         collector = self._collector
         for raw in collector.feed(data):

@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LENGTH = struct.Struct("!I")
+_HEADER = struct.Struct("!BI").unpack_from
+_LENGTH_OF = struct.Struct("!xI").unpack_from
+"""Reads the length of the frame at a position, in a tuple."""
 # Numbers instead of bytes: indexing bytes yields numbers.
 _READY_FOR_QUERY = BackendMessage.READY_FOR_QUERY[0]
 _ERROR_RESPONSE = BackendMessage.ERROR_RESPONSE[0]
 _PARSE_COMPLETE = BackendMessage.PARSE_COMPLETE[0]
-_ROWS = (BackendMessage.DATA_ROW[0], BackendMessage.COPY_DATA[0])
+_DATA_ROW = BackendMessage.DATA_ROW[0]
+_ROWS = (_DATA_ROW, BackendMessage.COPY_DATA[0])
 """The only messages that come in thousands."""
+
+_RESULT = messages.BIND_COMPLETE + BackendMessage.ROW_DESCRIPTION
+"""The beginning of the response to Bind, Describe and Execute of a query, with which drivers run a prepared one."""
+_ENDINGS = {
+    messages.command_complete(f"SELECT {rows}") + ready: status
+    for rows in range(100)
+    for status, ready in messages.READY.items()
+}
+"""The transaction status by what follows the rows of most queries."""
 
 
 class EndFinder:
@@ -74,6 +87,13 @@ class EndFinder:
         """Read on; return the bytes to relay: all but the answer to a probe."""
         if self._probe is not None:
             return self._look(self._probe, data)
+        if not (self._followed or self._fragment):
+            self.status = _status_of_result(data)
+            if self.status:
+                return data
+        return self._follow(data)
+
+    def _follow(self, data: bytes) -> bytes:
         data, self._fragment = self._fragment + data, b""
         given = data
         position, self._skip = self._skip, 0
@@ -82,10 +102,9 @@ class EndFinder:
             data = self._held + data
             end += len(self._held)
             self._held = b""
-        length_at = _LENGTH.unpack_from
         far = LONG - self._followed if self._request else end
         while end - position >= 6:
-            kind = data[position]
+            kind, length = _HEADER(data, position)
             if kind in _ROWS:
                 if position > far:
                     if self._may_probe():
@@ -102,7 +121,7 @@ class EndFinder:
                     return given
             elif kind == _PARSE_COMPLETE:
                 self.parsed += 1
-            position += length_at(data, position + 1)[0] + 1
+            position += length + 1
         self._followed += end
         if position >= end:
             self._skip = position - end
@@ -157,3 +176,20 @@ class EndFinder:
             self._probe = None
             self._last = b""
         return data
+
+
+def _status_of_result(data: bytes) -> bytes:
+    """Return the transaction status at the end of a response that begins with `_RESULT`.
+
+    It is empty unless the bytes are the whole response, without an error, notice or parameter.
+    """
+    if not data.startswith(_RESULT) or len(data) > LONG:
+        return b""
+    position = len(messages.BIND_COMPLETE)
+    try:
+        position += _LENGTH_OF(data, position)[0] + 1
+        while data[position] == _DATA_ROW:
+            position += _LENGTH_OF(data, position)[0] + 1
+    except (IndexError, struct.error):
+        return b""
+    return _ENDINGS.get(data[position:], b"")

@@ -28,6 +28,7 @@ TEXT_OID = 25
 BOOL_OID = 16
 
 _LENGTH = struct.Struct("!I")
+_COUNT, _VALUE_LENGTH = struct.Struct("!H").unpack_from, struct.Struct("!i").unpack_from
 _NO_PARAMETERS = b"\0\0\0\0\0\0"
 """The rest of a Bind: no parameter formats, no parameters, results as text."""
 
@@ -180,13 +181,17 @@ def data_row(values: Iterable[str | None]) -> bytes:
 
 def read_row(raw: bytes) -> list[str | None]:
     """Return the values of a DataRow in text format."""
-    count = int.from_bytes(raw[5:7], "big")
-    position, values = 7, []
-    for _ in range(count):
-        length = int.from_bytes(raw[position : position + 4], "big", signed=True)
+    values: list[str | None] = []
+    position = BODY + 2
+    for _ in range(_COUNT(raw, BODY)[0]):
+        length = _VALUE_LENGTH(raw, position)[0]
         position += 4
-        values.append(None if length < 0 else raw[position : position + length].decode())
-        position += max(length, 0)
+        if length < 0:
+            values.append(None)
+        else:
+            end = position + length
+            values.append(raw[position:end].decode())
+            position = end
     return values
 
 

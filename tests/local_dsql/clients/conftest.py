@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from local_dsql import LocalCluster
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,6 @@ def dsql_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalClus
         tmp_path_factory.mktemp("clients"),
         regions=["us-east-1", "us-east-2"],
         dialect="2026-09",
-        suspend_always=SUSPEND_ALWAYS,
     ) as cluster:
         yield cluster
 

@@ -91,6 +91,42 @@ def test_versions_of_a_row_are_followed_from_place_to_place() -> None:
     assert list(newer.versions(8, [place(1)])) == [place(1)]
 
 
+def test_the_transactions_that_have_made_a_row_are_found() -> None:
+    rows = CommittedRows()
+    for each in (
+        changed(2, place(1), place(2)),  # shown by the snapshot
+        changed(3, place(2), place(3)),
+        changed(4, place(70), place(71)),
+        changed(5, place(3), place(4), keys_unchanged=False),
+        changed(6, place(50), place(2)),  # the place is used again
+        changed(7, None, place(8)),
+    ):
+        rows.add(each)
+    newer = Newer(rows, Snapshot(3, 3, frozenset()))
+    cases = {(4,): {3, 5}, (2,): {6}, (8,): {7}, (1,): set(), (4, 71): {3, 4, 5}}
+    for places, makers in cases.items():
+        assert newer.makers(FILE, [place(each) for each in places]) == makers
+    assert not newer.makers(8, [place(4)])
+
+
+@pytest.mark.parametrize(
+    ("change", "freed"),
+    [
+        (changed(3, place(1), place(2)), False),
+        (changed(3, place(1), place(2), keys_unchanged=False), True),
+        (changed(3, place(1), None), True),
+        (changed(3, None, place(2)), False),
+    ],
+    ids=["update", "update of a key", "delete", "insert"],
+)
+def test_only_changes_of_keys_free_them(change: CommittedTransaction, freed: bool) -> None:
+    inserted = pack(1, FILE, 0, 5, 0, 0, 1, INSERT, NO_LOCK, False)
+    for each in (change, CommittedTransaction(3, frozenset(), 3, (*change._operations, inserted))):
+        rows = CommittedRows()
+        rows.add(each)
+        assert Newer(rows, Snapshot(3, 3, frozenset())).has_freed(FILE) is freed
+
+
 def test_a_comparison_costs_what_the_transaction_has_changed() -> None:
     rows = CommittedRows()
     for xid in range(1, MANY):

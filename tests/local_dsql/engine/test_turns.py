@@ -106,11 +106,32 @@ def test_a_session_that_loses_now_and_then_takes_no_turns(laboratory: Laboratory
     laboratory.run(run())
 
 
-def test_a_session_that_has_not_lost_never_waits(laboratory: Laboratory) -> None:
+def test_the_winner_of_repeated_conflicts_takes_turns_too(laboratory: Laboratory) -> None:
+    """Without turns it would make every other session lose in its turn. Other writers of the table take none."""
+
     async def run() -> None:
-        one, other = await laboratory.client(), await laboratory.client()
+        one, winner, beside = [await laboratory.client() for _ in range(3)]
         await one.ok(*SETUP)
-        await _lose(one, other)
+        for lost in range(1, LOSSES + 1):
+            await one.ok("begin", "update t set n = n + 1 where id = 1")
+            await winner.ok("begin", "update t set n = n + 1 where id = 1", "commit")
+            await beside.ok("begin", "update t set n = n + 1 where id = 2", "commit")
+            if lost % 2:
+                await one.ok("update t set n = n + 1 where id = 1")  # now it runs on newer rows
+            assert (await one.run("commit")).sqlstate == "40001"
+            assert bool(winner.session.takes_turns) is bool(one.session.takes_turns) is (lost == LOSSES)
+            conflict = laboratory.engine.services.conflict_log.conflicts[-1]
+            assert conflict.winners == (winner.session.label,)
+        assert not beside.session.takes_turns
+
+    laboratory.run(run())
+
+
+def test_a_session_that_has_no_conflict_never_waits(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        one, winner, other = [await laboratory.client() for _ in range(3)]
+        await one.ok(*SETUP)
+        await _lose(one, winner)
         await one.ok("begin")
         assert not other.session.takes_turns
         work = asyncio.get_running_loop().create_task(other.run("begin"))
@@ -128,11 +149,12 @@ def test_a_session_that_loses_right_after_its_turns_takes_turns_again(laboratory
         await one.ok(*SETUP)
         for wins, again in ((0, True), (1, False)):
             await _lose(one, other)
+            assert one.session.takes_turns == TRANSACTIONS
             for _ in range(TRANSACTIONS + wins):
                 await one.ok("begin", "update t set n = n + 1 where id = 1", "commit")
             assert not one.session.takes_turns
             await _lose(one, other, 1)
-            assert bool(one.session.takes_turns) is again
+            assert one.session.takes_turns == (TRANSACTIONS if again else 0)
             for _ in range(TRANSACTIONS + 3):
                 await one.ok("begin", "commit")
 

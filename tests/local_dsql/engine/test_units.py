@@ -47,7 +47,7 @@ def query(sql: str) -> Request:
 )
 def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> None:
     index = UniqueIndex(
-        9, "i", True, True, "true", ("lower(e)",), ("OPERATOR(pg_catalog.=)",), (' COLLATE "C"',)
+        9, "i", True, True, False, "true", ("lower(e)",), ("OPERATOR(pg_catalog.=)",), (' COLLATE "C"',)
     )
     key = ForeignKey("k", 1, 1, False, ("id",), ("id",), 2, 2, False)
     texts = [

@@ -281,6 +281,16 @@ CASES: dict[str, list[list[Message]]] = {
         ],
         [query("DELETE FROM k")],
     ],
+    "SET between two BEGINs": [
+        [query("BEGIN READ ONLY")],
+        [query("SET application_name = 'between'")],
+        [query("SET LOCAL TimeZone = 'Asia/Tokyo'")],
+        [query("BEGIN READ WRITE")],
+        [query("DELETE FROM w WHERE id = 1")],
+        [query("SHOW application_name"), query("SHOW TimeZone")],
+        [query("ROLLBACK")],
+        [query("SHOW application_name"), query("SHOW TimeZone")],
+    ],
     "SET LOCAL amid a pipeline": [
         [
             *[parse("", "SELECT 1"), *RUN],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from local_dsql.access import (
     TokenAuthenticator,
     new_identifier,
 )
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.postgres import PORT, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
 from local_dsql.proxy import Limits, Proxy
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 REGION = "us-east-1"
-SUSPEND_ALWAYS = os.environ.get("SUSPEND_ALWAYS") == "1"
-"""Run the tests of the proxy with every open transaction suspended after each of its statements."""
 
 
 class Cluster:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from tests.local_dsql.proxy.heartbeat import Heartbeat
 from tests.local_dsql.proxy.snapshot_model import Model, Store
 

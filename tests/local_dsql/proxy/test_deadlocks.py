@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
+from local_dsql.client.launch import SUSPEND_ALWAYS
 
 if TYPE_CHECKING:
     from tests.local_dsql.proxy.cluster import Cluster
 
 
-@pytest.mark.skipif(SUSPEND_ALWAYS, reason="a suspended transaction holds no lock, so there is no deadlock")
+@pytest.mark.skipif(SUSPEND_ALWAYS, reason="the reader holds no lock on the parent, so there is no deadlock")
 @pytest.mark.parametrize("parameter", [(), (1,)], ids=["simple", "extended"])
 @pytest.mark.parametrize("function", ["", ", now()"], ids=["read", "read with a function"])
 def test_a_read_in_a_ring_is_told_that_the_catalog_has_changed(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.proxy.protocol import QueryProtocol
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS, Cluster
+from tests.local_dsql.proxy.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.engine.suspend import suspend
 from local_dsql.proxy import Attempt, Fault, Injection
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from local_dsql.proxy import Limits
 from local_dsql.wire import messages
-from local_dsql.wire.message_types import BackendMessage
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage
 from tests.local_dsql.proxy.cluster import Cluster
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, execute, parse
 
@@ -206,6 +206,42 @@ def test_a_value_of_more_than_1_mib(cluster: Cluster, admin: psycopg.Connection[
         == "datatype limit greater than 1048576 bytes not supported for text"
     )
     assert admin.execute("SELECT count(*) FROM bulk WHERE id = 2").fetchone() == (0,)
+
+
+_LARGE = random.Random(1).randbytes(800_000).hex().encode() * 2
+_BIND_LARGE = messages.frame(
+    FrontendMessage.BIND, b"\0\0\0\0\0\1" + len(_LARGE).to_bytes(4, "big") + _LARGE + b"\0\0"
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (
+            [parse("INSERT INTO bulk (id, v) VALUES (3, $1)"), _BIND_LARGE, messages.FLUSH, execute(), SYNC],
+            "12EZ",
+        ),
+        (
+            [
+                parse(f"INSERT INTO bulk (id, v) VALUES (3, '{_LARGE.decode()}')", "named"),
+                SYNC,
+                bind(name="named"),
+                execute(),
+                SYNC,
+            ],
+            "1ZEZ",
+        ),
+    ],
+    ids=["parameter before a Flush", "text of a prepared statement"],
+)
+def test_a_value_of_more_than_1_mib_in_an_earlier_message(
+    cluster: Cluster, admin: psycopg.Connection[Any], sent: list[bytes], expected: str
+) -> None:
+    with RawClient(cluster) as client:
+        client.log_in(cluster)
+        client.send(*sent)
+        assert "".join(client.kinds() for _ in range(expected.count("Z"))) == expected
+    assert admin.execute("SELECT count(*) FROM bulk WHERE id = 3").fetchone() == (0,)
 
 
 def test_a_row_of_more_than_2_mib(admin: psycopg.Connection[Any]) -> None:

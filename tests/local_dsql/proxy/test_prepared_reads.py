@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
-from tests.local_dsql.proxy.cluster import SUSPEND_ALWAYS
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, describe, execute, parse
 
 if TYPE_CHECKING:

@@ -38,13 +38,26 @@ def follow(finder: EndFinder, pieces: list[bytes]) -> bytes:
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("request_", [QUERY, EXTENDED], ids=["simple", "extended"])
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_every_end_is_found_however_it_is_cut(request_: bytes, end: End, rows: bytes) -> None:
-    answer = COLUMNS + rows + end.said + messages.READY[end.status]
+@pytest.mark.parametrize("before", [b"", messages.BIND_COMPLETE], ids=["described", "bound and described"])
+def test_every_end_is_found_however_it_is_cut(before: bytes, request_: bytes, end: End, rows: bytes) -> None:
+    answer = before + COLUMNS + rows + end.said + messages.READY[end.status]
     finder = EndFinder()
     for cut in range(max(1, len(answer) - 60), len(answer)):
         finder.begin(request_)
         assert follow(finder, [answer[:cut], answer[cut:]]) == answer
         assert (finder.status, finder.failed) == (end.status, end.failed)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 99, 100, 101])
+@pytest.mark.parametrize("status", messages.READY)
+def test_the_response_to_a_prepared_query_may_come_in_one_piece(count: int, status: bytes) -> None:
+    finder = EndFinder()
+    done = messages.command_complete(f"SELECT {count}") + messages.READY[status]
+    answer = messages.BIND_COMPLETE + COLUMNS + ROW * count + done
+    for _ in range(2):
+        finder.begin(BIND + EXECUTE + messages.SYNC)
+        assert finder.feed(answer) == answer
+        assert (finder.status, finder.failed, finder.parsed) == (status, False, 0)
 
 
 def test_few_rows_need_no_probe_and_many_need_one() -> None:
@@ -66,6 +79,7 @@ def test_bytes_of_any_kind_are_passed_on_as_they_are(seed: int) -> None:
     given = piece
     mark = answer_to_probe(finder.probe, messages.IDLE)
     looks = [mark[:n] for n in range(1, len(mark) - 20)] + [
+        messages.BIND_COMPLETE + COLUMNS + ROW + DONE + messages.READY[messages.IDLE],
         DONE,
         messages.READY[messages.IDLE],
         ERROR,
