@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class LoggedFunction(lambda_.Function):
     """A Python function without AWS's broad basic execution role, so that cdk-nag reports nothing."""
 
-    def __init__(self, scope: Construct, id: str, *, folder: Path, handler: str) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, folder: Path, handler: str, memory_size: int = 512
+    ) -> None:
         log_group = logs.LogGroup(
             scope, f"{id}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
@@ -30,7 +32,7 @@ class LoggedFunction(lambda_.Function):
             runtime=lambda_.Runtime.PYTHON_3_14,
             code=lambda_.Code.from_asset(str(folder), exclude=["**/__pycache__"]),
             handler=handler,
-            memory_size=512,
+            memory_size=memory_size,
             timeout=Duration.seconds(30),
             role=role,
             log_group=log_group,
