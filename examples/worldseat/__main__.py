@@ -33,7 +33,7 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: object, parameter: click.Parameter | None, context: click.Context | None
     ) -> float:
-        found = re.fullmatch(r"([0-9.]+)(ms|s)", str(value))
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", str(value))
         seconds = float(found[1]) * (0.001 if found[2] == "ms" else 1) if found else -1
         if not 0 <= seconds <= LONGEST:
             self.fail(
