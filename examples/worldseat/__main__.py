@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import statistics
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from examples.worldseat.client import BACKENDS, SEATS, Client, RequestFailed, Result
 from examples.worldseat.local import PLENTY, LocalWorldSeat, serve
-from examples.worldseat.stacks import HOME, PEER
+from examples.worldseat.regions import HOME, PEER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,6 +65,8 @@ def main() -> None:
 @DELAY
 def serve_command(commit_latency: float, replication_delay: float) -> None:
     """Run both Regions on this machine, and print the URL of the page. Ctrl-C ends all processes."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     app = LocalWorldSeat(
         HERE,
         commit_latency=commit_latency,
@@ -74,7 +77,7 @@ def serve_command(commit_latency: float, replication_delay: float) -> None:
         click.echo(f"{app.urls[HOME]}/#switch={switch}")
         click.echo("Ctrl-C ends it", err=True)
         with contextlib.suppress(KeyboardInterrupt):
-            serve(app)
+            serve(app, HERE)
 
 
 @main.command()
@@ -108,6 +111,22 @@ def burst(
             for number in buyers:
                 results = run(client, name, number, seats, rounds, app, stop)
                 click.echo(line(results))
+
+
+@main.command()
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=HERE / "pictures", show_default="pictures/"
+)
+@LATENCY
+def pictures(folder: Path, commit_latency: float) -> None:
+    """Run the page in a headless Chromium, and store pictures of it at three sizes."""
+    from examples.worldseat.browser import (
+        take_pictures,
+    )  # needs playwright, which only the tests need otherwise
+
+    with _errors(), _temporary(commit_latency, 0.5) as app:
+        for path in take_pictures(app.urls[HOME], folder):
+            click.echo(f"{path}   {path.stat().st_size:,} bytes")
 
 
 def run(
@@ -205,7 +224,7 @@ def _errors() -> Iterator[None]:
     """Print expected errors without a traceback."""
     try:
         yield
-    except (CommandError, RequestFailed) as error:
+    except (CommandError, RequestFailed, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -7,21 +7,23 @@ import json
 import secrets
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from blocks_cli.console import print_error
 from blocks_cli.dev.session import DevSession
+from blocks_cli.dev.watch import Watcher
+from blocks_cli.errors import CommandError
 from blocks_cli.local import Report
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace
-from examples.worldseat.stacks import HOME, PEER
+from examples.worldseat.regions import HOME, PEER
 from local_dsql import LocalCluster
 from local_dynamodb import LocalDynamo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
@@ -116,9 +118,16 @@ class LocalWorldSeat:
         self._dynamo.start_region(region)
         self._stopped.discard(region)
 
-    def maintain(self) -> None:
-        """Do what `blocks dev` does while it waits: restart databases, end idle sandboxes."""
-        self._session.maintain()
+    def update(self, files: Collection[str]) -> None:
+        """Deploy changed files, relative to the folder; without any, restart databases and end idle sandboxes.
+
+        Raises:
+            CommandError: the change cannot be deployed, and the last version goes on.
+        """
+        if files:
+            self._session.change(files)
+        else:
+            self._session.maintain()
 
     @contextlib.contextmanager
     def switch(self) -> Iterator[str]:
@@ -209,8 +218,10 @@ class _SwitchHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def serve(app: LocalWorldSeat) -> None:
-    """Keep the app running until Ctrl-C."""
-    while True:
-        time.sleep(1)
-        app.maintain()
+def serve(app: LocalWorldSeat, folder: Path) -> None:
+    """Deploy each change of a file in the folder, until Ctrl-C."""
+    for files in Watcher(folder).groups():
+        try:
+            app.update([each for each in files if not each.endswith(".md")])
+        except CommandError as error:
+            print_error(error)

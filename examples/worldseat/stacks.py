@@ -12,12 +12,13 @@ from aws_cdk import aws_lambda as lambda_
 
 from blocks import AtomicTable, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
 from examples.logged_function import LoggedFunction
+from examples.worldseat.regions import HOME, PEER, WITNESS
 
 if TYPE_CHECKING:
     from aws_cdk import App
 
 HERE = Path(__file__).parent
-HOME, PEER, WITNESS = "us-east-1", "us-east-2", "us-west-2"
+
 
 SALES = DatabaseRole(
     "sales",

@@ -28,7 +28,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {others}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_OTHERS = {"https": "https://*.on.aws", "http": "http://127.0.0.1:*"}
+_OTHERS = {"https": "https://*.on.aws", "http": "http://127.0.0.1:* http://localhost:*"}
 """Origins of the function in the other Region, on AWS and on loopback."""
 
 

@@ -9,10 +9,10 @@ const $ = (id) => document.getElementById(id);
 const numbers = new Intl.NumberFormat("en");
 const POLL = 1000, SLOWEST = 15000;
 
-const state = { region: "", regions: [{ region: "", url: "" }], backend: "dsql", track: "dsql", busy: false, stopped: new Set(), bursts: new Map(), boards: {}, at: 0 };
+const state = { region: "", regions: JSON.parse(localStorage.getItem("regions")) ?? [{ region: "", url: "" }], backend: "dsql", track: "dsql", busy: false, stopped: new Set(), bursts: new Map(), boards: {}, at: 0 };
 const plan = new Plan($("plan"), buy);
 
-const here = () => state.regions.find((each) => each.region === state.region)?.url ?? "";
+const here = () => state.regions.find((each) => each.region === state.region)?.url ?? state.regions[0].url;
 const say = (text) => { $("status").textContent = text; };
 
 function fail(error) {
@@ -70,7 +70,8 @@ async function watch() {
   if (answers.length) {
     const [, one] = answers[0];
     if (!state.region) state.region = one.region;
-    state.regions = one.regions.map(({ region, url }) => ({ region, url: url === location.origin ? "" : url }));
+    state.regions = one.regions;
+    localStorage.setItem("regions", JSON.stringify(one.regions)); // for a visit while the Region of this page is down
     showRegions();
   }
   const digests = new Set(answers.map(([, each]) => each.ledger.digest));
@@ -224,6 +225,7 @@ async function showLedger() {
 choice($("backends"), "backend", BACKENDS, state.backend, (value) => { state.backend = value; showBoards(); });
 choice($("tracks"), "track", BACKENDS, state.track, (value) => { state.track = value; showTrack(); });
 for (const button of document.querySelectorAll("[data-buyers]")) button.addEventListener("click", () => runBursts(Number(button.dataset.buyers)));
+addEventListener("resize", showTrack);
 $("reset").addEventListener("click", reset);
 $("show").addEventListener("click", showLedger);
 $("noswitch").hidden = Boolean(switchUrl);

@@ -1,7 +1,7 @@
 // The timeline of a burst: a row for each buyer, a bar for each step.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 74, WIDTH = 800, ROW = 10, TOP = 30, ROWS = 60;
+const LEFT = 84, ROW = 10, TOP = 30, ROWS = 60, HEIGHT = 660;
 const LETTERS = { conflict: "C", error: "!" };
 
 function add(parent, name, attributes, text) {
@@ -12,9 +12,13 @@ function add(parent, name, attributes, text) {
   return element;
 }
 
+const number = ({ buyer }) => Number(buyer.replace("buyer ", ""));
+
 // Draws the buyers of both Regions on one clock: milliseconds since the first start.
 export function draw(svg, reports) {
   svg.replaceChildren();
+  const width = Math.max(240, svg.clientWidth);
+  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const starts = reports.map((report) => report.start);
   const first = Math.min(...starts);
   const buyers = reports.flatMap((report) => report.buyers.map((buyer) => ({
@@ -22,17 +26,18 @@ export function draw(svg, reports) {
   })));
   const ends = buyers.flatMap((buyer) => buyer.steps.map((step) => step.end + buyer.shift));
   const longest = Math.max(50, ...ends);
-  const x = (ms) => LEFT + Math.max(0, ms) / longest * (WIDTH - LEFT - 20);
-  const ticks = 5;
+  const x = (ms) => LEFT + Math.max(0, ms) / longest * (width - LEFT - 20);
+  const ticks = width < 500 ? 2 : 5;
   for (let tick = 0; tick <= ticks; tick++) {
     const ms = longest / ticks * tick;
     add(svg, "line", { class: "axis", x1: x(ms), x2: x(ms), y1: TOP - 8, y2: TOP + ROWS * ROW + 4 });
     add(svg, "text", { x: x(ms), y: TOP - 13, "text-anchor": tick === ticks ? "end" : "start" }, `${Math.round(ms)} ms`);
   }
-  buyers.sort((a, b) => (a.outcome === "sold" ? 0 : 1) - (b.outcome === "sold" ? 0 : 1));
+  const sold = buyers.filter((buyer) => buyer.outcome === "sold").length;
+  buyers.sort((a, b) => (b.outcome === "sold") - (a.outcome === "sold") || number(a) - number(b));
   buyers.forEach((buyer, index) => {
     const y = TOP + index * ROW;
-    add(svg, "text", { x: 2, y: y + 8 }, `${buyer.buyer.replace("buyer ", "")} ${buyer.region}`);
+    add(svg, "text", { x: 2, y: y + 8 }, `${number(buyer)} ${buyer.region}`);
     for (const step of buyer.steps) {
       const left = x(step.start + buyer.shift);
       const wide = Math.max(1, x(step.end + buyer.shift) - left);
@@ -44,7 +49,6 @@ export function draw(svg, reports) {
     const mark = buyer.outcome === "sold" ? "S" : buyer.outcome === "failed" || buyer.outcome === "unknown" ? "!" : "";
     if (mark && last) add(svg, "text", { x: x(last.end + buyer.shift) + 10, y: y + 8, "font-weight": 700 }, mark);
   });
-  const sold = buyers.filter((buyer) => buyer.outcome === "sold").length;
   const conflicts = buyers.reduce((sum, buyer) => sum + (buyer.conflicts ?? 0), 0);
   svg.ariaLabel = `${buyers.length} buyers: ${sold} were told sold, ${conflicts} conflicts, ${Math.round(longest)} ms in all`;
   return buyers;
