@@ -61,14 +61,18 @@ def main() -> None:
 
 
 @main.command("serve")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=HERE, help="Keeps the deployment in .blocks."
+)
 @LATENCY
 @DELAY
-def serve_command(commit_latency: float, replication_delay: float) -> None:
+def serve_command(folder: Path, commit_latency: float, replication_delay: float) -> None:
     """Run both Regions on this machine, and print the URL of the page. Ctrl-C ends all processes."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    click.echo("synthesize both stacks and deploy them on this machine", err=True)
     app = LocalWorldSeat(
-        HERE,
+        folder,
         commit_latency=commit_latency,
         replication_delay=replication_delay,
         report=ConsoleReport(),
@@ -77,7 +81,7 @@ def serve_command(commit_latency: float, replication_delay: float) -> None:
         click.echo(f"{app.urls[HOME]}/#switch={switch}")
         click.echo("Ctrl-C ends it", err=True)
         with contextlib.suppress(KeyboardInterrupt):
-            serve(app, HERE)
+            serve(app, folder)
 
 
 @main.command()
