@@ -23,7 +23,7 @@ from examples.worldseat.browser import (  # noqa: E402 - playwright may be missi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     from examples.worldseat.local import LocalWorldSeat
 
@@ -71,9 +71,14 @@ class Visit:
         assert self.page.evaluate("window.shifted ?? 0") < 0.05
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
-    def cell(self, row: str, backend: str) -> str:
-        """Return a number of the scoreboard."""
-        return self.page.locator(f"#score [data-row={row}] td").nth(NAMES.index(backend)).inner_text()
+    def cell(self, row: str, backend: str) -> Locator:
+        """Return a cell of the scoreboard."""
+        return self.page.locator(f"#score [data-row={row}] td").nth(NAMES.index(backend))
+
+    def shows(self, backend: str, **numbers: int) -> None:
+        """Wait until the scoreboard shows these numbers."""
+        for row, number in numbers.items():
+            playwright.expect(self.cell(row, backend)).to_have_text(str(number), timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -107,12 +112,12 @@ def test_a_seat_is_bought_from_each_region(visit: Visit) -> None:
     says(visit, "Seat B3 is sold already")
     visit.page.click("#B4")
     says(visit, "Seat B4 is yours")
-    assert visit.cell("sold", "Aurora DSQL") == "2"
+    visit.shows("Aurora DSQL", sold=2)
     assert visit.page.get_attribute("#B3", "aria-label") == f"Seat B3, sold to you in {HOME}"
     visit.page.click("#show")
     playwright.expect(visit.page.locator("#ledger tbody tr")).to_have_count(2, timeout=PATIENCE)
     reset(visit)
-    assert visit.cell("sold", "Aurora DSQL") == "0"
+    visit.shows("Aurora DSQL", sold=0)
     # The browser itself logs the status 409 of a seat that was taken.
     visit.errors = [each for each in visit.errors if "409" not in each]
     visit.check()
@@ -122,11 +127,9 @@ def test_a_seat_is_bought_from_each_region(visit: Visit) -> None:
 def test_a_burst_is_shown_on_each_back_end(visit: Visit, buyers: int) -> None:
     run_burst(visit.page, buyers)
     for backend in ("Aurora DSQL", "AtomicTable"):
-        assert (visit.cell("sold", backend), visit.cell("oversold", backend)) == ("1", "0")
-        assert (visit.cell("told", backend), visit.cell("lost", backend)) == ("1", "0")
-    assert int(visit.cell("oversold", "Replicated table")) > 0
-    assert int(visit.cell("conflicts", "Aurora DSQL")) > 0
-    assert visit.cell("buyers", "Aurora DSQL") == str(buyers)
+        visit.shows(backend, sold=1, oversold=0, told=1, lost=0, buyers=buyers)
+    assert int(visit.cell("oversold", "Replicated table").inner_text()) > 0
+    assert int(visit.cell("conflicts", "Aurora DSQL").inner_text()) > 0
     assert visit.page.locator("#steps tbody tr").count() == buyers
     assert visit.page.locator("#timeline rect.commit").count() == 1
     assert visit.page.locator("#timeline rect.conflict").count() > 0
@@ -148,14 +151,13 @@ def test_a_region_is_stopped_and_started(visit: Visit) -> None:
     says(visit, f"{PEER} is back")
     playwright.expect(small).to_contain_text("agrees", timeout=PATIENCE)
     playwright.expect(visit.page.locator("#error")).to_be_hidden(timeout=PATIENCE)
-    assert visit.cell("sold", "Aurora DSQL") == "1"
+    visit.shows("Aurora DSQL", sold=1)
 
 
 def test_a_burst_goes_on_while_a_region_stops(visit: Visit) -> None:
     visit.page.check("#stop")
     run_burst(visit.page, 48)
-    assert (visit.cell("sold", "Aurora DSQL"), visit.cell("oversold", "Aurora DSQL")) == ("1", "0")
-    assert visit.cell("lost", "Aurora DSQL") == "0"
+    visit.shows("Aurora DSQL", sold=1, oversold=0, lost=0)
 
 
 def test_the_page_is_used_by_keyboard_alone(visit: Visit) -> None:

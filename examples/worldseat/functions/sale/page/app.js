@@ -9,7 +9,7 @@ const $ = (id) => document.getElementById(id);
 const numbers = new Intl.NumberFormat("en");
 const POLL = 1000, SLOWEST = 15000;
 
-const state = { region: "", regions: JSON.parse(localStorage.getItem("regions")) ?? [{ region: "", url: "" }], backend: "dsql", track: "dsql", busy: false, stopped: new Set(), bursts: new Map(), boards: {}, at: 0 };
+const state = { region: "", regions: JSON.parse(localStorage.getItem("regions")) ?? [{ region: "", url: "" }], backend: "dsql", track: "dsql", busy: false, stopped: new Set(), bursts: new Map(), boards: {}, at: 0, asked: 0, shown: 0 };
 const plan = new Plan($("plan"), buy);
 
 const here = () => state.regions.find((each) => each.region === state.region)?.url ?? state.regions[0].url;
@@ -110,7 +110,10 @@ function showBoards() {
 }
 
 async function poll() {
+  const number = ++state.asked;
   const found = await call(here(), "/api/seats");
+  if (number < state.shown) return; // a later request was answered earlier
+  state.shown = number;
   state.boards = found.backends;
   state.at = Date.now();
   showBoards();
