@@ -115,6 +115,8 @@ def burst(
             for number in buyers:
                 results = run(client, name, number, seats, rounds, app, stop)
                 click.echo(line(results))
+                for error in sorted({each.error for each in results if each.error}):
+                    click.echo(f"  error  {error}", err=True)
 
 
 @main.command()

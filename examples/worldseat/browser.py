@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE = 120_000
+PATIENCE = 240_000
 """Milliseconds to wait for the page on a busy machine."""
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

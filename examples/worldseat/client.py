@@ -22,7 +22,8 @@ AHEAD = 0.3
 SETTLED_WITHIN = 15.0
 """Seconds in which the ledgers of both Regions must become equal after a burst."""
 
-PATIENCE = 60.0
+PATIENCE = 150.0
+"""Seconds to wait for an answer: more than the function has."""
 
 
 class RequestFailed(Exception):
@@ -50,6 +51,8 @@ class Result:
     retries: int
     commits: tuple[float, ...] = field(repr=False)
     """Milliseconds of each COMMIT that wrote."""
+    error: str | None
+    """The first error that a buyer got."""
     agree: bool
     """The seats table says the same as the ledger, and both Regions say the same."""
 
@@ -168,6 +171,7 @@ class Client:
                 for step in report["steps"]
                 if step["kind"] in ("commit", "conflict")
             ),
+            error=next((report["error"] for report in reports if report.get("error")), None),
             agree=rows.count(rows[0]) == len(rows) and disagree.isdisjoint(seats),
         )
 

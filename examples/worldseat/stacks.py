@@ -57,7 +57,7 @@ class WorldSeatStack(Stack):
     ) -> None:
         super().__init__(scope, id, env={"account": account, "region": region})
         self.web = LoggedFunction(
-            self, "Web", folder=HERE / "functions", handler="sale.web.handler", memory_size=1024
+            self, "Web", folder=HERE / "functions", handler="sale.web.handler", memory_size=1024, timeout=120
         )
         self.web.add_environment("WORLDSEAT_BUYS", str(limits.buys))
         self.web.add_environment("WORLDSEAT_BURSTS", str(limits.bursts))

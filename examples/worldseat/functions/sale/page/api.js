@@ -21,7 +21,7 @@ export async function call(url, path, body) {
   };
   let response, content;
   try {
-    response = await fetch(url + path, { ...options, signal: AbortSignal.timeout(45000) });
+    response = await fetch(url + path, { ...options, signal: AbortSignal.timeout(150000) });
     content = await response.json();
   } catch {
     throw new Failure(`${url || location.origin} does not answer. Check that the app is running, or use the other Region.`);
