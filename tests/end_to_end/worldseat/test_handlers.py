@@ -74,6 +74,7 @@ def test_a_lost_answer_is_unknown_and_the_sale_is_found_by_its_id(site: Site) ->
     assert (found.status, found.body["outcome"]) == (503, "unknown")
     rows = site.get("/api/evidence", {"backend": "dsql"}).body["rows"]
     assert [row["id"] for row in rows] == [found.body["id"]]
+    assert found.body["steps"][-1]["kind"] == "error"
 
 
 def test_a_burst_in_a_round_that_is_over_sells_nothing(site: Site) -> None:

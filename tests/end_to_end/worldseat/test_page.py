@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from examples.worldseat.browser import (  # noqa: E402 - playwright may be missi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
     from examples.worldseat.local import LocalWorldSeat
 
@@ -33,6 +34,8 @@ pytestmark = [
 ]
 AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 WIDE, PHONE = (1280, 900), (360, 740)
+FIRST_PAINT = 300
+"""Milliseconds."""
 NAMES = ("Aurora DSQL", "AtomicTable", "Replicated table", "Replicated, with transactions")
 
 
@@ -60,9 +63,13 @@ class Visit:
         self.errors: list[str] = []
         self.hosts: set[str] = set()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.on("console", self._note)
         self.page.on("request", lambda request: self.hosts.add(request.url.split("/")[2].split(":")[0]))
         open_page(self.page, url)
+
+    def _note(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.errors.append(said.text)
 
     def check(self) -> None:
         """Check that nothing was reported as an error, loaded from elsewhere, or moved."""
@@ -192,6 +199,19 @@ def test_axe_finds_nothing(browser: Browser, url: str, size: tuple[int, int], sc
         visit.check()
     finally:
         visit.context.close()
+
+
+def test_the_first_paint_is_early(browser: Browser, url: str) -> None:
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("other programs use all processors, so that no time can be measured")
+    paints = []
+    for _ in range(5):
+        visit = Visit(browser, url, WIDE, "light")
+        paints.append(
+            visit.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        )
+        visit.context.close()
+    assert min(paints) <= FIRST_PAINT, paints
 
 
 def test_without_a_switch_the_page_says_so(browser: Browser, app: LocalWorldSeat) -> None:

@@ -43,8 +43,11 @@ def lines(table: str) -> list[Line]:
     for row in table.splitlines():
         cells = row.split()
         if len(cells) > 10 and cells[1].isdigit():
-            numbers = [int(cells[index]) for index in (1, 3, 4, 5, 6, 9)]
-            found.append(Line(cells[0], *numbers, cells[-1] == "yes"))
+            buyers, rounds, sold, oversold, lost, conflicts = (
+                int(cells[index]) for index in (1, 3, 4, 5, 6, 9)
+            )
+            agree = cells[-1] == "yes"
+            found.append(Line(cells[0], buyers, rounds, sold, oversold, lost, conflicts, agree))
     return found
 
 

@@ -104,14 +104,14 @@ def evidence(request: Request) -> Response:
 
 
 def regions(request: Request) -> Response:
-    """Return the URL of each Region, and how the database answers here: two Regions that agree have one digest."""
+    """Return the URL of each Region, and the ledger of the current rounds: two Regions that agree have one digest."""
     started = time.monotonic()
     _register(request.url)
     found = db.query(sql("SELECT region, url FROM regions ORDER BY region"), deadline=READ_DEADLINE)
     ledger = db.query_exactly_one(
         sql(
             "SELECT count(*) AS rows, md5(coalesce(string_agg(id::text, ',' ORDER BY id), '')) AS digest"
-            " FROM ledger"
+            " FROM seats JOIN ledger USING (round, seat_id)"
         ),
         deadline=READ_DEADLINE,
     )

@@ -95,6 +95,7 @@ def buy_once(backend: Backend, purchase: Purchase, steps: Steps) -> BuyerReport:
             outcome = backend.buy(purchase, steps)
         except DatabaseError as caught:
             error = caught
+            steps.answer_lost()
             outcome = "unknown" if caught.commit_unknown else "failed"
     return {
         "buyer": purchase.buyer,

@@ -75,6 +75,11 @@ class Steps:
             now = self._now()
             self._add(kind, now - milliseconds, now)
 
+    def answer_lost(self) -> None:
+        """Mark the last COMMIT as one without an answer, which the log does not tell from one that succeeded."""
+        if self.all and self.all[-1]["kind"] == "commit":
+            self.all[-1]["kind"] = "error"
+
     @property
     def conflicts(self) -> int:
         """Number of conflicts."""

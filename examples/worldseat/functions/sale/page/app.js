@@ -168,14 +168,21 @@ async function runBursts(buyers) {
   fail(null);
   const other = state.regions.find((each) => each.region !== state.region)?.region;
   const stop = switchUrl && $("stop").checked ? other : null;
+  const failures = [];
   try {
     for (const [name, text] of BACKENDS) {
       say(`${buyers} buyers on ${text}…`);
-      const found = await burst(state.regions, state.region, name, buyers, stop);
-      if (stop) await toggle(stop, false);
-      found.lost = await lost(state.regions, name, found);
-      state.bursts.set(name, found);
       const column = BACKENDS.findIndex(([each]) => each === name);
+      let found = {};
+      try {
+        found = await burst(state.regions, state.region, name, buyers, stop);
+        if (stop) await toggle(stop, false);
+        found.lost = await lost(state.regions, name, found);
+        state.bursts.set(name, found);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        failures.push(`${text}: ${error.message}`);
+      }
       for (const row of ["buyers", "told", "lost", "failed", "conflicts", "retries", "p50", "p99"]) cell(row, column, found[row], row === "lost" && found.lost ? "bad" : "");
       showTrack();
       await poll();
@@ -184,6 +191,7 @@ async function runBursts(buyers) {
     await poll();
     const over = BACKENDS.map(([name, text]) => `${text} ${state.boards[name].oversold ?? "down"}`);
     say(`${buyers} buyers. Oversold: ${over.join(", ")}.`);
+    if (failures.length) fail(new Failure(failures.join(" ")));
   } catch (error) {
     say("The burst was not completed.");
     fail(error);
