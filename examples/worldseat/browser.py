@@ -76,7 +76,7 @@ def take_pictures(url: str, folder: Path, buyers: int = 60) -> list[Path]:
 
 def open_page(page: playwright.Page, url: str) -> None:
     """Open the page, and wait until it shows the seats of the ledger."""
-    page.goto(url)
+    page.goto(url, timeout=PATIENCE)
     playwright.expect(page.locator("#age")).to_contain_text("Read from", timeout=PATIENCE)
 
 

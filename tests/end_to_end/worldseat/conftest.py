@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+os.environ.setdefault(
+    "WORLDSEAT_READ_SECONDS", "30"
+)  # for busy machines; the handlers read it at their import
 
 from blocks_cli.testing import migrate
 from examples.worldseat.client import Client

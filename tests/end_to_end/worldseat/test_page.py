@@ -59,6 +59,7 @@ class Visit:
             " if (!e.hadRecentInput) window.shifted = (window.shifted ?? 0) + e.value; })"
             ".observe({type: 'layout-shift', buffered: true})"
         )
+        self.context.set_default_timeout(PATIENCE)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.hosts: set[str] = set()
