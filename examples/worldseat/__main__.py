@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LONGEST = 60
+SIZES = (8, 24, 48, 60)
+"""Buyers of the bursts that the page has buttons for."""
 
 
 class Duration(click.ParamType[float]):
@@ -85,7 +87,7 @@ def serve_command(folder: Path, commit_latency: float, replication_delay: float)
 
 
 @main.command()
-@click.option("--buyers", "-b", type=click.IntRange(1, 60), multiple=True, default=(8, 24, 48, 60))
+@click.option("--buyers", "-b", type=click.IntRange(1, 60), multiple=True, default=SIZES)
 @click.option("--seats", type=click.IntRange(1, len(SEATS)), default=1, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--backend", type=click.Choice(BACKENDS), multiple=True, default=BACKENDS)
@@ -123,15 +125,18 @@ def burst(
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=HERE / "pictures", show_default="pictures/"
 )
+@click.option("--buyers", type=click.Choice(SIZES), default=SIZES[-1], show_default=True)
+@click.option("--url", help="URL of a running app. Default: both Regions on this machine.")
 @LATENCY
-def pictures(folder: Path, commit_latency: float) -> None:
+def pictures(folder: Path, buyers: int, url: str | None, commit_latency: float) -> None:
     """Run the page in a headless Chromium, and store pictures of it at three sizes."""
     from examples.worldseat.browser import (
         take_pictures,
     )  # needs playwright, which only the tests need otherwise
 
-    with _errors(), _temporary(commit_latency, 0.5) as app:
-        for path in take_pictures(app.urls[HOME], folder):
+    with _errors(), contextlib.ExitStack() as stack:
+        page = url or stack.enter_context(_temporary(commit_latency, 0.5)).urls[HOME]
+        for path in take_pictures(page, folder, buyers):
             click.echo(f"{path}   {path.stat().st_size:,} bytes")
 
 

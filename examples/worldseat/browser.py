@@ -58,7 +58,7 @@ PICTURES = {
 """Name, width, height and colour scheme of the pictures in the docs."""
 
 
-def take_pictures(url: str, folder: Path, buyers: int = 60) -> list[Path]:
+def take_pictures(url: str, folder: Path, buyers: int) -> list[Path]:
     """Run a burst on the page, and store a picture of it at three sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:

@@ -138,17 +138,34 @@ class Client:
         path = f"/api/evidence?backend={backend}&round={round}"
         return [{row["id"] for row in request(url, path)["rows"]} for url in self.urls.values()]
 
+    def _settled(self, backend: str, round: str) -> tuple[list[set[str]], list[dict[str, Any]]]:
+        """Return ledger and board of each Region once the ledgers are equal, or as they are after a time.
+
+        Raises:
+            RequestFailed: a Region does not answer.
+        """
+        until = time.monotonic() + SETTLED_WITHIN
+        while True:
+            try:
+                ledgers = self.ledger(backend, round)
+                if all(each == ledgers[0] for each in ledgers) or time.monotonic() > until:
+                    return ledgers, [self._board(url, backend) for url in self.urls.values()]
+            except RequestFailed:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.1)
+
+    def _board(self, url: str, backend: str) -> dict[str, Any]:
+        path = f"/api/seats?backend={backend}"
+        board: dict[str, Any] = request(url, path)["backends"][backend]
+        if "error" in board:
+            raise RequestFailed(f"{url}{path}: the back end does not answer\n  why: {board['error']}")
+        return board
+
     def _count(
         self, backend: str, seats: Sequence[str], round: str, reports: Sequence[Mapping[str, Any]]
     ) -> Result:
-        until = time.monotonic() + SETTLED_WITHIN
-        ledgers = self.ledger(backend, round)
-        while any(each != ledgers[0] for each in ledgers) and time.monotonic() < until:
-            time.sleep(0.1)
-            ledgers = self.ledger(backend, round)
-        boards = [
-            request(url, f"/api/seats?backend={backend}")["backends"][backend] for url in self.urls.values()
-        ]
+        ledgers, boards = self._settled(backend, round)
         rows = [[seat for seat in board["seats"] if seat["round"] == round] for board in boards]
         sold = sum(seat["sold"] for seat in rows[0])
         outcomes = [report["outcome"] for report in reports]
