@@ -17,15 +17,13 @@ from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from examples.worldseat.client import BACKENDS, SEATS, Client, RequestFailed, Result
 from examples.worldseat.local import PLENTY, LocalWorldSeat, serve
-from examples.worldseat.regions import HOME, PEER
+from examples.worldseat.regions import HOME, PEER, SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 LONGEST = 60
-SIZES = (8, 24, 48, 60)
-"""Buyers of the bursts that the page has buttons for."""
 
 
 class Duration(click.ParamType[float]):

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.worldseat.regions import HOME, PEER
+from examples.worldseat.regions import HOME, PEER, SIZES
 
 if TYPE_CHECKING:
     from examples.worldseat.client import Client
     from examples.worldseat.local import LocalWorldSeat
 
 pytestmark = pytest.mark.slow
-SIZES = (8, 24, 48, 60)
 ROUNDS = 10
 
 
